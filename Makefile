@@ -1,0 +1,48 @@
+# make demo: see it work.  make test: lint, types and all tests.  make bench: measure.  Each makes its own environment.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+TEST_VENV := .venv
+DEMO_VENV := .venv-demo
+OUT ?= demo_out
+
+# The environments are complete in themselves: what a sourced ROS or another environment left in the shell
+# (library paths, PYTHONPATH, the marker of the ROS wheels' start-up) must not leak into them.
+unexport LD_LIBRARY_PATH PYTHONPATH PYTHONHOME VIRTUAL_ENV _ROS_WHEELS_BOOTSTRAP_COMPLETE
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+export PYTHON
+
+help:
+	@sed -n 1p Makefile
+
+$(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
+	tools/make_venv.sh $(DEMO_VENV) ros,demo
+	touch $@
+
+$(TEST_VENV)/.ready: setup.py tools/make_venv.sh
+	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,test
+	touch $@
+
+demo: $(DEMO_VENV)/.ready
+	tools/install.sh $(DEMO_VENV)
+	AMENT_PREFIX_PATH=$(abspath $(DEMO_VENV)) $(DEMO_VENV)/bin/selcon demo --out $(OUT)
+
+lint: $(TEST_VENV)/.ready
+	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/mypy
+
+test: $(TEST_VENV)/.ready lint
+	tools/system_packages.sh
+	tools/install.sh $(TEST_VENV)
+	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
+		$(TEST_VENV)/bin/python -m pytest
+
+bench: $(TEST_VENV)/.ready
+	tools/install.sh $(TEST_VENV)
+	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
+
+clean:
+	rm -rf $(TEST_VENV) $(DEMO_VENV) build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf selcon_ros.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

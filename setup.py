@@ -1,0 +1,95 @@
+"""Installs `selcon_ros` (the robot's part) and `selcon_training` (the trainer) with pip or colcon."""
+
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "selcon_ros"
+
+# One ROS distribution per environment: these wheels are ROS 2 Kilted for CPython 3.10 to 3.12.
+ROS = [
+    "ros-rclpy==9.1.2",
+    "ros-rmw-fastrtps-cpp==9.3.3",
+    "ros-sensor-msgs==5.5.1",
+    "ros-visualization-msgs==5.5.1",
+    "ros-diagnostic-msgs==5.5.1",
+    "ros-std-srvs==5.5.1",
+    "ros-ament-index-python==1.11.0",
+]
+DEMO = ["rosbags>=0.10,<0.12"]
+TRAIN = [
+    "torch>=2.4,<3",
+    "torchvision>=0.19,<1",
+    "timm>=1.0.9,<2",
+    "open_clip_torch>=2.30,<4",
+    "pydantic>=2.6,<3",
+    "pyyaml>=6,<7",
+    "jinja2>=3.1,<4",
+    "matplotlib>=3.8,<4",
+    "tensorboard>=2.16,<3",
+    "safetensors>=0.4.5,<1",
+    "onnx>=1.16,<2",
+]
+SIM = ["mujoco>=3.2,<5"]
+TEST = [
+    "pytest>=8,<10",
+    "hypothesis>=6.100,<7",
+    "mypy>=1.15,<3",
+    "ruff>=0.12,<1",
+    "onnx>=1.16,<2",
+    "colcon-common-extensions>=0.3,<1",
+    # colcon calls setup.py commands that setuptools 80 dropped.
+    "setuptools>=70.1,<80",
+    *DEMO,
+]
+
+
+
+def files_in(package: str, folder: str, *endings: str) -> list[str]:
+    """Files below `folder` whose names end so, relative to the package (older setuptools know no `**`)."""
+    root = Path(package)
+    found = (path for path in (root / folder).rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(root)) for path in found if not endings or path.suffix in endings)
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Affordance grounding for ROS 2: an action and a camera in, heatmap and grasp points out.",
+    license="Apache-2.0",
+    maintainer="selcon_ros maintainers",
+    maintainer_email="maintainers@selcon-ros.example",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"])
+    + find_packages("training", include=["selcon_training", "selcon_training.*"]),
+    package_dir={"selcon_training": "training/selcon_training"},
+    package_data={
+        NAME: ["py.typed", *files_in(NAME, "assets")],
+        "selcon_training": files_in("training/selcon_training", ".", ".json", ".html", ".j2", ".yaml", ".xml"),
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml", "LICENSE"]),
+        (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
+        (f"share/{NAME}/config", sorted(glob("config/*"))),
+        (f"share/{NAME}/training", sorted(glob("training/configs/*.yaml"))),
+        (f"lib/{NAME}", ["resource/bin/grounding_node", "resource/bin/selcon"]),
+    ],
+    zip_safe=False,
+    install_requires=[
+        "numpy>=1.26,<3",
+        "opencv-python-headless>=4.8,<6",
+        "onnxruntime>=1.17,<2",
+        "click>=8.1,<9",
+        "rich>=13,<16",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={"ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "test": TEST},
+    entry_points={
+        "console_scripts": [
+            "selcon = selcon_ros.cli.main:main",
+            "grounding_node = selcon_ros.ros.grounding_node:main",
+        ],
+    },
+)

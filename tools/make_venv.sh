@@ -1,0 +1,51 @@
+#!/bin/bash
+# Makes a virtual environment with this package's dependencies:  tools/make_venv.sh FOLDER EXTRAS
+# PYTHON=/path/to/python chooses the interpreter; otherwise the first usable Python 3.10 to 3.12 is taken.
+set -euo pipefail
+venv=$1
+extras=$2
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
+    else return 1
+    fi
+}
+
+usable() {
+    command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+        2>/dev/null
+}
+
+python=""
+# A version manager's shims may answer "not found" for some names, hence the look into its folder.
+for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.10 \
+        "$HOME"/.pyenv/versions/3.1[012].*/bin/python3}; do
+    if usable "$candidate"; then python=$candidate; break; fi
+done
+if [ -z "$python" ]; then
+    echo "No Python 3.10, 3.11 or 3.12 found (looked for: ${PYTHON:-python3, python3.12, python3.11, python3.10})." >&2
+    echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+
+if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    echo "$python has no venv module: installing python$version-venv"
+    if ! { as_root apt-get update -qq && as_root apt-get install -y -qq "python$version-venv"; }; then
+        echo "Could not install it. Run as root: apt-get install python$version-venv" >&2
+        exit 1
+    fi
+fi
+
+echo "Making $venv with $("$python" --version) ($python)"
+"$python" -m venv --clear "$venv"
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+pip install "pip>=23.2" "setuptools>=70.1,<80"
+case ",$extras," in *,train,*)
+    # Exactly this one and first: resolved together with the rest, pip would bring a CUDA build of several gigabytes
+    # even where a CPU build is offered.
+    pip install "torch==2.13.0"
+    pip install "torchvision==0.28.*" ;;
+esac
+pip install --no-build-isolation ".[$extras]"
