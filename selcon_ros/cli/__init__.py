@@ -1,0 +1,1 @@
+"""The `selcon` command: one file per subcommand."""

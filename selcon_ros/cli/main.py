@@ -1,0 +1,99 @@
+"""The command `selcon`. A subcommand is imported when it is used, so each needs only its own libraries."""
+
+from importlib import import_module
+from typing import Any, NamedTuple, cast
+
+import click
+
+from selcon_ros import __version__
+from selcon_ros.core.errors import SelconError
+
+class Entry(NamedTuple):
+    """A subcommand: its module in selcon_ros.cli (which has it as `command`), and its line in the help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "ground": Entry("ground", "Ground an action in one image: overlay picture and grasp points."),
+    "import-official": Entry("import_official", "Turn the authors' checkpoint into a model bundle."),
+    "export": Entry("export", "Turn a training checkpoint into a model bundle."),
+    "train": Entry("train", "Train the network from a config file."),
+    "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
+    "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
+    "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
+    "play": Entry("play", "Publish a recording as camera topics."),
+    "bench": Entry("bench", "Measure latency and throughput on this machine."),
+}
+
+# Which optional part of the package brings which library.
+EXTRAS = {
+    "train": ("torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
+              "onnxscript", "jinja2", "matplotlib"),
+    "sim": ("mujoco", "OpenGL"),
+    "ros": ("rclpy", "rpyutils", "rosidl_parser", "std_msgs", "sensor_msgs", "geometry_msgs", "visualization_msgs",
+            "diagnostic_msgs", "builtin_interfaces"),
+}
+
+
+def as_message(command: str, error: SelconError | ImportError) -> Exception:
+    """Return the one-line message for an error that a user can mend; any other error as it is."""
+    if not isinstance(error, ImportError):
+        return click.ClickException(str(error))
+    library = (error.name or "").partition(".")[0]
+    if library == "selcon_training":
+        return click.ClickException(
+            f"selcon {command} needs selcon_training, the folder training/ of the source tree: "
+            'run it in a clone of the repository, with: pip install -e ".[train]"'
+        )
+    extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
+    if extra is None:
+        return error
+    other = " or source your ROS 2 installation" if extra == "ros" else ""
+    return click.ClickException(
+        f'selcon {command} needs {library}: install it with: pip install "selcon_ros[{extra}]"{other}'
+    )
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a subcommand when it is used, and shows our errors as one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        try:
+            command = import_module(f"selcon_ros.cli.{entry.module}").command
+        except ImportError as error:
+            raise as_message(cmd_name, error) from error
+        return cast(click.Command, command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (SelconError, ImportError) as error:
+            raise as_message(ctx.invoked_subcommand or "", error) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="selcon")
+def main() -> None:
+    """Which part of an object affords an action, and where to grasp it.
+
+    \b
+    Examples:
+      selcon ground mug.jpg --action hold --out overlay.png
+      selcon demo
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Grounding and grasping on numpy arrays: needs numpy and OpenCV, nothing else."""

@@ -1,0 +1,180 @@
+"""Model bundles: what training hands to the robot, a folder or a .zip of it, verified when loaded."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from selcon_ros.core.errors import BundleError
+from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
+
+__all__ = [
+    "Bundle", "BundleFile", "ConfidenceFit", "Encoder", "Manifest", "Normalisation",
+    "default_bundle_path", "load_bundle", "write_bundle",
+]
+
+MANIFEST = "manifest.json"
+MANIFEST_LIMIT = 1 << 20
+# An ONNX file is one protobuf message, which cannot be larger.
+FILE_LIMIT = 1 << 31
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle: its manifest, and the content of its files by role ("model" is always there)."""
+
+    manifest: Manifest
+    files: dict[str, bytes]
+    path: Path
+
+    @property
+    def model(self) -> bytes:
+        """The ONNX graph."""
+        return self.files["model"]
+
+
+def default_bundle_path() -> Path:
+    """Return the folder of the packaged bundle (selcon_ros/assets/tabletop)."""
+    return Path(__file__).resolve().parent.parent / "assets" / "tabletop"
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read a bundle folder or .zip completely into memory and verify it.
+
+    Raises BundleError when it is missing, its manifest is wrong, a file is missing, lies outside the
+    bundle or does not have the SHA-256 that the manifest gives.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _read(path, lambda name, limit: _read_in_folder(path, name, limit))
+    if not path.is_file():
+        raise BundleError(f"no model bundle at {path}: give a bundle folder or .zip")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            prefix = _zip_prefix(path, archive)
+            return _read(path, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
+
+
+def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
+    """Write a bundle to the folder `out` (or the archive, if it ends in .zip) and return its manifest.
+
+    `files` maps a role to its content; "model" is the ONNX graph and must be there. A role's file is
+    called as `manifest.files` says, else "<role>.onnx". Hashes are filled in. `out` appears complete or
+    not at all; an existing bundle there is replaced, anything else is left alone with a BundleError.
+    """
+    out = Path(out).expanduser()
+    if "model" not in files:
+        raise BundleError(f"a bundle needs the file role 'model', got {sorted(files)}")
+    entries = {}
+    for role, content in files.items():
+        name = manifest.files[role].path if role in manifest.files else f"{role}.onnx"
+        entries[role] = BundleFile(_inner_path(role, name), hashlib.sha256(content).hexdigest())
+    if len({MANIFEST, *(entry.path for entry in entries.values())}) != len(entries) + 1:
+        raise BundleError(f"two files of the bundle would share a name: {entries}")
+    manifest = replace(manifest, files=entries)
+    contents = {MANIFEST: manifest.to_json().encode()}
+    contents |= {entry.path: files[role] for role, entry in entries.items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".zip":
+        _write_zip(out, contents)
+    else:
+        _write_folder(out, contents)
+    return manifest
+
+
+def _read(path: Path, read: Callable[[str, int], bytes]) -> Bundle:
+    try:
+        manifest = Manifest.from_json(read(MANIFEST, MANIFEST_LIMIT))
+        if "model" not in manifest.files:
+            raise BundleError(f"manifest.json: files must name 'model', got {sorted(manifest.files)}")
+        files = {}
+        for role, entry in manifest.files.items():
+            content = read(_inner_path(role, entry.path), FILE_LIMIT)
+            digest = hashlib.sha256(content).hexdigest()
+            if digest != entry.sha256:
+                raise BundleError(
+                    f"{entry.path} was changed or damaged: its SHA-256 is {digest}, "
+                    f"the manifest says {entry.sha256 or 'nothing'}; get the bundle again"
+                )
+            files[role] = content
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from None
+    except OSError as error:
+        raise BundleError(f"bundle {path}: {error.strerror or error}: {error.filename or ''}") from None
+    return Bundle(manifest, files, path)
+
+
+def _inner_path(role: str, name: str) -> str:
+    """Return `name` if it is a plain relative path inside a bundle."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
+        raise BundleError(f"files.{role}.path must be a relative path inside the bundle, got {name!r}")
+    return str(PurePosixPath(name))
+
+
+def _read_in_folder(folder: Path, name: str, limit: int) -> bytes:
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise BundleError(f"{name} leads out of the bundle, to {file}")
+    if not file.is_file():
+        raise BundleError(f"{name} is missing")
+    if file.stat().st_size > limit:
+        raise BundleError(f"{name} has {file.stat().st_size} bytes, more than the {limit} allowed")
+    return file.read_bytes()
+
+
+def _zip_prefix(path: Path, archive: zipfile.ZipFile) -> str:
+    """Return "" or the one top folder: archives are made of a folder or of its content."""
+    found = [name for name in archive.namelist() if name.split("/")[-1] == MANIFEST and name.count("/") <= 1]
+    if len(found) != 1:
+        raise BundleError(f"bundle {path}: it must hold one {MANIFEST}, found {len(found)}")
+    return found[0].removesuffix(MANIFEST)
+
+
+def _read_in_zip(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise BundleError(f"{name} is missing") from None
+    if info.file_size > limit:
+        raise BundleError(f"{name} has {info.file_size} bytes, more than the {limit} allowed")
+    return archive.read(info)
+
+
+def _write_zip(out: Path, contents: Mapping[str, bytes]) -> None:
+    if out.exists() and not zipfile.is_zipfile(out):
+        raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
+    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+            for name, content in contents.items():
+                # A fixed date: the same content gives the same archive.
+                archive.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
+    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        os.chmod(work, 0o755)
+        fresh, old = work / "new", work / "old"
+        for name, content in contents.items():
+            file = fresh / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        if out.exists():
+            out.rename(old)
+        fresh.rename(out)
+    finally:
+        shutil.rmtree(work)

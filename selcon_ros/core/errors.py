@@ -1,0 +1,29 @@
+"""Every error that a user can cause: shown as one sentence, never as a traceback."""
+
+
+class SelconError(ValueError):
+    """Bad input; the message names the thing, its value and what to do."""
+
+
+class BundleError(SelconError):
+    """A model bundle is missing, incomplete, tampered with or of another format."""
+
+
+class BackendError(SelconError):
+    """An inference engine is missing, or does not do what the bundle's manifest says."""
+
+
+class UnknownActionError(SelconError):
+    """The model does not know this action."""
+
+
+class ImageError(SelconError):
+    """An image is unreadable or has the wrong shape or type."""
+
+
+class DepthError(SelconError):
+    """A depth image does not belong to the colour image, or is not in metres."""
+
+
+class CameraError(SelconError):
+    """A camera is not calibrated, or its calibration belongs to another image size."""

@@ -1,0 +1,77 @@
+"""From the network's two maps to the heatmap of one action, with an absolute confidence."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.manifest import Calibration, Manifest
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Where an image affords `action`.
+
+    `values` [H, W] float32 is scaled to 0..1 whether or not the action is possible; `confidence` 0..1
+    says whether it is (see `confidence`). A map without any contrast is all zero.
+    """
+
+    action: str
+    values: NDArray[np.float32]
+    confidence: float
+
+
+def minmax(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale each map of [..., h, w] to 0..1 on its own; a constant map becomes 0."""
+    low = maps.min(axis=(-2, -1), keepdims=True)
+    span = maps.max(axis=(-2, -1), keepdims=True) - low
+    scaled = (maps - low) / np.where(span > 0, span, np.float32(1))
+    return scaled.astype(np.float32, copy=False)
+
+
+def refine(
+    cam: NDArray[np.float32], affinity: NDArray[np.float32], calibration: Calibration, gamma: float
+) -> NDArray[np.float32]:
+    """Calibrate the class activation maps [..., h, w] with the object affinity maps (section "Inference").
+
+    "continuous": minmax(affinity) * cam; "binarized": (minmax(affinity) > gamma) * cam; "none": cam.
+    """
+    if calibration == "none":
+        return cam
+    weight = minmax(affinity)
+    if calibration == "binarized":
+        weight = (weight > gamma).astype(np.float32)
+    return weight * cam
+
+
+def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return one refined map [gh, gw] as [height, width] float32 in 0..1 (bilinear, then min-max)."""
+    values = cv2.resize(np.ascontiguousarray(refined), (width, height), interpolation=cv2.INTER_LINEAR)
+    low, high, _, _ = cv2.minMaxLoc(values)
+    if not high > low:
+        return np.zeros((height, width), np.float32)
+    values -= np.float32(low)
+    # A division, not a product with the inverse: the maximum is then 1 exactly.
+    values /= values.max()
+    return values
+
+
+def confidence(
+    cam: NDArray[np.float32], refined: NDArray[np.float32], index: int, manifest: Manifest
+) -> float:
+    """Return how sure the model is, 0..1, that the image affords action number `index`.
+
+    A heatmap scaled to 1 is no evidence. With a fit in the manifest, the evidence is the class
+    activation at the peak of the refined map, and the confidence sigmoid(scale * evidence + offset).
+    Without one, it is the class's softmax probability for the image, from the spatial mean of
+    `cam` [C, gh, gw], as the classification loss reads it: relative to the other actions, uncalibrated.
+    """
+    if manifest.confidence is None:
+        logits = cam.mean(axis=(1, 2), dtype=np.float64)
+        weights = np.exp(logits - logits.max())
+        return float(weights[index] / weights.sum())
+    evidence = float(cam[index].ravel()[int(refined[index].argmax())])
+    logit = manifest.confidence.scale[index] * evidence + manifest.confidence.offset[index]
+    # tanh form: does not overflow for large logits.
+    return float(0.5 * (1.0 + np.tanh(0.5 * logit)))

@@ -1,0 +1,193 @@
+"""What manifest.json of a model bundle says, checked field by field."""
+
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast, get_args
+
+from selcon_ros.core.actions import action_key
+from selcon_ros.core.errors import BundleError
+
+FORMAT_VERSION = 1
+Calibration = Literal["continuous", "binarized", "none"]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of R, G, B in 0..1 that the network's input is normalised with."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ConfidenceFit:
+    """Per action: confidence = sigmoid(scale * evidence + offset), fitted on a validation split."""
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder by name and the SHA-256 of its weights ("" if not known)."""
+
+    name: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """A file of the bundle: its path inside the bundle and its SHA-256 in hexadecimal."""
+
+    path: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of a model bundle; sizes are (height, width). Raises BundleError for a bad value.
+
+    `description` is what the node prints at start-up. `training` and `metrics` are free records.
+    `files` is filled in by `write_bundle`.
+    """
+
+    name: str
+    description: str
+    licence: str
+    actions: tuple[str, ...]
+    input_size: tuple[int, int]
+    patch_grid: tuple[int, int]
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    calibration: Calibration = "continuous"
+    gamma: float = 0.6
+    confidence: ConfidenceFit | None = None
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, BundleFile] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Sequences given as lists become tuples, so that equal manifests compare equal.
+        for name in ("actions", "input_size", "patch_grid"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _check_manifest(self)
+
+    def to_json(self) -> str:
+        """Return the text of manifest.json."""
+        record = {"format_version": FORMAT_VERSION, **asdict(self)}
+        return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Manifest":
+        """Parse manifest.json. Raises BundleError naming the field and its value."""
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BundleError(f"manifest.json is not valid JSON: {error}") from None
+        _expect(isinstance(record, dict), "the top level", record, "an object")
+        version = record.get("format_version")
+        _expect(
+            version == FORMAT_VERSION, "format_version", version, f"{FORMAT_VERSION}, the one this version reads"
+        )
+        return _from_record(record)
+
+
+def _expect(condition: bool, name: str, value: object, wanted: str) -> None:
+    if not condition:
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        raise BundleError(f"manifest.json: {name} must be {wanted}, got {shown}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _text(record: dict[str, Any], name: str) -> str:
+    _expect(name in record, name, None, "given")
+    _expect(isinstance(record[name], str), name, record[name], "text")
+    return cast(str, record[name])
+
+
+def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name, {})
+    _expect(isinstance(value, dict), name, value, "an object")
+    return cast(dict[str, Any], value)
+
+
+def _list(record: dict[str, Any], name: str) -> tuple[Any, ...]:
+    _expect(isinstance(record.get(name), list), name, record.get(name), "a list")
+    return tuple(record[name])
+
+
+def _from_record(record: dict[str, Any]) -> Manifest:
+    normalisation = _object(record, "normalisation")
+    fit = record.get("confidence")
+    _expect(fit is None or isinstance(fit, dict), "confidence", fit, "an object or null")
+    records = {name: _object(record, name) for name in ("encoders", "files")}
+    for group, entries in records.items():
+        for key, entry in entries.items():
+            _expect(isinstance(entry, dict), f"{group}.{key}", entry, "an object")
+    return Manifest(
+        name=_text(record, "name"),
+        description=_text(record, "description"),
+        licence=_text(record, "licence"),
+        actions=_list(record, "actions"),
+        input_size=cast(tuple[int, int], _list(record, "input_size")),
+        patch_grid=cast(tuple[int, int], _list(record, "patch_grid")),
+        normalisation=Normalisation(
+            mean=cast(tuple[float, float, float], _list(normalisation, "mean")),
+            std=cast(tuple[float, float, float], _list(normalisation, "std")),
+        ),
+        calibration=cast(Calibration, _text(record, "calibration")),
+        gamma=record.get("gamma", 0.6),
+        confidence=ConfidenceFit(_list(fit, "scale"), _list(fit, "offset")) if fit is not None else None,
+        encoders={
+            key: Encoder(_text(entry, "name"), _text(entry, "sha256"))
+            for key, entry in records["encoders"].items()
+        },
+        training=_object(record, "training"),
+        metrics=_object(record, "metrics"),
+        files={
+            key: BundleFile(_text(entry, "path"), _text(entry, "sha256"))
+            for key, entry in records["files"].items()
+        },
+    )
+
+
+def _check_manifest(manifest: Manifest) -> None:
+    _expect(bool(manifest.name.strip()), "name", manifest.name, "text that is not empty")
+    actions = manifest.actions
+    _expect(len(actions) > 0, "actions", actions, "a list of at least one action")
+    seen: dict[str, str] = {}
+    for action in actions:
+        _expect(isinstance(action, str) and action_key(action) != "", "actions", action, "names")
+        key = action_key(action)
+        _expect(key not in seen, "actions", f"{seen.get(key)} and {action}", "different names")
+        seen[key] = action
+    for name in ("input_size", "patch_grid"):
+        size = getattr(manifest, name)
+        whole = all(type(value) is int and 1 <= value <= 8192 for value in size)
+        _expect(len(size) == 2 and whole, name, size, "[height, width] of 1 to 8192")
+    for name in ("mean", "std"):
+        values = getattr(manifest.normalisation, name)
+        fits = len(values) == 3 and all(map(_is_number, values))
+        _expect(fits, f"normalisation.{name}", values, "three numbers")
+    std = manifest.normalisation.std
+    _expect(min(std) > 0, "normalisation.std", std, "above zero")
+    calibrations = get_args(Calibration)
+    _expect(manifest.calibration in calibrations, "calibration", manifest.calibration, " or ".join(calibrations))
+    gamma = manifest.gamma
+    _expect(_is_number(gamma) and 0 <= gamma <= 1, "gamma", gamma, "a number from 0 to 1")
+    if manifest.confidence is not None:
+        for name in ("scale", "offset"):
+            values = getattr(manifest.confidence, name)
+            fits = len(values) == len(actions) and all(map(_is_number, values))
+            _expect(fits, f"confidence.{name}", values, f"{len(actions)} numbers, one per action")
+    for role, entry in manifest.files.items():
+        _expect(
+            not entry.sha256 or re.fullmatch("[0-9a-f]{64}", entry.sha256) is not None,
+            f"files.{role}.sha256", entry.sha256, "64 hexadecimal digits in lower case",
+        )
