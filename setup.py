@@ -17,7 +17,7 @@ ROS = [
     "ros-std-srvs==5.5.1",
     "ros-ament-index-python==1.11.0",
 ]
-DEMO = ["rosbags>=0.10,<0.12"]
+DEMO = ["rosbags>=0.11,<0.12"]
 TRAIN = [
     "torch>=2.4,<3",
     "torchvision>=0.19,<1",
@@ -45,7 +45,6 @@ TEST = [
 ]
 
 
-
 def files_in(package: str, folder: str, *endings: str) -> list[str]:
     """Files below `folder` whose names end so, relative to the package (older setuptools know no `**`)."""
     root = Path(package)
@@ -66,7 +65,7 @@ setup(
     package_dir={"selcon_training": "training/selcon_training"},
     package_data={
         NAME: ["py.typed", *files_in(NAME, "assets")],
-        "selcon_training": files_in("training/selcon_training", ".", ".json", ".html", ".j2", ".yaml", ".xml"),
+        "selcon_training": files_in("training/selcon_training", ".", ".json", ".html", ".j2", ".yaml"),
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

@@ -1,0 +1,251 @@
+"""A short RGB-D recording with its truth: one mcap file that rosbag2 and Foxglove open too, and truth.json.
+
+Topics: `/camera/image/compressed` (JPEG), `/camera/depth/compressed` (PNG, format "16UC1; png",
+millimetres), `/camera/camera_info`, and `/truth/parts/compressed` (PNG, mono8): per pixel the number of the
+object part seen there, 0 for none. truth.json names the parts. Needs the `demo` extra (rosbags).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.errors import SelconError
+
+BAG_NAME = "recording.mcap"
+TRUTH_NAME = "truth.json"
+FRAME_ID = "camera_color_optical_frame"
+
+IMAGE = "/camera/image/compressed"
+DEPTH = "/camera/depth/compressed"
+CAMERA_INFO = "/camera/camera_info"
+PARTS = "/truth/parts/compressed"
+
+_COMPRESSED = "sensor_msgs/msg/CompressedImage"
+_JPEG_QUALITY = 92
+_FORM = f"A recording is a folder with {BAG_NAME} and {TRUTH_NAME}."
+
+
+class RecordingError(SelconError):
+    """A recording that is missing, damaged or contradicts itself."""
+
+
+@dataclass(frozen=True)
+class PartLabel:
+    """What one number of the truth map means."""
+
+    object: str
+    part: str
+    action: str
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """One camera frame with its truth; all arrays have the image's height and width.
+
+    stamp_ns: time in nanoseconds; image: H×W×3 uint8 RGB; depth_mm: H×W uint16, distance along the optical
+    axis in millimetres, 0 where unknown; labels: H×W uint8, numbers of `Recording.labels`, 0 for none.
+    """
+
+    stamp_ns: int
+    image: NDArray[np.uint8]
+    depth_mm: NDArray[np.uint16]
+    intrinsics: Intrinsics
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Frames in time order, and the meaning of their truth maps' numbers."""
+
+    frames: list[RecordedFrame]
+    labels: dict[int, PartLabel]
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions that some part in the truth affords, in the order of the part numbers."""
+        return list(dict.fromkeys(label.action for _, label in sorted(self.labels.items())))
+
+    def part_mask(self, frame: RecordedFrame, action: str) -> NDArray[np.bool_]:
+        """H×W: the pixels of every part that affords `action`."""
+        numbers = [number for number, label in self.labels.items() if label.action == action]
+        return np.isin(frame.labels, numbers)
+
+
+def default_recording() -> Path:
+    """The folder of the recording that comes with the package."""
+    return Path(__file__).parent / "assets" / "demo"
+
+
+def write_recording(folder: Path, frames: Iterable[RecordedFrame], labels: dict[int, PartLabel]) -> None:
+    """Write recording.mcap and truth.json into `folder`, replacing what was there.
+
+    Raises RecordingError where a frame's arrays differ in size or its truth map has a number that `labels`
+    lacks.
+    """
+    from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+    from rosbags.rosbag2.enums import CompressionFormat
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    store = _typestore()
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        bag = Path(scratch) / "recording"
+        writer = Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP)
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        with writer:
+            kinds = {IMAGE: _COMPRESSED, DEPTH: _COMPRESSED, PARTS: _COMPRESSED}
+            kinds[CAMERA_INFO] = "sensor_msgs/msg/CameraInfo"
+            connections = {
+                topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in kinds.items()
+            }
+            for frame in frames:
+                _check(frame, labels)
+                for topic, message in _messages(frame, store):
+                    data = store.serialize_cdr(message, kinds[topic])
+                    writer.write(connections[topic], frame.stamp_ns, data)
+        shutil.move(str(bag / BAG_NAME), str(folder / BAG_NAME))
+    truth = {"labels": {str(number): asdict(label) for number, label in sorted(labels.items())}}
+    (folder / TRUTH_NAME).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+
+
+def read_recording(folder: Path) -> Recording:
+    """Read and decode a whole recording.
+
+    Raises RecordingError where a file is missing or damaged, or a frame lacks one of its four messages.
+    """
+    folder = Path(folder)
+    labels = _read_labels(folder / TRUTH_NAME)
+    stamps: dict[int, dict[str, Any]] = {}
+    for topic, message in _read_messages(folder / BAG_NAME):
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        stamps.setdefault(stamp, {})[topic] = message
+    if not stamps:
+        raise RecordingError(f"{folder / BAG_NAME} holds no camera frame. Record it again.")
+    frames = [_decode(stamp, messages, folder) for stamp, messages in sorted(stamps.items())]
+    for frame in frames:
+        _check(frame, labels)
+    return Recording(frames, labels)
+
+
+def _typestore() -> Any:
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+def _check(frame: RecordedFrame, labels: dict[int, PartLabel]) -> None:
+    size = (frame.intrinsics.height, frame.intrinsics.width)
+    for name, array in (("image", frame.image), ("depth", frame.depth_mm), ("labels", frame.labels)):
+        if array.shape[:2] != size:
+            raise RecordingError(
+                f"{name} of frame {frame.stamp_ns} is {array.shape[1]}×{array.shape[0]}, its camera is "
+                f"{size[1]}×{size[0]} pixels. All must have one size."
+            )
+    unknown = sorted({int(n) for n in np.unique(frame.labels)} - {0} - set(labels))
+    if unknown:
+        raise RecordingError(
+            f"the truth map of frame {frame.stamp_ns} uses part numbers {unknown}, "
+            f"which {TRUTH_NAME} does not name."
+        )
+
+
+def _messages(frame: RecordedFrame, store: Any) -> Iterator[tuple[str, Any]]:
+    types = store.types
+    seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)
+    stamp = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    header = types["std_msgs/msg/Header"](stamp=stamp, frame_id=FRAME_ID)
+
+    def compressed(encoding: str, extension: str, array: NDArray[Any], options: tuple[int, ...] = ()) -> Any:
+        _, data = cv2.imencode(extension, array, list(options))
+        return types[_COMPRESSED](header=header, format=encoding, data=data.reshape(-1))
+
+    bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    yield IMAGE, compressed("jpeg", ".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    yield DEPTH, compressed("16UC1; png", ".png", frame.depth_mm, (cv2.IMWRITE_PNG_COMPRESSION, 9))
+    yield PARTS, compressed("mono8; png", ".png", frame.labels, (cv2.IMWRITE_PNG_COMPRESSION, 9))
+
+    camera = frame.intrinsics
+    k = np.array([camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1], dtype=np.float64)
+    p = np.insert(k, [3, 6, 9], 0.0)
+    region = types["sensor_msgs/msg/RegionOfInterest"](
+        x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+    )
+    yield CAMERA_INFO, types["sensor_msgs/msg/CameraInfo"](
+        header=header, height=camera.height, width=camera.width, distortion_model="plumb_bob",
+        d=np.zeros(5), k=k, r=np.eye(3).reshape(-1), p=p, binning_x=0, binning_y=0, roi=region,
+    )  # fmt: skip
+
+
+def _read_messages(path: Path) -> Iterator[tuple[str, Any]]:
+    from rosbags.rosbag2 import Reader
+
+    if not path.is_file():
+        raise RecordingError(f"no recording at {path}. {_FORM}")
+    store = _typestore()
+    wanted = {IMAGE, DEPTH, CAMERA_INFO, PARTS}
+    try:
+        with Reader(path) as reader:
+            for connection, _, data in reader.messages():
+                if connection.topic in wanted:
+                    yield connection.topic, store.deserialize_cdr(data, connection.msgtype)
+    except Exception as error:  # the reader lets struct, zstd and assertion errors through beside its own
+        raise RecordingError(
+            f"{path} cannot be read as a recording ({type(error).__name__}: {error}). Is the file complete?"
+        ) from error
+
+
+def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame:
+    missing = [topic for topic in (IMAGE, DEPTH, CAMERA_INFO, PARTS) if topic not in messages]
+    if missing:
+        raise RecordingError(f"frame {stamp} of {folder} has no message on {', '.join(missing)}.")
+    info = messages[CAMERA_INFO]
+    intrinsics = Intrinsics(
+        float(info.k[0]),
+        float(info.k[4]),
+        float(info.k[2]),
+        float(info.k[5]),
+        int(info.width),
+        int(info.height),
+    )
+
+    def picture(topic: str, flags: int, kind: type[np.generic], dimensions: int) -> NDArray[Any]:
+        array = cv2.imdecode(np.asarray(messages[topic].data), flags)
+        if array is None or array.dtype != kind or array.ndim != dimensions:
+            raise RecordingError(f"the picture on {topic} of frame {stamp} in {folder} cannot be decoded.")
+        return array
+
+    bgr = picture(IMAGE, cv2.IMREAD_COLOR, np.uint8, 3)
+    return RecordedFrame(
+        stamp_ns=stamp,
+        image=cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False),
+        depth_mm=picture(DEPTH, cv2.IMREAD_UNCHANGED, np.uint16, 2),
+        intrinsics=intrinsics,
+        labels=picture(PARTS, cv2.IMREAD_UNCHANGED, np.uint8, 2),
+    )
+
+
+def _read_labels(path: Path) -> dict[int, PartLabel]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        return {
+            int(number): PartLabel(str(entry["object"]), str(entry["part"]), str(entry["action"]))
+            for number, entry in entries.items()
+        }
+    except FileNotFoundError as error:
+        raise RecordingError(f"no truth at {path}. {_FORM}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordingError(
+            f'{path} is not of the form {{"labels": {{"1": {{"object": …, "part": …, "action": …}}}}}} '
+            f"({type(error).__name__}: {error})."
+        ) from error

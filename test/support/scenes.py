@@ -1,0 +1,40 @@
+"""A small painted recording whose truth the colour bundle can find: coloured tools on a grey table."""
+
+from pathlib import Path
+
+import numpy as np
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
+from support.bundles import COLOURS
+
+LABELS = {
+    1: PartLabel("knife", "blade", "cut_with"),
+    2: PartLabel("knife", "handle", "hold"),
+    3: PartLabel("bottle", "neck", "pour"),
+}
+INTRINSICS = Intrinsics(460.0, 460.0, 319.5, 239.5, 640, 480)
+TABLE_MM = 800
+PART_MM = 760
+# Part number -> top left corner and size in pixels (x, y, width, height).
+BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 64, 130)}
+
+
+def painted_frame(index: int) -> RecordedFrame:
+    """Frame `index`: everything moves three pixels to the right per frame; 30 frames a second."""
+    image = np.full((480, 640, 3), 128, np.uint8)
+    depth = np.full((480, 640), TABLE_MM, np.uint16)
+    labels = np.zeros((480, 640), np.uint8)
+    for number, (x, y, width, height) in BOXES.items():
+        area = np.s_[y : y + height, x + 3 * index : x + 3 * index + width]
+        image[area] = COLOURS[LABELS[number].action]
+        depth[area] = PART_MM
+        labels[area] = number
+    depth[:, :8] = 0  # a camera's blind edge
+    return RecordedFrame(1_000_000_000 + index * 33_333_333, image, depth, INTRINSICS, labels)
+
+
+def painted_recording(folder: Path, frames: int = 6) -> Path:
+    """Write a recording of `frames` painted frames and return its folder."""
+    write_recording(folder, (painted_frame(index) for index in range(frames)), LABELS)
+    return folder
