@@ -1,0 +1,121 @@
+"""Publishes a recording as a camera driver would: raw image, registered depth, camera_info, stamps of now."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording
+from selcon_ros.ros.conversions import fill_image
+
+
+@dataclass(frozen=True)
+class _Messages:
+    image: Image
+    depth: Image
+    camera_info: CameraInfo
+
+
+class Player(Node):
+    """Publishes `image` (rgb8), `depth` (16UC1, millimetres) and `camera_info` below `namespace`."""
+
+    def __init__(self, recording: Recording, namespace: str = "/camera") -> None:
+        super().__init__("selcon_player", namespace=namespace)
+        # Reliable suits every subscriber: one that asks for best effort gets that.
+        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self._image = self.create_publisher(Image, "image", qos)
+        self._depth = self.create_publisher(Image, "depth", qos)
+        self._camera_info = self.create_publisher(CameraInfo, "camera_info", qos)
+        # Made once: filling a message with a picture costs more than publishing it.
+        self._messages = [_to_messages(frame) for frame in recording.frames]
+
+    def publish(self, index: int) -> None:
+        """Publish frame `index` as if it had been taken just now."""
+        messages = self._messages[index]
+        stamp = self.get_clock().now().to_msg()
+        for message in (messages.camera_info, messages.depth, messages.image):
+            message.header.stamp = stamp
+        self._camera_info.publish(messages.camera_info)
+        self._depth.publish(messages.depth)
+        self._image.publish(messages.image)
+
+
+def play(
+    recording: Recording, namespace: str = "/camera", rate: float | None = None, loop: bool = False
+) -> int:
+    """Publish the recording until its end, SIGINT or SIGTERM, and return the number of frames published.
+
+    rate: frames per second; None keeps the recording's own times.
+    """
+    stop = threading.Event()
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, request_stop)
+    try:
+        player = Player(recording, namespace)
+        due = due_times(recording, rate)
+        player.get_logger().info(
+            f"playing {len(due) - 1} frames on {namespace}/image, depth and camera_info"
+            + (", again and again: Ctrl-C ends it" if loop else "")
+        )
+        count = 0
+        start = time.monotonic()
+        while True:
+            lap, index = divmod(count, len(due) - 1)
+            if (lap and not loop) or stop.wait(
+                max(0.0, start + lap * due[-1] + due[index] - time.monotonic())
+            ):
+                return count
+            player.publish(index)
+            count += 1
+    finally:
+        rclpy.try_shutdown()
+
+
+def due_times(recording: Recording, rate: float | None) -> list[float]:
+    """Seconds after the start at which each frame is due, and as a last element when the next lap begins."""
+    stamps = np.array([frame.stamp_ns for frame in recording.frames], dtype=np.float64) / 1e9
+    if rate is not None or len(stamps) < 2:
+        return [index / (rate or 1.0) for index in range(len(stamps) + 1)]
+    seconds = stamps - stamps[0]
+    return [*seconds.tolist(), float(seconds[-1] + np.median(np.diff(seconds)))]
+
+
+def _to_messages(frame: RecordedFrame) -> _Messages:
+    header = Header(stamp=Time(), frame_id=FRAME_ID)
+    return _Messages(
+        image=fill_image(Image(), frame.image, "rgb8", header),
+        depth=fill_image(Image(), frame.depth_mm, "16UC1", header),
+        camera_info=_camera_info(frame.intrinsics, header),
+    )
+
+
+def _camera_info(camera: Intrinsics, header: Header) -> CameraInfo:
+    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
+    return CameraInfo(
+        header=header,
+        width=camera.width,
+        height=camera.height,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k,
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+    )

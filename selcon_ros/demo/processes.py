@@ -1,0 +1,74 @@
+"""Child processes that log to a file, stop politely, and take nobody with them when they fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from selcon_ros.core.errors import SelconError
+
+_STOP_SECONDS = 5.0
+
+
+class ProcessError(SelconError):
+    """A child process ended that should have kept running."""
+
+
+class PythonProcess:
+    """A module of this package, run by this interpreter in a process of its own.
+
+    Used as a context manager: leaving it interrupts the process (SIGINT, as Ctrl-C), and kills it if it has
+    not ended after five seconds.
+    """
+
+    def __init__(self, name: str, module: str, arguments: list[str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._command = [sys.executable, "-m", module, *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> PythonProcess:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # A group of its own: Ctrl-C in the terminal reaches the parent alone, which stops this one.
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process id, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise ProcessError, with the end of its log, if the process has ended."""
+        if self._process is None or self._process.poll() is None:
+            return
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise ProcessError(
+            f"the {self.name} ended with exit code {self._process.returncode}. "
+            f"Its last words (all in {self.log}):\n" + "\n".join(lines[-15:])
+        )
