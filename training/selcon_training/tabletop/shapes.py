@@ -1,0 +1,134 @@
+"""Triangle meshes of the tabletop world: surfaces of revolution, swept tubes and flat prisms, in metres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+Faces = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh: `vertices` N×3 float64 in metres, `faces` M×3 int32, counter-clockwise seen from outside."""
+
+    vertices: Points
+    faces: Faces
+
+    def moved(self, offset: Sequence[float] = (0, 0, 0), rotation: Points | None = None) -> Mesh:
+        """Return the mesh rotated by the 3×3 `rotation`, then shifted by `offset` in metres."""
+        turned = self.vertices if rotation is None else self.vertices @ rotation.T
+        return Mesh(turned + np.asarray(offset, dtype=np.float64), self.faces)
+
+    def scaled(self, factors: Sequence[float]) -> Mesh:
+        """Return the mesh with each axis multiplied by its (positive) factor."""
+        return Mesh(self.vertices * np.asarray(factors, dtype=np.float64), self.faces)
+
+
+def merged(meshes: Sequence[Mesh]) -> Mesh:
+    """Return one mesh that holds all of `meshes`."""
+    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
+    return Mesh(
+        np.concatenate([mesh.vertices for mesh in meshes]),
+        np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]).astype(np.int32),
+    )
+
+
+def rotation(axis: str, angle: float) -> Points:
+    """Return the 3×3 rotation by `angle` radians about the axis named x, y or z."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    if axis == "x":
+        return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    if axis == "y":
+        return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+
+
+def _grid_faces(rings: int, around: int) -> Faces:
+    """Return the triangles between consecutive closed rings of `around` vertices each."""
+    i, j = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
+    a, b = i * around + j, i * around + (j + 1) % around
+    c, d = a + around, b + around
+    return np.concatenate(
+        [np.stack([a, b, d], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)]
+    ).astype(np.int32)
+
+
+def lathe(profile: Sequence[tuple[float, float]], around: int = 28) -> Mesh:
+    """Return the surface of revolution about z of `profile`, (radius, height) pairs listed along the outer side upwards."""
+    radius, height = np.maximum(np.asarray(profile, dtype=np.float64).T, [[1e-5], [-np.inf]])
+    angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    ring = np.stack([np.cos(angle), np.sin(angle)], -1)
+    xy = radius[:, None, None] * ring
+    z = np.broadcast_to(height[:, None, None], (*xy.shape[:2], 1))
+    return Mesh(np.concatenate([xy, z], -1).reshape(-1, 3), _grid_faces(len(radius), around))
+
+
+def sweep(
+    path: Points, radius: float | Sequence[float], around: int = 12, flatten: float = 1.0, up: Sequence[float] = (0, 0, 1)
+) -> Mesh:
+    """Return a capped tube along `path` (N×3); `flatten` scales it along `up`, `radius` may vary along the path."""
+    path = np.asarray(path, dtype=np.float64)
+    radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), (len(path),))
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    reference = np.asarray(up, dtype=np.float64)
+    if np.abs(tangent @ reference).max() > 0.95:
+        reference = np.array([1.0, 0.0, 0.0]) if np.abs(tangent[:, 0]).max() < 0.95 else np.array([0.0, 1.0, 0.0])
+    side = np.cross(reference, tangent)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    above = np.cross(tangent, side)
+    angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    rings = path[:, None] + radii[:, None, None] * (
+        np.cos(angle)[:, None] * side[:, None] + flatten * np.sin(angle)[:, None] * above[:, None]
+    )
+    ends = np.stack([np.broadcast_to(path[0], (around, 3)), np.broadcast_to(path[-1], (around, 3))])
+    jitter = 1e-6 * (rings[[0, -1]] - ends)  # distinct vertices: a mesh compiler merges coincident ones
+    rings = np.concatenate([(ends + jitter)[:1], rings, (ends + jitter)[1:]])
+    return Mesh(rings.reshape(-1, 3), _grid_faces(len(rings), around))
+
+
+def prism(outline: Sequence[tuple[float, float]], thickness: float) -> Mesh:
+    """Return a flat prism: the star-shaped `outline` (counter-clockwise, x and y) extruded by `thickness` about z = 0."""
+    flat = np.asarray(outline, dtype=np.float64)
+    count, centre = len(flat), flat.mean(0)
+    layers = []
+    for z in (-thickness / 2, thickness / 2):
+        layers.append(np.concatenate([np.concatenate([flat, centre[None]]), np.full((count + 1, 1), z)], axis=1))
+    following = (np.arange(count) + 1) % count
+    index = np.arange(count)
+    hub = np.full(count, count)
+    top = count + 1
+    faces = np.concatenate(
+        [
+            np.stack([hub, following, index], -1),
+            np.stack([hub + top, index + top, following + top], -1),
+            np.stack([index, following, following + top], -1),
+            np.stack([index, following + top, index + top], -1),
+        ]
+    )
+    return Mesh(np.concatenate(layers), faces.astype(np.int32))
+
+
+def box(size: Sequence[float]) -> Mesh:
+    """Return a box of full edge lengths `size`, centred on the origin."""
+    x, y = size[0] / 2, size[1] / 2
+    return prism([(-x, -y), (x, -y), (x, y), (-x, y)], size[2])
+
+
+def arc(centre: Sequence[float], radius: float, start: float, stop: float, plane: str = "xz", count: int = 14) -> Points:
+    """Return `count` points of a circular arc in `plane`, angles in radians from the plane's first axis."""
+    angle = np.linspace(start, stop, count)
+    points = np.zeros((count, 3))
+    first, second = "xyz".index(plane[0]), "xyz".index(plane[1])
+    points[:, first], points[:, second] = radius * np.cos(angle), radius * np.sin(angle)
+    return points + np.asarray(centre, dtype=np.float64)
+
+
+def line(start: Sequence[float], stop: Sequence[float], count: int = 2) -> Points:
+    """Return `count` points from `start` to `stop`."""
+    return np.linspace(np.asarray(start, dtype=np.float64), np.asarray(stop, dtype=np.float64), count)

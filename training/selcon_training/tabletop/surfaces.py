@@ -1,0 +1,86 @@
+"""Colours and textures of the tabletop world, drawn at random by what a thing is made of."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_training.tabletop.objects import Rng
+
+Texture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A colour (RGB 0..1) and how it reflects."""
+
+    colour: tuple[float, float, float]
+    specular: float
+    shininess: float
+
+
+def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
+    return colorsys.hsv_to_rgb(hue % 1.0, float(np.clip(saturation, 0, 1)), float(np.clip(value, 0, 1)))
+
+
+def surface(rng: Rng, look: str) -> Surface:
+    """Return a random surface for a material name."""
+    u = rng.uniform
+    if look == "metal":
+        return Surface(_hsv(u(0.5, 0.7), u(0, 0.15), u(0.45, 0.9)), u(0.5, 1), u(0.5, 1))
+    if look == "wood":
+        return Surface(_hsv(u(0.05, 0.12), u(0.3, 0.75), u(0.3, 0.85)), u(0, 0.3), u(0, 0.4))
+    if look == "rubber":
+        return Surface(_hsv(u(0, 1), u(0, 0.4), u(0.08, 0.35)), u(0, 0.3), u(0, 0.3))
+    if look == "ceramic":
+        return Surface(_hsv(u(0, 1), u(0, 0.6), u(0.6, 1)), u(0.4, 1), u(0.5, 1))
+    if look == "glass":
+        return Surface(_hsv(u(0.25, 0.65), u(0.05, 0.5), u(0.5, 0.95)), u(0.6, 1), u(0.7, 1))
+    if look == "bristle":
+        return Surface(_hsv(u(0, 1), u(0, 0.8), u(0.25, 0.95)), 0, 0)
+    if look == "skin":
+        return Surface(_hsv(u(0.02, 0.08), u(0.25, 0.6), u(0.35, 0.95)), u(0, 0.2), 0.2)
+    return Surface(_hsv(u(0, 1), u(0.1, 0.95), u(0.15, 0.95)), u(0, 0.7), u(0, 0.8))
+
+
+def _noise(rng: Rng, size: int, cells: tuple[int, int]) -> NDArray[np.float32]:
+    """Return smooth noise 0..1 of `size`×`size` pixels over two octaves."""
+    total = np.zeros((size, size), np.float32)
+    for octave, weight in ((1, 0.7), (4, 0.3)):
+        grid = rng.random((cells[0] * octave, cells[1] * octave)).astype(np.float32)
+        total += weight * cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.clip(total, 0, 1)
+
+
+def _blend(rng: Rng, mask: NDArray[np.float32], contrast: float) -> Texture:
+    """Return a texture between two colours of like hue."""
+    hue, saturation, value = rng.random(), rng.uniform(0, 0.6), rng.uniform(0.3, 0.95)
+    first = np.array(_hsv(hue, saturation, value))
+    second = np.array(_hsv(hue + rng.normal(0, 0.06), saturation * rng.uniform(0.5, 1.3), value + rng.choice([-1, 1]) * contrast))
+    return np.asarray(255 * (first + mask[..., None] * (second - first))).clip(0, 255).astype(np.uint8)
+
+
+def table_texture(rng: Rng, size: int = 256) -> Texture:
+    """Return a table top: plain, grained, mottled, striped or checked."""
+    pattern = rng.integers(5)
+    if pattern == 0:
+        return _blend(rng, np.zeros((size, size), np.float32), 0)
+    if pattern == 1:
+        return _blend(rng, _noise(rng, size, (3, 40)), rng.uniform(0.1, 0.35))
+    if pattern == 2:
+        return _blend(rng, _noise(rng, size, (12, 12)), rng.uniform(0.1, 0.4))
+    y, x = np.mgrid[:size, :size]
+    period = int(rng.integers(24, 86))
+    stripes = (x // period) % 2
+    mask = stripes if pattern == 3 else (stripes + (y // period)) % 2
+    return _blend(rng, mask.astype(np.float32), rng.uniform(0.08, 0.4))
+
+
+def backdrop(rng: Rng, size: int = 256) -> Texture:
+    """Return a floor or wall far behind the table."""
+    cells = int(rng.integers(3, 20))
+    return _blend(rng, _noise(rng, size, (cells, cells)), rng.uniform(0.1, 0.5))
