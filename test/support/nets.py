@@ -1,0 +1,60 @@
+"""Small random networks of the real kinds, and the specs under which they can be loaded by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import selcon_training  # noqa: F401 - makes torchvision importable before timm and open_clip
+
+import open_clip  # isort: skip
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from timm.models.vision_transformer import VisionTransformer
+
+from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.model import SelconNet
+
+ACTIONS = ["cut_with", "hold", "pour"]
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+OPEN_CLIP_TOWER = {"image_size": 224, "layers": 3, "width": 64, "patch_size": 16, "head_width": 32}
+TIMM_TOWER = {"timm_model_name": "test_vit", "timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear",
+              "image_size": 160}  # fmt: skip
+
+
+def tokenizer() -> Any:
+    """Return CLIP's own tokenizer."""
+    return open_clip.get_tokenizer("ViT-B-16")
+
+
+def clip_model() -> CLIP:
+    """Return a small CLIP of the original architecture with QuickGELU."""
+    return CLIP(24, OPEN_CLIP_TOWER, TEXT, quick_gelu=True).eval()
+
+
+def timm_clip_model(pool: str = "avg") -> CustomTextCLIP:
+    """Return a small CLIP whose image tower is a timm ViT."""
+    return CustomTextCLIP(24, TIMM_TOWER | {"timm_pool": pool}, TEXT).eval()
+
+
+def vit(**options: Any) -> VisionTransformer:
+    """Return a small timm ViT of patch 16 at 224 pixels."""
+    defaults: dict[str, Any] = {"img_size": 224, "embed_dim": 48, "depth": 3, "num_heads": 3, "num_classes": 0}
+    return VisionTransformer(**(defaults | options)).eval()
+
+
+def small_net(
+    size: tuple[int, int] = (64, 96), *, timm_tower: bool = False, seed: int = 0, **options: Any
+) -> SelconNet:
+    """Return a small random network for images of (height, width)."""
+    torch.manual_seed(seed)
+    clip = DenseClip(timm_clip_model() if timm_tower else clip_model(), size, tokenizer=tokenizer())
+    return SelconNet(clip, PartEncoder(vit(), size), ACTIONS, **options).eval()
+
+
+def register_small_clip(folder: Path) -> str:
+    """Register a small CLIP configuration with open_clip and return its name."""
+    name = "selcon-test-clip"
+    config = {"embed_dim": 24, "quick_gelu": True, "vision_cfg": OPEN_CLIP_TOWER, "text_cfg": TEXT}
+    (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / f"{name}.json")
+    return name

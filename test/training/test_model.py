@@ -1,0 +1,178 @@
+"""The network as a whole: shapes, modes, gradients, checkpoints and export."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from support import nets
+
+from selcon_ros.core.bundle import load_bundle
+from selcon_training import export
+from selcon_training.checkpoint import load_model, save_model
+from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_dino
+from selcon_training.errors import CheckpointError, EncoderError, ExportError
+from selcon_training.model import SelconNet
+from selcon_training.prompts import action_prompt, person_prompt
+
+RECTANGLE = (64, 96)
+
+
+def test_prompts_keep_the_label_and_add_with_once():
+    assert action_prompt("hold") == "an item to hold with"
+    assert action_prompt("cut_with") == "an item to cut_with"
+    assert person_prompt("cut_with") == "a person cut_with an item"
+
+
+@pytest.mark.parametrize("timm_tower", [False, True])
+def test_one_pass_gives_every_action_on_a_rectangular_grid(timm_tower):
+    net = nets.small_net((288, 384), timm_tower=timm_tower)
+    cam, affinity = net(torch.randn(2, 3, 288, 384))
+    assert cam.shape == affinity.shape == (2, 3, 18, 24)
+    assert affinity.abs().max() <= 1 + 1e-5
+
+
+def test_frozen_encoders_stay_in_evaluation_mode_without_gradients():
+    net = nets.small_net(RECTANGLE).train()
+    assert net.heads.training and not net.clip.training and not net.dino.training
+    images = torch.randn(2, 3, *RECTANGLE)
+    features = net.features(images, saliency=True)
+    assert not features.parts.requires_grad and not features.patches.requires_grad
+    assert features.saliency.min() >= 0 and features.saliency.max() <= 1
+    net.train_encoders(True)
+    features = net.features(images)
+    assert net.clip.training and features.parts.requires_grad and features.patches.requires_grad
+    assert features.saliency is None
+    net(images)[0].sum().backward()
+    assert net.dino.key.weight.grad is not None
+
+
+def test_sigmoid_is_applied_to_the_output_but_not_to_what_losses_see():
+    plain, dense = nets.small_net(RECTANGLE), nets.small_net(RECTANGLE, cam_activation="sigmoid")
+    images = torch.randn(1, 3, *RECTANGLE)
+    torch.testing.assert_close(dense(images)[0], plain(images)[0].sigmoid())
+    torch.testing.assert_close(dense.ego(dense.features(images)).cam, plain(images)[0])
+
+
+def test_encoders_must_share_a_grid():
+    clip = DenseClip(nets.clip_model(), (64, 96), tokenizer=nets.tokenizer())
+    with pytest.raises(EncoderError, match="same patches"):
+        SelconNet(clip, PartEncoder(nets.vit(), (96, 64)), nets.ACTIONS)
+
+
+def loaded_net(folder, random=False):
+    """A network whose encoders come by name, with weights from files unless random."""
+    name = nets.register_small_clip(folder)
+    clip_file, dino_file = folder / "clip.safetensors", folder / "dino.safetensors"
+    torch.manual_seed(1)
+    save_file(nets.clip_model().state_dict(), clip_file)
+    save_file(nets.timm_create("test_vit", num_classes=0).state_dict(), dino_file)
+    clip = load_clip({"name": name, "weights": None if random else str(clip_file)}, RECTANGLE)
+    dino = load_dino({"name": "test_vit", "weights": None if random else str(dino_file)}, RECTANGLE)
+    return SelconNet(clip, dino, nets.ACTIONS).eval()
+
+
+@pytest.mark.parametrize("kind", ["frozen", "trained", "random"])
+def test_a_checkpoint_gives_the_same_network_back(tmp_path, kind):
+    net = loaded_net(tmp_path, random=kind == "random")
+    if kind == "trained":
+        net.train_encoders(True)
+        with torch.no_grad():
+            net.dino.key.weight.mul_(1.5)
+    save_model(tmp_path / "run", net, {"epochs": 3})
+    again, meta = load_model(tmp_path / "run")
+    images = torch.randn(1, 3, *RECTANGLE)
+    for ours, theirs in zip(again(images), net(images), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert meta == {"epochs": 3} and again.actions == nets.ACTIONS
+    assert again.encoders_trainable is (kind == "trained")
+    stored = any(key.startswith(("clip.", "dino.")) for key in load_file(tmp_path / "run" / "model.safetensors"))
+    assert stored is (kind != "frozen")
+
+
+def test_other_encoder_weights_than_those_trained_with_are_refused(tmp_path):
+    net = loaded_net(tmp_path)
+    save_model(tmp_path / "run", net)
+    save_file(nets.timm_create("test_vit", num_classes=0).state_dict(), tmp_path / "dino.safetensors")
+    with pytest.raises(EncoderError, match="digest"):
+        load_model(tmp_path / "run")
+
+
+def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(CheckpointError, match=r"model\.json is missing"):
+        load_model(run)
+    save_model(run, loaded_net(tmp_path, random=True))
+    description = json.loads((run / "model.json").read_text())
+    state = load_file(run / "model.safetensors")
+
+    lame = {key: value for key, value in state.items() if key != "heads.fc1.bias"}
+    save_file(lame | {"heads.surplus": torch.zeros(1)}, run / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"missing: heads\.fc1\.bias(.|\n)*extra: heads\.surplus"):
+        load_model(run)
+
+    (run / "model.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model(run)
+
+    save_file(state, run / "model.safetensors")
+    for change, message in [({"format_version": 9}, "format_version is 9"), ({"encoders": {}}, "not a complete")]:
+        (run / "model.json").write_text(json.dumps(description | change))
+        with pytest.raises(CheckpointError, match=message):
+            load_model(run)
+    (run / "model.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        load_model(run)
+
+
+def test_a_network_of_unnamed_encoders_cannot_be_saved(tmp_path):
+    with pytest.raises(CheckpointError, match="load_clip and load_dino"):
+        save_model(tmp_path, nets.small_net(RECTANGLE))
+
+
+@pytest.mark.parametrize("timm_tower", [False, True])
+def test_an_exported_bundle_gives_what_torch_gives(tmp_path, timm_tower):
+    net = nets.small_net((288, 384), timm_tower=timm_tower, cam_activation="sigmoid").train()
+    manifest = export.export_bundle(
+        net, tmp_path / "bundle", name="small", description="random", licence="none", intermediates=True
+    )
+    assert net.training and net.heads.training
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.manifest == manifest and manifest.patch_grid == (18, 24)
+    image = torch.randn(1, 3, 288, 384)
+    outputs = onnxruntime.InferenceSession(bundle.model).run(None, {"image": image.numpy()})
+    net.eval()
+    with torch.no_grad():
+        wanted = [*net(image)]
+        keys, attention = net.dino(image, attention=True)
+        wanted += [keys, net.clip(image), attention]
+    for ours, theirs in zip(outputs, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_graph_is_lean(tmp_path):
+    net = nets.small_net((64, 64))
+    operators = [node.op_type for node in onnx.load_from_string(export.export_graph(net)).graph.node]
+    assert operators.count("Softmax") == 2 + 2 + 1  # whole blocks of both encoders, and ClearCLIP's last attention
+    assert not {"If", "Loop", "Einsum", "Sqrt"} & set(operators)
+
+
+def test_a_wrong_graph_is_never_written(tmp_path, monkeypatch):
+    net = nets.small_net((64, 64))
+    trace = export._trace
+
+    def broken(graph, image, names):
+        with torch.no_grad():
+            net.heads.classifier.bias += 1
+        content = trace(graph, image, names)
+        with torch.no_grad():
+            net.heads.classifier.bias -= 1
+        return content
+
+    monkeypatch.setattr(export, "_trace", broken)
+    with pytest.raises(ExportError, match="'cam' deviates"):
+        export.export_bundle(net, tmp_path / "bundle", name="x", description="", licence="")
+    assert not (tmp_path / "bundle").exists()

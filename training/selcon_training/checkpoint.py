@@ -1,0 +1,108 @@
+"""A checkpoint is a folder: model.safetensors and model.json (the trainer adds its own state beside them).
+
+Frozen encoders are kept by name and by the digest of their weights; trained or random ones are stored whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from selcon_training.encoders import EncoderSpec, load_clip, load_dino
+from selcon_training.encoders.loading import mismatches
+from selcon_training.errors import CheckpointError
+from selcon_training.model import SelconNet, TextFeatures
+
+FORMAT_VERSION = 1
+_WEIGHTS = "model.safetensors"
+_DESCRIPTION = "model.json"
+
+
+def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = None) -> None:
+    """Write `net` into `folder`; `meta` is any JSON-able description (training data, metrics) that `load_model` gives back.
+
+    Both encoders must come from `load_clip` and `load_dino`, so that they can be built again by name.
+    """
+    if net.clip.spec is None or net.dino.spec is None:
+        raise CheckpointError("encoders must be made by load_clip and load_dino for a checkpoint to name them")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    random = net.clip.spec.weights is None or net.dino.spec.weights is None  # nobody could load those again
+    whole = net.encoders_trainable or random
+    state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)}
+    description = {
+        "format_version": FORMAT_VERSION,
+        "actions": net.actions,
+        "input_size": list(net.input_size),
+        "cam_activation": net.cam_activation,
+        "encoders": {"clip": net.clip.spec.as_dict(), "dino": net.dino.spec.as_dict()},
+        "encoders_stored": whole,
+        "encoders_trainable": net.encoders_trainable,
+        "meta": dict(meta or {}),
+    }
+    partial = folder / (_WEIGHTS + ".partial")
+    save_file(state, partial)
+    partial.replace(folder / _WEIGHTS)
+    partial = folder / (_DESCRIPTION + ".partial")
+    partial.write_text(json.dumps(description, indent=2) + "\n")
+    partial.replace(folder / _DESCRIPTION)
+
+
+def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
+    """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
+
+    Raises CheckpointError for a missing or damaged file and for weights that do not fit, listing the keys; EncoderError
+    where a frozen encoder's weights are not to be had or are others than those it was trained with.
+    """
+    folder = Path(folder)
+    description = _read_description(folder)
+    try:
+        state = load_file(folder / _WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder / _WEIGHTS} cannot be read: {error}") from error
+    try:
+        stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
+        clip_spec = EncoderSpec(**description["encoders"]["clip"])
+        dino_spec = EncoderSpec(**description["encoders"]["dino"])
+        height, width = description["input_size"]
+        text = TextFeatures(state["text_action"], state["text_person"])
+        actions, activation, meta = description["actions"], description["cam_activation"], description["meta"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder} is not a complete checkpoint: {error!r}") from error
+    # Stored encoders need only their architecture: their weights are in the file.
+    build_clip = EncoderSpec(clip_spec.name) if stored else clip_spec
+    build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
+    clip = load_clip(build_clip, (height, width))
+    clip.drop_text()
+    net = SelconNet(clip, load_dino(build_dino, (height, width)), actions, text, activation)
+    net.clip.spec, net.dino.spec = clip_spec, dino_spec
+    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
+    problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})
+    if problems:
+        raise CheckpointError(f"{folder / _WEIGHTS} does not fit its description:\n" + "\n".join(problems))
+    net.load_state_dict(state, strict=False)
+    net.train_encoders(trainable)
+    return net.eval(), meta
+
+
+def _of_encoder(key: str) -> bool:
+    return key.startswith(("clip.", "dino."))
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / _DESCRIPTION
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION} is missing")
+    try:
+        description = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    version = description.get("format_version") if isinstance(description, dict) else None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path}: format_version is {version!r}, this code reads {FORMAT_VERSION}")
+    return dict(description)

@@ -1,0 +1,200 @@
+"""Dense CLIP features as ClearCLIP takes them, and text features (METHOD §1).
+
+In the last block there is no residual and no feed-forward, and attention is query-query:
+softmax(q qᵀ / √d) v. Then the out-projection, the final layer norm and the visual projection of every patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.timm_model import TimmModel
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor, nn
+
+from selcon_training.encoders import timm_vit
+from selcon_training.encoders.attention import attend
+from selcon_training.encoders.spec import EncoderSpec
+from selcon_training.errors import EncoderError
+
+Tokenizer = Callable[[list[str]], Tensor]
+
+
+class DenseClip(nn.Module):
+    """ClearCLIP patch features of an open_clip model, and its text features.
+
+    `model` is an open_clip model whose image tower is open_clip's VisionTransformer or a TimmModel around a timm
+    VisionTransformer; it is taken over and its image tower pruned in place. `name` is its open_clip name, by which the
+    tokenizer is found (or pass `tokenizer`). `input_size` is (height, width) in pixels, a multiple of the patch.
+    The text encoder is no part of this module's parameters; `drop_text` frees it.
+    """
+
+    def __init__(
+        self, model: nn.Module, input_size: tuple[int, int], name: str | None = None, tokenizer: Tokenizer | None = None
+    ) -> None:
+        super().__init__()
+        visual = getattr(model, "visual", None)
+        self.name = name or type(model).__name__
+        self.spec: EncoderSpec | None = None  # known when `load_clip` made it
+        self.tower: _OpenClipTower | _TimmTower
+        if isinstance(visual, VisionTransformer):
+            self.tower = _OpenClipTower(visual, input_size, self.name)
+        elif isinstance(visual, TimmModel):
+            self.tower = _TimmTower(visual, input_size, self.name)
+        else:
+            raise EncoderError(
+                f"{self.name}: its image tower is a {type(visual).__name__}; needed is open_clip's VisionTransformer "
+                "or a timm VisionTransformer"
+            )
+        self.grid = self.tower.grid
+        self.input_size = (int(input_size[0]), int(input_size[1]))
+        if tokenizer is None and name is not None:
+            tokenizer = open_clip.get_tokenizer(name)
+        self._text = _Text(model, tokenizer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return L2-normalised patch features [B, d, h, w] of normalised RGB images [B, 3, H, W]."""
+        features = F.normalize(self.tower(images), dim=-1)  # [B, patches, d]
+        return features.transpose(1, 2).reshape(len(images), -1, *self.grid)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Return L2-normalised text features [len(texts), d] (float32, on the CPU)."""
+        return self._text.encode(list(texts))
+
+    def drop_text(self) -> None:
+        """Free the text encoder, which is needed once per class list only."""
+        self._text = _Text(None, None)
+
+
+class _Text:
+    """Text side of a CLIP model; a plain class, so that the network does not count it among its modules."""
+
+    def __init__(self, model: Any, tokenizer: Tokenizer | None) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def encode(self, texts: list[str]) -> Tensor:
+        if self.model is None:
+            raise EncoderError("the text encoder of this CLIP model was dropped; load the model again to encode text")
+        if self.tokenizer is None:
+            raise EncoderError("no tokenizer: give DenseClip the open_clip name of the model, or a tokenizer")
+        was_training = self.model.training
+        self.model.eval()
+        with torch.no_grad():
+            features = self.model.encode_text(self.tokenizer(texts))
+        self.model.train(was_training)
+        return F.normalize(features.float(), dim=-1)
+
+
+def _query_query(qv: Tensor, query_norm: nn.Module, heads: int, scale: float) -> Tensor:
+    """ClearCLIP's attention: softmax(q qᵀ · scale) v over joint [B, N, 2D] queries and values, giving [B, N, D]."""
+    batch, count, _ = qv.shape
+    q, v = qv.reshape(batch, count, 2, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    q = query_norm(q)
+    return attend(q, q, v, scale).transpose(1, 2).reshape(batch, count, -1)
+
+
+class _OpenClipTower(nn.Module):
+    """Image tower of the original CLIP architecture."""
+
+    def __init__(self, visual: VisionTransformer, input_size: tuple[int, int], name: str) -> None:
+        super().__init__()
+        blocks = list(visual.transformer.resblocks)
+        if visual.attn_pool is not None or any(type(block) is not ResidualAttentionBlock for block in blocks):
+            raise EncoderError(f"{name}: attentional pooling and custom blocks are not understood; choose a plain CLIP ViT")
+        patch = (int(visual.patch_size[0]), int(visual.patch_size[1]))
+        timm_vit.check_input_size(input_size, patch, name)
+        self.grid = (input_size[0] // patch[0], input_size[1] // patch[1])
+        self.conv = visual.conv1
+        self.class_embedding = visual.class_embedding
+        self.positions = nn.Parameter(
+            resample_abs_pos_embed(
+                visual.positional_embedding.detach()[None], self.grid, visual.grid_size, num_prefix_tokens=1
+            )[0].clone(),
+            requires_grad=visual.positional_embedding.requires_grad,
+        )
+        self.norm_pre = visual.ln_pre
+        self.blocks = nn.ModuleList(_OpenClipBlock(block) for block in blocks[:-1])
+        last = blocks[-1]
+        self.heads: int = last.attn.num_heads
+        self.last_norm = last.ln_1
+        joint = nn.Linear(last.attn.embed_dim, 3 * last.attn.embed_dim)
+        joint.weight, joint.bias = last.attn.in_proj_weight, last.attn.in_proj_bias
+        self.query_value = timm_vit.rows(joint, (0, 2))
+        self.projection = last.attn.out_proj
+        self.layer_scale = last.ls_1
+        self.norm = visual.ln_post
+        self.output = visual.proj
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features [B, patches, d], not normalised."""
+        x = self.conv(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_embedding.expand(len(x), 1, -1), x], dim=1) + self.positions
+        x = self.norm_pre(x)
+        for block in self.blocks:
+            x = block(x)
+        qv = self.query_value(self.last_norm(x))
+        x = _query_query(qv, nn.Identity(), self.heads, (x.shape[-1] // self.heads) ** -0.5)
+        x = self.norm(self.layer_scale(self.projection(x[:, 1:])))
+        return x if self.output is None else x @ self.output
+
+
+class _OpenClipBlock(nn.Module):
+    """One residual attention block of the original CLIP, spelled out.
+
+    torch's MultiheadAttention takes other code paths in training, in evaluation and when a graph is exported; this is one.
+    """
+
+    def __init__(self, block: ResidualAttentionBlock) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = block.ln_1, block.ln_2
+        self.scale1, self.scale2 = block.ls_1, block.ls_2
+        self.heads: int = block.attn.num_heads
+        self.in_weight, self.in_bias = block.attn.in_proj_weight, block.attn.in_proj_bias
+        self.projection = block.attn.out_proj
+        self.mlp = block.mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, count, width = x.shape
+        qkv = F.linear(self.norm1(x), self.in_weight, self.in_bias)
+        q, k, v = qkv.reshape(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        attended = attend(q, k, v, q.shape[-1] ** -0.5).transpose(1, 2).reshape(batch, count, width)
+        x = x + self.scale1(self.projection(attended))
+        return x + self.scale2(self.mlp(self.norm2(x)))
+
+
+class _TimmTower(nn.Module):
+    """Image tower that is a timm VisionTransformer with token or average pooling."""
+
+    def __init__(self, visual: TimmModel, input_size: tuple[int, int], name: str) -> None:
+        super().__init__()
+        trunk = visual.trunk
+        last = timm_vit.last_block(trunk, name)
+        if trunk.attn_pool is not None or "pool" in dict(visual.head.named_children()):
+            raise EncoderError(f"{name}: attention pooling gives no dense features; choose token or average pooling")
+        self.grid = timm_vit.set_input_size(trunk, input_size, name)
+        self.heads: int = last.attn.num_heads
+        self.scale: float = last.attn.scale
+        self.prefix_tokens: int = trunk.num_prefix_tokens
+        self.last_norm = last.norm1
+        self.query_value = timm_vit.rows(last.attn.qkv, (0, 2))
+        self.query_norm = last.attn.q_norm
+        self.projection = last.attn.proj
+        self.layer_scale = last.ls1
+        self.head = nn.Sequential(trunk.norm, trunk.fc_norm, trunk.head, visual.head)
+        trunk.blocks = trunk.blocks[:-1]
+        trunk.norm = trunk.fc_norm = trunk.head = nn.Identity()
+        self.trunk = trunk
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features [B, patches, d], not normalised."""
+        x = timm_vit.tokens(self.trunk, images)
+        qv = self.query_value(self.last_norm(x))
+        x = _query_query(qv, self.query_norm, self.heads, self.scale)[:, self.prefix_tokens :]
+        features: Tensor = self.head(self.layer_scale(self.projection(x)))
+        return features

@@ -1,0 +1,19 @@
+"""Errors of the training side; the command line prints them without a traceback."""
+
+from selcon_ros.core.errors import SelconError
+
+
+class EncoderError(SelconError):
+    """An encoder cannot be built, loaded or used as asked."""
+
+
+class CheckpointError(SelconError):
+    """A checkpoint is missing, damaged or does not fit the network."""
+
+
+class ExportError(SelconError):
+    """An exported graph does not give what the network gives."""
+
+
+class ObjectiveError(SelconError):
+    """The objective was configured or called with something it cannot use."""

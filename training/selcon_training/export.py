@@ -1,0 +1,139 @@
+"""From a trained network to the ONNX graph and the bundle that a robot loads.
+
+Text features are constants of the graph, encoders and heads are one graph, and nothing that inference does not need is in
+it. The graph is compared with the network before anything is written.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
+from selcon_ros.core.manifest import Calibration
+from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.attention import spelled_out
+from selcon_training.errors import ExportError
+from selcon_training.model import SelconNet
+
+TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
+OPSET = 17
+OUTPUTS = ("cam", "affinity")
+INTERMEDIATES = ("keys", "patches", "attention")
+
+
+class _Graph(nn.Module):
+    """The network with the outputs of a bundle, and for comparisons those of its encoders."""
+
+    def __init__(self, net: SelconNet, intermediates: bool) -> None:
+        super().__init__()
+        self.net = net
+        self.intermediates = intermediates
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        if not self.intermediates:
+            return self.net(image)
+        keys, attention = self.net.dino(image, attention=True)
+        assert attention is not None
+        return (*self.net(image), keys, self.net.clip(image), attention)
+
+
+def export_graph(net: SelconNet, intermediates: bool = False) -> bytes:
+    """Return the ONNX graph of `net` for one image.
+
+    Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and `affinity` float32 [1, C, gh, gw].
+    `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw] and `attention` [1, heads, gh, gw].
+    Raises ExportError if ONNX Runtime's outputs deviate from torch's by more than 1e-4 of their largest value.
+    """
+    was_training, device = net.training, net.text_action.device
+    net.eval().cpu()
+    try:
+        graph = _Graph(net, intermediates).eval()
+        names = [*OUTPUTS, *(INTERMEDIATES if intermediates else ())]
+        image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
+        content = _trace(graph, image, names)
+        _compare(graph, content, image, names)
+    finally:
+        net.train(was_training).to(device)
+    return content
+
+
+def export_bundle(
+    net: SelconNet,
+    out: Path,
+    *,
+    name: str,
+    description: str,
+    licence: str,
+    calibration: Calibration = "continuous",
+    gamma: float = 0.6,
+    confidence: ConfidenceFit | None = None,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+    intermediates: bool = False,
+) -> Manifest:
+    """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return its manifest.
+
+    The keywords are the manifest's fields of the same name; the rest of it is read from the network. Raises ExportError
+    before anything is written if the graph is wrong.
+    """
+    manifest = Manifest(
+        name=name,
+        description=description,
+        licence=licence,
+        actions=tuple(net.actions),
+        input_size=net.input_size,
+        patch_grid=net.grid,
+        calibration=calibration,
+        gamma=gamma,
+        confidence=confidence,
+        encoders={"clip": _encoder(net.clip), "dino": _encoder(net.dino)},
+        training=training or {},
+        metrics=metrics or {},
+    )
+    return write_bundle(out, manifest, {"model": export_graph(net, intermediates)})
+
+
+def _encoder(encoder: DenseClip | PartEncoder) -> Encoder:
+    return Encoder(encoder.name, (encoder.spec.sha256 or "") if encoder.spec else "")
+
+
+def _trace(graph: nn.Module, image: Tensor, names: list[str]) -> bytes:
+    stream = io.BytesIO()
+    with torch.no_grad(), spelled_out(graph), warnings.catch_warnings():
+        # The tracer warns of every shape that becomes a constant; the input size is fixed, so they are meant to.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
+        torch.onnx.export(
+            graph, (image,), stream, input_names=["image"], output_names=names, opset_version=OPSET,
+            dynamo=False, do_constant_folding=True,
+        )  # fmt: skip
+    model = onnx.load_from_string(stream.getvalue())
+    onnx.checker.check_model(model)
+    model.doc_string = ""
+    return bytes(model.SerializeToString())
+
+
+def _compare(graph: nn.Module, content: bytes, image: Tensor, names: list[str]) -> None:
+    with torch.no_grad():
+        expected = [value.numpy() for value in graph(image)]
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    given = session.run(names, {"image": image.numpy()})
+    for output, ours, theirs in zip(names, given, expected, strict=True):
+        if ours.shape != theirs.shape:
+            raise ExportError(f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}")
+        deviation = float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
+        if not deviation <= TOLERANCE:  # NaN counts as a deviation
+            raise ExportError(
+                f"exported output '{output}' deviates from torch by {deviation:.2e} of its largest value "
+                f"(allowed: {TOLERANCE:.0e}); the bundle was not written"
+            )

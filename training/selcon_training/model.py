@@ -1,0 +1,128 @@
+"""The network: two encoders, text features as constants, and the trainable heads (METHOD §1 to §3 and §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.errors import EncoderError
+from selcon_training.heads import Heads, View
+from selcon_training.maps import cosine_maps
+from selcon_training.prompts import action_prompt, person_prompt
+from selcon_training.saliency import saliency_map
+
+CamActivation = Literal["none", "sigmoid"]
+
+
+@dataclass
+class Features:
+    """What the encoders give for a batch of images; nothing in it depends on an action.
+
+    `parts` [B, D, h, w] part descriptors, `patches` [B, d, h, w] L2-normalised CLIP features, `saliency` [B, h, w] 0..1
+    or None where it was not asked for.
+    """
+
+    parts: Tensor
+    patches: Tensor
+    saliency: Tensor | None = None
+
+
+@dataclass
+class TextFeatures:
+    """L2-normalised text features [C, d] of the two prompts of every action."""
+
+    action: Tensor
+    person: Tensor
+
+
+def encode_actions(clip: DenseClip, actions: Sequence[str]) -> TextFeatures:
+    """Return the text features of `actions`: once per class list, never per step."""
+    return TextFeatures(
+        clip.encode_text([action_prompt(action) for action in actions]),
+        clip.encode_text([person_prompt(action) for action in actions]),
+    )
+
+
+class SelconNet(nn.Module):
+    """The paper's network over any part encoder and any dense CLIP encoder with the same patch grid.
+
+    `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
+    `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see logits. Encoders are
+    frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no graph.
+    """
+
+    text_action: Tensor
+    text_person: Tensor
+
+    def __init__(
+        self,
+        clip: DenseClip,
+        dino: PartEncoder,
+        actions: Sequence[str],
+        text: TextFeatures | None = None,
+        cam_activation: CamActivation = "none",
+    ) -> None:
+        super().__init__()
+        if not actions or len(set(actions)) != len(actions):
+            raise ValueError(f"the class list must hold at least one action and none twice, got {list(actions)}")
+        if cam_activation not in ("none", "sigmoid"):
+            raise ValueError(f"cam_activation must be 'none' or 'sigmoid', got {cam_activation!r}")
+        if clip.grid != dino.grid or clip.input_size != dino.input_size:
+            raise EncoderError(
+                f"{clip.name} gives a {clip.grid} grid at {clip.input_size}, {dino.name} a {dino.grid} grid at "
+                f"{dino.input_size}; both must see the same image with the same patches"
+            )
+        self.clip, self.dino = clip, dino
+        self.actions = list(actions)
+        self.grid, self.input_size = dino.grid, dino.input_size
+        self.cam_activation = cam_activation
+        self.heads = Heads(dino.width, len(self.actions))
+        text = text or encode_actions(clip, self.actions)
+        self.register_buffer("text_action", text.action.clone())
+        self.register_buffer("text_person", text.person.clone())
+        self.train_encoders(False)
+
+    def train_encoders(self, trainable: bool) -> None:
+        """Freeze both encoders or let them train."""
+        self.encoders_trainable = trainable
+        self.clip.requires_grad_(trainable)
+        self.dino.requires_grad_(trainable)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> SelconNet:
+        """Set the mode of the heads, and of the encoders only where they train."""
+        super().train(mode)
+        if not self.encoders_trainable:
+            self.clip.eval()
+            self.dino.eval()
+        return self
+
+    def features(self, images: Tensor, saliency: bool = False) -> Features:
+        """Encode normalised RGB images [B, 3, H, W]; gradients flow only if the encoders train."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
+            parts, attention = self.dino(images, attention=saliency)
+            patches = self.clip(images)
+            return Features(parts, patches, None if attention is None else saliency_map(attention))
+
+    def ego(self, features: Features) -> View:
+        """Return CAM logits [B, C, h, w], F̃ and F̂ [B, D, h, w] of egocentric images."""
+        return self.heads.ego(features.parts)
+
+    def exo(self, features: Features) -> View:
+        """Return CAM logits [B, C, h, w] and F̃ [B, D, h, w] of exocentric images."""
+        return self.heads.exo(features.parts)
+
+    def affinity(self, features: Features) -> Tensor:
+        """Return A_ego of every action: the cosine [B, C, h, w] of patches and action text."""
+        return cosine_maps(features.patches, self.text_action)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return CAM and affinity [B, C, h, w] of egocentric images [B, 3, H, W], for all actions in one pass."""
+        features = self.features(images)
+        cam = self.heads.cam(features.parts)
+        return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), self.affinity(features)
