@@ -8,6 +8,7 @@ import click
 from selcon_ros import __version__
 from selcon_ros.core.errors import SelconError
 
+
 class Entry(NamedTuple):
     """A subcommand: its module in selcon_ros.cli (which has it as `command`), and its line in the help."""
 
@@ -29,11 +30,15 @@ COMMANDS = {
 
 # Which optional part of the package brings which library.
 EXTRAS = {
-    "train": ("torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
-              "onnxscript", "jinja2", "matplotlib"),
+    "train": (
+        "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
+        "onnxscript", "jinja2", "matplotlib",
+    ),
     "sim": ("mujoco", "OpenGL"),
-    "ros": ("rclpy", "rpyutils", "rosidl_parser", "std_msgs", "sensor_msgs", "geometry_msgs", "visualization_msgs",
-            "diagnostic_msgs", "builtin_interfaces"),
+    "ros": (
+        "rclpy", "rpyutils", "rosidl_parser", "std_msgs", "sensor_msgs", "geometry_msgs",
+        "visualization_msgs", "diagnostic_msgs", "builtin_interfaces",
+    ),
 }
 
 
@@ -83,7 +88,9 @@ class LazyGroup(click.Group):
             raise as_message(ctx.invoked_subcommand or "", error) from error
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="selcon")
 def main() -> None:
     """Which part of an object affords an action, and where to grasp it.

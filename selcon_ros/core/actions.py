@@ -8,7 +8,7 @@ from selcon_ros.core.errors import UnknownActionError
 
 def action_key(text: str) -> str:
     """Return what is compared of an action's name: no case, spaces, hyphens or underscores."""
-    return "".join(character for character in text.casefold() if not (character.isspace() or character in "-_"))
+    return "".join(text.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def match_action(text: str, actions: Sequence[str]) -> str:

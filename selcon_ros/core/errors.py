@@ -27,3 +27,7 @@ class DepthError(SelconError):
 
 class CameraError(SelconError):
     """A camera is not calibrated, or its calibration belongs to another image size."""
+
+
+class ParameterError(SelconError):
+    """A parameter is out of its range."""

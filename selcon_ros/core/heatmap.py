@@ -26,8 +26,8 @@ def minmax(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each map of [..., h, w] to 0..1 on its own; a constant map becomes 0."""
     low = maps.min(axis=(-2, -1), keepdims=True)
     span = maps.max(axis=(-2, -1), keepdims=True) - low
-    scaled = (maps - low) / np.where(span > 0, span, np.float32(1))
-    return scaled.astype(np.float32, copy=False)
+    scaled: NDArray[np.float32] = (maps - low) / np.where(span > 0, span, np.float32(1))
+    return scaled
 
 
 def refine(
@@ -47,13 +47,14 @@ def refine(
 
 def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return one refined map [gh, gw] as [height, width] float32 in 0..1 (bilinear, then min-max)."""
-    values = cv2.resize(np.ascontiguousarray(refined), (width, height), interpolation=cv2.INTER_LINEAR)
+    values = np.empty((height, width), np.float32)
+    cv2.resize(np.ascontiguousarray(refined), (width, height), dst=values, interpolation=cv2.INTER_LINEAR)
     low, high, _, _ = cv2.minMaxLoc(values)
     if not high > low:
         return np.zeros((height, width), np.float32)
     values -= np.float32(low)
     # A division, not a product with the inverse: the maximum is then 1 exactly.
-    values /= values.max()
+    values /= np.float32(high) - np.float32(low)
     return values
 
 

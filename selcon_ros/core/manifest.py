@@ -88,9 +88,7 @@ class Manifest:
             raise BundleError(f"manifest.json is not valid JSON: {error}") from None
         _expect(isinstance(record, dict), "the top level", record, "an object")
         version = record.get("format_version")
-        _expect(
-            version == FORMAT_VERSION, "format_version", version, f"{FORMAT_VERSION}, the one this version reads"
-        )
+        _expect(version == FORMAT_VERSION, "format_version", version, f"{FORMAT_VERSION} for this program")
         return _from_record(record)
 
 
@@ -177,8 +175,8 @@ def _check_manifest(manifest: Manifest) -> None:
         _expect(fits, f"normalisation.{name}", values, "three numbers")
     std = manifest.normalisation.std
     _expect(min(std) > 0, "normalisation.std", std, "above zero")
-    calibrations = get_args(Calibration)
-    _expect(manifest.calibration in calibrations, "calibration", manifest.calibration, " or ".join(calibrations))
+    known = get_args(Calibration)
+    _expect(manifest.calibration in known, "calibration", manifest.calibration, " or ".join(known))
     gamma = manifest.gamma
     _expect(_is_number(gamma) and 0 <= gamma <= 1, "gamma", gamma, "a number from 0 to 1")
     if manifest.confidence is not None:

@@ -25,6 +25,7 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
         "mean": mean.reshape(1, 3, 1, 1), "std": std.reshape(1, 3, 1, 1),
         "half": np.array(0.5), "slope": np.array(12.0),
     }
+    pool = {"kernel_shape": [PATCH] * 2, "strides": [PATCH] * 2}
     others = [("red", (1, 2)), ("green", (0, 2)), ("blue", (0, 1))]
     nodes = [
         helper.make_node("Mul", ["image", "std"], ["scaled"]),
@@ -38,7 +39,7 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
         nodes.append(helper.make_node("Sub", [f"{name}_own", f"{name}_others"], [f"{name}_purity"]))
     nodes += [
         helper.make_node("Concat", [f"{name}_purity" for name, _ in others], ["purity"], axis=1),
-        helper.make_node("AveragePool", ["purity"], ["pooled"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2),
+        helper.make_node("AveragePool", ["purity"], ["pooled"], **pool),
         helper.make_node("Sub", ["pooled", "half"], ["centred"]),
         helper.make_node("Mul", ["centred", "slope"], ["logits"]),
         helper.make_node("Sigmoid", ["logits"], ["cam"]),
@@ -46,9 +47,11 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
         helper.make_node("ReduceMin", ["rgb", "channel_axis"], ["darkest"], keepdims=1),
         helper.make_node("Sub", ["brightest", "darkest"], ["colourful"]),
         helper.make_node("Concat", ["colourful"] * 3, ["colourful3"], axis=1),
-        helper.make_node("AveragePool", ["colourful3"], ["affinity"], kernel_shape=[PATCH] * 2, strides=[PATCH] * 2),
+        helper.make_node("AveragePool", ["colourful3"], ["affinity"], **pool),
     ]
-    initializers = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()]
+    initializers = [
+        numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()
+    ]
     initializers += [numpy_helper.from_array(np.array([i], np.int64), f"index{i}") for i in range(3)]
     initializers.append(numpy_helper.from_array(np.array([1], np.int64), "channel_axis"))
     maps = [1, 3, height // PATCH, width // PATCH]
@@ -64,7 +67,7 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
 
 
 def colour_manifest(input_size: tuple[int, int] = (288, 384)) -> Manifest:
-    """Return the manifest of the colour model; a patch of pure colour gives a confidence of 0.98, none gives 0.02."""
+    """Return the colour model's manifest: a patch of pure colour gives a confidence of 0.98, none 0.02."""
     count = len(COLOURS)
     return Manifest(
         name="colours",

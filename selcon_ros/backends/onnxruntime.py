@@ -1,0 +1,124 @@
+"""ONNX Runtime on the CPU."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.errors import BackendError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+INPUT = "image"
+OUTPUTS = ("cam", "affinity")
+
+
+class OnnxRuntimeBackend:
+    """A bundle's model.onnx in an ONNX Runtime session."""
+
+    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+        self._bundle = bundle
+        manifest = bundle.manifest
+        self._input_shape = (1, 3, *manifest.input_size)
+        self._output_shape = (1, len(manifest.actions), *manifest.patch_grid)
+        self._session, version = _open_session(bundle, threads)
+        self.name = f"ONNX Runtime {version} (CPU)"
+        self._check_signature()
+        # Warm-up. It also shows the real output shapes where the graph leaves them open.
+        self.run(np.zeros(self._input_shape, np.float32))
+
+    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return cam and affinity [C, gh, gw] float32 of a network input [1, 3, h, w] float32."""
+        if image.shape != self._input_shape or image.dtype != np.float32:
+            raise BackendError(
+                f"network input is {image.dtype} {image.shape}: it must be float32 {self._input_shape}"
+            )
+        try:
+            outputs = self._session.run(OUTPUTS, {INPUT: image})
+        except Exception as error:  # the engine's errors share no base class
+            raise BackendError(f"{self._subject()} failed in {self.name}: {_first_line(error)}") from error
+        for name, output in zip(OUTPUTS, outputs, strict=True):
+            if output.shape != self._output_shape:
+                raise BackendError(
+                    f"{self._subject()}: output '{name}' is {output.shape}, "
+                    f"the manifest's actions and patch_grid ask for {self._output_shape}"
+                )
+        return outputs[0][0], outputs[1][0]
+
+    def _check_signature(self) -> None:
+        """Compare the graph's inputs and outputs with the manifest; open (named) dimensions fit anything."""
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        outputs = {node.name: node for node in self._session.get_outputs()}
+        if list(inputs) != [INPUT]:
+            raise BackendError(f"{self._subject()}: its inputs must be ['{INPUT}'], got {list(inputs)}")
+        missing = [name for name in OUTPUTS if name not in outputs]
+        if missing:
+            raise BackendError(f"{self._subject()}: it lacks the outputs {missing}, it has {list(outputs)}")
+        nodes = [(inputs[INPUT], self._input_shape)]
+        nodes += [(outputs[name], self._output_shape) for name in OUTPUTS]
+        for node, wanted in nodes:
+            if node.type != "tensor(float)":
+                raise BackendError(
+                    f"{self._subject()}: '{node.name}' is {node.type}, it must be tensor(float)"
+                )
+            fits = len(node.shape) == len(wanted) and all(
+                not isinstance(size, int) or size == want
+                for size, want in zip(node.shape, wanted, strict=True)
+            )
+            if not fits:
+                raise BackendError(
+                    f"{self._subject()}: '{node.name}' is {node.shape}, the manifest says {list(wanted)}"
+                )
+
+    def _subject(self) -> str:
+        return f"model.onnx of bundle {self._bundle.path}"
+
+
+def open_engine(bundle: Bundle, threads: int | None) -> OnnxRuntimeBackend:
+    """Open the bundle's model; see `selcon_ros.backends.base.open_backend`."""
+    return OnnxRuntimeBackend(bundle, threads)
+
+
+def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.InferenceSession, str]":
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(f"ONNX Runtime is not usable ({error}): pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = _thread_count(threads)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads spin within a frame, for latency, but leave the cores to the other nodes between frames.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Denormal numbers cost tens of times an ordinary one's time and carry nothing.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    try:
+        session = onnxruntime.InferenceSession(
+            bundle.model, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the engine's errors share no base class
+        raise BackendError(
+            f"model.onnx of bundle {bundle.path} cannot be opened by ONNX Runtime "
+            f"{onnxruntime.__version__}: {_first_line(error)}"
+        ) from error
+    return session, onnxruntime.__version__
+
+
+def _thread_count(threads: int | None) -> int:
+    """Return the number of threads, 0 for the engine's own choice (one per core of the machine).
+
+    The engine does not see that a container or taskset gives the process fewer cores.
+    """
+    if threads is not None:
+        return threads
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if allowed < (os.cpu_count() or allowed) else 0
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

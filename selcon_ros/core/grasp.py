@@ -1,0 +1,275 @@
+"""Grasp points from a heatmap, with a pose and a width where there is depth."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core import surface
+from selcon_ros.core.camera import Intrinsics, valid_depth
+from selcon_ros.core.errors import CameraError, DepthError, ParameterError
+from selcon_ros.core.heatmap import Heatmap
+
+# The place of a region counts by this power of its heat: its peak, not its blurred skirt, leads.
+PEAK_POWER = 4
+# Regions looked at, largest first: a noisy map breaks into hundreds of specks.
+MAX_REGIONS = 16
+# A gap in a surface ends it, in pixels: more than the step between pixels on a steep surface.
+GAP = 6.0
+
+
+@dataclass(frozen=True)
+class GraspParameters:
+    """How grasp points are found. Raises ParameterError for a value out of range.
+
+    threshold: a region is where the smoothed heat is at least this fraction of its maximum.
+    min_confidence: no grasp point from a heatmap with less confidence.
+    min_contrast: mean heat inside the regions less the mean outside, 0..1; a map with less is refused.
+    max_points: grasp points given at most.
+    min_points: a region needs this many pixels, and this many depth measurements for a pose.
+    max_width: the gripper's opening in metres.
+    smoothing: standard deviation in pixels of the blur before the threshold; 0 for none.
+    window: side in pixels of the window whose median depth is the grasp point's.
+    depth_step: depths of neighbouring pixels on one surface differ by less than this, in metres.
+    support_height: a part rises above the table by more than this, in metres, to be told from it; at
+        distances z beyond 1 m, by this times z squared, as the noise of stereo depth grows.
+    """
+
+    threshold: float = 0.5
+    min_confidence: float = 0.5
+    min_contrast: float = 0.2
+    max_points: int = 3
+    min_points: int = 30
+    max_width: float = 0.10
+    smoothing: float = 2.0
+    window: int = 5
+    depth_step: float = 0.015
+    support_height: float = 0.005
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "threshold": (0.01, 1), "min_confidence": (0, 1), "min_contrast": (0, 1), "max_points": (1, 100),
+            "min_points": (3, math.inf), "max_width": (0.001, math.inf), "smoothing": (0, 50),
+            "window": (1, 101), "depth_step": (0.0001, 10), "support_height": (0.0001, 10),
+        }
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), ranges[field.name]
+            if not low <= value <= high:
+                raise ParameterError(f"{field.name} is {value}: it must be from {low} to {high}")
+
+
+@dataclass(frozen=True)
+class GraspPoint:
+    """Where to grasp.
+
+    pixel: (u, v) in the camera image, on the part.
+    score: 0..1, the heatmap's confidence for the best region, less for smaller ones.
+    position: (x, y, z) in metres on the part's surface, in the camera's optical frame.
+    orientation: quaternion (x, y, z, w); its z axis is the approach direction, into the object, its x axis the
+        closing direction of the gripper, across the region's thin axis.
+    width: metres to close over.
+    jaws: the two pixels where the fingers would touch.
+    note: what limits the answer. Without usable depth there is no position, orientation or width, and it says why.
+    """
+
+    pixel: tuple[float, float]
+    score: float
+    position: tuple[float, float, float] | None = None
+    orientation: tuple[float, float, float, float] | None = None
+    width: float | None = None
+    jaws: tuple[tuple[float, float], tuple[float, float]] | None = None
+    note: str = ""
+
+
+class Grasps(list[GraspPoint]):
+    """Grasp points, best first; `refused` says why there are none, or why a region gave none."""
+
+    def __init__(self, points: Iterable[GraspPoint] = (), refused: Iterable[str] = ()) -> None:
+        super().__init__(points)
+        self.refused = tuple(refused)
+
+
+def find(
+    heatmap: Heatmap,
+    depth: NDArray[np.float32] | None = None,
+    intrinsics: Intrinsics | None = None,
+    parameters: GraspParameters = GraspParameters(),
+) -> Grasps:
+    """Return the grasp points of a heatmap, best first.
+
+    `depth` [H, W] float in metres is registered to the image; 0, negative, NaN and infinite pixels are
+    invalid. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
+    of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither
+    what is behind the part nor the table under it counts. Raises DepthError when the depth has another
+    size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
+    """
+    _check_geometry(heatmap, depth, intrinsics)
+    if not heatmap.confidence >= parameters.min_confidence:
+        return Grasps(
+            refused=[f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"]
+        )
+    regions, refused = _hot_regions(heatmap.values, parameters)
+    points: list[GraspPoint] = []
+    for region in regions:
+        if len(points) == parameters.max_points:
+            break
+        score = heatmap.confidence * region.mass / regions[0].mass
+        point = _grasp(region, score, depth, intrinsics, parameters)
+        if point.width is not None and point.width > parameters.max_width:
+            u, v = point.pixel
+            refused.append(
+                f"the part at ({u:.0f}, {v:.0f}) is {point.width:.3f} m wide, "
+                f"the gripper opens {parameters.max_width:.3f} m"
+            )
+        else:
+            points.append(point)
+    return Grasps(points, refused)
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A hot region, cropped: `heat` [h, w], `mask` [h, w] bool; `u0`, `v0` is the crop's first pixel."""
+
+    u0: int
+    v0: int
+    heat: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    mass: float
+    clipped: bool
+
+
+def _check_geometry(
+    heatmap: Heatmap, depth: NDArray[np.float32] | None, intrinsics: Intrinsics | None
+) -> None:
+    height, width = heatmap.values.shape
+    if depth is not None and depth.shape != (height, width):
+        size = "x".join(str(size) for size in depth.shape[::-1])
+        raise DepthError(f"depth is {size}, the image {width}x{height}: register the depth to the image")
+    if depth is not None and not np.issubdtype(depth.dtype, np.floating):
+        raise DepthError(f"depth is of type {depth.dtype}: it must be floating point, in metres")
+    if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
+        raise CameraError(
+            f"the camera calibration is for {intrinsics.width}x{intrinsics.height}, the image is "
+            f"{width}x{height}: scale it or use the camera's own"
+        )
+
+
+def _hot_regions(
+    values: NDArray[np.float32], parameters: GraspParameters
+) -> tuple[list[_Region], list[str]]:
+    """Return the regions above the threshold by falling mass, and why there are none or some were dropped."""
+    heat = values
+    if parameters.smoothing > 0:
+        side = 2 * math.ceil(2 * parameters.smoothing) + 1
+        heat = np.empty_like(values)
+        cv2.GaussianBlur(values, (side, side), parameters.smoothing, dst=heat)
+    peak = float(heat.max())
+    if not peak > 0:
+        return [], ["the heatmap is flat"]
+    hot = (heat >= parameters.threshold * peak).view(np.uint8)
+    inside, outside = cv2.mean(values, hot)[0], cv2.mean(values, 1 - hot)[0]
+    if inside - outside < parameters.min_contrast:
+        return [], [f"contrast {inside - outside:.2f} is below {parameters.min_contrast:.2f}"]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
+    order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MAX_REGIONS]
+    regions = []
+    for label in order:
+        u0, v0, width, height, area = (int(value) for value in stats[label])
+        if area < parameters.min_points:
+            break
+        crop = (slice(v0, v0 + height), slice(u0, u0 + width))
+        mask = labels[crop] == label
+        mass = float(np.sum((heat[crop][mask] / peak) ** PEAK_POWER))
+        clipped = min(u0, v0) == 0 or u0 + width == values.shape[1] or v0 + height == values.shape[0]
+        regions.append(_Region(u0, v0, heat[crop], mask, mass, clipped))
+    if not regions:
+        largest = int(stats[order[0], cv2.CC_STAT_AREA])
+        return [], [f"the largest hot region has {largest} pixels, fewer than {parameters.min_points}"]
+    return sorted(regions, key=lambda region: -region.mass), []
+
+
+def _grasp(
+    region: _Region,
+    score: float,
+    depth: NDArray[np.float32] | None,
+    intrinsics: Intrinsics | None,
+    parameters: GraspParameters,
+) -> GraspPoint:
+    """Return the region's grasp point, with a pose if the depth allows one."""
+    if depth is None:
+        return _flat_grasp(region, score, "no depth image")
+    if intrinsics is None:
+        return _flat_grasp(region, score, "no camera calibration")
+    height, width = region.mask.shape
+    patch_depth = depth[region.v0 : region.v0 + height, region.u0 : region.u0 + width]
+    valid = valid_depth(patch_depth) & region.mask
+    count = int(np.count_nonzero(valid))
+    if count == 0:
+        return _flat_grasp(region, score, "no valid depth on the part")
+    if count < parameters.min_points:
+        note = f"only {count} valid depths on the part, of {parameters.min_points}"
+        return _flat_grasp(region, score, note)
+    valid &= surface.above_support(
+        depth, intrinsics, (region.u0, region.v0), valid, region.heat, parameters.support_height
+    )
+    part = surface.connected_surface(patch_depth, valid, region.heat, parameters.depth_step)
+    count = int(np.count_nonzero(part))
+    if count < parameters.min_points:
+        note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
+        return _flat_grasp(region, score, note)
+    return _surface_grasp(region, score, part, patch_depth, intrinsics, parameters)
+
+
+def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
+    """Return a grasp point in the image plane only."""
+    place = surface.middle(region.mask, region.heat)
+    v, u = np.nonzero(region.mask)
+    pixels = np.stack([u, v, np.zeros_like(u)], axis=1).astype(np.float32)
+    centre = np.array([place.u, place.v, 0], np.float32)
+    near = surface.neighbourhood(region.mask, place)
+    axes = surface.grasp_axes(pixels[near[v, u]], np.array([0.0, 0.0, 1.0]))
+    low, high = surface.extent_across(pixels, centre, axes, slab=max(place.thickness / 2, 1.0), gap=GAP)
+    u0, v0, x = place.u + region.u0, place.v + region.v0, axes[:, 0]
+    jaws = tuple((float(u0 + x[0] * side), float(v0 + x[1] * side)) for side in (low, high))
+    return GraspPoint((float(u0), float(v0)), score, jaws=(jaws[0], jaws[1]), note=note)
+
+
+def _surface_grasp(
+    region: _Region,
+    score: float,
+    part: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: Intrinsics,
+    parameters: GraspParameters,
+) -> GraspPoint:
+    """Return a grasp point with a pose on the surface `part` [h, w] of the region."""
+    place = surface.middle(part, region.heat)
+    v, u = np.nonzero(part)
+    points = surface.lift(u + region.u0, v + region.v0, depth[v, u], intrinsics)
+    half = parameters.window // 2
+    window = (
+        slice(max(place.v - half, 0), place.v + half + 1), slice(max(place.u - half, 0), place.u + half + 1)
+    )
+    z = np.median(depth[window][part[window]])
+    pixel = (place.u + region.u0, place.v + region.v0)
+    position = surface.lift(np.array([pixel[0]]), np.array([pixel[1]]), np.array([z]), intrinsics)[0]
+    near = surface.neighbourhood(part, place)[v, u]
+    axes = surface.grasp_axes(points[near], position.astype(np.float64))
+    footprint = float(z) / min(intrinsics.fx, intrinsics.fy)
+    low, high = surface.extent_across(
+        points, position, axes, slab=max(place.thickness / 2, 1.0) * footprint, gap=GAP * footprint
+    )
+    ends = [position + axes[:, 0] * side for side in (low, high)]
+    jaws = tuple(intrinsics.project(end) for end in ends) if all(end[2] > 0 for end in ends) else None
+    return GraspPoint(
+        pixel=(float(pixel[0]), float(pixel[1])),
+        score=score,
+        position=(float(position[0]), float(position[1]), float(position[2])),
+        orientation=surface.quaternion(axes),
+        width=float(high - low) + footprint,
+        jaws=(jaws[0], jaws[1]) if jaws else None,
+        note="cut off by the image border: the width is a lower bound" if region.clipped else "",
+    )

@@ -1,0 +1,77 @@
+"""Ground every action of the model in an image with one pass of the network."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.actions import match_action
+from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.errors import BackendError
+from selcon_ros.core.heatmap import Heatmap, confidence, refine, upsample
+from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.preprocess import preprocess
+
+Maps = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """What the grounder needs of a backend: see selcon_ros.backends.base."""
+
+    def run(self, image: NDArray[np.float32]) -> tuple[Maps, Maps]:
+        """Return cam and affinity [C, gh, gw] of a network input [1, 3, h, w]."""
+
+
+class Grounding:
+    """What one pass found in one image, for all actions; a heatmap is made when it is asked for.
+
+    `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the patch grid; `height` and `width` are the
+    camera image's.
+    """
+
+    def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps, height: int, width: int) -> None:
+        self.manifest = manifest
+        self.cam = cam
+        self.affinity = affinity
+        self.height = height
+        self.width = width
+        self.refined = refine(cam, affinity, manifest.calibration, manifest.gamma)
+
+    def confidence(self, action: str) -> float:
+        """Return how sure the model is, 0..1, that the image affords the action (cheap: no heatmap)."""
+        return confidence(self.cam, self.refined, self._index(action), self.manifest)
+
+    def heatmap(self, action: str) -> Heatmap:
+        """Return the action's heatmap at the camera's resolution. Raises UnknownActionError."""
+        index = self._index(action)
+        return Heatmap(
+            action=self.manifest.actions[index],
+            values=upsample(self.refined[index], self.height, self.width),
+            confidence=confidence(self.cam, self.refined, index, self.manifest),
+        )
+
+    def _index(self, action: str) -> int:
+        return self.manifest.actions.index(match_action(action, self.manifest.actions))
+
+
+class Grounder:
+    """A bundle and the engine that runs it."""
+
+    def __init__(self, bundle: Bundle, backend: Engine) -> None:
+        self.bundle = bundle
+        self.backend = backend
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that the model knows, in the order of its maps."""
+        return self.bundle.manifest.actions
+
+    def ground(self, image: NDArray[np.uint8]) -> Grounding:
+        """Run the network once on an RGB image [H, W, 3] uint8.
+
+        Raises ImageError for anything else, BackendError when the maps are not finite.
+        """
+        cam, affinity = self.backend.run(preprocess(image, self.bundle.manifest))
+        if not (np.isfinite(cam).all() and np.isfinite(affinity).all()):
+            raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
+        return Grounding(self.bundle.manifest, cam, affinity, image.shape[0], image.shape[1])
