@@ -1,4 +1,4 @@
-"""The ROS settings of the demo and the benchmark: a domain of their own, this machine only, no lost images."""
+"""ROS settings of the demo and the benchmark: a domain of their own, this machine only, no lost images."""
 
 from __future__ import annotations
 

@@ -1,0 +1,39 @@
+"""Writes ROS messages, serialised as they came, into an mcap bag for rosbag2, RViz and Foxglove."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.enums import CompressionFormat
+from rosbags.typesys import Stores, get_typestore
+
+
+class Bag:
+    """A bag folder, replaced if it exists: NAME/NAME.mcap and NAME/metadata.yaml, chunks compressed."""
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._connections: dict[str, Any] = {}
+
+    def __enter__(self) -> Bag:
+        self._writer.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def write(self, topic: str, type_name: str, time_ns: int, data: bytes) -> None:
+        """Add a message of `type_name` ("sensor_msgs/msg/Image") in CDR, received at `time_ns`."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, type_name, typestore=self._store)
+        self._writer.write(self._connections[topic], time_ns, data)

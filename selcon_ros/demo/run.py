@@ -1,0 +1,161 @@
+"""The demo: the real node, a camera played from a recording, and every output looked at.
+
+Three processes: this one (actions out, everything in), `selcon play`, and the grounding node.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rclpy
+from rich.console import Console
+
+from selcon_ros.core.actions import match_action
+from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.core.errors import SelconError
+from selcon_ros.demo.bag import Bag
+from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, FrameMessages
+from selcon_ros.demo.environment import isolate
+from selcon_ros.demo.processes import PythonProcess
+from selcon_ros.demo.report import contact_sheet, table, write_png, write_results
+from selcon_ros.demo.results import ActionResult, summarise
+from selcon_ros.demo.truth import Truth
+from selcon_ros.recording import Recording, default_recording, read_recording
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 20.0
+# Of each action's frames this many go into the bag: a second of film, not a gigabyte.
+FRAMES_IN_BAG = 6
+
+
+class DemoError(SelconError):
+    """Something that the demo waits for did not come."""
+
+
+def node_process(bundle: Path, log: Path) -> PythonProcess:
+    """The grounding node as launch/grounding.launch.py starts it, on the topics of `selcon play`."""
+    arguments = ["--ros-args", "-r", "__ns:=/affordance", "-p", f"bundle:={bundle}"]
+    for topic in ("image", "depth", "camera_info"):
+        arguments += ["-r", f"{topic}:=/camera/{topic}"]
+    return PythonProcess("grounding node", "selcon_ros.ros.grounding_node", arguments, log)
+
+
+def player_process(recording: Path, log: Path, rate: float | None = None) -> PythonProcess:
+    """`selcon play --loop` of a recording."""
+    arguments = ["play", str(recording), "--loop", *(["--rate", str(rate)] if rate else [])]
+    return PythonProcess("player", "selcon_ros.cli.main", arguments, log)
+
+
+def run_demo(
+    out: Path,
+    recording: Path | None = None,
+    bundle: Path | None = None,
+    actions: list[str] | None = None,
+    frames: int = 30,
+) -> list[ActionResult]:
+    """Run the demo, fill the folder `out`, and return a result per action.
+
+    recording, bundle: None for those of the package; actions: None for all in the recording's truth that the
+    model knows; frames: answers gathered per action. Raises DemoError where node or camera do not come up.
+    """
+    recording = recording or default_recording()
+    bundle = bundle or default_bundle_path()
+    played = read_recording(recording)
+    model = load_bundle(bundle)
+    chosen = _choose(actions, played, model.manifest.actions)
+    out.mkdir(parents=True, exist_ok=True)
+    isolate(out / "log")
+    console = Console()
+    console.print(f"model [bold]{model.manifest.name}[/bold]: {model.manifest.description}", highlight=False)
+
+    rclpy.init()
+    try:
+        with Bag(out / "bag") as bag:
+            collector = Collector(
+                lambda topic, data, time_ns: bag.write(topic, type_name(topic), time_ns, data)
+            )
+            node = node_process(bundle, out / "log" / "grounding_node.log")
+            player = player_process(recording, out / "log" / "player.log")
+            with node, player:
+                watched = Watched(collector, [node, player])
+                watched.start()
+                truth = Truth(played)
+                results = []
+                for action in chosen:
+                    with console.status(f"asking for {action}"):
+                        answers = watched.ask(action, frames)
+                    for frame in answers[-FRAMES_IN_BAG:]:
+                        _keep(bag, frame)
+                    results.append(summarise(action, answers, truth))
+                watched.wait_for_diagnostics(results)
+    finally:
+        rclpy.try_shutdown()
+
+    write_results(out, results)
+    title = f"action in, heatmap and grasp points out: model {model.manifest.name}"
+    write_png(out / "contact_sheet.png", contact_sheet(results, title))
+    console.print(table(results))
+    return results
+
+
+class Watched:
+    """The collector, with an eye on the processes that it listens to."""
+
+    def __init__(self, collector: Collector, processes: list[PythonProcess]) -> None:
+        self._collector = collector
+        self._processes = processes
+
+    def _watch(self) -> None:
+        for process in self._processes:
+            process.check()
+
+    def start(self) -> None:
+        """Wait for the camera and for the node. Raises DemoError where one does not come up."""
+        wanted = {"the camera's images": lambda: IMAGE in self._collector.seen, "the node": self._node_is_up}
+        for what, condition in wanted.items():
+            if not self._collector.wait_for(condition, START_SECONDS, self._watch):
+                logs = ", ".join(str(process.log) for process in self._processes)
+                raise DemoError(f"{what} did not come within {START_SECONDS:.0f} s; see {logs}")
+
+    def _node_is_up(self) -> bool:
+        return self._collector.listened_to() and DIAGNOSTICS in self._collector.seen
+
+    def ask(self, action: str, frames: int) -> list[FrameMessages]:
+        """Send an action and return up to `frames` answers to it, fewer where time runs out."""
+        sent = self._collector.send(action)
+
+        def enough() -> bool:
+            return len(self._collector.answers(action, sent)) >= frames
+
+        self._collector.wait_for(enough, ANSWER_SECONDS, self._watch)
+        return self._collector.answers(action, sent)[:frames]
+
+    def wait_for_diagnostics(self, results: list[ActionResult]) -> None:
+        """Note in the results if the node has stopped to say how it is."""
+        self._collector.seen.discard(DIAGNOSTICS)
+        if not self._collector.wait_for(lambda: DIAGNOSTICS in self._collector.seen, 5.0, self._watch):
+            for result in results:
+                result.missing.append(DIAGNOSTICS)
+
+
+def type_name(topic: str) -> str:
+    """The ROS type of one of the demo's topics: "sensor_msgs/msg/Image"."""
+    kind = TYPES[topic]
+    return f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+
+
+def _keep(bag: Bag, frame: FrameMessages) -> None:
+    for topic, data in frame.data.items():
+        bag.write(topic, type_name(topic), frame.received_ns[topic], data)
+
+
+def _choose(wanted: list[str] | None, played: Recording, known: tuple[str, ...]) -> list[str]:
+    if wanted:
+        return [match_action(action, known) for action in wanted]
+    chosen = [action for action in played.actions if action in known]
+    if not chosen:
+        raise DemoError(
+            f"the model knows none of the recording's actions ({', '.join(played.actions)}); "
+            f"it knows {', '.join(known)}. Name one: --action ACTION"
+        )
+    return chosen
