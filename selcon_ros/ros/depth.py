@@ -1,0 +1,106 @@
+"""Depth images in metres and camera intrinsics, out of `sensor_msgs` messages (REP 117, REP 118)."""
+
+from __future__ import annotations
+
+import struct
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.ros.conversions import MessageError, decode_file, rows
+
+Depth = npt.NDArray[np.float32]
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+# image_transport's compressedDepth begins with an enum and the two parameters of its inverse-depth code.
+_TRANSPORT_HEADER = struct.Struct("<iff")
+
+
+def depth_from_message(message: Image | CompressedImage) -> Depth:
+    """Decode a depth image; the encoding says the unit.
+
+    :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a PNG of one of the first two
+        (format `16UC1; png`), or image_transport's `compressedDepth` (PNG, of either unit)
+    :returns: H x W float32 in metres; NaN where there is no measurement (0, infinite, NaN, negative)
+    :raises MessageError: for other encodings, wrong sizes, damaged data
+    """
+    if isinstance(message, CompressedImage):
+        return _valid(_decompress(message))
+    name = message.encoding.strip().lower()
+    if name in ("16uc1", "mono16"):
+        return _valid(rows(message, np.uint16, 1, what="depth image") * np.float32(0.001))
+    if name == "32fc1":
+        return _valid(rows(message, np.float32, 1, what="depth image").astype(np.float32))
+    raise MessageError(
+        f"unknown depth encoding '{message.encoding}'; known are 16UC1 (millimetres) and 32FC1 (metres)"
+    )
+
+
+def _valid(metres: npt.NDArray[np.generic]) -> Depth:
+    depth = np.asarray(metres, np.float32)
+    with np.errstate(invalid="ignore"):
+        depth[~((depth > 0) & np.isfinite(depth))] = np.nan
+    return depth
+
+
+def _decompress(message: CompressedImage) -> Depth:
+    data = bytes(message.data)
+    encoding = message.format.split(";")[0].strip().lower()
+    parameters = None
+    if data[_TRANSPORT_HEADER.size :].startswith(_PNG):
+        _, *parameters = _TRANSPORT_HEADER.unpack_from(data)
+        data = data[_TRANSPORT_HEADER.size :]
+    elif "rvl" in message.format.lower():
+        raise MessageError(
+            f"the depth image has the format '{message.format}'; only PNG is known: set the publisher's "
+            "compressedDepth format to png, or use the raw depth image"
+        )
+    if encoding not in ("16uc1", "mono16") and not (encoding == "32fc1" and parameters):
+        raise MessageError(
+            f"unknown compressed depth format '{message.format}'; known are '16UC1; png' and "
+            "'16UC1' or '32FC1' with 'compressedDepth png'"
+        )
+    values = decode_file(data, cv2.IMREAD_UNCHANGED, "depth image")
+    if values.dtype != np.uint16 or values.ndim != 2:
+        raise MessageError(
+            f"the compressed depth image decodes to {values.dtype} with shape {values.shape}; "
+            "a depth PNG has one channel of 16 bits"
+        )
+    if encoding == "32fc1" and parameters:
+        a, b = parameters
+        with np.errstate(divide="ignore", invalid="ignore"):
+            metres = np.float32(a) / (values - np.float32(b))
+        return np.where(values > 0, metres, np.nan).astype(np.float32)
+    return np.asarray(values * np.float32(0.001), np.float32)
+
+
+def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Intrinsics:
+    """Pinhole intrinsics of the image that a CameraInfo goes with, after its binning and region of interest.
+
+    :param rectified: the image is rectified, so its matrix is P and not K
+    :raises MessageError: if the camera is not calibrated (a focal length that is zero or not finite)
+    """
+    if rectified:
+        fx, cx, fy, cy, matrix = message.p[0], message.p[2], message.p[5], message.p[6], "P"
+    else:
+        fx, cx, fy, cy, matrix = message.k[0], message.k[2], message.k[4], message.k[5], "K"
+    if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
+        raise MessageError(
+            f"the camera is not calibrated: {matrix} in camera_info has fx = {fx:g}, fy = {fy:g}, "
+            f"cx = {cx:g}, cy = {cy:g}; calibrate it, or set its camera_info_url"
+        )
+    bin_x, bin_y = max(1, message.binning_x), max(1, message.binning_y)
+    roi = message.roi
+    width, height = roi.width or message.width, roi.height or message.height
+    # A pixel centre has a whole number, so binning also moves the principal point by half a pixel's growth.
+    return Intrinsics(
+        fx=fx / bin_x,
+        fy=fy / bin_y,
+        cx=(cx - roi.x_offset + 0.5) / bin_x - 0.5,
+        cy=(cy - roi.y_offset + 0.5) / bin_y - 0.5,
+        width=width // bin_x,
+        height=height // bin_y,
+    )

@@ -1,0 +1,155 @@
+"""What waits between callbacks and worker: the newest image, and the messages near it in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+
+from selcon_ros.ros.conversions import MessageError
+
+
+class Stamped(Protocol):
+    """Any message with a header."""
+
+    header: Header
+
+
+M = TypeVar("M", bound=Stamped)
+
+
+def seconds(stamp: Time) -> float:
+    """A stamp in seconds; differences are good to a microsecond."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+@dataclass(frozen=True)
+class Received(Generic[M]):
+    """A message and when it came, on the machine's monotonic clock."""
+
+    message: M
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it came."""
+        return time.monotonic() - self.at
+
+
+class LatestSlot(Generic[M]):
+    """Holds the newest message and nothing else, so that a slow reader never meets an old one."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._newest: Received[M] | None = None
+        self._fresh = False
+        self._untaken = False
+        self._closed = False
+        self._made = time.monotonic()
+        self.received = 0
+        self.dropped = 0
+
+    def put(self, message: M) -> None:
+        """Replace what is there; a message that nobody took is counted as dropped."""
+        with self._condition:
+            self.dropped += self._untaken
+            self.received += 1
+            self._newest, self._fresh, self._untaken = Received(message), True, True
+            self._condition.notify()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last message, or since the slot was made."""
+        with self._condition:
+            return time.monotonic() - (self._newest.at if self._newest else self._made)
+
+    def ask_again(self) -> None:
+        """Let `take` return the newest message once more (for a new question about it)."""
+        with self._condition:
+            if self._newest is not None:
+                self._fresh = True
+                self._condition.notify()
+
+    def take(self) -> Received[M] | None:
+        """Wait for a message that has not been taken, or None when the slot is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._fresh or self._closed)
+            if self._closed:
+                return None
+            self._fresh = self._untaken = False
+            return self._newest
+
+    def close(self) -> None:
+        """Wake the reader for good."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+
+class StampedBuffer(Generic[M]):
+    """The last few messages of a topic, found by their stamp."""
+
+    def __init__(self, what: str, length: int) -> None:
+        self._what = what
+        self._length = length
+        self._condition = threading.Condition()
+        self._messages: OrderedDict[tuple[int, int], Received[M]] = OrderedDict()
+
+    def put(self, message: M) -> None:
+        """Keep a message, and forget the one that came first."""
+        stamp = message.header.stamp
+        with self._condition:
+            self._messages.pop((stamp.sec, stamp.nanosec), None)
+            self._messages[stamp.sec, stamp.nanosec] = Received(message)
+            while len(self._messages) > self._length:
+                self._messages.popitem(last=False)
+            self._condition.notify_all()
+
+    def __len__(self) -> int:
+        with self._condition:
+            return len(self._messages)
+
+    def nearest(self, header: Header) -> M | None:
+        """The message whose stamp is nearest to that of `header`; None before the first."""
+        with self._condition:
+            return self._nearest(seconds(header.stamp))
+
+    def match(self, header: Header, tolerance: float, wait: float) -> M:
+        """The message nearest to `header` in time, if near enough.
+
+        :param tolerance: largest difference of the stamps, s
+        :param wait: how long to wait for one that is on its way, s; not if the topic fell silent a second ago
+        :raises MessageError: if there is none, naming the topic and the difference
+        """
+        stamp = seconds(header.stamp)
+
+        def near() -> bool:
+            found = self._nearest(stamp)
+            return found is not None and abs(seconds(found.header.stamp) - stamp) <= tolerance
+
+        with self._condition:
+            if not near() and not self._silent():
+                self._condition.wait_for(near, wait)
+            found = self._nearest(stamp)
+        if found is None:
+            raise MessageError(f"no {self._what} has come yet")
+        difference = seconds(found.header.stamp) - stamp
+        if abs(difference) > tolerance:
+            raise MessageError(
+                f"no {self._what} within {tolerance * 1e3:g} ms of the image: the nearest stamp is "
+                f"{abs(difference) * 1e3:.0f} ms {'later' if difference > 0 else 'earlier'}; "
+                "synchronise the topics or raise sync_tolerance"
+            )
+        return found
+
+    def _silent(self) -> bool:
+        return bool(self._messages) and next(reversed(self._messages.values())).age > 1.0
+
+    def _nearest(self, stamp: float) -> M | None:
+        messages = (received.message for received in self._messages.values())
+        return min(messages, key=lambda message: abs(seconds(message.header.stamp) - stamp), default=None)

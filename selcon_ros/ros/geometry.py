@@ -1,0 +1,94 @@
+"""The depth and the calibration that belong to an image, or a clear word on why there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.conversions import MessageError
+from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.frames import StampedBuffer
+from selcon_ros.ros.parameters import Settings
+
+KEPT = 10
+"""Messages that are kept of depth and camera_info: a third of a second at 30 Hz."""
+Size = tuple[int, int]
+
+
+class Geometry:
+    """Keeps the last depth images and calibrations, and finds those that belong to an image."""
+
+    def __init__(self, node: Node, health: Health) -> None:
+        self._node = node
+        self._health = health
+        self._depth_topic = node.resolve_topic_name("depth")
+        self.depths: StampedBuffer[Any] = StampedBuffer("depth image", KEPT)
+        self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", KEPT)
+
+    def of(self, header: Header, size: Size, settings: Settings) -> tuple[Depth | None, Intrinsics | None]:
+        """Depth in metres and intrinsics for an image of `size` (width, height).
+
+        What is missing or does not fit is None, and reported as a problem of its topic.
+        """
+        depth = self._depth(header, size, settings)
+        return depth, None if depth is None else self._intrinsics(header, size, settings)
+
+    def _depth(self, header: Header, size: Size, settings: Settings) -> Depth | None:
+        published = self._node.count_publishers(self._depth_topic) > 0
+        if not published and len(self.depths) == 0:
+            self._node.get_logger().info(
+                f"nobody publishes {self._depth_topic}: grasp points stay in pixels, without poses", once=True
+            )
+            return None
+        try:
+            wait = settings.sync_wait if published else 0.0
+            message = self.depths.match(header, settings.sync_tolerance, wait)
+            depth = depth_from_message(message)
+            check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
+            if not np.isfinite(depth).any():
+                raise MessageError(
+                    "the depth image has no valid pixel: all are zero, negative, infinite or NaN"
+                )
+        except SelconError as error:
+            self._health.problem("depth", f"{error} (grasp points stay in pixels)")
+            return None
+        self._health.solved("depth")
+        return depth
+
+    def _intrinsics(self, header: Header, size: Size, settings: Settings) -> Intrinsics | None:
+        try:
+            # A calibration holds for longer than an image: the nearest one serves, however old.
+            info = self.infos.nearest(header)
+            if info is None:
+                raise MessageError("no camera_info has come yet")
+            intrinsics = intrinsics_from_message(info, settings.rectified)
+            check_same_view(header, size, info.header, (intrinsics.width, intrinsics.height), "camera_info")
+        except SelconError as error:
+            self._health.problem("camera_info", f"{error} (grasp points stay in pixels)")
+            return None
+        self._health.solved("camera_info")
+        return intrinsics
+
+
+def check_same_view(header: Header, size: Size, other: Header, other_size: Size, what: str) -> None:
+    """Refuse depth or calibration that does not belong to the image pixel by pixel.
+
+    :param size: width and height of the image; `other_size` those of the depth image or the calibration
+    :raises MessageError: if frame or size differ
+    """
+    remedy = "use depth that is registered (aligned) to the colour image, and the colour camera's camera_info"
+    if other.frame_id != header.frame_id:
+        raise MessageError(
+            f"the {what} is in frame '{other.frame_id}', the image in '{header.frame_id}': {remedy}"
+        )
+    if other_size != size:
+        raise MessageError(
+            f"the {what} is {other_size[0]} x {other_size[1]}, the image {size[0]} x {size[1]}: {remedy}"
+        )

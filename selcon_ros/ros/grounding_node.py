@@ -1,0 +1,304 @@
+"""The ROS node: callbacks store what comes, one worker grounds the newest image and publishes the answer.
+
+Topics are described in docs/topics.md, parameters in docs/parameters.md.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header, String
+
+from selcon_ros.backends.base import Backend, open_backend
+from selcon_ros.core.actions import match_action
+from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.core.errors import ImageError, SelconError
+from selcon_ros.core.grasp import Grasps, find
+from selcon_ros.core.grounder import Grounder, Grounding
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.ros import diagnostics, outputs, parameters
+from selcon_ros.ros.conversions import MessageError, Pixels, image_from_message
+from selcon_ros.ros.frames import LatestSlot, Received
+from selcon_ros.ros.geometry import Geometry
+from selcon_ros.ros.outputs import RELIABLE, Outputs
+
+SILENCE = 2.0
+"""Seconds without an image after which the node says so."""
+NEWEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+SENSOR_DATA = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+OpenBackend = Callable[..., Backend]
+
+
+class GroundingNode(Node):
+    """Answers every image it has time for with the heatmap and the grasp points of the current action."""
+
+    def __init__(self, open_backend: OpenBackend = open_backend, **options: Any) -> None:
+        """Load the model and open the topics.
+
+        :param open_backend: makes the engine from a bundle
+        :param options: passed to `rclpy.node.Node`
+        :raises SelconError: for wrong parameters, bundles and engines
+        """
+        super().__init__("grounding", **options)
+        settings = parameters.declare(self)
+        self._health = diagnostics.Health(self.get_logger())
+        self._bundle = load_bundle(settings.bundle or default_bundle_path())
+        self._engine = _TimedBackend(open_backend(self._bundle, settings.engine, settings.threads or None))
+        self._grounder = Grounder(self._bundle, self._engine)
+
+        self._action: str | None = None
+        # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
+        self._action_lock = threading.Lock()
+        self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
+        self._geometry = Geometry(self, self._health)
+        self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
+        self._answered: dict[str, str] = {}
+
+        self._outputs = Outputs(self, self._on_qos_mismatch)
+        kinds = {"raw": Image, "compressed": CompressedImage}
+        self._image_kind = kinds[settings.image_transport]
+        self._image_topic = self._subscribe(self._image_kind, "image", self._images.put, NEWEST)
+        self._subscribe(kinds[settings.depth_transport], "depth", self._geometry.depths.put, SENSOR_DATA)
+        self._subscribe(CameraInfo, "camera_info", self._geometry.infos.put, SENSOR_DATA)
+        self._action_topic = self._subscribe(
+            String, "action", lambda said: self.set_action(said.data), RELIABLE
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(settings.diagnostics_period, self._publish_diagnostics)
+        self._introduce(settings)
+        if settings.action:
+            self.set_action(settings.action)
+        self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
+        self._worker.start()
+
+    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
+        topic = self.resolve_topic_name(name)
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=lambda event: self._on_qos_mismatch(topic, event.last_policy_kind)
+        )
+        self.create_subscription(kind, name, callback, qos, event_callbacks=events)
+        return topic
+
+    def _introduce(self, settings: parameters.Settings) -> None:
+        manifest = self._bundle.manifest
+        log = self.get_logger()
+        log.info(f"model {manifest.name}: {manifest.description}")
+        log.info(f"actions: {', '.join(manifest.actions)}")
+        height, width = manifest.input_size
+        log.info(f"engine {self._engine.name}, input {width} x {height}, from {self._bundle.path}")
+        log.info(f"images from {self._image_topic} ({settings.image_transport})")
+        log.info(f"actions from {self._action_topic}")
+
+    # Callbacks: they store, and leave the work to the worker.
+
+    def set_action(self, text: str) -> None:
+        """Answer for another action from now on, beginning with the newest image.
+
+        One that the model does not know ends the answers, clears the markers, and is told which there are.
+        """
+        try:
+            action: str | None = match_action(text, self._bundle.manifest.actions)
+        except SelconError as error:
+            action = None
+            self._health.problem("action", str(error), every=0.0)
+        with self._action_lock:
+            changed, self._action = action != self._action, action
+            if action is None:
+                self._outputs.clear(Header(stamp=self.get_clock().now().to_msg()))
+        if action is not None:
+            self._health.solved("action")
+            if changed:
+                self.get_logger().info(f"action: {action}")
+                self._images.ask_again()
+
+    def _on_qos_mismatch(self, topic: str, policy: Any) -> None:
+        name = qos_policy_name_from_kind(policy)
+        self._health.problem(
+            f"QoS of {topic}",
+            f"another node's {name} does not fit this node's, and no message passes between them: "
+            "publish actions reliable, and subscribe to outputs volatile and without a deadline",
+        )
+
+    # The worker.
+
+    def _work(self) -> None:
+        while (received := self._images.take()) is not None:
+            try:
+                self._answer(received)
+            except (MessageError, ImageError) as error:
+                self._health.problem("image", str(error))
+            except Exception as error:  # one bad image must not end the worker
+                if not self.context.ok():
+                    return
+                self._health.problem("model", f"{type(error).__name__}: {error}")
+                if not isinstance(error, SelconError):
+                    every = diagnostics.LOG_EVERY
+                    self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
+
+    def _answer(self, received: Received[Any]) -> None:
+        settings = parameters.read(self)
+        if self._action is None or not self._outputs.any_wanted:
+            return
+        if 0 < settings.max_frame_age < received.age:
+            raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
+        start = time.monotonic()
+        self._engine.seconds = 0.0
+        image, grounding = self._ground(received)
+        header = received.message.header
+        # The action may have changed during the inference, which serves them all.
+        if (action := self._action) is None:
+            return
+        heatmap = grounding.heatmap(action)
+        if self._outputs.heatmap_wanted:
+            self._publish(action, lambda: self._outputs.heatmap(heatmap, header))
+        published = time.monotonic()
+
+        grasps = self._grasp(heatmap, header, settings) if self._outputs.grasps_wanted else Grasps()
+        self._publish(action, lambda: self._outputs.grasps(grasps, action, header, settings.marker_lifetime))
+        if self._outputs.overlay_wanted:
+            self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
+        times = diagnostics.Times(
+            waiting=start - received.at,
+            inference=self._engine.seconds,
+            overhead=published - start - self._engine.seconds,
+            grasping=time.monotonic() - published,
+        )
+        self._answered = {"confidence": f"{heatmap.confidence:.3f}", **outputs.grasp_facts(grasps)}
+        self._health.record(times)
+        self._health.solved("image")
+        self._health.solved("model")
+        self._publish(
+            action,
+            lambda: self._outputs.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
+        )
+
+    def _ground(self, received: Received[Any]) -> tuple[Pixels, Grounding]:
+        """Decode and ground an image, or find it already grounded when only the action is new."""
+        if self._grounded is None or self._grounded[0] is not received:
+            image = image_from_message(received.message)
+            self._grounded = (received, image, self._grounder.ground(image))
+        return self._grounded[1], self._grounded[2]
+
+    def _publish(self, action: str, publish: Callable[[], None]) -> None:
+        """Publish an answer unless the action has changed meanwhile."""
+        with self._action_lock:
+            if action == self._action:
+                publish()
+
+    def _grasp(self, heatmap: Heatmap, header: Header, settings: parameters.Settings) -> Grasps:
+        """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
+        height, width = heatmap.values.shape
+        depth, intrinsics = self._geometry.of(header, (width, height), settings)
+        return find(heatmap, depth, intrinsics, settings.grasp)
+
+    # Diagnostics.
+
+    def _publish_diagnostics(self) -> None:
+        self._look_for_camera()
+        facts = {
+            "model": self._bundle.manifest.name,
+            "engine": self._engine.name,
+            "action": self._action or "none",
+            **self._answered,
+            "received_images": str(self._images.received),
+            "dropped_images": str(self._images.dropped),
+        }
+        idle = ""
+        if self._action is None:
+            idle = f"waiting for an action on {self._action_topic}"
+        elif not self._outputs.any_wanted:
+            idle = "resting: nobody subscribes to an output"
+        status = diagnostics.status(
+            f"{self.get_fully_qualified_name()}", self._bundle.manifest.name, self._health, idle, facts
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _look_for_camera(self) -> None:
+        """Say why no images come, as far as the ROS graph shows it."""
+        silence = self._images.silence
+        if silence < SILENCE:
+            self._health.solved("camera")
+            return
+        others = {info.topic_type for info in self.get_publishers_info_by_topic(self._image_topic)}
+        wanted = f"sensor_msgs/msg/{self._image_kind.__name__}"
+        if not others:
+            reason = f"nobody publishes {self._image_topic}: remap it to the camera's topic"
+        elif wanted not in others:
+            reason = (
+                f"{self._image_topic} carries {', '.join(sorted(others))}, this node takes {wanted}: "
+                "set image_transport to raw or compressed accordingly"
+            )
+        else:
+            reason = f"{self._image_topic} has a publisher that sends nothing"
+        self._health.problem("camera", f"no image for {silence:.0f} s; {reason}", every=30.0)
+
+    def close(self) -> None:
+        """End the worker and wait for it; then the node can be destroyed."""
+        self._images.close()
+        self._worker.join()
+
+
+class _TimedBackend:
+    """A backend that adds up the time spent in it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name = backend.name
+        self.seconds = 0.0
+        self._run = backend.run
+
+    def run(self, image: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        start = time.monotonic()
+        try:
+            return self._run(image)
+        finally:
+            self.seconds += time.monotonic() - start
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted.
+
+    :returns: the exit status: 0, or 1 if the node cannot start (the reason is one line in the log)
+    """
+    try:
+        rclpy.init(args=None if args is None else list(args))
+    except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
+        print(f"grounding_node: {error}", file=sys.stderr)
+        return 1
+    node = None
+    try:
+        node = GroundingNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except SelconError as error:
+        get_logger("grounding").fatal(str(error))
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

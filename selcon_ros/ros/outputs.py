@@ -1,0 +1,134 @@
+"""The node's publishers: who listens, and how results become messages with the source image's header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import Point32, Polygon, PolygonStamped, PoseArray
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from selcon_ros.core.grasp import GraspPoint, Grasps
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.overlay import draw
+from selcon_ros.ros.conversions import fill_image
+from selcon_ros.ros.diagnostics import Times, key_values
+from selcon_ros.ros.markers import GraspMarkers, grasp_pose
+
+RELIABLE = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.VOLATILE,
+)
+
+
+class Outputs:
+    """Publishes results; asks first who listens, so that nothing is computed for nobody."""
+
+    def __init__(self, node: Node, on_mismatch: Callable[[str, Any], None]) -> None:
+        """Create the publishers.
+
+        :param on_mismatch: called with a topic and the kind of the QoS policy that keeps a subscriber from it
+        """
+        self._mismatch = on_mismatch
+        self._node = node
+        self._heatmap = self._publisher(Image, "heatmap")
+        self._overlay = self._publisher(Image, "overlay")
+        self._grasp_points = self._publisher(PoseArray, "grasp_points")
+        self._grasp_pixels = self._publisher(PolygonStamped, "grasp_pixels")
+        self._markers = self._publisher(MarkerArray, "markers")
+        self._status = self._publisher(DiagnosticArray, "status")
+        self._heatmap_message, self._overlay_message = Image(), Image()
+        self._grasp_markers = GraspMarkers()
+
+    def _publisher(self, kind: type, name: str) -> Publisher[Any]:
+        topic = self._node.resolve_topic_name(name)
+        events = PublisherEventCallbacks(
+            incompatible_qos=lambda event: self._mismatch(topic, event.last_policy_kind)
+        )
+        return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=events)
+
+    @property
+    def any_wanted(self) -> bool:
+        """Somebody listens to something that needs the network."""
+        return self.heatmap_wanted or self.grasps_wanted or self._status.get_subscription_count() > 0
+
+    @property
+    def heatmap_wanted(self) -> bool:
+        """Somebody listens to the heatmap itself."""
+        return self._heatmap.get_subscription_count() > 0
+
+    @property
+    def overlay_wanted(self) -> bool:
+        """Somebody listens to the overlay."""
+        return self._overlay.get_subscription_count() > 0
+
+    @property
+    def grasps_wanted(self) -> bool:
+        """Somebody listens to an output that shows grasp points."""
+        shown = (self._grasp_points, self._grasp_pixels, self._markers, self._overlay, self._status)
+        return any(publisher.get_subscription_count() > 0 for publisher in shown)
+
+    def heatmap(self, heatmap: Heatmap, header: Header) -> None:
+        """Publish the heatmap as 32FC1."""
+        self._heatmap.publish(fill_image(self._heatmap_message, heatmap.values, "32FC1", header))
+
+    def overlay(
+        self, image: npt.NDArray[np.uint8], heatmap: Heatmap, points: Sequence[GraspPoint], header: Header
+    ) -> None:
+        """Draw and publish the overlay as bgr8."""
+        picture = cv2.cvtColor(draw(image, heatmap, points), cv2.COLOR_RGB2BGR)
+        self._overlay.publish(fill_image(self._overlay_message, picture, "bgr8", header))
+
+    def grasps(self, points: Sequence[GraspPoint], action: str, header: Header, lifetime: float) -> None:
+        """Publish grasp points as poses, pixels and markers, to whom it may concern.
+
+        Every answered image has one message of each: an empty one says that there is nothing to grasp.
+        """
+        if self._grasp_points.get_subscription_count():
+            poses = [grasp_pose(point) for point in points if point.position is not None]
+            self._grasp_points.publish(PoseArray(header=header, poses=poses))
+        if self._grasp_pixels.get_subscription_count():
+            pixels = [Point32(x=point.pixel[0], y=point.pixel[1], z=point.score) for point in points]
+            self._grasp_pixels.publish(PolygonStamped(header=header, polygon=Polygon(points=pixels)))
+        if self._markers.get_subscription_count():
+            self._markers.publish(self._grasp_markers.update(points, action, header, lifetime))
+
+    def clear(self, header: Header) -> None:
+        """Take every marker away."""
+        self._markers.publish(self._grasp_markers.clear(header))
+
+    def status(self, heatmap: Heatmap, grasps: Grasps, times: Times, name: str, header: Header) -> None:
+        """Publish what was found in this image and how long it took, as key and value."""
+        if not self._status.get_subscription_count():
+            return
+        values = {
+            "action": heatmap.action,
+            "confidence": f"{heatmap.confidence:.4f}",
+            **grasp_facts(grasps),
+            **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
+        }
+        text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {len(grasps)} grasp points"
+        result = DiagnosticStatus(name=name, message=text, values=key_values(values))
+        self._status.publish(DiagnosticArray(header=header, status=[result]))
+
+
+def grasp_facts(grasps: Grasps) -> dict[str, str]:
+    """What the poses do not say of grasp points: widths, and why a pose or a point is missing."""
+    notes = [f"point {number}: {point.note}" for number, point in enumerate(grasps) if point.note]
+    return {
+        "grasp_points": str(len(grasps)),
+        "widths_m": " ".join("nan" if each.width is None else f"{each.width:.4f}" for each in grasps),
+        "grasp_notes": "; ".join([*notes, *grasps.refused]),
+    }

@@ -1,0 +1,109 @@
+"""Depth in metres from every way it is sent, and intrinsics."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.messages import camera_info, compressed_image, encoded, raw_image
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.depth import depth_from_message, intrinsics_from_message
+
+MILLIMETRES = np.array([[0, 500, 1234], [65535, 1, 0]], np.uint16)
+METRES = np.array([[np.nan, 0.5, 1.234], [65.535, 0.001, np.nan]], np.float32)
+
+
+@given(encoding=st.sampled_from(["16UC1", "mono16"]), padding=st.integers(0, 5), big_endian=st.booleans())
+def test_whole_numbers_are_millimetres(encoding, padding, big_endian):
+    message = raw_image(MILLIMETRES, encoding, padding, big_endian)
+    np.testing.assert_allclose(depth_from_message(message), METRES, rtol=1e-6)
+
+
+@given(padding=st.integers(0, 5), big_endian=st.booleans())
+def test_floats_are_metres_and_what_is_no_measurement_is_nan(padding, big_endian):
+    sent = np.array([[0.0, 0.5, -1.0], [np.inf, -np.inf, np.nan]], np.float32)
+    depth = depth_from_message(raw_image(sent, "32FC1", padding, big_endian))
+    assert depth.dtype == np.float32
+    np.testing.assert_array_equal(depth, np.array([[np.nan, 0.5, np.nan], [np.nan] * 3], np.float32))
+
+
+def test_the_message_is_not_changed():
+    message = raw_image(np.zeros((2, 2), np.float32), "32FC1")
+    depth_from_message(message)
+    assert bytes(message.data) == bytes(16)
+
+
+@pytest.mark.parametrize("head", [b"", bytes(12)])
+@pytest.mark.parametrize("format", ["16UC1; png", "16UC1; compressedDepth png", "16UC1; compressedDepth"])
+def test_png_of_millimetres(format, head):
+    message = compressed_image(head + encoded(MILLIMETRES, ".png"), format)
+    np.testing.assert_allclose(depth_from_message(message), METRES, rtol=1e-6)
+
+
+def test_png_of_inverse_depth():
+    """image_transport's code: value = a / depth + b, 0 for nothing."""
+    a, b = 100.0 * 101, 1 - 10100 / 10.0
+    truth = np.array([[0.5, 1.0, 2.5], [np.nan, 9.0, 4.0]], np.float32)
+    code = np.nan_to_num(np.round(a / truth + b), nan=0).astype(np.uint16)
+    data = struct.pack("<iff", 0, a, b) + encoded(code, ".png")
+    depth = depth_from_message(compressed_image(data, "32FC1; compressedDepth png"))
+    np.testing.assert_allclose(depth, truth, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (raw_image(np.zeros((2, 2, 3), np.uint8), "rgb8"), "unknown depth encoding 'rgb8'; known are 16UC1"),
+        (raw_image(np.zeros((2, 2), np.float64), "64FC1"), "unknown depth encoding '64FC1'"),
+        (compressed_image(bytes(30), "16UC1; compressedDepth rvl"), "only PNG is known"),
+        (compressed_image(encoded(MILLIMETRES, ".png"), "32FC1; png"), "unknown compressed depth format"),
+        (compressed_image(encoded(MILLIMETRES, ".png"), "jpeg"), "unknown compressed depth format 'jpeg'"),
+        (compressed_image(encoded(MILLIMETRES, ".png")[:50], "16UC1; png"), "depth image is truncated"),
+        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "16UC1; png"), "one channel of 16 bits"),
+        (compressed_image(b"", "16UC1; png"), "neither JPEG nor PNG"),
+    ],
+)
+def test_other_depth_is_refused(message, says):
+    with pytest.raises(SelconError, match=says):
+        depth_from_message(message)
+
+
+def test_truncated_depth_is_named():
+    message = raw_image(MILLIMETRES, "16UC1")
+    message.data = message.data[:-1]
+    with pytest.raises(SelconError, match="the depth image is truncated"):
+        depth_from_message(message)
+
+
+def test_intrinsics_are_k_or_p():
+    info = camera_info(640, 480, 600.0)
+    info.p[0] = info.p[5] = 580.0
+    assert intrinsics_from_message(info).fx == 600.0
+    rectified = intrinsics_from_message(info, rectified=True)
+    assert (rectified.fx, rectified.fy, rectified.cx, rectified.width) == (580.0, 580.0, 319.5, 640)
+
+
+def test_binning_and_region_of_interest():
+    info = camera_info(640, 480, 600.0)
+    info.binning_x = info.binning_y = 2
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 80, 400, 320
+    found = intrinsics_from_message(info)
+    assert (found.width, found.height, found.fx, found.fy) == (200, 160, 300.0, 300.0)
+    # The full image's centre lies 219.5 - 0 pixels into the region; binned pixels are twice as large.
+    assert found.cx == pytest.approx((319.5 - 100 + 0.5) / 2 - 0.5)
+    assert found.cy == pytest.approx((239.5 - 80 + 0.5) / 2 - 0.5)
+
+
+@pytest.mark.parametrize(("index", "value"), [(0, 0.0), (4, 0.0), (0, float("nan")), (2, float("inf")), (0, -600.0)])
+def test_an_uncalibrated_camera_is_named(index, value):
+    info = camera_info(640, 480)
+    info.k[index] = value
+    with pytest.raises(SelconError, match="the camera is not calibrated: K in camera_info has fx"):
+        intrinsics_from_message(info)
+
+
+def test_a_calibration_without_a_size_is_refused():
+    with pytest.raises(SelconError, match="0x0"):
+        intrinsics_from_message(camera_info(0, 0))
