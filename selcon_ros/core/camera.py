@@ -61,27 +61,28 @@ def valid_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def deproject(
-    depth: NDArray[np.float32], intrinsics: Intrinsics, origin: tuple[int, int] = (0, 0)
+    depth: NDArray[np.float32], intrinsics: Intrinsics, origin: tuple[int, int] = (0, 0), step: int = 1
 ) -> NDArray[np.float32]:
     """Return the points [H, W, 3] float32 in metres, optical frame (x right, y down, z forward).
 
     `depth` [H, W] is in metres along the optical axis; where it is 0, negative, NaN or infinite the
-    point is NaN. `origin` is the (u, v) of the depth's first pixel when it is a crop of the image.
-    Raises DepthError when it reaches beyond the camera's image.
+    point is NaN. When it is a crop of the image, `origin` is the (u, v) of its first pixel; when only every
+    `step`-th pixel, that is told here too. Raises DepthError when it reaches beyond the camera's image.
     """
     if depth.ndim != 2:
         raise DepthError(f"depth has shape {depth.shape}: it must be [height, width]")
-    height, width = depth.shape
-    u0, v0 = origin
-    if u0 < 0 or v0 < 0 or u0 + width > intrinsics.width or v0 + height > intrinsics.height:
+    u = origin[0] + step * np.arange(depth.shape[1])
+    v = origin[1] + step * np.arange(depth.shape[0])
+    fits = min(origin) >= 0 and u[-1:].sum() < intrinsics.width and v[-1:].sum() < intrinsics.height
+    if not fits:
         raise DepthError(
-            f"depth of {width}x{height} at ({u0}, {v0}) does not fit the camera's "
+            f"depth of {depth.shape[1]}x{depth.shape[0]} at {origin}, step {step}, does not fit the camera's "
             f"{intrinsics.width}x{intrinsics.height} image"
         )
     z = np.where(valid_depth(depth), depth, np.float32(np.nan)).astype(np.float32, copy=False)
-    rays_x = ((np.arange(u0, u0 + width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
-    rays_y = ((np.arange(v0, v0 + height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)
-    points = np.empty((height, width, 3), np.float32)
+    rays_x = ((u - intrinsics.cx) / intrinsics.fx).astype(np.float32)
+    rays_y = ((v - intrinsics.cy) / intrinsics.fy).astype(np.float32)
+    points = np.empty((*depth.shape, 3), np.float32)
     np.multiply(z, rays_x, out=points[..., 0])
     np.multiply(z, rays_y[:, None], out=points[..., 1])
     points[..., 2] = z

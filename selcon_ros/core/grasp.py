@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import surface
-from selcon_ros.core.camera import Intrinsics, valid_depth
+from selcon_ros.core.camera import Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.heatmap import Heatmap
 
-# The place of a region counts by this power of its heat: its peak, not its blurred skirt, leads.
-PEAK_POWER = 4
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
-# A gap in a surface ends it, in pixels: more than the step between pixels on a steep surface.
-GAP = 6.0
+# A region's box with more than about this many pixels is looked at with fewer.
+FULL_DETAIL = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,12 @@ class GraspPoint:
     pixel: (u, v) in the camera image, on the part.
     score: 0..1, the heatmap's confidence for the best region, less for smaller ones.
     position: (x, y, z) in metres on the part's surface, in the camera's optical frame.
-    orientation: quaternion (x, y, z, w); its z axis is the approach direction, into the object, its x axis the
-        closing direction of the gripper, across the region's thin axis.
+    orientation: quaternion (x, y, z, w); its z axis is the approach direction, into the object, its x axis
+        the closing direction of the gripper, across the region's thin axis.
     width: metres to close over.
     jaws: the two pixels where the fingers would touch.
-    note: what limits the answer. Without usable depth there is no position, orientation or width, and it says why.
+    note: what limits the answer. Without usable depth there is no position, orientation or width, and this
+        says why.
     """
 
     pixel: tuple[float, float]
@@ -131,14 +130,26 @@ def find(
 
 @dataclass(frozen=True)
 class _Region:
-    """A hot region, cropped: `heat` [h, w], `mask` [h, w] bool; `u0`, `v0` is the crop's first pixel."""
+    """A hot region: `heat` [h, w] and `mask` [h, w] bool of its box, whose first pixel is `origin` (u, v).
 
-    u0: int
-    v0: int
+    Of a large region only every `step`-th row and column is kept. `clipped`: it touches the image border.
+    """
+
+    origin: tuple[int, int]
+    step: int
     heat: NDArray[np.float32]
     mask: NDArray[np.bool_]
     mass: float
     clipped: bool
+
+    def crop(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the region's pixels [h, w] of an image [H, W]."""
+        (u0, v0), (height, width) = self.origin, self.mask.shape
+        return image[v0 : v0 + height * self.step : self.step, u0 : u0 + width * self.step : self.step]
+
+    def pixel(self, place: surface.Place) -> tuple[int, int]:
+        """Return the image's pixel (u, v) of a place of the region."""
+        return self.origin[0] + self.step * place.u, self.origin[1] + self.step * place.v
 
 
 def _check_geometry(
@@ -170,21 +181,27 @@ def _hot_regions(
     if not peak > 0:
         return [], ["the heatmap is flat"]
     hot = (heat >= parameters.threshold * peak).view(np.uint8)
-    inside, outside = cv2.mean(values, hot)[0], cv2.mean(values, 1 - hot)[0]
+    area = cv2.countNonZero(hot)
+    inside = cv2.mean(values, hot)[0]
+    outside = (cv2.mean(values)[0] * values.size - inside * area) / max(values.size - area, 1)
     if inside - outside < parameters.min_contrast:
         return [], [f"contrast {inside - outside:.2f} is below {parameters.min_contrast:.2f}"]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
+    left, top, width, height = cv2.boundingRect(hot)
+    box = hot[top : top + height, left : left + width]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(box, connectivity=8)
     order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MAX_REGIONS]
     regions = []
     for label in order:
-        u0, v0, width, height, area = (int(value) for value in stats[label])
+        x, y, width, height, area = (int(value) for value in stats[label])
         if area < parameters.min_points:
             break
-        crop = (slice(v0, v0 + height), slice(u0, u0 + width))
-        mask = labels[crop] == label
-        mass = float(np.sum((heat[crop][mask] / peak) ** PEAK_POWER))
+        u0, v0 = x + left, y + top
+        step = max(1, int(math.sqrt(width * height / FULL_DETAIL)))
+        mask = labels[y : y + height : step, x : x + width : step] == label
+        warmth = heat[v0 : v0 + height : step, u0 : u0 + width : step]
+        mass = step**2 * float(np.sum(surface.fourth_power(warmth[mask] / peak)))
         clipped = min(u0, v0) == 0 or u0 + width == values.shape[1] or v0 + height == values.shape[0]
-        regions.append(_Region(u0, v0, heat[crop], mask, mass, clipped))
+        regions.append(_Region((u0, v0), step, warmth, mask, mass, clipped))
     if not regions:
         largest = int(stats[order[0], cv2.CC_STAT_AREA])
         return [], [f"the largest hot region has {largest} pixels, fewer than {parameters.min_points}"]
@@ -203,73 +220,70 @@ def _grasp(
         return _flat_grasp(region, score, "no depth image")
     if intrinsics is None:
         return _flat_grasp(region, score, "no camera calibration")
-    height, width = region.mask.shape
-    patch_depth = depth[region.v0 : region.v0 + height, region.u0 : region.u0 + width]
-    valid = valid_depth(patch_depth) & region.mask
-    count = int(np.count_nonzero(valid))
+    patch = region.crop(depth)
+    points = deproject(patch, intrinsics, region.origin, region.step)
+    valid = region.mask & np.isfinite(points[..., 2])
+    count = int(np.count_nonzero(valid)) * region.step**2
     if count == 0:
         return _flat_grasp(region, score, "no valid depth on the part")
     if count < parameters.min_points:
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
-    valid &= surface.above_support(
-        depth, intrinsics, (region.u0, region.v0), valid, region.heat, parameters.support_height
-    )
-    part = surface.connected_surface(patch_depth, valid, region.heat, parameters.depth_step)
-    count = int(np.count_nonzero(part))
+    around = surface.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
+    valid &= surface.above_support(points, valid, region.heat, around, parameters.support_height)
+    part = surface.connected_surface(patch, valid, region.heat, parameters.depth_step * region.step)
+    count = int(np.count_nonzero(part)) * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
-    return _surface_grasp(region, score, part, patch_depth, intrinsics, parameters)
+    return _surface_grasp(region, score, part, points, intrinsics, parameters)
 
 
 def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
-    """Return a grasp point in the image plane only."""
+    """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
     place = surface.middle(region.mask, region.heat)
-    v, u = np.nonzero(region.mask)
-    pixels = np.stack([u, v, np.zeros_like(u)], axis=1).astype(np.float32)
-    centre = np.array([place.u, place.v, 0], np.float32)
-    near = surface.neighbourhood(region.mask, place)
-    axes = surface.grasp_axes(pixels[near[v, u]], np.array([0.0, 0.0, 1.0]))
-    low, high = surface.extent_across(pixels, centre, axes, slab=max(place.thickness / 2, 1.0), gap=GAP)
-    u0, v0, x = place.u + region.u0, place.v + region.v0, axes[:, 0]
-    jaws = tuple((float(u0 + x[0] * side), float(v0 + x[1] * side)) for side in (low, high))
-    return GraspPoint((float(u0), float(v0)), score, jaws=(jaws[0], jaws[1]), note=note)
+    height, width = region.mask.shape
+    pixels = np.zeros((height, width, 3), np.float32)
+    pixels[..., 0] = region.origin[0] + region.step * np.arange(width)
+    pixels[..., 1] = region.origin[1] + region.step * np.arange(height)[:, None]
+    centre = pixels[place.v, place.u]
+    axes = surface.grasp_axes(surface.nearby(pixels, region.mask, place), np.array([0.0, 0.0, 1.0]))
+    low, high = surface.extent_across(pixels[region.mask], centre, axes, place.thickness, region.step)
+    ends = [centre + axes[:, 0] * side for side in (low, high)]
+    u, v = region.pixel(place)
+    jaws = ((float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1])))
+    return GraspPoint((float(u), float(v)), score, jaws=jaws, note=note)
 
 
 def _surface_grasp(
     region: _Region,
     score: float,
     part: NDArray[np.bool_],
-    depth: NDArray[np.float32],
+    points: NDArray[np.float32],
     intrinsics: Intrinsics,
     parameters: GraspParameters,
 ) -> GraspPoint:
-    """Return a grasp point with a pose on the surface `part` [h, w] of the region."""
+    """Return a grasp point with a pose on the surface `part` [h, w] of the region's `points` [h, w, 3]."""
     place = surface.middle(part, region.heat)
-    v, u = np.nonzero(part)
-    points = surface.lift(u + region.u0, v + region.v0, depth[v, u], intrinsics)
     half = parameters.window // 2
     window = (
         slice(max(place.v - half, 0), place.v + half + 1), slice(max(place.u - half, 0), place.u + half + 1)
     )
-    z = np.median(depth[window][part[window]])
-    pixel = (place.u + region.u0, place.v + region.v0)
-    position = surface.lift(np.array([pixel[0]]), np.array([pixel[1]]), np.array([z]), intrinsics)[0]
-    near = surface.neighbourhood(part, place)[v, u]
-    axes = surface.grasp_axes(points[near], position.astype(np.float64))
-    footprint = float(z) / min(intrinsics.fx, intrinsics.fy)
-    low, high = surface.extent_across(
-        points, position, axes, slab=max(place.thickness / 2, 1.0) * footprint, gap=GAP * footprint
-    )
+    depth = float(np.median(points[window][part[window]][:, 2]))
+    own = points[place.v, place.u]
+    position = own * (depth / own[2])
+    axes = surface.grasp_axes(surface.nearby(points, part, place), position.astype(np.float64))
+    spacing = region.step * depth / min(intrinsics.fx, intrinsics.fy)
+    low, high = surface.extent_across(points[part], position, axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
-    jaws = tuple(intrinsics.project(end) for end in ends) if all(end[2] > 0 for end in ends) else None
+    u, v = region.pixel(place)
     return GraspPoint(
-        pixel=(float(pixel[0]), float(pixel[1])),
+        pixel=(float(u), float(v)),
         score=score,
         position=(float(position[0]), float(position[1]), float(position[2])),
         orientation=surface.quaternion(axes),
-        width=float(high - low) + footprint,
-        jaws=(jaws[0], jaws[1]) if jaws else None,
+        # The outermost pixels' halves belong to the part.
+        width=high - low + spacing,
+        jaws=(intrinsics.project(ends[0]), intrinsics.project(ends[1])),
         note="cut off by the image border: the width is a lower bound" if region.clipped else "",
     )

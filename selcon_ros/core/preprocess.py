@@ -24,8 +24,8 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
     """
     check_image(image)
     height, width = manifest.input_size
-    shrinks = image.shape[0] > height and image.shape[1] > width
-    # Averaging over the area when shrinking: thin parts would alias away otherwise.
+    # Beyond half the size, bilinear sampling leaves pixels out, and thin parts would alias away.
+    shrinks = image.shape[0] > 2 * height or image.shape[1] > 2 * width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(image, (width, height), interpolation=method)
     tensor = np.empty((1, 3, height, width), np.float32)

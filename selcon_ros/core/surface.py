@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics, valid_depth
+from selcon_ros.core.camera import Intrinsics, deproject
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -15,13 +15,15 @@ Floats = NDArray[np.float32]
 CORE = 0.8
 # Share of the core that must rise above the table for the table to be cut away.
 RISING = 0.2
-# Pixels that the table's plane is fitted to, along the longer side, and planes tried.
-SAMPLES = 28
-TRIALS = 64
+# Pixels along a side that the table's plane is sought in, and planes tried.
+SAMPLES = 24
+TRIALS = 48
 # Share of the samples that must lie on a plane for it to be called a table.
 SUPPORT_SHARE = 0.3
 # Ratio of variances up to which a region is called round: it has no thin axis.
 ROUND = 1.3
+# A gap in a surface, in pixels, that ends it: more than the step between pixels on a steep surface.
+GAP = 6
 
 
 @dataclass(frozen=True)
@@ -33,58 +35,47 @@ class Place:
     thickness: float
 
 
-def lift(
-    u: NDArray[np.integer], v: NDArray[np.integer], z: NDArray[np.floating], intrinsics: Intrinsics
-) -> Floats:
-    """Return the points [N, 3] in metres, optical frame, of pixels u, v [N] with depth z [N]."""
-    x = (u - intrinsics.cx) / intrinsics.fx * z
-    y = (v - intrinsics.cy) / intrinsics.fy * z
-    return np.stack([x, y, z], axis=1).astype(np.float32)
+def fourth_power(heat: Floats) -> Floats:
+    """Return heat to the power of four: so weighted, a region's peak and not its blurred skirt leads."""
+    square = heat * heat
+    return square * square
+
+
+def surroundings(
+    depth: Floats, intrinsics: Intrinsics, origin: tuple[int, int], step: int, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Return points [N, 3] on a coarse grid over a region's box [h, w] and half as much again on each side.
+
+    `origin` is the box's first pixel (u, v) in the depth image [H, W], `step` the spacing of its pixels.
+    """
+    height, width = shape[0] * step, shape[1] * step
+    margin = max(height, width) // 2 + 20
+    u0, v0 = max(origin[0] - margin, 0), max(origin[1] - margin, 0)
+    u1, v1 = origin[0] + width + margin, origin[1] + height + margin
+    sparse = max(1, max(width, height) // SAMPLES * 2)
+    points = deproject(depth[v0:v1:sparse, u0:u1:sparse], intrinsics, (u0, v0), sparse)
+    return points[np.isfinite(points[..., 2])].astype(np.float64)
 
 
 def above_support(
-    depth: Floats,
-    intrinsics: Intrinsics,
-    origin: tuple[int, int],
-    region: Mask,
-    heat: Floats,
-    height: float,
+    points: Floats, valid: Mask, heat: Floats, around: NDArray[np.float64], height: float
 ) -> Mask:
     """Return the pixels [h, w] that are not on the plane (a table, a wall) that the part lies on.
 
-    `region` [h, w] and `heat` [h, w] are a crop of `depth` [H, W] at `origin` (u, v), valid where `region`
-    is true. If the region's core does not rise above a plane by `height` metres, or there is none, the part
-    may itself be flat, and every pixel is kept.
+    `points` [h, w, 3] and `heat` [h, w] count where `valid` [h, w] is true; `around` [N, 3] are the points
+    in and around the region that the plane is sought in. If there is none, or the region's core does not
+    rise above it by `height` metres, the part may itself be flat, and every pixel is kept.
     """
-    everything = np.ones(region.shape, np.bool_)
-    v, u = np.nonzero(region)
-    z = depth[v + origin[1], u + origin[0]]
-    tolerance = height * max(1.0, float(np.median(z))) ** 2
-    plane = _support_plane(_around(depth, intrinsics, origin, region.shape), tolerance)
+    tolerance = height * max(1.0, float(np.median(around[:, 2]))) ** 2
+    plane = _support_plane(around, tolerance)
     if plane is None:
-        return everything
+        return np.ones_like(valid)
     normal, offset = plane
-    rising = lift(u + origin[0], v + origin[1], z, intrinsics) @ normal.astype(np.float32) - offset > tolerance
-    core = heat[v, u] >= CORE * heat[v, u].max()
+    rising: Mask = points @ normal.astype(np.float32) > offset + tolerance
+    core = valid & (heat >= CORE * heat[valid].max())
     if np.count_nonzero(rising & core) < RISING * np.count_nonzero(core):
-        return everything
-    kept = np.zeros(region.shape, np.bool_)
-    kept[v, u] = rising
-    return kept
-
-
-def _around(
-    depth: Floats, intrinsics: Intrinsics, origin: tuple[int, int], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Return points [N, 3] on a coarse grid over the region's box and as much again around it."""
-    margin = max(shape) // 2 + 20
-    u0, v0 = max(origin[0] - margin, 0), max(origin[1] - margin, 0)
-    u1 = min(origin[0] + shape[1] + margin, depth.shape[1])
-    v1 = min(origin[1] + shape[0] + margin, depth.shape[0])
-    step = max(1, max(u1 - u0, v1 - v0) // SAMPLES)
-    coarse = depth[v0:v1:step, u0:u1:step]
-    v, u = np.nonzero(valid_depth(coarse))
-    return lift(u0 + u * step, v0 + v * step, coarse[v, u], intrinsics).astype(np.float64)
+        return np.ones_like(valid)
+    return rising
 
 
 def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float] | None:
@@ -96,7 +87,10 @@ def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArr
         return None
     triples = np.random.default_rng(0).integers(0, len(points), (TRIALS, 3))
     a, b, c = points[triples[:, 0]], points[triples[:, 1]], points[triples[:, 2]]
-    normals = np.cross(b - a, c - a)
+    ab, ac = (b - a).T, (c - a).T
+    normals = np.stack(
+        [ab[1] * ac[2] - ab[2] * ac[1], ab[2] * ac[0] - ab[0] * ac[2], ab[0] * ac[1] - ab[1] * ac[0]], axis=1
+    )
     lengths = np.linalg.norm(normals, axis=1)
     usable = lengths > 1e-12
     if not usable.any():
@@ -143,27 +137,29 @@ def middle(part: Mask, heat: Floats) -> Place:
     The centre of heat itself may be outside: in the hole of a ring, or in the bend of a handle.
     """
     thickness = cv2.distanceTransform(np.pad(part, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    v, u = np.nonzero(part)
-    weight = (heat[v, u] / heat[v, u].max()) ** 4
+    warmth = np.where(part, heat / heat[part].max(), np.float32(0))
+    weight = fourth_power(warmth)
+    u, v = (np.arange(size, dtype=np.float32) for size in part.shape[::-1])
     total = weight.sum()
-    centre_u, centre_v = float((weight * u).sum() / total), float((weight * v).sum() / total)
-    distance = (u - centre_u) ** 2 + (v - centre_v) ** 2
+    distance = (u - weight.sum(axis=0) @ u / total) ** 2 + (v - weight.sum(axis=1) @ v / total)[:, None] ** 2
     # A region's size is the root of its area; half of it is how far the point may wander.
-    score = np.sqrt(weight) * thickness[v, u] * np.exp(-2 * distance / len(u))
-    best = int(score.argmax())
-    return Place(int(u[best]), int(v[best]), float(thickness[v[best], u[best]]))
+    score = warmth * warmth * thickness * np.exp(-2 / np.count_nonzero(part) * distance)
+    best_v, best_u = divmod(int(score.argmax()), part.shape[1])
+    return Place(best_u, best_v, float(thickness[best_v, best_u]))
 
 
-def neighbourhood(part: Mask, place: Place) -> Mask:
-    """Return the piece of `part` around the place, twice as long as it is thick, that is connected to it.
+def nearby(points: Floats, part: Mask, place: Place) -> Floats:
+    """Return the points [N, 3] of `part` within twice its half-thickness of the place, and connected to it.
 
-    It is long enough to show which way a handle or a rim runs, and short enough not to follow its bend.
+    That is far enough to show which way a handle or a rim runs, and not so far as to follow its bend.
     """
-    v, u = np.ogrid[: part.shape[0], : part.shape[1]]
-    radius = 2 * place.thickness + 1
-    disc = part & ((u - place.u) ** 2 + (v - place.v) ** 2 <= radius**2)
+    reach = int(2 * place.thickness) + 1
+    v0, u0 = max(place.v - reach, 0), max(place.u - reach, 0)
+    box = (slice(v0, place.v + reach + 1), slice(u0, place.u + reach + 1))
+    v, u = np.ogrid[: part[box].shape[0], : part[box].shape[1]]
+    disc = part[box] & ((u - place.u + u0) ** 2 + (v - place.v + v0) ** 2 <= reach**2)
     labels = cv2.connectedComponents(disc.astype(np.uint8), connectivity=8)[1]
-    connected: Mask = labels == labels[place.v, place.u]
+    connected: Floats = points[box][labels == labels[place.v - v0, place.u - u0]]
     return connected
 
 
@@ -201,23 +197,23 @@ def grasp_axes(points: Floats, ray: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def extent_across(
-    points: Floats, centre: Floats, axes: NDArray[np.float64], slab: float, gap: float
+    points: Floats, centre: Floats, axes: NDArray[np.float64], thickness: float, spacing: float
 ) -> tuple[float, float]:
     """Return how far (low <= 0 <= high) the points [N, 3] reach along x from the centre without a gap.
 
-    Only points within `slab` of the centre along y count, and a step of more than `gap` ends the part: the
-    far side of a ring is not its rim. Units are the points'.
+    Only points near the centre along y count, within half of `thickness` (in pixels, half the part's),
+    and a gap ends the part: the far side of a ring is not its rim. `spacing` is that of neighbouring
+    pixels facing the camera, in the points' unit.
     """
     local = (points - centre) @ axes[:, :2].astype(np.float32)
-    across = np.sort(local[np.abs(local[:, 1]) <= slab, 0])
+    across = np.sort(local[np.abs(local[:, 1]) <= max(thickness / 2, 1) * spacing, 0])
     if len(across) == 0:
         return 0.0, 0.0
-    breaks = np.diff(across) > gap
-    runs = np.concatenate([[0], np.cumsum(breaks)])
+    runs = np.concatenate([[0], np.cumsum(np.diff(across) > GAP * spacing)])
     own = across[runs == runs[int(np.abs(across).argmin())]]
     # Flying pixels at a depth edge would widen the part: one in fifty on each side may be one.
-    low, high = np.quantile(own, [0.02, 0.98])
-    return min(float(low), 0.0), max(float(high), 0.0)
+    spare = len(own) // 50
+    return min(float(own[spare]), 0.0), max(float(own[len(own) - 1 - spare]), 0.0)
 
 
 def quaternion(axes: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -1,0 +1,92 @@
+"""Read pictures, depth images and camera files from disk."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.errors import CameraError, DepthError, ImageError, SelconError
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3] uint8, RGB, turned as its EXIF says. Raises ImageError."""
+    image = _decode(Path(path), cv2.IMREAD_COLOR, ImageError)
+    return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
+
+
+def read_depth(path: str | Path, scale: float) -> NDArray[np.float32]:
+    """Return the depth [H, W] float32 in metres of a 16 bit grey PNG whose unit is `scale` metres.
+
+    0 stays 0: not measured. Raises DepthError.
+    """
+    depth = _decode(Path(path), cv2.IMREAD_UNCHANGED, DepthError)
+    if depth.ndim != 2 or depth.dtype != np.uint16:
+        raise DepthError(
+            f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be a 16 bit grey image"
+        )
+    return depth.astype(np.float32) * np.float32(scale)
+
+
+def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
+    """Return the intrinsics, and the depth scale in metres (0.001 if not given), of a camera file.
+
+    It is JSON: {"width", "height", "fx", "fy", "cx", "cy", "depth_scale"}. Raises CameraError.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CameraError(f"camera file {path} cannot be read: {error}") from None
+    if not isinstance(record, dict):
+        raise CameraError(f"camera file {path}: it must be a JSON object")
+    values = {}
+    for name in [*(field.name for field in fields(Intrinsics)), "depth_scale"]:
+        value = record.get(name, 0.001 if name == "depth_scale" else None)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise CameraError(f"camera file {path}: {name} must be a number, got {value!r}")
+        values[name] = value
+    scale = values.pop("depth_scale")
+    if not 0 < scale < float("inf"):
+        raise CameraError(f"camera file {path}: depth_scale must be above zero, got {scale!r}")
+    for name in ("width", "height"):
+        if values[name] != int(values[name]):
+            raise CameraError(f"camera file {path}: {name} must be a whole number, got {values[name]!r}")
+        values[name] = int(values[name])
+    try:
+        return Intrinsics(**values), float(scale)
+    except CameraError as error:
+        raise CameraError(f"camera file {path}: {error}") from None
+
+
+def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+    """Write an RGB picture [H, W, 3] uint8; the name's ending says the format. Raises ImageError."""
+    path = Path(path)
+    try:
+        done, data = cv2.imencode(path.suffix or ".png", image[:, :, ::-1])
+    except cv2.error:
+        done = False
+    if not done:
+        raise ImageError(f"cannot write {path}: choose a name that ends in .png or .jpg")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise ImageError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _decode(path: Path, flags: int, fault: type[SelconError]) -> NDArray[np.generic]:
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise fault(f"cannot read {path}: {error.strerror}") from None
+    try:
+        image = cv2.imdecode(content, flags) if len(content) else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise fault(f"{path} is not an image that OpenCV reads, or it is damaged")
+    return image

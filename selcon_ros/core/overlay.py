@@ -1,0 +1,142 @@
+"""Draw a heatmap and its grasp points over the image they were found in."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.errors import ImageError
+from selcon_ros.core.grasp import GraspPoint
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.preprocess import check_image
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+CRIMSON: Colour = (225, 29, 72)
+# Heat below FAINT leaves the image as it is; at full heat the colour covers STRONGEST of it.
+FAINT = 0.15
+STRONGEST = 0.65
+# OpenCV draws at sixteenths of a pixel.
+SHIFT = 4
+
+
+def _heat_colours() -> tuple[Picture, NDArray[np.float32]]:
+    """Return per level of heat 0..255 the colour [256, 3] in RGB and its share [256]."""
+    levels = np.arange(256, dtype=np.uint8)
+    # Both ends of the map are nearly black: heat starts at its blue and ends at its red.
+    shades = (60 + levels.astype(np.float32) * (225 - 60) / 255).astype(np.uint8)
+    colours = np.ascontiguousarray(cv2.applyColorMap(shades[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1], np.uint8)
+    ramp = np.clip((levels / 255 - FAINT) / (1 - FAINT), 0, 1)
+    return colours, (STRONGEST * ramp * (2 - ramp)).astype(np.float32)
+
+
+COLOURS, SHARES = _heat_colours()
+# colour * share and 1 - share, so that blending is one product and one sum.
+TINTS = COLOURS * SHARES[:, None]
+REMAINS = 1 - SHARES
+
+
+def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint]) -> Picture:
+    """Return a copy of an RGB image [H, W, 3] uint8 with heat, half-maximum contour, grasps and a caption.
+
+    The best grasp point is drawn largest, each with the line that the gripper closes along. Without one,
+    the caption says why, if the grasps do (see `selcon_ros.core.grasp.Grasps`). Raises ImageError when the
+    heatmap has another size than the image.
+    """
+    check_image(image)
+    if heatmap.values.shape != image.shape[:2]:
+        raise ImageError(f"image is {image.shape[:2]}, heatmap {heatmap.values.shape}: they must be equal")
+    picture: Picture = image.copy()
+    _blend(picture, heatmap.values)
+    unit = max(1.0, min(picture.shape[:2]) / 480)
+    _contour(picture, heatmap.values, unit)
+    for rank in range(len(grasps) - 1, -1, -1):
+        _marker(picture, grasps[rank], unit * (1.0 if rank == 0 else 0.7))
+    lines = [f"{heatmap.action}  confidence {heatmap.confidence:.2f}"]
+    refused = getattr(grasps, "refused", ())
+    if not grasps and refused:
+        lines.append(f"no grasp: {refused[0]}")
+    _caption(picture, lines, unit)
+    return picture
+
+
+def _blend(picture: Picture, values: NDArray[np.float32]) -> None:
+    """Tint the picture where it is hot; only the hot pixels' box is touched."""
+    levels = np.clip(values * 255, 0, 255).astype(np.uint8)
+    u, v, width, height = cv2.boundingRect((levels > FAINT * 255).view(np.uint8))
+    if width == 0:
+        return
+    box = (slice(v, v + height), slice(u, u + width))
+    level = levels[box]
+    # Levels below FAINT have no share, so they come out unchanged.
+    blended = picture[box] * REMAINS[level][..., None] + TINTS[level]
+    picture[box] = (blended + 0.5).astype(np.uint8)
+
+
+def _contour(picture: Picture, values: NDArray[np.float32], unit: float) -> None:
+    peak = float(values.max())
+    if peak <= 0:
+        return
+    outlines, _ = cv2.findContours(
+        (values >= 0.5 * peak).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+    )
+    cv2.drawContours(picture, outlines, -1, BLACK, round(3 * unit), cv2.LINE_AA)
+    cv2.drawContours(picture, outlines, -1, WHITE, max(1, round(unit)), cv2.LINE_AA)
+
+
+def _marker(picture: Picture, grasp: GraspPoint, unit: float) -> None:
+    """Draw the closing line with the two fingers, and the point."""
+    for colour, extra in ((BLACK, 2.0), (WHITE, 0.0)):
+        if grasp.jaws is not None:
+            first, second = (np.array(jaw) for jaw in grasp.jaws)
+            along = second - first
+            length = float(np.linalg.norm(along))
+            if length > 0:
+                finger = np.array([-along[1], along[0]]) / length * 9 * unit
+                thickness = max(1, round((2 + extra) * unit))
+                _line(picture, first, second, colour, thickness)
+                for jaw in (first, second):
+                    _line(picture, jaw - finger, jaw + finger, colour, max(1, round((3 + extra) * unit)))
+        radius = round((6 + extra / 2) * unit * 2**SHIFT)
+        cv2.circle(picture, _fixed(grasp.pixel), radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    radius = round(3.5 * unit * 2**SHIFT)
+    cv2.circle(picture, _fixed(grasp.pixel), radius, CRIMSON, cv2.FILLED, cv2.LINE_AA, SHIFT)
+
+
+def _line(
+    picture: Picture, start: NDArray[np.float64], end: NDArray[np.float64], colour: Colour, thickness: int
+) -> None:
+    cv2.line(picture, _fixed(start), _fixed(end), colour, thickness, cv2.LINE_AA, SHIFT)
+
+
+def _fixed(pixel: Sequence[float] | NDArray[np.float64]) -> tuple[int, int]:
+    """Return a pixel in OpenCV's fixed point; far outside the image is as good as at its limit."""
+    u, v = (int(np.clip(value, -20_000, 20_000) * 2**SHIFT) for value in pixel)
+    return u, v
+
+
+def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
+    """Write lines at the top left on a darkened band; text that is too long for the image is made smaller."""
+    margin = round(8 * unit)
+    v = 0
+    for line in lines:
+        # The built-in font has ASCII only.
+        text = line.encode("ascii", "replace").decode()
+        scale, weight = 0.6 * unit, max(1, round(1.3 * unit))
+        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+        room = picture.shape[1] - 2 * margin
+        if width > room > 0:
+            scale *= room / width
+            (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+        bottom = v + height + base + margin
+        band = picture[v:bottom, : width + 2 * margin]
+        band //= 3
+        cv2.putText(
+            picture, text, (margin, v + height + margin // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, WHITE, weight,
+            cv2.LINE_AA,
+        )
+        v = bottom
