@@ -38,7 +38,7 @@ def command(
 ) -> None:
     """Run the real node on a recorded camera, ask for actions, and leave what came in a folder.
 
-    Per action a picture and the grasp points, then a contact sheet, a bag for RViz or Foxglove and a table with
+    Per action a picture and the grasp points; a contact sheet, a bag for RViz or Foxglove, and a table with
     the distance of each grasp point to the true part. The exit code is 1 if something did not come.
 
     \b

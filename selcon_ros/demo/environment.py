@@ -33,7 +33,8 @@ def isolate(log_folder: Path) -> None:
         ROS_DOMAIN_ID=str(20 + os.getpid() % 80),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         RMW_IMPLEMENTATION="rmw_fastrtps_cpp",
-        FASTDDS_DEFAULT_PROFILES_FILE=profile,
-        FASTRTPS_DEFAULT_PROFILES_FILE=profile,
         ROS_LOG_DIR=str(log_folder),
     )
+    # Fast DDS was renamed: distributions up to Jazzy read the old name, later ones complain about it.
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    os.environ["FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"] = profile

@@ -60,7 +60,7 @@ def table(results: list[ActionResult]) -> Table:
     view = Table(title="Grasp points in the camera's optical frame, against the recording's truth")
     view.add_column("action", style="bold")
     view.add_column("object")
-    for heading in ("grasp point, mm", "from true part, mm", "latency, ms: median", "p95", "frames"):
+    for heading in ("grasp point, mm", "from true part, mm", "latency median, ms", "p95, ms", "frames"):
         view.add_column(heading, justify="right")
     for result in results:
         numbers = result.to_json()

@@ -66,6 +66,8 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     isolate(out / "log")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)  # in a log the table need not fit a window
     console.print(f"model [bold]{model.manifest.name}[/bold]: {model.manifest.description}", highlight=False)
 
     rclpy.init()
