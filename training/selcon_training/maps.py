@@ -24,3 +24,15 @@ def local_mean(maps: Tensor) -> Tensor:
 def cosine_maps(patches: Tensor, text: Tensor) -> Tensor:
     """Return the cosine [B, C, h, w] of L2-normalised patches [B, d, h, w] with normalised text features [C, d]."""
     return (text @ patches.flatten(2)).reshape(len(patches), len(text), *patches.shape[-2:])
+
+
+def cosine_of(patches: Tensor, text: Tensor) -> Tensor:
+    """Return the cosine [B, h, w] of L2-normalised patches [B, d, h, w] with one text feature [B, d] per image."""
+    return torch.einsum("bdhw,bd->bhw", patches, text)
+
+
+def unit(x: Tensor, dim: int) -> Tensor:
+    """L2-normalise along `dim`; a zero vector stays zero and gets a zero gradient, not an infinite one."""
+    length = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
+    there = length > 1e-8
+    return x / torch.where(there, length, torch.ones_like(length)) * there
