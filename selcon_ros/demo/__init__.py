@@ -1,0 +1,1 @@
+"""The demo: recorded camera in, the node's answers out as pictures, bag and table."""

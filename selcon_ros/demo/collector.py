@@ -130,7 +130,7 @@ class Collector(Node):
             if topic == DIAGNOSTICS:
                 self._keep(topic, data, now)
                 return
-            stamp = _stamp_ns(topic, data)
+            stamp = _markers_stamp_ns(data) if topic == MARKERS else stamp_ns(data)
             if stamp is None:
                 return
             frame = self._frames.setdefault(stamp, FrameMessages(stamp))
@@ -147,14 +147,19 @@ class Collector(Node):
             del self._frames[stamp]
 
 
-def _stamp_ns(topic: str, data: bytes) -> int | None:
-    """The stamp of a serialised message, nanoseconds; None for markers that show nothing."""
-    if topic == MARKERS:
-        markers = [m for m in deserialize_message(data, MarkerArray).markers if m.action == Marker.ADD]
-        if not markers:
-            return None
-        stamp = markers[0].header.stamp
-        return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
-    # All others begin with their header and that with the stamp, after four bytes that tell the byte order.
+def stamp_ns(data: bytes) -> int:
+    """The stamp in nanoseconds of a message in CDR that begins with its header."""
+    # Four bytes tell the byte order, then comes the header, and that begins with the stamp.
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     return int(seconds * 1_000_000_000 + nanoseconds)
+
+
+def _markers_stamp_ns(data: bytes) -> int | None:
+    """The stamp of serialised markers, which have no header in common; None where nothing is shown."""
+    markers = [
+        marker for marker in deserialize_message(data, MarkerArray).markers if marker.action == Marker.ADD
+    ]
+    if not markers:
+        return None
+    stamp = markers[0].header.stamp
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

@@ -1,0 +1,58 @@
+"""docs/benchmarks.md: what was measured, against what it should be, and on which machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what, the value measured, and the limit it is held against ("" for none)."""
+
+    what: str
+    value: float
+    unit: str
+    detail: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def target(self) -> str:
+        """The limit in words, "" where there is none."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g} {self.unit}".rstrip()
+        return f"≥ {self.at_least:g} {self.unit}".rstrip() if self.at_least is not None else ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the limit is kept; None where there is none."""
+        if self.at_most is not None:
+            return self.value <= self.at_most
+        return self.value >= self.at_least if self.at_least is not None else None
+
+    @property
+    def text(self) -> str:
+        """The value with its unit: three digits tell enough."""
+        digits = 0 if abs(self.value) >= 100 else 1 if abs(self.value) >= 10 else 2
+        return f"{self.value:.{digits}f} {self.unit}".rstrip()
+
+
+def markdown(rows: list[Row], facts: dict[str, str], notes: list[str]) -> str:
+    """The page as text."""
+    lines = [
+        "# Speed",
+        "",
+        "Written by `selcon bench`; `make bench` makes its environment and measures your machine.",
+        "",
+        "| what | measured | target | met |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        met = {True: "yes", False: "**no**", None: ""}[row.met]
+        lines.append(
+            f"| {row.what} | {row.text}{f' ({row.detail})' if row.detail else ''} | {row.target} | {met} |"
+        )
+    lines += ["", "## Measured on", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in facts.items()]
+    lines += ["", "## How", "", *[f"- {note}" for note in notes], ""]
+    return "\n".join(lines)

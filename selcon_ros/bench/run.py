@@ -1,0 +1,121 @@
+"""All measurements of `selcon bench`, in order, as rows of its report."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from selcon_ros.bench.engine import measure_actions
+from selcon_ros.bench.machine import use_cores
+from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, measure_node
+from selcon_ros.bench.report import Row
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.demo.environment import isolate
+from selcon_ros.recording import read_recording
+
+NODE_NOTES = [
+    "Camera message to heatmap message: `selcon play` publishes the recording at the rate given as raw images "
+    "with depth, the node is a process of its own, a third one subscribes; all on the cores named above. "
+    "The time runs from the stamp that the player puts on a frame just before it publishes it, until the "
+    "heatmap's bytes are in the subscriber.",
+    "Overhead beyond inference: the node's own median over its last answers of the time from the worker's "
+    "start until the heatmap is published, less the time in the engine: decoding, resizing, refining, "
+    "upsampling and publishing.",
+    "All actions against one: camera image to heatmaps at the camera's resolution in one process, in turns.",
+]
+PAPER_NOTES = [
+    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, 36 actions, random weights, from "
+    "network input to network output. The baseline is the same network in PyTorch, fp32, inference mode, same threads, "
+    "measured in turns in the same process.",
+]
+
+
+def measure(
+    bundle: Path, recording: Path, cores: int, rate: float, seconds: float, paper_size: bool
+) -> tuple[list[Row], list[str]]:
+    """Measure everything and return rows and notes of the report.
+
+    cores: how many this process and its children may use; rate: camera frames a second; seconds: how long
+    each node measurement runs. Raises BenchError where the node does not answer.
+    """
+    use_cores(cores)
+    console = Console(stderr=True)
+    model = load_bundle(bundle)
+    played = read_recording(recording)
+    known = model.manifest.actions
+    action = next((each for each in played.actions if each in known), known[0])
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as logs:
+        isolate(Path(logs))
+        for title, topics in (("heatmap alone", HEATMAP_ONLY), ("all outputs", EVERYTHING)):
+            with console.status(f"node, {title} subscribed"):
+                times = measure_node(bundle, recording, action, Path(logs), topics, rate, seconds)
+            strict = topics is HEATMAP_ONLY
+            name = f"{model.manifest.name}, {title} subscribed"
+            rows += [
+                Row(
+                    f"{name}: camera message to heatmap message, median",
+                    times.latency.median,
+                    "ms",
+                    f"p95 {times.latency.p95:.1f} ms, {times.latency.count} frames",
+                    at_most=60 if strict else None,
+                ),
+                Row(
+                    f"{name}: heatmaps a second",
+                    times.rate,
+                    "Hz",
+                    f"camera at {rate:g} Hz",
+                    at_least=20 if strict else None,
+                ),
+                Row(
+                    f"{name}: node overhead beyond inference, median",
+                    times.overhead_ms,
+                    "ms",
+                    f"inference {times.inference_ms:.1f} ms in {times.engine}",
+                    at_most=6 if strict else None,
+                ),
+            ]
+    with console.status("one action and all actions of a frame"):
+        actions = measure_actions(model, played.frames[0].image, rounds=5, runs=20)
+    rows.append(
+        Row(
+            f"{model.manifest.name}: all {len(known)} actions of a frame against one",
+            actions["all"].median / actions["one"].median,
+            "",
+            f"{actions['all'].median:.1f} ms against {actions['one'].median:.1f} ms",
+            at_most=1.1,
+        )
+    )
+    notes = [*NODE_NOTES]
+    if paper_size:
+        rows += _paper_size_rows(console)
+        notes += PAPER_NOTES
+    return rows, notes
+
+
+def _paper_size_rows(console: Console) -> list[Row]:
+    from selcon_ros.bench.paper_size import measure_paper_size
+
+    threads = len(os.sched_getaffinity(0))
+    with console.status("network of the paper's size in ONNX Runtime and PyTorch"):
+        paper = measure_paper_size(threads, rounds=5, runs=6)
+    ort, torch, one = (paper[name].median for name in ("onnxruntime", "torch", "one"))
+    return [
+        Row(
+            "paper-size network: ONNX Runtime against PyTorch fp32",
+            ort / torch,
+            "",
+            f"{ort:.0f} ms against {torch:.0f} ms",
+            at_most=0.9,
+        ),
+        Row(
+            "paper-size network: all 36 actions against one",
+            ort / one,
+            "",
+            f"{ort:.0f} ms against {one:.0f} ms",
+            at_most=1.1,
+        ),
+    ]

@@ -1,0 +1,82 @@
+"""`selcon bench`: how fast this machine is."""
+
+import json
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here (Markdown)."
+)
+@click.option(
+    "--bundle", type=click.Path(path_type=Path, exists=True), help="Model bundle  [default: the packaged one]"
+)
+@click.option("--recording", type=_FOLDER, help="What the camera plays  [default: the packaged one]")
+@click.option(
+    "--cores", type=click.IntRange(min=1), default=2, show_default=True, help="Cores for all processes."
+)
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Camera, Hz."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Per measurement."
+)
+@click.option(
+    "--paper-size/--no-paper-size", default=None, help="Needs the train extra  [default: if it is there]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+def command(
+    out: Path | None,
+    bundle: Path | None,
+    recording: Path | None,
+    cores: int,
+    rate: float,
+    seconds: float,
+    paper_size: bool | None,
+    as_json: bool,
+) -> None:
+    """Measure camera-to-heatmap latency of the real node, and the network in ONNX Runtime and PyTorch.
+
+    Leave the machine alone meanwhile. Targets are for two cores of a present-day CPU.
+
+    \b
+    Examples:
+      selcon bench
+      selcon bench --out docs/benchmarks.md --cores 4
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from selcon_ros.bench.machine import facts
+    from selcon_ros.bench.report import markdown
+    from selcon_ros.bench.run import measure
+    from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.recording import default_recording
+
+    if paper_size is None:
+        paper_size = all(find_spec(name) for name in ("torch", "open_clip", "timm", "selcon_training"))
+        if not paper_size:
+            click.echo("paper-size network: not measured, it needs the train extra", err=True)
+    rows, notes = measure(
+        bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds, paper_size
+    )
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(markdown(rows, facts(), notes), encoding="utf-8")
+    if as_json:
+        click.echo(
+            json.dumps({"machine": facts(), "rows": [{**asdict(row), "met": row.met} for row in rows]})
+        )
+        return
+    table = Table("what", "measured", "target", "met", title="Speed")
+    for row in rows:
+        table.add_row(
+            row.what, f"{row.text} {row.detail}", row.target, {True: "yes", False: "no", None: ""}[row.met]
+        )
+    Console().print(table)

@@ -1,0 +1,36 @@
+"""What the benchmark page says of a measurement."""
+
+import pytest
+
+from selcon_ros.bench.report import Row, markdown
+from selcon_ros.bench.timing import Times, compare
+
+
+def test_rows_know_whether_they_keep_their_limit() -> None:
+    assert Row("latency", 59.9, "ms", at_most=60).met is True
+    assert Row("latency", 60.1, "ms", at_most=60).met is False
+    assert Row("rate", 19.0, "Hz", at_least=20).met is False
+    assert Row("rate", 20.0, "Hz", at_least=20).met is True
+    assert Row("free", 1.0, "ms").met is None
+
+
+def test_a_missed_target_is_written_out() -> None:
+    rows = [Row("latency", 71.25, "ms", "p95 90 ms", at_most=60), Row("ratio", 0.842, "", at_most=0.9)]
+    page = markdown(rows, {"CPU": "Test CPU 3000"}, ["Measured by hand."])
+    assert "| latency | 71.2 ms (p95 90 ms) | ≤ 60 ms | **no** |" in page
+    assert "| ratio | 0.84 | ≤ 0.9 | yes |" in page
+    assert "| CPU | Test CPU 3000 |" in page
+    assert "- Measured by hand." in page
+
+
+def test_compare_takes_turns_and_leaves_out_each_blocks_first_run() -> None:
+    calls: list[str] = []
+    times = compare({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, runs=3)
+    assert "".join(calls) == "aaaabbbb" * 2
+    assert times["a"].count == times["b"].count == 6
+    assert 0 <= times["a"].median <= times["a"].p95
+
+
+def test_no_runs_have_no_median() -> None:
+    with pytest.raises(ValueError, match="no runs"):
+        Times.of([])
