@@ -1,4 +1,10 @@
-"""Tests of the ROS shell need rclpy and the message packages."""
+"""Tests of the ROS shell need rclpy and the message packages, and talk in a ROS domain of their own."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,3 +15,39 @@ except ImportError:
         "rclpy is missing: pip install 'selcon_ros[ros]' in an environment of its own, or source a ROS 2 installation",
         allow_module_level=True,
     )
+
+from support import ros
+from support.bundles import colour_bundle
+
+os.environ.update(ros.ENVIRONMENT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where ROS writes its log files."""
+    os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model that finds red (cut_with), green (hold) and blue (pour)."""
+    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+
+
+Start = Callable[..., tuple[ros.Robot, Any]]
+
+
+@pytest.fixture
+def start(bundle: Path) -> Iterator[Start]:
+    """Start a node and a robot: start(outputs=..., image_type=..., open_backend=..., PARAMETER=...)."""
+    with ExitStack() as stack:
+
+        def begin(outputs: tuple[str, ...] = tuple(ros.OUTPUTS), image_type: type = ros.Image, **settings: Any):
+            context = stack.enter_context(ros.context())
+            node = stack.enter_context(ros.running_node(context, settings.pop("bundle", bundle), **settings))
+            robot = ros.Robot(context, outputs, image_type)
+            stack.callback(robot.destroy_node)
+            robot.connect()
+            return robot, node
+
+        yield begin

@@ -1,0 +1,179 @@
+"""Every bad input has a clear message in diagnostics, and the next good input is answered as if nothing had been."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, Image
+from support import ros
+from support.messages import header, raw_image
+from support.ros import Robot, bar_depth, calibration, scene, stamp_of
+from visualization_msgs.msg import Marker
+
+PART = (200, 48, 232, 144)
+IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
+
+
+@pytest.fixture(scope="module")
+def robot(bundle: Path) -> Iterator[Robot]:
+    """One node for the whole file: it has to live through everything."""
+    with ros.context() as context, ros.running_node(context, bundle, action="hold"):
+        robot = Robot(context)
+        robot.connect()
+        yield robot
+        robot.destroy_node()
+
+
+def answered_in_3d(robot: Robot) -> bool:
+    status = robot.answer("status", IMAGE, DEPTH, calibration())
+    poses = [each for each in robot.heard["grasp_points"] if stamp_of(each) == stamp_of(status)]
+    return bool(poses[0].poses)
+
+
+@pytest.fixture(autouse=True)
+def recovers(robot: Robot) -> Iterator[None]:
+    """Before and after each bad input the node gives a good answer and has nothing to complain of."""
+    assert answered_in_3d(robot)
+    yield
+    robot.say("hold")
+    good = lambda: robot.show(IMAGE, DEPTH, calibration())  # noqa: E731
+    robot.until(lambda: robot.problems().startswith("hold at "), "an end of complaints", every=good)
+    robot.spin(0.1)
+    assert answered_in_3d(robot)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fly", "action: unknown action 'fly': this model knows: cut_with, hold, pour"),
+        ("cut", "did you mean 'cut_with'?"),
+        ("", "action: the action is empty; this model knows: cut_with, hold, pour"),
+        (" _- ", "action: the action is empty"),
+        ("x" * 100_000, "unknown action 'xxxx"),
+    ],
+)
+def test_an_action_that_the_model_does_not_know(robot, text, says):
+    robot.until(lambda: any(each.action == Marker.ADD for each in robot.heard["markers"][-1].markers), "markers")
+    robot.say(text)
+    robot.until(lambda: says.lower() in robot.problems().lower(), f"{says!r} in diagnostics")
+    robot.until(lambda: robot.heard["markers"][-1].markers[-1].action == Marker.DELETEALL, "cleared markers")
+    counts = {name: len(robot.heard[name]) for name in ros.OUTPUTS}
+    robot.show(IMAGE, DEPTH, calibration())
+    robot.spin(0.3)
+    assert {name: len(robot.heard[name]) for name in ros.OUTPUTS} == counts  # nothing is published
+
+
+def changed(**changes) -> Image:
+    message = raw_image(IMAGE, "rgb8")
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (changed(width=0, height=0, step=0, data=b""), "the image is 0 x 0 pixels"),
+        (changed(data=raw_image(IMAGE, "rgb8").data[:1000]), "the image is truncated: 320 x 240 'rgb8'"),
+        (changed(height=2**32 - 1), "the image is 320 x 4294967295 pixels"),
+        (changed(width=1 << 20, height=1 << 20, step=3 << 20), "the image is 1048576 x 1048576 pixels"),
+        (changed(step=10), "step = 10 bytes a row"),
+        (changed(encoding="holographic"), "unknown image encoding 'holographic'; known are rgb8"),
+        (changed(encoding="32FC1"), "which is depth"),
+    ],
+)
+def test_an_image_that_is_none(robot, image, says):
+    robot.told(says, every=lambda: robot.show(image, DEPTH, calibration()))
+
+
+def test_no_depth_for_this_image(robot):
+    robot.told("depth: no depth image within 20 ms of the image", every=lambda: robot.show(IMAGE))
+    status = robot.answer("status", IMAGE)
+    pixels = [each for each in robot.heard["grasp_pixels"] if stamp_of(each) == stamp_of(status)][0]
+    poses = [each for each in robot.heard["grasp_points"] if stamp_of(each) == stamp_of(status)][0]
+    assert pixels.polygon.points and not poses.poses
+    assert "no depth image" in {each.key: each.value for each in status.status[0].values}["grasp_notes"]
+
+
+@pytest.mark.parametrize(
+    ("depth", "says"),
+    [
+        (raw_image(DEPTH[::2, ::2], "16UC1"), "the depth image is 160 x 120, the image 320 x 240: use depth that is reg"),
+        (raw_image(DEPTH, "16UC1", stamp=header(frame="depth_optical")), "the depth image is in frame 'depth_optical'"),
+        (raw_image(np.zeros_like(DEPTH), "16UC1"), "the depth image has no valid pixel"),
+        (raw_image(np.full(DEPTH.shape, np.nan, np.float32), "32FC1"), "the depth image has no valid pixel"),
+        (raw_image(IMAGE, "rgb8"), "unknown depth encoding 'rgb8'; known are 16UC1 (millimetres) and 32FC1 (metres)"),
+        (Image(header=header(), encoding="16UC1"), "the depth image is 0 x 0 pixels"),
+    ],
+)
+def test_depth_that_cannot_be_used_leaves_points_in_pixels(robot, depth, says):
+    robot.told(f"depth: {says}", every=lambda: robot.show(IMAGE, depth, calibration()))
+    assert robot.answer("grasp_pixels", IMAGE, depth, calibration()).polygon.points
+    assert not robot.answer("grasp_points", IMAGE, depth, calibration()).poses
+
+
+def test_holes_in_the_depth_of_the_part_give_a_point_beside_them(robot):
+    holed = DEPTH.copy()
+    holed[80:112, 200:232] = 0
+    status = robot.answer("status", IMAGE, holed, calibration())
+    poses = [each for each in robot.heard["grasp_points"] if stamp_of(each) == stamp_of(status)][0]
+    assert poses.poses[0].position.z == pytest.approx(0.76, abs=0.002)
+
+
+def test_no_depth_on_the_part_is_noted(robot):
+    holed = DEPTH.copy()
+    holed[20:180, 170:270] = 0
+
+    def noted() -> bool:
+        values = {each.key: each.value for each in robot.heard["status"][-1].status[0].values}
+        return "no valid depth on the part" in values["grasp_notes"]
+
+    robot.until(noted, "the note", every=lambda: robot.show(IMAGE, holed, calibration()))
+
+
+def info(**changes) -> CameraInfo:
+    message = calibration()
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("camera_info", "says"),
+    [
+        (info(k=[0.0] * 9), "the camera is not calibrated: K in camera_info has fx = 0"),
+        (info(k=[float("nan")] * 9), "the camera is not calibrated: K in camera_info has fx = nan"),
+        (info(width=640, height=480), "the camera_info is 640 x 480, the image 320 x 240"),
+        (info(header=header(frame="other_camera")), "the camera_info is in frame 'other_camera'"),
+    ],
+)
+def test_a_calibration_that_cannot_be_used_leaves_points_in_pixels(robot, camera_info, says):
+    robot.told(f"camera_info: {says}", every=lambda: robot.show(IMAGE, DEPTH, camera_info))
+    assert robot.answer("grasp_pixels", IMAGE, DEPTH, camera_info).polygon.points
+    assert not robot.answer("grasp_points", IMAGE, DEPTH, camera_info).poses
+
+
+def test_a_model_that_fails_on_one_image_is_told(bundle):
+    """An engine can fail in the middle: the worker goes on."""
+    from selcon_ros.backends.base import open_backend
+
+    class Moody:
+        def __init__(self, *arguments):
+            self.backend, self.name, self.sick = open_backend(*arguments), "moody", True
+
+        def run(self, image):
+            if self.sick:
+                raise MemoryError("no more")
+            return self.backend.run(image)
+
+    made = []
+    opened = lambda *a: made.append(Moody(*a)) or made[0]  # noqa: E731
+    with ros.context() as context, ros.running_node(context, bundle, opened, action="hold"):
+        robot = Robot(context, outputs=("heatmap",))
+        robot.connect()
+        robot.told("model: MemoryError: no more", every=lambda: robot.show(IMAGE))
+        made[0].sick = False
+        robot.answer("heatmap", IMAGE)
+        robot.until(lambda: "MemoryError" not in robot.problems(), "recovery", every=lambda: robot.show(IMAGE))
+        robot.destroy_node()

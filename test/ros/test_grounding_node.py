@@ -1,0 +1,282 @@
+"""The node over real topics: answers, headers, actions, transports, QoS, parameters."""
+
+import threading
+
+import numpy as np
+import pytest
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+from support.messages import FRAME, compressed_image, encoded
+from support.ros import OUTPUTS, bar_depth, calibration, context, pixels_of, scene, stamp_of
+from visualization_msgs.msg import Marker
+
+from selcon_ros.backends.base import open_backend
+
+PART = (200, 48, 232, 144)  # 32 x 96 pixels, upper right
+MIDDLE = (215.5, 95.5)
+OTHER = (40, 140, 120, 180)
+
+
+def test_the_answer_to_an_image_with_depth(start):
+    robot, _ = start()
+    robot.say("hold")
+    image = scene(hold=PART, cut_with=OTHER)
+    status = robot.answer("status", image, bar_depth(320, 240, PART), calibration())
+    asked = stamp_of(status)
+    answers = {name: [each for each in robot.heard[name] if stamp_of(each) == asked][0] for name in OUTPUTS}
+
+    heat = pixels_of(answers["heatmap"])
+    assert heat.shape == (240, 320) and heat.min() == 0.0 and heat.max() == 1.0
+    left, top, right, bottom = PART
+    v, u = np.unravel_index(heat.argmax(), heat.shape)
+    assert left <= u < right and top <= v < bottom
+    for name in ("heatmap", "overlay", "grasp_points", "grasp_pixels"):
+        assert answers[name].header.frame_id == FRAME
+    assert all(each.header.frame_id == FRAME for each in answers["markers"].markers)
+
+    best = answers["grasp_points"].poses[0]
+    expected = ((MIDDLE[0] - 159.5) / 300 * 0.76, (MIDDLE[1] - 119.5) / 300 * 0.76, 0.76)
+    # The best point lies anywhere along the bar, in the middle across it, on its surface.
+    assert best.position.x == pytest.approx(expected[0], abs=0.01)
+    assert best.position.y == pytest.approx(expected[1], abs=0.10)
+    assert best.position.z == pytest.approx(0.76, abs=0.002)
+    x, y, z, w = best.orientation.x, best.orientation.y, best.orientation.z, best.orientation.w
+    approach = np.array([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)])
+    closing = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)])
+    assert approach[2] > 0.95  # into the table
+    assert abs(closing[0]) > 0.95  # across the bar
+    pixel = answers["grasp_pixels"].polygon.points[0]
+    assert left <= pixel.x < right and top <= pixel.y < bottom and 0 < pixel.z <= 1
+
+    values = {each.key: each.value for each in status.status[0].values}
+    assert values["action"] == "hold" and float(values["confidence"]) > 0.9
+    assert float(values["widths_m"].split()[0]) == pytest.approx(32 / 300 * 0.76, abs=0.02)
+    assert float(values["inference_ms"]) > 0 and float(values["latency_ms"]) >= float(values["inference_ms"])
+    shown = {each.ns for each in answers["markers"].markers if each.action == Marker.ADD}
+    assert shown == {"approach", "gripper", "label"}
+
+    overlay = pixels_of(answers["overlay"])
+    assert overlay.shape == image.shape
+    # bgr8: away from the heat the overlay is the image with its channels turned around.
+    assert overlay[150, 60].tolist() == [0, 0, 255] and overlay[235, 310].tolist() == [120, 120, 120]
+
+
+def test_a_new_action_is_answered_from_the_newest_image(start):
+    robot, _ = start(outputs=("heatmap",))
+    robot.say("hold")
+    robot.answer("heatmap", scene(hold=PART, cut_with=OTHER))
+    robot.spin(0.3)  # whatever was sent again is answered
+    count, asked = len(robot.heard["heatmap"]), stamp_of(robot.heard["heatmap"][-1])
+    robot.say("Cut With")
+    robot.until(lambda: len(robot.heard["heatmap"]) > count, "the answer to the new action")
+    newest = robot.heard["heatmap"][-1]
+    v, u = np.unravel_index(pixels_of(newest).argmax(), (240, 320))
+    assert OTHER[0] <= u < OTHER[2] and OTHER[1] <= v < OTHER[3]
+    assert stamp_of(newest) == asked
+
+
+def test_an_action_before_the_first_image_waits_for_it(start):
+    robot, _ = start(outputs=("heatmap",))
+    robot.say("pour")
+    robot.until(lambda: robot.facts()["action"] == "pour", "the action in diagnostics")
+    assert not robot.heard["heatmap"]
+    assert robot.answer("heatmap", scene(pour=PART)).encoding == "32FC1"
+
+
+def test_an_image_before_the_first_action_is_answered_when_it_comes(start):
+    robot, _ = start(outputs=("heatmap",), max_frame_age=0.0)
+    robot.until(lambda: robot.facts()["received_images"] != "0", "an image", every=lambda: robot.show(scene(pour=PART)))
+    robot.told("waiting for an action on /affordance/action")
+    assert not robot.heard["heatmap"]
+    robot.say("pour")
+    robot.until(lambda: robot.heard["heatmap"], "the answer")
+
+
+def test_an_old_image_is_not_answered(start):
+    robot, _ = start(outputs=("heatmap",), max_frame_age=0.2)
+    robot.until(lambda: robot.facts()["received_images"] != "0", "an image", every=lambda: robot.show(scene(pour=PART)))
+    robot.spin(0.4)
+    robot.say("pour")
+    robot.told("s ago, too old to answer")
+    assert not robot.heard["heatmap"]
+
+
+def test_action_parameter_is_the_first_action(start):
+    robot, _ = start(outputs=("heatmap",), action="pour")
+    robot.answer("heatmap", scene(pour=PART))
+
+
+def test_a_part_that_is_absent_has_no_grasp_point_and_its_markers_go(start):
+    robot, _ = start(action="hold")
+    robot.answer("status", scene(hold=PART), bar_depth(320, 240, PART), calibration())
+    before = len(robot.heard["markers"])
+    status = robot.answer("status", scene(), np.full((240, 320), 800, np.uint16), calibration())
+    asked = stamp_of(status)
+    poses = [each for each in robot.heard["grasp_points"] if stamp_of(each) == asked][0]
+    assert not poses.poses and poses.header.frame_id == FRAME
+    values = {each.key: each.value for each in status.status[0].values}
+    assert float(values["confidence"]) < 0.1 and "confidence" in values["grasp_notes"]
+    deletions = [each for message in robot.heard["markers"][before:] for each in message.markers if each.action == Marker.DELETE]
+    assert {each.ns for each in deletions} == {"approach", "gripper", "label"}
+
+
+def test_compressed_image_and_depth(start):
+    robot, _ = start(image_type=CompressedImage, action="hold", image_transport="compressed", depth_transport="compressed")
+    image = compressed_image(encoded(scene(hold=PART)[..., ::-1], ".jpg"), "rgb8; jpeg compressed bgr8")
+    depth = compressed_image(encoded(bar_depth(320, 240, PART), ".png"), "16UC1; png")
+    status = robot.answer("status", image, depth, calibration())
+    poses = [each for each in robot.heard["grasp_points"] if stamp_of(each) == stamp_of(status)][0]
+    assert poses.poses[0].position.z == pytest.approx(0.76, abs=0.002)
+
+
+class Slow:
+    """A backend that takes as long as the test wants, and counts."""
+
+    def __init__(self, bundle, engine, threads):
+        self.backend = open_backend(bundle, engine, threads)
+        self.name, self.runs, self.go = "slow", 0, threading.Semaphore(0)
+
+    def run(self, image):
+        self.runs += 1
+        assert self.go.acquire(timeout=30)
+        return self.backend.run(image)
+
+
+def test_the_newest_image_wins_over_a_slow_model(start):
+    made = []
+
+    def slow(*arguments):
+        made.append(Slow(*arguments))
+        return made[0]
+
+    robot, _ = start(outputs=("heatmap",), open_backend=slow, action="hold", max_frame_age=0.0)
+    first = robot.show(scene(hold=PART))
+    robot.until(lambda: made[0].runs == 1, "the first inference", every=None)
+    sent = []
+    for count in range(2, 12):  # ten images while the model is busy with the first
+        sent.append(robot.show(scene(hold=PART)))
+        robot.until(lambda count=count: robot.facts()["received_images"] == str(count), f"image {count}")
+    made[0].go.release()
+    robot.until(lambda: len(robot.heard["heatmap"]) == 1, "the first answer")
+    made[0].go.release()
+    robot.until(lambda: len(robot.heard["heatmap"]) == 2, "the second answer")
+    robot.spin(0.3)
+    assert [stamp_of(each) for each in robot.heard["heatmap"]] == [first, sent[-1]]
+    assert made[0].runs == 2
+    assert robot.facts()["dropped_images"] == "9"
+
+
+class Counting(Slow):
+    """A backend that only counts."""
+
+    def run(self, image):
+        self.runs += 1
+        return self.backend.run(image)
+
+
+def test_nothing_is_computed_for_nobody(start, monkeypatch):
+    import selcon_ros.ros.grounding_node as module
+    import selcon_ros.ros.outputs as outputs
+
+    made, drawn, searched = [], [], []
+    monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw: drawn.append(1) or draw(*a))
+    monkeypatch.setattr(module, "find", lambda *a, find=module.find: searched.append(1) or find(*a))
+    robot, _ = start(outputs=(), open_backend=lambda *a: made.append(Counting(*a)) or made[0], action="hold")
+
+    def received(least: int) -> None:
+        robot.until(
+            lambda: int(robot.facts()["received_images"]) >= least, "images", every=lambda: robot.show(scene(hold=PART))
+        )
+
+    received(3)
+    robot.told("resting: nobody subscribes to an output")
+    assert made[0].runs == 0
+
+    heatmap = robot.listen("heatmap")
+    robot.answer("heatmap", scene(hold=PART))
+    assert made[0].runs > 0 and not drawn and not searched
+
+    robot.destroy_subscription(heatmap)
+    robot.told("resting")
+    pixels = robot.listen("grasp_pixels")
+    robot.answer("grasp_pixels", scene(hold=PART))
+    assert searched and not drawn
+
+    robot.destroy_subscription(pixels)
+    robot.told("resting")
+    robot.listen("overlay")
+    robot.answer("overlay", scene(hold=PART))
+    assert drawn
+
+
+def test_one_pass_answers_every_action_of_an_image(start):
+    made = []
+    robot, _ = start(outputs=("heatmap",), open_backend=lambda *a: made.append(Counting(*a)) or made[0], max_frame_age=0.0)
+    robot.show(scene(hold=PART))
+    robot.until(lambda: robot.facts()["received_images"] != "0", "the image")
+    for count, action in enumerate(("hold", "pour", "cut_with"), 1):
+        robot.say(action)
+        robot.until(lambda count=count: len(robot.heard["heatmap"]) == count, f"the answer to {action}")
+    assert made[0].runs == 1
+
+
+def test_parameters_take_effect_at_once(start):
+    robot, node = start(outputs=("grasp_pixels",), action="hold")
+    image = scene(hold=PART)
+    assert robot.answer("grasp_pixels", image).polygon.points
+    assert node.set_parameters([Parameter("min_confidence", value=1.0)])[0].successful
+    robot.spin(0.3)
+    assert not robot.answer("grasp_pixels", image).polygon.points
+
+
+def test_an_action_that_cannot_arrive_is_told(start):
+    robot, _ = start(outputs=())
+    robot.create_publisher(String, "action", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    assert "RELIABILITY does not fit" in robot.told("QoS of /affordance/action")
+
+
+def test_a_subscriber_that_cannot_hear_is_told(start):
+    robot, _ = start(outputs=())
+    demanding = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    robot.create_subscription(Image, "heatmap", print, demanding)
+    assert "DURABILITY does not fit" in robot.told("QoS of /affordance/heatmap")
+
+
+def test_a_camera_that_does_not_send_is_told(start, monkeypatch):
+    monkeypatch.setattr("selcon_ros.ros.grounding_node.SILENCE", 0.3)
+    robot, _ = start(outputs=("heatmap",), action="hold")
+    robot.told("/affordance/image has a publisher that sends nothing")
+    robot.destroy_publisher(robot.image)
+    robot.told("nobody publishes /affordance/image: remap it to the camera's topic")
+    with context() as elsewhere:  # one participant cannot have a topic with two types
+        camera = Node("camera", context=elsewhere, namespace="affordance")
+        camera.create_publisher(CompressedImage, "image", 1)
+        robot.told(
+            "carries sensor_msgs/msg/CompressedImage, this node takes sensor_msgs/msg/Image: set image_transport"
+        )
+        camera.destroy_node()
+    robot.image = robot.create_publisher(Image, "image", 1)
+    robot.answer("heatmap", scene(hold=PART))
+    robot.until(lambda: "camera" not in robot.problems(), "recovery", every=lambda: robot.show(scene(hold=PART)))
+
+
+def test_times_and_counts_are_in_diagnostics(start):
+    robot, _ = start(outputs=("heatmap",), action="hold")
+    robot.answer("heatmap", scene(hold=PART))
+    robot.until(lambda: robot.facts()["answered_images"] != "0", "the count")
+    facts = robot.facts()
+    assert facts["model"] == "colours" and facts["action"] == "hold" and "onnxruntime" in facts["engine"].lower().replace(" ", "")
+    for name in ("latency", "inference", "overhead", "waiting", "grasping"):
+        assert 0 <= float(facts[f"{name}_ms"]) <= float(facts[f"{name}_p95_ms"])
+    assert facts["last_problem"] == "none" and float(facts["confidence"]) > 0.9
+    status = robot.heard["diagnostics"][-1].status[0]
+    assert status.name == "/affordance/grounding" and status.level == b"\0"
+
+
+def test_stopping_ends_the_worker(start):
+    _, node = start(outputs=())
+    node.close()
+    assert not any(thread.name == "grounding worker" and thread.is_alive() for thread in threading.enumerate())

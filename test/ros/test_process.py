@@ -1,0 +1,140 @@
+"""The node as a process of its own: it answers, stops when told to, and says why when it cannot start."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper
+from support import ros
+from support.bundles import colour_bundle, colour_manifest
+from support.ros import Robot, bar_depth, calibration, pixels_of, scene
+
+from selcon_ros.core.bundle import write_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+PART = (200, 48, 232, 144)
+NODE = [sys.executable, "-m", "selcon_ros.ros.grounding_node", "--ros-args", "-r", "__ns:=/affordance"]
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def process(log: Path, *arguments: str) -> Iterator[subprocess.Popen]:
+    with log.open("w") as out:
+        started = subprocess.Popen([*NODE, *arguments], env=environment(), stdout=out, stderr=subprocess.STDOUT)
+        try:
+            yield started
+        finally:
+            if started.poll() is None:
+                started.kill()
+            started.wait(10)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_and_stops_cleanly(bundle, tmp_path, stop):
+    log = tmp_path / "log"
+    settings = ["-p", f"bundle:={bundle}", "-p", "diagnostics_period:=0.1", "-p", "threads:=1"]
+    with ros.context() as context, process(log, *settings) as node:
+        robot = Robot(context)
+        robot.connect()
+        robot.say("hold")
+        heatmap = robot.answer("heatmap", scene(hold=PART), bar_depth(320, 240, PART), calibration())
+        v, u = divmod(int(pixels_of(heatmap).argmax()), 320)
+        assert PART[0] <= u < PART[2] and PART[1] <= v < PART[3]
+        robot.until(lambda: robot.heard["grasp_points"] and robot.heard["overlay"], "the other outputs")
+        node.send_signal(stop)
+        assert node.wait(20) == 0
+        robot.destroy_node()
+    said = log.read_text()
+    assert "Test model: finds red, green and blue. It knows nothing about objects." in said
+    assert "actions: cut_with, hold, pour" in said
+    assert "Traceback" not in said
+
+
+def tampered(folder: Path) -> Path:
+    colour_bundle(folder)
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    return folder
+
+
+def without_model(folder: Path) -> Path:
+    colour_bundle(folder)
+    (folder / "model.onnx").unlink()
+    return folder
+
+
+def another_format(folder: Path) -> Path:
+    colour_bundle(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
+    return folder
+
+
+def not_onnx(folder: Path) -> Path:
+    write_bundle(folder, colour_manifest(), {"model": b"no graph at all"})
+    return folder
+
+
+def other_outputs(folder: Path) -> Path:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 288, 384]) for name in ("image", "mask")]
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["mask"])], "g", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    write_bundle(folder, colour_manifest(), {"model": model.SerializeToString()})
+    return folder
+
+
+def empty_zip(folder: Path) -> Path:
+    empty = folder.parent / "empty"
+    empty.mkdir()
+    return Path(shutil.make_archive(str(folder), "zip", empty))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: folder, "no model bundle at"),
+        (tampered, "model.onnx"),
+        (without_model, "model.onnx"),
+        (another_format, "format_version must be 1"),
+        (not_onnx, "ONNX"),
+        (other_outputs, "mask"),
+        (empty_zip, "manifest.json"),
+    ],
+    ids=["missing", "tampered", "without_model", "another_format", "not_onnx", "other_outputs", "empty_zip"],
+)
+def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
+    path = make(tmp_path / "bundle")
+    refused(["-p", f"bundle:={path}"], says)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-p", "min_confidence:=7.0"], "min_confidence"),
+        (["-p", "image_transport:=theora"], "must be one of raw, compressed"),
+        (["-p", "threads:=many"], "parameter threads must be of type int"),
+        (["-p", "engine:=abacus"], "unknown engine 'abacus'"),
+        (["--params-file", "/nowhere.yaml"], "/nowhere.yaml"),
+    ],
+)
+def test_a_wrong_parameter_ends_the_start(bundle, arguments, says):
+    refused(["-p", f"bundle:={bundle}", *arguments], says)
+
+
+def refused(arguments: list[str], says: str) -> None:
+    done = subprocess.run([*NODE, *arguments], env=environment(), capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert says in said and "Traceback" not in said
