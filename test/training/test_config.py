@@ -1,0 +1,67 @@
+"""The configuration file: defaults are the paper's, mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from selcon_training.config import ConfigError, load_config, parse_config
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+LEAST = {"name": "x", "output": "runs/x", "data": {"root": "data"}}
+
+
+def test_defaults_are_the_papers():
+    config = parse_config(LEAST)
+    assert (config.optimiser.kind, config.optimiser.lr, config.optimiser.momentum) == ("sgd", 1e-3, 0.9)
+    assert config.optimiser.nesterov and config.optimiser.weight_decay == 5e-4
+    assert (config.optimiser.bias_factor, config.optimiser.mlp_factor) == (2, 10)
+    assert (config.schedule.batch_size, config.schedule.epochs, config.schedule.rate) == (8, 15, "constant")
+    assert (config.data.exocentric, config.data.input_size, config.data.fit) == (3, (224, 224), "cover")
+    assert config.data.zoom == (8 / 7, 8 / 7) and config.data.flip
+    assert (config.weak.gamma, config.weak.alpha, config.weak.clusters) == (0.6, 0.6, 3)
+    assert (config.weak.tau, config.weak.tau0, config.weak.piou) == (0.5, 0.07, "locate")
+    assert config.supervision == "weak" and config.calibration == "continuous" and not config.encoders.train
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_packaged_configurations_are_valid(path):
+    load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sede": 1}, "sede: no such key .value 1"),
+        ({"seed": -1}, "seed = -1: .*greater"),
+        ({"data": {"root": "d", "zoom": [1.3, 1.0]}}, r"data.zoom = \[1.3, 1.0\]: .*smallest"),
+        ({"data": {}}, "data.root: required"),
+        ({"optimiser": {"kind": "adam"}}, "optimiser.kind = 'adam': .*sgd"),
+        ({"weak": {"gama": 1}}, "weak = .*no such key as gama; there are alpha"),
+        ({"weak": {"alpha": 2}}, "alpha cannot be 2"),
+        ({"encoders": {"train": ["clip"], "cache_features": True}}, "leave encoders.train empty"),
+        ({"supervision": "dense", "encoders": {"cache_features": True}}, "data.cache"),
+    ],
+)
+def test_mistakes_are_named(change, told):
+    with pytest.raises(ConfigError, match=told):
+        parse_config(LEAST | change)
+
+
+def test_overrides(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(LEAST))
+    config = load_config(path, ["schedule.epochs=3", "data.jitter.hue=0.1", "threads=null", "name=other"])
+    assert (config.schedule.epochs, config.data.jitter.hue, config.threads, config.name) == (3, 0.1, None, "other")
+    for override, told in (("epochs", "expected key=value"), ("name.x=1", "not a section"), ("seed=[", "YAML")):
+        with pytest.raises(ConfigError, match=told):
+            load_config(path, [override])
+
+
+def test_unreadable_files_are_told(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(tmp_path / "none.yaml")
+    for text, told in (("a: [", "not valid YAML"), ("- 1", "expected keys and values")):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=told):
+            load_config(tmp_path / "c.yaml")

@@ -1,0 +1,70 @@
+"""From a configuration to the parts of a run: network, supervision, validation, device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.data.layout import DataSet
+from selcon_training.data.weak import hold_out
+from selcon_training.encoders import load_clip, load_dino
+from selcon_training.model import SelconNet
+from selcon_training.tasks.base import Task
+from selcon_training.tasks.dense import DenseTask, start_from_prior
+from selcon_training.validation import Inference, LabelValidator, MapValidator
+
+
+def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
+    """A fresh network for the data set's class list; a network that sees truth maps ends its CAM in a
+    sigmoid."""
+    actions = data.class_list(config.data.actions)
+    size = config.data.input_size
+    clip = load_clip(config.encoders.clip.model_dump(), size)
+    dino = load_dino(config.encoders.dino.model_dump(), size)
+    weak = config.supervision == "weak"
+    net = SelconNet(clip, dino, actions, cam_activation="none" if weak else "sigmoid")
+    clip.drop_text()
+    if not weak:
+        start_from_prior(net, config.dense.prior)
+    return net
+
+
+def set_trainable(net: SelconNet, encoders: Sequence[str]) -> None:
+    """Freeze both encoders, or let the named ones learn."""
+    net.train_encoders(bool(encoders))
+    for name, encoder in (("clip", net.clip), ("dino", net.dino)):
+        encoder.requires_grad_(name in encoders)
+
+
+def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
+    """The supervision that the configuration asks for."""
+    return DenseTask(config, data, net)
+
+
+def make_validator(
+    config: TrainConfig, data: DataSet, net: SelconNet
+) -> MapValidator | LabelValidator | None:
+    """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
+    chosen = config.validation
+    if data.has("valset"):
+        inference = Inference(config.calibration, config.gamma, chosen.batch_size)
+        return MapValidator(data, "valset", net.actions, net.input_size, inference, chosen.limit)
+    held = hold_out(data.items("trainset"), chosen.held_out, config.seed)[1]
+    if not held:
+        return None
+    return LabelValidator(held, net.actions, net.input_size, chosen.batch_size, chosen.limit)
+
+
+def training_device(name: str) -> torch.device:
+    """The device of this name; "auto" is CUDA where there is one. Raises ConfigError for one that is not
+    there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device = {name!r}: not available here ({str(error).splitlines()[0]})") from error
+    return device

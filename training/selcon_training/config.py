@@ -1,0 +1,277 @@
+"""The training configuration: a YAML file, checked key by key; every default is the paper's (METHOD sections
+7, 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from selcon_ros.core.errors import SelconError
+
+from selcon_training.objective import WeakObjectiveConfig
+
+
+class ConfigError(SelconError):
+    """A configuration is not valid: the message names each key and its value."""
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JitterConfig(Section):
+    """Random colour changes: half-widths, relative for the first three, in turns for hue."""
+
+    brightness: float = Field(0.0, ge=0.0, le=1.0)
+    contrast: float = Field(0.0, ge=0.0, le=1.0)
+    saturation: float = Field(0.0, ge=0.0, le=1.0)
+    hue: float = Field(0.0, ge=0.0, le=0.5)
+
+
+class DataConfig(Section):
+    """Which data, and how images become network inputs."""
+
+    root: Path
+    divide: Literal["Seen", "Unseen"] | None = None
+    actions: str | list[str] | None = None
+    """seen, unseen, hico_iif, a list, or null: dataset.json's list, else the training folders' names."""
+    input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
+    """Height, width."""
+    exocentric: PositiveInt = 3
+    """E, exocentric images per sample."""
+    zoom: tuple[float, float] = (8 / 7, 8 / 7)
+    """Training images are scaled to z times the input, z drawn from this range, then cropped at random."""
+    fit: Literal["cover", "stretch"] = "cover"
+    flip: bool = True
+    jitter: JitterConfig = JitterConfig()
+    balanced: Literal["none", "action", "folder"] = "none"
+    """Draw actions (or action/object folders) equally often."""
+    cache: bool = False
+    """Keep decoded training pictures in memory (dense)."""
+    cache_size: tuple[PositiveInt, PositiveInt] | None = None
+    """Height, width of cached pictures; null: the input size times the largest zoom."""
+
+    @field_validator("zoom")
+    @classmethod
+    def _zoom_is_a_range(cls, zoom: tuple[float, float]) -> tuple[float, float]:
+        if not 1.0 <= zoom[0] <= zoom[1] <= 4.0:
+            raise ValueError("must be [smallest, largest] with 1 <= smallest <= largest <= 4")
+        return zoom
+
+
+class EncoderConfig(Section):
+    """A timm (dino) or open_clip (clip) model: weights are null, "openai"/"pretrained" or a local file."""
+
+    name: str
+    weights: str | None = None
+    sha256: str | None = None
+
+
+class EncodersConfig(Section):
+    """Both encoders, and whether they learn."""
+
+    clip: EncoderConfig = EncoderConfig(name="ViT-B-16-quickgelu", weights="openai")
+    dino: EncoderConfig = EncoderConfig(name="vit_small_patch16_224.dino", weights="pretrained")
+    train: tuple[Literal["clip", "dino"], ...] = ()
+    cache_features: bool = False
+    """Encode every image once (as stretched, and mirrored) and train the heads on the stored features (weak).
+    """
+    cache_folder: Path | None = None
+    """Where stored features lie; null: features/ beside the run."""
+
+
+class OptimiserConfig(Section):
+    """Optimiser and its parameter groups."""
+
+    kind: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(1e-3, gt=0.0)
+    encoder_lr: float = Field(1e-4, gt=0.0)
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    nesterov: bool = True
+    weight_decay: float = Field(5e-4, ge=0.0)
+    bias_factor: float = Field(2.0, gt=0.0)
+    """Learning rate of biases, relative (SGD)."""
+    mlp_factor: float = Field(10.0, gt=0.0)
+    """Learning rate of the MLP's two linear layers, relative (SGD)."""
+    clip_norm: float | None = Field(None, gt=0.0)
+
+
+class ScheduleConfig(Section):
+    """How long, how many at once, and how the rate runs."""
+
+    epochs: PositiveInt = 15
+    batch_size: PositiveInt = 8
+    rate: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(0, ge=0)
+    final_rate: float = Field(0.01, ge=0.0, le=1.0)
+    """Where the cosine ends, relative to its start."""
+
+
+class DenseConfig(Section):
+    """Losses against truth maps; a weight of 0 leaves a term out."""
+
+    cam: float = Field(1.0, ge=0.0)
+    """Binary cross-entropy of the CAM logits."""
+    pos_weight: float = Field(1.0, gt=0.0)
+    focal_gamma: float = Field(0.0, ge=0.0)
+    dice: float = Field(0.0, ge=0.0)
+    refined: float = Field(0.5, ge=0.0)
+    """Kullback-Leibler divergence of the heatmap as it is used: calibrated with the affinity."""
+    affinity: float = Field(0.5, ge=0.0)
+    """Binary cross-entropy of scale * affinity + offset; no effect while the CLIP encoder is frozen."""
+    prior: float = Field(0.02, gt=0.0, lt=1.0)
+    """The sigmoid of an untrained CAM: starts the classifier's bias there."""
+
+
+class MixedConfig(Section):
+    """Weights of the two halves of mixed supervision."""
+
+    dense: float = Field(1.0, ge=0.0)
+    weak: float = Field(1.0, ge=0.0)
+
+
+class ValidationConfig(Section):
+    """On valset where there is one, else on egocentric images held out of the training folders."""
+
+    every_epochs: PositiveInt = 1
+    held_out: float = Field(0.05, ge=0.0, lt=1.0)
+    batch_size: PositiveInt = 16
+    limit: PositiveInt | None = None
+    """At most this many pictures, spread evenly."""
+
+
+class CheckpointConfig(Section):
+    """When the state of training is written (always at the end)."""
+
+    every_epochs: PositiveInt = 1
+    every_steps: PositiveInt | None = None
+
+
+class LoggingConfig(Section):
+    """TensorBoard."""
+
+    every_steps: PositiveInt = 20
+    overlays: int = Field(6, ge=0)
+
+
+class TrainConfig(Section):
+    """Everything that one training run is made of."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    """Printed by the node at start-up; say what the model was trained on."""
+    licence: str = "Apache-2.0"
+    supervision: Literal["weak", "dense", "mixed"] = "weak"
+    output: Path
+    """Folder of the run: checkpoints, logs, the configuration used."""
+    seed: int = Field(0, ge=0)
+    device: str = "auto"
+    threads: PositiveInt | None = None
+    data_threads: PositiveInt = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    calibration: Literal["continuous", "binarized", "none"] = "continuous"
+    gamma: float = Field(0.6, ge=0.0, le=1.0)
+    data: DataConfig
+    encoders: EncodersConfig = EncodersConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    weak: WeakObjectiveConfig = WeakObjectiveConfig()
+    """The paper's objective and its switches."""
+    dense: DenseConfig = DenseConfig()
+    mixed: MixedConfig = MixedConfig()
+    validation: ValidationConfig = ValidationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+    @field_validator("weak", mode="before")
+    @classmethod
+    def _only_known_keys(cls, values: Any) -> Any:
+        known = {field.name for field in fields(WeakObjectiveConfig)}
+        unknown = sorted(set(values) - known) if isinstance(values, dict) else []
+        if unknown:
+            raise ValueError(f"no such key as {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        if self.encoders.cache_features:
+            if self.supervision != "weak":
+                raise ValueError(
+                    "encoders.cache_features is for supervision: weak; use data.cache for truth maps"
+                )
+            if self.encoders.train:
+                raise ValueError("encoders.cache_features needs frozen encoders: leave encoders.train empty")
+        return self
+
+
+def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML configuration and apply ``key.sub=value`` overrides (values are YAML too).
+
+    Relative paths stay relative to the working folder. Raises ConfigError naming every bad key and its value.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    for override in overrides:
+        _apply(values, override)
+    return parse_config(values, str(path))
+
+
+def parse_config(values: dict[str, Any], source: str = "configuration") -> TrainConfig:
+    """Validate plain values. Raises ConfigError naming every bad key and its value."""
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(entry) for entry in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+
+
+def _explain(entry: Any) -> str:
+    key = ".".join(str(part) for part in entry["loc"]) or "the combination"
+    if entry["type"] == "extra_forbidden":
+        return f"{key}: no such key (value {entry['input']!r})"
+    if entry["type"] == "missing":
+        return f"{key}: required, but not given"
+    message = entry["msg"].removeprefix("Value error, ")
+    if not entry["loc"]:
+        return message
+    return f"{key} = {entry['input']!r}: {message}"
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override!r}: expected key=value, for example schedule.epochs=3")
+    *parents, last = key.strip().split(".")
+    section: Any = values
+    for parent in parents:
+        if section.get(parent) is None:
+            section[parent] = {}
+        section = section[parent]
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override!r}: {parent} is not a section")
+    try:
+        section[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error

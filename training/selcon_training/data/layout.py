@@ -1,0 +1,255 @@
+"""Where the files of a data set in the AGD20K layout lie: splits, images, ground truth and the extras of
+rendered sets.
+
+``ROOT/[Seen|Unseen/]<split>/{exocentric,egocentric}/<action>/<object>/<stem>.jpg`` with ground truth in
+``<split>/GT/<action>/<object>/<stem>.png``. HICO-IIF has no Seen/Unseen level. A rendered set adds
+``dataset.json`` in ROOT and the folders mask, depth, camera, objectmask and {egocentric,exocentric}_parts
+beside GT.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selcon_ros.core.errors import SelconError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+DIVIDES = ("Seen", "Unseen")
+
+CLASS_LISTS: dict[str, tuple[str, ...]] = {
+    "seen": tuple(
+        [
+            "beat",
+            "boxing",
+            "brush_with",
+            "carry",
+            "catch",
+            "cut",
+            "cut_with",
+            "drag",
+            "drink_with",
+            "eat",
+            "hit",
+            "hold",
+            "jump",
+            "kick",
+            "lie_on",
+            "lift",
+            "look_out",
+            "open",
+            "pack",
+            "peel",
+            "pick_up",
+            "pour",
+            "push",
+            "ride",
+            "sip",
+            "sit_on",
+            "stick",
+            "stir",
+            "swing",
+            "take_photo",
+            "talk_on",
+            "text_on",
+            "throw",
+            "type_on",
+            "wash",
+            "write",
+        ]
+    ),
+    "unseen": tuple(
+        [
+            "carry",
+            "catch",
+            "cut",
+            "cut_with",
+            "drink_with",
+            "eat",
+            "hit",
+            "hold",
+            "jump",
+            "kick",
+            "lie_on",
+            "open",
+            "peel",
+            "pick_up",
+            "pour",
+            "push",
+            "ride",
+            "sip",
+            "sit_on",
+            "stick",
+            "swing",
+            "take_photo",
+            "throw",
+            "type_on",
+            "wash",
+        ]
+    ),
+    "hico_iif": tuple(
+        ["cut_with", "drink_with", "hold", "open", "pour", "sip", "stick", "stir", "swing", "type_on"]
+    ),
+}
+"""Label order of the published data sets (their folder names, sorted)."""
+
+
+class DataError(SelconError):
+    """Something is wrong with a data set: the message names the file or folder and what to do."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image file of a split: its action and object folder, its stem and its path."""
+
+    action: str
+    object: str
+    stem: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """``action/object/stem``, as printed in messages and tables."""
+        return f"{self.action}/{self.object}/{self.stem}"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set on disk. ``base`` is the folder that holds the splits (ROOT/Seen, ROOT/Unseen, or ROOT
+    itself)."""
+
+    root: Path
+    base: Path
+    name: str
+    actions: tuple[str, ...] | None = None
+    exhaustive_truth: bool = False
+    synthetic: bool = False
+    _listed: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
+
+    def has(self, split: str, view: str = "egocentric") -> bool:
+        """Whether the split has this view's folder."""
+        return (self.base / split / view).is_dir()
+
+    def items(self, split: str, view: str = "egocentric") -> list[Item]:
+        """All images of a split, sorted by action, object and stem. Raises DataError if there are none."""
+        key = (split, view)
+        if key not in self._listed:
+            self._listed[key] = _list_items(self.base / split / view)
+        return self._listed[key]
+
+    def extra(self, split: str, kind: str, item: Item, suffix: str = ".png") -> Path | None:
+        """The file of this kind (GT, mask, depth, camera, objectmask, ...) that belongs to an image, if it
+        exists."""
+        path = self.base / split / kind / item.action / item.object / (item.stem + suffix)
+        return path if path.is_file() else None
+
+    def class_list(self, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The actions in label order: named list, given list, else dataset.json's, else the training
+        folders'.
+
+        Raises DataError for a name that is no known list.
+        """
+        if isinstance(wanted, str):
+            if wanted not in CLASS_LISTS:
+                known = ", ".join(sorted(CLASS_LISTS))
+                raise DataError(
+                    f"actions {wanted!r}: no such class list; use one of {known}, or a list of actions"
+                )
+            return CLASS_LISTS[wanted]
+        if wanted:
+            return tuple(wanted)
+        if self.actions:
+            return self.actions
+        return tuple(sorted({item.action for item in self.items("trainset")}))
+
+
+def open_dataset(root: Path | str, divide: str | None = None) -> DataSet:
+    """Find the splits under ``root``; ``divide`` is Seen, Unseen or, for sets without that level, None.
+
+    With None a root that has the level is an error naming the choices. Raises DataError.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(
+            f"data folder {root} does not exist: give the folder that holds Seen/, Unseen/ or trainset/"
+        )
+    present = [name for name in DIVIDES if (root / name).is_dir()]
+    if divide is None:
+        if present:
+            raise DataError(f"{root} holds {' and '.join(present)}: say which with divide (--divide)")
+        base = root
+    elif divide in present:
+        base = root / divide
+    else:
+        held = ", ".join(present) if present else "neither Seen nor Unseen"
+        raise DataError(f"divide {divide!r} not found in {root}, which holds {held}")
+    described = _describe(root)
+    return DataSet(
+        root=root,
+        base=base,
+        name=str(described.get("name", root.name)),
+        actions=tuple(described["actions"]) if "actions" in described else None,
+        exhaustive_truth=described.get("exhaustive_truth") is True,
+        synthetic=described.get("synthetic") is True,
+    )
+
+
+def check_actions(items: Iterable[Item], actions: Sequence[str], where: str, *, complete: bool) -> None:
+    """Raise DataError unless the items' actions are in the class list (and, if ``complete``, all of it)."""
+    found = {item.action for item in items}
+    unknown = sorted(found - set(actions))
+    missing = sorted(set(actions) - found) if complete else []
+    problems = []
+    if unknown:
+        problems.append(f"folders that are not in the class list: {', '.join(unknown)}")
+    if missing:
+        problems.append(f"actions of the class list without a folder: {', '.join(missing)}")
+    if problems:
+        raise DataError(
+            f"class list mismatch in {where}: {'; '.join(problems)}. Class list: {', '.join(actions)}"
+        )
+
+
+def by_folder(items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
+    """Group items by (action, object), keeping their order."""
+    folders: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        folders.setdefault((item.action, item.object), []).append(item)
+    return folders
+
+
+def _list_items(folder: Path) -> list[Item]:
+    if not folder.is_dir():
+        raise DataError(f"folder {folder} is missing: expected <action>/<object>/<image>.jpg in it")
+    items = []
+    for action in sorted(p for p in folder.iterdir() if p.is_dir()):
+        for thing in sorted(p for p in action.iterdir() if p.is_dir()):
+            files = sorted(p for p in thing.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            items += [Item(action.name, thing.name, file.stem, file) for file in files]
+    if not items:
+        raise DataError(
+            f"folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) as <action>/<object>/<image>"
+        )
+    return items
+
+
+def _describe(root: Path) -> dict[str, object]:
+    path = root / "dataset.json"
+    if not path.is_file():
+        return {}
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not readable as JSON: {error}") from error
+    if not isinstance(described, dict):
+        raise DataError(f"{path}: expected a JSON object, found {type(described).__name__}")
+    actions = described.get("actions")
+    if actions is not None and not (
+        isinstance(actions, list) and actions and all(isinstance(a, str) and a for a in actions)
+    ):
+        raise DataError(f"{path}: actions must be a list of names, found {actions!r}")
+    if actions is None:
+        described.pop("actions", None)
+    return described

@@ -1,0 +1,79 @@
+"""Who comes when: orders and random numbers that depend only on seed, epoch and position, so that training
+resumes exactly where it stopped without storing any generator."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+def generator(seed: int, *path: int) -> np.random.Generator:
+    """A random generator for this place in training, for example (seed, stream, epoch, position)."""
+    return np.random.default_rng(np.random.SeedSequence([seed, *path]))
+
+
+def epoch_order(
+    count: int, seed: int, epoch: int, groups: Sequence[Iterable[Hashable]] | None = None
+) -> NDArray[np.int64]:
+    """The order in which ``count`` items are visited in an epoch: a permutation, or, with groups, balanced
+    draws.
+
+    ``groups[i]`` names the classes of item i. Balanced: every class gets the same number of draws (up to one)
+    and visits its items round by round in new random orders, so rare classes repeat and frequent ones are
+    thinned out.
+    """
+    rng = generator(seed, 1, epoch)
+    if groups is None:
+        return rng.permutation(count)
+    members: dict[Hashable, list[int]] = {}
+    for index, names in enumerate(groups):
+        for name in names:
+            members.setdefault(name, []).append(index)
+    if not members:
+        return rng.permutation(count)
+    lists = [np.asarray(members[name]) for name in sorted(members, key=str)]
+    turns = np.concatenate([rng.permutation(len(lists)) for _ in range(-(-count // len(lists)))])[:count]
+    order = np.empty(count, np.int64)
+    for number, indices in enumerate(lists):
+        places = np.flatnonzero(turns == number)
+        rounds = -(-len(places) // len(indices))
+        visits = [rng.permutation(indices) for _ in range(rounds)]
+        if visits:
+            order[places] = np.concatenate(visits)[: len(places)]
+    return order
+
+
+def batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Cut an order into full batches; what is left over at the end waits for another epoch.
+
+    Fewer items than one batch make a single smaller batch.
+    """
+    if len(order) < size:
+        return [order]
+    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> Iterator[T]:
+    """Run jobs on background threads, at most ``ahead`` before they are needed, and yield results in order.
+    """
+    waiting: deque[Future[T]] = deque()
+    source = iter(jobs)
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="selcon-data")
+    try:
+        waiting.extend(pool.submit(job) for job in islice(source, ahead))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(job) for job in islice(source, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+        pool.shutdown(wait=True)

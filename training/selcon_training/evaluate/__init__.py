@@ -1,0 +1,1 @@
+"""Measuring predictions: per query, over a data set, and baselines to stand beside."""

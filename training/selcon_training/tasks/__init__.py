@@ -1,0 +1,1 @@
+"""What a training step does, one file per kind of supervision."""

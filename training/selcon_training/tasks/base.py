@@ -1,0 +1,55 @@
+"""What the trainer needs from a kind of supervision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from selcon_training.config import TrainConfig
+from selcon_training.data.dense import Augmentation
+from selcon_training.data.images import U8
+from selcon_training.data.transforms import Jitter
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class Task(Protocol):
+    """One kind of supervision: how many steps an epoch has, how a batch is made, and what it costs."""
+
+    learnables: nn.Module | None
+    """Parameters of the losses themselves, trained and resumed with the network, not exported."""
+
+    def steps(self) -> int:
+        """Steps of an epoch."""
+
+    def jobs(self, epoch: int, start: int) -> list[Callable[[], Any]]:
+        """The batches of an epoch from step ``start`` on, as functions that a data thread calls."""
+
+    def losses(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
+        """The losses of a batch; "loss" is the one to minimise."""
+
+
+def to_input(images: U8, device: torch.device, channels_last: bool = False) -> Tensor:
+    """Turn B x H x W x 3 uint8 RGB into the normalised network input B x 3 x H x W float32 on the device."""
+    batch = torch.from_numpy(images).to(device, non_blocking=True).permute(0, 3, 1, 2)
+    batch = batch.to(
+        torch.float32, memory_format=torch.channels_last if channels_last else torch.contiguous_format
+    )
+    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
+    return batch.mul_(1.0 / 255.0).sub_(mean).div_(std)
+
+
+def augmentation(config: TrainConfig) -> Augmentation:
+    """The configured training augmentation."""
+    data, jitter = config.data, config.data.jitter
+    return Augmentation(
+        zoom=data.zoom,
+        fit=data.fit,
+        flip=data.flip,
+        jitter=Jitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue),
+    )

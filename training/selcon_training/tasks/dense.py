@@ -1,0 +1,91 @@
+"""Dense supervision: the CAM and the heatmap against truth maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from selcon_training.config import TrainConfig
+from selcon_training.data.dense import DenseBatch, DenseImages, DenseItem, dense_items
+from selcon_training.data.layout import DataSet
+from selcon_training.data.sampling import batches, epoch_order
+from selcon_training.model import SelconNet
+from selcon_training.tasks.base import augmentation, to_input
+from selcon_training.truth_losses import AffinityReadout, dense_losses
+
+
+class DenseTask:
+    """Batches of pictures with truth maps. ``items`` defaults to all of the trainset that have some."""
+
+    def __init__(
+        self, config: TrainConfig, data: DataSet, net: SelconNet, items: Sequence[DenseItem] | None = None
+    ) -> None:
+        self.config, self.net = config, net
+        chosen = dense_items(data, "trainset", net.actions) if items is None else items
+        self.images = DenseImages(chosen, len(net.actions), net.input_size, net.grid, augmentation(config))
+        self.learnables: nn.Module | None = None
+        if "clip" in config.encoders.train and config.dense.affinity:
+            self.learnables = AffinityReadout(config.dense.prior)
+        self._groups = self._balance()
+        if config.data.cache:
+            self.images.cache(
+                config.data.cache_size, partial(tqdm, desc="decoding", unit="image", leave=False)
+            )
+
+    def steps(self) -> int:
+        return len(batches(self._order(0), self.config.schedule.batch_size))
+
+    def jobs(self, epoch: int, start: int) -> list[Callable[[], DenseBatch]]:
+        size = self.config.schedule.batch_size
+        cut = batches(self._order(epoch), size)
+        return [
+            partial(self.images.batch, cut[step].tolist(), self.config.seed, epoch, step * size)
+            for step in range(start, len(cut))
+        ]
+
+    def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
+        device = self.net.text_action.device
+        features = self.net.features(to_input(batch.images, device, self.config.channels_last))
+        cam = self.net.heads.cam(features.parts)
+        affinity = self.net.affinity(features)
+        readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
+        return dense_losses(
+            cam.float(),
+            affinity.float(),
+            torch.from_numpy(batch.truth).to(device),
+            torch.from_numpy(batch.known).to(device),
+            self.config.dense,
+            self.config.calibration,
+            self.config.gamma,
+            readout,
+        )
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        return epoch_order(len(self.images), self.config.seed, epoch, self._groups)
+
+    def _balance(self) -> list[list[object]] | None:
+        balanced = self.config.data.balanced
+        if balanced == "none":
+            return None
+        if balanced == "action":
+            return [list(labels) for labels in self.images.labels()]
+        return [
+            ["/".join(path.parts[-3:-1]) for paths in item.truths.values() for path in paths] or ["none"]
+            for item in self.images.items
+        ]
+
+
+def start_from_prior(net: SelconNet, prior: float) -> None:
+    """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``: most cells are empty.
+    """
+    with torch.no_grad():
+        bias = net.heads.classifier.bias
+        assert bias is not None
+        bias.fill_(math.log(prior / (1.0 - prior)))

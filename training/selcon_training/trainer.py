@@ -1,0 +1,207 @@
+"""The training loop: steps, progress, logs, validation, checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import torch
+from selcon_ros.core.errors import SelconError
+from torch import Tensor
+from tqdm import tqdm
+
+from selcon_training import run_state
+from selcon_training.building import build_net, make_task, make_validator, set_trainable, training_device
+from selcon_training.confidence import fit_confidence
+from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.data.layout import open_dataset
+from selcon_training.data.sampling import prefetch
+from selcon_training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
+from selcon_training.run_log import RunLog
+from selcon_training.run_state import Position
+from selcon_training.validation import MapValidator
+
+
+class TrainingError(SelconError):
+    """Training cannot go on: a loss is not finite."""
+
+
+class Trainer:
+    """One run from a configuration. With ``resume`` it goes on from the run's checkpoint if there is one.
+
+    Resuming gives bit for bit what an uninterrupted run gives (same machine, same number of threads): orders,
+    crops and partners depend on seed, epoch and position only, everything else is in the checkpoint.
+    """
+
+    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+        self.config = config
+        folder = run_state.checkpoint_folder(config.output)
+        found = folder.is_dir()
+        if found and not resume:
+            raise ConfigError(
+                f"{config.output} already holds a run: use --resume to go on, or another output folder"
+            )
+        run_state.record_config(config, resume=found)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        cv2.setNumThreads(1)  # the data threads are the parallelism
+        torch.manual_seed(config.seed)
+        self.device = training_device(config.device)
+        self.data = open_dataset(config.data.root, config.data.divide)
+        self.net = run_state.load_net(folder) if found else build_net(config, self.data)
+        self.net.to(self.device)
+        if config.channels_last:
+            self.net.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        set_trainable(self.net, config.encoders.train)
+        self.net.train()
+        self.task = make_task(config, self.data, self.net)
+        if self.task.learnables is not None:
+            self.task.learnables.to(self.device)
+        self.optimiser = make_optimiser(self.net, config.optimiser, self.task.learnables)
+        self.position = Position()
+        if found:
+            self.position = run_state.restore(folder, self.optimiser, self.task.learnables, self.device)
+        self.validator = make_validator(config, self.data, self.net)
+        self.steps = self.task.steps()
+        self.metrics: dict[str, float] = {}
+        self.confidence: dict[str, list[float]] | None = None
+        self._stop = False
+
+    def run(self, max_steps: int | None = None) -> bool:
+        """Train to the end, or at most ``max_steps`` steps; returns whether the run is complete.
+
+        Ctrl-C or SIGTERM ends it after the current step with a checkpoint.
+        """
+        total = self.steps * self.config.schedule.epochs
+        done = self.position.epoch * self.steps + self.position.step
+        log = RunLog(self.config.output, done)
+        bar = tqdm(total=total, initial=done, unit="step", desc=self.config.name, dynamic_ncols=True)
+        left = max_steps if max_steps is not None else total
+        try:
+            with self._stopping_gently():
+                while self.position.epoch < self.config.schedule.epochs and left > 0 and not self._stop:
+                    left -= self._epoch(log, bar, left)
+            complete = self.position.epoch >= self.config.schedule.epochs
+            if complete:
+                self._finish(log)
+            self._save()
+        finally:
+            bar.close()
+            log.close()
+        return complete
+
+    def _epoch(self, log: RunLog, bar: Any, limit: int) -> int:
+        """Do the rest of an epoch, or ``limit`` steps of it; returns how many were done."""
+        epoch, began = self.position.epoch, time.monotonic()
+        jobs = self.task.jobs(epoch, self.position.step)[:limit]
+        sums: dict[str, float] = {}
+        done = 0
+        for batch in prefetch(jobs, self.config.data_threads, ahead=2 + self.config.data_threads):
+            values = self._step(batch, epoch, self.position.step)
+            self.position.step += 1
+            done += 1
+            number = epoch * self.steps + self.position.step
+            bar.update()
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value
+            if number % self.config.logging.every_steps == 0:
+                log.scalars("train", values, number)
+                log.scalars("rate", {"lr": self.optimiser.param_groups[0]["lr"]}, number)
+                bar.set_postfix(epoch=epoch + 1, loss=f"{values['loss']:.3f}", refresh=False)
+            every = self.config.checkpoint.every_steps
+            if every and number % every == 0:
+                self._save()
+            if self._stop:
+                break
+        if self.position.step < self.steps:
+            return done
+        self.position = Position(epoch + 1, 0)
+        means = {name: value / max(1, done) for name, value in sums.items()}
+        record = {"epoch": epoch + 1, "train": means, "seconds": round(time.monotonic() - began, 1)}
+        last = epoch + 1 == self.config.schedule.epochs
+        if self.validator is not None and (last or (epoch + 1) % self.config.validation.every_epochs == 0):
+            self.metrics = self.validator.run(self.net)
+            record["validation"] = self.metrics
+            log.scalars("validation", self.metrics, (epoch + 1) * self.steps)
+            if self.config.logging.overlays and isinstance(self.validator, MapValidator):
+                log.overlays(
+                    self.validator.overlays(self.net, self.config.logging.overlays), (epoch + 1) * self.steps
+                )
+        log.epoch(record)
+        bar.write(f"epoch {epoch + 1}: " + _line(means, self.metrics))
+        if not last and (epoch + 1) % self.config.checkpoint.every_epochs == 0:
+            self._save()
+        return done
+
+    def _step(self, batch: Any, epoch: int, step: int) -> dict[str, float]:
+        config = self.config
+        number = epoch * self.steps + step
+        set_rate(self.optimiser, rate_factor(number, self.steps * config.schedule.epochs, config.schedule))
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            losses: Mapping[str, Tensor] = self.task.losses(batch, epoch, step)
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(
+                f"the loss is not finite at epoch {epoch + 1}, step {step + 1}: {_line(values, {})}; "
+                "lower optimiser.lr or set optimiser.clip_norm, then resume from the last checkpoint"
+            )
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        clip_gradients(self.net.parameters(), config.optimiser.clip_norm)
+        self.optimiser.step()
+        return values
+
+    def _finish(self, log: RunLog) -> None:
+        if isinstance(self.validator, MapValidator):
+            fit = fit_confidence(self.validator.evidence(self.net), len(self.net.actions))
+            if fit is not None:
+                self.confidence = {"scale": list(fit.scale), "offset": list(fit.offset)}
+
+    def _save(self) -> None:
+        config = self.config
+        meta = {
+            "name": config.name,
+            "description": config.description,
+            "licence": config.licence,
+            "calibration": config.calibration,
+            "gamma": config.gamma,
+            "confidence": self.confidence,
+            "training": {
+                "supervision": config.supervision,
+                "data": self.data.name,
+                "divide": config.data.divide,
+                "synthetic": self.data.synthetic,
+                "epochs": self.position.epoch,
+                "seed": config.seed,
+                "encoders_trained": list(config.encoders.train),
+            },
+            "metrics": {"validation": self.metrics},
+        }
+        run_state.save_run(config.output, self.net, meta, self.optimiser, self.task.learnables, self.position)
+
+    @contextmanager
+    def _stopping_gently(self) -> Iterator[None]:
+        def stop(number: int, frame: object) -> None:
+            self._stop = True
+
+        former = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                former[number] = signal.signal(number, stop)
+        except ValueError:  # not in the main thread: nobody sends us signals
+            former = {}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+def _line(losses: Mapping[str, float], metrics: Mapping[str, float]) -> str:
+    shown = {**losses, **{name: value for name, value in metrics.items() if "/" not in name}}
+    return "  ".join(f"{name} {value:.4f}" for name, value in shown.items())

@@ -1,0 +1,214 @@
+"""Validation during training: on valset's truth maps where there are some, else on held-out egocentric
+images.
+
+Never the test set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from selcon_ros.core.files import read_image
+from selcon_ros.core.heatmap import refine
+
+from selcon_training.data.dense import DenseItem, dense_items, read_truth
+from selcon_training.data.images import F32, U8
+from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.transforms import Size, resize
+from selcon_training.evaluate.measures import part_of, score
+from selcon_training.metrics import prepare_truth
+from selcon_training.model import SelconNet
+from selcon_training.tasks.base import to_input
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """For the confidence fit: value[i] is the CAM of action[i] at the peak of its heatmap; positive[i] if it
+    occurs."""
+
+    action: NDArray[np.int64]
+    value: NDArray[np.float64]
+    positive: NDArray[np.bool_]
+
+
+class Validator(Protocol):
+    """Measures a network on images that training does not see."""
+
+    def run(self, net: SelconNet) -> dict[str, float]:
+        """Measure; the keys name the figures."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How maps are made from the network's outputs, as the bundle will say."""
+
+    calibration: Literal["continuous", "binarized", "none"]
+    gamma: float
+    batch_size: int
+
+
+class MapValidator:
+    """KLD, SIM, NSS and right-part rate on a split that has truth maps."""
+
+    def __init__(
+        self,
+        data: DataSet,
+        split: str,
+        actions: Sequence[str],
+        size: Size,
+        inference: Inference,
+        limit: int | None,
+    ) -> None:
+        self.data, self.split, self.actions = data, split, list(actions)
+        self.size, self.inference = size, inference
+        items = [item for item in dense_items(data, split, actions) if item.truths or item.known is None]
+        self.items = spread(items, limit)
+        self._pictures: U8 | None = None
+
+    def run(self, net: SelconNet) -> dict[str, float]:
+        rows = []
+        for item, cam, affinity in self._predictions(net):
+            for action, paths in item.truths.items():
+                truth = read_truth(paths)
+                if not truth.any():
+                    continue
+                refined = refine(
+                    cam[action], affinity[action], self.inference.calibration, self.inference.gamma
+                )
+                scores = score(refined, prepare_truth(truth), part_of(truth, self._mask(paths)))
+                rows.append((action, scores.kld, scores.sim, scores.nss, float(scores.right)))
+        if not rows:
+            return {}
+        table = np.asarray(rows)
+        figures = dict(
+            zip(("kld", "sim", "nss", "right_part"), table[:, 1:].mean(axis=0).tolist(), strict=True)
+        )
+        for action in sorted(set(table[:, 0].astype(int).tolist())):
+            of_action = table[table[:, 0] == action]
+            figures[f"right_part/{self.actions[action]}"] = float(of_action[:, 4].mean())
+        return figures
+
+    def evidence(self, net: SelconNet) -> Evidence:
+        """Evidence of every action whose truth is known, on this split and on its sibling ``valnothingset``.
+        """
+        rows: list[tuple[int, float, bool]] = []
+        for item, cam, affinity in self._predictions(net):
+            for action in range(len(self.actions)) if item.known is None else item.known:
+                paths = item.truths.get(action)
+                rows.append(
+                    (action, self._at_peak(cam, affinity, action), bool(paths and read_truth(paths).any()))
+                )
+        if self.data.has("valnothingset"):
+            label = {action: index for index, action in enumerate(self.actions)}
+            nothing = [item for item in self.data.items("valnothingset") if item.action in label]
+            absent: dict[str, tuple[Path, list[int]]] = {}
+            for entry in nothing:
+                key = entry.stem if self.data.exhaustive_truth else entry.name
+                absent.setdefault(key, (entry.path, []))[1].append(label[entry.action])
+            paths_of = [path for path, _ in absent.values()]
+            outputs = predict(net, pictures(paths_of, self.size), self.inference.batch_size)
+            for (_, missing), (cam, affinity) in zip(absent.values(), outputs, strict=True):
+                rows += [(action, self._at_peak(cam, affinity, action), False) for action in missing]
+        actions, values, positives = zip(*rows, strict=True)
+        return Evidence(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
+
+    def overlays(self, net: SelconNet, count: int) -> list[tuple[str, U8, F32, F32]]:
+        """(caption, image h x w x 3, refined map, truth on the picture's size) of a few queries, always the
+        same."""
+        chosen = spread([item for item in self.items if item.truths], count)
+        images = pictures([item.path for item in chosen], self.size)
+        made = []
+        outputs = predict(net, images, self.inference.batch_size)
+        for item, image, (cam, affinity) in zip(chosen, images, outputs, strict=True):
+            action = min(item.truths)
+            refined = refine(cam[action], affinity[action], self.inference.calibration, self.inference.gamma)
+            truth = resize(read_truth(item.truths[action]), self.size).astype(np.float32) / 255.0
+            made.append((f"{self.actions[action]} in {item.name}", image, refined, truth))
+        return made
+
+    def _predictions(self, net: SelconNet) -> Iterator[tuple[DenseItem, F32, F32]]:
+        if self._pictures is None:
+            self._pictures = pictures([item.path for item in self.items], self.size)
+        outputs = predict(net, self._pictures, self.inference.batch_size)
+        for item, (cam, affinity) in zip(self.items, outputs, strict=True):
+            yield item, cam, affinity
+
+    def _at_peak(self, cam: F32, affinity: F32, action: int) -> float:
+        refined = refine(cam[action], affinity[action], self.inference.calibration, self.inference.gamma)
+        return float(cam[action].ravel()[int(refined.argmax())])
+
+    def _mask(self, truths: Sequence[Path]) -> U8 | None:
+        folder = self.data.base / self.split
+        masks = [folder / "mask" / path.relative_to(folder / "GT") for path in truths]
+        return read_truth(masks) if all(path.is_file() for path in masks) else None
+
+
+class LabelValidator:
+    """Classification of held-out egocentric images: for data without truth maps outside the test set."""
+
+    def __init__(
+        self, items: Sequence[Item], actions: Sequence[str], size: Size, batch_size: int, limit: int | None
+    ) -> None:
+        label = {action: index for index, action in enumerate(actions)}
+        self.items = spread(list(items), limit)
+        self.labels = torch.tensor([label[item.action] for item in self.items])
+        self.size, self.batch_size = size, batch_size
+
+    def run(self, net: SelconNet) -> dict[str, float]:
+        logits = []
+        with torch.no_grad(), evaluating(net):
+            for start in range(0, len(self.items), self.batch_size):
+                images = pictures(
+                    [item.path for item in self.items[start : start + self.batch_size]], self.size
+                )
+                features = net.features(to_input(images, net.text_action.device))
+                logits.append(net.heads.cam(features.parts).mean(dim=(-2, -1)).float().cpu())
+        scores = torch.cat(logits)
+        return {
+            "cross_entropy": float(torch.nn.functional.cross_entropy(scores, self.labels)),
+            "accuracy": float((scores.argmax(dim=1) == self.labels).float().mean()),
+        }
+
+
+class evaluating:
+    """Context: the network in evaluation mode, back in its former mode afterwards."""
+
+    def __init__(self, net: SelconNet) -> None:
+        self.net = net
+
+    def __enter__(self) -> None:
+        self.was_training = self.net.training
+        self.net.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.net.train(self.was_training)
+
+
+def predict(net: SelconNet, images: U8, batch_size: int) -> Iterator[tuple[F32, F32]]:
+    """Yield (cam, affinity) [C, gh, gw] of every image N x h x w x 3 uint8, as an exported bundle would give
+    them."""
+    for start in range(0, len(images), batch_size):
+        with torch.no_grad(), evaluating(net):
+            cam, affinity = net(to_input(images[start : start + batch_size], net.text_action.device))
+        yield from zip(cam.float().cpu().numpy(), affinity.float().cpu().numpy(), strict=True)
+
+
+def pictures(paths: Sequence[Path], size: Size) -> U8:
+    """Decode images and stretch them: N x h x w x 3 uint8."""
+    images = np.empty((len(paths), *size, 3), np.uint8)
+    for index, path in enumerate(paths):
+        images[index] = resize(read_image(path), size)
+    return images
+
+
+def spread(items: Sequence[DenseItem] | Sequence[Item], limit: int | None) -> list:
+    """At most ``limit`` items, evenly spread over the list."""
+    if limit is None or len(items) <= limit:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, limit).round().astype(int)]
