@@ -17,8 +17,8 @@ from selcon_ros.demo.environment import isolate
 from selcon_ros.recording import read_recording
 
 NODE_NOTES = [
-    "Camera message to heatmap message: `selcon play` publishes the recording at the rate given as raw images "
-    "with depth, the node is a process of its own, a third one subscribes; all on the cores named above. "
+    "Camera message to heatmap message: `selcon play` publishes the recording at the rate given as raw "
+    "images with depth, the node is a process of its own, a third one subscribes; all on the cores named above. "
     "The time runs from the stamp that the player puts on a frame just before it publishes it, until the "
     "heatmap's bytes are in the subscriber.",
     "Overhead beyond inference: the node's own median over its last answers of the time from the worker's "
@@ -28,8 +28,8 @@ NODE_NOTES = [
 ]
 PAPER_NOTES = [
     "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, 36 actions, random weights, from "
-    "network input to network output. The baseline is the same network in PyTorch, fp32, inference mode, same threads, "
-    "measured in turns in the same process.",
+    "network input to network output. The baseline is the same network in PyTorch, fp32, inference mode, "
+    "same threads, measured in turns in the same process.",
 ]
 
 
