@@ -10,10 +10,10 @@ import click
 @click.command(short_help="Ground an action in one image.")
 @click.argument("image", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--action", required=True, help='What to do, for example "cut with"; spaces and case are free.')
-@click.option("--bundle", type=click.Path(path_type=Path), help="Model bundle, a folder or .zip [packaged one].")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, folder or .zip [the packaged one].")
 @click.option("--depth", type=click.Path(path_type=Path), help="Depth registered to IMAGE, 16 bit PNG.")
 @click.option("--camera", type=click.Path(path_type=Path), help="JSON: width height fx fy cx cy depth_scale.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the overlay picture here.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Overlay picture to write.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="No grasp points below this confidence.")
 @click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,
@@ -45,6 +45,7 @@ def command(
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
     """
     from selcon_ros.backends.base import open_backend
+    from selcon_ros.core.actions import match_action
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, find
@@ -58,6 +59,7 @@ def command(
     metres = read_depth(depth, scale) if depth is not None else None
 
     model = load_bundle(bundle if bundle is not None else default_bundle_path())
+    match_action(action, model.manifest.actions)  # an unknown one is told before the engine starts
     grounder = Grounder(model, open_backend(model, threads=threads))
     heatmap = grounder.ground(picture).heatmap(action)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)

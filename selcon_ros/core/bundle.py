@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -57,7 +58,7 @@ def load_bundle(path: str | Path) -> Bundle:
         with zipfile.ZipFile(path) as archive:
             prefix = _zip_prefix(path, archive)
             return _read(path, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
 
 

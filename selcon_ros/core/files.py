@@ -1,7 +1,6 @@
 """Read pictures, depth images and camera files from disk."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -28,7 +27,8 @@ def read_depth(path: str | Path, scale: float) -> NDArray[np.float32]:
         raise DepthError(
             f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be a 16 bit grey image"
         )
-    return depth.astype(np.float32) * np.float32(scale)
+    metres: NDArray[np.float32] = depth.astype(np.float32) * np.float32(scale)
+    return metres
 
 
 def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
@@ -43,21 +43,21 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
         raise CameraError(f"camera file {path} cannot be read: {error}") from None
     if not isinstance(record, dict):
         raise CameraError(f"camera file {path}: it must be a JSON object")
-    values = {}
-    for name in [*(field.name for field in fields(Intrinsics)), "depth_scale"]:
-        value = record.get(name, 0.001 if name == "depth_scale" else None)
+    record.setdefault("depth_scale", 0.001)
+    numbers = {}
+    for name in ("fx", "fy", "cx", "cy", "width", "height", "depth_scale"):
+        value = record.get(name)
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise CameraError(f"camera file {path}: {name} must be a number, got {value!r}")
-        values[name] = value
-    scale = values.pop("depth_scale")
-    if not 0 < scale < float("inf"):
-        raise CameraError(f"camera file {path}: depth_scale must be above zero, got {scale!r}")
+        numbers[name] = float(value)
     for name in ("width", "height"):
-        if values[name] != int(values[name]):
-            raise CameraError(f"camera file {path}: {name} must be a whole number, got {values[name]!r}")
-        values[name] = int(values[name])
+        if not numbers[name].is_integer():
+            raise CameraError(f"camera file {path}: {name} must be a whole number, got {numbers[name]}")
+    scale, width, height = numbers.pop("depth_scale"), int(numbers.pop("width")), int(numbers.pop("height"))
+    if not 0 < scale < float("inf"):
+        raise CameraError(f"camera file {path}: depth_scale must be above zero, got {scale}")
     try:
-        return Intrinsics(**values), float(scale)
+        return Intrinsics(**numbers, width=width, height=height), scale
     except CameraError as error:
         raise CameraError(f"camera file {path}: {error}") from None
 

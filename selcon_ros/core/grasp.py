@@ -25,7 +25,7 @@ class GraspParameters:
 
     threshold: a region is where the smoothed heat is at least this fraction of its maximum.
     min_confidence: no grasp point from a heatmap with less confidence.
-    min_contrast: mean heat inside the regions less the mean outside, 0..1; a map with less is refused.
+    min_contrast: the peak exceeds the image's mean heat by at least this share of the peak.
     max_points: grasp points given at most.
     min_points: a region needs this many pixels, and this many depth measurements for a pose.
     max_width: the gripper's opening in metres.
@@ -38,7 +38,7 @@ class GraspParameters:
 
     threshold: float = 0.5
     min_confidence: float = 0.5
-    min_contrast: float = 0.2
+    min_contrast: float = 0.3
     max_points: int = 3
     min_points: int = 30
     max_width: float = 0.10
@@ -115,7 +115,7 @@ def find(
     for region in regions:
         if len(points) == parameters.max_points:
             break
-        score = heatmap.confidence * region.mass / regions[0].mass
+        score = heatmap.confidence * (region.mass / regions[0].mass)
         point = _grasp(region, score, depth, intrinsics, parameters)
         if point.width is not None and point.width > parameters.max_width:
             u, v = point.pixel
@@ -180,12 +180,10 @@ def _hot_regions(
     peak = float(heat.max())
     if not peak > 0:
         return [], ["the heatmap is flat"]
+    contrast = 1 - cv2.mean(heat)[0] / peak
+    if contrast < parameters.min_contrast:
+        return [], [f"contrast {contrast:.2f} is below {parameters.min_contrast:.2f}"]
     hot = (heat >= parameters.threshold * peak).view(np.uint8)
-    area = cv2.countNonZero(hot)
-    inside = cv2.mean(values, hot)[0]
-    outside = (cv2.mean(values)[0] * values.size - inside * area) / max(values.size - area, 1)
-    if inside - outside < parameters.min_contrast:
-        return [], [f"contrast {inside - outside:.2f} is below {parameters.min_contrast:.2f}"]
     left, top, width, height = cv2.boundingRect(hot)
     box = hot[top : top + height, left : left + width]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(box, connectivity=8)

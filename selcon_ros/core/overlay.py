@@ -29,7 +29,9 @@ def _heat_colours() -> tuple[Picture, NDArray[np.float32]]:
     levels = np.arange(256, dtype=np.uint8)
     # Both ends of the map are nearly black: heat starts at its blue and ends at its red.
     shades = (60 + levels.astype(np.float32) * (225 - 60) / 255).astype(np.uint8)
-    colours = np.ascontiguousarray(cv2.applyColorMap(shades[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1], np.uint8)
+    colours = np.ascontiguousarray(
+        cv2.applyColorMap(shades[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1], np.uint8
+    )
     ramp = np.clip((levels / 255 - FAINT) / (1 - FAINT), 0, 1)
     return colours, (STRONGEST * ramp * (2 - ramp)).astype(np.float32)
 

@@ -24,9 +24,10 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
     """
     check_image(image)
     height, width = manifest.input_size
+    down, right = image.shape[0] / height, image.shape[1] / width
     # Beyond half the size, bilinear sampling leaves pixels out, and thin parts would alias away.
-    shrinks = image.shape[0] > 2 * height or image.shape[1] > 2 * width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    # Averaging over areas is for shrinking only: an enlarged side would come out in blocks.
+    method = cv2.INTER_AREA if max(down, right) > 2 and min(down, right) >= 1 else cv2.INTER_LINEAR
     resized = cv2.resize(image, (width, height), interpolation=method)
     tensor = np.empty((1, 3, height, width), np.float32)
     for channel, (mean, std) in enumerate(

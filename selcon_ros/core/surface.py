@@ -131,12 +131,20 @@ def connected_surface(depth: Floats, valid: Mask, heat: Floats, step: float) -> 
     return connected
 
 
+def _closed(part: Mask) -> NDArray[np.uint8]:
+    """Return `part` as 0 and 1 without its small holes: pixels whose depth is missing are of the part too."""
+    closed = np.empty(part.shape, np.uint8)
+    kernel = np.ones((5, 5), np.uint8)
+    cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_CLOSE, kernel, dst=closed)
+    return closed
+
+
 def middle(part: Mask, heat: Floats) -> Place:
     """Return the place of `part` [h, w] to grasp: hot, thick and near the centre of heat, so inside the part.
 
     The centre of heat itself may be outside: in the hole of a ring, or in the bend of a handle.
     """
-    thickness = cv2.distanceTransform(np.pad(part, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    thickness = cv2.distanceTransform(np.pad(_closed(part), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     warmth = np.where(part, heat / heat[part].max(), np.float32(0))
     weight = fourth_power(warmth)
     u, v = (np.arange(size, dtype=np.float32) for size in part.shape[::-1])
@@ -157,9 +165,9 @@ def nearby(points: Floats, part: Mask, place: Place) -> Floats:
     v0, u0 = max(place.v - reach, 0), max(place.u - reach, 0)
     box = (slice(v0, place.v + reach + 1), slice(u0, place.u + reach + 1))
     v, u = np.ogrid[: part[box].shape[0], : part[box].shape[1]]
-    disc = part[box] & ((u - place.u + u0) ** 2 + (v - place.v + v0) ** 2 <= reach**2)
-    labels = cv2.connectedComponents(disc.astype(np.uint8), connectivity=8)[1]
-    connected: Floats = points[box][labels == labels[place.v - v0, place.u - u0]]
+    disc = (u - place.u + u0) ** 2 + (v - place.v + v0) ** 2 <= reach**2
+    labels = cv2.connectedComponents(_closed(part[box]) * disc, connectivity=8)[1]
+    connected: Floats = points[box][(labels == labels[place.v - v0, place.u - u0]) & part[box]]
     return connected
 
 
@@ -211,9 +219,12 @@ def extent_across(
         return 0.0, 0.0
     runs = np.concatenate([[0], np.cumsum(np.diff(across) > GAP * spacing)])
     own = across[runs == runs[int(np.abs(across).argmin())]]
-    # Flying pixels at a depth edge would widen the part: one in fifty on each side may be one.
+    # Flying pixels at a depth edge would widen the part: one in fifty on each side may be one. What
+    # that cuts off a part without them is added again.
     spare = len(own) // 50
-    return min(float(own[spare]), 0.0), max(float(own[len(own) - 1 - spare]), 0.0)
+    low, high = float(own[spare]), float(own[len(own) - 1 - spare])
+    cut = (high - low) * spare / (len(own) - 2 * spare)
+    return min(low - cut, 0.0), max(high + cut, 0.0)
 
 
 def quaternion(axes: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -1,0 +1,241 @@
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selcon_ros.core.bundle import BundleFile, Manifest, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.errors import BundleError
+from support.bundles import colour_bundle, colour_manifest
+
+
+@pytest.fixture(params=["bundle", "bundle.zip"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return colour_bundle(tmp_path / request.param)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return colour_bundle(tmp_path / "bundle")
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    file = folder / "manifest.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    bundle = load_bundle(path)
+    assert replace(bundle.manifest, files={}) == colour_manifest()
+    assert bundle.manifest.files["model"].path == "model.onnx"
+    assert len(bundle.model) > 1000
+
+
+def test_folder_and_zip_of_it_are_the_same(tmp_path: Path, folder: Path) -> None:
+    """A .zip made by hand, of the folder or of what is in it."""
+    for prefix in ("", "anything/"):
+        with zipfile.ZipFile(tmp_path / "hand.zip", "w") as archive:
+            for file in folder.iterdir():
+                archive.write(file, prefix + file.name)
+        bundle = load_bundle(tmp_path / "hand.zip")
+        assert bundle.manifest == load_bundle(folder).manifest
+
+
+def test_equal_content_gives_an_equal_archive(tmp_path: Path) -> None:
+    first, second = (colour_bundle(tmp_path / name) for name in ("a.zip", "b.zip"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_further_files_are_kept_and_verified(tmp_path: Path, folder: Path) -> None:
+    manifest = replace(colour_manifest(), files={"int8": BundleFile("quantised/model.int8.onnx")})
+    out = tmp_path / "two"
+    write_bundle(out, manifest, {"model": b"one", "int8": b"two"})
+    assert load_bundle(out).files == {"model": b"one", "int8": b"two"}
+    (out / "quantised" / "model.int8.onnx").write_bytes(b"too")
+    with pytest.raises(BundleError, match="model.int8.onnx was changed"):
+        load_bundle(out)
+
+
+def test_writing_replaces_a_bundle_and_leaves_nothing_else(path: Path) -> None:
+    write_bundle(path, colour_manifest(), {"model": b"new"})
+    assert load_bundle(path).model == b"new"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["precious", "precious.zip", "precious.txt"])
+def test_writing_never_replaces_anything_else(tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    if name == "precious":
+        out.mkdir()
+        (out / "thesis.tex").write_text("years of work")
+    else:
+        out.write_text("years of work")
+    with pytest.raises(BundleError, match="left alone"):
+        write_bundle(out, colour_manifest(), {"model": b"new"})
+    kept = out / "thesis.tex" if out.is_dir() else out
+    assert kept.read_text() == "years of work"
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_failed_write_leaves_the_old_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_bundle(folder).manifest
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="no space"):
+            write_bundle(folder, colour_manifest(), {"model": b"new"})
+    assert load_bundle(folder).manifest == before
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name]
+
+
+def test_the_model_must_be_among_the_files(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"'model', got \['model.onnx'\]"):
+        write_bundle(tmp_path / "out", colour_manifest(), {"model.onnx": b"x"})
+
+
+def test_two_files_cannot_share_a_name(tmp_path: Path) -> None:
+    for name in ("model.onnx", "manifest.json"):
+        manifest = replace(colour_manifest(), files={"int8": BundleFile(name)})
+        with pytest.raises(BundleError, match="share a name"):
+            write_bundle(tmp_path / "out", manifest, {"model": b"x", "int8": b"y"})
+
+
+def test_missing_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no model bundle at .*nowhere"):
+        load_bundle(tmp_path / "nowhere")
+
+
+def test_missing_files(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    with pytest.raises(BundleError, match="model.onnx is missing"):
+        load_bundle(folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="manifest.json is missing"):
+        load_bundle(folder)
+
+
+def test_tampered_model(folder: Path) -> None:
+    model = folder / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[100] ^= 1
+    model.write_bytes(content)
+    with pytest.raises(BundleError, match="model.onnx was changed or damaged"):
+        load_bundle(folder)
+
+
+def test_a_model_without_a_hash_is_not_trusted(folder: Path) -> None:
+    edit(folder, lambda record: record["files"]["model"].update(sha256=""))
+    with pytest.raises(BundleError, match="manifest says nothing"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "a/../../secret", "..\\secret", "C:secret", "", "a\0b"]
+)
+def test_paths_cannot_leave_the_bundle(folder: Path, name: str) -> None:
+    (folder.parent / "secret").write_text("x")
+    edit(folder, lambda record: record["files"]["model"].update(path=name))
+    with pytest.raises(BundleError, match="must be a relative path inside the bundle"):
+        load_bundle(folder)
+
+
+def test_links_cannot_leave_the_bundle(folder: Path) -> None:
+    secret = folder.parent / "secret"
+    secret.write_bytes((folder / "model.onnx").read_bytes())
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").symlink_to(secret)
+    with pytest.raises(BundleError, match="leads out of the bundle"):
+        load_bundle(folder)
+
+
+def test_damaged_archives(tmp_path: Path) -> None:
+    path = colour_bundle(tmp_path / "b.zip")
+    content = path.read_bytes()
+    half, hole = content[: len(content) // 2], content[:200] + b"\0" * 50 + content[250:]
+    for damaged in (b"", b"not a zip", half, hole):
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match="b.zip"):
+            load_bundle(path)
+
+
+def test_an_archive_that_promises_too_much_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", b" " * (2 << 20))
+    with pytest.raises(BundleError, match="2097152 bytes, more than"):
+        load_bundle(path)
+
+
+def test_an_impossible_file_name_is_no_crash(folder: Path) -> None:
+    edit(folder, lambda record: record["files"]["model"].update(path="x" * 5000))
+    with pytest.raises(BundleError, match="File name too long|is missing"):
+        load_bundle(folder)
+
+
+def drop(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record.pop(name)
+
+
+def put(**values: object) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record.update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(format_version=2), "format_version must be 1.*got 2"),
+        (drop("format_version"), "format_version must be 1.*got None"),
+        (drop("name"), "name must be given"),
+        (put(description=7), "description must be text, got 7"),
+        (put(actions=[]), "actions must be a list of at least one"),
+        (put(actions="hold"), "actions must be a list, got 'hold'"),
+        (put(actions=["hold", "cut_with", "Cut with"]), "actions must be different names, got 'cut_"),
+        (put(actions=["hold", "_", "pour"]), "actions must be names"),
+        (put(input_size=[288]), "input_size must be .*got \\(288,\\)"),
+        (put(input_size=[288, -1]), "input_size must be"),
+        (put(input_size=[288, 384.5]), "input_size must be"),
+        (put(patch_grid=[18, 10**9]), "patch_grid must be"),
+        (put(normalisation={"mean": [0, 0, 0], "std": [1, 1]}), "normalisation.std must be three numbers"),
+        (put(normalisation={"mean": [0, 0, 0], "std": [1, 1, 0]}), "normalisation.std must be above zero"),
+        (put(normalisation={"mean": [0, 0, "x"], "std": [1, 1, 1]}), "normalisation.mean must be three"),
+        (put(calibration="sometimes"), "calibration must be continuous or .*got 'sometimes'"),
+        (put(gamma=1.5), "gamma must be a number from 0 to 1, got 1.5"),
+        (put(gamma=float("nan")), "gamma must be a number from 0 to 1, got nan"),
+        (put(confidence={"scale": [1], "offset": [0, 0, 0]}), "confidence.scale must be 3 numbers"),
+        (put(confidence=[1]), "confidence must be an object or null"),
+        (put(encoders={"clip": "ViT"}), "encoders.clip must be an object, got 'ViT'"),
+        (put(training=[]), "training must be an object"),
+        (put(files={}), "files must name 'model'"),
+        (put(files={"model": {"path": "model.onnx", "sha256": "abc"}}), "files.model.sha256 must be 64"),
+    ],
+)
+def test_each_wrong_field_is_named(
+    folder: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    edit(folder, change)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\xff"])
+def test_a_manifest_that_is_no_object(text: str) -> None:
+    with pytest.raises(BundleError, match="manifest.json"):
+        Manifest.from_json(text.encode("latin1"))
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    with pytest.raises(BundleError) as caught:
+        Manifest.from_json(json.dumps({"format_version": "x" * 10_000}))
+    assert len(str(caught.value)) < 200
+
+
+def test_the_default_bundle_is_in_the_package() -> None:
+    assert default_bundle_path().parts[-3:] == ("selcon_ros", "assets", "tabletop")

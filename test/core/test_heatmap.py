@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from selcon_ros.core.heatmap import confidence, minmax, refine, upsample
+from support.bundles import colour_manifest
+
+PARITY = Path(__file__).parents[1] / "data" / "parity" / "inference_seen.npz"
+MAPS = hnp.arrays(np.float32, (3, 4, 5), elements=st.floats(-1e6, 1e6, width=32))
+
+
+def test_refined_maps_are_the_authors() -> None:
+    """The reported output of the released code for its own CAM and similarity."""
+    stored = np.load(PARITY)
+    for image, label in enumerate(stored["labels"]):
+        cam = stored["cam_all"][image]
+        affinity = stored["clip_similarity_all"][image].reshape(cam.shape)
+        refined = refine(cam, affinity, "continuous", 0.6)[label]
+        wanted = stored["heatmap_refined"][image]
+        np.testing.assert_allclose(refined, wanted, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_the_three_calibrations() -> None:
+    cam = np.array([[[2.0, -1.0], [4.0, 8.0]]], np.float32)
+    affinity = np.array([[[0.0, 0.5], [0.25, 1.0]]], np.float32)
+    np.testing.assert_array_equal(refine(cam, affinity, "continuous", 0.4)[0], [[0, -0.5], [1, 8]])
+    np.testing.assert_array_equal(refine(cam, affinity, "binarized", 0.4)[0], [[0, -1], [0, 8]])
+    np.testing.assert_array_equal(refine(cam, affinity, "none", 0.4), cam)
+
+
+@given(MAPS)
+def test_minmax_scales_each_map_on_its_own(maps: np.ndarray) -> None:
+    scaled = minmax(maps)
+    assert scaled.dtype == np.float32
+    for own, out in zip(maps, scaled, strict=True):
+        assert out.min() == 0
+        assert out.max() == (1 if own.max() > own.min() else 0)
+
+
+@given(MAPS, st.integers(1, 70), st.integers(1, 70))
+def test_heatmaps_lie_in_0_to_1(maps: np.ndarray, height: int, width: int) -> None:
+    values = upsample(maps[0], height, width)
+    assert values.shape == (height, width) and values.dtype == np.float32
+    assert np.isfinite(values).all()
+    assert values.min() == 0
+    assert values.max() in (0, 1)
+
+
+def test_the_peak_stays_where_the_patch_is() -> None:
+    refined = np.zeros((18, 24), np.float32)
+    refined[3, 20] = 5
+    v, u = np.unravel_index(upsample(refined, 480, 640).argmax(), (480, 640))
+    assert (v * 18 // 480, u * 24 // 640) == (3, 20)
+
+
+def test_constant_maps_are_no_evidence() -> None:
+    assert not upsample(np.full((18, 24), 3, np.float32), 48, 64).any()
+
+
+def test_fitted_confidence_reads_the_activation_at_the_peak() -> None:
+    manifest = colour_manifest()
+    cam = np.zeros((3, 2, 2), np.float32)
+    cam[1, 0, 1], cam[1, 1, 0] = 0.75, 9.0
+    refined = np.zeros_like(cam)
+    refined[1, 0, 1] = 1.0
+    assert confidence(cam, refined, 1, manifest) == pytest.approx(1 / (1 + np.exp(-(8 * 0.75 - 4))))
+
+
+def test_confidence_without_a_fit_is_the_class_probability() -> None:
+    manifest = replace(colour_manifest(), confidence=None)
+    cam = np.stack([np.full((2, 2), value, np.float32) for value in (1.0, 2.0, 4.0)])
+    found = [confidence(cam, cam, index, manifest) for index in range(3)]
+    np.testing.assert_allclose(found, np.exp([1, 2, 4]) / np.exp([1, 2, 4]).sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+@given(maps=MAPS)
+def test_confidence_is_a_probability_whatever_the_maps(fitted: bool, maps: np.ndarray) -> None:
+    manifest = colour_manifest() if fitted else replace(colour_manifest(), confidence=None)
+    assert 0 <= confidence(maps, maps, 2, manifest) <= 1

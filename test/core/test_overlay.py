@@ -1,0 +1,74 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selcon_ros.core.errors import ImageError
+from selcon_ros.core.grasp import GraspPoint, Grasps, find
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.overlay import draw
+from support.shapes import CAMERA, heat_of
+
+
+def part() -> np.ndarray:
+    mask = np.zeros((480, 640), bool)
+    mask[200:260, 250:420] = True
+    return mask
+
+
+def test_only_the_hot_part_and_the_caption_change() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    before = image.copy()
+    heatmap = heat_of(part())
+    picture = draw(image, heatmap, find(heatmap))
+    assert picture.shape == image.shape and picture.dtype == np.uint8
+    np.testing.assert_array_equal(image, before)
+    changed = (picture != image).any(axis=-1)
+    assert changed[200:260, 250:420].mean() > 0.95
+    away = changed.copy()
+    away[150:310, 200:470] = False
+    assert away[40:].sum() == 0
+    assert away[:40, :300].any(), "the caption"
+
+
+def test_heat_is_red_and_the_grasp_is_marked() -> None:
+    image = np.full((480, 640, 3), 128, np.uint8)
+    heatmap = heat_of(part())
+    plain = draw(image, heatmap, [])
+    red, green, blue = (int(x) for x in plain[230, 300])
+    assert red > green + 50 and red > blue + 50
+    (grasp,) = find(heatmap, np.ones((480, 640), np.float32), CAMERA)
+    marked = draw(image, heatmap, [grasp])
+    u, v = (round(x) for x in grasp.pixel)
+    assert (marked[v, u] == (225, 29, 72)).all()
+    # White along the closing line, outside the point.
+    (u0, v0), (u1, v1) = grasp.jaws
+    halfway = (round((v1 + 2 * v0) / 3), round((u1 + 2 * u0) / 3))
+    assert (marked[halfway] > 200).all() and not (plain[halfway] > 200).all()
+
+
+def test_the_reason_for_no_grasp_is_written() -> None:
+    image = np.full((480, 640, 3), 128, np.uint8)
+    heatmap = heat_of(part(), confidence=0.2)
+    told = draw(image, heatmap, find(heatmap))
+    untold = draw(image, heatmap, [])
+    assert (told[30:60] != untold[30:60]).any()
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ImageError, match=r"\(480, 600\)"):
+        draw(np.zeros((480, 600, 3), np.uint8), heat_of(part()), [])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(1, 50), st.integers(1, 50), st.text(max_size=30), st.floats(-1e9, 1e9), st.floats(-1e9, 1e9),
+)
+def test_any_size_name_and_place_can_be_drawn(height: int, width: int, name: str, u: float, v: float) -> None:
+    values = np.random.default_rng(0).random((height, width), np.float32)
+    grasp = GraspPoint((u, v), 1.0, jaws=((u, v), (v, u)))
+    heatmap = Heatmap(name, values, math.nan)
+    picture = draw(np.zeros((height, width, 3), np.uint8), heatmap, Grasps([grasp]))
+    assert picture.shape == (height, width, 3)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selcon_ros.core.surface import extent_across, grasp_axes, quaternion
+from support.shapes import matrix
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_quaternions_of_any_rotation(seed: int) -> None:
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    rotation *= np.sign(np.linalg.det(rotation))
+    np.testing.assert_allclose(matrix(quaternion(rotation)), rotation, atol=1e-9)
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
+def test_quaternions_of_half_turns(signs: tuple[int, int, int]) -> None:
+    np.testing.assert_allclose(matrix(quaternion(np.diag(signs).astype(float))), np.diag(signs), atol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 3))
+def test_axes_are_a_right_handed_frame_whatever_the_points(seed: int, count: int, flat: int) -> None:
+    """Also for points on a plane, on a line, and all in one place."""
+    random = np.random.default_rng(seed)
+    points = random.normal(size=(count, 3))
+    points[:, :flat] = 0
+    ray = random.normal(size=3)
+    axes = grasp_axes((points @ np.linalg.qr(random.normal(size=(3, 3)))[0]).astype(np.float32), ray)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-6)
+    assert np.linalg.det(axes) == pytest.approx(1)
+    assert axes[:, 2] @ ray >= -1e-9
+
+
+def rod(direction: np.ndarray, thickness: float) -> np.ndarray:
+    random = np.random.default_rng(0)
+    points = random.uniform(-0.05, 0.05, (200, 1)) * direction + random.normal(0, thickness, (200, 3))
+    return points.astype(np.float32)
+
+
+def test_a_rod_without_a_normal_is_approached_along_the_view() -> None:
+    axes = grasp_axes(rod(np.array([1.0, 0, 0]), 0.001), np.array([0.2, 0.0, 1.0]))
+    np.testing.assert_allclose(axes[:, 2], [0, 0, 1], atol=0.05)
+    np.testing.assert_allclose(np.abs(axes[:, 0]), [0, 1, 0], atol=0.05)
+
+
+def test_a_rod_seen_from_its_end_is_approached_from_above() -> None:
+    axes = grasp_axes(rod(np.array([0.0, 0, 1]), 0.001), np.array([0.0, 0.0, 1.0]))
+    np.testing.assert_allclose(axes[:, 2], [0, 1, 0], atol=0.05)
+
+
+def test_a_round_region_closes_horizontally() -> None:
+    random = np.random.default_rng(0)
+    points = random.normal(size=(500, 3)).astype(np.float32) * (1, 1, 0.05)
+    axes = grasp_axes(points.astype(np.float32), np.array([0.0, 0.0, 1.0]))
+    np.testing.assert_allclose(axes[:, 0], [1, 0, 0], atol=0.1)
+
+
+def test_the_extent_ends_at_a_gap() -> None:
+    x = np.concatenate([np.arange(-10, 21), np.arange(40, 60)]).astype(np.float32)
+    points = np.stack([x, 0 * x, 0 * x], axis=1)
+    low, high = extent_across(points, np.zeros(3, np.float32), np.eye(3), thickness=4, spacing=1)
+    assert (low, high) == pytest.approx((-10, 20), abs=0.5)
+
+
+def test_the_extent_is_measured_beside_the_centre_only() -> None:
+    x, y = np.meshgrid(np.arange(-30, 31), np.arange(-30, 31))
+    cross = (np.abs(x) <= 5) | (np.abs(y) >= 20)
+    points = np.stack([x[cross], y[cross], 0 * x[cross]], axis=1).astype(np.float32)
+    low, high = extent_across(points, np.zeros(3, np.float32), np.eye(3), thickness=5, spacing=1)
+    assert (low, high) == pytest.approx((-5, 5), abs=0.5)
+    assert extent_across(points[:0], np.zeros(3, np.float32), np.eye(3), 5, 1) == (0, 0)

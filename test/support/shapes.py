@@ -1,0 +1,84 @@
+"""Depth images of simple solids with known surfaces, and heatmaps as blurred as a network's."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.heatmap import Heatmap, upsample
+
+CAMERA = Intrinsics(600.0, 600.0, 319.5, 239.5, 640, 480)
+
+
+def rays(camera: Intrinsics = CAMERA) -> np.ndarray:
+    """Return the viewing rays [H, W, 3] with z = 1."""
+    u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u, float)], axis=-1)
+
+
+@dataclass
+class Table:
+    """A table seen from above at `tilt` radians from straight down, `distance` metres along the optical axis."""
+
+    tilt: float = 0.7
+    distance: float = 0.7
+
+    @property
+    def up(self) -> np.ndarray:
+        return np.array([0.0, -np.sin(self.tilt), -np.cos(self.tilt)])
+
+    @property
+    def origin(self) -> np.ndarray:
+        return np.array([0.0, 0.0, self.distance])
+
+    def axes(self, yaw: float) -> np.ndarray:
+        """Return columns [3, 3]: two directions in the table turned by `yaw`, and up."""
+        right = np.array([1.0, 0.0, 0.0])
+        away = np.cross(self.up, right)
+        first = np.cos(yaw) * right + np.sin(yaw) * away
+        return np.stack([first, np.cross(self.up, first), self.up], axis=1)
+
+    def depth(self) -> np.ndarray:
+        return (self.up @ self.origin) / (rays() @ self.up)
+
+
+def box_depth(centre: np.ndarray, axes: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the depth [H, W] of a box (infinite where the ray misses it)."""
+    directions = rays() @ axes
+    start = -centre @ axes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (-size / 2 - start) / directions, (size / 2 - start) / directions
+    enter = np.minimum(first, second).max(axis=-1)
+    leave = np.maximum(first, second).min(axis=-1)
+    return np.where((enter < leave) & (enter > 0), enter, np.inf)
+
+
+def ring_depth(centre: np.ndarray, axes: np.ndarray, inner: float, outer: float) -> np.ndarray:
+    """Return the depth [H, W] of a flat ring in the plane of the first two axes."""
+    normal = axes[:, 2]
+    depth = (normal @ centre) / (rays() @ normal)
+    radius = np.linalg.norm(rays() * depth[..., None] - centre, axis=-1)
+    return np.where((radius > inner) & (radius < outer) & (depth > 0), depth, np.inf)
+
+
+def heat_of(mask: np.ndarray, confidence: float = 0.9, action: str = "hold") -> Heatmap:
+    """Return a heatmap with the resolution of a network's patches: the share of the mask in each of 18 x 24."""
+    patches = cv2.resize(mask.astype(np.float32), (24, 18), interpolation=cv2.INTER_AREA)
+    return Heatmap(action, upsample(patches, *mask.shape), confidence)
+
+
+def matrix(orientation: tuple[float, float, float, float]) -> np.ndarray:
+    """Return the rotation matrix [3, 3] of a quaternion (x, y, z, w)."""
+    x, y, z, w = orientation
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ])
+
+
+def angle(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the angle between two lines in degrees, 0 to 90."""
+    cosine = abs(first @ second) / np.linalg.norm(first) / np.linalg.norm(second)
+    return float(np.degrees(np.arccos(min(1.0, cosine))))
