@@ -18,9 +18,9 @@ from selcon_ros.recording import read_recording
 
 NODE_NOTES = [
     "Camera message to heatmap message: `selcon play` publishes the recording at the rate given as raw "
-    "images with depth, the node is a process of its own, a third one subscribes; all on the cores named above. "
-    "The time runs from the stamp that the player puts on a frame just before it publishes it, until the "
-    "heatmap's bytes are in the subscriber.",
+    "images with depth, the node is a process of its own, a third one subscribes; all on the cores named "
+    "above. The time runs from the stamp that the player puts on a frame just before it publishes it, until "
+    "the heatmap's bytes are in the subscriber.",
     "Overhead beyond inference: the node's own median over its last answers of the time from the worker's "
     "start until the heatmap is published, less the time in the engine: decoding, resizing, refining, "
     "upsampling and publishing.",

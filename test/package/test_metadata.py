@@ -1,0 +1,56 @@
+"""What package.xml, setup.py and the sources say of the package agrees."""
+
+import ast
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import selcon_ros
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+def setup_arguments() -> dict[str, ast.expr]:
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    call = next(
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setup"
+    )
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+
+
+def test_one_version_everywhere() -> None:
+    stated = ast.literal_eval(setup_arguments()["version"])
+    assert MANIFEST.findtext("version") == stated == selcon_ros.__version__
+
+
+def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
+    assert MANIFEST.get("format") == "3"
+    assert MANIFEST.findtext("export/build_type") == "ament_python"
+    assert MANIFEST.findtext("license") == "Apache-2.0"
+    licence = MANIFEST.find("license")
+    assert licence is not None and (ROOT / licence.get("file", "")).is_file()
+    assert (ROOT / "resource" / "selcon_ros").is_file()
+
+
+def test_every_ros_package_imported_is_a_dependency() -> None:
+    declared = {element.text for element in MANIFEST.findall("exec_depend")}
+    ros = {"rclpy", "ament_index_python", "std_srvs", "lifecycle_msgs", "launch", "launch_ros"}
+    used = set()
+    for path in [*(ROOT / "selcon_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            tops = {name.split(".")[0] for name in names}
+            used |= {top for top in tops if top in ros or top.endswith(("_msgs", "_interfaces"))}
+    assert "rclpy" in used
+    assert used <= declared, f"package.xml lacks {sorted(used - declared)}"
+
+
+def test_tests_require_is_not_used() -> None:
+    # colcon runs no test at all where setup.py has it, and reports success.
+    assert "tests_require" not in setup_arguments()
