@@ -9,6 +9,7 @@ import selcon_training  # noqa: F401 - makes torchvision importable before timm 
 import open_clip  # isort: skip
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
+from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
 from selcon_training.encoders import DenseClip, PartEncoder
@@ -17,8 +18,13 @@ from selcon_training.model import SelconNet
 ACTIONS = ["cut_with", "hold", "pour"]
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 OPEN_CLIP_TOWER = {"image_size": 224, "layers": 3, "width": 64, "patch_size": 16, "head_width": 32}
-TIMM_TOWER = {"timm_model_name": "test_vit", "timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear",
-              "image_size": 160}  # fmt: skip
+TIMM_TOWER = {
+    "timm_model_name": "test_vit",
+    "timm_model_pretrained": False,
+    "timm_pool": "avg",
+    "timm_proj": "linear",
+    "image_size": 160,
+}
 
 
 def tokenizer() -> Any:
@@ -38,8 +44,19 @@ def timm_clip_model(pool: str = "avg") -> CustomTextCLIP:
 
 def vit(**options: Any) -> VisionTransformer:
     """Return a small timm ViT of patch 16 at 224 pixels."""
-    defaults: dict[str, Any] = {"img_size": 224, "embed_dim": 48, "depth": 3, "num_heads": 3, "num_classes": 0}
+    defaults: dict[str, Any] = {
+        "img_size": 224,
+        "embed_dim": 48,
+        "depth": 3,
+        "num_heads": 3,
+        "num_classes": 0,
+    }
     return VisionTransformer(**(defaults | options)).eval()
+
+
+def named_vit() -> VisionTransformer:
+    """Return timm's smallest ViT, which `load_dino` finds by the name "test_vit"."""
+    return create_model("test_vit", num_classes=0).eval()
 
 
 def small_net(

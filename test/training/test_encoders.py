@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from support import nets
 
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, load_clip, load_dino, weights_digest
 from selcon_training.errors import EncoderError
+from support import nets
 
 SIZES = [(224, 224), (288, 384)]
 
@@ -19,7 +19,9 @@ def _seed():
 
 
 def last_qkv(trunk, images):
-    """Run the whole timm model and return its last block's query, key and value [B, heads, N, d] by a hook."""
+    """Run the whole timm model and return its last block's query, key and value [B, heads, N, d] by a
+    hook.
+    """
     caught = []
     attention = trunk.blocks[-1].attn
     handle = attention.qkv.register_forward_hook(lambda module, inputs, output: caught.append(output))
@@ -95,7 +97,9 @@ def test_dense_clip_resizes_positions_as_open_clip_does():
 
     model = nets.clip_model()
     encoder = DenseClip(copy.deepcopy(model), (288, 384), tokenizer=nets.tokenizer())
-    larger = nets.CLIP(24, nets.OPEN_CLIP_TOWER | {"image_size": (288, 384)}, nets.TEXT, quick_gelu=True).eval()
+    larger = nets.CLIP(
+        24, nets.OPEN_CLIP_TOWER | {"image_size": (288, 384)}, nets.TEXT, quick_gelu=True
+    ).eval()
     state = model.state_dict()
     resize_pos_embed(state, larger)
     larger.load_state_dict(state)
@@ -158,7 +162,7 @@ def test_models_of_other_kinds_are_refused_by_name():
 def test_loading_from_files_is_strict_and_fingerprinted(tmp_path):
     from safetensors.torch import save_file
 
-    source = nets.timm_create("test_vit", num_classes=0)
+    source = nets.named_vit()
     save_file(source.state_dict(), tmp_path / "a.safetensors")
     torch.save(source.state_dict(), tmp_path / "a.pt")
     digest = weights_digest(source)

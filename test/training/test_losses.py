@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.parity import numbers, relative
 
 from selcon_training.losses import pixel_loss, prototypical_loss
 from selcon_training.losses.pixel import positive_set
+from support.parity import numbers, relative
 
 TOLERANCE = 1e-4
 
@@ -34,7 +34,9 @@ def test_prototypical_loss_and_gradients_are_the_authors(case):
 def test_pixel_loss_and_gradients_are_the_authors(case, variant, suffix):
     data = numbers(f"pixel_loss_{case}")
     features = data["features"].requires_grad_()
-    loss = pixel_loss(features, data["ego_similarity"], data["exo_similarity"], data["gamma"], variant=variant)
+    loss = pixel_loss(
+        features, data["ego_similarity"], data["exo_similarity"], data["gamma"], variant=variant
+    )
     loss.backward()
     assert loss.item() == pytest.approx(data["loss" + suffix], rel=TOLERANCE)
     assert relative(features.grad, data["grad" + suffix]) < TOLERANCE
@@ -105,10 +107,14 @@ def by_hand(ego, exo, labels, reliable, maps, tau, tau0):
     def pooled(z, m):
         return norm((z * m).mean(dim=(1, 2)))
 
-    entries = [("ego", b, labels[b], pooled(ego[b], ego_positive[b]), pooled(ego[b], ego_negative[b]))
-               for b in range(len(ego))]  # fmt: skip
-    entries += [("exo", i, labels[i // views], pooled(exo[i], exo_positive[i]), pooled(exo[i], exo_negative[i]))
-                for i in range(len(exo))]  # fmt: skip
+    entries = []
+    for b in range(len(ego)):
+        entries.append(
+            ("ego", b, labels[b], pooled(ego[b], ego_positive[b]), pooled(ego[b], ego_negative[b]))
+        )
+    for i in range(len(exo)):
+        label = labels[i // views]
+        entries.append(("exo", i, label, pooled(exo[i], exo_positive[i]), pooled(exo[i], exo_negative[i])))
     total = 0.0
     for b in range(len(ego)):
         anchor = pooled(ego[b], anchor_map[b]) if reliable[b] else norm(ego[b].mean(dim=(1, 2)))

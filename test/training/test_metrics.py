@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from support.parity import FOLDER
 
 from selcon_training.metrics import kld, nss, prepare_prediction, prepare_truth, sim
+from support.parity import FOLDER
 
 
 def test_metrics_are_the_authors():

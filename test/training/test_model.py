@@ -7,9 +7,10 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
-from support import nets
 
+from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_training import export
 from selcon_training.checkpoint import load_model, save_model
@@ -17,6 +18,7 @@ from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_din
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.model import SelconNet
 from selcon_training.prompts import action_prompt, person_prompt
+from support import nets
 
 RECTANGLE = (64, 96)
 
@@ -69,7 +71,7 @@ def loaded_net(folder, random=False):
     clip_file, dino_file = folder / "clip.safetensors", folder / "dino.safetensors"
     torch.manual_seed(1)
     save_file(nets.clip_model().state_dict(), clip_file)
-    save_file(nets.timm_create("test_vit", num_classes=0).state_dict(), dino_file)
+    save_file(nets.named_vit().state_dict(), dino_file)
     clip = load_clip({"name": name, "weights": None if random else str(clip_file)}, RECTANGLE)
     dino = load_dino({"name": "test_vit", "weights": None if random else str(dino_file)}, RECTANGLE)
     return SelconNet(clip, dino, nets.ACTIONS).eval()
@@ -89,14 +91,16 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path, kind):
         torch.testing.assert_close(ours, theirs)
     assert meta == {"epochs": 3} and again.actions == nets.ACTIONS
     assert again.encoders_trainable is (kind == "trained")
-    stored = any(key.startswith(("clip.", "dino.")) for key in load_file(tmp_path / "run" / "model.safetensors"))
+    stored = any(
+        key.startswith(("clip.", "dino.")) for key in load_file(tmp_path / "run" / "model.safetensors")
+    )
     assert stored is (kind != "frozen")
 
 
 def test_other_encoder_weights_than_those_trained_with_are_refused(tmp_path):
     net = loaded_net(tmp_path)
     save_model(tmp_path / "run", net)
-    save_file(nets.timm_create("test_vit", num_classes=0).state_dict(), tmp_path / "dino.safetensors")
+    save_file(nets.named_vit().state_dict(), tmp_path / "dino.safetensors")
     with pytest.raises(EncoderError, match="digest"):
         load_model(tmp_path / "run")
 
@@ -119,7 +123,10 @@ def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
         load_model(run)
 
     save_file(state, run / "model.safetensors")
-    for change, message in [({"format_version": 9}, "format_version is 9"), ({"encoders": {}}, "not a complete")]:
+    for change, message in [
+        ({"format_version": 9}, "format_version is 9"),
+        ({"encoders": {}}, "not a complete"),
+    ]:
         (run / "model.json").write_text(json.dumps(description | change))
         with pytest.raises(CheckpointError, match=message):
             load_model(run)
@@ -156,7 +163,9 @@ def test_an_exported_bundle_gives_what_torch_gives(tmp_path, timm_tower):
 def test_the_graph_is_lean(tmp_path):
     net = nets.small_net((64, 64))
     operators = [node.op_type for node in onnx.load_from_string(export.export_graph(net)).graph.node]
-    assert operators.count("Softmax") == 2 + 2 + 1  # whole blocks of both encoders, and ClearCLIP's last attention
+    assert (
+        operators.count("Softmax") == 2 + 2 + 1
+    )  # whole blocks of both encoders, and ClearCLIP's last attention
     assert not {"If", "Loop", "Einsum", "Sqrt"} & set(operators)
 
 
@@ -176,3 +185,41 @@ def test_a_wrong_graph_is_never_written(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="'cam' deviates"):
         export.export_bundle(net, tmp_path / "bundle", name="x", description="", licence="")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_the_command_exports_a_checkpoint_with_what_its_training_said(tmp_path):
+    meta = {
+        "name": "kitchen",
+        "description": "A test.",
+        "licence": "Apache-2.0",
+        "calibration": "none",
+        "gamma": 0.5,
+        "confidence": {"scale": [1, 2, 3], "offset": [0, 0, -1]},
+        "training": {"epochs": 3},
+        "metrics": {"kld": 1.5},
+    }
+    save_model(tmp_path / "run", loaded_net(tmp_path), meta)
+    arguments = ["export", str(tmp_path / "run"), "--out", str(tmp_path / "bundle.zip"), "--licence", "MIT"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "kitchen, 3 actions, input 96x64" in result.output
+    manifest = load_bundle(tmp_path / "bundle.zip").manifest
+    assert manifest.licence == "MIT" and manifest.description == "A test." and manifest.calibration == "none"
+    assert manifest.confidence.scale == (1, 2, 3) and manifest.metrics == {"kld": 1.5}
+    assert manifest.encoders["dino"].name == "test_vit" and len(manifest.encoders["dino"].sha256) == 64
+    save_model(tmp_path / "bare", loaded_net(tmp_path))
+    bare = CliRunner().invoke(
+        main, ["export", str(tmp_path / "bare"), "--out", str(tmp_path / "b"), "--json"]
+    )
+    assert json.loads(bare.stdout)["name"] == "bare"
+
+
+def test_exporting_what_is_no_checkpoint_is_one_line(tmp_path):
+    result = CliRunner().invoke(main, ["export", str(tmp_path), "--out", str(tmp_path / "b")])
+    assert result.exit_code == 1 and "model.json is missing" in result.output
+
+
+def test_a_damaged_confidence_fit_is_named(tmp_path):
+    save_model(tmp_path / "run", loaded_net(tmp_path), {"confidence": {"scale": [1]}})
+    with pytest.raises(CheckpointError, match="confidence fit is damaged"):
+        export.export_checkpoint(tmp_path / "run", tmp_path / "b")

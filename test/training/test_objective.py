@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from support import nets
 
 from selcon_training.errors import ObjectiveError
 from selcon_training.maps import local_mean
 from selcon_training.model import Features
 from selcon_training.objective import WeakObjectiveConfig, object_maps, weak_losses
 from selcon_training.part_discovery import discover
+from support import nets
 
 SIZE, GRID = (64, 96), (4, 6)
 PAPER = WeakObjectiveConfig()
@@ -75,7 +75,9 @@ def test_cross_entropy_is_on_the_mean_cam_of_both_views(net):
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_degenerate_batches_are_finite(net, first_epoch, labels, constant, alpha):
     for variant, negative in (("paper", "relu"), ("official", "minmax")):
-        config = WeakObjectiveConfig(alpha=alpha, pixel_variant=variant, negative_cam=negative, piou="corrected")
+        config = WeakObjectiveConfig(
+            alpha=alpha, pixel_variant=variant, negative_cam=negative, piou="corrected"
+        )
         run(net, labels, config, first_epoch, constant, views=1 if len(labels) == 3 else 2)
 
 
@@ -101,7 +103,10 @@ def test_a_detached_cam_gets_no_gradient_from_the_prototypes(net):
     def classifier_gradient(kind):
         config = WeakObjectiveConfig(lambda_pixel=0, negative_cam=kind)
         whole = run(net, [0, 1], config)[1]["classifier.weight"].clone()
-        return whole - run(net, [0, 1], WeakObjectiveConfig(lambda_proto=0, lambda_pixel=0))[1]["classifier.weight"]
+        return (
+            whole
+            - run(net, [0, 1], WeakObjectiveConfig(lambda_proto=0, lambda_pixel=0))[1]["classifier.weight"]
+        )
 
     assert classifier_gradient("minmax").abs().max() < 1e-6
     assert classifier_gradient("relu").abs().max() > 1e-5
@@ -115,7 +120,9 @@ def test_object_maps_follow_the_method(net):
         torch.testing.assert_close(ego_map[b], torch.einsum("dhw,d->hw", ego.patches[b], text))
         for index in range(3 * b, 3 * b + 3):
             near = local_mean(torch.einsum("dhw,d->hw", exo.patches[index], person)[None])[0]
-            torch.testing.assert_close(exo_map[index], near * torch.einsum("dhw,d->hw", exo.patches[index], text))
+            torch.testing.assert_close(
+                exo_map[index], near * torch.einsum("dhw,d->hw", exo.patches[index], text)
+            )
 
 
 def test_the_same_generator_gives_the_same_losses(net):
@@ -124,7 +131,9 @@ def test_the_same_generator_gives_the_same_losses(net):
 
 
 def test_a_loss_with_weight_zero_is_not_computed(net, monkeypatch):
-    monkeypatch.setattr("selcon_training.objective.discover", lambda *a, **k: pytest.fail("part discovery ran"))
+    monkeypatch.setattr(
+        "selcon_training.objective.discover", lambda *a, **k: pytest.fail("part discovery ran")
+    )
     losses, _ = run(net, [0, 1], WeakObjectiveConfig(lambda_proto=0))
     assert losses["prototypical"] == 0 and losses["pixel"] > 0
     losses, _ = run(net, [0, 1], contrastive=False)
@@ -155,9 +164,20 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
 
 @pytest.mark.parametrize(
     "bad",
-    [{"gamma": 1.5}, {"alpha": -1}, {"clusters": 0}, {"tau": 0}, {"tau0": 0}, {"lambda_proto": -1},
-     {"lambda_pixel": -1}, {"piou": "other"}, {"pixel_variant": "x"}, {"negative_cam": "x"}, {"warm_up_epochs": -1}],
-)  # fmt: skip
+    [
+        {"gamma": 1.5},
+        {"alpha": -1},
+        {"clusters": 0},
+        {"tau": 0},
+        {"tau0": 0},
+        {"lambda_proto": -1},
+        {"lambda_pixel": -1},
+        {"piou": "other"},
+        {"pixel_variant": "x"},
+        {"negative_cam": "x"},
+        {"warm_up_epochs": -1},
+    ],
+)
 def test_bad_settings_are_named(bad):
     with pytest.raises(ObjectiveError, match=f"objective.{next(iter(bad))}"):
         WeakObjectiveConfig(**bad)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.parity import numbers, relative
 
 from selcon_training.kmeans import kmeans
 from selcon_training.maps import local_mean, minmax
 from selcon_training.part_discovery import discover, hard_masks, piou_scores, selection
 from selcon_training.saliency import saliency_map, saliency_mask
+from support.parity import numbers, relative
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,9 @@ def test_selection_centroids_saliency_and_scores_are_the_authors(planted):
     assert torch.equal(saliency_mask(saliency)[0].float(), planted["attention_mask"])
     masks = hard_masks(planted["ego_part_similarity"].reshape(1, 3, 14, 14))
     attention = planted["attention_mask"][None] > 0
-    torch.testing.assert_close(piou_scores(masks, attention, "locate")[0], planted["piou_locate"], rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        piou_scores(masks, attention, "locate")[0], planted["piou_locate"], rtol=1e-4, atol=0
+    )
     torch.testing.assert_close(
         piou_scores(masks, attention, "corrected")[0], planted["piou_corrected"], rtol=1e-4, atol=0
     )
@@ -61,7 +63,9 @@ def test_one_sample_of_a_batch_does_not_touch_another(planted):
     activation, ego, exo, saliency = planted_inputs(planted, copies=3)
     activation[1] = 0.5  # a constant map selects nothing
     saliency[2] = 0  # no object: every candidate misses it
-    parts = discover(activation, ego, exo, saliency, piou="corrected", generator=torch.Generator().manual_seed(0))
+    parts = discover(
+        activation, ego, exo, saliency, piou="corrected", generator=torch.Generator().manual_seed(0)
+    )
     alone = discover(*planted_inputs(planted), piou="corrected", generator=torch.Generator().manual_seed(0))
     assert parts.reliable.tolist() == [True, False, False]
     assert parts.score[1] == 0
@@ -101,7 +105,9 @@ def test_kmeans_ends_in_a_fixed_point_and_repeats_itself(seed, sets, count, clus
             continue
         nearest = torch.cdist(mine, centroids[row]).argmin(dim=1)
         for cluster in nearest.unique():
-            torch.testing.assert_close(centroids[row, cluster], mine[nearest == cluster].mean(dim=0), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(
+                centroids[row, cluster], mine[nearest == cluster].mean(dim=0), rtol=1e-3, atol=1e-4
+            )
 
 
 def test_the_local_mean_uses_neighbours_inside_the_map_only():

@@ -24,17 +24,22 @@ _DESCRIPTION = "model.json"
 
 
 def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = None) -> None:
-    """Write `net` into `folder`; `meta` is any JSON-able description (training data, metrics) that `load_model` gives back.
+    """Write `net` into `folder`; `meta` is any JSON-able description (training data, metrics) that
+    `load_model` gives back.
 
     Both encoders must come from `load_clip` and `load_dino`, so that they can be built again by name.
     """
     if net.clip.spec is None or net.dino.spec is None:
-        raise CheckpointError("encoders must be made by load_clip and load_dino for a checkpoint to name them")
+        raise CheckpointError(
+            "encoders must be made by load_clip and load_dino for a checkpoint to name them"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     random = net.clip.spec.weights is None or net.dino.spec.weights is None  # nobody could load those again
     whole = net.encoders_trainable or random
-    state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)}
+    state = {
+        k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)
+    }
     description = {
         "format_version": FORMAT_VERSION,
         "actions": net.actions,
@@ -56,8 +61,9 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
 def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
-    Raises CheckpointError for a missing or damaged file and for weights that do not fit, listing the keys; EncoderError
-    where a frozen encoder's weights are not to be had or are others than those it was trained with.
+    Raises CheckpointError for a missing or damaged file and for weights that do not fit, listing the keys;
+    EncoderError where a frozen encoder's weights are not to be had or are others than those it was trained
+    with.
     """
     folder = Path(folder)
     description = _read_description(folder)

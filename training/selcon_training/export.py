@@ -1,12 +1,12 @@
 """From a trained network to the ONNX graph and the bundle that a robot loads.
 
-Text features are constants of the graph, encoders and heads are one graph, and nothing that inference does not need is in
-it. The graph is compared with the network before anything is written.
+Text features are constants of the graph, encoders and heads are one graph, and nothing that inference does
+not need is in it. The graph is compared with the network before anything is written.
 """
 
 from __future__ import annotations
 
-import io
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,17 @@ from torch import Tensor, nn
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
 from selcon_ros.core.manifest import Calibration
+from selcon_training.checkpoint import load_model
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.attention import spelled_out
-from selcon_training.errors import ExportError
+from selcon_training.errors import CheckpointError, ExportError
 from selcon_training.model import SelconNet
 
 TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
 OPSET = 17
 OUTPUTS = ("cam", "affinity")
 INTERMEDIATES = ("keys", "patches", "attention")
+_FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence", "training", "metrics")
 
 
 class _Graph(nn.Module):
@@ -51,7 +53,8 @@ def export_graph(net: SelconNet, intermediates: bool = False) -> bytes:
 
     Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and `affinity` float32 [1, C, gh, gw].
     `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw] and `attention` [1, heads, gh, gw].
-    Raises ExportError if ONNX Runtime's outputs deviate from torch's by more than 1e-4 of their largest value.
+    Raises ExportError if ONNX Runtime's outputs deviate from torch's by more than 1e-4 of their largest
+    value.
     """
     was_training, device = net.training, net.text_action.device
     net.eval().cpu()
@@ -80,10 +83,11 @@ def export_bundle(
     metrics: dict[str, Any] | None = None,
     intermediates: bool = False,
 ) -> Manifest:
-    """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return its manifest.
+    """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return
+    its manifest.
 
-    The keywords are the manifest's fields of the same name; the rest of it is read from the network. Raises ExportError
-    before anything is written if the graph is wrong.
+    The keywords are the manifest's fields of the same name; the rest of it is read from the network. Raises
+    ExportError before anything is written if the graph is wrong.
     """
     manifest = Manifest(
         name=name,
@@ -102,22 +106,52 @@ def export_bundle(
     return write_bundle(out, manifest, {"model": export_graph(net, intermediates)})
 
 
+def export_checkpoint(folder: Path, out: Path, **overrides: Any) -> Manifest:
+    """Export the checkpoint in `folder` as `export_bundle` does.
+
+    Manifest fields come from the meta it was saved with; `overrides` that are not None replace them.
+    """
+    net, meta = load_model(folder)
+    fields = {key: meta.get(key) for key in _FIELDS} | {k: v for k, v in overrides.items() if v is not None}
+    fields = {key: value for key, value in fields.items() if value is not None}
+    if isinstance(fields.get("confidence"), dict):
+        try:
+            fit = fields["confidence"]
+            fields["confidence"] = ConfidenceFit(tuple(fit["scale"]), tuple(fit["offset"]))
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{folder}: its confidence fit is damaged: {fields['confidence']!r}"
+            ) from error
+    fields.setdefault("name", Path(folder).resolve().name)
+    fields.setdefault("description", f"Trained for {', '.join(net.actions)}.")
+    fields.setdefault("licence", "not stated")
+    return export_bundle(net, out, **fields)
+
+
 def _encoder(encoder: DenseClip | PartEncoder) -> Encoder:
     return Encoder(encoder.name, (encoder.spec.sha256 or "") if encoder.spec else "")
 
 
 def _trace(graph: nn.Module, image: Tensor, names: list[str]) -> bytes:
-    stream = io.BytesIO()
-    with torch.no_grad(), spelled_out(graph), warnings.catch_warnings():
-        # The tracer warns of every shape that becomes a constant; the input size is fixed, so they are meant to.
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The tracer warns of every shape that becomes a constant: the input size is fixed, so they are meant
+        # to.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
-        torch.onnx.export(
-            graph, (image,), stream, input_names=["image"], output_names=names, opset_version=OPSET,
-            dynamo=False, do_constant_folding=True,
-        )  # fmt: skip
-    model = onnx.load_from_string(stream.getvalue())
+        file = Path(folder) / "model.onnx"
+        with torch.no_grad(), spelled_out(graph):
+            torch.onnx.export(
+                graph,
+                (image,),
+                str(file),
+                input_names=["image"],
+                output_names=names,
+                opset_version=OPSET,
+                dynamo=False,
+                do_constant_folding=True,
+            )
+        model = onnx.load(file)
     onnx.checker.check_model(model)
     model.doc_string = ""
     return bytes(model.SerializeToString())
@@ -130,7 +164,9 @@ def _compare(graph: nn.Module, content: bytes, image: Tensor, names: list[str]) 
     given = session.run(names, {"image": image.numpy()})
     for output, ours, theirs in zip(names, given, expected, strict=True):
         if ours.shape != theirs.shape:
-            raise ExportError(f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}")
+            raise ExportError(
+                f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}"
+            )
         deviation = float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
         if not deviation <= TOLERANCE:  # NaN counts as a deviation
             raise ExportError(

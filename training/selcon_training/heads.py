@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 
 class View(NamedTuple):
-    """What the heads give for one view. `cam` [B, C, h, w] are logits; `prototype` and `pixel` [B, D, h, w] or None."""
+    """What the heads give for one view. `cam` [B, C, h, w] are logits; `prototype` and `pixel` [B, D, h, w]
+    or None.
+    """
 
     cam: Tensor
     prototype: Tensor | None
@@ -39,7 +41,9 @@ class Heads(nn.Module):
         return View(self.classifier(x), self.prototype_projection(x), self.pixel_projection(x))
 
     def exo(self, parts: Tensor) -> View:
-        """Return CAM and F̃ of exocentric descriptors [B, D, h, w]; exocentric images have no pixel branch."""
+        """Return CAM and F̃ of exocentric descriptors [B, D, h, w]; exocentric images have no pixel
+        branch.
+        """
         x = self.exo_projection(self._mlp(parts))
         return View(self.classifier(x), self.prototype_projection(x), None)
 
@@ -56,7 +60,9 @@ class Heads(nn.Module):
 
 
 def _projection(width: int) -> nn.Sequential:
-    """Two times 3×3 convolution, batch norm, ReLU; the layer indices are those of the authors' checkpoints."""
+    """Two times 3×3 convolution, batch norm, ReLU; the layer indices are those of the authors'
+    checkpoints.
+    """
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1),
         nn.BatchNorm2d(width),

@@ -4,66 +4,86 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-_ITERATIONS = 30
-_RESTARTS = 3
+ITERATIONS = 30
+STARTS = 3
 
 
 @torch.no_grad()
 def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Generator | None = None) -> Tensor:
     """Return centroids [B, K, D] of the chosen points of each set.
 
-    `points` [B, N, D], `chosen` [B, N] booleans, `clusters` K. Seeded by K-means++ from `generator` (a CPU one), best of
-    three starts by the sum of squared distances, at most 30 iterations each: the same generator state gives the same centroids. A set
-    with no chosen point gives zeros; one with fewer than K distinct points has repeated centroids.
+    `points` [B, N, D], `chosen` [B, N] booleans, `clusters` K. Three starts are seeded by K-means++ from
+    `generator` (a CPU one), run at most 30 iterations each, and the one with the smallest sum of squared
+    distances is returned: the same generator state gives the same centroids. A set with no chosen point gives
+    zeros; one with fewer than K distinct points has repeated centroids.
     """
+    points, weight = _compact(points, chosen)
     sets, count, width = points.shape
-    many = points.repeat_interleave(_RESTARTS, dim=0)
-    weight = chosen.repeat_interleave(_RESTARTS, dim=0).to(points.dtype)
-    squares = many.square().sum(dim=2)
-    centroids = _seed(many, weight, squares, clusters, generator)
-    assigned = torch.full(weight.shape, -1, dtype=torch.long, device=points.device)
-    for _ in range(_ITERATIONS):
-        distance = _distances(many, squares, centroids)
-        nearest = distance.argmin(dim=2)
+    squares = points.square().sum(dim=2)
+    centroids = _seed(points, weight, squares, clusters, generator)  # [B, S*K, D]
+    assigned = torch.full((sets, count, STARTS), -1, device=points.device)
+    for _ in range(ITERATIONS):
+        nearest = _distances(points, squares, centroids).argmin(dim=3)  # [B, N, S]
         if torch.equal(nearest, assigned):
             break
         assigned = nearest
-        member = torch.nn.functional.one_hot(assigned, clusters).to(points.dtype) * weight[:, :, None]  # [B, N, K]
+        member = one_hot(assigned, clusters).to(points.dtype).flatten(2) * weight[:, :, None]  # [B, N, S*K]
         size = member.sum(dim=1)[:, :, None]
-        mean = member.transpose(1, 2) @ many / size.clamp_min(1)
+        mean = member.transpose(1, 2) @ points / size.clamp_min(1)
         centroids = torch.where(size > 0, mean, centroids)  # an empty cluster keeps its centroid
-    inertia = (_distances(many, squares, centroids).amin(dim=2) * weight).sum(dim=1).reshape(sets, _RESTARTS)
-    best = inertia.argmin(dim=1)
-    return centroids.reshape(sets, _RESTARTS, clusters, width)[torch.arange(sets, device=points.device), best]
+    nearest_distance = _distances(points, squares, centroids).amin(dim=3)
+    best = (nearest_distance * weight[:, :, None]).sum(dim=1).argmin(dim=1)  # [B]
+    rows = torch.arange(sets, device=points.device)
+    return centroids.reshape(sets, STARTS, clusters, width)[rows, best]
+
+
+def _compact(points: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep as many points per set as the fullest set has, the chosen ones first; return them and their
+    weights, 0 or 1.
+    """
+    most = max(int(chosen.sum(dim=1).max()), 1)
+    order = chosen.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    weight = chosen.gather(1, order).to(points.dtype)
+    return points.gather(1, order[:, :, None].expand(-1, -1, points.shape[2])), weight
 
 
 def _distances(points: Tensor, squares: Tensor, centroids: Tensor) -> Tensor:
-    """Return squared distances [B, N, K]."""
+    """Return squared distances [B, N, S, K] to centroids [B, S*K, D]."""
     cross = points @ centroids.transpose(1, 2)
-    return (squares[:, :, None] - 2 * cross + centroids.square().sum(dim=2)[:, None, :]).clamp_min(0)
+    distance = squares[:, :, None] - 2 * cross + centroids.square().sum(dim=2)[:, None, :]
+    return distance.clamp_min(0).unflatten(2, (STARTS, -1))
 
 
 def _seed(
     points: Tensor, weight: Tensor, squares: Tensor, clusters: int, generator: torch.Generator | None
 ) -> Tensor:
-    """K-means++: each further centroid is drawn with a probability proportional to its squared distance to those before."""
-    sets = len(points)
-    draws = torch.rand((sets, clusters), generator=generator).to(points.device)
-    chance = weight
-    picked: list[Tensor] = []
+    """K-means++: each further centroid is drawn by its squared distance to those before. Returns [B, S*K,
+    D].
+    """
+    sets, _, width = points.shape
+    draws = torch.rand((sets, clusters, STARTS), generator=generator).to(points.device)
+    weights = weight[:, :, None].expand(-1, -1, STARTS)
+    chance = weights
+    centroids = points.new_zeros((sets, STARTS, 0, width))
     for step in range(clusters):
-        index = _draw(chance, weight, draws[:, step])
-        picked.append(points[torch.arange(sets, device=points.device), index] * weight.amax(dim=1)[:, None])
-        nearest = _distances(points, squares, torch.stack(picked, dim=1)).amin(dim=2)
-        chance = nearest * weight
-    return torch.stack(picked, dim=1)
+        index = _draw(chance, weights, draws[:, step])  # [B, S]
+        picked = points.gather(1, index[:, :, None].expand(-1, -1, width)) * weight.amax(dim=1)[:, None, None]
+        centroids = torch.cat([centroids, picked[:, :, None]], dim=2)
+        chance = _distances(points, squares, centroids.flatten(1, 2)).amin(dim=3) * weights
+    return centroids.flatten(1, 2)
 
 
-def _draw(chance: Tensor, weight: Tensor, uniform: Tensor) -> Tensor:
-    """Return one index per row, drawn by `chance` [B, N]; by `weight` where every chance is zero (all points equal)."""
-    chance = torch.where(chance.sum(dim=1, keepdim=True) > 0, chance, weight).double()
-    cumulative = chance.cumsum(dim=1)
-    index = torch.searchsorted(cumulative, uniform.double()[:, None] * cumulative[:, -1:], right=True)
-    last = chance.shape[1] - 1 - (chance.flip(1) > 0).int().argmax(dim=1)  # rounding must not lead past the last one
-    return torch.minimum(index[:, 0], last)
+def _draw(chance: Tensor, weights: Tensor, uniform: Tensor) -> Tensor:
+    """Return one index per set and start [B, S], drawn by `chance` [B, N, S], or by `weights` where all
+    chances are zero.
+    """
+    chance = torch.where(chance.sum(dim=1, keepdim=True) > 0, chance, weights).double()
+    cumulative = chance.cumsum(dim=1).transpose(1, 2).contiguous()  # [B, S, N]
+    threshold = uniform.double()[:, :, None] * cumulative[:, :, -1:]
+    index = torch.searchsorted(cumulative, threshold, right=True)[:, :, 0]
+    last = (
+        chance.shape[1] - 1 - (chance.flip(1) > 0).int().argmax(dim=1)
+    )  # rounding must not lead past the last one
+    return torch.minimum(index, last)

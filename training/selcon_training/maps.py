@@ -22,12 +22,16 @@ def local_mean(maps: Tensor) -> Tensor:
 
 
 def cosine_maps(patches: Tensor, text: Tensor) -> Tensor:
-    """Return the cosine [B, C, h, w] of L2-normalised patches [B, d, h, w] with normalised text features [C, d]."""
+    """Return the cosine [B, C, h, w] of L2-normalised patches [B, d, h, w] with normalised text features [C,
+    d].
+    """
     return (text @ patches.flatten(2)).reshape(len(patches), len(text), *patches.shape[-2:])
 
 
 def cosine_of(patches: Tensor, text: Tensor) -> Tensor:
-    """Return the cosine [B, h, w] of L2-normalised patches [B, d, h, w] with one text feature [B, d] per image."""
+    """Return the cosine [B, h, w] of L2-normalised patches [B, d, h, w] with one text feature [B, d] per
+    image.
+    """
     return torch.einsum("bdhw,bd->bhw", patches, text)
 
 

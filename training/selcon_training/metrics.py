@@ -12,7 +12,9 @@ Map = NDArray[np.float64]
 
 
 def prepare_prediction(heatmap: ArrayLike, size: int = SIZE) -> Map:
-    """Return a predicted map [h, w], of any scale, at [size, size] (bilinear) and min-maxed; a constant one is zero."""
+    """Return a predicted map [h, w], of any scale, at [size, size] (bilinear) and min-maxed; a constant one
+    is zero.
+    """
     return _minmax(_resize(heatmap, size))
 
 
@@ -22,10 +24,11 @@ def prepare_truth(grey: ArrayLike, size: int = SIZE) -> Map:
 
 
 def kld(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """Return Σ q log(q / (p + ε) + ε), p and q being prediction and truth scaled to the sum 1; lower is better.
+    """Return Σ q log(q / (p + ε) + ε), p and q being prediction and truth scaled to the sum 1; lower is
+    better.
 
-    Both are maps [h, w] of one size, not negative. Raises ValueError for other shapes or values and for an all-zero truth, which
-    says nothing. An all-zero prediction counts as p = 0: a very large, finite KLD.
+    Both are maps [h, w] of one size, not negative. Raises ValueError for other shapes or values and for an
+    all-zero truth, which says nothing. An all-zero prediction counts as p = 0: a very large, finite KLD.
     """
     p, q = _pair(prediction, truth)
     return float((q * np.log(q / (p + _EPSILON) + _EPSILON)).sum())
@@ -40,7 +43,8 @@ def sim(prediction: ArrayLike, truth: ArrayLike) -> float:
 def nss(prediction: ArrayLike, truth: ArrayLike) -> float:
     """Return the mean of the standardised prediction where the min-maxed truth exceeds 0.1; higher is better.
 
-    Errors as `kld`. A constant prediction has no deviation to count in and gets 0; a constant truth counts everywhere.
+    Errors as `kld`. A constant prediction has no deviation to count in and gets 0; a constant truth counts
+    everywhere.
     """
     _pair(prediction, truth)
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(truth, dtype=np.float64)

@@ -23,8 +23,8 @@ CamActivation = Literal["none", "sigmoid"]
 class Features:
     """What the encoders give for a batch of images; nothing in it depends on an action.
 
-    `parts` [B, D, h, w] part descriptors, `patches` [B, d, h, w] L2-normalised CLIP features, `saliency` [B, h, w] 0..1
-    or None where it was not asked for.
+    `parts` [B, D, h, w] part descriptors, `patches` [B, d, h, w] L2-normalised CLIP features, `saliency` [B,
+    h, w] 0..1 or None where it was not asked for.
     """
 
     parts: Tensor
@@ -52,8 +52,9 @@ class SelconNet(nn.Module):
     """The paper's network over any part encoder and any dense CLIP encoder with the same patch grid.
 
     `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
-    `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see logits. Encoders are
-    frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no graph.
+    `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
+    logits. Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no
+    graph.
     """
 
     text_action: Tensor
@@ -69,13 +70,15 @@ class SelconNet(nn.Module):
     ) -> None:
         super().__init__()
         if not actions or len(set(actions)) != len(actions):
-            raise ValueError(f"the class list must hold at least one action and none twice, got {list(actions)}")
+            raise ValueError(
+                f"the class list must hold at least one action and none twice, got {list(actions)}"
+            )
         if cam_activation not in ("none", "sigmoid"):
             raise ValueError(f"cam_activation must be 'none' or 'sigmoid', got {cam_activation!r}")
         if clip.grid != dino.grid or clip.input_size != dino.input_size:
             raise EncoderError(
-                f"{clip.name} gives a {clip.grid} grid at {clip.input_size}, {dino.name} a {dino.grid} grid at "
-                f"{dino.input_size}; both must see the same image with the same patches"
+                f"{clip.name} gives a {clip.grid} grid at {clip.input_size}, {dino.name} a {dino.grid} grid "
+                f"at {dino.input_size}; both must see the same image with the same patches"
             )
         self.clip, self.dino = clip, dino
         self.actions = list(actions)
@@ -122,7 +125,9 @@ class SelconNet(nn.Module):
         return cosine_maps(features.patches, self.text_action)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return CAM and affinity [B, C, h, w] of egocentric images [B, 3, H, W], for all actions in one pass."""
+        """Return CAM and affinity [B, C, h, w] of egocentric images [B, 3, H, W], for all actions in one
+        pass.
+        """
         features = self.features(images)
         cam = self.heads.cam(features.parts)
         return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), self.affinity(features)

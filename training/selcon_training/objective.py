@@ -22,12 +22,14 @@ NegativeCam = Literal["relu", "minmax"]
 
 @dataclass(frozen=True)
 class WeakObjectiveConfig:
-    """Every number and switch of the objective; the defaults are the paper's. Raises ObjectiveError for a bad one.
+    """Every number and switch of the objective; the defaults are the paper's. Raises ObjectiveError for a bad
+    one.
 
-    `gamma` γ, `alpha` α, `clusters` K, `tau` τ, `tau0` τ₀, `lambda_proto` λ₁, `lambda_pixel` λ₂ (0: that loss is not computed).
-    `piou`: "locate" (published numbers) or "corrected". `pixel_variant`: "paper" or "official" (released code).
-    `negative_cam`: the CAM in 1 − M ⊙ CAM is rectified only ("relu", as released) or also min-maxed and detached ("minmax").
-    `warm_up_epochs`: epochs of cross-entropy alone before the contrastive losses set in.
+    `gamma` γ, `alpha` α, `clusters` K, `tau` τ, `tau0` τ₀, `lambda_proto` λ₁, `lambda_pixel` λ₂ (0: that loss
+    is not computed). `piou`: "locate" (published numbers) or "corrected". `pixel_variant`: "paper" or
+    "official" (released code). `negative_cam`: the CAM in 1 − M ⊙ CAM is rectified only ("relu", as released)
+    or also min-maxed and detached ("minmax"). `warm_up_epochs`: epochs of cross-entropy alone before the
+    contrastive losses set in.
     """
 
     gamma: float = 0.6
@@ -43,14 +45,21 @@ class WeakObjectiveConfig:
     warm_up_epochs: int = 0
 
     def __post_init__(self) -> None:
-        for name, good in (
-            ("gamma", 0 <= self.gamma <= 1), ("alpha", 0 <= self.alpha <= 1), ("clusters", self.clusters >= 1),
-            ("tau", self.tau >= 1e-3), ("tau0", self.tau0 >= 1e-3), ("lambda_proto", self.lambda_proto >= 0),
-            ("lambda_pixel", self.lambda_pixel >= 0), ("warm_up_epochs", self.warm_up_epochs >= 0),
-            ("piou", self.piou in get_args(Piou)), ("pixel_variant", self.pixel_variant in get_args(PixelVariant)),
-            ("negative_cam", self.negative_cam in get_args(NegativeCam)),
-        ):  # fmt: skip
-            if not good:
+        good = {
+            "gamma": 0 <= self.gamma <= 1,
+            "alpha": 0 <= self.alpha <= 1,
+            "clusters": self.clusters >= 1,
+            "tau": self.tau >= 1e-3,
+            "tau0": self.tau0 >= 1e-3,
+            "lambda_proto": self.lambda_proto >= 0,
+            "lambda_pixel": self.lambda_pixel >= 0,
+            "piou": self.piou in get_args(Piou),
+            "pixel_variant": self.pixel_variant in get_args(PixelVariant),
+            "negative_cam": self.negative_cam in get_args(NegativeCam),
+            "warm_up_epochs": self.warm_up_epochs >= 0,
+        }
+        for name in good:
+            if not good[name]:
                 raise ObjectiveError(f"objective.{name} cannot be {getattr(self, name)!r}")
 
     def contrastive(self, epoch: int) -> bool:
@@ -68,35 +77,46 @@ def weak_losses(
     generator: torch.Generator | None = None,
     contrastive: bool = True,
 ) -> dict[str, Tensor]:
-    """Return the scalars "loss", "cross_entropy", "prototypical", "pixel" and "reliable" (the fraction of reliable samples).
+    """Return the scalars "loss", "cross_entropy", "prototypical", "pixel" and "reliable" (the fraction of
+    reliable samples).
 
-    `ego` holds B images (with saliency), `exo` their B*E exocentric ones, sample by sample; `labels` [B] int64.
-    `first_epoch`: no CAM is trusted yet, neither in part discovery nor in the negative prototypes. `generator` seeds K-means.
-    `contrastive=False` leaves cross-entropy alone (see `WeakObjectiveConfig.contrastive`). Only "loss" carries gradients.
+    `ego` holds B images (with saliency), `exo` their B*E exocentric ones, sample by sample; `labels` [B]
+    int64. `first_epoch`: no CAM is trusted yet, neither in part discovery nor in the negative prototypes.
+    `generator` seeds K-means. `contrastive=False` leaves cross-entropy alone (see
+    `WeakObjectiveConfig.contrastive`). Only "loss" carries gradients.
     """
     batch = len(labels)
     if batch < 1 or len(ego.parts) != batch or len(exo.parts) == 0 or len(exo.parts) % batch:
         raise ObjectiveError(
-            f"{batch} labels need as many egocentric images, got {len(ego.parts)}, and a multiple of exocentric ones, "
-            f"got {len(exo.parts)}"
+            f"{batch} labels need as many egocentric images, got {len(ego.parts)}, and a multiple of "
+            f"exocentric ones, got {len(exo.parts)}"
         )
     views = len(exo.parts) // batch
     exo_labels = labels.repeat_interleave(views)
     ego_view, exo_view = net.ego(ego), net.exo(exo)
-    # All samples have equally many exocentric images, so one mean over them is the mean of the per-image ones.
+    # All samples have equally many exocentric images, so one mean over them is the mean of the per-image
+    # ones.
     cross_entropy = F.cross_entropy(ego_view.cam.mean(dim=(-2, -1)), labels) + F.cross_entropy(
         exo_view.cam.mean(dim=(-2, -1)), exo_labels
     )
     zero = cross_entropy.new_zeros(())
     proto, pixel, reliable = zero, zero, zero
     if contrastive and config.lambda_proto > 0:
-        proto, reliable = _prototypical(net, ego, exo, ego_view, exo_view, labels, config, first_epoch, generator)
+        proto, reliable = _prototypical(
+            net, ego, exo, ego_view, exo_view, labels, config, first_epoch, generator
+        )
     if contrastive and config.lambda_pixel > 0:
         assert ego_view.pixel is not None
         ego_affinity = cosine_of(ego.patches, net.text_action[labels])
         exo_affinity = cosine_of(exo.patches, net.text_action[exo_labels]).unflatten(0, (batch, views))
         pixel = pixel_loss(
-            ego_view.pixel, ego_affinity, exo_affinity, config.gamma, config.tau, config.tau0, config.pixel_variant
+            ego_view.pixel,
+            ego_affinity,
+            exo_affinity,
+            config.gamma,
+            config.tau,
+            config.tau0,
+            config.pixel_variant,
         )
     loss = cross_entropy + config.lambda_proto * proto + config.lambda_pixel * pixel
     return {
@@ -120,7 +140,9 @@ def _prototypical(
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
     if ego.saliency is None or ego_view.prototype is None or exo_view.prototype is None:
-        raise ObjectiveError("part discovery needs the saliency of the egocentric images: features(..., saliency=True)")
+        raise ObjectiveError(
+            "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
+        )
     batch, views = len(labels), len(exo.parts) // len(labels)
     exo_labels = labels.repeat_interleave(views)
     ego_object, exo_object = object_maps(net, ego, exo, labels)
@@ -158,10 +180,14 @@ def _prototypical(
 
 
 def object_maps(net: SelconNet, ego: Features, exo: Features, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (METHOD §2)."""
+    """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (METHOD
+    §2).
+    """
     exo_labels = labels.repeat_interleave(len(exo.parts) // len(labels))
     person = local_mean(cosine_of(exo.patches, net.text_person[exo_labels]))
-    return cosine_of(ego.patches, net.text_action[labels]), person * cosine_of(exo.patches, net.text_action[exo_labels])
+    return cosine_of(ego.patches, net.text_action[labels]), person * cosine_of(
+        exo.patches, net.text_action[exo_labels]
+    )
 
 
 def _negative(mask: Tensor, cam: Tensor, kind: NegativeCam, first_epoch: bool) -> Tensor:

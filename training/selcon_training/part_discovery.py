@@ -17,7 +17,8 @@ Piou = Literal["locate", "corrected"]
 
 @dataclass
 class Parts:
-    """Part maps A_part (cosines) of the winning centroid, [B, h, w] and [B, E, h, w]; valid where `reliable` [B].
+    """Part maps A_part (cosines) of the winning centroid, [B, h, w] and [B, E, h, w]; valid where `reliable`
+    [B].
 
     `score` [B] is the winner's pIoU, 0 where fewer than K descriptors were selected.
     """
@@ -43,9 +44,9 @@ def discover(
 ) -> Parts:
     """Find, for every sample, the part of the egocentric object that the exocentric activation singles out.
 
-    `activation` [B, E, h, w] of the true action (min-maxed here, per image), part descriptors `ego` [B, D, h, w] and `exo`
-    [B, E, D, h, w], `saliency` [B, h, w] of the egocentric image. `clusters` K, thresholds γ and α as in the paper. All maps
-    are constants for the losses: no gradient flows.
+    `activation` [B, E, h, w] of the true action (min-maxed here, per image), part descriptors `ego` [B, D, h,
+    w] and `exo` [B, E, D, h, w], `saliency` [B, h, w] of the egocentric image. `clusters` K, thresholds γ and
+    α as in the paper. All maps are constants for the losses: no gradient flows.
     """
     selected = selection(activation, gamma)
     points = exo.permute(0, 1, 3, 4, 2).flatten(1, 3)  # [B, E*h*w, D]
@@ -72,9 +73,11 @@ def hard_masks(candidates: Tensor) -> Tensor:
 
 
 def piou_scores(parts: Tensor, saliency: Tensor, piou: Piou) -> Tensor:
-    """Return the pIoU [B, K] of boolean part masks [B, K, h, w] with saliency masks [B, h, w]; an empty part scores 0.
+    """Return the pIoU [B, K] of boolean part masks [B, K, h, w] with saliency masks [B, h, w]; an empty part
+    scores 0.
 
-    "locate": ½(|part ∩ sal| / |part| + |sal| / |part ∪ sal|). "corrected": the second term is |part ∩ sal| / |part ∪ sal|.
+    "locate": ½(|part ∩ sal| / |part| + |sal| / |part ∪ sal|). "corrected": the second term is |part ∩ sal| /
+    |part ∪ sal|.
     """
     saliency = saliency[:, None]
     common = (parts & saliency).sum(dim=(-2, -1)).float()

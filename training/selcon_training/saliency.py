@@ -13,8 +13,8 @@ _OBJECT_HEADS = [0, 1, 3]  # of DINO ViT-S/16: the heads that look at the object
 def saliency_map(attention: Tensor) -> Tensor:
     """Return the saliency S [B, h, w], 0..1, of class attention [B, heads, h, w].
 
-    Each head is thresholded at its own mean; heads are averaged (0, 1 and 3 of the six of DINO ViT-S/16, for which the
-    paper chose them; all of any other number) and the map min-max scaled.
+    Each head is thresholded at its own mean; heads are averaged (0, 1 and 3 of the six of DINO ViT-S/16, for
+    which the paper chose them; all of any other number) and the map min-max scaled.
     """
     if attention.shape[1] == _DINO_SMALL_HEADS:
         attention = attention[:, _OBJECT_HEADS]

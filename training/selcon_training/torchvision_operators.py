@@ -1,8 +1,8 @@
 """Make torchvision importable beside a torch it was not built with.
 
-timm and open_clip import torchvision. Where its compiled operators do not load (a CPU torch beside PyPI's CUDA
-torchvision, or a Jetson's own torch), that import fails with "operator torchvision::nms does not exist". Nothing here
-calls those operators, so declaring their schemas is enough.
+timm and open_clip import torchvision. Where its compiled operators do not load (a CPU torch beside PyPI's
+CUDA torchvision, or a Jetson's own torch), that import fails with "operator torchvision::nms does not exist".
+Nothing here calls those operators, so declaring their schemas is enough.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _library: torch.library.Library | None = None  # the schemas live as long as thi
 
 
 def ensure() -> None:
-    """Import torchvision, declaring the operators that its compiled part did not bring; a working one is left alone."""
+    """Import torchvision, declaring the operators that its compiled part did not bring; a working one is left
+    alone.
+    """
     global _library
     if _library is not None:
         return

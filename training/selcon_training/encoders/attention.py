@@ -14,8 +14,8 @@ from torch import Tensor, nn
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Return softmax(q kᵀ · scale) v for [B, heads, N, d] tensors.
 
-    While a graph is exported it is spelled out: torch's own translation of the fused operator computes the scale from tensor
-    shapes inside the graph, which inference engines do not fuse away.
+    While a graph is exported it is spelled out: torch's own translation of the fused operator computes the
+    scale from tensor shapes inside the graph, which inference engines do not fuse away.
     """
     if torch.onnx.is_in_onnx_export():
         return ((q * scale) @ k.transpose(-2, -1)).softmax(dim=-1) @ v

@@ -28,14 +28,18 @@ Tokenizer = Callable[[list[str]], Tensor]
 class DenseClip(nn.Module):
     """ClearCLIP patch features of an open_clip model, and its text features.
 
-    `model` is an open_clip model whose image tower is open_clip's VisionTransformer or a TimmModel around a timm
-    VisionTransformer; it is taken over and its image tower pruned in place. `name` is its open_clip name, by which the
-    tokenizer is found (or pass `tokenizer`). `input_size` is (height, width) in pixels, a multiple of the patch.
-    The text encoder is no part of this module's parameters; `drop_text` frees it.
+    `model` is an open_clip model whose image tower is open_clip's VisionTransformer or a TimmModel around a
+    timm VisionTransformer; it is taken over and its image tower pruned in place. `name` is its open_clip
+    name, by which the tokenizer is found (or pass `tokenizer`). `input_size` is (height, width) in pixels, a
+    multiple of the patch. The text encoder is no part of this module's parameters; `drop_text` frees it.
     """
 
     def __init__(
-        self, model: nn.Module, input_size: tuple[int, int], name: str | None = None, tokenizer: Tokenizer | None = None
+        self,
+        model: nn.Module,
+        input_size: tuple[int, int],
+        name: str | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         super().__init__()
         visual = getattr(model, "visual", None)
@@ -48,8 +52,8 @@ class DenseClip(nn.Module):
             self.tower = _TimmTower(visual, input_size, self.name)
         else:
             raise EncoderError(
-                f"{self.name}: its image tower is a {type(visual).__name__}; needed is open_clip's VisionTransformer "
-                "or a timm VisionTransformer"
+                f"{self.name}: its image tower is a {type(visual).__name__}; needed is "
+                "open_clip's VisionTransformer or a timm VisionTransformer"
             )
         self.grid = self.tower.grid
         self.input_size = (int(input_size[0]), int(input_size[1]))
@@ -80,7 +84,9 @@ class _Text:
 
     def encode(self, texts: list[str]) -> Tensor:
         if self.model is None:
-            raise EncoderError("the text encoder of this CLIP model was dropped; load the model again to encode text")
+            raise EncoderError(
+                "the text encoder of this CLIP model was dropped; load the model again to encode text"
+            )
         if self.tokenizer is None:
             raise EncoderError("no tokenizer: give DenseClip the open_clip name of the model, or a tokenizer")
         was_training = self.model.training
@@ -92,7 +98,9 @@ class _Text:
 
 
 def _query_query(qv: Tensor, query_norm: nn.Module, heads: int, scale: float) -> Tensor:
-    """ClearCLIP's attention: softmax(q qᵀ · scale) v over joint [B, N, 2D] queries and values, giving [B, N, D]."""
+    """ClearCLIP's attention: softmax(q qᵀ · scale) v over joint [B, N, 2D] queries and values, giving [B, N,
+    D].
+    """
     batch, count, _ = qv.shape
     q, v = qv.reshape(batch, count, 2, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     q = query_norm(q)
@@ -106,7 +114,9 @@ class _OpenClipTower(nn.Module):
         super().__init__()
         blocks = list(visual.transformer.resblocks)
         if visual.attn_pool is not None or any(type(block) is not ResidualAttentionBlock for block in blocks):
-            raise EncoderError(f"{name}: attentional pooling and custom blocks are not understood; choose a plain CLIP ViT")
+            raise EncoderError(
+                f"{name}: attentional pooling and custom blocks are not understood; choose a plain CLIP ViT"
+            )
         patch = (int(visual.patch_size[0]), int(visual.patch_size[1]))
         timm_vit.check_input_size(input_size, patch, name)
         self.grid = (input_size[0] // patch[0], input_size[1] // patch[1])
@@ -147,7 +157,8 @@ class _OpenClipTower(nn.Module):
 class _OpenClipBlock(nn.Module):
     """One residual attention block of the original CLIP, spelled out.
 
-    torch's MultiheadAttention takes other code paths in training, in evaluation and when a graph is exported; this is one.
+    torch's MultiheadAttention takes other code paths in training, in evaluation and when a graph is exported;
+    this is one.
     """
 
     def __init__(self, block: ResidualAttentionBlock) -> None:
@@ -176,7 +187,9 @@ class _TimmTower(nn.Module):
         trunk = visual.trunk
         last = timm_vit.last_block(trunk, name)
         if trunk.attn_pool is not None or "pool" in dict(visual.head.named_children()):
-            raise EncoderError(f"{name}: attention pooling gives no dense features; choose token or average pooling")
+            raise EncoderError(
+                f"{name}: attention pooling gives no dense features; choose token or average pooling"
+            )
         self.grid = timm_vit.set_input_size(trunk, input_size, name)
         self.heads: int = last.attn.num_heads
         self.scale: float = last.attn.scale

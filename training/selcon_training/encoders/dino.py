@@ -1,8 +1,8 @@
 """Part descriptors: the keys of the last attention block of a DINO-like vision transformer (METHOD §1).
 
-Paper: "Selective Contrastive Learning for Weakly Supervised Affordance Grounding", the F and S of its section on
-features. The last block's queries, values, projection and feed-forward are never computed, except for the class token's
-query where the attention map is asked for.
+Paper: "Selective Contrastive Learning for Weakly Supervised Affordance Grounding", the F and S of its section
+on features. The last block's queries, values, projection and feed-forward are never computed, except for the
+class token's query where the attention map is asked for.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from selcon_training.errors import EncoderError
 class PartEncoder(nn.Module):
     """Keys and class attention of the last block of a timm VisionTransformer.
 
-    `model` is a timm model name (built with random weights; see `load_dino` for pretrained ones) or such a module, which
-    is taken over and pruned in place to what is needed. `input_size` is (height, width) in pixels, a multiple of the
-    patch; position embeddings are resampled to it as timm does it (bicubic, antialiased).
+    `model` is a timm model name (built with random weights; see `load_dino` for pretrained ones) or such a
+    module, which is taken over and pruned in place to what is needed. `input_size` is (height, width) in
+    pixels, a multiple of the patch; position embeddings are resampled to it as timm does it (bicubic,
+    antialiased).
     """
 
     def __init__(self, model: str | nn.Module, input_size: tuple[int, int]) -> None:
@@ -50,8 +51,9 @@ class PartEncoder(nn.Module):
     def forward(self, images: Tensor, attention: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return keys and, if asked for, the class token's attention.
 
-        `images` [B, 3, H, W] normalised RGB. Keys [B, D, h, w]: heads concatenated with channels interleaved (channel =
-        dim * heads + head), prefix tokens dropped. Attention [B, heads, h, w]: the softmax over all tokens, its patch part.
+        `images` [B, 3, H, W] normalised RGB. Keys [B, D, h, w]: heads concatenated with channels interleaved
+        (channel = dim * heads + head), prefix tokens dropped. Attention [B, heads, h, w]: the softmax over
+        all tokens, its patch part.
         """
         x = self.last_norm(timm_vit.tokens(self.trunk, images))
         batch, count, _ = x.shape
@@ -61,7 +63,9 @@ class PartEncoder(nn.Module):
         if not attention:
             return descriptors, None
         if not self.has_class_token:
-            raise EncoderError(f"{self.name} has no class token, so it gives no saliency; choose a model that has one")
+            raise EncoderError(
+                f"{self.name} has no class token, so it gives no saliency; choose a model that has one"
+            )
         query = self.query_norm(self.query(x[:, :1]).reshape(batch, 1, self.heads, -1))
         weights = torch.einsum("bqhd,bnhd->bhqn", query * self.scale, keys).softmax(dim=-1)
         return descriptors, weights[:, :, 0, self.prefix_tokens :].reshape(batch, self.heads, *self.grid)

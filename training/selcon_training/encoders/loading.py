@@ -22,14 +22,18 @@ _FILE_ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 
 
 def load_dino(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]) -> PartEncoder:
-    """Return the part encoder that `spec` names, its `spec` attribute filled with the digest of its weights."""
+    """Return the part encoder that `spec` names, its `spec` attribute filled with the digest of its
+    weights.
+    """
     spec = _as_spec(spec)
     _register(spec.name)
     if not timm.is_model(spec.name.split(".")[0]):
         raise EncoderError(f"timm knows no model '{spec.name}'; timm.list_models('vit*') lists those it has")
     from_hub = spec.weights is not None and not _is_file(spec.weights)
     if from_hub and spec.weights != "pretrained":
-        raise EncoderError(f"weights '{spec.weights}' of {spec.name}: give a file, 'pretrained', or null for random ones")
+        raise EncoderError(
+            f"weights '{spec.weights}' of {spec.name}: give a file, 'pretrained', or null for random ones"
+        )
     try:
         model = timm.create_model(spec.name, pretrained=from_hub, num_classes=0)
     except Exception as error:
@@ -45,11 +49,15 @@ def load_dino(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
 
 
 def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]) -> DenseClip:
-    """Return the dense CLIP encoder that `spec` names, its `spec` attribute filled with the digest of its weights."""
+    """Return the dense CLIP encoder that `spec` names, its `spec` attribute filled with the digest of its
+    weights.
+    """
     spec = _as_spec(spec)
     _register(spec.name)
     if spec.name not in open_clip.list_models():
-        raise EncoderError(f"open_clip knows no model '{spec.name}'; open_clip.list_models() lists those it has")
+        raise EncoderError(
+            f"open_clip knows no model '{spec.name}'; open_clip.list_models() lists those it has"
+        )
     tag = spec.weights if spec.weights is not None and not _is_file(spec.weights) else None
     if tag is not None and tag not in open_clip.list_pretrained_tags_by_model(spec.name):
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(spec.name)) or "none"
@@ -59,7 +67,9 @@ def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
             warnings.filterwarnings("error", message="QuickGELU mismatch")
             model = open_clip.create_model(spec.name, pretrained=tag, pretrained_image=False)
     except UserWarning as error:
-        raise EncoderError(f"{spec.name} with '{tag}': {error}; use the name with or without '-quickgelu'") from error
+        raise EncoderError(
+            f"{spec.name} with '{tag}': {error}; use the name with or without '-quickgelu'"
+        ) from error
     except Exception as error:
         if tag is not None:
             raise _hub_error(spec, error) from error
@@ -92,7 +102,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Load `state` into `model`; an EncoderError lists every missing, extra and misshapen key."""
     own = model.state_dict()
-    problems = mismatches({k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in state.items()})
+    problems = mismatches(
+        {k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in state.items()}
+    )
     if problems:
         raise EncoderError(f"{what} does not fit:\n" + "\n".join(problems))
     model.load_state_dict(state)
@@ -131,7 +143,9 @@ def _is_file(weights: str) -> bool:
 
 def _load_file(model: nn.Module, spec: EncoderSpec) -> None:
     if spec.weights is not None:
-        load_strictly(model, read_state_dict(Path(spec.weights).expanduser()), f"{spec.weights} as {spec.name}")
+        load_strictly(
+            model, read_state_dict(Path(spec.weights).expanduser()), f"{spec.weights} as {spec.name}"
+        )
 
 
 def _verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
@@ -146,5 +160,6 @@ def _verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
 def _hub_error(spec: EncoderSpec, error: Exception) -> EncoderError:
     return EncoderError(
         f"cannot get the weights '{spec.weights}' of {spec.name} from the hub: {error}. "
-        "Without a connection, download them elsewhere and give the local file (.safetensors or .pt) as weights"
+        "Without a connection, download them elsewhere and give the local file (.safetensors or .pt) as its "
+        "weights"
     )

@@ -12,9 +12,10 @@ from torch import nn
 class EncoderSpec:
     """Which encoder, with which weights.
 
-    `name`: a timm model name (parts) or an open_clip one (CLIP). `weights`: None for random ones, a local file
-    (.safetensors, .pt, .pth, .bin holding a state dict), "pretrained" for the hub weights that a timm name stands for, or an
-    open_clip tag such as "openai". `sha256`: if given, `weights_digest` of the loaded model must equal it.
+    `name`: a timm model name (parts) or an open_clip one (CLIP). `weights`: None for random ones, a local
+    file (.safetensors, .pt, .pth, .bin holding a state dict), "pretrained" for the hub weights that a timm
+    name stands for, or an open_clip tag such as "openai". `sha256`: if given, `weights_digest` of the loaded
+    model must equal it.
     """
 
     name: str
@@ -27,7 +28,9 @@ class EncoderSpec:
 
 
 def weights_digest(model: nn.Module) -> str:
-    """Return the SHA-256 of all parameters and buffers by name, shape and value, whatever file they came from."""
+    """Return the SHA-256 of all parameters and buffers by name, shape and value, whatever file they came
+    from.
+    """
     digest = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
         array = value.detach().cpu().contiguous().numpy()

@@ -12,17 +12,21 @@ from selcon_training.errors import EncoderError
 
 
 def last_block(trunk: nn.Module, what: str) -> Block:
-    """Return the last block of `trunk`, a plain timm VisionTransformer (any patch embedding), or raise EncoderError."""
+    """Return the last block of `trunk`, a plain timm VisionTransformer (any patch embedding), or raise
+    EncoderError.
+    """
     if not isinstance(trunk, VisionTransformer):
         raise EncoderError(
-            f"{what} is a {type(trunk).__name__}; needed is a timm VisionTransformer (a name like 'vit_small_patch16_224')"
+            f"{what} is a {type(trunk).__name__}; needed is a timm VisionTransformer "
+            "(a name like 'vit_small_patch16_224')"
         )
     if len(trunk.blocks) < 1:
         raise EncoderError(f"{what} has no transformer blocks left")
     block = trunk.blocks[-1]
     if type(block) is not Block or type(block.attn) is not Attention:
         raise EncoderError(
-            f"{what}: its last block is a {type(block).__name__} with {type(getattr(block, 'attn', None)).__name__}; "
+            f"{what}: its last block is a {type(block).__name__}"
+            f" with {type(getattr(block, 'attn', None)).__name__}; "
             "only timm's standard Block with Attention is understood"
         )
     if block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity):
@@ -31,7 +35,9 @@ def last_block(trunk: nn.Module, what: str) -> Block:
 
 
 def set_input_size(trunk: VisionTransformer, input_size: tuple[int, int], what: str) -> tuple[int, int]:
-    """Resize the position embedding of `trunk` to images of (height, width) pixels; return the patch grid (h, w)."""
+    """Resize the position embedding of `trunk` to images of (height, width) pixels; return the patch grid (h,
+    w).
+    """
     patch = trunk.patch_embed.feat_ratio(as_scalar=False)
     check_input_size(input_size, (int(patch[0]), int(patch[1])), what)
     if tuple(trunk.patch_embed.img_size) != tuple(input_size):
@@ -43,11 +49,15 @@ def set_input_size(trunk: VisionTransformer, input_size: tuple[int, int], what: 
 def check_input_size(input_size: tuple[int, int], patch: tuple[int, int], what: str) -> None:
     """Raise EncoderError unless (height, width) is a positive multiple of the patch size."""
     if any(side < 1 or side % step for side, step in zip(input_size, patch, strict=True)):
-        raise EncoderError(f"input size {tuple(input_size)} (height, width) is not a multiple of the patch {patch} of {what}")
+        raise EncoderError(
+            f"input size {tuple(input_size)} (height, width) is not a multiple of the patch {patch} of {what}"
+        )
 
 
 def tokens(trunk: VisionTransformer, images: Tensor) -> Tensor:
-    """Embed images [B, 3, h, w] and run every block that `trunk` still has: tokens [B, prefix + patches, width]."""
+    """Embed images [B, 3, h, w] and run every block that `trunk` still has: tokens [B, prefix + patches,
+    width].
+    """
     x = trunk.patch_embed(images)
     x = trunk._pos_embed(x)
     x = trunk.patch_drop(x)
@@ -56,7 +66,9 @@ def tokens(trunk: VisionTransformer, images: Tensor) -> Tensor:
 
 
 def rows(linear: nn.Linear, parts: tuple[int, ...]) -> nn.Linear:
-    """Return the linear layer that gives only some of the query (0), key (1) and value (2) thirds of a joint one."""
+    """Return the linear layer that gives only some of the query (0), key (1) and value (2) thirds of a joint
+    one.
+    """
     width = linear.out_features // 3
     index = torch.cat([torch.arange(part * width, (part + 1) * width) for part in parts])
     piece = nn.Linear(linear.in_features, len(index), bias=linear.bias is not None)

@@ -10,7 +10,9 @@ from torch import Tensor
 from selcon_training.maps import minmax, unit
 
 PixelVariant = Literal["paper", "official"]
-_SELF = -1e4  # added to a pixel's similarity with itself: exp of it is 0, and unlike -inf it survives a product with 0
+_SELF = (
+    -1e4
+)  # added to a pixel's similarity with itself: exp of it is 0, and unlike -inf it survives a product with 0
 
 
 def pixel_loss(
@@ -24,8 +26,9 @@ def pixel_loss(
 ) -> Tensor:
     """Return L_pix, a scalar; a sample with fewer than two pixels in Q⁺ adds 0.
 
-    `features` F̂ [B, D, h, w]; `ego_affinity` A_ego [B, h, w] and `exo_affinity` cos(P_exo, action text) [B, E, h, w], both of
-    the true action. `variant="official"`: anchors from the γ mask whatever Q⁺ is, positives on the anchor's side of Q⁺.
+    `features` F̂ [B, D, h, w]; `ego_affinity` A_ego [B, h, w] and `exo_affinity` cos(P_exo, action text) [B,
+    E, h, w], both of the true action. `variant="official"`: anchors from the γ mask whatever Q⁺ is, positives
+    on the anchor's side of Q⁺.
     """
     members = positive_set(ego_affinity, exo_affinity, gamma)  # Q⁺ [B, N]
     x = unit(features.flatten(2), dim=1)  # [B, D, N]
@@ -47,7 +50,9 @@ def pixel_loss(
 
 
 def positive_set(ego_affinity: Tensor, exo_affinity: Tensor, gamma: float) -> Tensor:
-    """Return Q⁺ [B, h*w], boolean: the pixels above ρ (part level), where there are none those above γ (object level)."""
+    """Return Q⁺ [B, h*w], boolean: the pixels above ρ (part level), where there are none those above γ
+    (object level).
+    """
     rho = exo_affinity.amax(dim=(-2, -1)).amin(dim=1)  # [B]
     part_level = (ego_affinity > rho[:, None, None]).flatten(1)
     object_level = (minmax(ego_affinity) > gamma).flatten(1)
@@ -55,7 +60,8 @@ def positive_set(ego_affinity: Tensor, exo_affinity: Tensor, gamma: float) -> Te
 
 
 def _to_own_side(x: Tensor, side: Tensor, tau: float) -> tuple[Tensor, Tensor]:
-    """Return each pixel's mean similarity [B, N] to the other pixels of `side` [B, N] (0 or 1), and whether there are any.
+    """Return each pixel's mean similarity [B, N] to the other pixels of `side` [B, N] (0 or 1), and whether
+    there are any.
 
     The mean of dot products is the dot product with the mean: no N×N matrix is needed.
     """

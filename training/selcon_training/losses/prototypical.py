@@ -28,9 +28,10 @@ def prototypical_loss(
 ) -> Tensor:
     """Return L_proto, a scalar.
 
-    `ego` [B, D, h, w] and `exo` [B*E, D, h, w] (sample by sample) are the projected features; `labels` [B] integers;
-    `reliable` [B] booleans. Weights of the prototypes, [B, h, w] and [B*E, h, w]: `*_positive` M, `*_negative` 1 − M ⊙ CAM;
-    `anchor_map` [B, h, w] is A_ego, used where reliable. An anchor without a positive adds 0.
+    `ego` [B, D, h, w] and `exo` [B*E, D, h, w] (sample by sample) are the projected features; `labels` [B]
+    integers; `reliable` [B] booleans. Weights of the prototypes, [B, h, w] and [B*E, h, w]: `*_positive` M,
+    `*_negative` 1 − M ⊙ CAM; `anchor_map` [B, h, w] is A_ego, used where reliable. An anchor without a
+    positive adds 0.
     """
     batch = len(ego)
     everywhere = torch.ones_like(anchor_map)

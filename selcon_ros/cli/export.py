@@ -1,0 +1,45 @@
+"""selcon export: a training checkpoint as a model bundle."""
+
+from pathlib import Path
+
+import click
+
+from selcon_ros.cli.bundle_report import report
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--name", help="Name of the bundle; default: the training's.")
+@click.option("--description", help="What the node prints when it starts; default: the training's.")
+@click.option("--licence", help="Licence of the weights; default: the training's.")
+@click.option(
+    "--calibration",
+    type=click.Choice(["continuous", "binarized", "none"]),
+    help="How the object affinity weighs the class activation map; default: the training's.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+def command(
+    checkpoint: Path,
+    out: Path,
+    name: str | None,
+    description: str | None,
+    licence: str | None,
+    calibration: str | None,
+    as_json: bool,
+) -> None:
+    """Turn a training CHECKPOINT (a folder) into a model bundle.
+
+    The exported graph is compared with the network before anything is written.
+
+    \b
+    Examples:
+      selcon export runs/agd20k/checkpoint --out bundles/agd20k
+      selcon export runs/agd20k/checkpoint --out agd20k.zip --name kitchen --json
+    """
+    from selcon_training.export import export_checkpoint
+
+    manifest = export_checkpoint(
+        checkpoint, out, name=name, description=description, licence=licence, calibration=calibration
+    )
+    report(manifest, out, as_json)
