@@ -95,8 +95,6 @@ def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.Inf
     options.log_severity_level = 3
     # Threads spin within a frame, for latency, but leave the cores to the other nodes between frames.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    # Denormal numbers cost tens of times an ordinary one's time and carry nothing.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
         session = onnxruntime.InferenceSession(
             bundle.model, sess_options=options, providers=["CPUExecutionProvider"]

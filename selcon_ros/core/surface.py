@@ -189,7 +189,7 @@ def grasp_axes(points: Floats, ray: NDArray[np.float64]) -> NDArray[np.float64]:
             # Seen along the rod: approach it from the side that faces up in the image.
             approach = np.array([0.0, 1.0, 0.0]) - long_axis[1] * long_axis
         approach /= np.linalg.norm(approach)
-    if approach @ ray < 0:
+    elif approach @ ray < 0:
         approach = -approach
     if variances[2] < ROUND * variances[1]:
         closing = np.array([1.0, 0.0, 0.0]) - approach[0] * approach

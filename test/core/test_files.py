@@ -9,7 +9,8 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import CameraError, DepthError, ImageError
 from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
 
-CAMERA = {"width": 640, "height": 480, "fx": 600.0, "fy": 600, "cx": 320.0, "cy": 240.0, "depth_scale": 0.0005}
+CAMERA = {"width": 640, "height": 480, "fx": 600.0, "fy": 600, "cx": 320.0, "cy": 240, "depth_scale": 0.0005}
+CUT_SHORT = cv2.imencode(".png", np.ones((9, 9, 3)))[1].tobytes()[:40]
 
 
 def test_pictures_are_rgb(tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path, channels: int)
     assert (read_image(tmp_path / "x.png") == 99).all() and read_image(tmp_path / "x.png").shape == (4, 6, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", cv2.imencode(".png", np.ones((9, 9, 3)))[1].tobytes()[:40]])
+@pytest.mark.parametrize("content", [b"", b"no image", CUT_SHORT])
 def test_damaged_pictures(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(ImageError, match="x.png is not an image"):

@@ -39,7 +39,7 @@ def test_heat_is_red_and_the_grasp_is_marked() -> None:
     plain = draw(image, heatmap, [])
     red, green, blue = (int(x) for x in plain[230, 300])
     assert red > green + 50 and red > blue + 50
-    (grasp,) = find(heatmap, np.ones((480, 640), np.float32), CAMERA)
+    (grasp,) = find(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA)
     marked = draw(image, heatmap, [grasp])
     u, v = (round(x) for x in grasp.pixel)
     assert (marked[v, u] == (225, 29, 72)).all()

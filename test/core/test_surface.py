@@ -29,7 +29,8 @@ def test_axes_are_a_right_handed_frame_whatever_the_points(seed: int, count: int
     axes = grasp_axes((points @ np.linalg.qr(random.normal(size=(3, 3)))[0]).astype(np.float32), ray)
     np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-6)
     assert np.linalg.det(axes) == pytest.approx(1)
-    assert axes[:, 2] @ ray >= -1e-9
+    # Only a rod seen along its length is approached across the view.
+    assert axes[:, 2] @ ray >= -0.1 * np.linalg.norm(ray)
 
 
 def rod(direction: np.ndarray, thickness: float) -> np.ndarray:

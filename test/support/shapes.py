@@ -14,12 +14,13 @@ CAMERA = Intrinsics(600.0, 600.0, 319.5, 239.5, 640, 480)
 def rays(camera: Intrinsics = CAMERA) -> np.ndarray:
     """Return the viewing rays [H, W, 3] with z = 1."""
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u, float)], axis=-1)
+    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    return np.stack([x, y, np.ones_like(x)], axis=-1)
 
 
 @dataclass
 class Table:
-    """A table seen from above at `tilt` radians from straight down, `distance` metres along the optical axis."""
+    """A table seen at `tilt` radians from straight above, `distance` metres along the optical axis."""
 
     tilt: float = 0.7
     distance: float = 0.7
@@ -63,7 +64,7 @@ def ring_depth(centre: np.ndarray, axes: np.ndarray, inner: float, outer: float)
 
 
 def heat_of(mask: np.ndarray, confidence: float = 0.9, action: str = "hold") -> Heatmap:
-    """Return a heatmap with the resolution of a network's patches: the share of the mask in each of 18 x 24."""
+    """Return a heatmap as coarse as a network's: the mask's share in each of 18 x 24 patches."""
     patches = cv2.resize(mask.astype(np.float32), (24, 18), interpolation=cv2.INTER_AREA)
     return Heatmap(action, upsample(patches, *mask.shape), confidence)
 

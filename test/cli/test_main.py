@@ -1,0 +1,59 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from selcon_ros.cli.main import COMMANDS, as_message, main
+from selcon_ros.core.errors import BundleError
+
+
+def test_help_lists_every_command_without_importing_any() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from selcon_ros.cli.main import main;"
+        "print(CliRunner().invoke(main, ['--help']).output);"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'numpy', 'cv2', 'torch', 'rclpy'}))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(f"  {name}" in output for name in COMMANDS)
+    assert "Examples:\n" in output
+    assert output.strip().endswith("[]")
+
+
+def test_unknown_command() -> None:
+    result = CliRunner().invoke(main, ["grund"])
+    assert result.exit_code == 2 and "No such command 'grund'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("library", "command", "message"),
+    [
+        ("torch", "train", 'selcon train needs torch: install it with: pip install "selcon_ros[train]"'),
+        ("torch.nn", "train", "needs torch"),
+        ("mujoco", "tabletop", 'pip install "selcon_ros[sim]"'),
+        ("rclpy", "demo", 'pip install "selcon_ros[ros]" or source your ROS 2 installation'),
+        ("selcon_training", "export", "a clone of the repository"),
+    ],
+)
+def test_a_missing_library_says_what_to_install(library: str, command: str, message: str) -> None:
+    told = as_message(command, ImportError("No module", name=library))
+    assert isinstance(told, click.ClickException) and message in told.message
+
+
+def test_an_import_error_that_is_a_fault_of_ours_is_not_hidden() -> None:
+    error = ImportError("No module named 'selcon_ros.core.typo'", name="selcon_ros.core.typo")
+    assert as_message("ground", error) is error
+
+
+@pytest.mark.parametrize("library", ["torch", "mujoco", "rclpy", "onnxruntime"])
+def test_a_robot_s_installation_grounds_or_says_what_is_missing(library: str) -> None:
+    """With a library made unimportable, `selcon ground` still starts."""
+    code = f"import sys; sys.modules[{library!r}] = None; from selcon_ros.cli.main import main; main()"
+    result = subprocess.run([sys.executable, "-c", code, "ground", "--help"], capture_output=True, text=True)
+    assert result.returncode == 0 and "Examples:" in result.stdout
+
+
+def test_our_errors_are_one_line() -> None:
+    told = as_message("ground", BundleError("no model bundle at x"))
+    assert isinstance(told, click.ClickException) and told.message == "no model bundle at x"

@@ -1,0 +1,141 @@
+"""What each part of the house may import (the table "floors"), read from the source."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TORCH = {"torch", "torchvision", "timm", "open_clip", "selcon_training"}
+HEAVY = TORCH | {"onnxruntime", "mujoco", "matplotlib", "tensorboard", "rclpy", "tensorrt"}
+ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino"}
+
+
+class Import(NamedTuple):
+    """One imported module, the line, and whether it is imported when the file is (not in a function)."""
+
+    module: str
+    line: int
+    at_once: bool
+
+    @property
+    def library(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def imports(file: Path) -> Iterator[Import]:
+    yield from _imports(ast.parse(file.read_text(encoding="utf-8")), file, at_once=True)
+
+
+def _imports(node: ast.AST, file: Path, at_once: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, at_once) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = child.module or ""
+            if child.level:
+                package = file.parent if child.level == 1 else file.parents[child.level - 1]
+                base = ".".join([*package.relative_to(ROOT).parts, *([base] if base else [])])
+            # What follows `import` may be a module too: `from selcon_ros import ros`.
+            yield Import(base, child.lineno, at_once)
+            yield from (Import(f"{base}.{alias.name}", child.lineno, at_once) for alias in child.names)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _imports(child, file, at_once and not function)
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def breaches(folder: str, allowed: Callable[[Path, Import], bool]) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{found.line} imports {found.module}"
+        for file in files(folder) for found in imports(file) if not allowed(file, found)
+    ]
+
+
+def own(found: Import, *floors: str) -> bool:
+    """Whether an import from our own package stays on the given floors."""
+    if found.library != "selcon_ros":
+        return True
+    parts = found.module.split(".")
+    return len(parts) == 1 or parts[1] in floors or (len(parts) == 2 and parts[1] == "__version__")
+
+
+def test_core_needs_numpy_and_opencv_only() -> None:
+    libraries = {"numpy", "cv2", "selcon_ros", *sys.stdlib_module_names}
+    assert not breaches(
+        "selcon_ros/core", lambda _, found: found.library in libraries and own(found, "core")
+    )
+
+
+def test_a_backend_imports_its_own_engine_and_when_it_is_opened() -> None:
+    def allowed(file: Path, found: Import) -> bool:
+        if found.library in ENGINES:
+            return not found.at_once and found.library == file.stem
+        libraries = {"numpy", "selcon_ros", *sys.stdlib_module_names}
+        base = found.module.split(".")[:3]
+        floor = own(found, "core") or base == ["selcon_ros", "backends", "base"]
+        return found.library in libraries and floor
+
+    assert not breaches("selcon_ros/backends", allowed)
+
+
+def test_the_ros_shell_knows_no_torch() -> None:
+    assert not breaches(
+        "selcon_ros/ros",
+        lambda _, found: found.library not in TORCH | ENGINES and own(found, "core", "backends", "ros"),
+    )
+
+
+def test_training_knows_no_ros() -> None:
+    ros = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "visualization_msgs", "diagnostic_msgs"}
+    assert not breaches(
+        "training/selcon_training",
+        lambda _, found: found.library not in ros and own(found, "core", "backends", "recording"),
+    )
+
+
+def test_commands_import_what_is_heavy_when_they_run() -> None:
+    assert not breaches("selcon_ros/cli", lambda _, found: not (found.at_once and found.library in HEAVY))
+
+
+def test_nothing_but_training_and_its_commands_needs_torch() -> None:
+    def allowed(file: Path, found: Import) -> bool:
+        return found.library not in TORCH or "cli" in file.parts or "bench" in file.parts
+
+    assert not breaches("selcon_ros", allowed)
+
+
+@pytest.mark.parametrize("code", ["import pickle", "from pickle import loads"])
+def test_the_walk_sees_imports(tmp_path: Path, code: str) -> None:
+    file = tmp_path / "x.py"
+    file.write_text(f"{code}\ndef f():\n    import torch.nn\n    from onnxruntime import InferenceSession\n")
+    found = {(each.library, each.at_once) for each in imports(file)}
+    assert found == {("pickle", True), ("torch", False), ("onnxruntime", False)}
+
+
+def test_a_robot_loads_no_pickle() -> None:
+    pickles = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
+    assert not breaches("selcon_ros", lambda _, found: found.library not in pickles)
+
+
+def test_core_and_backends_load_without_torch_ros_or_engine() -> None:
+    """What is really loaded, through whatever is imported by what is imported."""
+    modules = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for folder in ("selcon_ros/core", "selcon_ros/backends") for file in files(folder)
+    ]
+    code = f"import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "selcon_ros.core.grasp" in loaded
+    assert not (HEAVY | {"onnx"}) & set(loaded)
