@@ -4,4 +4,4 @@
 set -euo pipefail
 # What an earlier build left would be installed again, deleted modules included.
 rm -rf build/lib build/bdist.* selcon_ros.egg-info
-"$1/bin/python" -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps --force-reinstall .
+"$1/bin/python" -m pip --disable-pip-version-check -qq install --no-build-isolation --no-deps --force-reinstall .

@@ -40,7 +40,8 @@ fi
 
 echo "Making $venv with $("$python" --version) ($python)"
 "$python" -m venv --clear "$venv"
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
+echo "Installing the dependencies of: $extras (a minute or more)"
 pip install "pip>=23.2" "setuptools>=70.1,<80"
 case ",$extras," in *,train,*)
     # Exactly this one and first: resolved together with the rest, pip would bring a CUDA build of several gigabytes
