@@ -16,7 +16,7 @@ from selcon_ros.core.heatmap import Heatmap
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
 # A region's box with more than about this many pixels is looked at with fewer.
-FULL_DETAIL = 10_000
+FULL_DETAIL = 20_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def find(
     `depth` [H, W] float in metres is registered to the image; 0, negative, NaN and infinite pixels are
     invalid. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
     of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither
-    what is behind the part nor the table under it counts. Raises DepthError when the depth has another
+    what is behind the part nor the table under it counts. Where an object rises from a table, axes and
+    width are those of the object there, not of the heat. Raises DepthError when the depth has another
     size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
     """
     _check_geometry(heatmap, depth, intrinsics)
@@ -130,9 +131,10 @@ def find(
 
 @dataclass(frozen=True)
 class _Region:
-    """A hot region: `heat` [h, w] and `mask` [h, w] bool of its box, whose first pixel is `origin` (u, v).
+    """A hot region: `heat` [h, w] and `mask` [h, w] bool of a box around it with first pixel `origin` (u, v).
 
-    Of a large region only every `step`-th row and column is kept. `clipped`: it touches the image border.
+    The box leaves room for what the part belongs to. Of a large one only every `step`-th row and column
+    is kept. `clipped`: the region touches the image border.
     """
 
     origin: tuple[int, int]
@@ -193,12 +195,19 @@ def _hot_regions(
         x, y, width, height, area = (int(value) for value in stats[label])
         if area < parameters.min_points:
             break
-        u0, v0 = x + left, y + top
-        step = max(1, int(math.sqrt(width * height / FULL_DETAIL)))
-        mask = labels[y : y + height : step, x : x + width : step] == label
-        warmth = heat[v0 : v0 + height : step, u0 : u0 + width : step]
+        clipped = min(x + left, y + top) == 0 or (
+            x + left + width == values.shape[1] or y + top + height == values.shape[0]
+        )
+        margin = max(width, height) // 2 + 8
+        u0, v0 = max(x + left - margin, 0), max(y + top - margin, 0)
+        u1 = min(x + left + width + margin, values.shape[1])
+        v1 = min(y + top + height + margin, values.shape[0])
+        step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / FULL_DETAIL)))
+        warmth = heat[v0:v1:step, u0:u1:step]
+        mask = np.zeros(values.shape, np.bool_)
+        mask[top : top + box.shape[0], left : left + box.shape[1]] = labels == label
+        mask = mask[v0:v1:step, u0:u1:step]
         mass = step**2 * float(np.sum(surface.fourth_power(warmth[mask] / peak)))
-        clipped = min(u0, v0) == 0 or u0 + width == values.shape[1] or v0 + height == values.shape[0]
         regions.append(_Region((u0, v0), step, warmth, mask, mass, clipped))
     if not regions:
         largest = int(stats[order[0], cv2.CC_STAT_AREA])
@@ -220,26 +229,28 @@ def _grasp(
         return _flat_grasp(region, score, "no camera calibration")
     patch = region.crop(depth)
     points = deproject(patch, intrinsics, region.origin, region.step)
-    valid = region.mask & np.isfinite(points[..., 2])
-    count = int(np.count_nonzero(valid)) * region.step**2
+    hot = region.mask & np.isfinite(points[..., 2])
+    count = int(np.count_nonzero(hot)) * region.step**2
     if count == 0:
         return _flat_grasp(region, score, "no valid depth on the part")
     if count < parameters.min_points:
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
     around = surface.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
-    valid &= surface.above_support(points, valid, region.heat, around, parameters.support_height)
-    part = surface.connected_surface(patch, valid, region.heat, parameters.depth_step * region.step)
-    count = int(np.count_nonzero(part)) * region.step**2
+    rising = surface.above_support(points, hot, region.heat, around, parameters.support_height)
+    # What rises from the table has an outline of its own; otherwise the heat's is all there is.
+    solid = hot if rising is None else rising
+    body = surface.connected_surface(patch, solid, hot, region.heat, parameters.depth_step * region.step)
+    count = int(np.count_nonzero(body & hot)) * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
-    return _surface_grasp(region, score, part, points, intrinsics, parameters)
+    return _surface_grasp(region, score, body, points, intrinsics, parameters)
 
 
 def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
     """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
-    place = surface.middle(region.mask, region.heat)
+    place = surface.middle(region.mask, region.mask, region.heat)
     height, width = region.mask.shape
     pixels = np.zeros((height, width, 3), np.float32)
     pixels[..., 0] = region.origin[0] + region.step * np.arange(width)
@@ -256,23 +267,23 @@ def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
 def _surface_grasp(
     region: _Region,
     score: float,
-    part: NDArray[np.bool_],
+    body: NDArray[np.bool_],
     points: NDArray[np.float32],
     intrinsics: Intrinsics,
     parameters: GraspParameters,
 ) -> GraspPoint:
-    """Return a grasp point with a pose on the surface `part` [h, w] of the region's `points` [h, w, 3]."""
-    place = surface.middle(part, region.heat)
+    """Return a grasp point with a pose on the hot part of `body` [h, w], whose points are [h, w, 3]."""
+    place = surface.middle(body & region.mask, body, region.heat)
     half = parameters.window // 2
     window = (
         slice(max(place.v - half, 0), place.v + half + 1), slice(max(place.u - half, 0), place.u + half + 1)
     )
-    depth = float(np.median(points[window][part[window]][:, 2]))
+    depth = float(np.median(points[window][body[window]][:, 2]))
     own = points[place.v, place.u]
     position = own * (depth / own[2])
-    axes = surface.grasp_axes(surface.nearby(points, part, place), position.astype(np.float64))
+    axes = surface.grasp_axes(surface.nearby(points, body, place), position.astype(np.float64))
     spacing = region.step * depth / min(intrinsics.fx, intrinsics.fy)
-    low, high = surface.extent_across(points[part], position, axes, place.thickness, spacing)
+    low, high = surface.extent_across(points[body], position, axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
     u, v = region.pixel(place)
     return GraspPoint(

@@ -18,6 +18,10 @@ RISING = 0.2
 # Pixels along a side that the table's plane is sought in, and planes tried.
 SAMPLES = 24
 TRIALS = 48
+# Fewest points that a plane is sought in.
+FEWEST = 10
+# Pixels around a region's box that are looked at for the table, too.
+MARGIN = 10
 # Share of the samples that must lie on a plane for it to be called a table.
 SUPPORT_SHARE = 0.3
 # Ratio of variances up to which a region is called round: it has no thin axis.
@@ -44,37 +48,38 @@ def fourth_power(heat: Floats) -> Floats:
 def surroundings(
     depth: Floats, intrinsics: Intrinsics, origin: tuple[int, int], step: int, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Return points [N, 3] on a coarse grid over a region's box [h, w] and half as much again on each side.
+    """Return points [N, 3] on a coarse grid over a box of `shape` (h, w) pixels and a little around it.
 
     `origin` is the box's first pixel (u, v) in the depth image [H, W], `step` the spacing of its pixels.
     """
     height, width = shape[0] * step, shape[1] * step
-    margin = max(height, width) // 2 + 20
-    u0, v0 = max(origin[0] - margin, 0), max(origin[1] - margin, 0)
-    u1, v1 = origin[0] + width + margin, origin[1] + height + margin
-    sparse = max(1, max(width, height) // SAMPLES * 2)
+    u0, v0 = max(origin[0] - MARGIN, 0), max(origin[1] - MARGIN, 0)
+    u1, v1 = origin[0] + width + MARGIN, origin[1] + height + MARGIN
+    sparse = max(1, max(width, height) // SAMPLES)
     points = deproject(depth[v0:v1:sparse, u0:u1:sparse], intrinsics, (u0, v0), sparse)
     return points[np.isfinite(points[..., 2])].astype(np.float64)
 
 
 def above_support(
-    points: Floats, valid: Mask, heat: Floats, around: NDArray[np.float64], height: float
-) -> Mask:
-    """Return the pixels [h, w] that are not on the plane (a table, a wall) that the part lies on.
+    points: Floats, hot: Mask, heat: Floats, around: NDArray[np.float64], height: float
+) -> Mask | None:
+    """Return the pixels [h, w] of what rises above the plane (a table, a wall) that the hot part lies on.
 
-    `points` [h, w, 3] and `heat` [h, w] count where `valid` [h, w] is true; `around` [N, 3] are the points
-    in and around the region that the plane is sought in. If there is none, or the region's core does not
-    rise above it by `height` metres, the part may itself be flat, and every pixel is kept.
+    `points` [h, w, 3], NaN where there is no depth. `around` [N, 3] are the points that the plane is sought
+    in. None if there is no plane, or if the core of the heat, `heat` [h, w] where `hot` [h, w] is true, does
+    not rise above it by `height` metres: the part may itself be flat.
     """
+    if len(around) < FEWEST:
+        return None
     tolerance = height * max(1.0, float(np.median(around[:, 2]))) ** 2
     plane = _support_plane(around, tolerance)
     if plane is None:
-        return np.ones_like(valid)
+        return None
     normal, offset = plane
     rising: Mask = points @ normal.astype(np.float32) > offset + tolerance
-    core = valid & (heat >= CORE * heat[valid].max())
+    core = hot & (heat >= CORE * heat[hot].max())
     if np.count_nonzero(rising & core) < RISING * np.count_nonzero(core):
-        return np.ones_like(valid)
+        return None
     return rising
 
 
@@ -83,8 +88,6 @@ def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArr
 
     RANSAC with a fixed seed, so that equal images give equal answers, then least squares.
     """
-    if len(points) < 10:
-        return None
     triples = np.random.default_rng(0).integers(0, len(points), (TRIALS, 3))
     a, b, c = points[triples[:, 0]], points[triples[:, 1]], points[triples[:, 2]]
     ab, ac = (b - a).T, (c - a).T
@@ -109,22 +112,22 @@ def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArr
     return (normal, offset) if offset < 0 else (-normal, -offset)
 
 
-def connected_surface(depth: Floats, valid: Mask, heat: Floats, step: float) -> Mask:
-    """Return the pixels [h, w] of `valid` that the core is connected to without a jump in depth above `step`.
+def connected_surface(depth: Floats, solid: Mask, hot: Mask, heat: Floats, step: float) -> Mask:
+    """Return the pixels [h, w] of `solid` connected to the heat's core without a jump in depth above `step`.
 
-    A blurred heatmap spills over what is behind a part, or shows through its holes: of the surfaces in the
-    core, the nearest one that takes up a quarter of it is meant.
+    The core is sought where `hot` [h, w] is true, in `solid`. A blurred heatmap spills over what is behind a
+    part, or shows through its holes: of the surfaces in the core, the nearest one that takes up a quarter of
+    it is meant.
     """
-    if not valid.any():
-        return valid
-    core = valid & (heat >= CORE * heat[valid].max())
+    hot = hot & solid
+    core = hot & (heat >= CORE * heat[hot].max())
     near = core & (depth <= np.quantile(depth[core], 0.25) + step)
     seed = int(np.where(near, heat, -1).argmax())
     height, width = depth.shape
     # floodFill's mask has a border of one pixel; what is not zero stops it.
     barrier = np.ones((height + 2, width + 2), np.uint8)
-    barrier[1:-1, 1:-1] = ~valid
-    clean = np.where(valid, depth, 0).astype(np.float32)
+    barrier[1:-1, 1:-1] = ~solid
+    clean = np.where(solid, depth, 0).astype(np.float32)
     filled = cv2.FLOODFILL_MASK_ONLY | 8 | (2 << 8)
     cv2.floodFill(clean, barrier, (seed % width, seed // width), 0, step, step, filled)
     connected: Mask = barrier[1:-1, 1:-1] == 2
@@ -139,12 +142,13 @@ def _closed(part: Mask) -> NDArray[np.uint8]:
     return closed
 
 
-def middle(part: Mask, heat: Floats) -> Place:
-    """Return the place of `part` [h, w] to grasp: hot, thick and near the centre of heat, so inside the part.
+def middle(part: Mask, body: Mask, heat: Floats) -> Place:
+    """Return the place of `part` [h, w] to grasp: hot, near the centre of heat, well inside `body` [h, w].
 
-    The centre of heat itself may be outside: in the hole of a ring, or in the bend of a handle.
+    `body` is what the hot part belongs to: its outline, not the heat's, says where its middle is. The centre
+    of heat itself may be outside: in the hole of a ring, or in the bend of a handle.
     """
-    thickness = cv2.distanceTransform(np.pad(_closed(part), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    thickness = cv2.distanceTransform(np.pad(_closed(body), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     warmth = np.where(part, heat / heat[part].max(), np.float32(0))
     weight = fourth_power(warmth)
     u, v = (np.arange(size, dtype=np.float32) for size in part.shape[::-1])
@@ -156,18 +160,18 @@ def middle(part: Mask, heat: Floats) -> Place:
     return Place(best_u, best_v, float(thickness[best_v, best_u]))
 
 
-def nearby(points: Floats, part: Mask, place: Place) -> Floats:
-    """Return the points [N, 3] of `part` within twice its half-thickness of the place, and connected to it.
+def nearby(points: Floats, body: Mask, place: Place) -> Floats:
+    """Return the points [N, 3] of `body` within twice its half-thickness of the place, and connected to it.
 
     That is far enough to show which way a handle or a rim runs, and not so far as to follow its bend.
     """
     reach = int(2 * place.thickness) + 1
     v0, u0 = max(place.v - reach, 0), max(place.u - reach, 0)
     box = (slice(v0, place.v + reach + 1), slice(u0, place.u + reach + 1))
-    v, u = np.ogrid[: part[box].shape[0], : part[box].shape[1]]
+    v, u = np.ogrid[: body[box].shape[0], : body[box].shape[1]]
     disc = (u - place.u + u0) ** 2 + (v - place.v + v0) ** 2 <= reach**2
-    labels = cv2.connectedComponents(_closed(part[box]) * disc, connectivity=8)[1]
-    connected: Floats = points[box][(labels == labels[place.v - v0, place.u - u0]) & part[box]]
+    labels = cv2.connectedComponents(_closed(body[box]) * disc, connectivity=8)[1]
+    connected: Floats = points[box][(labels == labels[place.v - v0, place.u - u0]) & body[box]]
     return connected
 
 

@@ -64,7 +64,8 @@ def test_runs_the_model(bundle: Bundle) -> None:
 
 
 def test_open_dimensions_fit(tmp_path: Path) -> None:
-    model = graph({"image": ["n", 3, "h", "w"]}, {"cam": ["n", 3, "gh", "gw"], "affinity": ["n", "c", "y", "x"]})
+    maps = {"cam": ["n", 3, "y", "x"], "affinity": ["n", "c", "y", "x"]}
+    model = graph({"image": ["n", 3, "h", "w"]}, maps)
     backend = open_backend(bundle_of(tmp_path, model))
     assert backend.run(np.ones((1, 3, 288, 384), np.float32))[0][0, 0, 0] == pytest.approx(1)
 

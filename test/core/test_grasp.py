@@ -109,6 +109,21 @@ def test_the_table_beside_a_thin_part_does_not_count() -> None:
     assert grasp.width < 0.025
 
 
+def test_the_width_is_the_object_s_not_the_heat_s() -> None:
+    """The heat covers a third of the bar's width, on one side: the fingers must clear the bar."""
+    table = Table(0.0, 0.6)
+    bar = box_depth(table.origin + 0.02 * table.up, table.axes(0.0), np.array([0.18, 0.06, 0.04]))
+    depth, (visible,) = scene(table, bar)
+    heatmap = Heatmap("hold", rectangle(280, 215, 360, 235).astype(np.float32), 0.9)
+    (grasp,) = find(heatmap, depth, CAMERA)
+    assert on(visible, grasp.pixel)
+    assert grasp.width == pytest.approx(0.06, abs=0.004)
+    rotation = matrix(grasp.orientation)
+    assert angle(rotation[:, 0], np.array([0.0, 1.0, 0.0])) < 5
+    small = find(heatmap, depth, CAMERA, GraspParameters(max_width=0.05))
+    assert small == [] and "the gripper opens 0.050 m" in small.refused[0]
+
+
 def test_a_part_as_flat_as_the_table_is_kept() -> None:
     """A blade of no height lies in the table's plane: it is still grasped, along the table's normal."""
     table = Table(0.5, 0.6)
