@@ -111,10 +111,10 @@ class Health:
         return found
 
 
-def status(name: str, hardware: str, health: Health, idle: str, facts: Mapping[str, str]) -> DiagnosticStatus:
+def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -> DiagnosticStatus:
     """One status: a warning that names every lasting problem, otherwise OK with what the node is doing.
 
-    :param idle: why nothing is answered though nothing is wrong; empty while answering
+    :param facts: what else to tell; `state` is what the node is doing
     """
     problems = health.problems
     values = {**facts, **health.values()}
@@ -122,7 +122,7 @@ def status(name: str, hardware: str, health: Health, idle: str, facts: Mapping[s
     if problems:
         message = "; ".join(f"{source}: {text}" for source, text in sorted(problems.items()))
     else:
-        message = idle or f"{facts.get('action', '')} at {values['rate_hz']} Hz"
+        message = f"{facts['state']}, {values['rate_hz']} Hz"
     return DiagnosticStatus(
         level=level, name=name, hardware_id=hardware, message=message, values=key_values(values)
     )

@@ -210,7 +210,14 @@ class GroundingNode(Node):
 
     def _publish_diagnostics(self) -> None:
         self._look_for_camera()
+        if self._action is None:
+            state = f"waiting for an action on {self._action_topic}"
+        elif not self._outputs.any_wanted:
+            state = "resting: nobody subscribes to an output"
+        else:
+            state = f"answering {self._action}"
         facts = {
+            "state": state,
             "model": self._bundle.manifest.name,
             "engine": self._engine.name,
             "action": self._action or "none",
@@ -218,13 +225,8 @@ class GroundingNode(Node):
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
         }
-        idle = ""
-        if self._action is None:
-            idle = f"waiting for an action on {self._action_topic}"
-        elif not self._outputs.any_wanted:
-            idle = "resting: nobody subscribes to an output"
         status = diagnostics.status(
-            f"{self.get_fully_qualified_name()}", self._bundle.manifest.name, self._health, idle, facts
+            self.get_fully_qualified_name(), self._bundle.manifest.name, self._health, facts
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

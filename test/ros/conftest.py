@@ -12,7 +12,7 @@ try:
     import rclpy  # noqa: F401
 except ImportError:
     pytest.skip(
-        "rclpy is missing: pip install 'selcon_ros[ros]' in an environment of its own, or source a ROS 2 installation",
+        "rclpy is missing: pip install 'selcon_ros[ros]', or source a ROS 2 installation",
         allow_module_level=True,
     )
 
@@ -42,7 +42,9 @@ def start(bundle: Path) -> Iterator[Start]:
     """Start a node and a robot: start(outputs=..., image_type=..., open_backend=..., PARAMETER=...)."""
     with ExitStack() as stack:
 
-        def begin(outputs: tuple[str, ...] = tuple(ros.OUTPUTS), image_type: type = ros.Image, **settings: Any):
+        def begin(
+            outputs: tuple[str, ...] = tuple(ros.OUTPUTS), image_type: type = ros.Image, **settings: Any
+        ):
             context = stack.enter_context(ros.context())
             node = stack.enter_context(ros.running_node(context, settings.pop("bundle", bundle), **settings))
             robot = ros.Robot(context, outputs, image_type)

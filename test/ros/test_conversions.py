@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
-from support.messages import compressed_image, encoded, header, raw_image
 
 from selcon_ros.ros.conversions import ENCODINGS, MessageError, fill_image, image_from_message
+from support.messages import compressed_image, encoded, header, raw_image
 
 sizes = st.integers(1, 9).map(lambda half: 2 * half)
 CHANNELS = {"rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4, "mono": 1}
@@ -47,7 +47,9 @@ def test_colour_and_grey_of_any_padding_and_byte_order(name, bits, height, width
     np.testing.assert_array_equal(result, expected(pixels, name))
 
 
-@pytest.mark.parametrize(("alias", "name"), [("8UC1", "mono"), ("8UC3", "bgr"), ("8UC4", "bgra"), ("RGB8", "rgb")])
+@pytest.mark.parametrize(
+    ("alias", "name"), [("8UC1", "mono"), ("8UC3", "bgr"), ("8UC4", "bgra"), ("RGB8", "rgb")]
+)
 def test_opencv_names_and_capitals(alias, name):
     pixels = noise(4, 6, CHANNELS[name], np.uint8, 0)
     np.testing.assert_array_equal(image_from_message(raw_image(pixels, alias)), expected(pixels, name))
@@ -92,7 +94,11 @@ def test_yuv_shows_the_painted_colour(encoding, colour, padding):
     else:
         luma_first = encoding.startswith("yuyv") or encoding.endswith("yuy2")
         pair = (y, u, y, v) if luma_first else (u, y, v, y)
-        message = raw_image(np.tile(np.array(pair, np.uint8), (height, width // 2)).reshape(height, width, 2), encoding, padding)
+        message = raw_image(
+            np.tile(np.array(pair, np.uint8), (height, width // 2)).reshape(height, width, 2),
+            encoding,
+            padding,
+        )
     result = image_from_message(message)
     assert result.shape == (height, width, 3)
     assert np.abs(result.astype(int) - colour).max() <= 3
@@ -101,7 +107,7 @@ def test_yuv_shows_the_painted_colour(encoding, colour, padding):
 # rosbags-image takes the height of planar YUV for that of its data, and gives 8UC3 no colour.
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if not name.startswith(("nv", "8UC"))])
 def test_agrees_with_an_independent_converter(encoding):
-    rosbags_image = pytest.importorskip("rosbags.image", reason="rosbags.image is missing: pip install rosbags-image")
+    rosbags_image = pytest.importorskip("rosbags.image", reason="missing: pip install rosbags-image")
     dtype = np.uint16 if encoding.endswith("16") else np.uint8
     yuv422 = encoding.startswith("yu") or encoding == "uyvy"
     channels = 2 if yuv422 else CHANNELS.get(encoding.rstrip("0168"), 1)
@@ -114,7 +120,9 @@ def test_agrees_with_an_independent_converter(encoding):
 @pytest.mark.parametrize(("ending", "tolerance"), [(".jpg", 6), (".png", 0)])
 def test_compressed_colour_and_grey(ending, tolerance):
     ramp = cv2.resize(noise(4, 5, 3, np.uint8, 1), (80, 64), interpolation=cv2.INTER_LINEAR)
-    colour = image_from_message(compressed_image(encoded(ramp[..., ::-1], ending), f"rgb8; {ending[1:]} compressed bgr8"))
+    colour = image_from_message(
+        compressed_image(encoded(ramp[..., ::-1], ending), f"rgb8; {ending[1:]} compressed bgr8")
+    )
     assert np.abs(colour.astype(int) - ramp).max() <= 3 * tolerance
     grey = image_from_message(compressed_image(encoded(ramp[..., 0], ending), "jpeg"))
     assert grey.shape == (64, 80, 3) and np.abs(grey[..., 1].astype(int) - ramp[..., 0]).max() <= tolerance
@@ -191,7 +199,11 @@ def test_damaged_compressed_images_are_named(data, says):
         image_from_message(compressed_image(data, "jpeg"))
 
 
-@given(data=st.binary(max_size=400), prefix=st.sampled_from([b"", JPEG[:200], PNG[:60]]), tail=st.sampled_from([b"", b"\xff\xd9", PNG[-12:]]))
+@given(
+    data=st.binary(max_size=400),
+    prefix=st.sampled_from([b"", JPEG[:200], PNG[:60]]),
+    tail=st.sampled_from([b"", b"\xff\xd9", PNG[-12:]]),
+)
 def test_no_bytes_do_more_than_be_refused(data, prefix, tail):
     try:
         result = image_from_message(compressed_image(prefix + data + tail, "jpeg"))
@@ -200,7 +212,9 @@ def test_no_bytes_do_more_than_be_refused(data, prefix, tail):
     assert result.ndim == 3
 
 
-@pytest.mark.parametrize(("dtype", "shape", "encoding"), [(np.float32, (5, 7), "32FC1"), (np.uint8, (5, 7, 3), "bgr8")])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "encoding"), [(np.float32, (5, 7), "32FC1"), (np.uint8, (5, 7, 3), "bgr8")]
+)
 def test_filling_a_message_and_filling_it_again(dtype, shape, encoding):
     message = Image()
     rng = np.random.default_rng(0)

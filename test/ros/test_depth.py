@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.messages import camera_info, compressed_image, encoded, raw_image
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.depth import depth_from_message, intrinsics_from_message
+from support.messages import camera_info, compressed_image, encoded, raw_image
 
 MILLIMETRES = np.array([[0, 500, 1234], [65535, 1, 0]], np.uint16)
 METRES = np.array([[np.nan, 0.5, 1.234], [65.535, 0.001, np.nan]], np.float32)
@@ -61,7 +61,10 @@ def test_png_of_inverse_depth():
         (compressed_image(encoded(MILLIMETRES, ".png"), "32FC1; png"), "unknown compressed depth format"),
         (compressed_image(encoded(MILLIMETRES, ".png"), "jpeg"), "unknown compressed depth format 'jpeg'"),
         (compressed_image(encoded(MILLIMETRES, ".png")[:50], "16UC1; png"), "depth image is truncated"),
-        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "16UC1; png"), "one channel of 16 bits"),
+        (
+            compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "16UC1; png"),
+            "one channel of 16 bits",
+        ),
         (compressed_image(b"", "16UC1; png"), "neither JPEG nor PNG"),
     ],
 )
@@ -96,7 +99,9 @@ def test_binning_and_region_of_interest():
     assert found.cy == pytest.approx((239.5 - 80 + 0.5) / 2 - 0.5)
 
 
-@pytest.mark.parametrize(("index", "value"), [(0, 0.0), (4, 0.0), (0, float("nan")), (2, float("inf")), (0, -600.0)])
+@pytest.mark.parametrize(
+    ("index", "value"), [(0, 0.0), (4, 0.0), (0, float("nan")), (2, float("inf")), (0, -600.0)]
+)
 def test_an_uncalibrated_camera_is_named(index, value):
     info = camera_info(640, 480)
     info.k[index] = value

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
-from support.messages import header
 
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.frames import LatestSlot, StampedBuffer
 from selcon_ros.ros.geometry import check_same_view
+from support.messages import header
 
 
 def image(seconds: float) -> Image:
@@ -100,7 +100,9 @@ def test_match_is_the_nearest_of_the_last_few(stamps, wanted, tolerance):
 def test_what_is_missing_is_named():
     with pytest.raises(MessageError, match="no depth image has come yet"):
         buffer().match(header(1), 0.02, 0.0)
-    with pytest.raises(MessageError, match="nearest stamp is 100 ms later; synchronise the topics or raise sync_tol"):
+    with pytest.raises(
+        MessageError, match="nearest stamp is 100 ms later; synchronise the topics or raise sync_tol"
+    ):
         buffer(1.1).match(header(1), 0.02, 0.0)
     with pytest.raises(MessageError, match="nearest stamp is 500 ms earlier"):
         buffer(0.5).match(header(1), 0.02, 0.0)
@@ -120,7 +122,9 @@ def test_microseconds_count_at_todays_stamps():
 
 def test_another_frame_or_size_is_refused():
     check_same_view(header(), (640, 480), header(), (640, 480), "depth image")
-    with pytest.raises(MessageError, match="depth image is in frame 'depth', the image in 'colour': use depth that is reg"):
+    with pytest.raises(
+        MessageError, match="depth image is in frame 'depth', the image in 'colour': use depth that is reg"
+    ):
         check_same_view(header(frame="colour"), (640, 480), header(frame="depth"), (640, 480), "depth image")
     with pytest.raises(MessageError, match="the camera_info is 320 x 240, the image 640 x 480"):
         check_same_view(header(), (640, 480), header(), (320, 240), "camera_info")

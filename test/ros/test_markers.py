@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.messages import FRAME, header
 from visualization_msgs.msg import Marker
 
 from selcon_ros.core.grasp import GraspPoint
 from selcon_ros.ros.markers import ARROW_LENGTH, FINGER_LENGTH, GraspMarkers, grasp_pose
+from support.messages import FRAME, header
 
 
 def point(x: float = 0.0, width: float | None = 0.04) -> GraspPoint:
@@ -40,7 +40,9 @@ def test_a_point_has_arrow_gripper_and_label():
 
 
 def test_the_label_stands_behind_the_arrow_whatever_the_pose():
-    turned = GraspPoint((0.0, 0.0), 1.0, (0.0, 0.0, 1.0), (0.0, float(np.sqrt(0.5)), 0.0, float(np.sqrt(0.5))), None)
+    turned = GraspPoint(
+        (0.0, 0.0), 1.0, (0.0, 0.0, 1.0), (0.0, float(np.sqrt(0.5)), 0.0, float(np.sqrt(0.5))), None
+    )
     label = GraspMarkers().update([turned], "hold", header(), 1.0).markers[-1]
     # A quarter turn about y takes the approach from z to x.
     assert label.pose.position.x == pytest.approx(-(ARROW_LENGTH + 0.02))
@@ -75,4 +77,9 @@ def test_the_pose_is_the_points():
     found = GraspPoint((0.0, 0.0), 1.0, (1.0, 2.0, 3.0), (0.5, -0.5, 0.5, 0.5), 0.01)
     pose = grasp_pose(found)
     assert (pose.position.x, pose.position.y, pose.position.z) == (1.0, 2.0, 3.0)
-    assert (pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w) == (0.5, -0.5, 0.5, 0.5)
+    assert (pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w) == (
+        0.5,
+        -0.5,
+        0.5,
+        0.5,
+    )

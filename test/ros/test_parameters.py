@@ -5,11 +5,11 @@ from dataclasses import fields
 import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from support import ros
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.ros.parameters import Settings, declare, descriptors, read
+from support import ros
 
 NAMES = [each.name for each in fields(Settings)]
 
@@ -51,7 +51,13 @@ def test_every_parameter_is_described(make_node, name):
 
 
 def test_every_grasp_parameter_can_be_set(make_node):
-    changes = {"gripper_width": 0.07, "threshold": 0.4, "min_confidence": 0.1, "min_contrast": 0.3, "max_points": 5}
+    changes = {
+        "gripper_width": 0.07,
+        "threshold": 0.4,
+        "min_confidence": 0.1,
+        "min_contrast": 0.3,
+        "max_points": 5,
+    }
     changes |= {"min_points": 50, "smoothing": 1.0, "window": 9, "depth_step": 0.02, "support_height": 0.01}
     grasp = declare(make_node(**changes)).grasp
     assert len(changes) == len(fields(GraspParameters))
@@ -78,7 +84,12 @@ def test_a_wrong_value_at_start_is_named(make_node, values, says):
 def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
     node = make_node()
     declare(node)
-    for name, value in (("gripper_width", -1.0), ("gripper_width", float("nan")), ("max_points", 1000), ("bundle", "x")):
+    for name, value in (
+        ("gripper_width", -1.0),
+        ("gripper_width", float("nan")),
+        ("max_points", 1000),
+        ("bundle", "x"),
+    ):
         result = node.set_parameters([Parameter(name, value=value)])[0]
         assert not result.successful and result.reason
     assert read(node) == Settings()

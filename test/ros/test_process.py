@@ -6,18 +6,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper
+
+from selcon_ros.core.bundle import write_bundle
 from support import ros
 from support.bundles import colour_bundle, colour_manifest
 from support.ros import Robot, bar_depth, calibration, pixels_of, scene
-
-from selcon_ros.core.bundle import write_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)
@@ -32,7 +31,9 @@ def environment() -> dict[str, str]:
 @contextmanager
 def process(log: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     with log.open("w") as out:
-        started = subprocess.Popen([*NODE, *arguments], env=environment(), stdout=out, stderr=subprocess.STDOUT)
+        started = subprocess.Popen(
+            [*NODE, *arguments], env=environment(), stdout=out, stderr=subprocess.STDOUT
+        )
         try:
             yield started
         finally:
@@ -88,7 +89,9 @@ def not_onnx(folder: Path) -> Path:
 
 
 def other_outputs(folder: Path) -> Path:
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 288, 384]) for name in ("image", "mask")]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 288, 384]) for name in ("image", "mask")
+    ]
     graph = helper.make_graph([helper.make_node("Relu", ["image"], ["mask"])], "g", values[:1], values[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     write_bundle(folder, colour_manifest(), {"model": model.SerializeToString()})

@@ -1,4 +1,4 @@
-"""A robot around the node under test: its camera, its commands, and everything it hears, over real ROS topics."""
+"""A robot around the node under test: its camera, its commands, and all that it hears, over ROS topics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
-from support.bundles import COLOURS
-from support.messages import FRAME, camera_info, header, raw_image
 from visualization_msgs.msg import MarkerArray
 
 from selcon_ros.ros.grounding_node import GroundingNode
+from support.bundles import COLOURS
+from support.messages import FRAME, camera_info, header, raw_image
 
 # Different test processes on one machine do not hear each other.
 DOMAIN = 1 + os.getpid() % 100
@@ -68,7 +68,9 @@ def bar_depth(width: int, height: int, part: tuple[int, int, int, int]) -> np.nd
 class Robot(Node):
     """Publishes camera messages and actions, and keeps what it hears of the outputs that it listens to."""
 
-    def __init__(self, context: Context, outputs: tuple[str, ...] = tuple(OUTPUTS), image_type: type = Image) -> None:
+    def __init__(
+        self, context: Context, outputs: tuple[str, ...] = tuple(OUTPUTS), image_type: type = Image
+    ) -> None:
         super().__init__("robot", context=context, namespace="affordance")
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.image = self.create_publisher(image_type, "image", qos_profile_sensor_data)
@@ -101,7 +103,7 @@ class Robot(Node):
         end = time.monotonic() + TIMEOUT
         again = 0.0
         while not (found := condition()):
-            assert time.monotonic() < end, f"waited {TIMEOUT} s for {what}; the node says: {self.problems() or 'nothing'}"
+            assert time.monotonic() < end, f"waited {TIMEOUT} s for {what}; the node says: {self.problems()}"
             if every is not None and time.monotonic() >= again:
                 every()
                 again = time.monotonic() + 0.2
@@ -112,9 +114,11 @@ class Robot(Node):
         """Wait until the node under test hears and is heard."""
         publishers = (self.image, self.depth, self.info, self.action)
         self.until(
-            lambda: all(each.get_subscription_count() for each in publishers)
-            and all(self.count_publishers(f"/affordance/{name}") for name in self.ears)
-            and self.heard["diagnostics"],
+            lambda: (
+                all(each.get_subscription_count() for each in publishers)
+                and all(self.count_publishers(f"/affordance/{name}") for name in self.ears)
+                and self.heard["diagnostics"]
+            ),
             "discovery",
         )
         # The other side of discovery: the node counts this robot's subscriptions.
@@ -132,7 +136,7 @@ class Robot(Node):
     def show(
         self, image: np.ndarray | Image | CompressedImage, depth: Any = None, info: CameraInfo | None = None
     ) -> float:
-        """Send an image, with depth (array or message) and calibration if given, and return its stamp in seconds."""
+        """Send an image, with depth (array or message) and calibration if given; return its stamp, s."""
         stamp = self.stamp()
         message = raw_image(image, "rgb8") if isinstance(image, np.ndarray) else image
         message.header = stamp
@@ -155,6 +159,11 @@ class Robot(Node):
             return new[-1] if new else None
 
         return self.until(found, f"{name} of an image", every=lambda: self.show(image, depth, info))
+
+    def beside(self, message: Any, name: str) -> Any:
+        """What an output said about the same image as this message."""
+        asked = stamp_of(message)
+        return next(each for each in self.heard[name] if stamp_of(each) == asked)
 
     def problems(self) -> str:
         """The message of the newest diagnostics."""
@@ -216,10 +225,8 @@ def running_node(
     executor.add_node(node)
 
     def spin() -> None:
-        try:
+        with suppress(ExternalShutdownException):
             executor.spin()
-        except ExternalShutdownException:
-            pass
 
     thread = threading.Thread(target=spin)
     thread.start()

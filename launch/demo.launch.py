@@ -1,0 +1,88 @@
+"""The demo on a ROS installation: the packaged recording as a camera, the node, RViz, action after action.
+
+ros2 launch selcon_ros demo.launch.py
+ros2 launch selcon_ros demo.launch.py actions:=hold,pour rviz:=false
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    TimerAction,
+)
+from launch.conditions import IfCondition
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
+
+from launch import LaunchContext, LaunchDescription
+from selcon_ros.core.bundle import default_bundle_path, load_bundle
+
+SHARE = Path(get_package_share_directory("selcon_ros"))
+CAMERA_FRAME = "camera_color_optical_frame"
+WORLD_FRAME = "camera_link"
+# Fast DDS was renamed: distributions up to Jazzy read the old name, later ones complain about it.
+OLD_DDS = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if OLD_DDS else "FASTDDS_DEFAULT_PROFILES_FILE"
+
+
+def generate_launch_description() -> LaunchDescription:
+    grounding = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SHARE / "launch" / "grounding.launch.py")),
+        launch_arguments={
+            "bundle": LaunchConfiguration("bundle"),
+            "rviz": LaunchConfiguration("rviz"),
+            "frame": WORLD_FRAME,
+        }.items(),
+    )
+    return LaunchDescription([
+        DeclareLaunchArgument("rviz", default_value="true", description="show it in RViz"),
+        DeclareLaunchArgument("bundle", default_value="", description="model bundle, folder or .zip"),
+        DeclareLaunchArgument("actions", default_value="", description="hold,pour; empty: all"),
+        DeclareLaunchArgument("seconds", default_value="5.0", description="time for each action"),
+        # Images need more shared memory than Fast DDS gives by default.
+        SetEnvironmentVariable(PROFILE_VARIABLE, str(SHARE / "config" / "fastdds_images.xml")),
+        # In RViz the world has z upwards, and the camera looks along x.
+        Node(
+            package="tf2_ros",
+            executable="static_transform_publisher",
+            arguments=[
+                "--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5",
+                "--frame-id", WORLD_FRAME, "--child-frame-id", CAMERA_FRAME,
+            ],
+            condition=IfCondition(LaunchConfiguration("rviz")),
+        ),
+        # Not a launch_ros Node: it would add ROS arguments, and this is a command with its own.
+        ExecuteProcess(cmd=[ExecutableInPackage("selcon", "selcon_ros"), "play", "--loop"], output="screen"),
+        grounding,
+        OpaqueFunction(function=_ask_for_actions),
+    ])  # fmt: skip
+
+
+def _ask_for_actions(context: LaunchContext) -> list[TimerAction]:
+    """One `ros2 topic pub` per action, after each other."""
+    given = LaunchConfiguration("actions").perform(context)
+    bundle = LaunchConfiguration("bundle").perform(context) or default_bundle_path()
+    actions = given.split(",") if given else load_bundle(bundle).manifest.actions
+    seconds = float(LaunchConfiguration("seconds").perform(context))
+    return [
+        TimerAction(
+            period=3.0 + number * seconds,
+            actions=[
+                ExecuteProcess(
+                    cmd=[
+                        *("ros2", "topic", "pub", "--once", "-w", "1"),
+                        *("/affordance/action", "std_msgs/msg/String", f"{{data: {action.strip()}}}"),
+                    ]
+                )
+            ],
+        )
+        for number, action in enumerate(actions)
+    ]
