@@ -111,7 +111,7 @@ def _scene(rng, actions, hand=False):
 
 def _write_ego(folder, action, kind, stem, image, parts, whole, extras, labels):
     _image(folder / "egocentric" / action / kind / f"{stem}.jpg", image)
-    truth = cv2.GaussianBlur(parts[action], (0, 0), 4.0)
+    truth = cv2.GaussianBlur(parts[action], (0, 0), 2.5)
     _image(folder / "GT" / action / kind / f"{stem}.png", truth)
     if labels:
         ids = np.zeros(SIZE, np.uint8)
@@ -131,8 +131,8 @@ def _depth_and_camera(folder, action, kind, stem):
     camera = {
         "width": SIZE[1],
         "height": SIZE[0],
-        "fx": 120.0,
-        "fy": 120.0,
+        "fx": 240.0,
+        "fy": 240.0,
         "cx": 63.5,
         "cy": 47.5,
         "depth_scale": 0.001,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from selcon_training.config import ConfigError, load_config, parse_config
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -52,8 +51,17 @@ def test_overrides(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump(LEAST))
     config = load_config(path, ["schedule.epochs=3", "data.jitter.hue=0.1", "threads=null", "name=other"])
-    assert (config.schedule.epochs, config.data.jitter.hue, config.threads, config.name) == (3, 0.1, None, "other")
-    for override, told in (("epochs", "expected key=value"), ("name.x=1", "not a section"), ("seed=[", "YAML")):
+    assert (config.schedule.epochs, config.data.jitter.hue, config.threads, config.name) == (
+        3,
+        0.1,
+        None,
+        "other",
+    )
+    for override, told in (
+        ("epochs", "expected key=value"),
+        ("name.x=1", "not a section"),
+        ("seed=[", "YAML"),
+    ):
         with pytest.raises(ConfigError, match=told):
             load_config(path, [override])
 

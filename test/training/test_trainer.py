@@ -8,15 +8,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
-from support.dataset import COLOURS, config_values, make_dataset
-from support.nets import register_small_clip
-
 from selcon_ros.cli.main import main
 from selcon_training.checkpoint import load_model
 from selcon_training.config import ConfigError, OptimiserConfig, ScheduleConfig, parse_config
 from selcon_training.errors import CheckpointError
 from selcon_training.optimisers import parameter_groups, rate_factor
 from selcon_training.trainer import Trainer, TrainingError
+from support.dataset import COLOURS, config_values, make_dataset
+from support.nets import register_small_clip
 
 
 @pytest.fixture(scope="module")

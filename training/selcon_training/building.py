@@ -38,6 +38,14 @@ def set_trainable(net: SelconNet, encoders: Sequence[str]) -> None:
         encoder.requires_grad_(name in encoders)
 
 
+def training_mode(net: SelconNet, encoders: Sequence[str]) -> None:
+    """Put the network in training mode, a frozen encoder beside a learning one excepted (batch norms would
+    drift)."""
+    net.train()
+    for name, encoder in (("clip", net.clip), ("dino", net.dino)):
+        encoder.train(name in encoders)
+
+
 def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
     """The supervision that the configuration asks for."""
     return DenseTask(config, data, net)
@@ -51,7 +59,7 @@ def make_validator(
     if data.has("valset"):
         inference = Inference(config.calibration, config.gamma, chosen.batch_size)
         return MapValidator(data, "valset", net.actions, net.input_size, inference, chosen.limit)
-    held = hold_out(data.items("trainset"), chosen.held_out, config.seed)[1]
+    held = hold_out(data.items(config.data.weak_split), chosen.held_out, config.seed)[1]
     if not held:
         return None
     return LabelValidator(held, net.actions, net.input_size, chosen.batch_size, chosen.limit)

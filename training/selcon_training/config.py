@@ -49,6 +49,10 @@ class DataConfig(Section):
     divide: Literal["Seen", "Unseen"] | None = None
     actions: str | list[str] | None = None
     """seen, unseen, hico_iif, a list, or null: dataset.json's list, else the training folders' names."""
+    weak_split: str = "trainset"
+    """Where exocentric and egocentric images with action labels lie."""
+    dense_splits: list[str] = Field(["trainset"], min_length=1)
+    """Where egocentric images with truth maps lie."""
     input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
     """Height, width."""
     exocentric: PositiveInt = 3

@@ -16,7 +16,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from selcon_training import run_state
-from selcon_training.building import build_net, make_task, make_validator, set_trainable, training_device
+from selcon_training.building import (
+    build_net,
+    make_task,
+    make_validator,
+    set_trainable,
+    training_device,
+    training_mode,
+)
 from selcon_training.confidence import fit_confidence
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
@@ -58,7 +65,7 @@ class Trainer:
         if config.channels_last:
             self.net.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         set_trainable(self.net, config.encoders.train)
-        self.net.train()
+        training_mode(self.net, config.encoders.train)
         self.task = make_task(config, self.data, self.net)
         if self.task.learnables is not None:
             self.task.learnables.to(self.device)

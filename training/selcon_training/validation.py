@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from selcon_ros.core.files import read_image
-from selcon_ros.core.heatmap import refine
+from selcon_ros.core.heatmap import refine, upsample
 
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
@@ -81,7 +81,9 @@ class MapValidator:
                 refined = refine(
                     cam[action], affinity[action], self.inference.calibration, self.inference.gamma
                 )
-                scores = score(refined, prepare_truth(truth), part_of(truth, self._mask(paths)))
+                part = part_of(truth, self._mask(paths))
+                heatmap = upsample(refined, *part.shape)
+                scores = score(refined, heatmap, prepare_truth(truth), part)
                 rows.append((action, scores.kld, scores.sim, scores.nss, float(scores.right)))
         if not rows:
             return {}
@@ -177,17 +179,18 @@ class LabelValidator:
 
 
 class evaluating:
-    """Context: the network in evaluation mode, back in its former mode afterwards."""
+    """Context: the network in evaluation mode, every module back in its former mode afterwards."""
 
     def __init__(self, net: SelconNet) -> None:
         self.net = net
 
     def __enter__(self) -> None:
-        self.was_training = self.net.training
+        self.modes = [(module, module.training) for module in self.net.modules()]
         self.net.eval()
 
     def __exit__(self, *_: object) -> None:
-        self.net.train(self.was_training)
+        for module, training in self.modes:
+            module.training = training
 
 
 def predict(net: SelconNet, images: U8, batch_size: int) -> Iterator[tuple[F32, F32]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from selcon_ros.core.heatmap import upsample
 
 from selcon_training.data.images import F32, U8
 from selcon_training.metrics import kld, nss, prepare_prediction, sim
@@ -32,20 +31,21 @@ def part_of(truth: U8, mask: U8 | None) -> NDArray[np.bool_]:
     return truth > TRUTH_PEAK * float(truth.max())
 
 
-def peak(refined: F32, height: int, width: int) -> tuple[int, int]:
-    """(row, column) of the maximum of a grid map at camera resolution."""
-    values = upsample(np.ascontiguousarray(refined, np.float32), height, width)
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return int(row), int(column)
+def score(prediction: F32, heatmap: F32, truth: NDArray[np.float64], part: NDArray[np.bool_]) -> Scores:
+    """Score a prediction, given as a map of any resolution and as the heatmap [H, W] made of it.
 
-
-def score(refined: F32, truth: NDArray[np.float64], part: NDArray[np.bool_]) -> Scores:
-    """Score a refined map [gh, gw] against the prepared truth (not all zero) and the part's mask [H, W]."""
-    prediction = prepare_prediction(refined)
-    row, column = peak(refined, *part.shape)
+    ``truth`` is prepared (metrics.prepare_truth) and not all zero. ``part`` is the part's mask; where it has
+    another size than the heatmap (a truth map may), the heatmap's peak is looked up in proportion.
+    """
+    compared = prepare_prediction(prediction)
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    at = (
+        int((row + 0.5) * part.shape[0] / heatmap.shape[0]),
+        int((column + 0.5) * part.shape[1] / heatmap.shape[1]),
+    )
     return Scores(
-        kld=kld(prediction, truth),
-        sim=sim(prediction, truth),
-        nss=nss(prediction, truth),
-        right=bool(part[row, column]),
+        kld=kld(compared, truth),
+        sim=sim(compared, truth),
+        nss=nss(compared, truth),
+        right=bool(part[at]),
     )

@@ -22,14 +22,17 @@ from selcon_training.truth_losses import AffinityReadout, dense_losses
 
 
 class DenseTask:
-    """Batches of pictures with truth maps. ``items`` defaults to all of the trainset that have some."""
+    """Batches of pictures with truth maps. ``items`` defaults to all that have some in data.dense_splits."""
 
     def __init__(
         self, config: TrainConfig, data: DataSet, net: SelconNet, items: Sequence[DenseItem] | None = None
     ) -> None:
         self.config, self.net = config, net
-        chosen = dense_items(data, "trainset", net.actions) if items is None else items
-        self.images = DenseImages(chosen, len(net.actions), net.input_size, net.grid, augmentation(config))
+        if items is None:
+            items = [
+                item for split in config.data.dense_splits for item in dense_items(data, split, net.actions)
+            ]
+        self.images = DenseImages(items, len(net.actions), net.input_size, net.grid, augmentation(config))
         self.learnables: nn.Module | None = None
         if "clip" in config.encoders.train and config.dense.affinity:
             self.learnables = AffinityReadout(config.dense.prior)

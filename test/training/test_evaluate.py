@@ -1,0 +1,189 @@
+"""selcon evaluate on a bundle that sees colours, over scenes whose answer is painted."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import load_bundle
+from selcon_training.config import parse_config
+from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.evaluate.command import run
+from selcon_training.evaluate.measures import part_of, score
+from selcon_training.evaluate.predictors import Centre
+from selcon_training.evaluate.queries import Files, find_pictures
+from selcon_training.evaluate.run import evaluate
+from selcon_training.export import export_checkpoint
+from selcon_training.metrics import prepare_truth
+from selcon_training.trainer import Trainer
+from support.bundles import colour_bundle
+from support.dataset import COLOURS, config_values, make_dataset
+from support.nets import register_small_clip
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, nothing=6)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+
+
+@pytest.fixture(scope="module")
+def measured(squares, bundle, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    return run(bundle, squares, "Seen", "testset", out), out
+
+
+def test_a_model_that_sees_the_parts_scores_well(measured):
+    overall = measured[0]["overall"]
+    assert overall["queries"] == 18 and overall["right_part"] == 1.0
+    assert overall["kld"] < 0.8 and overall["sim"] > 0.6 and overall["nss"] > 1.5
+    assert overall["grasps_in_3d"] == 18 and overall["grasp_distance_median_m"] < 0.005
+    assert overall["with_grasp"] == 1.0
+    assert overall["nothing_queries"] == 6 and overall["nothing_without_grasp"] == 1.0
+
+
+def test_tables_split_by_action_and_object(measured):
+    tables = measured[0]
+    assert set(tables["per_action"]) == set(COLOURS) and len(tables["per_object"]) == 3
+    for group in ("per_action", "per_object"):
+        rows = list(tables[group].values())
+        assert sum(row["queries"] for row in rows) == 18
+        mean = sum(row["kld"] * row["queries"] for row in rows) / 18
+        assert mean == pytest.approx(tables["overall"]["kld"])
+
+
+def test_files_written(measured):
+    tables, out = measured
+    assert json.loads((out / "results.json").read_text()) == tables
+    with (out / "queries.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 24 and sum(line["nothing"] == "True" for line in lines) == 6
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") == 5 and page.count("data:image/jpeg;base64,") == 16
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    assert "synthetic scenes" in page and "<script" not in page
+
+
+def test_baselines_know_less(squares, bundle, tmp_path, measured):
+    figures = {
+        name: run(bundle, squares, "Seen", "testset", tmp_path / name, baseline=name)["overall"]
+        for name in ("centre", "mask", "affinity")
+    }
+    model = measured[0]["overall"]
+    for name, overall in figures.items():
+        assert overall["kld"] > model["kld"] and overall["right_part"] < 1.0, name
+        assert overall["nothing_queries"] == 0 and overall["nothing_without_grasp"] is None
+    assert figures["mask"]["kld"] < figures["centre"]["kld"]
+
+
+def test_the_mask_baseline_says_what_it_needs(tmp_path, bundle):
+    make_dataset(tmp_path / "data", train=1, test=1, exhaustive=False)
+    with pytest.raises(DataError, match="objectmask/.*png, which is missing"):
+        run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out", baseline="mask")
+
+
+def test_zero_and_missing_truth_is_left_out_and_reported(tmp_path, bundle):
+    make_dataset(tmp_path / "data", train=1, test=3, exhaustive=False)
+    truths = sorted((tmp_path / "data/Seen/testset/GT").rglob("*.png"))
+    cv2.imwrite(str(truths[0]), np.zeros((96, 128), np.uint8))
+    truths[1].unlink()
+    tables = run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out")
+    assert tables["overall"]["queries"] == 4
+    assert {reason: len(names) for reason, names in tables["left_out"].items()} == {
+        "truth map all zero": 1,
+        "no truth map": 1,
+    }
+    assert truths[0].stem in tables["left_out"]["truth map all zero"][0]
+    assert tables["overall"]["grasp_distance_median_m"] is None  # no depth there
+
+
+def test_nothing_left_and_unknown_actions_are_told(tmp_path, bundle):
+    make_dataset(tmp_path / "data", train=1, test=2, exhaustive=False)
+    (tmp_path / "data/Seen/testset/egocentric/cut_with").rename(
+        tmp_path / "data/Seen/testset/egocentric/fold"
+    )
+    with pytest.raises(DataError, match="not in the class list: fold"):
+        run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out")
+    for path in (tmp_path / "data/Seen/testset/GT").rglob("*.png"):
+        path.unlink()
+    (tmp_path / "data/Seen/testset/egocentric/fold").rename(
+        tmp_path / "data/Seen/testset/egocentric/cut_with"
+    )
+    with pytest.raises(DataError, match="no usable truth map"):
+        run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out")
+
+
+def test_exhaustive_pictures_are_asked_once_for_all_their_actions(squares):
+    pictures = find_pictures(open_dataset(squares, "Seen"), "testset", list(COLOURS))
+    assert len(pictures) == 9 and all(len(picture.queries) == 2 for picture in pictures)
+
+
+def test_several_objects_of_one_picture_are_one_query(tmp_path):
+    root = make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
+    base = root / "Seen/testset"
+    stem = "testset_000"
+    for kind, suffix in (("egocentric", ".jpg"), ("GT", ".png"), ("mask", ".png")):
+        source = base / kind / "cut_with" / "cut_spout" / (stem + suffix)
+        target = base / kind / "cut_with" / "other" / (stem + suffix)
+        target.parent.mkdir(parents=True)
+        image = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(target), image if kind == "egocentric" else image[::-1].copy())
+    data = open_dataset(root, "Seen")
+    result = evaluate(Centre(), data, "testset", list(COLOURS))
+    row = next(row for row in result.rows if row.action == "cut_with")
+    assert row.objects == ("cut_spout", "other") and len(result.rows) == 2
+    query = find_pictures(data, "testset", list(COLOURS))[0].queries["cut_with"]
+    mask = Files(data, "testset").mask(query)
+    assert np.array_equal(mask, mask[::-1])
+
+
+def test_the_part_without_a_mask_is_the_upper_half_of_the_truth():
+    truth = np.array([[0, 60, 120, 121]], np.uint8)
+    assert part_of(truth, None).tolist() == [[False, False, True, True]]
+    assert part_of(truth, np.array([[255, 0, 0, 0]], np.uint8)).tolist() == [[True, False, False, False]]
+
+
+def test_a_peak_is_looked_up_in_a_truth_of_another_size():
+    truth = np.zeros((10, 20), np.uint8)
+    truth[8, 15] = 255
+    heatmap = np.zeros((100, 200), np.float32)
+    heatmap[84, 155] = 1
+    part = part_of(truth, None)
+    assert score(heatmap, heatmap, prepare_truth(truth), part).right
+    assert not score(heatmap, heatmap[::-1], prepare_truth(truth), part).right
+
+
+def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
+    arguments = ["evaluate", str(bundle), str(squares), "--out", str(tmp_path / "out"), "--limit", "3"]
+    runner = CliRunner()
+    printed = runner.invoke(main, [*arguments, "--divide", "Seen"])
+    assert printed.exit_code == 0 and "per object" in printed.output and "report.html" in printed.output
+    shown = runner.invoke(main, [*arguments, "--divide", "Seen", "--json"])
+    assert json.loads(shown.stdout)["overall"]["queries"] == 6
+    wrong = runner.invoke(main, arguments)
+    assert wrong.exit_code == 1 and "--divide" in wrong.output
+
+
+def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
+    register_small_clip(tmp_path)
+    root = make_dataset(tmp_path / "data", train=12, val=6, nothing=3)
+    values = config_values(root, tmp_path / "run")
+    values["schedule"]["epochs"] = 1
+    trainer = Trainer(parse_config(values))
+    trainer.run()
+    export_checkpoint(tmp_path / "run" / "checkpoint", tmp_path / "bundle")
+    manifest = load_bundle(tmp_path / "bundle").manifest
+    assert manifest.confidence is not None and manifest.training["supervision"] == "dense"
+    overall = run(tmp_path / "bundle", root, "Seen", "valset", tmp_path / "out")["overall"]
+    for name in ("kld", "sim", "nss", "right_part"):
+        assert overall[name] == pytest.approx(trainer.metrics[name], rel=1e-3), name
+    assert overall["nothing_queries"] == 3  # valnothingset

@@ -1,0 +1,66 @@
+"""The whole of `selcon evaluate`: open bundle and data, measure, write the report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from selcon_ros.backends.base import open_backend
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounder import Grounder
+
+from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
+from selcon_training.evaluate.queries import Files
+from selcon_training.evaluate.run import Evaluation, evaluate
+from selcon_training.report.html import write_report
+
+
+def run(
+    bundle: Path,
+    root: Path,
+    divide: str | None,
+    split: str,
+    out: Path,
+    baseline: str | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables."""
+    data = open_dataset(root, divide)
+    model = load_bundle(bundle)
+    actions = model.manifest.actions
+    predictor = make_predictor(Grounder(model, open_backend(model, threads=threads)), baseline, data, split)
+    result = evaluate(predictor, data, split, actions, limit=limit)
+    tables = result.tables() | {"divide": divide, "bundle": model.manifest.name, "baseline": baseline}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
+    write_queries(out / "queries.csv", result)
+    write_report(out / "report.html", tables, result, predictor, data, actions)
+    return tables
+
+
+def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, split: str) -> Predictor:
+    """The bundle itself, or one of the baselines centre, mask, affinity."""
+    if baseline == "centre":
+        return Centre()
+    if baseline == "mask":
+        return ObjectMask(Files(data, split), grounder.bundle.manifest.patch_grid)
+    if baseline == "affinity":
+        return Affinity(grounder)
+    return Model(grounder)
+
+
+def write_queries(path: Path, result: Evaluation) -> None:
+    """One line per query, for the user's own statistics."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        names = [*asdict(result.rows[0]), "nothing"]
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        for row in result.rows:
+            writer.writerow(asdict(row) | {"objects": "+".join(row.objects), "nothing": False})
+        for absence in result.absences:
+            writer.writerow(asdict(absence) | {"nothing": True})

@@ -1,0 +1,126 @@
+"""What is measured: the model as the robot runs it, or a baseline that needs no training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from selcon_ros.core.grounder import Grounder, Grounding
+from selcon_ros.core.heatmap import Heatmap, minmax, upsample
+
+from selcon_training.data.images import F32, U8
+from selcon_training.data.layout import DataError
+from selcon_training.evaluate.queries import Files, Query
+
+Baseline = Literal["centre", "mask", "affinity"]
+BASELINES: tuple[Baseline, ...] = ("centre", "mask", "affinity")
+CENTRE_WIDTH = 0.25
+"""Standard deviation of the centre prior, in image sides."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A map of any resolution for the comparison of maps, and the heatmap at camera resolution."""
+
+    map: F32
+    heatmap: Heatmap
+
+
+class Predictor(Protocol):
+    """Answers the queries of one picture at a time. ``has_confidence``: it can say that an action is not
+    possible."""
+
+    name: str
+    has_confidence: bool
+
+    def look(self, image: U8) -> None:
+        """Take a new picture H x W x 3 uint8 RGB."""
+
+    def answer(self, query: Query) -> Prediction:
+        """Answer a query about the picture."""
+
+
+class Model:
+    """The bundle, through the same grounder and engine as on the robot."""
+
+    def __init__(self, grounder: Grounder) -> None:
+        self.grounder = grounder
+        self.name = grounder.bundle.manifest.name
+        self.has_confidence = True
+        self.grounding: Grounding | None = None
+
+    def look(self, image: U8) -> None:
+        self.grounding = self.grounder.ground(image)
+
+    def answer(self, query: Query) -> Prediction:
+        assert self.grounding is not None
+        index = self.grounder.actions.index(query.action)
+        return Prediction(self.grounding.refined[index], self.grounding.heatmap(query.action))
+
+
+class Affinity:
+    """Zero shot: the affinity map of picture and action text, without any head."""
+
+    def __init__(self, grounder: Grounder) -> None:
+        self.grounder = grounder
+        self.has_confidence = False
+        self.name = f"affinity of {grounder.bundle.manifest.name}"
+
+    def look(self, image: U8) -> None:
+        self.size = image.shape[:2]
+        self.maps = self.grounder.ground(image).affinity
+
+    def answer(self, query: Query) -> Prediction:
+        grid = minmax(self.maps[self.grounder.actions.index(query.action)])
+        return Prediction(grid, Heatmap(query.action, upsample(grid, *self.size), 1.0))
+
+
+class Centre:
+    """A Gaussian in the middle of the picture."""
+
+    name = "centre prior"
+    has_confidence = False
+
+    def look(self, image: U8) -> None:
+        height, width = image.shape[:2]
+        y = (np.arange(height) + 0.5) / height - 0.5
+        x = (np.arange(width) + 0.5) / width - 0.5
+        distance = y[:, None] ** 2 + x[None, :] ** 2
+        self.values = np.exp(-distance / (2 * CENTRE_WIDTH**2)).astype(np.float32)
+
+    def answer(self, query: Query) -> Prediction:
+        return Prediction(self.values, Heatmap(query.action, minmax(self.values), 1.0))
+
+
+class ObjectMask:
+    """A perfect mask of the objects that afford the action, knowing nothing of parts.
+
+    As a map it is averaged over the cells of the model's grid, like every other map here: the truth is
+    blurred, and a hard edge would be punished for being sharp. Its peak is the pixel deepest inside the mask:
+    a mask alone gives no better reason to choose one. Needs objectmask/<action>/<object>/<stem>.png; raises
+    DataError where there is none.
+    """
+
+    name = "perfect object mask"
+    has_confidence = False
+
+    def __init__(self, files: Files, grid: tuple[int, int]) -> None:
+        self.files, self.grid = files, grid
+
+    def look(self, image: U8) -> None:
+        self.size = image.shape[:2]
+
+    def answer(self, query: Query) -> Prediction:
+        mask = self.files.mask(query, "objectmask")
+        if mask is None:
+            folder = self.files.data.base / self.files.split / "objectmask"
+            raise DataError(f"--baseline mask needs {folder}/{query.items[0].name}.png, which is missing")
+        inside: NDArray[np.uint8] = (mask > 127).astype(np.uint8)
+        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        # Flat but for its ridge: one peak.
+        values = inside + np.float32(1e-3) * (depth / max(float(depth.max()), 1e-6))
+        share = cv2.resize(inside.astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
+        return Prediction(share, Heatmap(query.action, minmax(values.astype(np.float32)), 1.0))

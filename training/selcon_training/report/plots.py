@@ -1,0 +1,87 @@
+"""Plots of an evaluation as inline SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from selcon_training.evaluate.run import Evaluation
+
+BLUE, CRIMSON, GREY = "#2563eb", "#e11d48", "#94a3b8"
+
+
+def right_part_bars(tables: Mapping[str, Any], group: str) -> str:
+    """Right-part rate per action or object, with its standard error, the mean as a line."""
+    rows = sorted(tables[group].items(), key=lambda entry: entry[1]["right_part"] or 0.0)
+    rows = [(name, figures) for name, figures in rows if figures["right_part"] is not None]
+    rates = np.asarray([figures["right_part"] for _, figures in rows])
+    counts = np.asarray([figures["queries"] for _, figures in rows])
+    figure, axes = plt.subplots(figsize=(5.6, 0.6 + 0.26 * len(rows)))
+    errors = 100 * np.sqrt(rates * (1 - rates) / counts)
+    names = [f"{name} ({count})" for (name, _), count in zip(rows, counts, strict=True)]
+    axes.barh(names, 100 * rates, xerr=errors, color=BLUE, height=0.7, ecolor=GREY)
+    axes.axvline(100 * tables["overall"]["right_part"], color=CRIMSON, linewidth=1)
+    axes.set(xlim=(0, 100), xlabel="peak on the right part, % (queries)")
+    return _svg(figure)
+
+
+def kld_histogram(result: Evaluation) -> str:
+    """How the KLD spreads over queries."""
+    figure, axes = plt.subplots(figsize=(5.6, 2.4))
+    axes.hist([min(row.kld, 6.0) for row in result.rows], bins=40, range=(0, 6), color=BLUE)
+    axes.set(xlabel="KLD (above 6 counted at 6)", ylabel="queries")
+    return _svg(figure)
+
+
+def distance_curve(result: Evaluation) -> str | None:
+    """Share of 3D grasp points within a distance of the part; None without depth."""
+    distances = np.sort([row.distance for row in result.rows if row.distance is not None])
+    if len(distances) == 0:
+        return None
+    figure, axes = plt.subplots(figsize=(5.6, 2.4))
+    share = 100 * np.arange(1, len(distances) + 1) / len(distances)
+    axes.step(1000 * distances, share, where="post", color=BLUE)
+    axes.axvline(10, color=GREY, linewidth=1, linestyle=":")
+    axes.set(
+        xscale="symlog",
+        xlim=(0, None),
+        ylim=(0, 100),
+        xlabel="distance to the part, mm",
+        ylabel="grasp points, %",
+    )
+    return _svg(figure)
+
+
+def confidence_histogram(result: Evaluation) -> str | None:
+    """Confidence where the action is possible and where nothing affords it; None without such scenes."""
+    if not result.absences:
+        return None
+    figure, axes = plt.subplots(figsize=(5.6, 2.4))
+    options: dict[str, Any] = {"bins": 30, "range": (0, 1), "density": True, "alpha": 0.7}
+    axes.hist([row.confidence for row in result.rows], color=BLUE, label="possible", **options)
+    axes.hist([row.confidence for row in result.absences], color=CRIMSON, label="not possible", **options)
+    axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
+    axes.set(xlabel="confidence", ylabel="density")
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    stream = io.StringIO()
+    # No date and fixed ids: the same figures give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "selcon"}):
+        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
