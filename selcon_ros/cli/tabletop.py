@@ -1,0 +1,108 @@
+"""`selcon tabletop`: render the synthetic tabletop data, train its encoders, and make the packaged bundle and recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """The synthetic tabletop world: data, encoders, and the bundle that comes with the package.
+
+    \b
+    Examples:
+      selcon tabletop render data/tabletop
+      selcon tabletop pretrain data/tabletop --out runs/tabletop_encoders
+      selcon tabletop build --work runs/tabletop --out my_bundle
+    """
+
+
+@command.command()
+@click.argument("data", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split.")
+@click.option("--seed", default=0, show_default=True, help="Every scene is a function of this and its number.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; default: one a core.")
+def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
+    """Render the data set into the folder DATA; scenes already there are left out.
+
+    \b
+    Examples:
+      selcon tabletop render data/tabletop
+      selcon tabletop render data/small --scale 0.02
+    """
+    from selcon_training.tabletop.dataset import render as render_dataset
+
+    count = render_dataset(data, scale=scale, seed=seed, workers=workers)
+    click.echo(f"{count} scenes rendered into {data}")
+
+
+@command.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights.")
+@click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--learning-rate", default=1e-3, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0: torch's own choice.")
+@click.option("--resume", is_flag=True, help="Go on from the kept state.")
+def pretrain(
+    data: Path, out: Path, which: str, epochs: int, batch: int, learning_rate: float, seed: int, threads: int, resume: bool
+) -> None:
+    """Train the small encoders on the renders in DATA, with every label the renderer knows.
+
+    \b
+    Examples:
+      selcon tabletop pretrain data/tabletop --out runs/tabletop_encoders
+      selcon tabletop pretrain data/tabletop --out runs/tabletop_encoders --which clip --resume
+    """
+    from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions
+    from selcon_training.tabletop.pretrain import pretrain as pretrain_encoder
+
+    options = PretrainOptions(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads)
+    for name in ENCODERS if which == "both" else (which,):
+        losses = pretrain_encoder(name, data, out, options, resume=resume)
+        click.echo(f"{out / name}.safetensors: " + ", ".join(f"{key} {value:.3f}" for key, value in losses.items()))
+
+
+@command.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--frames", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--seed", default=20, show_default=True)
+def record(folder: Path, frames: int, seed: int) -> None:
+    """Render the demo's RGB-D recording with its truth into FOLDER.
+
+    \b
+    Example:
+      selcon tabletop record selcon_ros/assets/demo
+    """
+    from selcon_training.tabletop.recording import record as record_frames
+
+    click.echo(f"{record_frames(folder, frames, seed)} frames in {folder}")
+
+
+@command.command()
+@click.option("--work", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for data and runs.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False), help="Default: training/configs/tabletop_dense.yaml.")
+@click.option("--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split.")
+@click.option("--pretrain-epochs", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration.")
+@click.option("--workers", type=click.IntRange(1), help="Rendering processes; default: one a core.")
+def build(
+    work: Path, out: Path, config: str | None, scale: float, pretrain_epochs: int, overrides: tuple[str, ...], workers: int | None
+) -> None:
+    """Make the packaged bundle from nothing: render, train the encoders, train the heads, export.
+
+    Stopped half-way, the same command goes on where it was.
+
+    \b
+    Examples:
+      selcon tabletop build --work runs/tabletop --out selcon_ros/assets/tabletop
+      selcon tabletop build --work /tmp/small --out /tmp/bundle --scale 0.02 --pretrain-epochs 1
+    """
+    from selcon_training.tabletop.build import build as build_bundle
+
+    build_bundle(work, out, config=config, scale=scale, pretrain_epochs=pretrain_epochs, overrides=overrides, workers=workers)

@@ -1,0 +1,84 @@
+"""The rendered data set: its layout, its truth, and taking up where it stopped."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from selcon_training.tabletop import dataset
+from selcon_training.tabletop.objects import ACTIONS, TRAINED, UNSEEN
+
+
+def _files(root, pattern):
+    return sorted(root.glob(pattern))
+
+
+def test_every_split_is_there_with_what_belongs_to_it(small_world):
+    about = json.loads((small_world / "dataset.json").read_text())
+    assert about["actions"] == sorted(ACTIONS) and about["synthetic"] is True
+    for split in ("Seen/valset", "Seen/testset", "Unseen/testset"):
+        images = _files(small_world, f"{split}/egocentric/*/*/*.jpg")
+        assert images
+        for image in images:
+            for kind, suffix in (("GT", ".png"), ("mask", ".png"), ("objectmask", ".png"), ("depth", ".png"), ("camera", ".json")):
+                assert image.with_suffix(suffix).is_file() or (
+                    image.parents[3] / kind / image.parts[-3] / image.parts[-2] / (image.stem + suffix)
+                ).is_file(), (image, kind)
+    assert _files(small_world, "Seen/trainset/exocentric/*/*/*.jpg")
+    assert _files(small_world, "Seen/tableset/GT/*/*/*.png")
+
+
+def test_trained_and_unseen_kinds_do_not_mix(small_world):
+    def kinds(pattern):
+        return {path.parts[-2] for path in _files(small_world, pattern)}
+
+    assert kinds("Seen/t*set/*/*/*/*.jpg") <= set(TRAINED)
+    assert kinds("Unseen/testset/egocentric/*/*/*.jpg") <= set(UNSEEN)
+
+
+def test_truth_is_the_blurred_mask(small_world):
+    path = _files(small_world, "Seen/testset/mask/*/*/*.png")[0]
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    truth = cv2.imread(str(path).replace("/mask/", "/GT/"), cv2.IMREAD_GRAYSCALE)
+    assert set(np.unique(mask)) == {0, 255} and truth.max() == 255
+    assert truth[mask > 0].mean() > 5 * truth[mask == 0].mean()
+    whole = cv2.imread(str(path).replace("/mask/", "/objectmask/"), cv2.IMREAD_GRAYSCALE)
+    assert (whole[mask > 0] == 255).all() and (whole > 0).sum() > (mask > 0).sum()
+
+
+def test_depth_files_are_metric(small_world):
+    path = _files(small_world, "Seen/testset/depth/*/*/*.png")[0]
+    camera = json.loads((path.parents[3] / "camera" / path.parts[-3] / path.parts[-2] / f"{path.stem}.json").read_text())
+    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) * camera["depth_scale"]
+    assert depth.shape == (camera["height"], camera["width"]) == (480, 640)
+    assert 0.3 < np.median(depth[depth > 0]) < 2.0
+
+
+def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
+    assert {path.parts[-3] for path in _files(small_world, "Seen/nothingset/egocentric/*/*/*.jpg")} == set(ACTIONS)
+    assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
+
+
+def test_an_image_of_several_actions_is_one_file_under_several_names(small_world):
+    by_stem = {}
+    for path in _files(small_world, "Seen/tableset/egocentric/*/*/*.jpg"):
+        by_stem.setdefault(path.stem, []).append(path)
+    shared = [paths for paths in by_stem.values() if len(paths) > 1]
+    assert shared and all(len({path.stat().st_ino for path in paths}) == 1 for paths in shared)
+
+
+def test_a_stopped_rendering_goes_on_where_it_was(small_world):
+    image = _files(small_world, "Seen/valset/egocentric/*/*/*.jpg")[0]
+    before = image.read_bytes()
+    index = int(image.stem.split("_")[1])
+    (small_world / ".done" / "validation_0" / f"{index:05d}").unlink()
+    image.unlink()
+    assert dataset.render(small_world, scale=0, workers=1, progress=False) == 1
+    assert image.read_bytes() == before
+    assert dataset.render(small_world, scale=0, workers=1, progress=False) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+def test_every_split_keeps_a_scene_for_each_action(share):
+    assert all(split.scenes >= len(ACTIONS) for split in dataset.splits(share))

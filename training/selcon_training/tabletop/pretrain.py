@@ -1,0 +1,125 @@
+"""Train the small encoders on the renders, with every label the renderer knows.
+
+They stand in for what DINO and CLIP bring from the world's images: keys that tell parts apart, class attention on the
+foreground, and patches that match the name of their object and, for whole objects, what one does with it.
+The two have nothing in common but the images, so each is trained by a run of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from selcon_ros.core.errors import SelconError
+from selcon_training.tabletop.encoders import INPUT_SIZE
+from selcon_training.tabletop.pupils import ClipPupil, PartPupil
+from selcon_training.tabletop.views import LabelledImage, find_images, make_batch
+
+ENCODERS = ("dino", "clip")
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """Length and pace of an encoder's training."""
+
+    epochs: int = 5
+    batch: int = 16
+    learning_rate: float = 1.5e-3
+    seed: int = 0
+    save_every: int = 100
+    threads: int = 0  # 0: torch's own choice
+
+
+def pretrain(which: str, data: Path, out: Path, options: PretrainOptions, resume: bool = False) -> dict[str, float]:
+    """Train the encoder named `which` ("dino" or "clip") on the renders under `data`; write `<which>.safetensors` into `out`.
+
+    Every `save_every` steps the state is kept beside it, from which `resume` goes on exactly. Returns the mean losses of
+    the last 50 steps. Raises SelconError where there is nothing to train on or to resume.
+    """
+    actions = json.loads((data / "dataset.json").read_text())["actions"]
+    torch.manual_seed(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    pupil = PartPupil() if which == "dino" else ClipPupil(actions)
+    pupil.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = _Run(pupil, out / f"{which}.state.pt", options)
+    out.mkdir(parents=True, exist_ok=True)
+    first = run.restore() if resume else 0
+    items = find_images(data, actions)
+    total = options.epochs * (len(items) // options.batch)
+    if total < 1:
+        raise SelconError(f"{data} holds {len(items)} images, fewer than a batch of {options.batch}")
+    recent: list[dict[str, float]] = []
+    with tqdm(total=total, initial=first, desc=f"pretrain {which}", unit="step", mininterval=2) as bar:
+        for step in range(first, total):
+            batch = make_batch(_pick(items, step, options), actions, INPUT_SIZE, np.random.default_rng([options.seed, 2, step]))
+            recent = [*recent[-49:], run.step(pupil.losses(batch), _rate(step, total, options.learning_rate))]
+            bar.set_postfix(_means(recent), refresh=False)
+            bar.update()
+            if (step + 1) % options.save_every == 0:
+                run.save(step + 1)
+    save_file(pupil.encoder_state(), out / f"{which}.safetensors")
+    summary = {"options": asdict(options), "images": len(items), "losses": _means(recent)}
+    (out / f"{which}.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return _means(recent)
+
+
+class _Run:
+    """The optimiser of one training, and its state on disk."""
+
+    def __init__(self, pupil: nn.Module, file: Path, options: PretrainOptions) -> None:
+        self.pupil, self.file, self.options = pupil, file, options
+        matrices = [p for p in pupil.parameters() if p.ndim > 1]
+        vectors = [p for p in pupil.parameters() if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98))
+
+    def step(self, losses: dict[str, Tensor], rate: float) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
+        self.optimiser.step()
+        return {name: float(value) for name, value in losses.items()}
+
+    def save(self, step: int) -> None:
+        partial = self.file.with_suffix(".partial")
+        state = {"pupil": self.pupil.state_dict(), "optimiser": self.optimiser.state_dict(), "step": step, "options": asdict(self.options)}
+        torch.save(state, partial)
+        partial.replace(self.file)
+
+    def restore(self) -> int:
+        """Load the kept state; return the step to go on from."""
+        if not self.file.is_file():
+            raise SelconError(f"nothing to resume: {self.file} does not exist")
+        state = torch.load(self.file, weights_only=True)
+        if state["options"] != asdict(self.options):
+            raise SelconError(f"{self.file} was made with {state['options']}, not {asdict(self.options)}; resume with the same options")
+        self.pupil.load_state_dict(state["pupil"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"])
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]} if rows else {}
+
+
+def _rate(step: int, total: int, peak: float) -> float:
+    """Return the learning rate: warmed up over 100 steps, then a cosine to zero."""
+    return peak * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / total))
+
+
+def _pick(items: list[LabelledImage], step: int, options: PretrainOptions) -> list[LabelledImage]:
+    """Return the batch of a step: each epoch is one pass in an order of its own."""
+    epoch, place = divmod(step, len(items) // options.batch)
+    order = np.random.default_rng([options.seed, 1, epoch]).permutation(len(items))
+    return [items[i] for i in order[place * options.batch : (place + 1) * options.batch]]
