@@ -13,6 +13,8 @@ from selcon_training.encoders import load_clip, load_dino
 from selcon_training.model import SelconNet
 from selcon_training.tasks.base import Task
 from selcon_training.tasks.dense import DenseTask, start_from_prior
+from selcon_training.tasks.mixed import MixedTask
+from selcon_training.tasks.weak import WeakTask
 from selcon_training.validation import Inference, LabelValidator, MapValidator
 
 
@@ -48,7 +50,12 @@ def training_mode(net: SelconNet, encoders: Sequence[str]) -> None:
 
 def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
     """The supervision that the configuration asks for."""
-    return DenseTask(config, data, net)
+    tasks: dict[str, type[DenseTask] | type[WeakTask] | type[MixedTask]] = {
+        "dense": DenseTask,
+        "weak": WeakTask,
+        "mixed": MixedTask,
+    }
+    return tasks[config.supervision](config, data, net)
 
 
 def make_validator(

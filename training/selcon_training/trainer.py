@@ -105,7 +105,8 @@ class Trainer:
     def _epoch(self, log: RunLog, bar: Any, limit: int) -> int:
         """Do the rest of an epoch, or ``limit`` steps of it; returns how many were done."""
         epoch, began = self.position.epoch, time.monotonic()
-        jobs = self.task.jobs(epoch, self.position.step)[:limit]
+        last_step = min(self.steps, self.position.step + limit)
+        jobs = (self.task.job(epoch, step) for step in range(self.position.step, last_step))
         sums: dict[str, float] = {}
         done = 0
         for batch in prefetch(jobs, self.config.data_threads, ahead=2 + self.config.data_threads):

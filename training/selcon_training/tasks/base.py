@@ -26,8 +26,8 @@ class Task(Protocol):
     def steps(self) -> int:
         """Steps of an epoch."""
 
-    def jobs(self, epoch: int, start: int) -> list[Callable[[], Any]]:
-        """The batches of an epoch from step ``start`` on, as functions that a data thread calls."""
+    def job(self, epoch: int, step: int) -> Callable[[], Any]:
+        """A function that makes the batch of this step; a data thread calls it."""
 
     def losses(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
         """The losses of a batch; "loss" is the one to minimise."""

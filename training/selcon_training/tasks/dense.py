@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -37,21 +37,20 @@ class DenseTask:
         if "clip" in config.encoders.train and config.dense.affinity:
             self.learnables = AffinityReadout(config.dense.prior)
         self._groups = self._balance()
+        self._cut = lru_cache(maxsize=2)(self._cut_epoch)
         if config.data.cache:
             self.images.cache(
                 config.data.cache_size, partial(tqdm, desc="decoding", unit="image", leave=False)
             )
 
     def steps(self) -> int:
-        return len(batches(self._order(0), self.config.schedule.batch_size))
+        return len(self._cut(0))
 
-    def jobs(self, epoch: int, start: int) -> list[Callable[[], DenseBatch]]:
-        size = self.config.schedule.batch_size
-        cut = batches(self._order(epoch), size)
-        return [
-            partial(self.images.batch, cut[step].tolist(), self.config.seed, epoch, step * size)
-            for step in range(start, len(cut))
-        ]
+    def job(self, epoch: int, step: int) -> Callable[[], DenseBatch]:
+        indices = self._cut(epoch)[step].tolist()
+        return partial(
+            self.images.batch, indices, self.config.seed, epoch, step * self.config.schedule.batch_size
+        )
 
     def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
         device = self.net.text_action.device
@@ -70,8 +69,9 @@ class DenseTask:
             readout,
         )
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        return epoch_order(len(self.images), self.config.seed, epoch, self._groups)
+    def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
+        order = epoch_order(len(self.images), self.config.seed, epoch, self._groups)
+        return batches(order, self.config.schedule.batch_size)
 
     def _balance(self) -> list[list[object]] | None:
         balanced = self.config.data.balanced
