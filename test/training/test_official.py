@@ -35,29 +35,54 @@ def generator():
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
-    """The checkpoint, its network, the authors' numbers, and the outputs in torch and ONNX Runtime."""
+    """The command's result on that checkpoint: the network it built, the bundle it wrote, and what both
+    give.
+    """
     folder = tmp_path_factory.mktemp("official")
     state = {
-        key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in generator().state_dict("Seen", 0).items()
+        key: torch.from_numpy(np.array(value)) for key, value in generator().state_dict("Seen", 0).items()
     }
     torch.save(state, folder / "seen.pth")
+    built = []
+
+    def import_and_keep(*arguments):
+        built.append(import_official(*arguments))
+        return built[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("selcon_training.official.import_official", import_and_keep)
+        arguments = ["--divide", "Seen", "--out", str(folder / "bundle"), "--json"]
+        result = CliRunner().invoke(main, ["import-official", str(folder / "seen.pth"), *arguments])
+    (folder / "seen.pth").unlink()
+    assert result.exit_code == 0, result.output
+    net, bundle = built[0], load_bundle(folder / "bundle")
+
     data = numbers("inference_seen")
     draw = np.random.default_rng(data["input_seed"].tolist())
     images = torch.from_numpy(draw.standard_normal((3, 3, 224, 224), dtype=np.float32))
-    net = import_official(folder / "seen.pth", "Seen")
     with torch.no_grad():
         keys, attention = net.dino(images, attention=True)
-        features = net.features(images)
-        cam = net.heads.cam(features.parts)
-    torch_outputs = [cam, net.affinity(features), keys, features.patches, attention]
-    session = onnxruntime.InferenceSession(export_graph(net, intermediates=True))
-    rows = [session.run(None, {"image": image[None].numpy()}) for image in images]
-    onnx_outputs = [torch.from_numpy(np.concatenate(values)) for values in zip(*rows, strict=True)]
-    yield SimpleNamespace(
-        path=folder / "seen.pth", state=state, net=net, data=data,
+        torch_outputs = dict(zip(("cam", "affinity"), net(images), strict=True))
+        torch_outputs |= {"keys": keys, "patches": net.clip(images), "attention": attention}
+    onnx_outputs = run_onnx(export_graph(net, intermediates=True), images) | run_onnx(bundle.model, images)
+    return SimpleNamespace(
+        state=state,
+        net=net,
+        data=data,
+        bundle=bundle,
+        printed=result.stdout,
         outputs={"torch": torch_outputs, "onnxruntime": onnx_outputs},
-    )  # fmt: skip
-    (folder / "seen.pth").unlink()
+    )
+
+
+def run_onnx(model, images):
+    """Return every output of an ONNX graph for each image, by name."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    rows = [session.run(names, {"image": image[None].numpy()}) for image in images]
+    return {
+        n: torch.from_numpy(np.concatenate(v)) for n, v in zip(names, zip(*rows, strict=True), strict=True)
+    }
 
 
 def test_text_features_are_the_authors(official):
@@ -72,12 +97,12 @@ def test_text_features_are_the_authors(official):
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
 def test_every_stage_gives_the_authors_numbers(official, engine):
-    data = official.data
-    cam, affinity, keys, patches, attention = official.outputs[engine]
-    wanted = data["clip_patch_features_image0"]
-    assert relative(patches[0].flatten(1).T, F.normalize(wanted, dim=1)) < TOLERANCE
-    assert relative(keys[0].flatten(1).T, data["dino_keys_image0"][1:]) < TOLERANCE
-    assert relative(attention.flatten(2), data["dino_cls_attention"]) < TOLERANCE
+    data, outputs = official.data, official.outputs[engine]
+    cam, affinity = outputs["cam"], outputs["affinity"]
+    wanted = F.normalize(data["clip_patch_features_image0"], dim=1)
+    assert relative(outputs["patches"][0].flatten(1).T, wanted) < TOLERANCE
+    assert relative(outputs["keys"][0].flatten(1).T, data["dino_keys_image0"][1:]) < TOLERANCE
+    assert relative(outputs["attention"].flatten(2), data["dino_cls_attention"]) < TOLERANCE
     assert relative(affinity.flatten(2), data["clip_similarity_all"]) < TOLERANCE
     assert relative(cam, data["cam_all"]) < TOLERANCE
     row = torch.arange(3)
@@ -86,17 +111,13 @@ def test_every_stage_gives_the_authors_numbers(official, engine):
     assert relative(refined[row, data["labels"]], data["heatmap_refined"]) < TOLERANCE
 
 
-def test_the_command_writes_a_bundle(official, tmp_path):
-    out = tmp_path / "bundle"
-    result = CliRunner().invoke(
-        main, ["import-official", str(official.path), "--divide", "Seen", "--out", str(out), "--json"]
-    )
-    assert result.exit_code == 0, result.output
-    bundle = load_bundle(out)
-    assert json.loads(result.stdout)["actions"] == official.net.actions == list(bundle.manifest.actions)
-    assert bundle.manifest.input_size == (224, 224) and bundle.manifest.patch_grid == (14, 14)
-    assert bundle.manifest.calibration == "continuous" and bundle.manifest.confidence is None
-    assert set(bundle.manifest.encoders) == {"clip", "dino"}
+def test_the_command_writes_a_bundle_that_says_what_it_is(official):
+    manifest = official.bundle.manifest
+    assert json.loads(official.printed)["actions"] == official.net.actions == list(manifest.actions)
+    assert manifest.input_size == (224, 224) and manifest.patch_grid == (14, 14)
+    assert manifest.calibration == "continuous" and manifest.confidence is None
+    assert manifest.training["data"] == "AGD20K Seen"
+    assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}
 
 
 def test_keys_that_do_not_fit_are_listed(official, tmp_path):

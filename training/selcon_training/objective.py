@@ -146,8 +146,8 @@ def _prototypical(
     batch, views = len(labels), len(exo.parts) // len(labels)
     exo_labels = labels.repeat_interleave(views)
     ego_object, exo_object = object_maps(net, ego, exo, labels)
-    ego_cam = ego_view.cam[torch.arange(batch), labels].relu()
-    exo_cam = exo_view.cam[torch.arange(len(exo_labels)), exo_labels].relu()
+    ego_cam = _of_label(ego_view.cam, labels).relu()
+    exo_cam = _of_label(exo_view.cam, exo_labels).relu()
     activation = exo_object if first_epoch else exo_cam.detach() * exo_object.relu()
     parts: Parts = discover(
         activation.detach().unflatten(0, (batch, views)),
@@ -188,6 +188,11 @@ def object_maps(net: SelconNet, ego: Features, exo: Features, labels: Tensor) ->
     return cosine_of(ego.patches, net.text_action[labels]), person * cosine_of(
         exo.patches, net.text_action[exo_labels]
     )
+
+
+def _of_label(cam: Tensor, labels: Tensor) -> Tensor:
+    """Return each image's CAM of its own action, [B, h, w] of [B, C, h, w]."""
+    return cam[torch.arange(len(labels), device=cam.device), labels]
 
 
 def _negative(mask: Tensor, cam: Tensor, kind: NegativeCam, first_epoch: bool) -> Tensor:

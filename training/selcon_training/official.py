@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-import open_clip
 import timm
 from torch import Tensor
 
@@ -19,7 +18,7 @@ from selcon_ros.core.bundle import Manifest
 from selcon_ros.core.manifest import Calibration
 from selcon_training.data.layout import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
-from selcon_training.encoders.loading import mismatches, read_state_dict
+from selcon_training.encoders.loading import bare_clip, mismatches, read_state_dict
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.export import export_bundle
 from selcon_training.heads import Heads
@@ -53,7 +52,7 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
         state = read_state_dict(Path(path))
     except EncoderError as error:
         raise CheckpointError(str(error)) from error
-    clip = open_clip.create_model(CLIP_NAME)
+    clip = bare_clip(CLIP_NAME)
     dino = timm.create_model(DINO_NAME, pretrained=False, num_classes=0)
     heads = Heads(dino.embed_dim, len(actions))
     ours = {_CLIP + key: value for key, value in clip.state_dict().items()}

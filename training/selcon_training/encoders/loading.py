@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,13 @@ def load_dino(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
     return encoder
 
 
+def bare_clip(name: str, tag: str | None = None) -> nn.Module:
+    """Return an open_clip model, with random weights or those of one of its tags."""
+    with warnings.catch_warnings(), _without_weights_warning():
+        warnings.filterwarnings("error", message="QuickGELU mismatch")
+        return open_clip.create_model(name, pretrained=tag, pretrained_image=False)
+
+
 def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]) -> DenseClip:
     """Return the dense CLIP encoder that `spec` names, its `spec` attribute filled with the digest of its
     weights.
@@ -63,9 +72,7 @@ def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(spec.name)) or "none"
         raise EncoderError(f"weights '{tag}' of {spec.name}: neither a file nor one of its tags ({tags})")
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="QuickGELU mismatch")
-            model = open_clip.create_model(spec.name, pretrained=tag, pretrained_image=False)
+        model = bare_clip(spec.name, tag)
     except UserWarning as error:
         raise EncoderError(
             f"{spec.name} with '{tag}': {error}; use the name with or without '-quickgelu'"
@@ -135,6 +142,20 @@ def _register(name: str) -> None:
     """Make the package's own small models known to timm and open_clip when one of them is asked for."""
     if name.startswith(("vit_tabletop", "selcon-tabletop")):
         import selcon_training.tabletop.encoders  # noqa: F401 - registers on import
+
+
+@contextmanager
+def _without_weights_warning() -> Iterator[None]:
+    """Silence open_clip's warning of random weights: they are asked for, or a file's take their place."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded")
+
+    logging.getLogger().addFilter(keep)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(keep)
 
 
 def _is_file(weights: str) -> bool:
