@@ -257,7 +257,8 @@ def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
     pixels[..., 1] = region.origin[1] + region.step * np.arange(height)[:, None]
     centre = pixels[place.v, place.u]
     axes = surface.grasp_axes(surface.nearby(pixels, region.mask, place), np.array([0.0, 0.0, 1.0]))
-    low, high = surface.extent_across(pixels[region.mask], centre, axes, place.thickness, region.step)
+    local = (pixels[region.mask] - centre) @ axes[:, :2].astype(np.float32)
+    low, high = surface.extent_across(local, place.thickness, region.step)
     ends = [centre + axes[:, 0] * side for side in (low, high)]
     u, v = region.pixel(place)
     jaws = ((float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1])))
@@ -283,7 +284,11 @@ def _surface_grasp(
     position = own * (depth / own[2])
     axes = surface.grasp_axes(surface.nearby(points, body, place), position.astype(np.float64))
     spacing = region.step * depth / min(intrinsics.fx, intrinsics.fy)
-    low, high = surface.extent_across(points[body], position, axes, place.thickness, spacing)
+    local = (points[body] - position) @ axes[:, :2].astype(np.float32)
+    low, high = surface.extent_across(local, place.thickness, spacing)
+    if high - low + spacing > parameters.max_width:
+        # A head on a handle, say, is seen as one body whose long axis is not the head's.
+        axes, low, high = surface.narrowest(local, axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
     u, v = region.pixel(place)
     return GraspPoint(

