@@ -150,20 +150,34 @@ class Robot(Node):
         self.image.publish(message)
         return self._clock
 
-    def answer(self, name: str, image: Any, depth: Any = None, info: CameraInfo | None = None) -> Any:
-        """Send an image, again when it is lost, until an output with its stamp comes."""
+    def answer(
+        self,
+        name: str,
+        image: Any,
+        depth: Any = None,
+        info: CameraInfo | None = None,
+        fits: Callable[[Any], Any] = lambda message: True,
+    ) -> Any:
+        """Send an image, again when something of it is lost, until an output answers it that `fits`."""
         first = self._clock + 1.0
 
         def found() -> Any:
-            new = [each for each in self.heard[name] if stamp_of(each) >= first]
+            new = [each for each in self.heard[name] if stamp_of(each) >= first and fits(each)]
             return new[-1] if new else None
 
         return self.until(found, f"{name} of an image", every=lambda: self.show(image, depth, info))
 
+    def answer_in_3d(self, image: Any, depth: Any, info: CameraInfo) -> Any:
+        """The status of an image whose grasp points have poses."""
+        poses = self.answer("grasp_points", image, depth, info, fits=lambda message: message.poses)
+        return self.beside(poses, "status")
+
     def beside(self, message: Any, name: str) -> Any:
         """What an output said about the same image as this message."""
         asked = stamp_of(message)
-        return next(each for each in self.heard[name] if stamp_of(each) == asked)
+        return self.until(
+            lambda: next((each for each in self.heard[name] if stamp_of(each) == asked), None), name
+        )
 
     def problems(self) -> str:
         """The message of the newest diagnostics."""
