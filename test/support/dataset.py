@@ -9,6 +9,7 @@ import numpy as np
 COLOURS = {"cut_with": (220, 30, 30), "hold": (30, 200, 40), "pour": (40, 60, 220)}
 SIZE = (96, 128)
 SQUARE = 30
+HAND = (230, 190, 160)
 
 
 def make_dataset(
@@ -51,13 +52,21 @@ def make_dataset(
             for turn, action in enumerate(actions):
                 stem = f"{split}_{number:03d}" + ("" if exhaustive else f"_{turn}")
                 extras = exhaustive and split != "trainset"
-                _write_ego(base / split, action, kind, stem, image, parts, things, extras, labels=exhaustive)
+                _write_ego(base / split, action, kind, stem, image, parts, things, extras)
+                if exhaustive and split == "trainset":
+                    labels = _labels(parts, image, list(kinds).index(kind))
+                    _write_labels(base / split, "egocentric", action, kind, stem, labels)
                 if split == "trainset":
                     for view in range(2):
-                        exo, _, _ = _scene(rng, actions, hand=True)
+                        exo, exo_parts, _ = _scene(rng, actions, hand=True)
                         _image(base / split / "exocentric" / action / kind / f"{stem}_{view}.jpg", exo)
+                        if exhaustive:
+                            labels = _labels(exo_parts, exo, list(kinds).index(kind))
+                            _write_labels(base / split, "exocentric", action, kind, f"{stem}_{view}", labels)
     if exhaustive:
-        (root / "parts.json").write_text(json.dumps({str(i + 1): f"{a}_part" for i, a in enumerate(COLOURS)}))
+        names = {"parts": ["background", *(f"{action}_part" for action in COLOURS), "hand"]}
+        names["objects"] = ["background", *kinds, "hand"]
+        (root / "parts.json").write_text(json.dumps(names))
         for split in ("valnothingset", "nothingset"):
             for number in range(nothing):
                 missing = list(COLOURS)[number % len(COLOURS)]
@@ -105,24 +114,35 @@ def _scene(rng, actions, hand=False):
         parts[str(action)] = mask
         whole |= mask
     if hand:
-        image[top + SQUARE // 2 :, left : left + 10] = (230, 190, 160)
+        image[top + SQUARE // 2 :, left : left + 10] = HAND
     return image, parts, whole
 
 
-def _write_ego(folder, action, kind, stem, image, parts, whole, extras, labels):
+def _write_ego(folder, action, kind, stem, image, parts, whole, extras):
     _image(folder / "egocentric" / action / kind / f"{stem}.jpg", image)
     truth = cv2.GaussianBlur(parts[action], (0, 0), 2.5)
     _image(folder / "GT" / action / kind / f"{stem}.png", truth)
-    if labels:
-        ids = np.zeros(SIZE, np.uint8)
-        for number, name in enumerate(COLOURS):
-            if name in parts:
-                ids[parts[name] > 0] = number + 1
-        _image(folder / "egocentric_parts" / action / kind / f"{stem}.png", ids)
     if extras:
         _image(folder / "mask" / action / kind / f"{stem}.png", parts[action])
         _image(folder / "objectmask" / action / kind / f"{stem}.png", whole)
         _depth_and_camera(folder, action, kind, stem)
+
+
+def _labels(parts, image, kind):
+    """Label maps of parts and of objects; the hand is what has its colour."""
+    ids, objects = np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+    for number, name in enumerate(COLOURS):
+        if name in parts:
+            ids[parts[name] > 0] = number + 1
+            objects[parts[name] > 0] = kind + 1
+    hand = np.abs(image.astype(int) - HAND).sum(axis=2) == 0
+    ids[hand], objects[hand] = len(COLOURS) + 1, 4
+    return {"parts": ids, "objects": objects}
+
+
+def _write_labels(folder, view, action, kind, stem, labels):
+    for name, ids in labels.items():
+        _image(folder / f"{view}_{name}" / action / kind / f"{stem}.png", ids)
 
 
 def _depth_and_camera(folder, action, kind, stem):
