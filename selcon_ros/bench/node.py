@@ -30,7 +30,7 @@ from selcon_ros.demo.run import node_process, player_process
 
 HEATMAP_ONLY = (HEATMAP,)
 EVERYTHING = (HEATMAP, OVERLAY, GRASP_POINTS, MARKERS)
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _WARM_UP_SECONDS = 3.0
 
 

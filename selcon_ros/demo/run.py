@@ -22,8 +22,8 @@ from selcon_ros.demo.results import ActionResult, summarise
 from selcon_ros.demo.truth import Truth
 from selcon_ros.recording import Recording, default_recording, read_recording
 
-START_SECONDS = 60.0
-ANSWER_SECONDS = 20.0
+START_SECONDS = 120.0
+ANSWER_SECONDS = 60.0
 # Of each action's frames this many go into the bag: a second of film, not a gigabyte.
 FRAMES_IN_BAG = 6
 
