@@ -60,7 +60,13 @@ def table(results: list[ActionResult]) -> Table:
     view = Table(title="Grasp points in the camera's optical frame, against the recording's truth")
     view.add_column("action", style="bold")
     view.add_column("object")
-    for heading in ("grasp point, mm", "from true part, mm", "latency median, ms", "p95, ms", "frames"):
+    for heading in (
+        "grasp point, mm",
+        "from true part, mm",
+        "latency median, ms",
+        "p95, ms",
+        "grasped / frames",
+    ):
         view.add_column(heading, justify="right")
     for result in results:
         numbers = result.to_json()
@@ -73,7 +79,7 @@ def table(results: list[ActionResult]) -> Table:
             _text(1e3 * part.distance if part else None),
             _text(numbers["latency_ms"]["median"]),
             _text(numbers["latency_ms"]["p95"]),
-            str(result.frames),
+            f"{result.grasped} / {result.frames}",
             style="red" if result.missing else "",
         )
     return view

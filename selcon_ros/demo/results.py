@@ -31,6 +31,7 @@ class ActionResult:
 
     action: str
     frames: int = 0
+    grasped: int = 0
     stamp_ns: int = 0
     frame_id: str = ""
     confidence: float = math.nan
@@ -53,6 +54,7 @@ class ActionResult:
             "stamp_ns": self.stamp_ns,
             "frame_id": self.frame_id,
             "frames": self.frames,
+            "frames_with_3d_grasp_point": self.grasped,
             "latency_ms": {"median": _median(self.latencies_ms), "p95": _p95(self.latencies_ms)},
             "distance_to_part_mm": {
                 "median": _median(self.distances_mm),
@@ -66,33 +68,32 @@ class ActionResult:
 def summarise(action: str, frames: list[FrameMessages], truth: Truth) -> ActionResult:
     """Make the result of an action of the frames that answered it.
 
-    The last frame that is complete is the one shown.
+    The last complete frame with a grasp point in 3D is the one shown, or without any the last complete one.
     """
     if not frames:
         return ActionResult(action, missing=["an answer"])
-    complete = [frame for frame in frames if not frame.missing()]
-    if not complete:
+    answers = [(frame, shown_points(frame, action, truth)) for frame in frames if not frame.missing()]
+    if not answers:
         return ActionResult(action, frames=len(frames), missing=frames[-1].missing())
-    shown = complete[-1]
+    best = [points[0] for _, points in answers if points and points[0].position is not None]
+    shown, points = next(
+        (each for each in reversed(answers) if each[1] and each[1][0].position is not None), answers[-1]
+    )
     overlay = shown.message(OVERLAY)
     pixels = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.step // 3, 3)
-    result = ActionResult(
+    return ActionResult(
         action,
         frames=len(frames),
+        grasped=len(best),
         stamp_ns=shown.stamp_ns,
         frame_id=shown.message(HEATMAP).header.frame_id,
         confidence=float(shown.status()["confidence"]),
         overlay=pixels[:, : overlay.width],
-        points=shown_points(shown, action, truth),
+        points=points,
         latencies_ms=[frame.latency_ms for frame in frames],
+        distances_mm=[1e3 * point.nearest.distance for point in best if point.nearest is not None],
+        missing=[] if best else ["a grasp point in 3D"],
     )
-    for frame in complete:
-        points = shown_points(frame, action, truth)
-        if points and points[0].nearest is not None:
-            result.distances_mm.append(1e3 * points[0].nearest.distance)
-    if not result.points or result.points[0].position is None:
-        result.missing = ["a grasp point in 3D"]
-    return result
 
 
 def shown_points(frame: FrameMessages, action: str, truth: Truth) -> list[ShownPoint]:
