@@ -94,7 +94,7 @@ def test_equal_descriptors_are_finite(planted, value):
 @given(st.integers(0, 2**31), st.integers(1, 3), st.integers(1, 20), st.integers(1, 4))
 def test_kmeans_ends_in_a_fixed_point_and_repeats_itself(seed, sets, count, clusters):
     draw = torch.Generator().manual_seed(seed)
-    points = torch.randn(sets, count, 3, generator=draw)
+    points = torch.randn(sets, count, 3, generator=draw) + 10
     chosen = torch.rand(sets, count, generator=draw) > 0.4
     centroids = kmeans(points, chosen, clusters, torch.Generator().manual_seed(1))
     assert torch.equal(centroids, kmeans(points, chosen, clusters, torch.Generator().manual_seed(1)))
@@ -103,6 +103,8 @@ def test_kmeans_ends_in_a_fixed_point_and_repeats_itself(seed, sets, count, clus
         mine = points[row][chosen[row]]
         if len(mine) == 0:
             continue
+        low, high = mine.amin(dim=0) - 1e-3, mine.amax(dim=0) + 1e-3
+        assert ((centroids[row] >= low) & (centroids[row] <= high)).all()  # empty clusters too
         nearest = torch.cdist(mine, centroids[row]).argmin(dim=1)
         for cluster in nearest.unique():
             torch.testing.assert_close(
