@@ -25,7 +25,18 @@ import click
     "--action", "actions", multiple=True, help="May be repeated  [default: all in the recording's truth]"
 )
 @click.option(
-    "--frames", type=click.IntRange(min=1), default=30, show_default=True, help="Answers gathered per action."
+    "--frames",
+    type=click.IntRange(1, 100),
+    default=30,
+    show_default=True,
+    help="Answers gathered per action.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    help="Longest wait for an action's answers, s.",
 )
 @click.pass_context
 def command(
@@ -35,6 +46,7 @@ def command(
     bundle: Path | None,
     actions: tuple[str, ...],
     frames: int,
+    patience: float,
 ) -> None:
     """Run the real node on a recorded camera, ask for actions, and leave what came in a folder.
 
@@ -48,7 +60,7 @@ def command(
     """
     from selcon_ros.demo.run import run_demo
 
-    results = run_demo(out, recording, bundle, list(actions) or None, frames)
+    results = run_demo(out, recording, bundle, list(actions) or None, frames, patience)
     click.echo(f"pictures: {out / 'contact_sheet.png'}   bag: {out / 'bag'}   all in {out}/")
     for result in results:
         if result.missing:

@@ -38,7 +38,8 @@ PER_FRAME: dict[str, type[Any]] = {
 }
 TYPES: dict[str, type[Any]] = {**PER_FRAME, DIAGNOSTICS: DiagnosticArray, ACTION: String}
 
-_KEPT_STAMPS = 45
+# Of the frames at hand, so many of the newest are kept: a frame's messages take five megabytes.
+_WAITING, _ANSWERED = 30, 100
 
 
 @dataclass
@@ -65,6 +66,11 @@ class FrameMessages:
         if topics == [MARKERS] and not self.message(GRASP_POINTS).poses:
             return []  # nothing to mark, and an empty array has no stamp that would say so
         return topics
+
+    @property
+    def has_grasp(self) -> bool:
+        """Whether all of it has come, with a grasp point in 3D."""
+        return not self.missing() and bool(self.message(GRASP_POINTS).poses)
 
     @property
     def latency_ms(self) -> float:
@@ -136,14 +142,14 @@ class Collector(Node):
             frame = self._frames.setdefault(stamp, FrameMessages(stamp))
             frame.data[topic] = data
             frame.received_ns[topic] = now
-            self._drop_unanswered()
+            self._drop_old()
 
         return receive
 
-    def _drop_unanswered(self) -> None:
-        """Camera frames that the node skipped would fill the memory: only the newest wait for an answer."""
-        waiting = [stamp for stamp, frame in self._frames.items() if HEATMAP not in frame.data]
-        for stamp in sorted(waiting)[:-_KEPT_STAMPS]:
+    def _drop_old(self) -> None:
+        answered = {stamp for stamp, frame in self._frames.items() if HEATMAP in frame.data}
+        waiting = self._frames.keys() - answered
+        for stamp in [*sorted(waiting)[:-_WAITING], *sorted(answered)[:-_ANSWERED]]:
             del self._frames[stamp]
 
 

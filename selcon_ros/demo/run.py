@@ -23,7 +23,6 @@ from selcon_ros.demo.truth import Truth
 from selcon_ros.recording import Recording, default_recording, read_recording
 
 START_SECONDS = 120.0
-ANSWER_SECONDS = 60.0
 # Of each action's frames this many go into the bag: a second of film, not a gigabyte.
 FRAMES_IN_BAG = 6
 
@@ -52,11 +51,13 @@ def run_demo(
     bundle: Path | None = None,
     actions: list[str] | None = None,
     frames: int = 30,
+    patience: float = 30.0,
 ) -> list[ActionResult]:
     """Run the demo, fill the folder `out`, and return a result per action.
 
     recording, bundle: None for those of the package; actions: None for all in the recording's truth that the
-    model knows; frames: answers gathered per action. Raises DemoError where node or camera do not come up.
+    model knows; frames: answers gathered per action; patience: seconds to wait for them, and for a grasp
+    point among them. Raises DemoError where node or camera do not come up.
     """
     recording = recording or default_recording()
     bundle = bundle or default_bundle_path()
@@ -85,7 +86,7 @@ def run_demo(
                 results = []
                 for action in chosen:
                     with console.status(f"asking for {action}"):
-                        answers = watched.ask(action, frames)
+                        answers = watched.ask(action, frames, patience)
                     for frame in answers[-FRAMES_IN_BAG:]:
                         _keep(bag, frame)
                     results.append(summarise(action, answers, truth))
@@ -122,15 +123,19 @@ class Watched:
     def _node_is_up(self) -> bool:
         return self._collector.listened_to() and DIAGNOSTICS in self._collector.seen
 
-    def ask(self, action: str, frames: int) -> list[FrameMessages]:
-        """Send an action and return up to `frames` answers to it, fewer where time runs out."""
+    def ask(self, action: str, frames: int, patience: float) -> list[FrameMessages]:
+        """Send an action and return the last `frames` answers to it, fewer where time runs out.
+
+        A busy machine may lose the depth of an image: at least one answer shall have a grasp point in 3D.
+        """
         sent = self._collector.send(action)
 
         def enough() -> bool:
-            return len(self._collector.answers(action, sent)) >= frames
+            answers = self._collector.answers(action, sent)
+            return len(answers) >= frames and any(frame.has_grasp for frame in answers[-frames:])
 
-        self._collector.wait_for(enough, ANSWER_SECONDS, self._watch)
-        return self._collector.answers(action, sent)[:frames]
+        self._collector.wait_for(enough, patience, self._watch)
+        return self._collector.answers(action, sent)[-frames:]
 
     def wait_for_diagnostics(self, results: list[ActionResult]) -> None:
         """Note in the results if the node has stopped to say how it is."""

