@@ -86,7 +86,7 @@ def test_an_action_before_the_first_image_waits_for_it(start):
 
 
 def test_an_image_before_the_first_action_is_answered_when_it_comes(start):
-    robot, _ = start(outputs=("heatmap",), max_frame_age=0.0)
+    robot, _ = start(outputs=("heatmap",))
     robot.until(
         lambda: robot.facts()["received_images"] != "0",
         "an image",
@@ -165,7 +165,7 @@ def test_the_newest_image_wins_over_a_slow_model(start):
         made.append(Slow(*arguments))
         return made[0]
 
-    robot, _ = start(outputs=("heatmap",), open_backend=slow, action="hold", max_frame_age=0.0)
+    robot, _ = start(outputs=("heatmap",), open_backend=slow, action="hold")
     robot.until(lambda: made[0].runs == 1, "the first inference", every=lambda: robot.show(scene(hold=PART)))
     robot.spin(0.3)
     first = int(robot.facts()["received_images"])
@@ -262,9 +262,7 @@ def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
 
 def test_one_pass_answers_every_action_of_an_image(start):
     made = []
-    robot, _ = start(
-        outputs=("heatmap",), open_backend=lambda *a: made.append(Counting(*a)) or made[0], max_frame_age=0.0
-    )
+    robot, _ = start(outputs=("heatmap",), open_backend=lambda *a: made.append(Counting(*a)) or made[0])
     robot.until(
         lambda: robot.facts()["received_images"] != "0",
         "an image",

@@ -55,7 +55,7 @@ def test_it_answers_and_stops_cleanly(bundle, tmp_path, stop):
         assert PART[0] <= u < PART[2] and PART[1] <= v < PART[3]
         robot.until(lambda: robot.heard["grasp_points"] and robot.heard["overlay"], "the other outputs")
         node.send_signal(stop)
-        assert node.wait(20) == 0
+        assert node.wait(60) == 0
         robot.destroy_node()
     said = log.read_text()
     assert "Test model: finds red, green and blue. It knows nothing about objects." in said
@@ -137,7 +137,7 @@ def test_a_wrong_parameter_ends_the_start(bundle, arguments, says):
 
 
 def refused(arguments: list[str], says: str) -> None:
-    done = subprocess.run([*NODE, *arguments], env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*NODE, *arguments], env=environment(), capture_output=True, text=True, timeout=180)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert says in said and "Traceback" not in said
