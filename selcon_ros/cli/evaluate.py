@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 COLUMNS = {
-    "queries": ("queries", "d", 1.0),
+    "n": ("queries", "d", 1.0),
     "KLD": ("kld", ".3f", 1.0),
     "SIM": ("sim", ".3f", 1.0),
     "NSS": ("nss", ".3f", 1.0),
-    "right part %": ("right_part", ".1f", 100.0),
-    "3D grasp mm": ("grasp_distance_median_m", ".1f", 1000.0),
-    "has grasp %": ("with_grasp", ".1f", 100.0),
-    "nothing: none %": ("nothing_without_grasp", ".1f", 100.0),
+    "right %": ("right_part", ".1f", 100.0),
+    "3D mm": ("grasp_distance_median_m", ".1f", 1000.0),
+    "grasp %": ("with_grasp", ".1f", 100.0),
+    "none %": ("nothing_without_grasp", ".1f", 100.0),
 }
+LEGEND = (
+    "right: peak on the right part; 3D: best grasp point to the part, median; grasp: queries with a grasp "
+    "point; none: scenes without the action that got no grasp point"
+)
 
 
 @click.command(short_help="Measure a bundle on a data set, with an HTML report.")
@@ -82,7 +86,7 @@ def _print(tables: dict[str, Any]) -> None:
         ("per object", tables["per_object"]),
     ):
         table = Table(title=f"{tables['predictor']}: {title}")
-        table.add_column("")
+        table.add_column("", no_wrap=True)
         for column in COLUMNS:
             table.add_column(column, justify="right")
         for name, figures in rows.items():
@@ -90,6 +94,7 @@ def _print(tables: dict[str, Any]) -> None:
                 name, *(_cell(figures[key], form, factor) for key, form, factor in COLUMNS.values())
             )
         console.print(table)
+    console.print(LEGEND, style="dim")
     for reason, names in tables["left_out"].items():
         console.print(
             f"left out, {reason}: {len(names)} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from selcon_training.config import ConfigError, load_config, parse_config
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"

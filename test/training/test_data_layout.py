@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from selcon_training.data.dense import dense_items
 from selcon_training.data.layout import CLASS_LISTS, DataError, check_actions, open_dataset
 from selcon_training.data.weak import hold_out, weak_split

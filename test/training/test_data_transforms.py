@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_training.config import parse_config

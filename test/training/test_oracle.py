@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from selcon_training.config import parse_config
 from selcon_training.data.layout import DataError, open_dataset
 from selcon_training.oracle.features import OracleOptions, OracleStore, token_shares

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.layout import open_dataset
 from selcon_training.feature_store import FeatureStore

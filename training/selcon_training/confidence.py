@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from selcon_ros.core.bundle import ConfidenceFit
 
+from selcon_ros.core.bundle import ConfidenceFit
 from selcon_training.validation import Evidence
 
 MIN_EXAMPLES = 5

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -18,8 +18,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from selcon_ros.core.errors import SelconError
 
+from selcon_ros.core.errors import SelconError
 from selcon_training.objective import WeakObjectiveConfig
 
 
@@ -36,10 +36,10 @@ class Section(BaseModel):
 class JitterConfig(Section):
     """Random colour changes: half-widths, relative for the first three, in turns for hue."""
 
-    brightness: float = Field(0.0, ge=0.0, le=1.0)
-    contrast: float = Field(0.0, ge=0.0, le=1.0)
-    saturation: float = Field(0.0, ge=0.0, le=1.0)
-    hue: float = Field(0.0, ge=0.0, le=0.5)
+    brightness: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    contrast: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    saturation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
 
 
 class DataConfig(Section):
@@ -51,7 +51,7 @@ class DataConfig(Section):
     """seen, unseen, hico_iif, a list, or null: dataset.json's list, else the training folders' names."""
     weak_split: str = "trainset"
     """Where exocentric and egocentric images with action labels lie."""
-    dense_splits: list[str] = Field(["trainset"], min_length=1)
+    dense_splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]
     """Where egocentric images with truth maps lie."""
     input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
     """Height, width."""
@@ -92,8 +92,7 @@ class EncodersConfig(Section):
     dino: EncoderConfig = EncoderConfig(name="vit_small_patch16_224.dino", weights="pretrained")
     train: tuple[Literal["clip", "dino"], ...] = ()
     cache_features: bool = False
-    """Encode every image once (as stretched, and mirrored) and train the heads on the stored features (weak).
-    """
+    """Encode every image once, plain and mirrored, and train the heads on the stored features (weak)."""
     cache_folder: Path | None = None
     """Where stored features lie; null: features/ beside the run."""
 
@@ -102,16 +101,16 @@ class OptimiserConfig(Section):
     """Optimiser and its parameter groups."""
 
     kind: Literal["sgd", "adamw"] = "sgd"
-    lr: float = Field(1e-3, gt=0.0)
-    encoder_lr: float = Field(1e-4, gt=0.0)
-    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    lr: Annotated[float, Field(gt=0.0)] = 1e-3
+    encoder_lr: Annotated[float, Field(gt=0.0)] = 1e-4
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     nesterov: bool = True
-    weight_decay: float = Field(5e-4, ge=0.0)
-    bias_factor: float = Field(2.0, gt=0.0)
+    weight_decay: Annotated[float, Field(ge=0.0)] = 5e-4
+    bias_factor: Annotated[float, Field(gt=0.0)] = 2.0
     """Learning rate of biases, relative (SGD)."""
-    mlp_factor: float = Field(10.0, gt=0.0)
+    mlp_factor: Annotated[float, Field(gt=0.0)] = 10.0
     """Learning rate of the MLP's two linear layers, relative (SGD)."""
-    clip_norm: float | None = Field(None, gt=0.0)
+    clip_norm: Annotated[float | None, Field(gt=0.0)] = None
 
 
 class ScheduleConfig(Section):
@@ -120,39 +119,39 @@ class ScheduleConfig(Section):
     epochs: PositiveInt = 15
     batch_size: PositiveInt = 8
     rate: Literal["constant", "cosine"] = "constant"
-    warmup_steps: int = Field(0, ge=0)
-    final_rate: float = Field(0.01, ge=0.0, le=1.0)
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    final_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
     """Where the cosine ends, relative to its start."""
 
 
 class DenseConfig(Section):
     """Losses against truth maps; a weight of 0 leaves a term out."""
 
-    cam: float = Field(1.0, ge=0.0)
+    cam: Annotated[float, Field(ge=0.0)] = 1.0
     """Binary cross-entropy of the CAM logits."""
-    pos_weight: float = Field(1.0, gt=0.0)
-    focal_gamma: float = Field(0.0, ge=0.0)
-    dice: float = Field(0.0, ge=0.0)
-    refined: float = Field(0.5, ge=0.0)
+    pos_weight: Annotated[float, Field(gt=0.0)] = 1.0
+    focal_gamma: Annotated[float, Field(ge=0.0)] = 0.0
+    dice: Annotated[float, Field(ge=0.0)] = 0.0
+    refined: Annotated[float, Field(ge=0.0)] = 0.5
     """Kullback-Leibler divergence of the heatmap as it is used: calibrated with the affinity."""
-    affinity: float = Field(0.5, ge=0.0)
+    affinity: Annotated[float, Field(ge=0.0)] = 0.5
     """Binary cross-entropy of scale * affinity + offset; no effect while the CLIP encoder is frozen."""
-    prior: float = Field(0.02, gt=0.0, lt=1.0)
+    prior: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
     """The sigmoid of an untrained CAM: starts the classifier's bias there."""
 
 
 class MixedConfig(Section):
     """Weights of the two halves of mixed supervision."""
 
-    dense: float = Field(1.0, ge=0.0)
-    weak: float = Field(1.0, ge=0.0)
+    dense: Annotated[float, Field(ge=0.0)] = 1.0
+    weak: Annotated[float, Field(ge=0.0)] = 1.0
 
 
 class ValidationConfig(Section):
     """On valset where there is one, else on egocentric images held out of the training folders."""
 
     every_epochs: PositiveInt = 1
-    held_out: float = Field(0.05, ge=0.0, lt=1.0)
+    held_out: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
     batch_size: PositiveInt = 16
     limit: PositiveInt | None = None
     """At most this many pictures, spread evenly."""
@@ -169,7 +168,7 @@ class LoggingConfig(Section):
     """TensorBoard."""
 
     every_steps: PositiveInt = 20
-    overlays: int = Field(6, ge=0)
+    overlays: Annotated[int, Field(ge=0)] = 6
 
 
 class TrainConfig(Section):
@@ -182,14 +181,14 @@ class TrainConfig(Section):
     supervision: Literal["weak", "dense", "mixed"] = "weak"
     output: Path
     """Folder of the run: checkpoints, logs, the configuration used."""
-    seed: int = Field(0, ge=0)
+    seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     threads: PositiveInt | None = None
     data_threads: PositiveInt = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     calibration: Literal["continuous", "binarized", "none"] = "continuous"
-    gamma: float = Field(0.6, ge=0.0, le=1.0)
+    gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -257,7 +256,7 @@ def _explain(entry: Any) -> str:
         return f"{key}: no such key (value {entry['input']!r})"
     if entry["type"] == "missing":
         return f"{key}: required, but not given"
-    message = entry["msg"].removeprefix("Value error, ")
+    message = str(entry["msg"]).removeprefix("Value error, ")
     if not entry["loc"]:
         return message
     return f"{key} = {entry['input']!r}: {message}"

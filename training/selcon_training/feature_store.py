@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from selcon_ros.core.files import read_image
 from tqdm import tqdm
 
+from selcon_ros.core.files import read_image
 from selcon_training.data.transforms import resize
 from selcon_training.model import Features, SelconNet
 from selcon_training.tasks.base import to_input

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from selcon_ros.core.heatmap import Heatmap, upsample
-from selcon_ros.core.overlay import draw
 from torch.utils.tensorboard import SummaryWriter
 
+from selcon_ros.core.heatmap import Heatmap, upsample
+from selcon_ros.core.overlay import draw
 from selcon_training.data.images import F32, U8
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from selcon_training.checkpoint import load_model, save_model
+from selcon_training.checkpoint import save_model
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet
@@ -72,11 +72,6 @@ def save_run(
     fresh.rename(folder)
     shutil.rmtree(spare, ignore_errors=True)
     return folder
-
-
-def load_net(folder: Path) -> SelconNet:
-    """The network of a checkpoint."""
-    return load_model(folder)[0]
 
 
 def restore(

@@ -11,10 +11,10 @@ from typing import Any
 
 import cv2
 import torch
-from selcon_ros.core.errors import SelconError
 from torch import Tensor
 from tqdm import tqdm
 
+from selcon_ros.core.errors import SelconError
 from selcon_training import run_state
 from selcon_training.building import (
     build_net,
@@ -24,6 +24,7 @@ from selcon_training.building import (
     training_device,
     training_mode,
 )
+from selcon_training.checkpoint import load_model
 from selcon_training.confidence import fit_confidence
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
@@ -60,7 +61,12 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.device = training_device(config.device)
         self.data = open_dataset(config.data.root, config.data.divide)
-        self.net = run_state.load_net(folder) if found else build_net(config, self.data)
+        self.metrics: dict[str, float] = {}
+        if found:
+            self.net, meta = load_model(folder)
+            self.metrics = meta["metrics"]["validation"]
+        else:
+            self.net = build_net(config, self.data)
         self.net.to(self.device)
         if config.channels_last:
             self.net.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,15 +81,17 @@ class Trainer:
             self.position = run_state.restore(folder, self.optimiser, self.task.learnables, self.device)
         self.validator = make_validator(config, self.data, self.net)
         self.steps = self.task.steps()
-        self.metrics: dict[str, float] = {}
         self.confidence: dict[str, list[float]] | None = None
         self._stop = False
 
     def run(self, max_steps: int | None = None) -> bool:
         """Train to the end, or at most ``max_steps`` steps; returns whether the run is complete.
 
+        A run that was complete already is left as it is.
         Ctrl-C or SIGTERM ends it after the current step with a checkpoint.
         """
+        if self.position.epoch >= self.config.schedule.epochs:
+            return True
         total = self.steps * self.config.schedule.epochs
         done = self.position.epoch * self.steps + self.position.step
         log = RunLog(self.config.output, done)

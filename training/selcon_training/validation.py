@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine, upsample
-
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item
@@ -25,6 +25,8 @@ from selcon_training.evaluate.measures import part_of, score
 from selcon_training.metrics import prepare_truth
 from selcon_training.model import SelconNet
 from selcon_training.tasks.base import to_input
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def pictures(paths: Sequence[Path], size: Size) -> U8:
     return images
 
 
-def spread(items: Sequence[DenseItem] | Sequence[Item], limit: int | None) -> list:
+def spread(items: Sequence[T], limit: int | None) -> list[T]:
     """At most ``limit`` items, evenly spread over the list."""
     if limit is None or len(items) <= limit:
         return list(items)

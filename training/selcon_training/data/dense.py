@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from selcon_ros.core.files import read_image
 
+from selcon_ros.core.files import read_image
 from selcon_training.data.images import F32, U8, read_grey
 from selcon_training.data.layout import DataError, DataSet
 from selcon_training.data.sampling import generator
@@ -199,4 +199,5 @@ def read_truth(paths: Sequence[Path]) -> U8:
             raise DataError(
                 f"truth map {path} is {values.shape}, but {paths[0]} of the same picture {maps[0].shape}"
             )
-    return np.maximum.reduce(maps)
+    union: U8 = np.maximum.reduce(maps)
+    return union

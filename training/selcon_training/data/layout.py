@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from selcon_ros.core.errors import SelconError
 
@@ -235,7 +236,7 @@ def _list_items(folder: Path) -> list[Item]:
     return items
 
 
-def _describe(root: Path) -> dict[str, object]:
+def _describe(root: Path) -> dict[str, Any]:
     path = root / "dataset.json"
     if not path.is_file():
         return {}

@@ -98,7 +98,8 @@ def apply_crop_to_truth(truth: NDArray[np.uint8], crop: Crop, grid: Size) -> F32
         borderMode=cv2.BORDER_REPLICATE,
     )
     cells = sampled.reshape(grid[0], oversample, grid[1], oversample).astype(np.float32)
-    return cells.mean(axis=(1, 3)) / np.float32(255.0)
+    means: F32 = cells.mean(axis=(1, 3)) / np.float32(255.0)
+    return means
 
 
 def resize(image: NDArray[np.uint8], size: Size) -> U8:

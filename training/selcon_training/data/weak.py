@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from selcon_ros.core.files import read_image
 
+from selcon_ros.core.files import read_image
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
 from selcon_training.data.layout import DataError, DataSet, Item, by_folder, check_actions

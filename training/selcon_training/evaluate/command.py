@@ -11,7 +11,6 @@ from typing import Any
 from selcon_ros.backends.base import open_backend
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
-
 from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.queries import Files

@@ -7,10 +7,9 @@ from typing import Literal, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap, minmax, upsample
-
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataError
 from selcon_training.evaluate.queries import Files, Query
@@ -118,9 +117,9 @@ class ObjectMask:
         if mask is None:
             folder = self.files.data.base / self.files.split / "objectmask"
             raise DataError(f"--baseline mask needs {folder}/{query.items[0].name}.png, which is missing")
-        inside: NDArray[np.uint8] = (mask > 127).astype(np.uint8)
-        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        inside: F32 = (mask > 127).astype(np.float32)
+        depth = cv2.distanceTransform(np.pad(mask, 1) // 128, cv2.DIST_L2, 5)[1:-1, 1:-1]
         # Flat but for its ridge: one peak.
-        values = inside + np.float32(1e-3) * (depth / max(float(depth.max()), 1e-6))
-        share = cv2.resize(inside.astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
-        return Prediction(share, Heatmap(query.action, minmax(values.astype(np.float32)), 1.0))
+        values: F32 = (inside + 1e-3 * depth / max(float(depth.max()), 1e-6)).astype(np.float32)
+        share: F32 = cv2.resize(inside, self.grid[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        return Prediction(share, Heatmap(query.action, minmax(values), 1.0))

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from selcon_ros.core.camera import deproject
-from selcon_ros.core.files import read_image
-from selcon_ros.core.grasp import GraspParameters, find
 from tqdm import tqdm
 
+from selcon_ros.core.camera import Intrinsics, deproject
+from selcon_ros.core.files import read_image
+from selcon_ros.core.grasp import GraspParameters, Grasps, find
+from selcon_ros.core.heatmap import Heatmap
+from selcon_training.data.images import F32
 from selcon_training.data.layout import DataError, DataSet
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import Predictor
@@ -134,9 +136,15 @@ def evaluate(
             for action, query in picture.queries.items():
                 geometry = files.geometry(query)
                 heatmap = predictor.answer(query).heatmap
-                found = find(heatmap, *(geometry or (None, None)), parameters)
+                found = grasps(heatmap, geometry, parameters)
                 result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found)))
     return result
+
+
+def grasps(heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters) -> Grasps:
+    """The grasp points of a heatmap, in 3D where there are depth and camera."""
+    depth, intrinsics = geometry if geometry is not None else (None, None)
+    return find(heatmap, depth, intrinsics, parameters)
 
 
 def take(pictures: list[Picture], limit: int | None) -> list[Picture]:
@@ -169,7 +177,7 @@ def _one_picture(
         part = part_of(truth, mask)
         scores: Scores = score(prediction.map, prediction.heatmap.values, prepare_truth(truth), part)
         geometry = files.geometry(query)
-        found = find(prediction.heatmap, *(geometry or (None, None)), parameters)
+        found = grasps(prediction.heatmap, geometry, parameters)
         distance = None
         if geometry is not None and found and found[0].position is not None:
             surface = part_points(part, deproject(*geometry))

@@ -25,8 +25,9 @@ NOT_AN_OBJECT = ("background", "clutter", "hand")
 
 @dataclass(frozen=True)
 class OracleOptions:
-    """`width` of the descriptors; standard deviation of the `noise` on the one-hots; `grid` (h, w) of tokens;
-    the share of scenes `held_out` for measuring."""
+    """How features are made: `width` of the descriptors, standard deviation of the `noise` on the one-hots,
+    `grid` (h, w) of tokens; and the share of scenes `held_out` for measuring.
+    """
 
     width: int = 64
     noise: float = 0.3
@@ -75,10 +76,8 @@ class OracleStore:
         names = _names(data)
         self.kinds = len(names["parts"])
         # A fixed random rotation: no channel is a part by itself.
-        rng = generator(seed, 20)
-        self.basis = np.linalg.qr(rng.standard_normal((options.width, options.width)))[0][
-            : self.kinds
-        ].astype(np.float32)
+        rotation = np.linalg.qr(generator(seed, 20).standard_normal((options.width, options.width)))[0]
+        self.basis = rotation[: self.kinds].astype(np.float32)
         if self.kinds > options.width:
             raise DataError(f"{self.kinds} kinds of parts need a width of at least that, got {options.width}")
         affords = _affordances(data.items(split), names["objects"], actions)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from selcon_ros.core.heatmap import refine, upsample
 from tqdm import tqdm
 
+from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import read_truth
 from selcon_training.data.layout import DataError, DataSet, Item, open_dataset

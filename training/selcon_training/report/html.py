@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+
 from selcon_ros.core.files import read_image
-from selcon_ros.core.grasp import GraspParameters, find
+from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
-
 from selcon_training.data.images import U8
 from selcon_training.data.layout import DataSet
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, Picture, find_pictures
-from selcon_training.evaluate.run import Evaluation, Row, query_of
+from selcon_training.evaluate.run import Evaluation, Row, grasps, query_of
 from selcon_training.report import plots
 
 SHOWN = 8
@@ -78,10 +78,12 @@ def _shown(
     predictor.look(image)
     heatmap = predictor.answer(query).heatmap
     geometry = files.geometry(query)
-    found = find(heatmap, *(geometry or (None, None)), parameters)
+    found = grasps(heatmap, geometry, parameters)
     truth = files.truth(query)
     assert truth is not None  # a row was measured against it
-    values = cv2.resize(truth, (image.shape[1], image.shape[0])).astype(np.float32) / max(1, int(truth.max()))
+    values = cv2.resize(truth, (image.shape[1], image.shape[0])).astype(np.float32) / np.float32(
+        max(1, int(truth.max()))
+    )
     pair = np.concatenate(
         [draw(image, heatmap, found), draw(image, Heatmap("truth", values, 1.0), [])], axis=1
     )
