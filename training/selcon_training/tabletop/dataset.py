@@ -59,9 +59,9 @@ def splits(scale: float = 1.0) -> list[Split]:
         Split("train-single", "Seen/trainset", count(630), "single", 4, TRAIN_SIZE),
         Split("train-exocentric", "Seen/trainset", count(800), "exocentric", 2, TRAIN_SIZE),
         Split("train-table", "Seen/tableset", count(1000), "table", 4, TRAIN_SIZE),
-        Split("test-seen", "Seen/testset", count(300), "mixed", 1, TEST_SIZE),
-        Split("test-unseen", "Unseen/testset", count(300), "mixed", 1, TEST_SIZE, unseen=True),
-        Split("test-nothing", "Seen/nothingset", count(240), "nothing", 1, TEST_SIZE),
+        Split("seen", "Seen/testset", count(300), "mixed", 1, TEST_SIZE),
+        Split("unseen", "Unseen/testset", count(300), "mixed", 1, TEST_SIZE, unseen=True),
+        Split("nothing", "Seen/nothingset", count(240), "nothing", 1, TEST_SIZE),
     ]
 
 

@@ -1,0 +1,64 @@
+"""The pipeline that makes the packaged bundle, at its smallest: render, pretrain, train, export, ground, evaluate."""
+
+import json
+import shutil
+
+import cv2
+import pytest
+from click.testing import CliRunner
+
+from selcon_ros.cli.main import main
+from selcon_ros.recording import read_recording
+
+
+def _run(*arguments: str) -> str:
+    result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def built(small_world, tmp_path_factory):
+    work = tmp_path_factory.mktemp("build")
+    shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
+    arguments = [
+        "tabletop", "build", "--work", str(work), "--out", str(work / "bundle"), "--scale", "0", "--pretrain-epochs", "1",
+        "--set", "schedule.epochs=1", "--set", "validation.limit=4", "--set", "data.cache=false",
+    ]  # fmt: skip
+    _run(*arguments)
+    return work, arguments
+
+
+def test_the_bundle_says_what_it_was_trained_on(built):
+    manifest = json.loads((built[0] / "bundle" / "manifest.json").read_text())
+    assert "synthetic" in manifest["description"] and "real cameras" in manifest["description"]
+    assert manifest["input_size"] == [288, 384] and len(manifest["actions"]) == 8
+    assert manifest["confidence"] is not None
+
+
+def test_the_same_command_again_does_nothing_twice(built):
+    work, arguments = built
+    weights = (work / "encoders" / "dino.safetensors").stat().st_mtime_ns
+    shutil.rmtree(work / "bundle")
+    _run(*arguments)
+    assert (work / "encoders" / "dino.safetensors").stat().st_mtime_ns == weights
+    assert (work / "bundle" / "manifest.json").is_file()
+
+
+def test_the_bundle_grounds_and_is_measured(built):
+    work = built[0]
+    image = next((work / "data").glob("Seen/testset/egocentric/hold/*/*.jpg"))
+    _run("ground", str(image), "--action", "hold", "--bundle", str(work / "bundle"), "--out", str(work / "overlay.png"))
+    assert cv2.imread(str(work / "overlay.png")).shape == (480, 640, 3)
+    out = _run("evaluate", str(work / "bundle"), str(work / "data"), "--divide", "Seen", "--out", str(work / "report"), "--json")
+    overall = json.loads(out)["overall"]
+    assert overall["queries"] > 0 and overall["kld"] > 0 and overall["nothing_queries"] > 0
+    assert (work / "report" / "report.html").is_file()
+
+
+def test_a_recording_has_truth_for_every_action(renderer, tmp_path):
+    _run("tabletop", "record", str(tmp_path), "--frames", "2")
+    recording = read_recording(tmp_path)
+    assert len(recording.frames) == 2 and len(recording.actions) == 8
+    for action in recording.actions:
+        assert recording.part_mask(recording.frames[0], action).sum() > 200
