@@ -163,6 +163,9 @@ def test_the_command(squares, tmp_path):
     assert done.exit_code == 0 and "selcon export" in done.output, done.output
     again = runner.invoke(main, ["train", str(path)])
     assert again.exit_code == 1 and "Error:" in again.output and "--resume" in again.output
-    wrong = runner.invoke(main, ["train", str(path), "--set", "data.root=/nowhere", "--set", "output=x"])
+    wrong = runner.invoke(
+        main, ["train", str(path), "--set", "data.root=/nowhere", "--set", f"output={tmp_path / 'x'}"]
+    )
     assert wrong.exit_code == 1 and "/nowhere does not exist" in wrong.output
+    assert not (tmp_path / "x").exists()
     assert np.isfinite(json.loads((tmp_path / "run" / "metrics.jsonl").read_text())["train"]["loss"])

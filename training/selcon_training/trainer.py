@@ -54,13 +54,13 @@ class Trainer:
             raise ConfigError(
                 f"{config.output} already holds a run: use --resume to go on, or another output folder"
             )
-        run_state.record_config(config, resume=found)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         cv2.setNumThreads(1)  # the data threads are the parallelism
         torch.manual_seed(config.seed)
         self.device = training_device(config.device)
         self.data = open_dataset(config.data.root, config.data.divide)
+        run_state.record_config(config, resume=found)
         self.metrics: dict[str, float] = {}
         if found:
             self.net, meta = load_model(folder)
