@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections.abc import Callable
@@ -44,33 +45,32 @@ _WAITING, _ANSWERED = 30, 100
 
 @dataclass
 class FrameMessages:
-    """The messages of one camera frame as they came, in CDR, by topic."""
+    """The messages of one camera frame as they came, in CDR, by topic.
+
+    status: what the node says of its answer: action, confidence, widths, times; {} before it has.
+    """
 
     stamp_ns: int
     data: dict[str, bytes] = field(default_factory=dict)
     received_ns: dict[str, int] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
 
     def message(self, topic: str) -> Any:
         """The deserialised message of `topic`."""
         return deserialize_message(self.data[topic], PER_FRAME[topic])
 
-    def status(self) -> dict[str, str]:
-        """What the node says of its answer: action, confidence, widths, times; {} before it has."""
-        if STATUS not in self.data:
-            return {}
-        return {entry.key: entry.value for entry in self.message(STATUS).status[0].values}
-
     def missing(self) -> list[str]:
         """The topics without a message for this frame."""
         topics = [topic for topic in PER_FRAME if topic not in self.data]
-        if topics == [MARKERS] and not self.message(GRASP_POINTS).poses:
+        if topics == [MARKERS] and not self.widths:
             return []  # nothing to mark, and an empty array has no stamp that would say so
         return topics
 
     @property
-    def has_grasp(self) -> bool:
-        """Whether all of it has come, with a grasp point in 3D."""
-        return not self.missing() and bool(self.message(GRASP_POINTS).poses)
+    def widths(self) -> list[float]:
+        """Per grasp point with a pose its width in metres."""
+        widths = [float(text) for text in self.status.get("widths_m", "").split()]
+        return [width for width in widths if math.isfinite(width)]
 
     @property
     def latency_ms(self) -> float:
@@ -126,7 +126,7 @@ class Collector(Node):
         return [
             frame
             for _, frame in sorted(self._frames.items())
-            if frame.stamp_ns > sent_ns and HEATMAP in frame.data and frame.status().get("action") == action
+            if frame.stamp_ns > sent_ns and HEATMAP in frame.data and frame.status.get("action") == action
         ]
 
     def _receiver(self, topic: str) -> Callable[[bytes], None]:
@@ -142,6 +142,8 @@ class Collector(Node):
             frame = self._frames.setdefault(stamp, FrameMessages(stamp))
             frame.data[topic] = data
             frame.received_ns[topic] = now
+            if topic == STATUS:
+                frame.status = {entry.key: entry.value for entry in frame.message(STATUS).status[0].values}
             self._drop_old()
 
         return receive

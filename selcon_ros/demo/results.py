@@ -87,7 +87,7 @@ def summarise(action: str, frames: list[FrameMessages], truth: Truth) -> ActionR
         grasped=len(best),
         stamp_ns=shown.stamp_ns,
         frame_id=shown.message(HEATMAP).header.frame_id,
-        confidence=float(shown.status()["confidence"]),
+        confidence=float(shown.status["confidence"]),
         overlay=pixels[:, : overlay.width],
         points=points,
         latencies_ms=[frame.latency_ms for frame in frames],
@@ -101,7 +101,7 @@ def shown_points(frame: FrameMessages, action: str, truth: Truth) -> list[ShownP
     image = frame.message(IMAGE)
     pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
     recorded = truth.frame(pixels)
-    widths = [float(text) for text in frame.status()["widths_m"].split()]
+    widths = [float(text) for text in frame.status["widths_m"].split()]
     # A point without a pose has no width either: so the poses find the pixels that they belong to.
     poses = iter(frame.message(GRASP_POINTS).poses)
     found = []

@@ -126,16 +126,20 @@ class Watched:
     def ask(self, action: str, frames: int, patience: float) -> list[FrameMessages]:
         """Send an action and return the last `frames` answers to it, fewer where time runs out.
 
-        A busy machine may lose the depth of an image: at least one answer shall have a grasp point in 3D.
+        Only if no answer is complete are incomplete ones returned: the latest may still be on its way. A busy
+        machine may lose the depth of an image: at least one answer shall have a grasp point in 3D.
         """
         sent = self._collector.send(action)
 
+        def answers() -> list[FrameMessages]:
+            found = self._collector.answers(action, sent)
+            return ([frame for frame in found if not frame.missing()] or found)[-frames:]
+
         def enough() -> bool:
-            answers = self._collector.answers(action, sent)
-            return len(answers) >= frames and any(frame.has_grasp for frame in answers[-frames:])
+            return len(answers()) >= frames and any(frame.widths for frame in answers())
 
         self._collector.wait_for(enough, patience, self._watch)
-        return self._collector.answers(action, sent)[-frames:]
+        return answers()
 
     def wait_for_diagnostics(self, results: list[ActionResult]) -> None:
         """Note in the results if the node has stopped to say how it is."""

@@ -16,8 +16,8 @@ LABELS = {
 INTRINSICS = Intrinsics(460.0, 460.0, 319.5, 239.5, 640, 480)
 TABLE_MM = 800
 PART_MM = 760
-# Part number -> top left corner and size in pixels (x, y, width, height).
-BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 64, 130)}
+# Part number -> top left corner and size in pixels (x, y, width, height); a gripper of 10 cm opens over 60.
+BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 52, 130)}
 
 
 def painted_frame(index: int) -> RecordedFrame:
