@@ -3,6 +3,7 @@
 A checkpoint with the key names and shapes of the released files and pseudo-random values is generated once.
 """
 
+import functools
 import importlib.util
 import json
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.heatmap import refine
 from selcon_training.errors import CheckpointError
-from selcon_training.export import export_graph
+from selcon_training.export import export_bundle
 from selcon_training.official import import_official
 from support.parity import FOLDER, numbers, relative
 
@@ -51,6 +52,9 @@ def official(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("selcon_training.official.import_official", import_and_keep)
+        # The bundle also gives the encoders' outputs, so that one export serves every comparison.
+        with_encoders = functools.partial(export_bundle, intermediates=True)
+        patch.setattr("selcon_training.official.export_bundle", with_encoders)
         arguments = ["--divide", "Seen", "--out", str(folder / "bundle"), "--json"]
         result = CliRunner().invoke(main, ["import-official", str(folder / "seen.pth"), *arguments])
     (folder / "seen.pth").unlink()
@@ -64,14 +68,13 @@ def official(tmp_path_factory):
         keys, attention = net.dino(images, attention=True)
         torch_outputs = dict(zip(("cam", "affinity"), net(images), strict=True))
         torch_outputs |= {"keys": keys, "patches": net.clip(images), "attention": attention}
-    onnx_outputs = run_onnx(export_graph(net, intermediates=True), images) | run_onnx(bundle.model, images)
     return SimpleNamespace(
         state=state,
         net=net,
         data=data,
         bundle=bundle,
         printed=result.stdout,
-        outputs={"torch": torch_outputs, "onnxruntime": onnx_outputs},
+        outputs={"torch": torch_outputs, "onnxruntime": run_onnx(bundle.model, images)},
     )
 
 
