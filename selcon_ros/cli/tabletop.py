@@ -1,4 +1,5 @@
-"""`selcon tabletop`: render the synthetic tabletop data, train its encoders, and make the packaged bundle and recording."""
+"""`selcon tabletop`: render the synthetic tabletop data, train its encoders, and make the packaged bundle
+and recording."""
 
 from __future__ import annotations
 
@@ -21,8 +22,12 @@ def command() -> None:
 
 @command.command()
 @click.argument("data", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split.")
-@click.option("--seed", default=0, show_default=True, help="Every scene is a function of this and its number.")
+@click.option(
+    "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Every scene is a function of this and its number."
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: one a core.")
 def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
     """Render the data set into the folder DATA; scenes already there are left out.
@@ -40,7 +45,9 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
 
 @command.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights."
+)
 @click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
@@ -49,7 +56,15 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
 @click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0: torch's own choice.")
 @click.option("--resume", is_flag=True, help="Go on from the kept state.")
 def pretrain(
-    data: Path, out: Path, which: str, epochs: int, batch: int, learning_rate: float, seed: int, threads: int, resume: bool
+    data: Path,
+    out: Path,
+    which: str,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    threads: int,
+    resume: bool,
 ) -> None:
     """Train the small encoders on the renders in DATA, with every label the renderer knows.
 
@@ -61,10 +76,14 @@ def pretrain(
     from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions
     from selcon_training.tabletop.pretrain import pretrain as pretrain_encoder
 
-    options = PretrainOptions(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads)
+    options = PretrainOptions(
+        epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads
+    )
     for name in ENCODERS if which == "both" else (which,):
         losses = pretrain_encoder(name, data, out, options, resume=resume)
-        click.echo(f"{out / name}.safetensors: " + ", ".join(f"{key} {value:.3f}" for key, value in losses.items()))
+        click.echo(
+            f"{out / name}.safetensors: " + ", ".join(f"{key} {value:.3f}" for key, value in losses.items())
+        )
 
 
 @command.command()
@@ -84,15 +103,34 @@ def record(folder: Path, frames: int, seed: int) -> None:
 
 
 @command.command()
-@click.option("--work", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for data and runs.")
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for data and runs.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False), help="Default: training/configs/tabletop_dense.yaml.")
-@click.option("--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Default: training/configs/tabletop_dense.yaml.",
+)
+@click.option(
+    "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
+)
 @click.option("--pretrain-epochs", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration."
+)
 @click.option("--workers", type=click.IntRange(1), help="Rendering processes; default: one a core.")
 def build(
-    work: Path, out: Path, config: str | None, scale: float, pretrain_epochs: int, overrides: tuple[str, ...], workers: int | None
+    work: Path,
+    out: Path,
+    config: str | None,
+    scale: float,
+    pretrain_epochs: int,
+    overrides: tuple[str, ...],
+    workers: int | None,
 ) -> None:
     """Make the packaged bundle from nothing: render, train the encoders, train the heads, export.
 
@@ -105,4 +143,12 @@ def build(
     """
     from selcon_training.tabletop.build import build as build_bundle
 
-    build_bundle(work, out, config=config, scale=scale, pretrain_epochs=pretrain_epochs, overrides=overrides, workers=workers)
+    build_bundle(
+        work,
+        out,
+        config=config,
+        scale=scale,
+        pretrain_epochs=pretrain_epochs,
+        overrides=overrides,
+        workers=workers,
+    )

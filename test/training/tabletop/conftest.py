@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("MUJOCO_GL", "osmesa")
 pytest.importorskip("mujoco", reason="MuJoCo is missing: pip install 'selcon_ros[sim]'")
 
-from selcon_training.tabletop.rendering import Renderer, RenderError  # noqa: E402
+from selcon_training.tabletop.rendering import Renderer, RenderError
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""The pipeline that makes the packaged bundle, at its smallest: render, pretrain, train, export, ground, evaluate."""
+"""The pipeline that makes the packaged bundle, at its smallest: render, pretrain, train, export, ground,
+evaluate."""
 
 import json
 import shutil
@@ -14,7 +15,7 @@ from selcon_ros.recording import read_recording
 def _run(*arguments: str) -> str:
     result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,23 @@ def built(small_world, tmp_path_factory):
     work = tmp_path_factory.mktemp("build")
     shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
     arguments = [
-        "tabletop", "build", "--work", str(work), "--out", str(work / "bundle"), "--scale", "0", "--pretrain-epochs", "1",
-        "--set", "schedule.epochs=1", "--set", "validation.limit=4", "--set", "data.cache=false",
-    ]  # fmt: skip
+        "tabletop",
+        "build",
+        "--work",
+        str(work),
+        "--out",
+        str(work / "bundle"),
+        "--scale",
+        "0",
+        "--pretrain-epochs",
+        "1",
+        "--set",
+        "schedule.epochs=1",
+        "--set",
+        "validation.limit=4",
+        "--set",
+        "data.cache=false",
+    ]
     _run(*arguments)
     return work, arguments
 
@@ -48,9 +63,27 @@ def test_the_same_command_again_does_nothing_twice(built):
 def test_the_bundle_grounds_and_is_measured(built):
     work = built[0]
     image = next((work / "data").glob("Seen/testset/egocentric/hold/*/*.jpg"))
-    _run("ground", str(image), "--action", "hold", "--bundle", str(work / "bundle"), "--out", str(work / "overlay.png"))
+    _run(
+        "ground",
+        str(image),
+        "--action",
+        "hold",
+        "--bundle",
+        str(work / "bundle"),
+        "--out",
+        str(work / "overlay.png"),
+    )
     assert cv2.imread(str(work / "overlay.png")).shape == (480, 640, 3)
-    out = _run("evaluate", str(work / "bundle"), str(work / "data"), "--divide", "Seen", "--out", str(work / "report"), "--json")
+    out = _run(
+        "evaluate",
+        str(work / "bundle"),
+        str(work / "data"),
+        "--divide",
+        "Seen",
+        "--out",
+        str(work / "report"),
+        "--json",
+    )
     overall = json.loads(out)["overall"]
     assert overall["queries"] > 0 and overall["kld"] > 0 and overall["nothing_queries"] > 0
     assert (work / "report" / "report.html").is_file()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from selcon_training.tabletop import dataset
-from selcon_training.tabletop.objects import ACTIONS, TRAINED, UNSEEN
+from selcon_training.tabletop.objects import TRAINED, UNSEEN
+from selcon_training.tabletop.parts import ACTIONS
 
 
 def _files(root, pattern):
@@ -21,10 +22,19 @@ def test_every_split_is_there_with_what_belongs_to_it(small_world):
         images = _files(small_world, f"{split}/egocentric/*/*/*.jpg")
         assert images
         for image in images:
-            for kind, suffix in (("GT", ".png"), ("mask", ".png"), ("objectmask", ".png"), ("depth", ".png"), ("camera", ".json")):
-                assert image.with_suffix(suffix).is_file() or (
-                    image.parents[3] / kind / image.parts[-3] / image.parts[-2] / (image.stem + suffix)
-                ).is_file(), (image, kind)
+            for kind, suffix in (
+                ("GT", ".png"),
+                ("mask", ".png"),
+                ("objectmask", ".png"),
+                ("depth", ".png"),
+                ("camera", ".json"),
+            ):
+                assert (
+                    image.with_suffix(suffix).is_file()
+                    or (
+                        image.parents[3] / kind / image.parts[-3] / image.parts[-2] / (image.stem + suffix)
+                    ).is_file()
+                ), (image, kind)
     assert _files(small_world, "Seen/trainset/exocentric/*/*/*.jpg")
     assert _files(small_world, "Seen/tableset/GT/*/*/*.png")
 
@@ -49,14 +59,18 @@ def test_truth_is_the_blurred_mask(small_world):
 
 def test_depth_files_are_metric(small_world):
     path = _files(small_world, "Seen/testset/depth/*/*/*.png")[0]
-    camera = json.loads((path.parents[3] / "camera" / path.parts[-3] / path.parts[-2] / f"{path.stem}.json").read_text())
+    camera = json.loads(
+        (path.parents[3] / "camera" / path.parts[-3] / path.parts[-2] / f"{path.stem}.json").read_text()
+    )
     depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) * camera["depth_scale"]
     assert depth.shape == (camera["height"], camera["width"]) == (480, 640)
     assert 0.3 < np.median(depth[depth > 0]) < 2.0
 
 
 def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
-    assert {path.parts[-3] for path in _files(small_world, "Seen/nothingset/egocentric/*/*/*.jpg")} == set(ACTIONS)
+    assert {path.parts[-3] for path in _files(small_world, "Seen/nothingset/egocentric/*/*/*.jpg")} == set(
+        ACTIONS
+    )
     assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_training.tabletop.objects import ACTIONS, PART_KINDS, TRAINED, UNSEEN
+from selcon_training.tabletop.objects import TRAINED, UNSEEN
+from selcon_training.tabletop.parts import ACTIONS, PART_KINDS
 
 EVERYTHING = {**TRAINED, **UNSEEN}
 

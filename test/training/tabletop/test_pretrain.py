@@ -1,4 +1,5 @@
-"""Encoder training: it learns, its weights load as pretrained ones, and a resumed run equals an uninterrupted one."""
+"""Encoder training: it learns, its weights load as pretrained ones, and a resumed run equals an
+uninterrupted one."""
 
 import json
 
@@ -11,7 +12,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.tabletop import encoders
 from selcon_training.tabletop.dataset import OBJECT_KINDS
-from selcon_training.tabletop.objects import ACTIONS, PART_KINDS
+from selcon_training.tabletop.parts import ACTIONS, PART_KINDS
 from selcon_training.tabletop.pretrain import PretrainOptions, pretrain
 from selcon_training.tabletop.pupils import PartPupil
 from selcon_training.tabletop.views import find_images, make_batch
@@ -25,7 +26,11 @@ def few(small_world, tmp_path_factory):
     root = tmp_path_factory.mktemp("few")
     (root / "dataset.json").write_text((small_world / "dataset.json").read_text())
     for path in sorted(small_world.glob("Seen/trainset/exocentric/*/*/*_0.jpg"))[:8]:
-        for kind, suffix in (("exocentric", ".jpg"), ("exocentric_parts", ".png"), ("exocentric_objects", ".png")):
+        for kind, suffix in (
+            ("exocentric", ".jpg"),
+            ("exocentric_parts", ".png"),
+            ("exocentric_objects", ".png"),
+        ):
             source = path.parents[3] / kind / path.parts[-3] / path.parts[-2] / (path.stem + suffix)
             target = root / source.relative_to(small_world)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +43,9 @@ def test_views_keep_image_and_labels_together(small_world):
     batch = make_batch(items, ACTION_LIST, encoders.INPUT_SIZE, np.random.default_rng(0))
     assert batch.images.shape == (6, 3, 288, 384) and batch.parts.shape == (6, len(PART_KINDS), 18, 24)
     assert batch.objects.shape == (6, len(OBJECT_KINDS), 18, 24)
-    assert torch.allclose(batch.parts.sum(1), torch.ones(6, 18, 24)) and torch.allclose(batch.objects.sum(1), torch.ones(6, 18, 24))
+    assert torch.allclose(batch.parts.sum(1), torch.ones(6, 18, 24)) and torch.allclose(
+        batch.objects.sum(1), torch.ones(6, 18, 24)
+    )
     # Parts of objects are where objects are, whatever turn and mirror the view has.
     owned = batch.parts[:, 1:-2].sum(1)  # without clutter and hand
     assert torch.allclose(owned, batch.objects[:, 1:-1].sum(1), atol=1e-5)
@@ -69,17 +76,23 @@ def test_the_saved_part_encoder_gives_what_the_trained_one_gave(tmp_path):
         for parameter in pupil.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     save_file(pupil.encoder_state(), tmp_path / "dino.safetensors")
-    loaded = load_dino({"name": encoders.DINO_NAME, "weights": str(tmp_path / "dino.safetensors")}, encoders.INPUT_SIZE).eval()
+    loaded = load_dino(
+        {"name": encoders.DINO_NAME, "weights": str(tmp_path / "dino.safetensors")}, encoders.INPUT_SIZE
+    ).eval()
     images = torch.randn(1, 3, 288, 384)
     with torch.no_grad():
-        for ours, theirs in zip(pupil.encoder(images, attention=True), loaded(images, attention=True), strict=True):
+        for ours, theirs in zip(
+            pupil.encoder(images, attention=True), loaded(images, attention=True), strict=True
+        ):
             assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_few_steps_lower_the_losses(few, tmp_path):
     pretrain("dino", few, tmp_path, PretrainOptions(epochs=1, batch=8, threads=1))
     first = json.loads((tmp_path / "dino.json").read_text())["losses"]["parts"]
-    last = pretrain("dino", few, tmp_path, PretrainOptions(epochs=40, batch=8, threads=1, learning_rate=5e-3))["parts"]
+    last = pretrain(
+        "dino", few, tmp_path, PretrainOptions(epochs=40, batch=8, threads=1, learning_rate=5e-3)
+    )["parts"]
     assert last < 0.8 * first
 
 

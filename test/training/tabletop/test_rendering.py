@@ -3,12 +3,15 @@
 import numpy as np
 
 from selcon_ros.core.camera import deproject
-from selcon_training.tabletop.objects import ACTIONS, TRAINED, ObjectModel, Part
+from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_training.tabletop.rendering import Renderer
 from selcon_training.tabletop.scene import Scene, View, exocentric_scene, look_at, table_scene
 from selcon_training.tabletop.shapes import box
 
-BLOCK = ObjectModel("block", [Part("body", box((0.1, 0.06, 0.04)).moved((0.05, 0.02, 0.02)), "plastic", "hold")], stands=True)
+BLOCK = ObjectModel(
+    "block", [Part("body", box((0.1, 0.06, 0.04)).moved((0.05, 0.02, 0.02)), "plastic", "hold")], stands=True
+)
 
 
 def _view_from_above(height: float) -> View:
@@ -33,8 +36,12 @@ def test_pixels_back_projected_through_the_intrinsics_span_the_block(renderer):
     (view,) = renderer.render(_block_scene(), np.random.default_rng(0))
     points = deproject(view.depth, view.intrinsics)[view.placed == 0]
     # Seen from above with y up in the image: optical x is world x, optical y is world −y.
-    assert np.allclose(points[:, 0].min(), 0.0, atol=0.006) and np.allclose(points[:, 0].max(), 0.1, atol=0.006)
-    assert np.allclose(-points[:, 1].max(), -0.01, atol=0.006) and np.allclose(-points[:, 1].min(), 0.05, atol=0.006)
+    assert np.allclose(points[:, 0].min(), 0.0, atol=0.006) and np.allclose(
+        points[:, 0].max(), 0.1, atol=0.006
+    )
+    assert np.allclose(-points[:, 1].max(), -0.01, atol=0.006) and np.allclose(
+        -points[:, 1].min(), 0.05, atol=0.006
+    )
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_seed_another(renderer):
@@ -56,7 +63,9 @@ def test_two_sizes_can_be_rendered_in_turn(renderer):
 def test_exocentric_views_show_a_hand_on_the_object(renderer):
     for action in ACTIONS:
         rng = np.random.default_rng(5)
-        kind = next(kind for kind, make in TRAINED.items() if action in make(np.random.default_rng(0)).actions)
+        kind = next(
+            kind for kind, make in TRAINED.items() if action in make(np.random.default_rng(0)).actions
+        )
         scene = exocentric_scene(rng, TRAINED[kind](rng), action, 1, 3)
         hands = [i for i, placed in enumerate(scene.parts) if placed.part.kind == "hand"]
         shares = [np.isin(view.placed, hands).mean() for view in renderer.render(scene, rng)]
@@ -69,6 +78,7 @@ def test_a_table_holds_the_objects_asked_for_apart_from_each_other():
     scene = table_scene(rng, models, 0, 1)
     assert scene.kinds == ["mug", "jar", "glass"]
     centres = [
-        np.mean([p.part.mesh.vertices.mean(0)[:2] for p in scene.parts if p.owner == owner], axis=0) for owner in range(3)
+        np.mean([p.part.mesh.vertices.mean(0)[:2] for p in scene.parts if p.owner == owner], axis=0)
+        for owner in range(3)
     ]
     assert min(np.linalg.norm(centres[i] - centres[j]) for i in range(3) for j in range(i)) > 0.05

@@ -25,9 +25,11 @@ def build(
     overrides: Sequence[str] = (),
     workers: int | None = None,
 ) -> None:
-    """Make the bundle `out`, with data and runs under `work`; what an earlier call finished is not done again.
+    """Make the bundle `out`, with data and runs under `work`; what an earlier call finished is not done
+    again.
 
-    `overrides` are "key=value" changes of the training configuration. Raises SelconError where a stage cannot go on.
+    `overrides` are "key=value" changes of the training configuration. Raises SelconError where a stage
+    cannot go on.
     """
     data, encoders, run = work / "data", work / "encoders", work / "dense"
     render(data, scale=scale, workers=workers)

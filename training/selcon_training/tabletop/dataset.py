@@ -1,6 +1,8 @@
-"""Render the tabletop data set: splits in the AGD20K folder layout, with truth maps, masks, depth and cameras.
+"""Render the tabletop data set: splits in the AGD20K folder layout, with truth maps, masks, depth and
+cameras.
 
-Every scene is a job with a seed of its own, so the set can be rendered in parallel, stopped and taken up again.
+Every scene is a job with a seed of its own, so the set can be rendered in parallel, stopped and taken up
+again.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_training.tabletop.objects import ACTIONS, KINDS, PART_KINDS, TRAINED, UNSEEN, Rng
+from selcon_training.tabletop.objects import KINDS, TRAINED, UNSEEN
+from selcon_training.tabletop.parts import ACTIONS, PART_KINDS, Rng
 from selcon_training.tabletop.rendering import Rendered, Renderer
 from selcon_training.tabletop.scene import Scene, exocentric_scene, table_scene
 
@@ -31,7 +34,8 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """One part of the data set: how many scenes of what kind, in which folder, at what size (width, height)."""
+    """One part of the data set: how many scenes of what kind, in which folder, at what size (width,
+    height)."""
 
     name: str
     folder: str
@@ -48,7 +52,8 @@ class Split:
 
 
 def splits(scale: float = 1.0) -> list[Split]:
-    """Return the splits of the data set, their scene counts multiplied by `scale` (at least one scene for each kind of question)."""
+    """Return the splits of the data set, their scene counts multiplied by `scale` (at least one scene for
+    each kind of question)."""
 
     def count(full: int) -> int:
         return max(round(full * scale), min(full, len(ACTIONS)))
@@ -66,7 +71,8 @@ def splits(scale: float = 1.0) -> list[Split]:
 
 
 def _pairs() -> list[tuple[str, str]]:
-    """Return every (action, kind) of the trained kinds, actions taking turns so that each is shown equally often."""
+    """Return every (action, kind) of the trained kinds, actions taking turns so that each is shown equally
+    often."""
     by_action: dict[str, list[str]] = {action: [] for action in ACTIONS}
     for kind, make in TRAINED.items():
         for action in make(np.random.default_rng(0)).actions:
@@ -86,9 +92,15 @@ def _draw(split: Split, index: int, rng: Rng) -> tuple[Scene, list[str]]:
     if split.style == "nothing":
         action = ACTIONS[index % len(ACTIONS)]
         everything = {**TRAINED, **UNSEEN}
-        fitting = [kind for kind, make in everything.items() if action not in make(np.random.default_rng(0)).actions]
-        chosen = rng.choice(fitting, min(len(fitting), int(rng.integers(1, 4))), replace=False) if fitting else []
-        return table_scene(rng, [everything[kind](rng) for kind in chosen], clutter + 2, split.views), [action]
+        fitting = [
+            kind for kind, make in everything.items() if action not in make(np.random.default_rng(0)).actions
+        ]
+        chosen = (
+            rng.choice(fitting, min(len(fitting), int(rng.integers(1, 4))), replace=False) if fitting else []
+        )
+        return table_scene(rng, [everything[kind](rng) for kind in chosen], clutter + 2, split.views), [
+            action
+        ]
     single = split.style == "single" or (split.style == "mixed" and index % 2 == 0)
     if single:
         number = 1
@@ -96,7 +108,9 @@ def _draw(split: Split, index: int, rng: Rng) -> tuple[Scene, list[str]]:
         number = int(rng.integers(3, 6))
     first = kinds[(index // (2 if split.style == "mixed" else 1)) % len(kinds)]
     others = rng.choice([kind for kind in kinds if kind != first], number - 1, replace=False)
-    return table_scene(rng, [makers[kind](rng) for kind in (first, *others)], clutter, split.views), list(ACTIONS)
+    return table_scene(rng, [makers[kind](rng) for kind in (first, *others)], clutter, split.views), list(
+        ACTIONS
+    )
 
 
 def _hit(view: Rendered, wanted: list[int]) -> Mask:
@@ -116,7 +130,9 @@ class _Writer:
         self.folder, self.stem = folder, stem
         self._first: dict[str, Path] = {}
 
-    def write(self, kind: str, action: str, name: str, suffix: str, content: bytes, shared: bool = True) -> None:
+    def write(
+        self, kind: str, action: str, name: str, suffix: str, content: bytes, shared: bool = True
+    ) -> None:
         path = self.folder / kind / action / name / f"{self.stem}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -138,11 +154,18 @@ def _encoded(image: NDArray[np.generic], suffix: str) -> bytes:
 
 
 def labels(scene: Scene, view: Rendered) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return two H×W uint8 maps of a view: index into PART_KINDS, and index into OBJECT_KINDS (clutter counts as background)."""
+    """Return two H×W uint8 maps of a view: index into PART_KINDS, and index into OBJECT_KINDS (clutter
+    counts as background)."""
     parts = [0] + [PART_KINDS.index(placed.part.kind) for placed in scene.parts]
     objects = [0]
     for placed in scene.parts:
-        name = scene.kinds[placed.owner] if placed.owner >= 0 else "hand" if placed.part.kind == "hand" else "background"
+        name = (
+            scene.kinds[placed.owner]
+            if placed.owner >= 0
+            else "hand"
+            if placed.part.kind == "hand"
+            else "background"
+        )
         objects.append(OBJECT_KINDS.index(name))
     index = view.placed + 1
     return np.asarray(parts, np.uint8)[index], np.asarray(objects, np.uint8)[index]
@@ -178,7 +201,9 @@ def _write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendere
             writer.write(f"{view_kind}_objects", action, name, ".png", _encoded(object_map, ".png"))
 
 
-def _write_measured(writer: _Writer, action: str, name: str, scene: Scene, view: Rendered, mask: Mask, acting: list[int]) -> None:
+def _write_measured(
+    writer: _Writer, action: str, name: str, scene: Scene, view: Rendered, mask: Mask, acting: list[int]
+) -> None:
     depth = np.clip(np.rint(view.depth / DEPTH_SCALE), 0, 65535).astype(np.uint16)
     depth[view.depth > 65535 * DEPTH_SCALE] = 0
     camera = {**asdict(view.intrinsics), "depth_scale": DEPTH_SCALE}
@@ -189,7 +214,9 @@ def _write_measured(writer: _Writer, action: str, name: str, scene: Scene, view:
     owners = {scene.parts[i].owner for i in acting}
     whole = _hit(view, [i for i, placed in enumerate(scene.parts) if placed.owner in owners])
     writer.write("mask", action, name, ".png", _encoded(mask.astype(np.uint8) * 255, ".png"), shared=False)
-    writer.write("objectmask", action, name, ".png", _encoded(whole.astype(np.uint8) * 255, ".png"), shared=False)
+    writer.write(
+        "objectmask", action, name, ".png", _encoded(whole.astype(np.uint8) * 255, ".png"), shared=False
+    )
 
 
 _renderers: dict[tuple[int, int], Renderer] = {}  # one a worker process and image size
@@ -212,16 +239,34 @@ def _mark(root: Path, split: Split, index: int, seed: int) -> Path:
     return root / ".done" / f"{split.name}_{seed}" / f"{index:05d}"
 
 
-def render(root: Path, scale: float = 1.0, seed: int = 0, workers: int | None = None, progress: bool = True) -> int:
-    """Render the data set into `root`, leaving out scenes already there; return how many scenes were rendered.
+def render(
+    root: Path, scale: float = 1.0, seed: int = 0, workers: int | None = None, progress: bool = True
+) -> int:
+    """Render the data set into `root`, leaving out scenes already there; return how many scenes were
+    rendered.
 
-    `scale` multiplies the scene counts of `splits`; the same seed gives the same scenes whatever the number of workers.
+    `scale` multiplies the scene counts of `splits`; the same seed gives the same scenes whatever the number
+    of workers.
     """
     root.mkdir(parents=True, exist_ok=True)
-    about = {"format": 1, "name": "tabletop", "actions": list(ACTIONS), "exhaustive_truth": True, "synthetic": True, "seed": seed}
+    about = {
+        "format": 1,
+        "name": "tabletop",
+        "actions": list(ACTIONS),
+        "exhaustive_truth": True,
+        "synthetic": True,
+        "seed": seed,
+    }
     (root / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
-    (root / "parts.json").write_text(json.dumps({"parts": PART_KINDS, "objects": OBJECT_KINDS}, indent=1) + "\n")
-    jobs = [(split, index) for split in splits(scale) for index in range(split.scenes) if not _mark(root, split, index, seed).exists()]
+    (root / "parts.json").write_text(
+        json.dumps({"parts": PART_KINDS, "objects": OBJECT_KINDS}, indent=1) + "\n"
+    )
+    jobs = [
+        (split, index)
+        for split in splits(scale)
+        for index in range(split.scenes)
+        if not _mark(root, split, index, seed).exists()
+    ]
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(_render_scene, root, split, index, seed): split.name for split, index in jobs}
         with tqdm(total=len(jobs), unit="scene", desc="render", disable=not progress, mininterval=1) as bar:

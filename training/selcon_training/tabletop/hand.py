@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from selcon_training.tabletop.objects import Grip, Part, Rng
+from selcon_training.tabletop.parts import Grip, Part, Rng
 from selcon_training.tabletop.shapes import Points, box, merged, sweep
 
 FINGER_RADIUS = 0.0085
 
 
 def _curled(start: float, stop: float, radius: float, height: float, thick: float, rng: Rng) -> Points:
-    """Return three finger joints and the tip on a circle of `radius` about z, angles from the palm's direction (+x)."""
+    """Return three finger joints and the tip on a circle of `radius` about z, angles from the palm's
+    direction (+x)."""
     angle = np.linspace(start, stop, 4) + rng.normal(0, 0.06, 4)
     reach = (radius + thick) * (1 + rng.uniform(0, 0.06, 4))
     return np.stack([reach * np.cos(angle), reach * np.sin(angle), np.full(4, height)], -1)
@@ -22,14 +23,18 @@ def _capsules(joints: Points, thick: float) -> list[Points]:
 
 
 def hand(grip: Grip, rng: Rng) -> list[Part]:
-    """Return the skin and the sleeve of a hand closed around `grip`: fingers side by side along its axis, palm towards `away`.
+    """Return the skin and the sleeve of a hand closed around `grip`: fingers side by side along its axis,
+    palm towards `away`.
 
-    The joint angles, the side the fingers close from, the forearm's direction and the sleeve's length vary with `rng`.
+    The joint angles, the side the fingers close from, the forearm's direction and the sleeve's length vary
+    with `rng`.
     """
     axis = grip.axis / np.linalg.norm(grip.axis)
     away = grip.away - np.dot(grip.away, axis) * axis
     away /= np.linalg.norm(away)
-    local = np.stack([away, np.cross(axis, away), axis], axis=1)  # columns: palm direction, tangent, grip axis
+    local = np.stack(
+        [away, np.cross(axis, away), axis], axis=1
+    )  # columns: palm direction, tangent, grip axis
     if rng.random() < 0.5:
         local = local * [1, -1, -1]  # the other hand
     span = rng.uniform(0.9, 1.1)
@@ -38,7 +43,9 @@ def hand(grip: Grip, rng: Rng) -> list[Part]:
     for finger, height in enumerate((-0.027, -0.009, 0.009, 0.027)):
         thick = FINGER_RADIUS * (1.0 if finger < 3 else 0.88)
         joints = _curled(0.35, 0.35 + reach, grip.radius, height * span, thick, rng)
-        skin += [sweep(segment, thick * np.array([1.0, 0.95]), around=8) for segment in _capsules(joints, thick)]
+        skin += [
+            sweep(segment, thick * np.array([1.0, 0.95]), around=8) for segment in _capsules(joints, thick)
+        ]
     thumb = _curled(-0.3, -0.3 - 0.75 * reach, grip.radius, 0.03 * span, 1.2 * FINGER_RADIUS, rng)
     skin += [sweep(segment, 1.15 * FINGER_RADIUS, around=8) for segment in _capsules(thumb, FINGER_RADIUS)]
     palm_at = grip.radius + 0.014

@@ -1,6 +1,7 @@
 """Train the small encoders on the renders, with every label the renderer knows.
 
-They stand in for what DINO and CLIP bring from the world's images: keys that tell parts apart, class attention on the
+They stand in for what DINO and CLIP bring from the world's images: keys that tell parts apart, class
+attention on the
 foreground, and patches that match the name of their object and, for whole objects, what one does with it.
 The two have nothing in common but the images, so each is trained by a run of its own.
 """
@@ -38,10 +39,14 @@ class PretrainOptions:
     threads: int = 0  # 0: torch's own choice
 
 
-def pretrain(which: str, data: Path, out: Path, options: PretrainOptions, resume: bool = False) -> dict[str, float]:
-    """Train the encoder named `which` ("dino" or "clip") on the renders under `data`; write `<which>.safetensors` into `out`.
+def pretrain(
+    which: str, data: Path, out: Path, options: PretrainOptions, resume: bool = False
+) -> dict[str, float]:
+    """Train the encoder named `which` ("dino" or "clip") on the renders under `data`; write
+    `<which>.safetensors` into `out`.
 
-    Every `save_every` steps the state is kept beside it, from which `resume` goes on exactly. Returns the mean losses of
+    Every `save_every` steps the state is kept beside it, from which `resume` goes on exactly. Returns the
+    mean losses of
     the last 50 steps. Raises SelconError where there is nothing to train on or to resume.
     """
     actions = json.loads((data / "dataset.json").read_text())["actions"]
@@ -60,7 +65,12 @@ def pretrain(which: str, data: Path, out: Path, options: PretrainOptions, resume
     recent: list[dict[str, float]] = []
     with tqdm(total=total, initial=first, desc=f"pretrain {which}", unit="step", mininterval=2) as bar:
         for step in range(first, total):
-            batch = make_batch(_pick(items, step, options), actions, INPUT_SIZE, np.random.default_rng([options.seed, 2, step]))
+            batch = make_batch(
+                _pick(items, step, options),
+                actions,
+                INPUT_SIZE,
+                np.random.default_rng([options.seed, 2, step]),
+            )
             recent = [*recent[-49:], run.step(pupil.losses(batch), _rate(step, total, options.learning_rate))]
             bar.set_postfix(_means(recent), refresh=False)
             bar.update()
@@ -89,11 +99,16 @@ class _Run:
         torch.stack(list(losses.values())).sum().backward()
         nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
         self.optimiser.step()
-        return {name: float(value) for name, value in losses.items()}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def save(self, step: int) -> None:
         partial = self.file.with_suffix(".partial")
-        state = {"pupil": self.pupil.state_dict(), "optimiser": self.optimiser.state_dict(), "step": step, "options": asdict(self.options)}
+        state = {
+            "pupil": self.pupil.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": step,
+            "options": asdict(self.options),
+        }
         torch.save(state, partial)
         partial.replace(self.file)
 
@@ -103,7 +118,10 @@ class _Run:
             raise SelconError(f"nothing to resume: {self.file} does not exist")
         state = torch.load(self.file, weights_only=True)
         if state["options"] != asdict(self.options):
-            raise SelconError(f"{self.file} was made with {state['options']}, not {asdict(self.options)}; resume with the same options")
+            raise SelconError(
+                f"{self.file} was made with {state['options']}, not {asdict(self.options)}; "
+                "resume with the same options"
+            )
         self.pupil.load_state_dict(state["pupil"])
         self.optimiser.load_state_dict(state["optimiser"])
         return int(state["step"])

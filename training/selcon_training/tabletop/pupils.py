@@ -6,26 +6,26 @@ import math
 from typing import Protocol
 
 import numpy as np
+import open_clip
+import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.tabletop import encoders
 from selcon_training.tabletop.dataset import OBJECT_KINDS
-from selcon_training.tabletop.objects import PART_KINDS, TRAINED
+from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.parts import PART_KINDS
 from selcon_training.tabletop.views import Batch
-
-import open_clip  # noqa: E402  isort:skip  after `encoders`, which makes torchvision importable
-import timm  # noqa: E402  isort:skip
-
-from selcon_training.encoders import DenseClip, PartEncoder  # noqa: E402
 
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
 
 
 class Pupil(Protocol):
-    """An encoder in training: `losses` of a batch by name, and the `encoder_state` that loads as its pretrained weights."""
+    """An encoder in training: `losses` of a batch by name, and the `encoder_state` that loads as its
+    pretrained weights."""
 
     def losses(self, batch: Batch) -> dict[str, Tensor]: ...
 
@@ -33,7 +33,8 @@ class Pupil(Protocol):
 
 
 def _share_loss(logits: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy of every token [B, K, h, w] against its shares of the kinds, of which index 0 is the background."""
+    """Cross-entropy of every token [B, K, h, w] against its shares of the kinds, of which index 0 is the
+    background."""
     weight = torch.ones(shares.shape[1])
     weight[0] = BACKGROUND_WEIGHT
     return -(shares * weight[:, None, None] * logits.log_softmax(1)).sum(1).mean() / BACKGROUND_WEIGHT
@@ -54,21 +55,27 @@ class PartPupil(nn.Module):
         keys, attention = self.encoder(batch.images, attention=True)
         assert attention is not None
         foreground = batch.objects[:, 1:-1].sum(1)  # without table, clutter and hand
-        return {"parts": _share_loss(self.classifier(keys), batch.parts), "attention": 0.2 * _attention_loss(attention, foreground)}
+        return {
+            "parts": _share_loss(self.classifier(keys), batch.parts),
+            "attention": 0.2 * _attention_loss(attention, foreground),
+        }
 
     def encoder_state(self) -> dict[str, Tensor]:
         """Return the timm state dict; what is never computed keeps its first values."""
         last = f"blocks.{len(self.encoder.trunk.blocks)}."
         state = dict(self.encoder.trunk.state_dict())
         state |= {f"{last}norm1.{k}": v for k, v in self.encoder.last_norm.state_dict().items()}
-        return _completed(self.first, state, f"{last}attn.qkv.", {0: (self.encoder.query, 0), 1: (self.encoder.key, 0)})
+        return _completed(
+            self.first, state, f"{last}attn.qkv.", {0: (self.encoder.query, 0), 1: (self.encoder.key, 0)}
+        )
 
 
 def _attention_loss(attention: Tensor, foreground: Tensor) -> Tensor:
-    """Return how far heads 0, 1 and 3 (those that make the saliency map) are from looking at the foreground evenly."""
+    """Return how far the heads, which together make the saliency map, are from looking at the foreground
+    evenly."""
     wanted = foreground.flatten(1)
     wanted = wanted / wanted.sum(1, keepdim=True).clamp_min(1e-6)
-    looked = attention[:, [0, 1, 3]].mean(1).flatten(1).clamp_min(1e-8)
+    looked = attention.mean(1).flatten(1).clamp_min(1e-8)
     return -(wanted * looked.log()).sum(1).mean()
 
 
@@ -86,8 +93,14 @@ class ClipPupil(nn.Module):
         self.name_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.action_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.action_bias = nn.Parameter(torch.tensor(-2.0))
-        names = ["a photo of a table"] + [f"a photo of a {kind.replace('_', ' ')}" for kind in OBJECT_KINDS[1:]]
-        prompts = names + [action_prompt(action) for action in actions] + [person_prompt(action) for action in actions]
+        names = ["a photo of a table"] + [
+            f"a photo of a {kind.replace('_', ' ')}" for kind in OBJECT_KINDS[1:]
+        ]
+        prompts = (
+            names
+            + [action_prompt(action) for action in actions]
+            + [person_prompt(action) for action in actions]
+        )
         self.register_buffer("tokens", open_clip.get_tokenizer(encoders.CLIP_NAME)(prompts), persistent=False)
         affords = torch.zeros(len(OBJECT_KINDS), len(actions))
         for kind, make in TRAINED.items():
@@ -112,17 +125,27 @@ class ClipPupil(nn.Module):
         """Return the open_clip state dict; what ClearCLIP never computes keeps its first values."""
         tower = self.encoder.tower
         last = f"visual.trunk.blocks.{len(tower.trunk.blocks)}."
-        state = {key: value for key, value in self.model.state_dict().items() if not key.startswith("visual.")}
-        for prefix, module in (("visual.trunk.", tower.trunk), (f"{last}norm1.", tower.last_norm), (f"{last}attn.proj.", tower.projection),
-                               ("visual.trunk.norm.", tower.head[0]), ("visual.head.", tower.head[3])):  # fmt: skip
+        state = {
+            key: value for key, value in self.model.state_dict().items() if not key.startswith("visual.")
+        }
+        for prefix, module in (
+            ("visual.trunk.", tower.trunk),
+            (f"{last}norm1.", tower.last_norm),
+            (f"{last}attn.proj.", tower.projection),
+            ("visual.trunk.norm.", tower.head[0]),
+            ("visual.head.", tower.head[3]),
+        ):
             state |= {f"{prefix}{key}": value for key, value in module.state_dict().items()}
-        return _completed(self.first, state, f"{last}attn.qkv.", {0: (tower.query_value, 0), 2: (tower.query_value, 1)})
+        return _completed(
+            self.first, state, f"{last}attn.qkv.", {0: (tower.query_value, 0), 2: (tower.query_value, 1)}
+        )
 
 
 def _completed(
     first: dict[str, Tensor], trained: dict[str, Tensor], joint: str, thirds: dict[int, tuple[nn.Linear, int]]
 ) -> dict[str, Tensor]:
-    """Return `first` with the trained tensors, and the trained thirds of the last block's joint query-key-value layer."""
+    """Return `first` with the trained tensors, and the trained thirds of the last block's joint
+    query-key-value layer."""
     result = {key: trained.get(key, value).detach().clone().contiguous() for key, value in first.items()}
     for third, (layer, place) in thirds.items():
         width = result[f"{joint}bias"].shape[0] // 3

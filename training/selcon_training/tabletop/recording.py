@@ -1,4 +1,5 @@
-"""Render the RGB-D recording of the demo: a camera moving slowly around a table with objects never trained on."""
+"""Render the RGB-D recording of the demo: a camera moving slowly around a table with objects never trained
+on."""
 
 from __future__ import annotations
 
@@ -8,13 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
-from selcon_training.tabletop.objects import TRAINED, ObjectModel
+from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.parts import ObjectModel
 from selcon_training.tabletop.rendering import Renderer
 from selcon_training.tabletop.scene import Scene, View, look_at
 from selcon_training.tabletop.shapes import rotation
 
 KINDS = ("knife", "hammer", "mug", "kettle", "brush", "spoon", "bottle")  # together they afford every action
-PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.03, -0.12), (-0.16, 0.1), (0.21, 0.1), (0.04, 0.03), (0.03, 0.17))
+PLACES = (
+    (-0.19, -0.11),
+    (0.19, -0.13),
+    (-0.03, -0.12),
+    (-0.16, 0.1),
+    (0.21, 0.1),
+    (0.04, 0.03),
+    (0.03, 0.17),
+)
 TURNS = (1.9, 1.2, -0.6, 0.5, 2.3, 0.3, 0.0)
 INTERVAL_NS = 100_000_000
 
@@ -31,7 +41,8 @@ def _scene(models: list[ObjectModel], frames: int) -> Scene:
 
 
 def record(folder: Path, frames: int = 30, seed: int = 20) -> int:
-    """Render `frames` frames of 640×480 at 10 Hz into `folder` (recording.mcap and truth.json); return their number.
+    """Render `frames` frames of 640×480 at 10 Hz into `folder` (recording.mcap and truth.json); return their
+    number.
 
     The objects are instances of trained kinds that no split of the data set holds.
     """

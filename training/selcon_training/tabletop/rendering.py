@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_training.tabletop.objects import Rng
+from selcon_training.tabletop.parts import Rng
 from selcon_training.tabletop.scene import Scene
 from selcon_training.tabletop.surfaces import Surface, Texture, backdrop, surface, table_texture
 
 if os.environ.get("MUJOCO_GL") is None and not os.environ.get("DISPLAY"):
     os.environ["MUJOCO_GL"] = "osmesa"
 
-import mujoco  # noqa: E402  the variable above must be set first
+import mujoco
 
 
 class RenderError(SelconError):
@@ -27,7 +27,8 @@ class RenderError(SelconError):
 
 @dataclass(frozen=True)
 class Rendered:
-    """One view: `image` H×W×3 uint8 RGB, `depth` H×W float32 metres along the optical axis, `placed` H×W int16 index into
+    """One view: `image` H×W×3 uint8 RGB, `depth` H×W float32 metres along the optical axis, `placed` H×W
+    int16 index into
     the scene's parts (−1 for table and background), and the camera's intrinsics."""
 
     image: NDArray[np.uint8]
@@ -43,10 +44,14 @@ def _quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _add_material(spec: mujoco.MjSpec, name: str, look: Surface, texture: Texture | None = None) -> str:
-    material = spec.add_material(name=name, rgba=[*look.colour, 1], specular=look.specular, shininess=look.shininess)
+    material = spec.add_material(
+        name=name, rgba=[*look.colour, 1], specular=look.specular, shininess=look.shininess
+    )
     if texture is not None:
         height, width = texture.shape[:2]
-        added = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
+        added = spec.add_texture(
+            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3
+        )
         added.data = texture.tobytes()
         textures = material.textures
         textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
@@ -69,9 +74,15 @@ def _compile(scene: Scene, rng: Rng, width: int, height: int) -> mujoco.MjModel:
     table = _add_material(spec, "table", Surface((1, 1, 1), rng.uniform(0, 0.3), 0.3), table_texture(rng))
     far = _add_material(spec, "far", Surface((1, 1, 1), 0, 0), backdrop(rng))
     half = rng.uniform(0.4, 0.9, 2)
-    world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[half[0], half[1], 0.02], pos=[0, 0, -0.02], material=table)
-    world.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], pos=[0, 0, -rng.uniform(0.3, 0.8)], material=far)
-    shared = surface(rng, "plastic") if rng.random() < 0.12 else None  # now and then colour says nothing about the part
+    world.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, size=[half[0], half[1], 0.02], pos=[0, 0, -0.02], material=table
+    )
+    world.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], pos=[0, 0, -rng.uniform(0.3, 0.8)], material=far
+    )
+    shared = (
+        surface(rng, "plastic") if rng.random() < 0.12 else None
+    )  # now and then colour says nothing about the part
     looks: dict[tuple[int, str], str] = {}
     for index, placed in enumerate(scene.parts):
         key = (placed.owner if placed.owner >= 0 else -index - 1, placed.part.look)
@@ -82,18 +93,30 @@ def _compile(scene: Scene, rng: Rng, width: int, height: int) -> mujoco.MjModel:
         mesh.uservert = placed.part.mesh.vertices.ravel().tolist()
         mesh.userface = placed.part.mesh.faces.ravel().tolist()
         world.add_geom(
-            name=f"part{index}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"part{index}", material=looks[key], contype=0, conaffinity=0
+            name=f"part{index}",
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=f"part{index}",
+            material=looks[key],
+            contype=0,
+            conaffinity=0,
         )
     for number in range(int(rng.integers(1, 3))):
         angle, lift = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 1.6)
         place = np.array([np.cos(angle) * rng.uniform(0.2, 1), np.sin(angle) * rng.uniform(0.2, 1), lift])
         warm = rng.uniform(0.85, 1, 3) * rng.uniform(0.35, 0.8)
         world.add_light(
-            pos=place, dir=-place / np.linalg.norm(place), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=number == 0,
-            diffuse=warm, specular=0.3 * warm, ambient=[0, 0, 0],
-        )  # fmt: skip
+            pos=place,
+            dir=-place / np.linalg.norm(place),
+            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+            castshadow=number == 0,
+            diffuse=warm,
+            specular=0.3 * warm,
+            ambient=[0, 0, 0],
+        )
     for number, view in enumerate(scene.views):
-        world.add_camera(name=f"view{number}", pos=view.position, quat=_quaternion(view.rotation), fovy=view.fovy)
+        world.add_camera(
+            name=f"view{number}", pos=view.position, quat=_quaternion(view.rotation), fovy=view.fovy
+        )
     return spec.compile()
 
 
@@ -109,7 +132,7 @@ class Renderer:
         except Exception as error:  # each GL binding raises its own kind
             raise RenderError(
                 f"no off-screen rendering with MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {error}. "
-                "Install libosmesa6 and set MUJOCO_GL=osmesa, or use MUJOCO_GL=egl on a machine with a GPU driver."
+                "Install libosmesa6 and set MUJOCO_GL=osmesa, or MUJOCO_GL=egl where there is a GPU driver."
             ) from error
         atexit.register(self.close)  # at interpreter exit the GL binding can no longer free it by itself
 
@@ -119,7 +142,8 @@ class Renderer:
         self._context.free()
 
     def render(self, scene: Scene, rng: Rng, steady: bool = False) -> list[Rendered]:
-        """Render every view of `scene`; surfaces, lights and the sensor are drawn from `rng` (`steady`: one exposure for all)."""
+        """Render every view of `scene`; surfaces, lights and the sensor are drawn from `rng` (`steady`: one
+        exposure for all)."""
         self._context.make_current()
         model = _compile(scene, rng, self.width, self.height)
         data = mujoco.MjData(model)
@@ -129,14 +153,25 @@ class Renderer:
         try:
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawn)
             drawn.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-            views = [self._view(model, data, drawn, number, first, view.fovy) for number, view in enumerate(scene.views)]
+            views = [
+                self._view(model, data, drawn, number, first, view.fovy)
+                for number, view in enumerate(scene.views)
+            ]
         finally:
             drawn.free()
         gain = _gain(rng)
-        return [replace(view, image=_sensor(view.image, gain if steady else _gain(rng), rng)) for view in views]
+        return [
+            replace(view, image=_sensor(view.image, gain if steady else _gain(rng), rng)) for view in views
+        ]
 
     def _view(
-        self, model: mujoco.MjModel, data: mujoco.MjData, drawn: mujoco.MjrContext, number: int, first: int, fovy: float
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        drawn: mujoco.MjrContext,
+        number: int,
+        first: int,
+        fovy: float,
     ) -> Rendered:
         area = mujoco.MjrRect(0, 0, self.width, self.height)
         visual = mujoco.MjvScene(model, maxgeom=model.ngeom + 50)
@@ -166,7 +201,9 @@ class Renderer:
                 geoms[geom.segid + 1] = geom.objid
         placed = np.maximum(geoms[segment] - first, -1).astype(np.int16)
         focal = 0.5 * self.height / np.tan(np.deg2rad(fovy) / 2)
-        intrinsics = Intrinsics(focal, focal, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height)
+        intrinsics = Intrinsics(
+            focal, focal, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height
+        )
         return Rendered(image[::-1], depth, placed, intrinsics)
 
 
@@ -177,5 +214,7 @@ def _gain(rng: Rng) -> NDArray[np.float64]:
 
 def _sensor(image: NDArray[np.uint8], gain: NDArray[np.float64], rng: Rng) -> NDArray[np.uint8]:
     """Return the image as a camera gives it, with noise."""
-    noisy = image * gain.astype(np.float32) + rng.uniform(0.5, 5) * rng.standard_normal(image.shape, np.float32)
+    noisy = image * gain.astype(np.float32) + rng.uniform(0.5, 5) * rng.standard_normal(
+        image.shape, np.float32
+    )
     return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -1,4 +1,5 @@
-"""Compose scenes: a table, off-centre objects, clutter, light and cameras, all drawn from one random generator."""
+"""Compose scenes: a table, off-centre objects, clutter, light and cameras, all drawn from one random
+generator."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from selcon_training.tabletop.hand import hand
-from selcon_training.tabletop.objects import ObjectModel, Part, Rng
+from selcon_training.tabletop.parts import ObjectModel, Part, Rng
 from selcon_training.tabletop.shapes import Points, box, lathe, merged, rotation, sweep
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A part in world coordinates (metres, z up, table at 0) with the index of its object, −1 for everything that affords nothing."""
+    """A part in world coordinates (metres, z up, table at 0) with the index of its object, −1 for everything
+    that affords nothing."""
 
     part: Part
     owner: int
@@ -21,7 +23,8 @@ class Placed:
 
 @dataclass(frozen=True)
 class View:
-    """A camera: `position` and 3×3 `rotation` (MuJoCo's convention: looks along −z, y up) in the world, and its vertical field of view in degrees."""
+    """A camera: `position` and 3×3 `rotation` (MuJoCo's convention: looks along −z, y up) in the world, and
+    its vertical field of view in degrees."""
 
     position: Points
     rotation: Points
@@ -40,13 +43,20 @@ class Scene:
     def add(self, model: ObjectModel, offset: Points, turn: Points) -> None:
         """Place an object, turned by the 3×3 `turn` and shifted by `offset`."""
         for part in model.parts:
-            self.parts.append(Placed(Part(part.kind, part.mesh.moved(offset, turn), part.look, part.action), len(self.kinds)))
+            self.parts.append(
+                Placed(
+                    Part(part.kind, part.mesh.moved(offset, turn), part.look, part.action), len(self.kinds)
+                )
+            )
         self.kinds.append(model.kind)
         self.actions = sorted({*self.actions, *model.actions})
 
-    def add_scenery(self, parts: list[Part], offset: Points = np.zeros(3), turn: Points | None = None) -> None:
+    def add_scenery(
+        self, parts: list[Part], offset: Points | None = None, turn: Points | None = None
+    ) -> None:
         """Place parts that afford nothing."""
-        self.parts += [Placed(Part(part.kind, part.mesh.moved(offset, turn), part.look), -1) for part in parts]
+        shift = np.zeros(3) if offset is None else offset
+        self.parts += [Placed(Part(part.kind, part.mesh.moved(shift, turn), part.look), -1) for part in parts]
 
 
 def look_at(position: Points, target: Points, roll: float) -> Points:
@@ -72,21 +82,38 @@ def _clutter(rng: Rng) -> list[Part]:
         mesh = lathe([(radius * np.cos(a), radius * (1 + np.sin(a))) for a in angle])
     elif shape == 2:
         radius = 0.085 * size
-        mesh = lathe([(0, 0), (0.6 * radius, 0), (radius, 0.014), (0.96 * radius, 0.018), (0.6 * radius, 0.006), (0, 0.006)])
+        mesh = lathe(
+            [
+                (0, 0),
+                (0.6 * radius, 0),
+                (radius, 0.014),
+                (0.96 * radius, 0.018),
+                (0.6 * radius, 0.006),
+                (0, 0.006),
+            ]
+        )
     elif shape == 3:
         mesh = box(rng.uniform(0.03, 0.065, 3))
         mesh = mesh.moved((0, 0, -mesh.vertices[:, 2].min()))
     elif shape == 4:
         bend = rng.uniform(0, 0.05)
         t = np.linspace(-1, 1, 9)
-        mesh = sweep(np.stack([0.07 * size * t, bend * t**2, np.full(9, 0.018)], -1), 0.018 * np.sqrt(1.05 - t**2), around=10)
+        mesh = sweep(
+            np.stack([0.07 * size * t, bend * t**2, np.full(9, 0.018)], -1),
+            0.018 * np.sqrt(1.05 - t**2),
+            around=10,
+        )
     else:
         t = np.linspace(0, 2 * np.pi, 25)
-        mesh = sweep(np.stack([0.045 * size * np.cos(t), 0.045 * size * np.sin(t), np.full(25, 0.01)], -1), 0.009)
+        mesh = sweep(
+            np.stack([0.045 * size * np.cos(t), 0.045 * size * np.sin(t), np.full(25, 0.01)], -1), 0.009
+        )
     return [Part("clutter", mesh, str(rng.choice(["wood", "plastic", "ceramic", "cloth"])))]
 
 
-def _place(rng: Rng, radius: float, taken: list[tuple[float, float, float]], reach: tuple[float, float]) -> Points | None:
+def _place(
+    rng: Rng, radius: float, taken: list[tuple[float, float, float]], reach: tuple[float, float]
+) -> Points | None:
     """Return a free spot on the table for a circle of `radius`, or None after 40 misses."""
     for _ in range(40):
         x, y = rng.uniform(-reach[0], reach[0]), rng.uniform(-reach[1], reach[1])
@@ -97,14 +124,17 @@ def _place(rng: Rng, radius: float, taken: list[tuple[float, float, float]], rea
 
 
 def _turned(rng: Rng, model: ObjectModel) -> Points:
-    """Return a random rotation: about the vertical always, half-over about its length for lying tools one time in two."""
+    """Return a random rotation: about the vertical always, half-over about its length for lying tools one
+    time in two."""
     turn = rotation("z", rng.uniform(0, 2 * np.pi))
     if not model.stands and rng.random() < 0.5:
         turn = turn @ rotation("x", np.pi)
     return turn
 
 
-def _cameras(rng: Rng, count: int, distance: tuple[float, float], spread: tuple[float, float], height: float) -> list[View]:
+def _cameras(
+    rng: Rng, count: int, distance: tuple[float, float], spread: tuple[float, float], height: float
+) -> list[View]:
     """Return cameras around the table that look near its centre, from 25 to 80 degrees above it."""
     views = []
     for _ in range(count):
@@ -121,7 +151,8 @@ def _cameras(rng: Rng, count: int, distance: tuple[float, float], spread: tuple[
 def table_scene(rng: Rng, models: list[ObjectModel], clutter: int, views: int) -> Scene:
     """Return a scene with `models` and up to `clutter` things on the table, nothing in the middle by rule.
 
-    One object is seen from nearby, several from further off, so that an acting part spans some patches either way.
+    One object is seen from nearby, several from further off, so that an acting part spans some patches
+    either way.
     """
     scene = Scene()
     taken: list[tuple[float, float, float]] = []
@@ -144,39 +175,72 @@ def table_scene(rng: Rng, models: list[ObjectModel], clutter: int, views: int) -
 
 
 def _prop(action: str, rng: Rng, at: Points) -> list[Part]:
-    """Return what the action acts on near `at` (world): varied, and sometimes absent, so that it is no shortcut."""
+    """Return what the action acts on near `at` (world): varied, and sometimes absent, so that it is no
+    shortcut."""
     if action in ("hold", "open") or rng.random() < 0.3:
         return []
     size = rng.uniform(0.8, 1.3)
-    ground = np.array([at[0], at[1], 0.0]) + [*rng.normal(0, 0.01, 2), 0]
+    ground = np.array([*(at[:2] + rng.normal(0, 0.01, 2)), 0.0])
     if action == "drink_with":
         angle = np.linspace(-np.pi / 2, np.pi / 2, 9)
         head = lathe([(0.06 * np.cos(a), 0.08 * np.sin(a)) for a in angle])
         side = rng.uniform(0, 2 * np.pi)
-        return [Part("clutter", head.moved(at + [0.11 * np.cos(side), 0.11 * np.sin(side), rng.uniform(0.03, 0.09)]), "skin")]
+        return [
+            Part(
+                "clutter",
+                head.moved(
+                    at + np.array([0.11 * np.cos(side), 0.11 * np.sin(side), rng.uniform(0.03, 0.09)])
+                ),
+                "skin",
+            )
+        ]
     if action == "hit":
-        nail = lathe([(0, 0), (0.004, 0), (0.004, 0.035), (0.011, 0.036), (0.011, 0.041), (0, 0.042)]).moved(ground)
+        nail = lathe([(0, 0), (0.004, 0), (0.004, 0.035), (0.011, 0.036), (0.011, 0.041), (0, 0.042)]).moved(
+            ground
+        )
         return [Part("clutter", nail, "metal")]
     if action in ("pour", "stir"):
         radius = 0.05 * size
-        wall = [(0.7 * radius, 0.0), (radius, 0.05), (0.93 * radius, 0.05), (0.63 * radius, 0.004), (0.0, 0.004)]
+        wall = [
+            (0.7 * radius, 0.0),
+            (radius, 0.05),
+            (0.93 * radius, 0.05),
+            (0.63 * radius, 0.004),
+            (0.0, 0.004),
+        ]
         return [Part("clutter", lathe(wall).moved(ground), str(rng.choice(["ceramic", "wood"])))]
     t = np.linspace(-1, 1, 9)
-    food = sweep(np.stack([0.07 * size * t, 0 * t, np.full(9, 0.02)], -1), 0.02 * size * np.sqrt(1.05 - t**2), around=10)
+    food = sweep(
+        np.stack([0.07 * size * t, 0 * t, np.full(9, 0.02)], -1),
+        0.02 * size * np.sqrt(1.05 - t**2),
+        around=10,
+    )
     board = box((0.2, 0.14, 0.012)).moved((0, 0, 0.006))
     things = [food.moved((0, 0, 0.01))] if action == "cut_with" else [board]
     if action == "cut_with" and rng.random() < 0.5:
         things.append(board)
-    return [Part("clutter", merged(things).moved(ground, rotation("z", rng.uniform(0, 2 * np.pi))), str(rng.choice(["plastic", "wood"])))]
+    return [
+        Part(
+            "clutter",
+            merged(things).moved(ground, rotation("z", rng.uniform(0, 2 * np.pi))),
+            str(rng.choice(["plastic", "wood"])),
+        )
+    ]
 
 
 def exocentric_scene(rng: Rng, model: ObjectModel, action: str, clutter: int, views: int) -> Scene:
-    """Return a scene in which a hand uses `model` for `action`: tilted as in use, gripped at its handle, body or lid."""
+    """Return a scene in which a hand uses `model` for `action`: tilted as in use, gripped at its handle,
+    body or lid."""
     scene = Scene()
     grip = model.grips.get(action, model.grips["hold"])
     parts = model.parts + hand(grip, rng)
-    tilt = {"pour": ("y", -rng.uniform(0.3, 0.9)), "drink_with": ("y", -rng.uniform(0.2, 0.8)), "cut_with": ("x", rng.uniform(0.6, 1.5)),
-            "stir": ("y", rng.uniform(0.3, 1.0)), "hit": ("y", rng.uniform(-0.5, 0.3))}.get(action, ("x", rng.normal(0, 0.25)))  # fmt: skip
+    tilt = {
+        "pour": ("y", -rng.uniform(0.3, 0.9)),
+        "drink_with": ("y", -rng.uniform(0.2, 0.8)),
+        "cut_with": ("x", rng.uniform(0.6, 1.5)),
+        "stir": ("y", rng.uniform(0.3, 1.0)),
+        "hit": ("y", rng.uniform(-0.5, 0.3)),
+    }.get(action, ("x", rng.normal(0, 0.25)))
     turn = rotation("z", rng.uniform(0, 2 * np.pi)) @ rotation(*tilt)
     lift = rng.uniform(0.0, 0.08) if action != "open" else 0.0
     lowest = min(float((part.mesh.vertices @ turn.T)[:, 2].min()) for part in model.parts)

@@ -14,7 +14,8 @@ Faces = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Mesh:
-    """A triangle mesh: `vertices` N×3 float64 in metres, `faces` M×3 int32, counter-clockwise seen from outside."""
+    """A triangle mesh: `vertices` N×3 float64 in metres, `faces` M×3 int32, counter-clockwise seen from
+    outside."""
 
     vertices: Points
     faces: Faces
@@ -34,7 +35,9 @@ def merged(meshes: Sequence[Mesh]) -> Mesh:
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
-        np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]).astype(np.int32),
+        np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]).astype(
+            np.int32
+        ),
     )
 
 
@@ -59,7 +62,8 @@ def _grid_faces(rings: int, around: int) -> Faces:
 
 
 def lathe(profile: Sequence[tuple[float, float]], around: int = 28) -> Mesh:
-    """Return the surface of revolution about z of `profile`, (radius, height) pairs listed along the outer side upwards."""
+    """Return the surface of revolution about z of `profile`, (radius, height) pairs listed along the outer
+    side upwards."""
     radius, height = np.maximum(np.asarray(profile, dtype=np.float64).T, [[1e-5], [-np.inf]])
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     ring = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -69,16 +73,23 @@ def lathe(profile: Sequence[tuple[float, float]], around: int = 28) -> Mesh:
 
 
 def sweep(
-    path: Points, radius: float | Sequence[float], around: int = 12, flatten: float = 1.0, up: Sequence[float] = (0, 0, 1)
+    path: Points,
+    radius: float | Sequence[float],
+    around: int = 12,
+    flatten: float = 1.0,
+    up: Sequence[float] = (0, 0, 1),
 ) -> Mesh:
-    """Return a capped tube along `path` (N×3); `flatten` scales it along `up`, `radius` may vary along the path."""
+    """Return a capped tube along `path` (N×3); `flatten` scales it along `up`, `radius` may vary along the
+    path."""
     path = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), (len(path),))
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     reference = np.asarray(up, dtype=np.float64)
     if np.abs(tangent @ reference).max() > 0.95:
-        reference = np.array([1.0, 0.0, 0.0]) if np.abs(tangent[:, 0]).max() < 0.95 else np.array([0.0, 1.0, 0.0])
+        reference = (
+            np.array([1.0, 0.0, 0.0]) if np.abs(tangent[:, 0]).max() < 0.95 else np.array([0.0, 1.0, 0.0])
+        )
     side = np.cross(reference, tangent)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     above = np.cross(tangent, side)
@@ -93,12 +104,15 @@ def sweep(
 
 
 def prism(outline: Sequence[tuple[float, float]], thickness: float) -> Mesh:
-    """Return a flat prism: the star-shaped `outline` (counter-clockwise, x and y) extruded by `thickness` about z = 0."""
+    """Return a flat prism: the star-shaped `outline` (counter-clockwise, x and y) extruded by `thickness`
+    about z = 0."""
     flat = np.asarray(outline, dtype=np.float64)
     count, centre = len(flat), flat.mean(0)
     layers = []
     for z in (-thickness / 2, thickness / 2):
-        layers.append(np.concatenate([np.concatenate([flat, centre[None]]), np.full((count + 1, 1), z)], axis=1))
+        layers.append(
+            np.concatenate([np.concatenate([flat, centre[None]]), np.full((count + 1, 1), z)], axis=1)
+        )
     following = (np.arange(count) + 1) % count
     index = np.arange(count)
     hub = np.full(count, count)
@@ -120,7 +134,9 @@ def box(size: Sequence[float]) -> Mesh:
     return prism([(-x, -y), (x, -y), (x, y), (-x, y)], size[2])
 
 
-def arc(centre: Sequence[float], radius: float, start: float, stop: float, plane: str = "xz", count: int = 14) -> Points:
+def arc(
+    centre: Sequence[float], radius: float, start: float, stop: float, plane: str = "xz", count: int = 14
+) -> Points:
     """Return `count` points of a circular arc in `plane`, angles in radians from the plane's first axis."""
     angle = np.linspace(start, stop, count)
     points = np.zeros((count, 3))

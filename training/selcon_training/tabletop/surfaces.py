@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.tabletop.objects import Rng
+from selcon_training.tabletop.parts import Rng
 
 Texture = NDArray[np.uint8]
 
@@ -60,7 +60,13 @@ def _blend(rng: Rng, mask: NDArray[np.float32], contrast: float) -> Texture:
     """Return a texture between two colours of like hue."""
     hue, saturation, value = rng.random(), rng.uniform(0, 0.6), rng.uniform(0.3, 0.95)
     first = np.array(_hsv(hue, saturation, value))
-    second = np.array(_hsv(hue + rng.normal(0, 0.06), saturation * rng.uniform(0.5, 1.3), value + rng.choice([-1, 1]) * contrast))
+    second = np.array(
+        _hsv(
+            hue + rng.normal(0, 0.06),
+            saturation * rng.uniform(0.5, 1.3),
+            value + rng.choice([-1, 1]) * contrast,
+        )
+    )
     return np.asarray(255 * (first + mask[..., None] * (second - first))).clip(0, 255).astype(np.uint8)
 
 

@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
 from selcon_training.tabletop.dataset import OBJECT_KINDS
-from selcon_training.tabletop.objects import PART_KINDS
+from selcon_training.tabletop.parts import PART_KINDS
 
 PATCH = 16
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One training image: JPEG and PNG bytes of the image, its part map and object map, and the action an exocentric one shows."""
+    """One training image: JPEG and PNG bytes of the image, its part map and object map, and the action an
+    exocentric one shows."""
 
     image: bytes
     parts: bytes
@@ -31,7 +32,8 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` [B, 3, H, W] float32 normalised; `parts` [B, P, h, w] and `objects` [B, K, h, w] shares of each patch; `shown`
+    """`images` [B, 3, H, W] float32 normalised; `parts` [B, P, h, w] and `objects` [B, K, h, w] shares of
+    each patch; `shown`
     [B] index of the action an exocentric image shows, −1 in egocentric ones."""
 
     images: Tensor
@@ -41,19 +43,30 @@ class Batch:
 
 
 def find_images(root: Path, actions: list[str]) -> list[LabelledImage]:
-    """Return every distinct training image under `root` that has label maps; raises SelconError where there is none."""
+    """Return every distinct training image under `root` that has label maps; raises SelconError where there
+    is none."""
     found: dict[str, tuple[Path, str | None]] = {}
     for view in ("egocentric", "exocentric"):
-        for path in sorted(path for split in ("trainset", "tableset") for path in root.glob(f"Seen/{split}/{view}/*/*/*.jpg")):
+        for path in sorted(
+            path for split in ("trainset", "tableset") for path in root.glob(f"Seen/{split}/{view}/*/*/*.jpg")
+        ):
             found.setdefault(path.stem, (path, path.parts[-3] if view == "exocentric" else None))
     items = []
     for path, shown in tqdm(found.values(), desc="read", unit="image", mininterval=1):
         view = path.parts[-4]
-        labels = [path.parents[3] / f"{view}_{kind}" / Path(*path.parts[-3:]).with_suffix(".png") for kind in ("parts", "objects")]
+        labels = [
+            path.parents[3] / f"{view}_{kind}" / Path(*path.parts[-3:]).with_suffix(".png")
+            for kind in ("parts", "objects")
+        ]
         if all(label.is_file() for label in labels):
-            items.append(LabelledImage(path.read_bytes(), labels[0].read_bytes(), labels[1].read_bytes(), shown))
+            items.append(
+                LabelledImage(path.read_bytes(), labels[0].read_bytes(), labels[1].read_bytes(), shown)
+            )
     if not items:
-        raise SelconError(f"{root} holds no rendered training images with label maps; make them with `selcon tabletop render`")
+        raise SelconError(
+            f"{root} holds no rendered training images with label maps; "
+            "make them with `selcon tabletop render`"
+        )
     unknown = {item.shown_action for item in items if item.shown_action} - set(actions)
     if unknown:
         raise SelconError(f"{root} shows actions that are not in its dataset.json: {sorted(unknown)}")
@@ -75,8 +88,12 @@ def _shares(labels: NDArray[np.uint8], kinds: int) -> NDArray[np.float32]:
 def random_view(
     item: LabelledImage, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return image, part map and object map of `size` (height, width), turned, scaled, shifted, mirrored and recoloured alike."""
-    image, parts, objects = (_decode(item.image, cv2.IMREAD_COLOR)[..., ::-1], *(_decode(d, cv2.IMREAD_GRAYSCALE) for d in (item.parts, item.objects)))
+    """Return image, part map and object map of `size` (height, width), turned, scaled, shifted, mirrored and
+    recoloured alike."""
+    image, parts, objects = (
+        _decode(item.image, cv2.IMREAD_COLOR)[..., ::-1],
+        *(_decode(d, cv2.IMREAD_GRAYSCALE) for d in (item.parts, item.objects)),
+    )
     height, width = image.shape[:2]
     zoom = size[1] / width * np.exp(rng.uniform(np.log(0.95), np.log(1.5)))
     turn = np.deg2rad(rng.uniform(-15, 15))
@@ -84,18 +101,25 @@ def random_view(
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
     matrix = np.array([[mirror * cos, -mirror * sin, 0], [sin, cos, 0]])
     slack = np.abs([zoom * width - size[1], zoom * height - size[0]]) / 2
-    matrix[:, 2] = np.array([size[1] / 2, size[0] / 2]) - matrix[:, :2] @ [width / 2, height / 2] + rng.uniform(-slack, slack)
+    matrix[:, 2] = (
+        np.array([size[1] / 2, size[0] / 2])
+        - matrix[:, :2] @ [width / 2, height / 2]
+        + rng.uniform(-slack, slack)
+    )
     target = (size[1], size[0])
     image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     parts, objects = (
-        cv2.warpAffine(m, matrix, target, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101) for m in (parts, objects)
+        cv2.warpAffine(m, matrix, target, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
+        for m in (parts, objects)
     )
     gain, bias = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3), rng.uniform(-20, 20)
     table = np.clip(np.arange(256)[:, None] * gain + bias, 0, 255).astype(np.uint8)
     return cv2.LUT(image, table.reshape(1, 256, 3)), parts, objects
 
 
-def make_batch(items: list[LabelledImage], actions: list[str], size: tuple[int, int], rng: np.random.Generator) -> Batch:
+def make_batch(
+    items: list[LabelledImage], actions: list[str], size: tuple[int, int], rng: np.random.Generator
+) -> Batch:
     """Return one augmented view of each item."""
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     views = [random_view(item, size, rng) for item in items]
