@@ -93,7 +93,7 @@ def _tile(result: ActionResult) -> Picture:
     tile[:height] = cv2.resize(result.overlay, (_TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
     part = result.nearest
     if part is None:
-        line = ", ".join(result.missing) + " missing" if result.missing else "no part in the truth to compare"
+        line = result.notes or "no part in the truth to compare with"
     else:
         line = f"{part.label.object}: {part.label.part}, grasp point {1e3 * part.distance:.1f} mm from it"
     _write(tile, result.action, (12, height + 24), 0.66, _BRIGHT)

@@ -39,6 +39,7 @@ class ActionResult:
     points: list[ShownPoint] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     distances_mm: list[float] = field(default_factory=list)
+    notes: str = ""
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +61,7 @@ class ActionResult:
                 "median": _median(self.distances_mm),
                 "worst": _number(max(self.distances_mm, default=math.nan), 1),
             },
+            "notes": self.notes,
             "missing": self.missing,
             "grasp_points": [_point_json(point) for point in self.points],
         }
@@ -92,7 +94,8 @@ def summarise(action: str, frames: list[FrameMessages], truth: Truth) -> ActionR
         points=points,
         latencies_ms=[frame.latency_ms for frame in frames],
         distances_mm=[1e3 * point.nearest.distance for point in best if point.nearest is not None],
-        missing=[] if best else ["a grasp point in 3D"],
+        notes=shown.status["grasp_notes"],
+        missing=[] if best else [f"a grasp point in 3D ({shown.status['grasp_notes']})"],
     )
 
 
