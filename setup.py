@@ -35,6 +35,7 @@ SIM = ["mujoco>=3.2,<5"]
 TEST = [
     "pytest>=8,<10",
     "hypothesis>=6.100,<7",
+    "rosbags-image>=0.10,<0.11",
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "onnx>=1.16,<2",

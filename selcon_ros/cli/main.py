@@ -35,6 +35,7 @@ EXTRAS = {
         "onnxscript", "jinja2", "matplotlib",
     ),
     "sim": ("mujoco", "OpenGL"),
+    "demo": ("rosbags",),
     "ros": (
         "rclpy", "rpyutils", "rosidl_parser", "std_msgs", "sensor_msgs", "geometry_msgs",
         "visualization_msgs", "diagnostic_msgs", "builtin_interfaces",

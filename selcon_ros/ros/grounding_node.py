@@ -294,6 +294,10 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():
+            raise
+        # A signal ended the context while a callback was publishing: that is a stop like any other.
     finally:
         if node is not None:
             node.close()
