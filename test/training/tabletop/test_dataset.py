@@ -29,12 +29,8 @@ def test_every_split_is_there_with_what_belongs_to_it(small_world):
                 ("depth", ".png"),
                 ("camera", ".json"),
             ):
-                assert (
-                    image.with_suffix(suffix).is_file()
-                    or (
-                        image.parents[3] / kind / image.parts[-3] / image.parts[-2] / (image.stem + suffix)
-                    ).is_file()
-                ), (image, kind)
+                beside = image.parents[3] / kind / image.parts[-3] / image.parts[-2]
+                assert (beside / (image.stem + suffix)).is_file(), (image, kind)
     assert _files(small_world, "Seen/trainset/exocentric/*/*/*.jpg")
     assert _files(small_world, "Seen/tableset/GT/*/*/*.png")
 
