@@ -23,7 +23,7 @@ class OnnxRuntimeBackend:
         self._bundle = bundle
         manifest = bundle.manifest
         self._input_shape = (1, 3, *manifest.input_size)
-        self._output_shape = (1, len(manifest.actions), *manifest.patch_grid)
+        self._output_shape = (1, len(manifest.actions), *manifest.map_grid)
         self._session, version = _open_session(bundle, threads)
         self.name = f"ONNX Runtime {version} (CPU)"
         self._check_signature()
@@ -44,7 +44,7 @@ class OnnxRuntimeBackend:
             if output.shape != self._output_shape:
                 raise BackendError(
                     f"{self._subject()}: output '{name}' is {output.shape}, "
-                    f"the manifest's actions and patch_grid ask for {self._output_shape}"
+                    f"the manifest's actions and map_grid ask for {self._output_shape}"
                 )
         return outputs[0][0], outputs[1][0]
 

@@ -49,21 +49,23 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights."
 )
 @click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip)."
+)
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(0), default=0, help="CPU threads; 0: torch's own choice.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of each; default: a share of the cores.")
 @click.option("--resume", is_flag=True, help="Go on from the kept state.")
 def pretrain(
     data: Path,
     out: Path,
     which: str,
-    epochs: int,
+    epochs: int | None,
     batch: int,
     learning_rate: float,
     seed: int,
-    threads: int,
+    threads: int | None,
     resume: bool,
 ) -> None:
     """Train the small encoders on the renders in DATA, with every label the renderer knows.
@@ -73,14 +75,12 @@ def pretrain(
       selcon tabletop pretrain data/tabletop --out runs/tabletop_encoders
       selcon tabletop pretrain data/tabletop --out runs/tabletop_encoders --which clip --resume
     """
-    from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions
-    from selcon_training.tabletop.pretrain import pretrain as pretrain_encoder
+    from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 
-    options = PretrainOptions(
-        epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads
-    )
-    for name in ENCODERS if which == "both" else (which,):
-        losses = pretrain_encoder(name, data, out, options, resume=resume)
+    options = PretrainOptions(epochs=epochs, batch=batch, learning_rate=learning_rate, seed=seed)
+    chosen = ENCODERS if which == "both" else (which,)
+    begun = chosen if resume else ()
+    for name, losses in pretrain_all(chosen, data, out, options, begun, threads).items():
         click.echo(
             f"{out / name}.safetensors: " + ", ".join(f"{key} {value:.3f}" for key, value in losses.items())
         )
@@ -118,7 +118,7 @@ def record(folder: Path, frames: int, seed: int) -> None:
 @click.option(
     "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
 )
-@click.option("--pretrain-epochs", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--pretrain-epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip).")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration."
 )
@@ -128,7 +128,7 @@ def build(
     out: Path,
     config: str | None,
     scale: float,
-    pretrain_epochs: int,
+    pretrain_epochs: int | None,
     overrides: tuple[str, ...],
     workers: int | None,
 ) -> None:

@@ -25,7 +25,7 @@ class Engine(Protocol):
 class Grounding:
     """What one pass found in one image, for all actions; a heatmap is made when it is asked for.
 
-    `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the patch grid; `height` and `width` are the
+    `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the map grid; `height` and `width` are the
     camera image's.
     """
 

@@ -49,6 +49,7 @@ class BundleFile:
 class Manifest:
     """The manifest of a model bundle; sizes are (height, width). Raises BundleError for a bad value.
 
+    `map_grid` is the size of the network's two maps: its patch grid, or a multiple where the CAM is finer.
     `description` is what the node prints at start-up. `training` and `metrics` are free records.
     `files` is filled in by `write_bundle`.
     """
@@ -58,7 +59,7 @@ class Manifest:
     licence: str
     actions: tuple[str, ...]
     input_size: tuple[int, int]
-    patch_grid: tuple[int, int]
+    map_grid: tuple[int, int]
     normalisation: Normalisation = field(default_factory=Normalisation)
     calibration: Calibration = "continuous"
     gamma: float = 0.6
@@ -70,7 +71,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         # Sequences given as lists become tuples, so that equal manifests compare equal.
-        for name in ("actions", "input_size", "patch_grid"):
+        for name in ("actions", "input_size", "map_grid"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_manifest(self)
 
@@ -134,7 +135,7 @@ def _from_record(record: dict[str, Any]) -> Manifest:
         licence=_text(record, "licence"),
         actions=_list(record, "actions"),
         input_size=cast(tuple[int, int], _list(record, "input_size")),
-        patch_grid=cast(tuple[int, int], _list(record, "patch_grid")),
+        map_grid=cast(tuple[int, int], _list(record, "map_grid")),
         normalisation=Normalisation(
             mean=cast(tuple[float, float, float], _list(normalisation, "mean")),
             std=cast(tuple[float, float, float], _list(normalisation, "std")),
@@ -165,7 +166,7 @@ def _check_manifest(manifest: Manifest) -> None:
         key = action_key(action)
         _expect(key not in seen, "actions", f"{seen.get(key)} and {action}", "different names")
         seen[key] = action
-    for name in ("input_size", "patch_grid"):
+    for name in ("input_size", "map_grid"):
         size = getattr(manifest, name)
         whole = all(type(value) is int and 1 <= value <= 8192 for value in size)
         _expect(len(size) == 2 and whole, name, size, "[height, width] of 1 to 8192")
@@ -187,5 +188,7 @@ def _check_manifest(manifest: Manifest) -> None:
     for role, entry in manifest.files.items():
         _expect(
             not entry.sha256 or re.fullmatch("[0-9a-f]{64}", entry.sha256) is not None,
-            f"files.{role}.sha256", entry.sha256, "64 hexadecimal digits in lower case",
+            f"files.{role}.sha256",
+            entry.sha256,
+            "64 hexadecimal digits in lower case",
         )

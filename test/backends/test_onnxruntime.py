@@ -42,7 +42,8 @@ def graph(
     shape = helper.make_tensor("shape", TensorProto.INT64, [4], [1, 3, 18, 24])
     nodes += [helper.make_node("Expand", ["mean", "size"], [name]) for name in outputs]
     made = helper.make_graph(
-        nodes, "made",
+        nodes,
+        "made",
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs.items()],
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in outputs.items()],
         [shape],
@@ -101,7 +102,7 @@ def test_half_a_model_is_refused(tmp_path: Path, bundle: Bundle) -> None:
 
 
 def test_maps_of_another_size_than_the_manifest_says(tmp_path: Path) -> None:
-    manifest = replace(colour_manifest(), patch_grid=(14, 14))
+    manifest = replace(colour_manifest(), map_grid=(14, 14))
     with pytest.raises(BackendError, match=r"'cam' is \[1, 3, 18, 24\], the manifest says \[1, 3, 14, 14\]"):
         open_backend(bundle_of(tmp_path, graph(IMAGE, MAPS), manifest))
 
@@ -133,7 +134,8 @@ def test_weights_outside_the_verified_file_are_refused(
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((1, 3, 288, 380), np.float32), np.zeros((3, 288, 384), np.float32),
+        np.zeros((1, 3, 288, 380), np.float32),
+        np.zeros((3, 288, 384), np.float32),
         np.zeros((1, 3, 288, 384), np.float64),
     ],
 )

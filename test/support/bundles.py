@@ -22,8 +22,10 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
     """
     height, width = input_size
     constants = {
-        "mean": mean.reshape(1, 3, 1, 1), "std": std.reshape(1, 3, 1, 1),
-        "half": np.array(0.5), "slope": np.array(12.0),
+        "mean": mean.reshape(1, 3, 1, 1),
+        "std": std.reshape(1, 3, 1, 1),
+        "half": np.array(0.5),
+        "slope": np.array(12.0),
     }
     pool = {"kernel_shape": [PATCH] * 2, "strides": [PATCH] * 2}
     others = [("red", (1, 2)), ("green", (0, 2)), ("blue", (0, 1))]
@@ -56,7 +58,8 @@ def colour_model(input_size: tuple[int, int], mean: np.ndarray, std: np.ndarray)
     initializers.append(numpy_helper.from_array(np.array([1], np.int64), "channel_axis"))
     maps = [1, 3, height // PATCH, width // PATCH]
     graph = helper.make_graph(
-        nodes, "colours",
+        nodes,
+        "colours",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, height, width])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, maps) for name in ("cam", "affinity")],
         initializers,
@@ -75,7 +78,7 @@ def colour_manifest(input_size: tuple[int, int] = (288, 384)) -> Manifest:
         licence="Apache-2.0",
         actions=tuple(COLOURS),
         input_size=input_size,
-        patch_grid=(input_size[0] // PATCH, input_size[1] // PATCH),
+        map_grid=(input_size[0] // PATCH, input_size[1] // PATCH),
         confidence=ConfidenceFit(scale=(8.0,) * count, offset=(-4.0,) * count),
         encoders={"clip": Encoder("none"), "dino": Encoder("none")},
         training={"data": "none"},
@@ -89,7 +92,11 @@ def colour_bundle(out: Path, input_size: tuple[int, int] = (288, 384)) -> Path:
     """
     manifest = colour_manifest(input_size)
     normalisation = manifest.normalisation
-    write_bundle(out, manifest, {
-        "model": colour_model(input_size, np.array(normalisation.mean), np.array(normalisation.std)),
-    })
+    write_bundle(
+        out,
+        manifest,
+        {
+            "model": colour_model(input_size, np.array(normalisation.mean), np.array(normalisation.std)),
+        },
+    )
     return out

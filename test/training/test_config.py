@@ -41,6 +41,7 @@ def test_packaged_configurations_are_valid(path):
         ({"weak": {"alpha": 2}}, "alpha cannot be 2"),
         ({"encoders": {"train": ["clip"], "cache_features": True}}, "leave encoders.train empty"),
         ({"supervision": "dense", "encoders": {"cache_features": True}}, "data.cache"),
+        ({"supervision": "mixed", "upscale": 2}, "upscale = 2: .* supervision: dense"),
     ],
 )
 def test_mistakes_are_named(change, told):

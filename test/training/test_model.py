@@ -65,7 +65,7 @@ def test_encoders_must_share_a_grid():
         SelconNet(clip, PartEncoder(nets.vit(), (96, 64)), nets.ACTIONS)
 
 
-def loaded_net(folder, random=False):
+def loaded_net(folder, random=False, **options):
     """A network whose encoders come by name, with weights from files unless random."""
     name = nets.register_small_clip(folder)
     clip_file, dino_file = folder / "clip.safetensors", folder / "dino.safetensors"
@@ -74,12 +74,12 @@ def loaded_net(folder, random=False):
     save_file(nets.named_vit().state_dict(), dino_file)
     clip = load_clip({"name": name, "weights": None if random else str(clip_file)}, RECTANGLE)
     dino = load_dino({"name": "test_vit", "weights": None if random else str(dino_file)}, RECTANGLE)
-    return SelconNet(clip, dino, nets.ACTIONS).eval()
+    return SelconNet(clip, dino, nets.ACTIONS, **options).eval()
 
 
-@pytest.mark.parametrize("kind", ["frozen", "trained", "random"])
+@pytest.mark.parametrize("kind", ["frozen", "trained", "random", "finer"])
 def test_a_checkpoint_gives_the_same_network_back(tmp_path, kind):
-    net = loaded_net(tmp_path, random=kind == "random")
+    net = loaded_net(tmp_path, random=kind == "random", upscale=2 if kind == "finer" else 1)
     if kind == "trained":
         net.train_encoders(True)
         with torch.no_grad():
@@ -94,7 +94,7 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path, kind):
     stored = any(
         key.startswith(("clip.", "dino.")) for key in load_file(tmp_path / "run" / "model.safetensors")
     )
-    assert stored is (kind != "frozen")
+    assert stored is (kind in ("trained", "random")) and again.map_grid == net.map_grid
 
 
 def test_other_encoder_weights_than_those_trained_with_are_refused(tmp_path):
@@ -140,15 +140,15 @@ def test_a_network_of_unnamed_encoders_cannot_be_saved(tmp_path):
         save_model(tmp_path, nets.small_net(RECTANGLE))
 
 
-@pytest.mark.parametrize("timm_tower", [False, True])
-def test_an_exported_bundle_gives_what_torch_gives(tmp_path, timm_tower):
-    net = nets.small_net((288, 384), timm_tower=timm_tower, cam_activation="sigmoid").train()
+@pytest.mark.parametrize(("timm_tower", "upscale"), [(False, 1), (True, 1), (False, 2)])
+def test_an_exported_bundle_gives_what_torch_gives(tmp_path, timm_tower, upscale):
+    net = nets.small_net((288, 384), timm_tower=timm_tower, cam_activation="sigmoid", upscale=upscale).train()
     manifest = export.export_bundle(
         net, tmp_path / "bundle", name="small", description="random", licence="none", intermediates=True
     )
     assert net.training and net.heads.training
     bundle = load_bundle(tmp_path / "bundle")
-    assert bundle.manifest == manifest and manifest.patch_grid == (18, 24)
+    assert bundle.manifest == manifest and manifest.map_grid == (18 * upscale, 24 * upscale)
     image = torch.randn(1, 3, 288, 384)
     outputs = onnxruntime.InferenceSession(bundle.model).run(None, {"image": image.numpy()})
     net.eval()
@@ -223,3 +223,30 @@ def test_a_damaged_confidence_fit_is_named(tmp_path):
     save_model(tmp_path / "run", loaded_net(tmp_path), {"confidence": {"scale": [1]}})
     with pytest.raises(CheckpointError, match="confidence fit is damaged"):
         export.export_checkpoint(tmp_path / "run", tmp_path / "b")
+
+
+def test_a_finer_map_puts_the_cells_of_a_patch_where_they_are_in_it():
+    net = nets.small_net(RECTANGLE, upscale=2)
+    classes = len(net.actions)
+    with torch.no_grad():
+        net.heads.classifier.weight.zero_()
+        # Cell k of class c is channel 4c + k: top left, top right, bottom left, bottom right.
+        tens = 10.0 * torch.arange(classes).repeat_interleave(4)
+        net.heads.classifier.bias.copy_(torch.arange(4.0).repeat(classes) + tens)
+        features = net.features(torch.randn(2, 3, *RECTANGLE))
+        cam, affinity = net.heads.cam(features.parts), net.affinity(features)
+    rows, columns = net.grid
+    assert cam.shape == affinity.shape == (2, classes, 2 * rows, 2 * columns)
+    corner = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    for number in range(classes):
+        assert torch.equal(cam[1, number], corner.repeat(rows, columns) + 10 * number)
+    means = torch.nn.functional.avg_pool2d(affinity, 2)
+    assert torch.allclose(means[..., 1:-1, 1:-1], smoothed(net, features)[..., 1:-1, 1:-1], atol=1e-5)
+
+
+def smoothed(net, features):
+    """The 2 x 2 mean of a bilinear doubling: weights 1/8, 3/4, 1/8 either way."""
+    plain = torch.einsum("cd,bdhw->bchw", net.text_action, features.patches)
+    kernel = torch.tensor([1 / 8, 3 / 4, 1 / 8])
+    weights = torch.outer(kernel, kernel)[None, None].repeat(plain.shape[1], 1, 1, 1)
+    return torch.nn.functional.conv2d(plain, weights, padding=1, groups=plain.shape[1])

@@ -117,7 +117,7 @@ def test_every_stage_gives_the_authors_numbers(official, engine):
 def test_the_command_writes_a_bundle_that_says_what_it_is(official):
     manifest = official.bundle.manifest
     assert json.loads(official.printed)["actions"] == official.net.actions == list(manifest.actions)
-    assert manifest.input_size == (224, 224) and manifest.patch_grid == (14, 14)
+    assert manifest.input_size == (224, 224) and manifest.map_grid == (14, 14)
     assert manifest.calibration == "continuous" and manifest.confidence is None
     assert manifest.training["data"] == "AGD20K Seen"
     assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}

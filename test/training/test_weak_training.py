@@ -112,6 +112,18 @@ def test_stored_features_are_those_of_the_encoders(squares, tmp_path):
     )
 
 
+def test_a_picture_linked_into_several_folders_is_encoded_once(squares, tmp_path):
+    net = Trainer(parse_config(weak_values(squares, tmp_path / "run"))).net
+    first, second, third = (item.path for item in open_dataset(squares, "Seen").items("trainset")[:3])
+    link = tmp_path / "elsewhere.jpg"
+    link.symlink_to(first)
+    store = FeatureStore(tmp_path / "store", net, [first, second, link, third], saliency=False)
+    assert store.parts.shape[0] == 3
+    assert not any(np.array_equal(store.parts[0], store.parts[other]) for other in (1, 2))
+    found = store.features(np.array([2, 3, 1]), np.zeros(3, np.bool_)).parts.numpy()
+    assert np.array_equal(found, store.parts[[0, 2, 1], 0].astype(np.float32))
+
+
 def test_a_store_resumes_and_notices_changed_images(squares, tmp_path):
     net = Trainer(parse_config(weak_values(squares, tmp_path / "run"))).net
     source = [item.path for item in open_dataset(squares, "Seen").items("trainset")][:3]

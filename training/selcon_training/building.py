@@ -10,7 +10,7 @@ from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import DataSet
 from selcon_training.data.weak import hold_out
 from selcon_training.encoders import load_clip, load_dino
-from selcon_training.model import SelconNet
+from selcon_training.model import CamActivation, SelconNet
 from selcon_training.tasks.base import Task
 from selcon_training.tasks.dense import DenseTask, start_from_prior
 from selcon_training.tasks.mixed import MixedTask
@@ -26,7 +26,8 @@ def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
     clip = load_clip(config.encoders.clip.model_dump(), size)
     dino = load_dino(config.encoders.dino.model_dump(), size)
     weak = config.supervision == "weak"
-    net = SelconNet(clip, dino, actions, cam_activation="none" if weak else "sigmoid")
+    activation: CamActivation = "none" if weak else "sigmoid"
+    net = SelconNet(clip, dino, actions, cam_activation=activation, upscale=config.upscale)
     clip.drop_text()
     if not weak:
         start_from_prior(net, config.dense.prior)

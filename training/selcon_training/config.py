@@ -189,6 +189,8 @@ class TrainConfig(Section):
     channels_last: bool = False
     calibration: Literal["continuous", "binarized", "none"] = "continuous"
     gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
+    upscale: Annotated[int, Field(ge=1, le=4)] = 1
+    """Maps have this multiple of the patch grid (supervision: dense): thin parts are finer than patches."""
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -212,6 +214,11 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
+        if self.upscale > 1 and self.supervision != "dense":
+            raise ValueError(
+                f"upscale = {self.upscale}: the paper's losses compare the CAM with patches; "
+                "use it with supervision: dense, or set it to 1"
+            )
         if self.encoders.cache_features:
             if self.supervision != "weak":
                 raise ValueError(

@@ -94,7 +94,7 @@ def export_bundle(
         licence=licence,
         actions=tuple(net.actions),
         input_size=net.input_size,
-        patch_grid=net.grid,
+        map_grid=net.map_grid,
         calibration=calibration,
         gamma=gamma,
         confidence=confidence,

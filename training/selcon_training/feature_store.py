@@ -26,13 +26,20 @@ class FeatureStore:
 
     Lies in ``folder`` under a name made of the encoders' digests, the input size and the files' names, sizes
     and dates: a changed image or encoder gets a store of its own. An interrupted build goes on where it
-    stopped. 1,000 images on an 18 x 24 grid with 128 + 128 channels take 0.44 GB.
+    stopped. A file linked into several folders (one picture that affords several actions) is encoded once.
+    1,000 images on an 18 x 24 grid with 128 + 128 channels take 0.44 GB.
     """
 
     def __init__(
         self, folder: Path, net: SelconNet, paths: Sequence[Path], saliency: bool, batch_size: int = 16
     ) -> None:
-        self.paths = list(paths)
+        files = [(status.st_dev, status.st_ino) for status in (path.stat() for path in paths)]
+        distinct: dict[tuple[int, int], Path] = {}
+        for file, path in zip(files, paths, strict=True):
+            distinct.setdefault(file, path)
+        places = {file: place for place, file in enumerate(distinct)}
+        self._places = np.array([places[file] for file in files], np.int64)
+        self.paths = list(distinct.values())
         self.folder = folder / _key(net, self.paths, saliency)
         self.folder.mkdir(parents=True, exist_ok=True)
         height, width = net.grid
@@ -45,7 +52,7 @@ class FeatureStore:
 
     def features(self, numbers: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Features:
         """Features (float32, on the CPU) of these images, each as it is or mirrored."""
-        which = (numbers, mirrored.astype(np.int64))
+        which = (self._places[numbers], mirrored.astype(np.int64))
 
         def taken(values: NDArray[np.float16]) -> torch.Tensor:
             return torch.from_numpy(values[which].astype(np.float32))

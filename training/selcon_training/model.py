@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selcon_training.encoders import DenseClip, PartEncoder
@@ -53,7 +54,8 @@ class SelconNet(nn.Module):
 
     `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
     `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
-    logits. Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no
+    logits. With `upscale` (see Heads) both maps have the size `map_grid`, that multiple of the patch `grid`.
+    Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no
     graph.
     """
 
@@ -67,6 +69,7 @@ class SelconNet(nn.Module):
         actions: Sequence[str],
         text: TextFeatures | None = None,
         cam_activation: CamActivation = "none",
+        upscale: int = 1,
     ) -> None:
         super().__init__()
         if not actions or len(set(actions)) != len(actions):
@@ -83,8 +86,9 @@ class SelconNet(nn.Module):
         self.clip, self.dino = clip, dino
         self.actions = list(actions)
         self.grid, self.input_size = dino.grid, dino.input_size
+        self.map_grid = (self.grid[0] * upscale, self.grid[1] * upscale)
         self.cam_activation = cam_activation
-        self.heads = Heads(dino.width, len(self.actions))
+        self.heads = Heads(dino.width, len(self.actions), upscale)
         text = text or encode_actions(clip, self.actions)
         self.register_buffer("text_action", text.action.clone())
         self.register_buffer("text_person", text.person.clone())
@@ -121,8 +125,11 @@ class SelconNet(nn.Module):
         return self.heads.exo(features.parts)
 
     def affinity(self, features: Features) -> Tensor:
-        """Return A_ego of every action: the cosine [B, C, h, w] of patches and action text."""
-        return cosine_maps(features.patches, self.text_action)
+        """Return A_ego of every action: the cosine [B, C, h, w] of patches and action text, on `map_grid`."""
+        cosines = cosine_maps(features.patches, self.text_action)
+        if self.map_grid == self.grid:
+            return cosines
+        return F.interpolate(cosines, self.map_grid, mode="bilinear", align_corners=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return CAM and affinity [B, C, h, w] of egocentric images [B, 3, H, W], for all actions in one

@@ -10,7 +10,7 @@ from selcon_training.config import load_config
 from selcon_training.export import export_checkpoint
 from selcon_training.run_state import checkpoint_folder
 from selcon_training.tabletop.dataset import render
-from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions, pretrain
+from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.trainer import Trainer
 
 CONFIG = Path(__file__).parents[2] / "configs" / "tabletop_dense.yaml"
@@ -21,7 +21,7 @@ def build(
     out: Path,
     config: str | None = None,
     scale: float = 1.0,
-    pretrain_epochs: int = 3,
+    pretrain_epochs: int | None = None,
     overrides: Sequence[str] = (),
     workers: int | None = None,
 ) -> None:
@@ -33,10 +33,9 @@ def build(
     """
     data, encoders, run = work / "data", work / "encoders", work / "dense"
     render(data, scale=scale, workers=workers)
-    options = PretrainOptions(epochs=pretrain_epochs)
-    for name in ENCODERS:
-        if not (encoders / f"{name}.safetensors").is_file():
-            pretrain(name, data, encoders, options, resume=(encoders / f"{name}.state.pt").is_file())
+    missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
+    begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
+    pretrain_all(missing, data, encoders, PretrainOptions(epochs=pretrain_epochs), resume=begun)
     settings = load_config(
         config or CONFIG,
         [

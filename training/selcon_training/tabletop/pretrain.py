@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+import multiprocessing
+import os
+from collections.abc import Collection, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,57 +24,93 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
+from selcon_training.building import training_device
 from selcon_training.tabletop.encoders import INPUT_SIZE
 from selcon_training.tabletop.pupils import ClipPupil, PartPupil
 from selcon_training.tabletop.views import LabelledImage, find_images, make_batch
 
 ENCODERS = ("dino", "clip")
+EPOCHS = {"dino": 3, "clip": 2}  # of the packaged model: a step of the latter costs half as much again
 
 
 @dataclass(frozen=True)
 class PretrainOptions:
-    """Length and pace of an encoder's training."""
+    """Length and pace of an encoder's training; `epochs` None is its number in EPOCHS."""
 
-    epochs: int = 5
+    epochs: int | None = None
     batch: int = 16
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     seed: int = 0
     save_every: int = 100
-    threads: int = 0  # 0: torch's own choice
+
+
+def pretrain_all(
+    which: Sequence[str],
+    data: Path,
+    out: Path,
+    options: PretrainOptions,
+    resume: Collection[str] = (),
+    threads: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """Run `pretrain` for every encoder named in `which`, side by side in processes of their own.
+
+    Those in `resume` go on from their kept state. `threads` for each defaults to an equal share of the cores.
+    Returns the losses by encoder; raises as
+    `pretrain` does.
+    """
+    share = threads or max(1, (os.cpu_count() or 1) // max(1, len(which)))
+    # Spawned, because a fork would inherit torch's locked thread pools.
+    with ProcessPoolExecutor(max(1, len(which)), multiprocessing.get_context("spawn")) as pool:
+        runs = {
+            name: pool.submit(pretrain, name, data, out, options, name in resume, share, place)
+            for place, name in enumerate(which)
+        }
+        return {name: run.result() for name, run in runs.items()}
 
 
 def pretrain(
-    which: str, data: Path, out: Path, options: PretrainOptions, resume: bool = False
+    which: str,
+    data: Path,
+    out: Path,
+    options: PretrainOptions,
+    resume: bool = False,
+    threads: int | None = None,
+    row: int = 0,
 ) -> dict[str, float]:
     """Train the encoder named `which` ("dino" or "clip") on the renders under `data`; write
     `<which>.safetensors` into `out`.
 
-    Every `save_every` steps the state is kept beside it, from which `resume` goes on exactly. Returns the
-    mean losses of
-    the last 50 steps. Raises SelconError where there is nothing to train on or to resume.
+    Every `save_every` steps the state is kept beside it, from which `resume` goes on exactly. The progress
+    bar is in the given `row` of the terminal. Returns the mean losses of the last 50 steps. Raises
+    SelconError where there is nothing to train on or to resume.
     """
     actions = json.loads((data / "dataset.json").read_text())["actions"]
+    epochs = options.epochs or EPOCHS[which]
+    options = replace(options, epochs=epochs)
     torch.manual_seed(options.seed)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    if threads:
+        torch.set_num_threads(threads)
+    device = training_device("auto")
     pupil = PartPupil() if which == "dino" else ClipPupil(actions)
-    pupil.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pupil.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = _Run(pupil, out / f"{which}.state.pt", options)
     out.mkdir(parents=True, exist_ok=True)
     first = run.restore() if resume else 0
     items = find_images(data, actions)
-    total = options.epochs * (len(items) // options.batch)
+    total = epochs * (len(items) // options.batch)
     if total < 1:
         raise SelconError(f"{data} holds {len(items)} images, fewer than a batch of {options.batch}")
     recent: list[dict[str, float]] = []
-    with tqdm(total=total, initial=first, desc=f"pretrain {which}", unit="step", mininterval=2) as bar:
+    with tqdm(
+        total=total, initial=first, desc=f"pretrain {which}", unit="step", mininterval=2, position=row
+    ) as bar:
         for step in range(first, total):
             batch = make_batch(
                 _pick(items, step, options),
                 actions,
                 INPUT_SIZE,
                 np.random.default_rng([options.seed, 2, step]),
-            )
+            ).to(device)
             recent = [*recent[-49:], run.step(pupil.losses(batch), _rate(step, total, options.learning_rate))]
             bar.set_postfix(_means(recent), refresh=False)
             bar.update()
@@ -116,7 +156,7 @@ class _Run:
         """Load the kept state; return the step to go on from."""
         if not self.file.is_file():
             raise SelconError(f"nothing to resume: {self.file} does not exist")
-        state = torch.load(self.file, weights_only=True)
+        state = torch.load(self.file, weights_only=True, map_location="cpu")
         if state["options"] != asdict(self.options):
             raise SelconError(
                 f"{self.file} was made with {state['options']}, not {asdict(self.options)}; "

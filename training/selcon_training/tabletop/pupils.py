@@ -18,7 +18,7 @@ from selcon_training.tabletop import encoders
 from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.objects import TRAINED
 from selcon_training.tabletop.parts import PART_KINDS
-from selcon_training.tabletop.views import Batch
+from selcon_training.tabletop.views import PART_CELL, PATCH, Batch
 
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
 
@@ -33,22 +33,23 @@ class Pupil(Protocol):
 
 
 def _share_loss(logits: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy of every token [B, K, h, w] against its shares of the kinds, of which index 0 is the
+    """Cross-entropy of every cell [B, K, h, w] against its shares of the kinds, of which index 0 is the
     background."""
-    weight = torch.ones(shares.shape[1])
+    weight = torch.ones(shares.shape[1], device=shares.device)
     weight[0] = BACKGROUND_WEIGHT
     return -(shares * weight[:, None, None] * logits.log_softmax(1)).sum(1).mean() / BACKGROUND_WEIGHT
 
 
 class PartPupil(nn.Module):
-    """The part encoder: its keys learn part kinds, its class attention the foreground."""
+    """The part encoder: its keys learn part kinds and where in the patch they are, its class attention the
+    foreground."""
 
     def __init__(self) -> None:
         super().__init__()
         model = timm.create_model(encoders.DINO_NAME)
         self.first = {key: value.clone() for key, value in model.state_dict().items()}
         self.encoder = PartEncoder(model, encoders.INPUT_SIZE)
-        self.classifier = nn.Conv2d(self.encoder.width, len(PART_KINDS), 1)
+        self.classifier = nn.Conv2d(self.encoder.width, len(PART_KINDS) * (PATCH // PART_CELL) ** 2, 1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of the keys and of the class attention."""
@@ -56,7 +57,7 @@ class PartPupil(nn.Module):
         assert attention is not None
         foreground = batch.objects[:, 1:-1].sum(1)  # without table, clutter and hand
         return {
-            "parts": _share_loss(self.classifier(keys), batch.parts),
+            "parts": _share_loss(F.pixel_shuffle(self.classifier(keys), PATCH // PART_CELL), batch.parts),
             "attention": 0.2 * _attention_loss(attention, foreground),
         }
 

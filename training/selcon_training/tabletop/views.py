@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import PART_KINDS
 
 PATCH = 16
+PART_CELL = 8  # part labels are finer: the packaged model draws its maps at twice the patch grid
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,18 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` [B, 3, H, W] float32 normalised; `parts` [B, P, h, w] and `objects` [B, K, h, w] shares of
-    each patch; `shown`
-    [B] index of the action an exocentric image shows, −1 in egocentric ones."""
+    """`images` [B, 3, H, W] float32 normalised; `parts` [B, P, 2h, 2w] and `objects` [B, K, h, w] shares of
+    each cell, h × w being the patch grid; `shown` [B] index of the action an exocentric image shows, −1 in
+    egocentric ones."""
 
     images: Tensor
     parts: Tensor
     objects: Tensor
     shown: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def find_images(root: Path, actions: list[str]) -> list[LabelledImage]:
@@ -77,12 +82,12 @@ def _decode(data: bytes, flags: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flags), dtype=np.uint8)
 
 
-def _shares(labels: NDArray[np.uint8], kinds: int) -> NDArray[np.float32]:
-    """Return what share of each patch every label has: H×W labels to [kinds, H/16, W/16]."""
-    height, width = labels.shape[0] // PATCH, labels.shape[1] // PATCH
-    cells = np.arange(height * width).reshape(height, width).repeat(PATCH, 0).repeat(PATCH, 1)
+def _shares(labels: NDArray[np.uint8], kinds: int, cell: int) -> NDArray[np.float32]:
+    """Return what share of each cell every label has: H×W labels to [kinds, H/cell, W/cell]."""
+    height, width = labels.shape[0] // cell, labels.shape[1] // cell
+    cells = np.arange(height * width).reshape(height, width).repeat(cell, 0).repeat(cell, 1)
     counts = np.bincount((cells * kinds + labels).ravel(), minlength=height * width * kinds)
-    return (counts.reshape(height, width, kinds).transpose(2, 0, 1) / PATCH**2).astype(np.float32)
+    return (counts.reshape(height, width, kinds).transpose(2, 0, 1) / cell**2).astype(np.float32)
 
 
 def random_view(
@@ -126,7 +131,7 @@ def make_batch(
     images = (torch.from_numpy(np.stack([view[0] for view in views])) / 255.0 - mean) / std
     return Batch(
         images.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last),
-        torch.from_numpy(np.stack([_shares(view[1], len(PART_KINDS)) for view in views])),
-        torch.from_numpy(np.stack([_shares(view[2], len(OBJECT_KINDS)) for view in views])),
+        torch.from_numpy(np.stack([_shares(view[1], len(PART_KINDS), PART_CELL) for view in views])),
+        torch.from_numpy(np.stack([_shares(view[2], len(OBJECT_KINDS), PATCH) for view in views])),
         torch.tensor([actions.index(item.shown_action) if item.shown_action else -1 for item in items]),
     )

@@ -32,7 +32,7 @@ class DenseTask:
             items = [
                 item for split in config.data.dense_splits for item in dense_items(data, split, net.actions)
             ]
-        self.images = DenseImages(items, len(net.actions), net.input_size, net.grid, augmentation(config))
+        self.images = DenseImages(items, len(net.actions), net.input_size, net.map_grid, augmentation(config))
         self.learnables: nn.Module | None = None
         if "clip" in config.encoders.train and config.dense.affinity:
             self.learnables = AffinityReadout(config.dense.prior)
