@@ -112,6 +112,18 @@ def test_a_detached_cam_gets_no_gradient_from_the_prototypes(net):
     assert classifier_gradient("relu").abs().max() > 1e-5
 
 
+def test_minmaxed_object_maps_are_not_positive_where_both_cosines_are_negative(net):
+    ego, exo, labels = features(2, 1), features(6, 2), torch.tensor([2, 0])
+    # The first patch is as far from both texts of its action as a patch can be.
+    for b in range(6):
+        text = net.text_action[labels[b // 3]] + net.text_person[labels[b // 3]]
+        exo.patches[b, :, :2, :2] = -(text / text.norm())[:, None, None]
+    assert (object_maps(net, ego, exo, labels)[1][:, 0, 0] > 0).all()
+    ego_map, exo_map = object_maps(net, ego, exo, labels, "minmax")
+    assert ego_map.amin() == 0 and ego_map.amax() == 1 and exo_map.amin() >= 0 and exo_map.amax() <= 1
+    assert (exo_map[:, 0, 0] < 0.05).all()
+
+
 def test_object_maps_follow_the_method(net):
     ego, exo, labels = features(2, 1), features(6, 2), torch.tensor([2, 0])
     ego_map, exo_map = object_maps(net, ego, exo, labels)
@@ -175,6 +187,7 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
         {"piou": "other"},
         {"pixel_variant": "x"},
         {"negative_cam": "x"},
+        {"object_maps": "x"},
         {"warm_up_epochs": -1},
     ],
 )

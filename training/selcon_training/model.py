@@ -116,6 +116,12 @@ class SelconNet(nn.Module):
             patches = self.clip(images)
             return Features(parts, patches, None if attention is None else saliency_map(attention))
 
+    def parts(self, images: Tensor) -> Tensor:
+        """Return the part descriptors [B, D, h, w] alone."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
+            descriptors: Tensor = self.dino(images, attention=False)[0]
+            return descriptors
+
     def ego(self, features: Features) -> View:
         """Return CAM logits [B, C, h, w], F̃ and F̂ [B, D, h, w] of egocentric images."""
         return self.heads.ego(features.parts)

@@ -18,6 +18,7 @@ from selcon_training.model import Features, SelconNet
 from selcon_training.part_discovery import Parts, Piou, discover
 
 NegativeCam = Literal["relu", "minmax"]
+ObjectMaps = Literal["raw", "minmax"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class WeakObjectiveConfig:
     `gamma` γ, `alpha` α, `clusters` K, `tau` τ, `tau0` τ₀, `lambda_proto` λ₁, `lambda_pixel` λ₂ (0: that loss
     is not computed). `piou`: "locate" (published numbers) or "corrected". `pixel_variant`: "paper" or
     "official" (released code). `negative_cam`: the CAM in 1 − M ⊙ CAM is rectified only ("relu", as released)
-    or also min-maxed and detached ("minmax"). `warm_up_epochs`: epochs of cross-entropy alone before the
-    contrastive losses set in.
+    or also min-maxed and detached ("minmax"). `object_maps`: the cosines of which the object maps A_ego and
+    A_exo are made, as they are ("raw", as released) or min-maxed first ("minmax", for a CLIP encoder whose
+    cosines are negative off the object: there the product of two would be positive). `warm_up_epochs`:
+    epochs of cross-entropy alone before the contrastive losses set in.
     """
 
     gamma: float = 0.6
@@ -42,6 +45,7 @@ class WeakObjectiveConfig:
     piou: Piou = "locate"
     pixel_variant: PixelVariant = "paper"
     negative_cam: NegativeCam = "relu"
+    object_maps: ObjectMaps = "raw"
     warm_up_epochs: int = 0
 
     def __post_init__(self) -> None:
@@ -56,6 +60,7 @@ class WeakObjectiveConfig:
             "piou": self.piou in get_args(Piou),
             "pixel_variant": self.pixel_variant in get_args(PixelVariant),
             "negative_cam": self.negative_cam in get_args(NegativeCam),
+            "object_maps": self.object_maps in get_args(ObjectMaps),
             "warm_up_epochs": self.warm_up_epochs >= 0,
         }
         for name in good:
@@ -145,7 +150,7 @@ def _prototypical(
         )
     batch, views = len(labels), len(exo.parts) // len(labels)
     exo_labels = labels.repeat_interleave(views)
-    ego_object, exo_object = object_maps(net, ego, exo, labels)
+    ego_object, exo_object = object_maps(net, ego, exo, labels, config.object_maps)
     ego_cam = _of_label(ego_view.cam, labels).relu()
     exo_cam = _of_label(exo_view.cam, exo_labels).relu()
     activation = exo_object if first_epoch else exo_cam.detach() * exo_object.relu()
@@ -179,15 +184,20 @@ def _prototypical(
     return loss, parts.reliable.float().mean()
 
 
-def object_maps(net: SelconNet, ego: Features, exo: Features, labels: Tensor) -> tuple[Tensor, Tensor]:
+def object_maps(
+    net: SelconNet, ego: Features, exo: Features, labels: Tensor, kind: ObjectMaps = "raw"
+) -> tuple[Tensor, Tensor]:
     """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (METHOD
-    §2).
+    §2); `kind` as in `WeakObjectiveConfig.object_maps`.
     """
     exo_labels = labels.repeat_interleave(len(exo.parts) // len(labels))
-    person = local_mean(cosine_of(exo.patches, net.text_person[exo_labels]))
-    return cosine_of(ego.patches, net.text_action[labels]), person * cosine_of(
-        exo.patches, net.text_action[exo_labels]
+    cosines = (
+        cosine_of(ego.patches, net.text_action[labels]),
+        cosine_of(exo.patches, net.text_action[exo_labels]),
+        cosine_of(exo.patches, net.text_person[exo_labels]),
     )
+    ego_action, exo_action, person = (minmax(c) for c in cosines) if kind == "minmax" else cosines
+    return ego_action, local_mean(person) * exo_action
 
 
 def _of_label(cam: Tensor, labels: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class AffinityReadout(nn.Module):
 
 def dense_losses(
     cam: Tensor,
-    affinity: Tensor,
+    affinity: Tensor | None,
     truth: Tensor,
     known: Tensor,
     config: DenseConfig,
@@ -40,7 +40,8 @@ def dense_losses(
 
     Returns the weighted sum as "loss" and the terms that have a weight. Cross-entropies are divided by the
     truth's mass, not by the number of cells: most cells are empty, and the loss should not depend on how
-    many. ``readout`` is None while the affinity does not learn.
+    many. ``readout`` is None while the affinity does not learn; then, with calibration "none", ``affinity``
+    may be None as well.
     """
     mask = known[..., None, None].to(cam.dtype)
     target = truth * mask
@@ -59,18 +60,25 @@ def dense_losses(
         refined = refine(cam.sigmoid(), affinity, calibration, gamma)
         losses["refined"] = _mean_where(_divergence(refined, target), present)
         total = total + config.refined * losses["refined"]
-    if config.affinity and readout is not None:
+    if config.affinity and readout is not None and affinity is not None:
         losses["affinity"] = _cross_entropy(readout(affinity), target, mask, config) / mass
         total = total + config.affinity * losses["affinity"]
     return {"loss": total, **losses}
 
 
 def refine(
-    cam: Tensor, affinity: Tensor, calibration: Literal["continuous", "binarized", "none"], gamma: float
+    cam: Tensor,
+    affinity: Tensor | None,
+    calibration: Literal["continuous", "binarized", "none"],
+    gamma: float,
 ) -> Tensor:
-    """The heatmap of METHOD section 8 on the grid, differentiable; as selcon_ros.core.heatmap.refine."""
+    """The heatmap of METHOD section 8 on the grid, differentiable; as selcon_ros.core.heatmap.refine.
+
+    ``affinity`` may be None for calibration "none".
+    """
     if calibration == "none":
         return cam
+    assert affinity is not None
     weight = minmax(affinity)
     return cam * (weight if calibration == "continuous" else (weight > gamma).to(cam.dtype))
 

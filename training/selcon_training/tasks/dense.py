@@ -54,13 +54,17 @@ class DenseTask:
 
     def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
         device = self.net.text_action.device
-        features = self.net.features(to_input(batch.images, device, self.config.channels_last))
-        cam = self.net.heads.cam(features.parts)
-        affinity = self.net.affinity(features)
+        images = to_input(batch.images, device, self.config.channels_last)
         readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
+        affinity = None
+        if readout is None and self.config.calibration == "none":
+            parts = self.net.parts(images)
+        else:
+            features = self.net.features(images)
+            parts, affinity = features.parts, self.net.affinity(features).float()
         return dense_losses(
-            cam.float(),
-            affinity.float(),
+            self.net.heads.cam(parts).float(),
+            affinity,
             torch.from_numpy(batch.truth).to(device),
             torch.from_numpy(batch.known).to(device),
             self.config.dense,
