@@ -21,10 +21,11 @@ class Backend(Protocol):
     def name(self) -> str:
         """The engine, its version and device, as shown to users."""
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return cam and affinity [C, gh, gw] float32 of a network input [1, 3, h, w] float32.
 
-        Raises BackendError when the input has another shape or the engine fails.
+        Affinity is None where the bundle's calibration does not need it (Manifest.outputs). Raises
+        BackendError when the input has another shape or the engine fails.
         """
 
 

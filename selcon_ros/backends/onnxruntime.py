@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import onnxruntime
 
 INPUT = "image"
-OUTPUTS = ("cam", "affinity")
 
 
 class OnnxRuntimeBackend:
@@ -23,6 +22,7 @@ class OnnxRuntimeBackend:
         self._bundle = bundle
         manifest = bundle.manifest
         self._input_shape = (1, 3, *manifest.input_size)
+        self._outputs = manifest.outputs
         self._output_shape = (1, len(manifest.actions), *manifest.map_grid)
         self._session, version = _open_session(bundle, threads)
         self.name = f"ONNX Runtime {version} (CPU)"
@@ -30,23 +30,23 @@ class OnnxRuntimeBackend:
         # Warm-up. It also shows the real output shapes where the graph leaves them open.
         self.run(np.zeros(self._input_shape, np.float32))
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return cam and affinity [C, gh, gw] float32 of a network input [1, 3, h, w] float32."""
+    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return cam and affinity (None without one) [C, gh, gw] of a network input [1, 3, h, w] float32."""
         if image.shape != self._input_shape or image.dtype != np.float32:
             raise BackendError(
                 f"network input is {image.dtype} {image.shape}: it must be float32 {self._input_shape}"
             )
         try:
-            outputs = self._session.run(OUTPUTS, {INPUT: image})
+            outputs = self._session.run(self._outputs, {INPUT: image})
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject()} failed in {self.name}: {_first_line(error)}") from error
-        for name, output in zip(OUTPUTS, outputs, strict=True):
+        for name, output in zip(self._outputs, outputs, strict=True):
             if output.shape != self._output_shape:
                 raise BackendError(
                     f"{self._subject()}: output '{name}' is {output.shape}, "
                     f"the manifest's actions and map_grid ask for {self._output_shape}"
                 )
-        return outputs[0][0], outputs[1][0]
+        return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
 
     def _check_signature(self) -> None:
         """Compare the graph's inputs and outputs with the manifest; open (named) dimensions fit anything."""
@@ -54,11 +54,11 @@ class OnnxRuntimeBackend:
         outputs = {node.name: node for node in self._session.get_outputs()}
         if list(inputs) != [INPUT]:
             raise BackendError(f"{self._subject()}: its inputs must be ['{INPUT}'], got {list(inputs)}")
-        missing = [name for name in OUTPUTS if name not in outputs]
+        missing = [name for name in self._outputs if name not in outputs]
         if missing:
             raise BackendError(f"{self._subject()}: it lacks the outputs {missing}, it has {list(outputs)}")
         nodes = [(inputs[INPUT], self._input_shape)]
-        nodes += [(outputs[name], self._output_shape) for name in OUTPUTS]
+        nodes += [(outputs[name], self._output_shape) for name in self._outputs]
         for node, wanted in nodes:
             if node.type != "tensor(float)":
                 raise BackendError(

@@ -18,18 +18,18 @@ Maps = NDArray[np.float32]
 class Engine(Protocol):
     """What the grounder needs of a backend: see selcon_ros.backends.base."""
 
-    def run(self, image: NDArray[np.float32]) -> tuple[Maps, Maps]:
-        """Return cam and affinity [C, gh, gw] of a network input [1, 3, h, w]."""
+    def run(self, image: NDArray[np.float32]) -> tuple[Maps, Maps | None]:
+        """Return cam and affinity (if the bundle has it) [C, gh, gw] of a network input [1, 3, h, w]."""
 
 
 class Grounding:
     """What one pass found in one image, for all actions; a heatmap is made when it is asked for.
 
     `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the map grid; `height` and `width` are the
-    camera image's.
+    camera image's. `affinity` is None where the calibration does not need it.
     """
 
-    def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps, height: int, width: int) -> None:
+    def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps | None, height: int, width: int) -> None:
         self.manifest = manifest
         self.cam = cam
         self.affinity = affinity
@@ -72,6 +72,6 @@ class Grounder:
         Raises ImageError for anything else, BackendError when the maps are not finite.
         """
         cam, affinity = self.backend.run(preprocess(image, self.bundle.manifest))
-        if not (np.isfinite(cam).all() and np.isfinite(affinity).all()):
+        if not all(np.isfinite(maps).all() for maps in (cam, affinity) if maps is not None):
             raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
         return Grounding(self.bundle.manifest, cam, affinity, image.shape[0], image.shape[1])

@@ -31,14 +31,16 @@ def minmax(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def refine(
-    cam: NDArray[np.float32], affinity: NDArray[np.float32], calibration: Calibration, gamma: float
+    cam: NDArray[np.float32], affinity: NDArray[np.float32] | None, calibration: Calibration, gamma: float
 ) -> NDArray[np.float32]:
     """Calibrate the class activation maps [..., h, w] with the object affinity maps (section "Inference").
 
-    "continuous": minmax(affinity) * cam; "binarized": (minmax(affinity) > gamma) * cam; "none": cam.
+    "continuous": minmax(affinity) * cam; "binarized": (minmax(affinity) > gamma) * cam; "none": cam, for
+    which `affinity` may be None.
     """
     if calibration == "none":
         return cam
+    assert affinity is not None
     weight = minmax(affinity)
     if calibration == "binarized":
         weight = (weight > gamma).astype(np.float32)

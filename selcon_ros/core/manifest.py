@@ -75,6 +75,11 @@ class Manifest:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_manifest(self)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The graph's outputs: "cam", and "affinity" where the calibration needs it."""
+        return ("cam",) if self.calibration == "none" else ("cam", "affinity")
+
     def to_json(self) -> str:
         """Return the text of manifest.json."""
         record = {"format_version": FORMAT_VERSION, **asdict(self)}

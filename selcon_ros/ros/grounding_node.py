@@ -265,7 +265,9 @@ class _TimedBackend:
         self.seconds = 0.0
         self._run = backend.run
 
-    def run(self, image: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def run(
+        self, image: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         start = time.monotonic()
         try:
             return self._run(image)

@@ -31,6 +31,7 @@ def test_the_three_calibrations() -> None:
     np.testing.assert_array_equal(refine(cam, affinity, "continuous", 0.4)[0], [[0, -0.5], [1, 8]])
     np.testing.assert_array_equal(refine(cam, affinity, "binarized", 0.4)[0], [[0, -1], [0, 8]])
     np.testing.assert_array_equal(refine(cam, affinity, "none", 0.4), cam)
+    np.testing.assert_array_equal(refine(cam, None, "none", 0.4), cam)
 
 
 @given(MAPS)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_training.config import parse_config
 from selcon_training.data.layout import DataError, open_dataset
 from selcon_training.evaluate.command import run
@@ -90,6 +91,14 @@ def test_the_mask_baseline_says_what_it_needs(tmp_path, bundle):
     make_dataset(tmp_path / "data", train=1, test=1, exhaustive=False)
     with pytest.raises(DataError, match="objectmask/.*png, which is missing"):
         run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out", baseline="mask")
+
+
+def test_the_affinity_baseline_says_what_it_needs(squares, bundle, tmp_path):
+    plain = load_bundle(bundle)
+    manifest = replace(plain.manifest, calibration="none")
+    write_bundle(tmp_path / "plain", manifest, {"model": plain.model})
+    with pytest.raises(DataError, match="calibration none and thus no affinity"):
+        run(tmp_path / "plain", squares, "Seen", "testset", tmp_path / "out", baseline="affinity")
 
 
 def test_zero_and_missing_truth_is_left_out_and_reported(tmp_path, bundle):

@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
+from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_training import export
@@ -223,6 +224,24 @@ def test_a_damaged_confidence_fit_is_named(tmp_path):
     save_model(tmp_path / "run", loaded_net(tmp_path), {"confidence": {"scale": [1]}})
     with pytest.raises(CheckpointError, match="confidence fit is damaged"):
         export.export_checkpoint(tmp_path / "run", tmp_path / "b")
+
+
+def test_without_calibration_the_clip_encoder_stays_at_home(tmp_path):
+    net = nets.small_net(RECTANGLE)
+    manifests = {
+        kind: export.export_bundle(
+            net, tmp_path / kind, name="n", description="d", licence="l", calibration=kind
+        )
+        for kind in ("continuous", "none")
+    }
+    assert set(manifests["continuous"].encoders) == {"clip", "dino"}
+    assert set(manifests["none"].encoders) == {"dino"}
+    sizes = {kind: (tmp_path / kind / "model.onnx").stat().st_size for kind in manifests}
+    assert sizes["none"] < 0.7 * sizes["continuous"]
+    image = np.zeros((1, 3, *RECTANGLE), np.float32)
+    maps = {kind: open_backend(load_bundle(tmp_path / kind)).run(image) for kind in manifests}
+    assert maps["none"][1] is None and maps["continuous"][1] is not None
+    np.testing.assert_allclose(maps["none"][0], maps["continuous"][0], rtol=1e-4, atol=1e-6)
 
 
 def test_a_finer_map_puts_the_cells_of_a_patch_where_they_are_in_it():

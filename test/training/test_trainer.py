@@ -38,12 +38,22 @@ def weights(output):
     return load_file(output / "checkpoint" / "model.safetensors")
 
 
-def test_dense_training_finds_the_coloured_parts(squares, tmp_path):
-    values = config_values(squares, tmp_path / "run")
-    values["encoders"]["train"] = ["clip", "dino"]
+@pytest.mark.parametrize(
+    ("encoders", "changes"),
+    [(["clip", "dino"], {}), (["dino"], {"calibration": "none", "upscale": 2})],
+    ids=["both encoders", "cam alone, finer"],
+)
+def test_dense_training_finds_the_coloured_parts(squares, tmp_path, encoders, changes):
+    values = config_values(squares, tmp_path / "run") | changes
+    values["encoders"]["train"] = encoders
     values["schedule"]["epochs"] = 14
+    before = Trainer(parse_config(values)).net.state_dict()
     trainer, complete = train(values)
     assert complete and trainer.metrics["right_part"] > 0.7
+    after = trainer.net.state_dict()
+    for name in ("clip", "dino"):
+        moved = any(not torch.equal(after[k], before[k]) for k in before if k.startswith(f"{name}."))
+        assert moved is (name in encoders)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert len(lines) == 14 and lines[-1]["train"]["loss"] < 0.7 * lines[0]["train"]["loss"]
     assert list((tmp_path / "run" / "logs").iterdir())

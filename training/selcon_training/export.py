@@ -26,7 +26,6 @@ from selcon_training.model import SelconNet
 
 TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
 OPSET = 17
-OUTPUTS = ("cam", "affinity")
 INTERMEDIATES = ("keys", "patches", "attention")
 _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence", "training", "metrics")
 
@@ -34,32 +33,35 @@ _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence
 class _Graph(nn.Module):
     """The network with the outputs of a bundle, and for comparisons those of its encoders."""
 
-    def __init__(self, net: SelconNet, intermediates: bool) -> None:
+    def __init__(self, net: SelconNet, affinity: bool, intermediates: bool) -> None:
         super().__init__()
         self.net = net
+        self.affinity = affinity
         self.intermediates = intermediates
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        # What is not returned is not in the traced graph: without affinity there is no CLIP encoder in it.
+        maps = self.net(image)[: 2 if self.affinity else 1]
         if not self.intermediates:
-            return self.net(image)
+            return maps
         keys, attention = self.net.dino(image, attention=True)
         assert attention is not None
-        return (*self.net(image), keys, self.net.clip(image), attention)
+        return (*maps, keys, self.net.clip(image), attention)
 
 
-def export_graph(net: SelconNet, intermediates: bool = False) -> bytes:
+def export_graph(net: SelconNet, affinity: bool = True, intermediates: bool = False) -> bytes:
     """Return the ONNX graph of `net` for one image.
 
-    Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and `affinity` float32 [1, C, gh, gw].
-    `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw] and `attention` [1, heads, gh, gw].
-    Raises ExportError if ONNX Runtime's outputs deviate from torch's by more than 1e-4 of their largest
-    value.
+    Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and, unless it is not wanted,
+    `affinity` float32 [1, C, gh, gw]. `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw]
+    and `attention` [1, heads, gh, gw]. Raises ExportError if ONNX Runtime's outputs deviate from torch's by
+    more than 1e-4 of their largest value.
     """
     was_training, device = net.training, net.text_action.device
     net.eval().cpu()
     try:
-        graph = _Graph(net, intermediates).eval()
-        names = [*OUTPUTS, *(INTERMEDIATES if intermediates else ())]
+        graph = _Graph(net, affinity, intermediates).eval()
+        names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
         image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
         content = _trace(graph, image, names)
         _compare(graph, content, image, names)
@@ -88,6 +90,9 @@ def export_bundle(
     The keywords are the manifest's fields of the same name; the rest of it is read from the network. Raises
     ExportError before anything is written if the graph is wrong.
     """
+    encoders = {"dino": _encoder(net.dino)}
+    if calibration != "none":
+        encoders["clip"] = _encoder(net.clip)
     manifest = Manifest(
         name=name,
         description=description,
@@ -98,11 +103,12 @@ def export_bundle(
         calibration=calibration,
         gamma=gamma,
         confidence=confidence,
-        encoders={"clip": _encoder(net.clip), "dino": _encoder(net.dino)},
+        encoders=encoders,
         training=training or {},
         metrics=metrics or {},
     )
-    return write_bundle(out, manifest, {"model": export_graph(net, intermediates)})
+    model = export_graph(net, "affinity" in manifest.outputs, intermediates)
+    return write_bundle(out, manifest, {"model": model})
 
 
 def export_checkpoint(folder: Path, out: Path, **overrides: Any) -> Manifest:

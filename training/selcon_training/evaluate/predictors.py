@@ -70,7 +70,13 @@ class Affinity:
 
     def look(self, image: U8) -> None:
         self.size = image.shape[:2]
-        self.maps = self.grounder.ground(image).affinity
+        maps = self.grounder.ground(image).affinity
+        if maps is None:
+            raise DataError(
+                f"baseline affinity: {self.grounder.bundle.path} has calibration none and thus no affinity; "
+                "evaluate a bundle exported with --calibration continuous"
+            )
+        self.maps = maps
 
     def answer(self, query: Query) -> Prediction:
         grid = minmax(self.maps[self.grounder.actions.index(query.action)])
