@@ -94,6 +94,9 @@ def test_resuming_needs_the_same_configuration(squares, tmp_path):
     (tmp_path / "run" / "checkpoint" / "trainer.pt").unlink()
     with pytest.raises(CheckpointError, match=r"trainer.pt is missing"):
         Trainer(parse_config(values), resume=True)
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"config.yaml is missing"):
+        Trainer(parse_config(values), resume=True)
 
 
 def test_resume_without_a_checkpoint_starts_and_a_spare_one_is_used(squares, tmp_path):

@@ -95,11 +95,13 @@ def restore(
 def record_config(config: TrainConfig, *, resume: bool) -> None:
     """Write config.yaml into the run's folder; on resume, first check that nothing that matters has changed.
 
-    Raises ConfigError naming the changed keys.
+    Raises ConfigError naming the changed keys, or the file if it is missing.
     """
     path = config.output / "config.yaml"
     values = config.model_dump(mode="json")
-    if resume and path.is_file():
+    if resume:
+        if not path.is_file():
+            raise ConfigError(f"cannot resume {config.output}: {path} is missing, which says how it was begun")
         former = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
         now = _flat(values)
         changed = [

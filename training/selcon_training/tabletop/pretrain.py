@@ -1,9 +1,8 @@
 """Train the small encoders on the renders, with every label the renderer knows.
 
 They stand in for what DINO and CLIP bring from the world's images: keys that tell parts apart, class
-attention on the
-foreground, and patches that match the name of their object and, for whole objects, what one does with it.
-The two have nothing in common but the images, so each is trained by a run of its own.
+attention on the foreground, and patches that match the name of their object and, for whole objects, what
+one does with it. The two have nothing in common but the images, so each is trained by a run of its own.
 """
 
 from __future__ import annotations
@@ -55,8 +54,7 @@ def pretrain_all(
     """Run `pretrain` for every encoder named in `which`, side by side in processes of their own.
 
     Those in `resume` go on from their kept state. `threads` for each defaults to an equal share of the cores.
-    Returns the losses by encoder; raises as
-    `pretrain` does.
+    Returns the losses by encoder; raises as `pretrain` does.
     """
     share = threads or max(1, (os.cpu_count() or 1) // max(1, len(which)))
     # Spawned, because a fork would inherit torch's locked thread pools.
