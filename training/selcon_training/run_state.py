@@ -101,7 +101,7 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
     values = config.model_dump(mode="json")
     if resume:
         if not path.is_file():
-            raise ConfigError(f"cannot resume {config.output}: {path} is missing, which says how it was begun")
+            raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
         former = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
         now = _flat(values)
         changed = [
