@@ -95,7 +95,7 @@ def test_resuming_needs_the_same_configuration(squares, tmp_path):
     with pytest.raises(CheckpointError, match=r"trainer.pt is missing"):
         Trainer(parse_config(values), resume=True)
     (tmp_path / "run" / "config.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"config.yaml is missing"):
+    with pytest.raises(ConfigError, match=r"config.yaml, how it was begun, is missing"):
         Trainer(parse_config(values), resume=True)
 
 
