@@ -49,9 +49,7 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights."
 )
 @click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
-@click.option(
-    "--epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip)."
-)
+@click.option("--epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip).")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--learning-rate", default=1e-3, show_default=True)
 @click.option("--seed", default=0, show_default=True)
