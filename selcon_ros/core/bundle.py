@@ -58,7 +58,8 @@ def load_bundle(path: str | Path) -> Bundle:
         with zipfile.ZipFile(path) as archive:
             prefix = _zip_prefix(path, archive)
             return _read(path, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        # RuntimeError: encrypted, or compressed in a way that zipfile does not know.
         raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
 
 

@@ -9,6 +9,7 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.heatmap import Heatmap, upsample
 
 CAMERA = Intrinsics(600.0, 600.0, 319.5, 239.5, 640, 480)
+SHAPE = (480, 640)
 
 
 def rays(camera: Intrinsics = CAMERA) -> np.ndarray:
@@ -83,3 +84,22 @@ def angle(first: np.ndarray, second: np.ndarray) -> float:
     """Return the angle between two lines in degrees, 0 to 90."""
     cosine = abs(first @ second) / np.linalg.norm(first) / np.linalg.norm(second)
     return float(np.degrees(np.arccos(min(1.0, cosine))))
+
+
+def rectangle(u0: int, v0: int, u1: int, v1: int) -> np.ndarray:
+    """Return the mask of a rectangle from pixel (u0, v0) to before (u1, v1)."""
+    mask = np.zeros(SHAPE, bool)
+    mask[v0:v1, u0:u1] = True
+    return mask
+
+
+def on(mask: np.ndarray, pixel: tuple[float, float]) -> bool:
+    """Return whether the mask holds the pixel (u, v)."""
+    return bool(mask[round(pixel[1]), round(pixel[0])])
+
+
+def scene(table: Table, *solids: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the depth image of solids on a table, and where each is visible."""
+    layers = np.stack([table.depth(), *solids])
+    nearest = layers.argmin(axis=0)
+    return layers.min(axis=0).astype(np.float32), [nearest == 1 + i for i in range(len(solids))]

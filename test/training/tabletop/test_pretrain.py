@@ -13,7 +13,7 @@ from selcon_training.encoders import load_clip, load_dino
 from selcon_training.tabletop import encoders
 from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import ACTIONS, PART_KINDS
-from selcon_training.tabletop.pretrain import PretrainOptions, pretrain
+from selcon_training.tabletop.pretrain import PretrainOptions, pretrain, pretrain_all
 from selcon_training.tabletop.pupils import PartPupil
 from selcon_training.tabletop.views import find_images, make_batch
 
@@ -65,6 +65,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_its_weights_load(few, tmp
     load, name = (load_dino, encoders.DINO_NAME) if which == "dino" else (load_clip, encoders.CLIP_NAME)
     encoder = load({"name": name, "weights": str(tmp_path / f"{which}.safetensors")}, encoders.INPUT_SIZE)
     assert encoder.grid == (18, 24)
+
+
+def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
+    options = PretrainOptions(epochs=3, batch=4, save_every=4)
+    losses = pretrain_all(["dino", "clip"], few, tmp_path, options, threads=1)
+    assert set(losses["dino"]) == {"parts", "attention"} and set(losses["clip"]) == {"names", "actions"}
+    whole = load_file(tmp_path / "dino.safetensors")
+    (tmp_path / "dino.safetensors").unlink()
+    clip = (tmp_path / "clip.safetensors").stat().st_mtime_ns
+    pretrain_all(["dino"], few, tmp_path, options, resume=["dino"], threads=1)
+    resumed = load_file(tmp_path / "dino.safetensors")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert (tmp_path / "clip.safetensors").stat().st_mtime_ns == clip
+    with pytest.raises(SelconError, match="nothing to resume"):
+        pretrain_all(["dino"], few, tmp_path / "empty", options, resume=["dino"], threads=1)
 
 
 def test_the_saved_part_encoder_gives_what_the_trained_one_gave(tmp_path):

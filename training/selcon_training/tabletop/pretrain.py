@@ -56,9 +56,10 @@ def pretrain_all(
     Those in `resume` go on from their kept state. `threads` for each defaults to an equal share of the cores.
     Returns the losses by encoder; raises as `pretrain` does.
     """
-    share = threads or max(1, (os.cpu_count() or 1) // max(1, len(which)))
+    processes = max(1, len(which))
+    share = threads or max(1, (os.cpu_count() or 1) // processes)
     # Spawned, because a fork would inherit torch's locked thread pools.
-    with ProcessPoolExecutor(max(1, len(which)), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         runs = {
             name: pool.submit(pretrain, name, data, out, options, name in resume, share, place)
             for place, name in enumerate(which)
