@@ -17,6 +17,9 @@ from selcon_ros.core.heatmap import Heatmap
 MAX_REGIONS = 16
 # A region's box with more than about this many pixels is looked at with fewer.
 FULL_DETAIL = 20_000
+# Hot pixels belong together if the heat between them stays above this share of the threshold: on a coarse
+# map a slanting bar is a string of beads.
+BRIDGE = 0.8
 
 
 @dataclass(frozen=True)
@@ -185,16 +188,19 @@ def _hot_regions(
     contrast = 1 - cv2.mean(heat)[0] / peak
     if contrast < parameters.min_contrast:
         return [], [f"contrast {contrast:.2f} is below {parameters.min_contrast:.2f}"]
-    hot = (heat >= parameters.threshold * peak).view(np.uint8)
-    left, top, width, height = cv2.boundingRect(hot)
-    box = hot[top : top + height, left : left + width]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(box, connectivity=8)
-    order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MAX_REGIONS]
+    warm = (heat >= BRIDGE * parameters.threshold * peak).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(warm)
+    box = warm[top : top + height, left : left + width]
+    _, labels = cv2.connectedComponents(box, connectivity=8)
+    labels[heat[top : top + height, left : left + width] < parameters.threshold * peak] = 0
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    order = np.argsort(-areas, kind="stable")[:MAX_REGIONS]
     regions = []
     for label in order:
-        x, y, width, height, area = (int(value) for value in stats[label])
-        if area < parameters.min_points:
+        if areas[label] < parameters.min_points:
             break
+        x, y, width, height = cv2.boundingRect((labels == label).view(np.uint8))
         clipped = min(x + left, y + top) == 0 or (
             x + left + width == values.shape[1] or y + top + height == values.shape[0]
         )
@@ -210,7 +216,7 @@ def _hot_regions(
         mass = step**2 * float(np.sum(surface.fourth_power(warmth[mask] / peak)))
         regions.append(_Region((u0, v0), step, warmth, mask, mass, clipped))
     if not regions:
-        largest = int(stats[order[0], cv2.CC_STAT_AREA])
+        largest = int(areas[order[0]])
         return [], [f"the largest hot region has {largest} pixels, fewer than {parameters.min_points}"]
     return sorted(regions, key=lambda region: -region.mass), []
 
