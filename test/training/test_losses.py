@@ -75,6 +75,15 @@ def test_pixel_loss_of_degenerate_maps_is_finite(variant):
     pixel(features[:, :, :1, :1], low[:, :1, :1], exo[:, :, :1, :1], variant)  # a map of one pixel
 
 
+def test_the_object_level_never_narrows_the_positive_set():
+    torch.manual_seed(0)
+    features, ego = torch.randn(2, 8, 4, 5), torch.rand(2, 4, 5)
+    low, high = torch.zeros(2, 3, 4, 5), torch.full((2, 3, 4, 5), 2.0)
+    part = pixel_loss(features, ego, low), pixel_loss(features, ego, high)
+    level = [pixel_loss(features, ego, exo, level="object") for exo in (low, high)]
+    assert part[0] != part[1] and level[0] == level[1] == part[1]
+
+
 def test_samples_with_fewer_than_two_members_add_nothing():
     torch.manual_seed(0)
     features, exo = torch.randn(2, 8, 4, 5), torch.zeros(2, 3, 4, 5)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from selcon_training.errors import ObjectiveError
 from selcon_training.maps import local_mean
 from selcon_training.model import Features
-from selcon_training.objective import WeakObjectiveConfig, object_maps, weak_losses
+from selcon_training.objective import ClassScores, WeakObjectiveConfig, object_maps, weak_losses
 from selcon_training.part_discovery import discover
 from support import nets
 
@@ -84,6 +84,31 @@ def test_degenerate_batches_are_finite(net, first_epoch, labels, constant, alpha
 def test_no_reliable_sample_uses_the_object_maps(net):
     losses, _ = run(net, [0, 1], WeakObjectiveConfig(alpha=1.0, piou="corrected"))
     assert losses["reliable"] == 0
+
+
+def test_object_level_prototypes_are_those_of_samples_without_a_reliable_part(net, monkeypatch):
+    never = run(net, [0, 1], WeakObjectiveConfig(alpha=1.0, piou="corrected"))[0]
+    monkeypatch.setattr(
+        "selcon_training.objective.discover", lambda *a, **k: pytest.fail("part discovery ran")
+    )
+    level = run(net, [0, 1], WeakObjectiveConfig(prototype_level="object"))[0]
+    assert level["reliable"] == 0 and torch.equal(level["prototypical"], never["prototypical"])
+
+
+def test_class_thresholds_follow_their_classes_scores(net):
+    scores = ClassScores(3, start=0.6, momentum=0.5)
+    scores.update(torch.tensor([1, 1, 2, 2]), torch.tensor([0.8, 0.6, 0.4, 0.0]))
+    # Two scores of class 1 halve the distance to their mean twice; a score of 0 says nothing was found.
+    torch.testing.assert_close(scores.mean, torch.tensor([0.6, 0.675, 0.5]))
+
+    config = WeakObjectiveConfig(reliability="class")
+    low, high = ClassScores(3, 0.0), ClassScores(3, 1.0)
+    assert run(net, [0, 1], config, class_scores=low)[0]["reliable"] == 1
+    assert run(net, [0, 1], config, class_scores=high)[0]["reliable"] == 0
+    assert (low.mean[:2] > 0).all() and low.mean[2] == 0
+    fixed = ClassScores(3, 0.0)
+    run(net, [0, 1], PAPER, class_scores=fixed)
+    assert not fixed.mean.any()
 
 
 def test_the_first_epoch_trusts_no_cam(net):
@@ -189,6 +214,9 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
         {"negative_cam": "x"},
         {"object_maps": "x"},
         {"warm_up_epochs": -1},
+        {"prototype_level": "x"},
+        {"pixel_level": "x"},
+        {"reliability": "x"},
     ],
 )
 def test_bad_settings_are_named(bad):

@@ -77,6 +77,23 @@ def test_an_interrupted_weak_run_gives_what_an_uninterrupted_one_gives(squares, 
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def test_runs_with_class_thresholds_and_one_projection_resume_exactly(squares, tmp_path):
+    thresholds = []
+    for name, stops in (("whole", [None]), ("parts", [4, None])):
+        changes = {"shared_projection": True, "weak": {"reliability": "class"}}
+        values = weak_values(squares, tmp_path / name, **changes)
+        values["encoders"]["cache_folder"] = str(tmp_path / "features")
+        for number, stop in enumerate(stops):
+            trainer = train(values, resume=number > 0, max_steps=stop)
+        assert not any(key.startswith("exo_projection") for key in trainer.net.heads.state_dict())
+        thresholds.append(trainer.task.learnables.mean)
+    assert torch.equal(*thresholds) and (thresholds[0] != 0.6).any()
+    whole, parts = (
+        load_file(tmp_path / name / "checkpoint" / "model.safetensors") for name in ("whole", "parts")
+    )
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
 def test_warm_up_is_cross_entropy_alone(squares, tmp_path):
     values = weak_values(squares, tmp_path / "run", weak={"warm_up_epochs": 1})
     train(values)

@@ -27,7 +27,14 @@ def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
     dino = load_dino(config.encoders.dino.model_dump(), size)
     weak = config.supervision == "weak"
     activation: CamActivation = "none" if weak else "sigmoid"
-    net = SelconNet(clip, dino, actions, cam_activation=activation, upscale=config.upscale)
+    net = SelconNet(
+        clip,
+        dino,
+        actions,
+        cam_activation=activation,
+        upscale=config.upscale,
+        shared_projection=config.shared_projection,
+    )
     clip.drop_text()
     if not weak:
         start_from_prior(net, config.dense.prior)

@@ -46,6 +46,7 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
         "input_size": list(net.input_size),
         "cam_activation": net.cam_activation,
         "upscale": net.heads.upscale,
+        "shared_projection": net.heads.exo_projection is None,
         "encoders": {"clip": net.clip.spec.as_dict(), "dino": net.dino.spec.as_dict()},
         "encoders_stored": whole,
         "encoders_trainable": net.encoders_trainable,
@@ -79,7 +80,7 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
         height, width = description["input_size"]
         text = TextFeatures(state["text_action"], state["text_person"])
         actions, activation, meta = description["actions"], description["cam_activation"], description["meta"]
-        upscale = int(description["upscale"])
+        upscale, shared = int(description["upscale"]), bool(description.get("shared_projection", False))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} is not a complete checkpoint: {error!r}") from error
     # Stored encoders need only their architecture: their weights are in the file.
@@ -87,7 +88,7 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
     clip = load_clip(build_clip, (height, width))
     clip.drop_text()
-    net = SelconNet(clip, load_dino(build_dino, (height, width)), actions, text, activation, upscale)
+    net = SelconNet(clip, load_dino(build_dino, (height, width)), actions, text, activation, upscale, shared)
     net.clip.spec, net.dino.spec = clip_spec, dino_spec
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})

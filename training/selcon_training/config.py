@@ -191,6 +191,8 @@ class TrainConfig(Section):
     gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     upscale: Annotated[int, Field(ge=1, le=4)] = 1
     """Maps have this multiple of the patch grid (supervision: dense): thin parts are finer than patches."""
+    shared_projection: bool = False
+    """One projection for egocentric and exocentric images, where the paper has two."""
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

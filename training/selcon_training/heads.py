@@ -23,10 +23,11 @@ class Heads(nn.Module):
 
     `width` is the width D of the part descriptors, `classes` the number of actions C. `upscale` (1 in the
     paper) draws the CAM at that multiple of the patch grid: the classifier gives every patch upscale²
-    cells (sub-pixel convolution, Shi et al. 2016).
+    cells (sub-pixel convolution, Shi et al. 2016). `shared_projection` (off in the paper) takes one
+    projection for both views.
     """
 
-    def __init__(self, width: int, classes: int, upscale: int = 1) -> None:
+    def __init__(self, width: int, classes: int, upscale: int = 1, shared_projection: bool = False) -> None:
         super().__init__()
         self.upscale = upscale
         self.norm = nn.LayerNorm(width)
@@ -34,7 +35,7 @@ class Heads(nn.Module):
         self.act = nn.GELU()
         self.fc2 = nn.Linear(4 * width, width)
         self.ego_projection = _projection(width)
-        self.exo_projection = _projection(width)
+        self.exo_projection = None if shared_projection else _projection(width)
         self.classifier = nn.Conv2d(width, classes * upscale**2, 1)
         self.prototype_projection = nn.Conv2d(width, width, 1)
         self.pixel_projection = nn.Conv2d(width, width, 1)
@@ -48,7 +49,7 @@ class Heads(nn.Module):
         """Return CAM and F̃ of exocentric descriptors [B, D, h, w]; exocentric images have no pixel
         branch.
         """
-        x = self.exo_projection(self._mlp(parts))
+        x = (self.exo_projection or self.ego_projection)(self._mlp(parts))
         return View(self._classify(x), self.prototype_projection(x), None)
 
     def cam(self, parts: Tensor) -> Tensor:

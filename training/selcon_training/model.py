@@ -54,7 +54,8 @@ class SelconNet(nn.Module):
 
     `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
     `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
-    logits. With `upscale` (see Heads) both maps have the size `map_grid`, that multiple of the patch `grid`.
+    logits. `upscale`, `shared_projection`: see Heads; with `upscale` both maps have the size `map_grid`, that
+    multiple of the patch `grid`.
     Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no
     graph.
     """
@@ -70,6 +71,7 @@ class SelconNet(nn.Module):
         text: TextFeatures | None = None,
         cam_activation: CamActivation = "none",
         upscale: int = 1,
+        shared_projection: bool = False,
     ) -> None:
         super().__init__()
         if not actions or len(set(actions)) != len(actions):
@@ -88,7 +90,7 @@ class SelconNet(nn.Module):
         self.grid, self.input_size = dino.grid, dino.input_size
         self.map_grid = (self.grid[0] * upscale, self.grid[1] * upscale)
         self.cam_activation = cam_activation
-        self.heads = Heads(dino.width, len(self.actions), upscale)
+        self.heads = Heads(dino.width, len(self.actions), upscale, shared_projection)
         text = text or encode_actions(clip, self.actions)
         self.register_buffer("text_action", text.action.clone())
         self.register_buffer("text_person", text.person.clone())

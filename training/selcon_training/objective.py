@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from selcon_training.errors import ObjectiveError
 from selcon_training.heads import View
@@ -19,6 +19,8 @@ from selcon_training.part_discovery import Parts, Piou, discover
 
 NegativeCam = Literal["relu", "minmax"]
 ObjectMaps = Literal["raw", "minmax"]
+Level = Literal["part", "object"]
+Reliability = Literal["fixed", "class"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,10 @@ class WeakObjectiveConfig:
     or also min-maxed and detached ("minmax"). `object_maps`: the cosines of which the object maps A_ego and
     A_exo are made, as they are ("raw", as released) or min-maxed first ("minmax", for a CLIP encoder whose
     cosines are negative off the object: there the product of two would be positive). `warm_up_epochs`:
-    epochs of cross-entropy alone before the contrastive losses set in.
+    epochs of cross-entropy alone before the contrastive losses set in. `prototype_level`, `pixel_level`: the
+    paper's selection of parts where they are found ("part"), or object maps and object-level Q⁺ throughout
+    ("object", its ablation). `reliability`: α for every class ("fixed"), or the running mean of the class's
+    own pIoU, which starts at α ("class").
     """
 
     gamma: float = 0.6
@@ -47,6 +52,9 @@ class WeakObjectiveConfig:
     negative_cam: NegativeCam = "relu"
     object_maps: ObjectMaps = "raw"
     warm_up_epochs: int = 0
+    prototype_level: Level = "part"
+    pixel_level: Level = "part"
+    reliability: Reliability = "fixed"
 
     def __post_init__(self) -> None:
         good = {
@@ -62,6 +70,9 @@ class WeakObjectiveConfig:
             "negative_cam": self.negative_cam in get_args(NegativeCam),
             "object_maps": self.object_maps in get_args(ObjectMaps),
             "warm_up_epochs": self.warm_up_epochs >= 0,
+            "prototype_level": self.prototype_level in get_args(Level),
+            "pixel_level": self.pixel_level in get_args(Level),
+            "reliability": self.reliability in get_args(Reliability),
         }
         for name in good:
             if not good[name]:
@@ -70,6 +81,28 @@ class WeakObjectiveConfig:
     def contrastive(self, epoch: int) -> bool:
         """Return whether the contrastive losses are on in `epoch`, counted from 0."""
         return epoch >= self.warm_up_epochs and self.lambda_proto + self.lambda_pixel > 0
+
+
+class ClassScores(nn.Module):
+    """The running mean of part discovery's pIoU of every class, `mean` [C], from which `reliability: class`
+    takes its thresholds: an open question of the paper, whose α is one for all.
+    """
+
+    mean: Tensor
+
+    def __init__(self, classes: int, start: float, momentum: float = 0.98) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.full((classes,), start))
+
+    @torch.no_grad()
+    def update(self, labels: Tensor, scores: Tensor) -> None:
+        """Let the scores [B] of samples with these labels [B] move the means of their classes; 0 is no score.
+        """
+        counts = torch.zeros_like(self.mean).index_add_(0, labels, (scores > 0).to(scores.dtype))
+        sums = torch.zeros_like(self.mean).index_add_(0, labels, scores)
+        keep = self.momentum**counts
+        self.mean.copy_(keep * self.mean + (1 - keep) * sums / counts.clamp_min(1))
 
 
 def weak_losses(
@@ -81,6 +114,7 @@ def weak_losses(
     first_epoch: bool,
     generator: torch.Generator | None = None,
     contrastive: bool = True,
+    class_scores: ClassScores | None = None,
 ) -> dict[str, Tensor]:
     """Return the scalars "loss", "cross_entropy", "prototypical", "pixel" and "reliable" (the fraction of
     reliable samples).
@@ -88,7 +122,8 @@ def weak_losses(
     `ego` holds B images (with saliency), `exo` their B*E exocentric ones, sample by sample; `labels` [B]
     int64. `first_epoch`: no CAM is trusted yet, neither in part discovery nor in the negative prototypes.
     `generator` seeds K-means. `contrastive=False` leaves cross-entropy alone (see
-    `WeakObjectiveConfig.contrastive`). Only "loss" carries gradients.
+    `WeakObjectiveConfig.contrastive`). `class_scores` are read and updated where `reliability` is "class".
+    Only "loss" carries gradients.
     """
     batch = len(labels)
     if batch < 1 or len(ego.parts) != batch or len(exo.parts) == 0 or len(exo.parts) % batch:
@@ -108,7 +143,7 @@ def weak_losses(
     proto, pixel, reliable = zero, zero, zero
     if contrastive and config.lambda_proto > 0:
         proto, reliable = _prototypical(
-            net, ego, exo, ego_view, exo_view, labels, config, first_epoch, generator
+            net, ego, exo, ego_view, exo_view, labels, config, first_epoch, generator, class_scores
         )
     if contrastive and config.lambda_pixel > 0:
         assert ego_view.pixel is not None
@@ -122,6 +157,7 @@ def weak_losses(
             config.tau,
             config.tau0,
             config.pixel_variant,
+            config.pixel_level,
         )
     loss = cross_entropy + config.lambda_proto * proto + config.lambda_pixel * pixel
     return {
@@ -143,6 +179,7 @@ def _prototypical(
     config: WeakObjectiveConfig,
     first_epoch: bool,
     generator: torch.Generator | None,
+    class_scores: ClassScores | None,
 ) -> tuple[Tensor, Tensor]:
     if ego.saliency is None or ego_view.prototype is None or exo_view.prototype is None:
         raise ObjectiveError(
@@ -153,26 +190,33 @@ def _prototypical(
     ego_object, exo_object = object_maps(net, ego, exo, labels, config.object_maps)
     ego_cam = _of_label(ego_view.cam, labels).relu()
     exo_cam = _of_label(exo_view.cam, exo_labels).relu()
-    activation = exo_object if first_epoch else exo_cam.detach() * exo_object.relu()
-    parts: Parts = discover(
-        activation.detach().unflatten(0, (batch, views)),
-        ego.parts.detach(),
-        exo.parts.detach().unflatten(0, (batch, views)),
-        ego.saliency,
-        clusters=config.clusters,
-        gamma=config.gamma,
-        alpha=config.alpha,
-        piou=config.piou,
-        generator=generator,
-    )
-    ego_mask = torch.where(parts.reliable[:, None, None], parts.ego, ego_object)
-    exo_reliable = parts.reliable.repeat_interleave(views)[:, None, None]
-    exo_mask = torch.where(exo_reliable, parts.exo.flatten(0, 1), exo_object)
+    ego_mask, exo_mask = ego_object, exo_object
+    reliable = torch.zeros(batch, dtype=torch.bool, device=labels.device)
+    if config.prototype_level == "part":
+        activation = exo_object if first_epoch else exo_cam.detach() * exo_object.relu()
+        adapted = class_scores is not None and config.reliability == "class"
+        parts: Parts = discover(
+            activation.detach().unflatten(0, (batch, views)),
+            ego.parts.detach(),
+            exo.parts.detach().unflatten(0, (batch, views)),
+            ego.saliency,
+            clusters=config.clusters,
+            gamma=config.gamma,
+            alpha=class_scores.mean[labels] if adapted and class_scores is not None else config.alpha,
+            piou=config.piou,
+            generator=generator,
+        )
+        if adapted and class_scores is not None:
+            class_scores.update(labels, parts.score)
+        reliable = parts.reliable
+        ego_mask = torch.where(reliable[:, None, None], parts.ego, ego_object)
+        exo_reliable = reliable.repeat_interleave(views)[:, None, None]
+        exo_mask = torch.where(exo_reliable, parts.exo.flatten(0, 1), exo_object)
     loss = prototypical_loss(
         ego_view.prototype,
         exo_view.prototype,
         labels,
-        parts.reliable,
+        reliable,
         anchor_map=ego_object,
         ego_positive=ego_mask,
         exo_positive=exo_mask,
@@ -181,7 +225,7 @@ def _prototypical(
         tau=config.tau,
         tau0=config.tau0,
     )
-    return loss, parts.reliable.float().mean()
+    return loss, reliable.float().mean()
 
 
 def object_maps(

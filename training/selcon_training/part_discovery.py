@@ -38,7 +38,7 @@ def discover(
     *,
     clusters: int = 3,
     gamma: float = 0.6,
-    alpha: float = 0.6,
+    alpha: float | Tensor = 0.6,
     piou: Piou = "locate",
     generator: torch.Generator | None = None,
 ) -> Parts:
@@ -46,7 +46,8 @@ def discover(
 
     `activation` [B, E, h, w] of the true action (min-maxed here, per image), part descriptors `ego` [B, D, h,
     w] and `exo` [B, E, D, h, w], `saliency` [B, h, w] of the egocentric image. `clusters` K, thresholds γ and
-    α as in the paper. All maps are constants for the losses: no gradient flows.
+    α as in the paper (α may be one per sample, [B]). All maps are constants for the losses: no gradient
+    flows.
     """
     selected = selection(activation, gamma)
     points = exo.permute(0, 1, 3, 4, 2).flatten(1, 3)  # [B, E*h*w, D]

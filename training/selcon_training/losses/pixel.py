@@ -10,6 +10,7 @@ from torch import Tensor
 from selcon_training.maps import minmax, unit
 
 PixelVariant = Literal["paper", "official"]
+PixelLevel = Literal["part", "object"]
 _SELF = (
     -1e4
 )  # added to a pixel's similarity with itself: exp of it is 0, and unlike -inf it survives a product with 0
@@ -23,14 +24,17 @@ def pixel_loss(
     tau: float = 0.5,
     tau0: float = 0.07,
     variant: PixelVariant = "paper",
+    level: PixelLevel = "part",
 ) -> Tensor:
     """Return L_pix, a scalar; a sample with fewer than two pixels in Q⁺ adds 0.
 
     `features` F̂ [B, D, h, w]; `ego_affinity` A_ego [B, h, w] and `exo_affinity` cos(P_exo, action text) [B,
     E, h, w], both of the true action. `variant="official"`: anchors from the γ mask whatever Q⁺ is, positives
-    on the anchor's side of Q⁺.
+    on the anchor's side of Q⁺. `level="object"`: Q⁺ is never narrowed to the pixels above ρ.
     """
-    members = positive_set(ego_affinity, exo_affinity, gamma)  # Q⁺ [B, N]
+    object_level = (minmax(ego_affinity) > gamma).flatten(1)
+    part_level = positive_set(ego_affinity, exo_affinity, gamma)
+    members = part_level if level == "part" else object_level  # Q⁺ [B, N]
     x = unit(features.flatten(2), dim=1)  # [B, D, N]
     itself = torch.eye(x.shape[2], dtype=x.dtype, device=x.device) * _SELF
     similarity = torch.baddbmm(itself, x.transpose(1, 2), x, alpha=1 / tau)  # [B, N, N]
@@ -42,7 +46,7 @@ def pixel_loss(
         outer_similarity, outer_positive = _to_own_side(x, 1 - inside, tau)
         mean_similarity = torch.where(members, mean_similarity, outer_similarity)
         has_positive = torch.where(members, has_positive, outer_positive)
-        anchors = (minmax(ego_affinity) > gamma).flatten(1)
+        anchors = object_level
     anchors = anchors & has_positive
     log_share = torch.where(anchors, mean_similarity - log_total, 0.0)
     per_sample = log_share.sum(dim=1) / anchors.sum(dim=1).clamp_min(1)

@@ -26,7 +26,8 @@ class MixedTask:
         self.config = config
         self.dense = DenseTask(config, data, net)
         self.weak = WeakTask(config, data, net, ego=unmasked(config, data, net))
-        self.learnables: nn.Module | None = self.dense.learnables
+        parts = [task.learnables for task in (self.dense, self.weak) if task.learnables is not None]
+        self.learnables: nn.Module | None = nn.ModuleList(parts) if parts else None
 
     def steps(self) -> int:
         return max(self.dense.steps(), self.weak.steps())

@@ -18,7 +18,7 @@ from selcon_training.data.sampling import batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, hold_out, load_weak, weak_split
 from selcon_training.feature_store import FeatureStore
 from selcon_training.model import Features, SelconNet
-from selcon_training.objective import weak_losses
+from selcon_training.objective import ClassScores, weak_losses
 from selcon_training.tasks.base import augmentation, to_input
 
 
@@ -48,6 +48,8 @@ class WeakTask:
             ego = training_ego(config, data)
         self.split = weak_split(data, config.data.weak_split, net.actions, ego)
         self.augmentation = augmentation(config)
+        if config.weak.reliability == "class":
+            self.learnables = ClassScores(len(net.actions), config.weak.alpha)
         self._groups = {
             "none": None,
             "action": [[folder[0]] for folder in self.split.exo_folder],
@@ -83,6 +85,7 @@ class WeakTask:
             first_epoch=epoch == 0,
             generator=torch.Generator(device=device).manual_seed(seed),
             contrastive=contrastive,
+            class_scores=self.learnables if isinstance(self.learnables, ClassScores) else None,
         )
 
     def _features(self, images: U8 | Features, saliency: bool) -> Features:
