@@ -22,6 +22,7 @@ COMMANDS = {
     "export": Entry("export", "Turn a training checkpoint into a model bundle."),
     "train": Entry("train", "Train the network from a config file."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
+    "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
     "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
     "play": Entry("play", "Publish a recording as camera topics."),

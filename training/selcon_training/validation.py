@@ -27,6 +27,7 @@ from selcon_training.model import SelconNet
 from selcon_training.tasks.base import to_input
 
 T = TypeVar("T")
+Calibration = Literal["continuous", "binarized", "none"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Validator(Protocol):
 class Inference:
     """How maps are made from the network's outputs, as the bundle will say."""
 
-    calibration: Literal["continuous", "binarized", "none"]
+    calibration: Calibration
     gamma: float
     batch_size: int
 
@@ -74,19 +75,28 @@ class MapValidator:
         self._pictures: U8 | None = None
 
     def run(self, net: SelconNet) -> dict[str, float]:
-        rows = []
+        return self.figures(net, (self.inference.calibration,))[self.inference.calibration]
+
+    def figures(
+        self, net: SelconNet, calibrations: Sequence[Calibration]
+    ) -> dict[Calibration, dict[str, float]]:
+        """Measure heatmaps made with each of these calibrations from one pass of the network."""
+        rows: dict[Calibration, list[tuple[float, ...]]] = {calibration: [] for calibration in calibrations}
         for item, cam, affinity in self._predictions(net):
             for action, paths in item.truths.items():
                 truth = read_truth(paths)
                 if not truth.any():
                     continue
-                refined = refine(
-                    cam[action], affinity[action], self.inference.calibration, self.inference.gamma
-                )
-                part = part_of(truth, self._mask(paths))
-                heatmap = upsample(refined, *part.shape)
-                scores = score(refined, heatmap, prepare_truth(truth), part)
-                rows.append((action, scores.kld, scores.sim, scores.nss, float(scores.right)))
+                part, prepared = part_of(truth, self._mask(paths)), prepare_truth(truth)
+                for calibration in calibrations:
+                    refined = refine(cam[action], affinity[action], calibration, self.inference.gamma)
+                    scores = score(refined, upsample(refined, *part.shape), prepared, part)
+                    rows[calibration].append(
+                        (action, scores.kld, scores.sim, scores.nss, float(scores.right))
+                    )
+        return {calibration: self._means(found) for calibration, found in rows.items()}
+
+    def _means(self, rows: Sequence[tuple[float, ...]]) -> dict[str, float]:
         if not rows:
             return {}
         table = np.asarray(rows)

@@ -30,7 +30,7 @@ def right_part_bars(tables: Mapping[str, Any], group: str) -> str:
     axes.barh(names, 100 * rates, xerr=errors, color=BLUE, height=0.7, ecolor=GREY)
     axes.axvline(100 * tables["overall"]["right_part"], color=CRIMSON, linewidth=1)
     axes.set(xlim=(0, 100), xlabel="peak on the right part, % (queries)")
-    return _svg(figure)
+    return figure_svg(figure)
 
 
 def kld_histogram(result: Evaluation) -> str:
@@ -38,7 +38,7 @@ def kld_histogram(result: Evaluation) -> str:
     figure, axes = plt.subplots(figsize=(5.6, 2.4))
     axes.hist([min(row.kld, 6.0) for row in result.rows], bins=40, range=(0, 6), color=BLUE)
     axes.set(xlabel="KLD (above 6 counted at 6)", ylabel="queries")
-    return _svg(figure)
+    return figure_svg(figure)
 
 
 def distance_curve(result: Evaluation) -> str | None:
@@ -57,7 +57,7 @@ def distance_curve(result: Evaluation) -> str | None:
         xlabel="distance to the part, mm",
         ylabel="grasp points, %",
     )
-    return _svg(figure)
+    return figure_svg(figure)
 
 
 def confidence_histogram(result: Evaluation) -> str | None:
@@ -71,10 +71,11 @@ def confidence_histogram(result: Evaluation) -> str | None:
     axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="confidence", ylabel="density")
     axes.legend(frameon=False)
-    return _svg(figure)
+    return figure_svg(figure)
 
 
-def _svg(figure: Figure) -> str:
+def figure_svg(figure: Figure) -> str:
+    """A figure as inline SVG; the same figure gives the same text."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)

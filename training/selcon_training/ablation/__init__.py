@@ -1,0 +1,1 @@
+"""Studies: one configuration trained with changes, each with several seeds, and compared."""

@@ -1,0 +1,63 @@
+"""A study's results on disk: results.json, table.md and report.html."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from selcon_training.ablation.studies import Study
+from selcon_training.ablation.table import METRICS, cell, collect, markdown
+from selcon_training.report.plots import BLUE, CRIMSON, figure_svg
+
+
+def write(study: Study, out: Path, seeds: int) -> dict[str, Any]:
+    """Write what is finished of a study into the folder ``out/<study>_report``; returns the results."""
+    results = collect(study, out, seeds)
+    folder = out / f"{study.name}_report"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    tables = [f"{split}:\n\n{markdown(study, results, split)}" for split in results["splits"]]
+    (folder / "table.md").write_text("\n".join(tables), encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+    )
+    environment.filters["cell"] = lambda values, metric: cell(metric, values)
+    page = environment.get_template("report.html").render(
+        study=study,
+        results=results,
+        metrics=METRICS,
+        graphs={
+            split: {metric: Markup(_dots(study, results["splits"][split], metric)) for metric in METRICS}
+            for split in results["splits"]
+        },
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    return results
+
+
+def _dots(study: Study, rows: dict[str, Any], metric: str) -> str:
+    """Every seed a dot, the mean of a row a line; the first row's mean goes through the picture."""
+    calibration = study.calibrations[-1]
+    shown = [row for row in study.rows if calibration in rows.get(row.name, {})]
+    figure = Figure(figsize=(5.6, 0.7 + 0.32 * len(shown)))
+    axes = figure.subplots()
+    factor = 100.0 if metric == "right_part" else 1.0
+    for place, row in enumerate(shown):
+        values = [factor * value for value in rows[row.name][calibration][metric]]
+        mean = sum(values) / len(values)
+        if place == 0:
+            axes.axvline(mean, color=CRIMSON, linewidth=1, linestyle=":")
+        axes.plot([mean, mean], [place - 0.3, place + 0.3], color=BLUE, linewidth=2)
+        axes.plot(values, [place] * len(values), "o", color=BLUE, alpha=0.5, markersize=5)
+    axes.set_yticks(range(len(shown)), [row.label for row in shown])
+    axes.invert_yaxis()
+    unit = ", %" if metric == "right_part" else ""
+    axes.set_xlabel(f"{METRICS[metric]}{unit} (calibration: {calibration})")
+    return figure_svg(figure)

@@ -1,0 +1,71 @@
+"""The table of a study: means and spread over seeds, as numbers and as Markdown."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from selcon_training.ablation.run import FIGURES, SPLITS, run_folder
+from selcon_training.ablation.studies import Study
+
+METRICS = {"kld": "KLD ↓", "sim": "SIM ↑", "nss": "NSS ↑", "right_part": "right part ↑"}
+
+
+def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
+    """What is finished: ``splits[split][row][calibration][metric]`` is the list of the seeds' values."""
+    splits: dict[str, Any] = {}
+    missing = []
+    for row in study.rows:
+        for seed in range(seeds):
+            path = run_folder(out, row, seed) / FIGURES
+            if not path.is_file():
+                missing.append(f"{row.name}, seed {seed}")
+                continue
+            for split, by_calibration in json.loads(path.read_text(encoding="utf-8")).items():
+                for calibration in study.calibrations:
+                    cell = splits.setdefault(split, {}).setdefault(row.name, {}).setdefault(calibration, {})
+                    for metric in METRICS:
+                        cell.setdefault(metric, []).append(by_calibration[calibration][metric])
+    return {
+        "study": study.name,
+        "title": study.title,
+        "rows": {row.name: {"label": row.label, "set": row.set} for row in study.rows},
+        "splits": {split: splits[split] for split in SPLITS if split in splits},
+        "missing": missing,
+    }
+
+
+def spread(values: Sequence[float], factor: float = 1.0, digits: int = 3) -> str:
+    """Mean ± sample standard deviation, or the value alone where there is one."""
+    scaled = [factor * value for value in values]
+    mean = f"{statistics.mean(scaled):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(scaled):.{digits}f}" if len(scaled) > 1 else mean
+
+
+def cell(metric: str, values: Sequence[float]) -> str:
+    """A table's entry for a metric."""
+    return spread(values, 100.0, 1) + " %" if metric == "right_part" else spread(values)
+
+
+def markdown(study: Study, results: dict[str, Any], split: str) -> str:
+    """The Markdown table of one split."""
+    published = any(row.published for row in study.rows)
+    head = ["", "calibration", "seeds", *METRICS.values()]
+    if published:
+        head.append(f"{study.published}: KLD / SIM / NSS")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in study.rows:
+        by_calibration = results["splits"][split].get(row.name)
+        if by_calibration is None:
+            continue
+        for calibration, figures in by_calibration.items():
+            entries = [row.label, calibration, str(len(figures["kld"]))]
+            entries += [cell(metric, figures[metric]) for metric in METRICS]
+            if published:
+                paper = row.published.get(calibration)
+                entries.append(" / ".join(f"{value:.3f}" for value in paper) if paper else "")
+            lines.append("| " + " | ".join(entries) + " |")
+    return "\n".join(lines) + "\n"
