@@ -23,6 +23,7 @@ COMMANDS = {
     "train": Entry("train", "Train the network from a config file."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
+    "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
     "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
     "play": Entry("play", "Publish a recording as camera topics."),

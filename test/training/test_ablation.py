@@ -76,8 +76,9 @@ def test_a_study_is_trained_measured_and_resumed(study):
 def test_a_run_that_another_process_works_on_is_left_to_it(study):
     lock = study / "out/bare/seed0/lock"
     lock.parent.mkdir(parents=True)
-    code = f"import fcntl, time; f = open({str(lock)!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True)"
-    other = subprocess.Popen([sys.executable, "-c", code + "; time.sleep(600)"], stdout=subprocess.PIPE)
+    code = f"import fcntl, time; f = open({str(lock)!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
+    code += "print(flush=True); time.sleep(600)"
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
         other.stdout.readline()
         with _claim(lock) as mine:

@@ -181,10 +181,7 @@ def _prototypical(
     generator: torch.Generator | None,
     class_scores: ClassScores | None,
 ) -> tuple[Tensor, Tensor]:
-    if ego.saliency is None or ego_view.prototype is None or exo_view.prototype is None:
-        raise ObjectiveError(
-            "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
-        )
+    assert ego_view.prototype is not None and exo_view.prototype is not None
     batch, views = len(labels), len(exo.parts) // len(labels)
     exo_labels = labels.repeat_interleave(views)
     ego_object, exo_object = object_maps(net, ego, exo, labels, config.object_maps)
@@ -193,21 +190,19 @@ def _prototypical(
     ego_mask, exo_mask = ego_object, exo_object
     reliable = torch.zeros(batch, dtype=torch.bool, device=labels.device)
     if config.prototype_level == "part":
-        activation = exo_object if first_epoch else exo_cam.detach() * exo_object.relu()
-        adapted = class_scores is not None and config.reliability == "class"
-        parts: Parts = discover(
-            activation.detach().unflatten(0, (batch, views)),
-            ego.parts.detach(),
-            exo.parts.detach().unflatten(0, (batch, views)),
-            ego.saliency,
-            clusters=config.clusters,
-            gamma=config.gamma,
-            alpha=class_scores.mean[labels] if adapted and class_scores is not None else config.alpha,
-            piou=config.piou,
+        thresholds = class_scores if config.reliability == "class" else None
+        parts = find_parts(
+            ego,
+            exo,
+            exo_cam.detach(),
+            exo_object,
+            config,
+            first_epoch,
+            alpha=config.alpha if thresholds is None else thresholds.mean[labels],
             generator=generator,
         )
-        if adapted and class_scores is not None:
-            class_scores.update(labels, parts.score)
+        if thresholds is not None:
+            thresholds.update(labels, parts.score)
         reliable = parts.reliable
         ego_mask = torch.where(reliable[:, None, None], parts.ego, ego_object)
         exo_reliable = reliable.repeat_interleave(views)[:, None, None]
@@ -226,6 +221,38 @@ def _prototypical(
         tau0=config.tau0,
     )
     return loss, reliable.float().mean()
+
+
+def find_parts(
+    ego: Features,
+    exo: Features,
+    exo_cam: Tensor,
+    exo_object: Tensor,
+    config: WeakObjectiveConfig,
+    first_epoch: bool,
+    alpha: float | Tensor,
+    generator: torch.Generator | None,
+) -> Parts:
+    """Return the part maps of B samples (METHOD §4): `ego` with saliency, `exo` their B*E exocentric images,
+    and of these the rectified CAM and the object maps [B*E, h, w] of the true actions.
+    """
+    batch = len(ego.parts)
+    activation = exo_object if first_epoch else exo_cam * exo_object.relu()
+    if ego.saliency is None:
+        raise ObjectiveError(
+            "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
+        )
+    return discover(
+        activation.detach().unflatten(0, (batch, -1)),
+        ego.parts.detach(),
+        exo.parts.detach().unflatten(0, (batch, -1)),
+        ego.saliency,
+        clusters=config.clusters,
+        gamma=config.gamma,
+        alpha=alpha,
+        piou=config.piou,
+        generator=generator,
+    )
 
 
 def object_maps(

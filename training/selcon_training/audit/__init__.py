@@ -1,0 +1,1 @@
+"""How part discovery behaves on a trained run: questions that the paper leaves open."""
