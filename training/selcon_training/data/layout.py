@@ -10,6 +10,7 @@ beside GT.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,8 @@ class DataSet:
     actions: tuple[str, ...] | None = None
     exhaustive_truth: bool = False
     synthetic: bool = False
+    skip: frozenset[str] = frozenset()
+    """Files to leave out, as paths from ``root`` with forward slashes."""
     _listed: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
 
     def has(self, split: str, view: str = "egocentric") -> bool:
@@ -134,10 +137,15 @@ class DataSet:
         return (self.base / split / view).is_dir()
 
     def items(self, split: str, view: str = "egocentric") -> list[Item]:
-        """All images of a split, sorted by action, object and stem. Raises DataError if there are none."""
+        """All images of a split but those to skip, sorted bytewise by action, object and file name.
+
+        An image is skipped when it or its truth map is named in ``skip``; with exhaustive truth so is every
+        copy of that picture, since a missing map would mean that the action does not occur. Raises DataError
+        if there are none.
+        """
         key = (split, view)
         if key not in self._listed:
-            self._listed[key] = _list_items(self.base / split / view)
+            self._listed[key] = self._unskipped(split, view)
         return self._listed[key]
 
     def extra(self, split: str, kind: str, item: Item, suffix: str = ".png") -> Path | None:
@@ -145,6 +153,33 @@ class DataSet:
         exists."""
         path = self.base / split / kind / item.action / item.object / (item.stem + suffix)
         return path if path.is_file() else None
+
+    def relative(self, path: Path) -> str:
+        """A file's path from ``root`` with forward slashes: its name in skip lists, reports and
+        fingerprints."""
+        return path.relative_to(self.root).as_posix()
+
+    def _unskipped(self, split: str, view: str) -> list[Item]:
+        folder = self.base / split / view
+        items = list_items(folder)
+        if not self.skip:
+            return items
+
+        def named(item: Item) -> bool:
+            truth = self.base / split / "GT" / item.action / item.object / f"{item.stem}.png"
+            return self.relative(item.path) in self.skip or (
+                view == "egocentric" and self.relative(truth) in self.skip
+            )
+
+        left_out = {(item.name, item.stem) for item in items if named(item)}
+        names, stems = {name for name, _ in left_out}, {stem for _, stem in left_out}
+        if self.exhaustive_truth:
+            kept = [item for item in items if item.stem not in stems]
+        else:
+            kept = [item for item in items if item.name not in names]
+        if not kept:
+            raise DataError(f"folder {folder}: every image is on the skip list")
+        return kept
 
     def class_list(self, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
         """The actions in label order: named list, given list, else dataset.json's, else the training
@@ -221,19 +256,34 @@ def by_folder(items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
     return folders
 
 
-def _list_items(folder: Path) -> list[Item]:
+def list_items(folder: Path) -> list[Item]:
+    """The images in ``folder/<action>/<object>/``, sorted bytewise by action, object and file name.
+
+    The order does not depend on the file system or the locale: a seed means the same on every machine.
+    Names that begin with a dot (``.DS_Store``, ``._x.jpg``) are no images. Raises DataError if there are
+    none.
+    """
     if not folder.is_dir():
         raise DataError(f"folder {folder} is missing: expected <action>/<object>/<image>.jpg in it")
-    items = []
-    for action in sorted(p for p in folder.iterdir() if p.is_dir()):
-        for thing in sorted(p for p in action.iterdir() if p.is_dir()):
-            files = sorted(p for p in thing.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-            items += [Item(action.name, thing.name, file.stem, file) for file in files]
+    items = [
+        Item(action.name, thing.name, file.stem, file)
+        for action in _entries(folder)
+        if action.is_dir()
+        for thing in _entries(action)
+        if thing.is_dir()
+        for file in _entries(thing)
+        if file.suffix.lower() in IMAGE_SUFFIXES
+    ]
     if not items:
         raise DataError(
             f"folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) as <action>/<object>/<image>"
         )
     return items
+
+
+def _entries(folder: Path) -> list[Path]:
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(visible, key=lambda path: os.fsencode(path.name))
 
 
 def _describe(root: Path) -> dict[str, Any]:
