@@ -27,6 +27,7 @@ TRAIN = [
     "pyyaml>=6,<7",
     "jinja2>=3.1,<4",
     "matplotlib>=3.8,<4",
+    "pillow>=10,<15",
     "tensorboard>=2.16,<3",
     "safetensors>=0.4.5,<1",
     "onnx>=1.16,<2",
@@ -39,6 +40,7 @@ TEST = [
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "onnx>=1.16,<2",
+    "pillow>=10,<15",
     "colcon-common-extensions>=0.3,<1",
     # colcon calls setup.py commands that setuptools 80 dropped.
     "setuptools>=70.1,<80",

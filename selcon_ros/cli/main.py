@@ -34,7 +34,7 @@ COMMANDS = {
 EXTRAS = {
     "train": (
         "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
-        "onnxscript", "jinja2", "matplotlib",
+        "onnxscript", "jinja2", "matplotlib", "PIL",
     ),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),

@@ -27,12 +27,18 @@ def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path, channels: int)
     assert (read_image(tmp_path / "x.png") == 99).all() and read_image(tmp_path / "x.png").shape == (4, 6, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", CUT_SHORT])
-def test_damaged_pictures(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "x.png is empty"), (b"no image", "x.png is not an image"), (CUT_SHORT, "x.png is cut short"),
+        (b"\xff\xd8 no jpeg", "x.png is not an image"),
+    ],
+)
+def test_damaged_pictures(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(ImageError, match="x.png is not an image"):
+    with pytest.raises(ImageError, match=message):
         read_image(tmp_path / "x.png")
-    with pytest.raises(DepthError, match="x.png is not an image"):
+    with pytest.raises(DepthError, match=message):
         read_depth(tmp_path / "x.png", 0.001)
 
 

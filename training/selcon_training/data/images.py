@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.files import decode, read_bytes
 from selcon_training.data.layout import DataError
 
 U8 = NDArray[np.uint8]
@@ -16,22 +17,15 @@ F32 = NDArray[np.float32]
 
 def read_grey(path: Path) -> U8:
     """Read a grey image (truth map or mask) as H x W uint8. Raises DataError."""
-    return _read(path, cv2.IMREAD_GRAYSCALE)
+    return decode(read_bytes(path, DataError), path, cv2.IMREAD_GRAYSCALE, DataError)  # type: ignore[return-value]
 
 
 def read_labels(path: Path) -> U8:
     """Read a label map as H x W uint8 ids, without any conversion. Raises DataError for anything but 8-bit
     grey."""
-    labels = _read(path, cv2.IMREAD_UNCHANGED)
+    labels = decode(read_bytes(path, DataError), path, cv2.IMREAD_UNCHANGED, DataError)
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise DataError(
             f"label map {path} is {labels.dtype} {labels.shape}: it must be an 8-bit single-channel image"
         )
-    return labels
-
-
-def _read(path: Path, flags: int) -> U8:
-    image = cv2.imread(str(path), flags) if path.is_file() else None
-    if image is None:
-        raise DataError(f"cannot read {path}: missing, not an image, or truncated; remove or replace it")
-    return image  # type: ignore[return-value]
+    return labels  # type: ignore[return-value]
