@@ -22,7 +22,7 @@ def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]
     """Time one image: "torch" (fp32) and "onnxruntime" for all actions, and "one" action of the latter."""
     import torch
 
-    from selcon_training.data.layout import CLASS_LISTS
+    from selcon_training.data.known import CLASS_LISTS
     from selcon_training.encoders import load_clip, load_dino
     from selcon_training.export import export_bundle
     from selcon_training.model import SelconNet

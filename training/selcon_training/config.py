@@ -48,7 +48,11 @@ class DataConfig(Section):
     root: Path
     divide: Literal["Seen", "Unseen"] | None = None
     actions: str | list[str] | None = None
-    """seen, unseen, hico_iif, a list, or null: dataset.json's list, else the training folders' names."""
+    """In label order: seen, unseen, hico_iif, a text file (an action a line), a list, or null: dataset.json's
+    list, else the training folders' names."""
+    skip: Path | None = None
+    """Text file of images and truth maps to leave out, one a line, named from root: selcon data check --out
+    writes one."""
     weak_split: str = "trainset"
     """Where exocentric and egocentric images with action labels lie."""
     dense_splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]

@@ -3,6 +3,10 @@
 from selcon_ros.core.errors import SelconError
 
 
+class DataError(SelconError):
+    """Something is wrong with a data set: the message names the file or folder and what to do."""
+
+
 class EncoderError(SelconError):
     """An encoder cannot be built, loaded or used as asked."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from selcon_ros.core.bundle import Manifest
 from selcon_ros.core.manifest import Calibration
-from selcon_training.data.layout import CLASS_LISTS
+from selcon_training.data.known import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
 from selcon_training.encoders.loading import bare_clip, mismatches, read_state_dict
 from selcon_training.errors import CheckpointError, EncoderError

@@ -59,7 +59,7 @@ class Trainer:
         cv2.setNumThreads(1)  # the data threads are the parallelism
         torch.manual_seed(config.seed)
         self.device = training_device(config.device)
-        self.data = open_dataset(config.data.root, config.data.divide)
+        self.data = open_dataset(config.data.root, config.data.divide, config.data.skip)
         run_state.record_config(config, resume=found)
         self.metrics: dict[str, float] = {}
         if found:

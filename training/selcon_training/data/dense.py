@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import read_image
-from selcon_training.data.images import F32, U8, read_grey
-from selcon_training.data.layout import DataError, DataSet
+from selcon_training.data.glance import look_over
+from selcon_training.data.images import F32, U8, read_grey, read_picture
+from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import (
     WHOLE,
@@ -22,9 +22,11 @@ from selcon_training.data.transforms import (
     Size,
     apply_crop,
     apply_crop_to_truth,
+    decode_size,
     draw_crop,
     resize,
 )
+from selcon_training.errors import DataError
 
 TRUTH_STRIDE = 4
 """Cached truth maps are kept at a quarter of the picture's cached size: still several samples per patch."""
@@ -64,7 +66,8 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
 
     With exhaustive truth (dataset.json) files of one stem are one picture, and an action without a map does
     not occur in it; otherwise every file is an item of its own and only its own action is known. Raises
-    DataError if a split has no truth map at all, or holds an action that is not in the class list.
+    DataError if a split has no truth map at all or a broken one, holds an action that is not in the class
+    list, or two images that one truth map would belong to.
     """
     label = {action: index for index, action in enumerate(actions)}
     pictures: dict[str, Path] = {}
@@ -78,6 +81,8 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
         if truth is None and not data.exhaustive_truth:
             continue
         key = item.stem if data.exhaustive_truth else item.name
+        if not data.exhaustive_truth and key in pictures:
+            raise DataError(f"{item.path} and {pictures[key].name} have one truth map, {truth}: remove one")
         pictures.setdefault(key, item.path)
         maps = truths.setdefault(key, {})
         if truth is not None:
@@ -91,6 +96,7 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
         raise DataError(
             f"{where / 'GT'} has no truth map for any image: dense training and validation need some"
         )
+    look_over([path for maps in truths.values() for paths in maps.values() for path in paths], data.root)
     return [
         DenseItem(
             name=key,
@@ -136,7 +142,7 @@ class DenseImages:
         small = (max(self.grid[0], size[0] // TRUTH_STRIDE), max(self.grid[1], size[1] // TRUTH_STRIDE))
         for index in progress(range(len(self.items))):
             item = self.items[index]
-            pictures[index] = resize(read_image(item.path), size)
+            pictures[index] = resize(read_picture(item.path, decode_size(size)), size)
             truths.append({action: resize(read_truth(paths), small) for action, paths in item.truths.items()})
         self._pictures, self._truths = pictures, truths
 
@@ -187,7 +193,7 @@ class DenseImages:
             limit = (self.size[0] // TRUTH_STRIDE, self.size[1] // TRUTH_STRIDE)
             large = values.shape[0] > limit[0] and values.shape[1] > limit[1]
             maps[action] = resize(values, limit) if large else values
-        return read_image(item.path), maps
+        return read_picture(item.path, decode_size(self.size, self.augmentation.zoom[1])), maps
 
 
 def read_truth(paths: Sequence[Path]) -> U8:

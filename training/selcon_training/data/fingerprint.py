@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from selcon_training.data.layout import DataError, DataSet, list_items
+from selcon_training.data.layout import DataSet, list_items
+from selcon_training.errors import DataError
 
 TRUTH_KINDS = ("GT", "mask")
 """What training and validation read beside the images."""
@@ -23,7 +24,7 @@ def fingerprint(data: DataSet, splits: Sequence[str]) -> str:
     for split in sorted(set(splits)):
         for view in ("egocentric", "exocentric"):
             if data.has(split, view):
-                files += [item.path for item in data.items(split, view)]
+                files += [item.path for item in data.listed(split, view)]
         for kind in TRUTH_KINDS:
             if data.has(split, kind):
                 files += [item.path for item in list_items(data.base / split / kind)]

@@ -1,4 +1,5 @@
-"""Reading truth maps, masks and label maps; pictures, depth and cameras are read by selcon_ros.core.files."""
+"""Reading pictures for training, truth maps, masks and label maps; decoding itself is selcon_ros.core.files'.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +9,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import decode, read_bytes
-from selcon_training.data.layout import DataError
+from selcon_ros.core.errors import ImageError
+from selcon_ros.core.files import decode, read_bytes, read_image
+from selcon_training.errors import DataError
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
+def read_picture(path: Path, at_least: tuple[int, int] | None = None) -> U8:
+    """Read a picture as `selcon_ros.core.files.read_image` does. Raises DataError."""
+    try:
+        return read_image(path, at_least)
+    except ImageError as error:
+        raise _hinting(error) from None
+
+
 def read_grey(path: Path) -> U8:
     """Read a grey image (truth map or mask) as H x W uint8. Raises DataError."""
-    return decode(read_bytes(path, DataError), path, cv2.IMREAD_GRAYSCALE, DataError)  # type: ignore[return-value]
+    return _read(path, cv2.IMREAD_GRAYSCALE)
 
 
 def read_labels(path: Path) -> U8:
     """Read a label map as H x W uint8 ids, without any conversion. Raises DataError for anything but 8-bit
     grey."""
-    labels = decode(read_bytes(path, DataError), path, cv2.IMREAD_UNCHANGED, DataError)
+    labels = _read(path, cv2.IMREAD_UNCHANGED)
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise DataError(
             f"label map {path} is {labels.dtype} {labels.shape}: it must be an 8-bit single-channel image"
         )
-    return labels  # type: ignore[return-value]
+    return labels
+
+
+def _read(path: Path, flags: int) -> U8:
+    try:
+        return decode(read_bytes(path, ImageError), path, flags, ImageError)  # type: ignore[return-value]
+    except ImageError as error:
+        raise _hinting(error) from None
+
+
+def _hinting(error: ImageError) -> DataError:
+    return DataError(f"{error}. All such files of a data set are found by: selcon data check ROOT")

@@ -16,90 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.errors import SelconError
+from selcon_training.data.glance import look_over
+from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.text_lists import checked_actions, read_actions, read_skip
+from selcon_training.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 DIVIDES = ("Seen", "Unseen")
-
-CLASS_LISTS: dict[str, tuple[str, ...]] = {
-    "seen": tuple(
-        [
-            "beat",
-            "boxing",
-            "brush_with",
-            "carry",
-            "catch",
-            "cut",
-            "cut_with",
-            "drag",
-            "drink_with",
-            "eat",
-            "hit",
-            "hold",
-            "jump",
-            "kick",
-            "lie_on",
-            "lift",
-            "look_out",
-            "open",
-            "pack",
-            "peel",
-            "pick_up",
-            "pour",
-            "push",
-            "ride",
-            "sip",
-            "sit_on",
-            "stick",
-            "stir",
-            "swing",
-            "take_photo",
-            "talk_on",
-            "text_on",
-            "throw",
-            "type_on",
-            "wash",
-            "write",
-        ]
-    ),
-    "unseen": tuple(
-        [
-            "carry",
-            "catch",
-            "cut",
-            "cut_with",
-            "drink_with",
-            "eat",
-            "hit",
-            "hold",
-            "jump",
-            "kick",
-            "lie_on",
-            "open",
-            "peel",
-            "pick_up",
-            "pour",
-            "push",
-            "ride",
-            "sip",
-            "sit_on",
-            "stick",
-            "swing",
-            "take_photo",
-            "throw",
-            "type_on",
-            "wash",
-        ]
-    ),
-    "hico_iif": tuple(
-        ["cut_with", "drink_with", "hold", "open", "pour", "sip", "stick", "stir", "swing", "type_on"]
-    ),
-}
-"""Label order of the published data sets (their folder names, sorted)."""
-
-
-class DataError(SelconError):
-    """Something is wrong with a data set: the message names the file or folder and what to do."""
 
 
 @dataclass(frozen=True)
@@ -130,36 +53,28 @@ class DataSet:
     synthetic: bool = False
     skip: frozenset[str] = frozenset()
     """Files to leave out, as paths from ``root`` with forward slashes."""
-    _listed: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
+    _sound: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
 
     def has(self, split: str, view: str = "egocentric") -> bool:
         """Whether the split has this view's folder."""
         return (self.base / split / view).is_dir()
 
     def items(self, split: str, view: str = "egocentric") -> list[Item]:
+        """`listed`, and none of them is broken at a glance (see `look_over`). Raises DataError."""
+        key = (split, view)
+        if key not in self._sound:
+            items = self.listed(split, view)
+            look_over([item.path for item in items], self.root)
+            self._sound[key] = items
+        return self._sound[key]
+
+    def listed(self, split: str, view: str = "egocentric") -> list[Item]:
         """All images of a split but those to skip, sorted bytewise by action, object and file name.
 
         An image is skipped when it or its truth map is named in ``skip``; with exhaustive truth so is every
         copy of that picture, since a missing map would mean that the action does not occur. Raises DataError
         if there are none.
         """
-        key = (split, view)
-        if key not in self._listed:
-            self._listed[key] = self._unskipped(split, view)
-        return self._listed[key]
-
-    def extra(self, split: str, kind: str, item: Item, suffix: str = ".png") -> Path | None:
-        """The file of this kind (GT, mask, depth, camera, objectmask, ...) that belongs to an image, if it
-        exists."""
-        path = self.base / split / kind / item.action / item.object / (item.stem + suffix)
-        return path if path.is_file() else None
-
-    def relative(self, path: Path) -> str:
-        """A file's path from ``root`` with forward slashes: its name in skip lists, reports and
-        fingerprints."""
-        return path.relative_to(self.root).as_posix()
-
-    def _unskipped(self, split: str, view: str) -> list[Item]:
         folder = self.base / split / view
         items = list_items(folder)
         if not self.skip:
@@ -181,30 +96,37 @@ class DataSet:
             raise DataError(f"folder {folder}: every image is on the skip list")
         return kept
 
-    def class_list(self, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
-        """The actions in label order: named list, given list, else dataset.json's, else the training
-        folders'.
+    def extra(self, split: str, kind: str, item: Item, suffix: str = ".png") -> Path | None:
+        """The file of this kind (GT, mask, depth, camera, objectmask, ...) that belongs to an image, if it
+        exists."""
+        path = self.base / split / kind / item.action / item.object / (item.stem + suffix)
+        return path if path.is_file() else None
 
-        Raises DataError for a name that is no known list.
+    def relative(self, path: Path) -> str:
+        """A file's path from ``root`` with forward slashes: its name in skip lists, reports and
+        fingerprints."""
+        return path.relative_to(self.root).as_posix()
+
+    def class_list(self, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The actions in label order: those wanted, else dataset.json's, else the training folders'.
+
+        ``wanted`` is a published list's name, a text file (see `read_actions`) or the actions themselves.
+        Raises DataError for a name that is neither, an empty list and an action that comes twice.
         """
         if isinstance(wanted, str):
-            if wanted not in CLASS_LISTS:
-                known = ", ".join(sorted(CLASS_LISTS))
-                raise DataError(
-                    f"actions {wanted!r}: no such class list; use one of {known}, or a list of actions"
-                )
-            return CLASS_LISTS[wanted]
-        if wanted:
-            return tuple(wanted)
+            return CLASS_LISTS[wanted] if wanted in CLASS_LISTS else read_actions(Path(wanted))
+        if wanted is not None:
+            return checked_actions(wanted, "actions")
         if self.actions:
             return self.actions
-        return tuple(sorted({item.action for item in self.items("trainset")}))
+        return tuple(sorted({item.action for item in self.listed("trainset")}, key=os.fsencode))
 
 
-def open_dataset(root: Path | str, divide: str | None = None) -> DataSet:
+def open_dataset(root: Path | str, divide: str | None = None, skip: Path | None = None) -> DataSet:
     """Find the splits under ``root``; ``divide`` is Seen, Unseen or, for sets without that level, None.
 
-    With None a root that has the level is an error naming the choices. Raises DataError.
+    With None a root that has the level is an error naming the choices. ``skip`` is a text file that names
+    files to leave out (see `read_skip`). Raises DataError.
     """
     root = Path(root)
     if not root.is_dir():
@@ -229,6 +151,7 @@ def open_dataset(root: Path | str, divide: str | None = None) -> DataSet:
         actions=tuple(described["actions"]) if "actions" in described else None,
         exhaustive_truth=described.get("exhaustive_truth") is True,
         synthetic=described.get("synthetic") is True,
+        skip=frozenset() if skip is None else read_skip(skip, root),
     )
 
 
@@ -297,10 +220,10 @@ def _describe(root: Path) -> dict[str, Any]:
     if not isinstance(described, dict):
         raise DataError(f"{path}: expected a JSON object, found {type(described).__name__}")
     actions = described.get("actions")
-    if actions is not None and not (
-        isinstance(actions, list) and actions and all(isinstance(a, str) and a for a in actions)
-    ):
-        raise DataError(f"{path}: actions must be a list of names, found {actions!r}")
     if actions is None:
         described.pop("actions", None)
+    elif isinstance(actions, list) and all(isinstance(action, str) for action in actions):
+        checked_actions(actions, f"{path}: actions")
+    else:
+        raise DataError(f"{path}: actions must be a list of names, found {actions!r}")
     return described

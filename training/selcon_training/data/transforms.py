@@ -5,6 +5,7 @@ A crop is drawn once per image and applied to the picture and to its truth maps 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,6 +114,15 @@ def resize(image: NDArray[np.uint8], size: Size) -> U8:
     down, right = image.shape[0] / size[0], image.shape[1] / size[1]
     method = cv2.INTER_AREA if max(down, right) > 2 and min(down, right) >= 1 else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(image), (size[1], size[0]), interpolation=method)  # type: ignore[return-value]
+
+
+def decode_size(size: Size, zoom: float = 1.0) -> Size:
+    """The least (h, w) at which a picture may be decoded for `resize` to ``zoom`` times ``size``.
+
+    Twice what is needed, so that `resize` averages as it does from the full picture: what comes out differs
+    from that by less than JPEG compression does.
+    """
+    return math.ceil(2 * size[0] * zoom), math.ceil(2 * size[1] * zoom)
 
 
 @dataclass(frozen=True)

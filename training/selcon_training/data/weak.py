@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import read_image
 from selcon_training.data.dense import Augmentation
-from selcon_training.data.images import U8
-from selcon_training.data.layout import DataError, DataSet, Item, by_folder, check_actions
+from selcon_training.data.images import U8, read_picture
+from selcon_training.data.layout import DataSet, Item, by_folder, check_actions
 from selcon_training.data.sampling import generator
-from selcon_training.data.transforms import Size, apply_crop, draw_crop
+from selcon_training.data.transforms import Size, apply_crop, decode_size, draw_crop
+from selcon_training.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,14 @@ def load_weak(
     start: int,
 ) -> U8:
     """Decode and augment images: N x h x w x 3 uint8. ``stream`` keeps ego and exo draws of one step apart.
+
+    Raises DataError for an image that cannot be read.
     """
+    least = decode_size(size, augmentation.zoom[1])
     images = np.empty((len(items), *size, 3), np.uint8)
     for row, item in enumerate(items):
         rng = generator(seed, 4, stream, epoch, start + row)
-        picture = read_image(item.path)
+        picture = read_picture(item.path, least)
         shape = (picture.shape[0], picture.shape[1])
         crop = draw_crop(shape, size, augmentation.zoom, augmentation.fit, augmentation.flip, rng)
         images[row] = augmentation.jitter(apply_crop(picture, crop, size), rng)

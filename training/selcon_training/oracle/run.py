@@ -30,7 +30,7 @@ def run_oracle(config: TrainConfig, options: OracleOptions, seed: int) -> dict[s
     config = config.model_copy(
         update={"seed": seed, "encoders": config.encoders.model_copy(update={"cache_features": False})}
     )
-    data = open_dataset(config.data.root, config.data.divide)
+    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
     actions = data.class_list(config.data.actions)
     torch.manual_seed(seed)
     net = OracleNet(actions, options)

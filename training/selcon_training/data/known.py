@@ -1,0 +1,76 @@
+"""The published data sets: their actions in label order, and how many files others counted in them (METHOD
+section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+CLASS_LISTS: dict[str, tuple[str, ...]] = {
+    "seen": _names(
+        "beat boxing brush_with carry catch cut cut_with drag drink_with eat hit hold jump kick lie_on lift "
+        "look_out open pack peel pick_up pour push ride sip sit_on stick stir swing take_photo talk_on "
+        "text_on throw type_on wash write"
+    ),
+    "unseen": _names(
+        "carry catch cut cut_with drink_with eat hit hold jump kick lie_on open peel pick_up pour push ride "
+        "sip sit_on stick swing take_photo throw type_on wash"
+    ),
+    "hico_iif": _names("cut_with drink_with hold open pour sip stick stir swing type_on"),
+}
+"""Label order of the published data sets (their folder names, sorted)."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published data set: its class list's name, the folders that it has, and their numbers of files."""
+
+    title: str
+    actions: str
+    files: dict[tuple[str, str], int | None]
+    """(split, kind of folder): files, None where nobody has published a count."""
+
+
+PUBLISHED = (
+    Published(
+        "AGD20K Seen",
+        "seen",
+        {
+            ("trainset", "exocentric"): 20_061,
+            ("trainset", "egocentric"): 6_929,
+            ("testset", "egocentric"): 1_710,
+            ("testset", "GT"): 1_675,
+        },
+    ),
+    Published(
+        "AGD20K Unseen",
+        "unseen",
+        {
+            ("trainset", "exocentric"): 13_323,
+            ("trainset", "egocentric"): 4_815,
+            ("testset", "egocentric"): 1_080,
+            ("testset", "GT"): 540,
+        },
+    ),
+    Published(
+        "HICO-IIF",
+        "hico_iif",
+        {
+            ("trainset", "exocentric"): None,
+            ("trainset", "egocentric"): None,
+            ("testset", "egocentric"): None,
+            ("testset", "GT"): None,
+        },
+    ),
+)
+
+
+def recognise(actions: Iterable[str]) -> Published | None:
+    """The published data set that has exactly these actions, if any."""
+    found = set(actions)
+    return next((known for known in PUBLISHED if set(CLASS_LISTS[known.actions]) == found), None)
