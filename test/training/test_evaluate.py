@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounder import Grounder
 from selcon_training.config import parse_config
 from selcon_training.data.layout import DataError, open_dataset
 from selcon_training.evaluate.command import run
 from selcon_training.evaluate.measures import part_of, score
-from selcon_training.evaluate.predictors import Centre
+from selcon_training.evaluate.predictors import Centre, Model
 from selcon_training.evaluate.queries import Files, find_pictures
 from selcon_training.evaluate.run import evaluate
 from selcon_training.export import export_checkpoint
-from selcon_training.metrics import prepare_truth
 from selcon_training.trainer import Trainer
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
@@ -66,6 +67,7 @@ def test_files_written(measured):
     assert json.loads((out / "results.json").read_text()) == tables
     with (out / "queries.csv").open() as file:
         lines = list(csv.DictReader(file))
+    assert {"kld", "kld_none", "right_binarized"} <= lines[0].keys()
     assert len(lines) == 24 and sum(line["nothing"] == "True" for line in lines) == 6
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 5 and page.count("data:image/jpeg;base64,") == 16
@@ -73,6 +75,40 @@ def test_files_written(measured):
         "http://creativecommons.org", ""
     )
     assert "synthetic scenes" in page and "<script" not in page
+
+
+def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle, measured, tmp_path):
+    """Each must give what a bundle that has it as its own gives."""
+    found = measured[0]["calibrations"]
+    assert list(found) == ["none", "continuous", "binarized"] and measured[0]["calibration"] == "continuous"
+    loaded = load_bundle(bundle)
+    for calibration in ("none", "binarized"):
+        manifest = replace(loaded.manifest, calibration=calibration)
+        write_bundle(tmp_path / calibration, manifest, {"model": loaded.model})
+        tables = run(tmp_path / calibration, squares, "Seen", "testset", tmp_path / "out")
+        figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
+        assert figures == {name: tables["overall"][name] for name in figures}
+        for action, row in found[calibration]["per_action"].items():
+            assert row == {name: tables["per_action"][action][name] for name in row}
+        # A bundle that weighs nothing with the affinity need not have one.
+        assert len(tables["calibrations"]) == (1 if calibration == "none" else 3)
+    assert found["none"]["kld"] != found["continuous"]["kld"] != found["binarized"]["kld"]
+
+
+def test_the_network_runs_once_per_picture(squares, bundle):
+    loaded = load_bundle(bundle)
+    engine = open_backend(loaded)
+    runs = []
+
+    class Counting:
+        def run(self, image):
+            runs.append(image.shape)
+            return engine.run(image)
+
+    result = evaluate(
+        Model(Grounder(loaded, Counting())), open_dataset(squares, "Seen"), "testset", list(COLOURS)
+    )
+    assert len(runs) == 9 + 6 and len(result.rows) == 18 and len(result.rows[0].others) == 2
 
 
 def test_baselines_know_less(squares, bundle, tmp_path, measured):
@@ -168,8 +204,8 @@ def test_a_peak_is_looked_up_in_a_truth_of_another_size():
     heatmap = np.zeros((100, 200), np.float32)
     heatmap[84, 155] = 1
     part = part_of(truth, None)
-    assert score(heatmap, heatmap, prepare_truth(truth), part).right
-    assert not score(heatmap, heatmap[::-1], prepare_truth(truth), part).right
+    scores = score([heatmap, heatmap], [heatmap, heatmap[::-1]], truth, part)
+    assert [one.right for one in scores] == [True, False]
 
 
 def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):

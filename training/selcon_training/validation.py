@@ -21,13 +21,15 @@ from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.transforms import Size, resize
-from selcon_training.evaluate.measures import part_of, score
-from selcon_training.metrics import prepare_truth
+from selcon_training.evaluate.measures import part_of, peaks_on
+from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 from selcon_training.model import SelconNet
 from selcon_training.tasks.base import to_input
 
 T = TypeVar("T")
 Calibration = Literal["continuous", "binarized", "none"]
+COMPARED = 64
+"""Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +83,20 @@ class MapValidator:
         self, net: SelconNet, calibrations: Sequence[Calibration]
     ) -> dict[Calibration, dict[str, float]]:
         """Measure heatmaps made with each of these calibrations from one pass of the network."""
-        rows: dict[Calibration, list[tuple[float, ...]]] = {calibration: [] for calibration in calibrations}
-        for item, cam, affinity in self._predictions(net):
-            for action, paths in item.truths.items():
-                truth = read_truth(paths)
-                if not truth.any():
-                    continue
-                part, prepared = part_of(truth, self._mask(paths)), prepare_truth(truth)
-                for calibration in calibrations:
-                    refined = refine(cam[action], affinity[action], calibration, self.inference.gamma)
-                    scores = score(refined, upsample(refined, *part.shape), prepared, part)
-                    rows[calibration].append(
-                        (action, scores.kld, scores.sim, scores.nss, float(scores.right))
-                    )
-        return {calibration: self._means(found) for calibration, found in rows.items()}
+        asked = [
+            (action, paths, [self._refined(cam, affinity, action, one) for one in calibrations])
+            for item, cam, affinity in self._predictions(net)
+            for action, paths in item.truths.items()
+        ]
+        rows: list[list[list[float]]] = []
+        for start in range(0, len(asked), COMPARED):
+            rows += self._rows(asked[start : start + COMPARED], net.text_action.device)
+        return {
+            calibration: self._means([row[place] for row in rows])
+            for place, calibration in enumerate(calibrations)
+        }
 
-    def _means(self, rows: Sequence[tuple[float, ...]]) -> dict[str, float]:
+    def _means(self, rows: Sequence[Sequence[float]]) -> dict[str, float]:
         if not rows:
             return {}
         table = np.asarray(rows)
@@ -107,6 +107,30 @@ class MapValidator:
             of_action = table[table[:, 0] == action]
             figures[f"right_part/{self.actions[action]}"] = float(of_action[:, 4].mean())
         return figures
+
+    def _rows(
+        self, asked: Sequence[tuple[int, Sequence[Path], Sequence[F32]]], device: torch.device
+    ) -> list[list[list[float]]]:
+        """Action, KLD, SIM, NSS and right part of every query whose truth is not all zero, for each of its
+        maps: queries x maps x 5."""
+        actions, maps, truths, rights = [], [], [], []
+        for action, paths, refined in asked:
+            truth = read_truth(paths)
+            if not truth.any():
+                continue
+            part = part_of(truth, self._mask(paths))
+            actions.append(action)
+            maps.append(torch.from_numpy(np.stack(refined)))
+            truths.append(prepare_truth(torch.from_numpy(truth).to(device))[None])
+            rights.append([peaks_on(part, upsample(one, *part.shape)) for one in refined])
+        if not actions:
+            return []
+        found = compare(prepare_prediction(torch.stack(maps).to(device)), torch.stack(truths))
+        columns = torch.stack([found.kld, found.sim, found.nss], dim=2).tolist()
+        return [
+            [[action, *three, float(right)] for three, right in zip(of_maps, on_part, strict=True)]
+            for action, of_maps, on_part in zip(actions, columns, rights, strict=True)
+        ]
 
     def evidence(self, net: SelconNet) -> Evidence:
         """Evidence of every action whose truth is known, on this split and on its sibling ``valnothingset``.
@@ -141,7 +165,7 @@ class MapValidator:
         outputs = predict(net, images, self.inference.batch_size)
         for item, image, (cam, affinity) in zip(chosen, images, outputs, strict=True):
             action = min(item.truths)
-            refined = refine(cam[action], affinity[action], self.inference.calibration, self.inference.gamma)
+            refined = self._refined(cam, affinity, action)
             truth = resize(read_truth(item.truths[action]), self.size).astype(np.float32) / 255.0
             made.append((f"{self.actions[action]} in {item.name}", image, refined, truth))
         return made
@@ -153,8 +177,12 @@ class MapValidator:
         for item, (cam, affinity) in zip(self.items, outputs, strict=True):
             yield item, cam, affinity
 
+    def _refined(self, cam: F32, affinity: F32, action: int, calibration: Calibration | None = None) -> F32:
+        chosen = calibration or self.inference.calibration
+        return refine(cam[action], affinity[action], chosen, self.inference.gamma)
+
     def _at_peak(self, cam: F32, affinity: F32, action: int) -> float:
-        refined = refine(cam[action], affinity[action], self.inference.calibration, self.inference.gamma)
+        refined = self._refined(cam, affinity, action)
         return float(cam[action].ravel()[int(refined.argmax())])
 
     def _mask(self, truths: Sequence[Path]) -> U8 | None:

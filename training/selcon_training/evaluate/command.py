@@ -14,7 +14,7 @@ from selcon_ros.core.grounder import Grounder
 from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.queries import Files
-from selcon_training.evaluate.run import Evaluation, evaluate
+from selcon_training.evaluate.run import Evaluation, Row, evaluate
 from selcon_training.report.html import write_report
 
 
@@ -54,12 +54,21 @@ def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, spli
 
 
 def write_queries(path: Path, result: Evaluation) -> None:
-    """One line per query, for the user's own statistics."""
+    """One line per query, for the user's own statistics; ``kld_none`` is the KLD under calibration none."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        names = [*asdict(result.rows[0]), "nothing"]
-        writer = csv.DictWriter(file, names, restval="")
+        writer = csv.DictWriter(file, [*_line(result.rows[0]), "nothing"], restval="")
         writer.writeheader()
         for row in result.rows:
-            writer.writerow(asdict(row) | {"objects": "+".join(row.objects), "nothing": False})
+            writer.writerow(_line(row) | {"nothing": False})
         for absence in result.absences:
             writer.writerow(asdict(absence) | {"nothing": True})
+
+
+def _line(row: Row) -> dict[str, Any]:
+    line = asdict(row) | {"objects": "+".join(row.objects)}
+    others = line.pop("others")
+    return line | {
+        f"{figure}_{calibration}": value
+        for calibration, scores in others.items()
+        for figure, value in scores.items()
+    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.data.images import F32, U8
-from selcon_training.metrics import kld, nss, prepare_prediction, sim
+from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 
 TRUTH_PEAK = 0.5
 """Without a part mask, the part is where the truth map exceeds this fraction of its maximum."""
@@ -31,21 +32,31 @@ def part_of(truth: U8, mask: U8 | None) -> NDArray[np.bool_]:
     return truth > TRUTH_PEAK * float(truth.max())
 
 
-def score(prediction: F32, heatmap: F32, truth: NDArray[np.float64], part: NDArray[np.bool_]) -> Scores:
-    """Score a prediction, given as a map of any resolution and as the heatmap [H, W] made of it.
+def peaks_on(part: NDArray[np.bool_], heatmap: F32) -> bool:
+    """Whether a heatmap [H, W] has its maximum on the part.
 
-    ``truth`` is prepared (metrics.prepare_truth) and not all zero. ``part`` is the part's mask; where it has
-    another size than the heatmap (a truth map may), the heatmap's peak is looked up in proportion.
+    Where the part's mask has another size (a truth map may), the peak is looked up in proportion.
     """
-    compared = prepare_prediction(prediction)
     row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     at = (
         int((row + 0.5) * part.shape[0] / heatmap.shape[0]),
         int((column + 0.5) * part.shape[1] / heatmap.shape[1]),
     )
-    return Scores(
-        kld=kld(compared, truth),
-        sim=sim(compared, truth),
-        nss=nss(compared, truth),
-        right=bool(part[at]),
-    )
+    return bool(part[at])
+
+
+def score(
+    predictions: Sequence[F32], heatmaps: Sequence[F32], truth: U8, part: NDArray[np.bool_]
+) -> list[Scores]:
+    """Score several predictions for one truth map that is not all zero.
+
+    ``predictions`` are maps of one resolution (any), ``heatmaps`` [H, W] what was made of them; ``part`` is
+    the part's mask.
+    """
+    found = compare(prepare_prediction(np.stack(predictions)), prepare_truth(truth))
+    return [
+        Scores(kld, sim, nss, peaks_on(part, heatmap))
+        for kld, sim, nss, heatmap in zip(
+            found.kld.tolist(), found.sim.tolist(), found.nss.tolist(), heatmaps, strict=True
+        )
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import cv2
@@ -10,30 +11,41 @@ import numpy as np
 
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap, minmax, upsample
+from selcon_ros.core.manifest import Calibration, Manifest
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataError
 from selcon_training.evaluate.queries import Files, Query
 
 Baseline = Literal["centre", "mask", "affinity"]
 BASELINES: tuple[Baseline, ...] = ("centre", "mask", "affinity")
+CALIBRATIONS: tuple[Calibration, ...] = ("none", "continuous", "binarized")
+"""Ways of making a heatmap from the same two maps; "none" is the raw CAM."""
 CENTRE_WIDTH = 0.25
 """Standard deviation of the centre prior, in image sides."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A map of any resolution for the comparison of maps, and the heatmap at camera resolution."""
+    """A map of any resolution for the comparison of maps, and the heatmap at camera resolution.
+
+    ``others`` are the same query's predictions under the other calibrations, from the same network pass.
+    """
 
     map: F32
     heatmap: Heatmap
+    others: Mapping[str, Prediction] = field(default_factory=dict)
 
 
 class Predictor(Protocol):
-    """Answers the queries of one picture at a time. ``has_confidence``: it can say that an action is not
-    possible."""
+    """Answers the queries of one picture at a time.
+
+    ``has_confidence``: it can say that an action is not possible. ``calibration``: how its predictions are
+    calibrated, None where there is nothing to calibrate.
+    """
 
     name: str
     has_confidence: bool
+    calibration: Calibration | None
 
     def look(self, image: U8) -> None:
         """Take a new picture H x W x 3 uint8 RGB."""
@@ -43,21 +55,38 @@ class Predictor(Protocol):
 
 
 class Model:
-    """The bundle, through the same grounder and engine as on the robot."""
+    """The bundle, through the same grounder and engine as on the robot.
+
+    One network pass per picture serves all queries and calibrations.
+    """
 
     def __init__(self, grounder: Grounder) -> None:
+        manifest = grounder.bundle.manifest
         self.grounder = grounder
-        self.name = grounder.bundle.manifest.name
+        self.name = manifest.name
         self.has_confidence = True
-        self.grounding: Grounding | None = None
+        self.calibration: Calibration | None = manifest.calibration
+        self._others: dict[Calibration, Manifest] = {
+            calibration: replace(manifest, calibration=calibration)
+            for calibration in CALIBRATIONS
+            if calibration != manifest.calibration and "affinity" in manifest.outputs
+        }
 
     def look(self, image: U8) -> None:
-        self.grounding = self.grounder.ground(image)
+        own = self.grounder.ground(image)
+        self.grounding = own
+        self.others = {
+            calibration: Grounding(manifest, own.cam, own.affinity, own.height, own.width)
+            for calibration, manifest in self._others.items()
+        }
 
     def answer(self, query: Query) -> Prediction:
-        assert self.grounding is not None
+        others = {calibration: self._prediction(other, query) for calibration, other in self.others.items()}
+        return replace(self._prediction(self.grounding, query), others=others)
+
+    def _prediction(self, grounding: Grounding, query: Query) -> Prediction:
         index = self.grounder.actions.index(query.action)
-        return Prediction(self.grounding.refined[index], self.grounding.heatmap(query.action))
+        return Prediction(grounding.refined[index], grounding.heatmap(query.action))
 
 
 class Affinity:
@@ -66,6 +95,7 @@ class Affinity:
     def __init__(self, grounder: Grounder) -> None:
         self.grounder = grounder
         self.has_confidence = False
+        self.calibration: Calibration | None = None
         self.name = f"affinity of {grounder.bundle.manifest.name}"
 
     def look(self, image: U8) -> None:
@@ -88,6 +118,7 @@ class Centre:
 
     name = "centre prior"
     has_confidence = False
+    calibration: Calibration | None = None
 
     def look(self, image: U8) -> None:
         height, width = image.shape[:2]
@@ -111,6 +142,7 @@ class ObjectMask:
 
     name = "perfect object mask"
     has_confidence = False
+    calibration: Calibration | None = None
 
     def __init__(self, files: Files, grid: tuple[int, int]) -> None:
         self.files, self.grid = files, grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,9 +16,8 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_training.data.images import F32
 from selcon_training.data.layout import DataError, DataSet
 from selcon_training.evaluate.measures import Scores, part_of, score
-from selcon_training.evaluate.predictors import Predictor
+from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture, Query, find_pictures, part_points
-from selcon_training.metrics import prepare_truth
 
 NOTHING = {"testset": "nothingset", "valset": "valnothingset"}
 """Which split shows scenes without the action, beside which split."""
@@ -27,7 +26,7 @@ NOTHING = {"testset": "nothingset", "valset": "valnothingset"}
 @dataclass(frozen=True)
 class Row:
     """One query's figures. ``distance`` (m): top 3D grasp point to the part's nearest visible point, None
-    without."""
+    without. ``others``: the scores under the other calibrations."""
 
     picture: str
     action: str
@@ -39,6 +38,7 @@ class Row:
     confidence: float
     grasps: int
     distance: float | None
+    others: Mapping[str, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,13 @@ class Absence:
 
 @dataclass
 class Evaluation:
-    """All rows of a split, what was left out, and the grasp parameters used."""
+    """All rows of a split, what was left out, and the grasp parameters used. ``calibration`` as the
+    predictor's."""
 
     predictor: str
     data: str
     split: str
+    calibration: str | None = None
     rows: list[Row] = field(default_factory=list)
     absences: list[Absence] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Evaluation:
             "predictor": self.predictor,
             "data": self.data,
             "split": self.split,
+            "calibration": self.calibration,
             "overall": summary(self.rows, self.absences),
             "per_action": {
                 action: summary(
@@ -82,20 +85,48 @@ class Evaluation:
             "per_object": {
                 name: summary([row for row in self.rows if name in row.objects]) for name in objects
             },
+            "calibrations": self._calibrations(),
             "left_out": self.left_out,
             "grasp_parameters": self.grasp,
         }
+
+    def _calibrations(self) -> dict[str, Any]:
+        """The figures of the maps under every calibration, the predictor's own included."""
+        if self.calibration is None or not self.rows:
+            return {}
+        found = {}
+        for calibration in CALIBRATIONS:
+            scores: list[tuple[str, Row | Scores]] = [
+                (row.action, row if calibration == self.calibration else row.others[calibration])
+                for row in self.rows
+                if calibration == self.calibration or calibration in row.others
+            ]
+            if scores:
+                found[calibration] = map_figures(one for _, one in scores) | {
+                    "per_action": {
+                        action: map_figures(one for name, one in scores if name == action)
+                        for action in sorted({name for name, _ in scores})
+                    }
+                }
+        return found
+
+
+def map_figures(scores: Iterable[Row | Scores]) -> dict[str, Any]:
+    """Means of what is measured on maps; None where nothing was measured."""
+    scores = list(scores)
+    return {
+        "queries": len(scores),
+        "kld": _mean([one.kld for one in scores]),
+        "sim": _mean([one.sim for one in scores]),
+        "nss": _mean([one.nss for one in scores]),
+        "right_part": _mean([float(one.right) for one in scores]),
+    }
 
 
 def summary(rows: Sequence[Row], absences: Sequence[Absence] = ()) -> dict[str, float | int | None]:
     """Means over queries; None where nothing was measured."""
     distances = [row.distance for row in rows if row.distance is not None]
-    return {
-        "queries": len(rows),
-        "kld": _mean([row.kld for row in rows]),
-        "sim": _mean([row.sim for row in rows]),
-        "nss": _mean([row.nss for row in rows]),
-        "right_part": _mean([float(row.right) for row in rows]),
+    return map_figures(rows) | {
         "grasp_distance_median_m": float(np.median(distances)) if distances else None,
         "grasp_distance_p90_m": float(np.quantile(distances, 0.9)) if distances else None,
         "grasps_in_3d": len(distances),
@@ -119,26 +150,48 @@ def evaluate(
     are left out and listed. Raises DataError if nothing is left to measure.
     """
     parameters = grasp or GraspParameters()
-    result = Evaluation(predictor.name, data.name, split, grasp=asdict(parameters))
-    files = Files(data, split)
+    result = Evaluation(predictor.name, data.name, split, predictor.calibration, grasp=asdict(parameters))
     pictures = take(find_pictures(data, split, actions), limit)
-    for picture in tqdm(pictures, desc=split, unit="image", leave=False):
-        _one_picture(predictor, picture, files, parameters, result)
+    measure(predictor, pictures, Files(data, split), parameters, result)
     if not result.rows:
         raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
     nothing = NOTHING.get(split)
     if predictor.has_confidence and nothing is not None and data.has(nothing):
-        files = Files(data, nothing)
-        for picture in tqdm(
-            take(find_pictures(data, nothing, actions), limit), desc=nothing, unit="image", leave=False
-        ):
-            predictor.look(read_image(picture.path))
-            for action, query in picture.queries.items():
-                geometry = files.geometry(query)
-                heatmap = predictor.answer(query).heatmap
-                found = grasps(heatmap, geometry, parameters)
-                result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found)))
+        pictures = take(find_pictures(data, nothing, actions), limit)
+        measure_absence(predictor, pictures, Files(data, nothing), parameters, result)
     return result
+
+
+def measure(
+    predictor: Predictor,
+    pictures: Sequence[Picture],
+    files: Files,
+    parameters: GraspParameters,
+    result: Evaluation,
+) -> None:
+    """Ask the queries of these pictures; rows and what is left out are added to ``result``.
+
+    No picture depends on another: shares of the list may be measured apart and their rows put together.
+    """
+    for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
+        _one_picture(predictor, picture, files, parameters, result)
+
+
+def measure_absence(
+    predictor: Predictor,
+    pictures: Sequence[Picture],
+    files: Files,
+    parameters: GraspParameters,
+    result: Evaluation,
+) -> None:
+    """Ask pictures for the actions that nothing in them affords, as ``measure``."""
+    for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
+        predictor.look(read_image(picture.path))
+        for action, query in picture.queries.items():
+            geometry = files.geometry(query)
+            heatmap = predictor.answer(query).heatmap
+            found = grasps(heatmap, geometry, parameters)
+            result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found)))
 
 
 def grasps(heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters) -> Grasps:
@@ -175,7 +228,10 @@ def _one_picture(
             raise DataError(f"mask of {query.items[0].name} is {mask.shape}, its image {image.shape[:2]}")
         prediction = predictor.answer(query)
         part = part_of(truth, mask)
-        scores: Scores = score(prediction.map, prediction.heatmap.values, prepare_truth(truth), part)
+        answers = [prediction, *prediction.others.values()]
+        scores, *others = score(
+            [answer.map for answer in answers], [answer.heatmap.values for answer in answers], truth, part
+        )
         geometry = files.geometry(query)
         found = grasps(prediction.heatmap, geometry, parameters)
         distance = None
@@ -196,6 +252,7 @@ def _one_picture(
                 confidence=prediction.heatmap.confidence,
                 grasps=len(found),
                 distance=distance,
+                others=dict(zip(prediction.others, others, strict=True)),
             )
         )
 

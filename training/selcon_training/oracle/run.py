@@ -16,7 +16,6 @@ from selcon_training.data.dense import read_truth
 from selcon_training.data.layout import DataError, DataSet, Item, open_dataset
 from selcon_training.data.sampling import generator
 from selcon_training.evaluate.measures import Scores, part_of, score
-from selcon_training.metrics import prepare_truth
 from selcon_training.optimisers import make_optimiser, rate_factor, set_rate
 from selcon_training.oracle.features import OracleNet, OracleOptions, OracleStore
 from selcon_training.tasks.weak import WeakTask
@@ -78,12 +77,8 @@ def _measure(
             cam = net.heads.cam(features.parts)[0, action].numpy()
         affinity = features.patches[0, action].numpy()
         refined = refine(cam, affinity, config.calibration, config.gamma)
-        rows.append(
-            (
-                item.action,
-                score(refined, upsample(refined, *truth.shape), prepare_truth(truth), part_of(truth, None)),
-            )
-        )
+        heatmap = upsample(refined, *truth.shape)
+        rows.append((item.action, score([refined], [heatmap], truth, part_of(truth, None))[0]))
     if not rows:
         raise DataError(f"{data.base / config.data.weak_split / 'GT'}: no truth map for the held-out scenes")
     return {
