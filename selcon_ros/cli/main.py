@@ -22,6 +22,7 @@ COMMANDS = {
     "export": Entry("export", "Turn a training checkpoint into a model bundle."),
     "train": Entry("train", "Train the network from a config file."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
+    "explain": Entry("explain", "Draw part discovery and what leads to it, for any sample."),
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),

@@ -194,7 +194,7 @@ def _prototypical(
         parts = find_parts(
             ego,
             exo,
-            exo_cam.detach(),
+            exo_cam,
             exo_object,
             config,
             first_epoch,
@@ -234,10 +234,10 @@ def find_parts(
     generator: torch.Generator | None,
 ) -> Parts:
     """Return the part maps of B samples (METHOD §4): `ego` with saliency, `exo` their B*E exocentric images,
-    and of these the rectified CAM and the object maps [B*E, h, w] of the true actions.
+    and of these the CAM and the object maps [B*E, h, w] of the true actions.
     """
     batch = len(ego.parts)
-    activation = exo_object if first_epoch else exo_cam * exo_object.relu()
+    activation = exo_activation(exo_cam, exo_object, first_epoch)
     if ego.saliency is None:
         raise ObjectiveError(
             "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
@@ -269,6 +269,13 @@ def object_maps(
     )
     ego_action, exo_action, person = (minmax(c) for c in cosines) if kind == "minmax" else cosines
     return ego_action, local_mean(person) * exo_action
+
+
+def exo_activation(cam: Tensor, exo_object: Tensor, first_epoch: bool) -> Tensor:
+    """Return what singles out the part in exocentric images, relu(CAM) · relu(A_exo) of the true action; in
+    the first epoch A_exo alone (METHOD §4).
+    """
+    return exo_object if first_epoch else cam.detach().relu() * exo_object.relu()
 
 
 def _of_label(cam: Tensor, labels: Tensor) -> Tensor:

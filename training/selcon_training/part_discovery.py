@@ -29,7 +29,21 @@ class Parts:
     score: Tensor
 
 
-@torch.no_grad()
+@dataclass
+class Discovery:
+    """The way to the part maps: `selected` [B, E, h, w] boolean, the K `candidates` (cosines) and their hard
+    `masks` [B, K, h, w], the `saliency` mask [B, h, w], pIoU `scores` [B, K], the `winner` [B], and `parts`.
+    """
+
+    selected: Tensor
+    candidates: Tensor
+    masks: Tensor
+    saliency: Tensor
+    scores: Tensor
+    winner: Tensor
+    parts: Parts
+
+
 def discover(
     activation: Tensor,
     ego: Tensor,
@@ -49,17 +63,46 @@ def discover(
     α as in the paper (α may be one per sample, [B]). All maps are constants for the losses: no gradient
     flows.
     """
+    return explore(
+        activation,
+        ego,
+        exo,
+        saliency,
+        clusters=clusters,
+        gamma=gamma,
+        alpha=alpha,
+        piou=piou,
+        generator=generator,
+    ).parts
+
+
+@torch.no_grad()
+def explore(
+    activation: Tensor,
+    ego: Tensor,
+    exo: Tensor,
+    saliency: Tensor,
+    *,
+    clusters: int,
+    gamma: float,
+    alpha: float | Tensor,
+    piou: Piou,
+    generator: torch.Generator | None = None,
+) -> Discovery:
+    """Do what `discover` does, with the same arguments, and return every step of it."""
     selected = selection(activation, gamma)
     points = exo.permute(0, 1, 3, 4, 2).flatten(1, 3)  # [B, E*h*w, D]
     centroids = unit(kmeans(points, selected.flatten(1), clusters, generator), dim=2)
     candidates = _cosines(centroids, ego)  # [B, K, h, w]
-    scores = piou_scores(hard_masks(candidates), saliency_mask(saliency), piou)
+    masks, object_mask = hard_masks(candidates), saliency_mask(saliency)
+    scores = piou_scores(masks, object_mask, piou)
     score, winner = scores.max(dim=1)
     enough = selected.flatten(1).sum(dim=1) >= clusters
     rows = torch.arange(len(ego), device=ego.device)
     best = centroids[rows, winner]  # [B, D]
     exo_maps = torch.einsum("bd,bedhw->behw", best, unit(exo, dim=2))
-    return Parts(candidates[rows, winner], exo_maps, enough & (score >= alpha), score * enough)
+    parts = Parts(candidates[rows, winner], exo_maps, enough & (score >= alpha), score * enough)
+    return Discovery(selected, candidates, masks, object_mask, scores, winner, parts)
 
 
 def selection(activation: Tensor, gamma: float) -> Tensor:

@@ -53,11 +53,16 @@ def pixel_loss(
     return -(tau / tau0) * per_sample.mean()
 
 
+def part_threshold(exo_affinity: Tensor) -> Tensor:
+    """Return ρ [B]: the smallest of the exocentric images' largest cosines."""
+    return exo_affinity.amax(dim=(-2, -1)).amin(dim=1)
+
+
 def positive_set(ego_affinity: Tensor, exo_affinity: Tensor, gamma: float) -> Tensor:
     """Return Q⁺ [B, h*w], boolean: the pixels above ρ (part level), where there are none those above γ
     (object level).
     """
-    rho = exo_affinity.amax(dim=(-2, -1)).amin(dim=1)  # [B]
+    rho = part_threshold(exo_affinity)
     part_level = (ego_affinity > rho[:, None, None]).flatten(1)
     object_level = (minmax(ego_affinity) > gamma).flatten(1)
     return torch.where(part_level.any(dim=1, keepdim=True), part_level, object_level)

@@ -1,0 +1,80 @@
+"""What a training run left behind: its checkpoint, the configuration it was made with, its history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selcon_ros.core.manifest import Calibration
+from selcon_training.checkpoint import load_model
+from selcon_training.config import load_config
+from selcon_training.data.layout import DataError
+from selcon_training.errors import CheckpointError
+from selcon_training.model import SelconNet
+from selcon_training.objective import WeakObjectiveConfig
+from selcon_training.run_state import checkpoint_folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with what explains it. ``exocentric``: its exocentric branch was trained."""
+
+    net: SelconNet
+    weak: WeakObjectiveConfig
+    calibration: Calibration
+    gamma: float
+    exocentric: bool
+    note: str
+
+
+def open_trained(folder: Path) -> Trained:
+    """Load a checkpoint folder, or the one in a run's folder.
+
+    The objective's constants come from config.yaml of the run; without that file they are the paper's, which
+    ``note`` says. Raises CheckpointError, saying so where a model bundle was given.
+    """
+    folder = Path(folder).expanduser()
+    if folder.suffix in (".zip", ".onnx") or (folder / "manifest.json").is_file():
+        raise CheckpointError(
+            f"{folder} is a model bundle, which has no exocentric branch and no part discovery: give the "
+            "checkpoint folder that it was exported from, for example runs/NAME/checkpoint"
+        )
+    inside = checkpoint_folder(folder)
+    checkpoint = inside if inside.is_dir() else folder
+    net, meta = load_model(checkpoint)
+    written = checkpoint.resolve().parent / "config.yaml"
+    weak, note = WeakObjectiveConfig(), "No config.yaml beside the checkpoint: the paper's constants."
+    if written.is_file():
+        weak, note = load_config(written).weak, f"Constants of {written}."
+    return Trained(
+        net=net,
+        weak=weak,
+        calibration=meta.get("calibration", "continuous"),
+        gamma=float(meta.get("gamma", weak.gamma)),
+        exocentric=meta.get("training", {}).get("supervision", "weak") != "dense",
+        note=note,
+    )
+
+
+def read_history(run: Path) -> list[dict[str, Any]]:
+    """The epochs of a run, in order, from its metrics.jsonl; an epoch done twice counts as done last.
+
+    Raises DataError where there is no such file, or a line is not of this kind.
+    """
+    path = Path(run) / "metrics.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}): --run takes the folder that selcon train wrote"
+        ) from None
+    epochs: dict[int, dict[str, Any]] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            epochs[int(record["epoch"])] = {"train": dict(record["train"])} | record
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}, line {number}: not the record of an epoch ({error!r})") from None
+    return [epochs[epoch] for epoch in sorted(epochs)]

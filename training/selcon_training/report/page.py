@@ -1,0 +1,44 @@
+"""What all HTML pages share: templates, number formats, embedded pictures."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cv2
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from selcon_training.data.images import U8
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template of this folder."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"figure": _figure, "percent": _percent, "millimetres": _millimetres}
+    return environment.get_template(template).render(**values)
+
+
+def embedded(image: U8, width: int | None = None) -> str:
+    """A picture H x W x 3 as the source of an <img>, made ``width`` pixels wide."""
+    if width is not None:
+        height = max(1, round(width * image.shape[0] / image.shape[1]))
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _millimetres(value: float | None) -> str:
+    return "–" if value is None else f"{1000 * value:.1f}"
