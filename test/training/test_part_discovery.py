@@ -50,7 +50,7 @@ def planted_inputs(planted, copies=1):
 
 
 def test_the_winning_part_is_the_one_the_saliency_agrees_with(planted):
-    parts = discover(*planted_inputs(planted), generator=torch.Generator().manual_seed(0))
+    parts = discover(*planted_inputs(planted), generator=torch.Generator().manual_seed(0)).parts
     assert parts.reliable.all() and parts.score[0] == pytest.approx(planted["piou_locate"].max().item())
     best = planted["ego_part_similarity"][planted["piou_locate"].argmax()]
     assert relative(parts.ego[0].flatten(), best) < 1e-4
@@ -63,10 +63,13 @@ def test_one_sample_of_a_batch_does_not_touch_another(planted):
     activation, ego, exo, saliency = planted_inputs(planted, copies=3)
     activation[1] = 0.5  # a constant map selects nothing
     saliency[2] = 0  # no object: every candidate misses it
+    options = {"piou": "corrected"}
     parts = discover(
-        activation, ego, exo, saliency, piou="corrected", generator=torch.Generator().manual_seed(0)
-    )
-    alone = discover(*planted_inputs(planted), piou="corrected", generator=torch.Generator().manual_seed(0))
+        activation, ego, exo, saliency, **options, generator=torch.Generator().manual_seed(0)
+    ).parts
+    alone = discover(
+        *planted_inputs(planted), **options, generator=torch.Generator().manual_seed(0)
+    ).parts
     assert parts.reliable.tolist() == [True, False, False]
     assert parts.score[1] == 0
     torch.testing.assert_close(parts.ego[:1], alone.ego)
@@ -77,7 +80,7 @@ def test_fewer_than_k_descriptors_are_unreliable_and_finite(planted, pixels):
     activation, ego, exo, saliency = planted_inputs(planted)
     activation = torch.zeros_like(activation)
     activation.view(-1)[:pixels] = 1.0
-    parts = discover(activation, ego, exo, saliency, alpha=0.0)
+    parts = discover(activation, ego, exo, saliency, alpha=0.0).parts
     assert parts.reliable.item() is (pixels >= 3)
     assert torch.isfinite(parts.ego).all() and torch.isfinite(parts.exo).all()
 
@@ -85,7 +88,7 @@ def test_fewer_than_k_descriptors_are_unreliable_and_finite(planted, pixels):
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_equal_descriptors_are_finite(planted, value):
     activation, ego, exo, saliency = planted_inputs(planted)
-    parts = discover(activation, torch.full_like(ego, value), torch.full_like(exo, value), saliency)
+    parts = discover(activation, torch.full_like(ego, value), torch.full_like(exo, value), saliency).parts
     assert not parts.reliable.any()  # a constant candidate map has no part above its mean
     assert torch.isfinite(parts.ego).all() and torch.isfinite(parts.exo).all()
 

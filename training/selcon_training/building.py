@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import DataSet
@@ -54,6 +55,13 @@ def training_mode(net: SelconNet, encoders: Sequence[str]) -> None:
     net.train()
     for name, encoder in (("clip", net.clip), ("dino", net.dino)):
         encoder.train(name in encoders)
+
+
+def set_batch_norm_momentum(net: SelconNet, momentum: float) -> None:
+    """Let the running statistics of the projections' batch norms follow at this rate."""
+    for module in net.heads.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = momentum
 
 
 def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:

@@ -21,6 +21,7 @@ from pydantic import (
 
 from selcon_ros.core.errors import SelconError
 from selcon_training.objective import WeakObjectiveConfig
+from selcon_training.released import BATCH_NORM_MOMENTUM, OFFICIAL
 
 
 class ConfigError(SelconError):
@@ -195,8 +196,11 @@ class TrainConfig(Section):
     gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     upscale: Annotated[int, Field(ge=1, le=4)] = 1
     """Maps have this multiple of the patch grid (supervision: dense): thin parts are finer than patches."""
+    variant: Literal["paper", "official"] = "paper"
+    """official: switches left unnamed are as in the released code (docs/training.md), else as in the paper."""
     shared_projection: bool = False
     """One projection for egocentric and exocentric images, where the paper has two."""
+    batch_norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -208,6 +212,17 @@ class TrainConfig(Section):
     validation: ValidationConfig = ValidationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     logging: LoggingConfig = LoggingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_variant(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("variant") != "official":
+            return values
+        weak = values.get("weak") or {}
+        if not isinstance(weak, dict):
+            return values
+        filled = {"batch_norm_momentum": BATCH_NORM_MOMENTUM} | values
+        return filled | {"weak": OFFICIAL | weak}
 
     @field_validator("weak", mode="before")
     @classmethod

@@ -15,12 +15,16 @@ from selcon_training.losses import pixel_loss, prototypical_loss
 from selcon_training.losses.pixel import PixelVariant
 from selcon_training.maps import cosine_of, local_mean, minmax
 from selcon_training.model import Features, SelconNet
-from selcon_training.part_discovery import Parts, Piou, discover
+from selcon_training.part_discovery import Discovery, Piou, discover
+from selcon_training.released import averaged_parts, row_selection
 
 NegativeCam = Literal["relu", "minmax"]
 ObjectMaps = Literal["raw", "minmax"]
 Level = Literal["part", "object"]
 Reliability = Literal["fixed", "class"]
+Selection = Literal["maps", "rows"]
+EgoDescriptors = Literal["plain", "weighted"]
+PartMaps = Literal["cosine", "averaged"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class WeakObjectiveConfig:
     epochs of cross-entropy alone before the contrastive losses set in. `prototype_level`, `pixel_level`: the
     paper's selection of parts where they are found ("part"), or object maps and object-level Q⁺ throughout
     ("object", its ablation). `reliability`: α for every class ("fixed"), or the running mean of the class's
-    own pIoU, which starts at α ("class").
+    own pIoU, which starts at α ("class"). `selection`, `ego_descriptors`, `part_maps`: part discovery as in
+    the paper ("maps", "plain", "cosine") or as released ("rows": a row of another map selects; "weighted":
+    egocentric descriptors are multiplied by the affinity; "averaged": see `released.py`).
     """
 
     gamma: float = 0.6
@@ -55,6 +61,9 @@ class WeakObjectiveConfig:
     prototype_level: Level = "part"
     pixel_level: Level = "part"
     reliability: Reliability = "fixed"
+    selection: Selection = "maps"
+    ego_descriptors: EgoDescriptors = "plain"
+    part_maps: PartMaps = "cosine"
 
     def __post_init__(self) -> None:
         good = {
@@ -73,6 +82,9 @@ class WeakObjectiveConfig:
             "prototype_level": self.prototype_level in get_args(Level),
             "pixel_level": self.pixel_level in get_args(Level),
             "reliability": self.reliability in get_args(Reliability),
+            "selection": self.selection in get_args(Selection),
+            "ego_descriptors": self.ego_descriptors in get_args(EgoDescriptors),
+            "part_maps": self.part_maps in get_args(PartMaps),
         }
         for name in good:
             if not good[name]:
@@ -195,12 +207,13 @@ def _prototypical(
             ego,
             exo,
             exo_cam,
+            ego_object,
             exo_object,
             config,
             first_epoch,
             alpha=config.alpha if thresholds is None else thresholds.mean[labels],
             generator=generator,
-        )
+        ).parts
         if thresholds is not None:
             thresholds.update(labels, parts.score)
         reliable = parts.reliable
@@ -227,32 +240,39 @@ def find_parts(
     ego: Features,
     exo: Features,
     exo_cam: Tensor,
+    ego_object: Tensor,
     exo_object: Tensor,
     config: WeakObjectiveConfig,
     first_epoch: bool,
     alpha: float | Tensor,
     generator: torch.Generator | None,
-) -> Parts:
-    """Return the part maps of B samples (METHOD §4): `ego` with saliency, `exo` their B*E exocentric images,
-    and of these the CAM and the object maps [B*E, h, w] of the true actions.
+) -> Discovery:
+    """Discover the parts of B samples (METHOD §4): `ego` with saliency, `exo` their B*E exocentric images, of
+    these the CAM [B*E, h, w], and the object maps [B, h, w] and [B*E, h, w], of the true actions.
     """
     batch = len(ego.parts)
-    activation = exo_activation(exo_cam, exo_object, first_epoch)
     if ego.saliency is None:
         raise ObjectiveError(
             "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
         )
-    return discover(
+    activation = exo_activation(exo_cam, exo_object, first_epoch)
+    ego_parts, exo_parts = ego.parts.detach(), exo.parts.detach().unflatten(0, (batch, -1))
+    weighted = config.ego_descriptors == "weighted"
+    found = discover(
         activation.detach().unflatten(0, (batch, -1)),
-        ego.parts.detach(),
-        exo.parts.detach().unflatten(0, (batch, -1)),
+        ego_parts * ego_object.detach()[:, None] if weighted else ego_parts,
+        exo_parts,
         ego.saliency,
         clusters=config.clusters,
         gamma=config.gamma,
         alpha=alpha,
         piou=config.piou,
         generator=generator,
+        select=row_selection if config.selection == "rows" else None,
     )
+    if config.part_maps == "averaged":
+        found.parts = averaged_parts(found.parts, found.centroid, ego_parts, exo_parts)
+    return found
 
 
 def object_maps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,8 @@ from selcon_training.maps import minmax, unit
 from selcon_training.saliency import saliency_mask
 
 Piou = Literal["locate", "corrected"]
+Select = Callable[[Tensor, float], Tensor]
+"""From activation maps [B, E, h, w] and γ to the descriptors taken, [B, E, h, w] boolean."""
 
 
 @dataclass
@@ -32,7 +35,8 @@ class Parts:
 @dataclass
 class Discovery:
     """The way to the part maps: `selected` [B, E, h, w] boolean, the K `candidates` (cosines) and their hard
-    `masks` [B, K, h, w], the `saliency` mask [B, h, w], pIoU `scores` [B, K], the `winner` [B], and `parts`.
+    `masks` [B, K, h, w], the `saliency` mask [B, h, w], pIoU `scores` [B, K], the `winner` [B], its
+    `centroid` [B, D] of length 1, and `parts`.
     """
 
     selected: Tensor
@@ -41,9 +45,11 @@ class Discovery:
     saliency: Tensor
     scores: Tensor
     winner: Tensor
+    centroid: Tensor
     parts: Parts
 
 
+@torch.no_grad()
 def discover(
     activation: Tensor,
     ego: Tensor,
@@ -55,42 +61,16 @@ def discover(
     alpha: float | Tensor = 0.6,
     piou: Piou = "locate",
     generator: torch.Generator | None = None,
-) -> Parts:
+    select: Select | None = None,
+) -> Discovery:
     """Find, for every sample, the part of the egocentric object that the exocentric activation singles out.
 
     `activation` [B, E, h, w] of the true action (min-maxed here, per image), part descriptors `ego` [B, D, h,
     w] and `exo` [B, E, D, h, w], `saliency` [B, h, w] of the egocentric image. `clusters` K, thresholds γ and
-    α as in the paper (α may be one per sample, [B]). All maps are constants for the losses: no gradient
-    flows.
+    α as in the paper (α may be one per sample, [B]). `select` stands in for `selection`. All maps are
+    constants for the losses: no gradient flows.
     """
-    return explore(
-        activation,
-        ego,
-        exo,
-        saliency,
-        clusters=clusters,
-        gamma=gamma,
-        alpha=alpha,
-        piou=piou,
-        generator=generator,
-    ).parts
-
-
-@torch.no_grad()
-def explore(
-    activation: Tensor,
-    ego: Tensor,
-    exo: Tensor,
-    saliency: Tensor,
-    *,
-    clusters: int,
-    gamma: float,
-    alpha: float | Tensor,
-    piou: Piou,
-    generator: torch.Generator | None = None,
-) -> Discovery:
-    """Do what `discover` does, with the same arguments, and return every step of it."""
-    selected = selection(activation, gamma)
+    selected = (select or selection)(activation, gamma)
     points = exo.permute(0, 1, 3, 4, 2).flatten(1, 3)  # [B, E*h*w, D]
     centroids = unit(kmeans(points, selected.flatten(1), clusters, generator), dim=2)
     candidates = _cosines(centroids, ego)  # [B, K, h, w]
@@ -102,7 +82,7 @@ def explore(
     best = centroids[rows, winner]  # [B, D]
     exo_maps = torch.einsum("bd,bedhw->behw", best, unit(exo, dim=2))
     parts = Parts(candidates[rows, winner], exo_maps, enough & (score >= alpha), score * enough)
-    return Discovery(selected, candidates, masks, object_mask, scores, winner, parts)
+    return Discovery(selected, candidates, masks, object_mask, scores, winner, best, parts)
 
 
 def selection(activation: Tensor, gamma: float) -> Tensor:

@@ -20,6 +20,7 @@ from selcon_training.building import (
     build_net,
     make_task,
     make_validator,
+    set_batch_norm_momentum,
     set_trainable,
     training_device,
     training_mode,
@@ -72,6 +73,7 @@ class Trainer:
             self.net.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         set_trainable(self.net, config.encoders.train)
         training_mode(self.net, config.encoders.train)
+        set_batch_norm_momentum(self.net, config.batch_norm_momentum)
         self.task = make_task(config, self.data, self.net)
         if self.task.learnables is not None:
             self.task.learnables.to(self.device)

@@ -71,7 +71,9 @@ def outcomes(
     ego_object, exo_object = object_maps(net, ego, exo, label, config.object_maps)
     cam = net.exo(exo).cam[torch.arange(len(exo.parts)), label.repeat_interleave(count)].relu()
     draws = torch.Generator().manual_seed(seed)
-    found = find_parts(ego, exo, cam, exo_object, config, first_epoch, alpha=0.0, generator=draws)
+    found = find_parts(
+        ego, exo, cam, ego_object, exo_object, config, first_epoch, alpha=0.0, generator=draws
+    ).parts
     return [
         Outcome(float(score), _peaks_in(part_map, part), _peaks_in(object_map, part))
         for score, part_map, object_map, part in zip(

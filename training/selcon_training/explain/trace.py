@@ -20,8 +20,7 @@ from selcon_training.data.transforms import resize
 from selcon_training.losses.pixel import part_threshold, positive_set
 from selcon_training.maps import cosine_of, minmax
 from selcon_training.model import Features, SelconNet
-from selcon_training.objective import WeakObjectiveConfig, exo_activation, object_maps
-from selcon_training.part_discovery import explore
+from selcon_training.objective import WeakObjectiveConfig, exo_activation, find_parts, object_maps
 from selcon_training.saliency import saliency_mask
 from selcon_training.tasks.base import to_input
 from selcon_training.validation import evaluating
@@ -149,16 +148,15 @@ def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakOb
     labels = torch.tensor([label], device=net.text_action.device)
     ego_object, exo_object = object_maps(net, ego, exo, labels, weak.object_maps)
     cam = net.exo(exo).cam[:, label].relu()
-    assert ego.saliency is not None
-    found = explore(
-        exo_activation(cam, exo_object, first_epoch=False)[None],
-        ego.parts,
-        exo.parts[None],
-        ego.saliency,
-        clusters=weak.clusters,
-        gamma=weak.gamma,
+    found = find_parts(
+        ego,
+        exo,
+        cam,
+        ego_object,
+        exo_object,
+        weak,
+        first_epoch=False,
         alpha=weak.alpha,
-        piou=weak.piou,
         generator=torch.Generator().manual_seed(0),
     )
     reliable = bool(found.parts.reliable[0])
