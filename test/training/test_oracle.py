@@ -44,7 +44,7 @@ def test_oracle_features_tell_part_and_object(squares):
     items = data.items("trainset")[:4]
     quiet = OracleOptions(width=16, noise=0.0, grid=(6, 8))
     store = OracleStore(data, "trainset", "egocentric", items, list(COLOURS), quiet, seed=0)
-    features = store.features(np.arange(4), np.array([False, False, True, False]))
+    features = store.features(np.arange(4), np.array([0, 0, 1, 0]))
     assert features.parts.shape == (4, 16, 6, 8) and features.patches.shape == (4, 5, 6, 8)
     for row, item in enumerate(items):
         share = store.shares[row, list(COLOURS).index(item.action) + 1]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import torch
 from torch import nn
 
-from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.config import ConfigError, EncodersConfig, TrainConfig
 from selcon_training.data.layout import DataSet
 from selcon_training.data.weak import hold_out
 from selcon_training.encoders import load_clip, load_dino
+from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.model import CamActivation, SelconNet
 from selcon_training.tasks.base import Task
 from selcon_training.tasks.dense import DenseTask, start_from_prior
@@ -65,13 +69,37 @@ def set_batch_norm_momentum(net: SelconNet, momentum: float) -> None:
 
 
 def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
-    """The supervision that the configuration asks for."""
+    """The supervision that the configuration asks for; frozen encoders run as it says from here on."""
+    net.frozen_pass = frozen_pass(config.encoders, net.text_action.device)
     tasks: dict[str, type[DenseTask] | type[WeakTask] | type[MixedTask]] = {
         "dense": DenseTask,
         "weak": WeakTask,
         "mixed": MixedTask,
     }
     return tasks[config.supervision](config, data, net)
+
+
+def frozen_pass(config: EncodersConfig, device: torch.device) -> FrozenPass:
+    """How frozen encoders run on this device. Raises ConfigError for what it cannot do."""
+    if config.precision != "auto":
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[config.precision]
+    elif device.type != "cuda":
+        dtype = torch.float32
+    else:
+        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        dtype = torch.bfloat16 if own else torch.float16
+    lacking = _lacking_for_compile(device)
+    if config.compile == "on" and lacking:
+        raise ConfigError(f"encoders.compile = 'on': torch.compile needs {lacking}; install it, or set 'off'")
+    automatic = config.compile == "auto" and device.type == "cuda" and not lacking
+    return FrozenPass(dtype, compiled=config.compile == "on" or automatic)
+
+
+def _lacking_for_compile(device: torch.device) -> str:
+    """What torch.compile would miss on this device, "" for nothing."""
+    if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
+        return "a C++ compiler (g++)"
+    return "Triton" if device.type == "cuda" and find_spec("triton") is None else ""
 
 
 def make_validator(

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
+from selcon_training.data.sampling import usable_threads
 from selcon_training.objective import WeakObjectiveConfig
 from selcon_training.released import BATCH_NORM_MOMENTUM, OFFICIAL
 
@@ -96,10 +97,21 @@ class EncodersConfig(Section):
     clip: EncoderConfig = EncoderConfig(name="ViT-B-16-quickgelu", weights="openai")
     dino: EncoderConfig = EncoderConfig(name="vit_small_patch16_224.dino", weights="pretrained")
     train: tuple[Literal["clip", "dino"], ...] = ()
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of frozen encoders: auto is bf16 on CUDA devices that have it, else fp16 there, and fp32 on a CPU."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile for frozen encoders: auto on CUDA with Triton and a C compiler, off on a CPU."""
     cache_features: bool = False
-    """Encode every image once, plain and mirrored, and train the heads on the stored features (weak)."""
+    """Encode cache_views views of every image once, and train the heads on the stored features (weak)."""
+    cache_views: PositiveInt = 2
+    """K: views are drawn by data.zoom, data.fit and data.jitter; with data.flip every second is mirrored."""
     cache_folder: Path | None = None
     """Where stored features lie; null: features/ beside the run."""
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _yaml_says_true_for_on(cls, value: Any) -> Any:
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
 class OptimiserConfig(Section):
@@ -189,7 +201,8 @@ class TrainConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     threads: PositiveInt | None = None
-    data_threads: PositiveInt = 1
+    data_threads: PositiveInt = Field(default_factory=usable_threads)
+    """Threads that decode and augment; auto: one less than the cores this process may use."""
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     calibration: Literal["continuous", "binarized", "none"] = "continuous"
@@ -197,7 +210,7 @@ class TrainConfig(Section):
     upscale: Annotated[int, Field(ge=1, le=4)] = 1
     """Maps have this multiple of the patch grid (supervision: dense): thin parts are finer than patches."""
     variant: Literal["paper", "official"] = "paper"
-    """official: switches left unnamed are as in the released code (docs/training.md), else as in the paper."""
+    """official: switches left unnamed are as in the released code, else as in the paper."""
     shared_projection: bool = False
     """One projection for egocentric and exocentric images, where the paper has two."""
     batch_norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
@@ -223,6 +236,11 @@ class TrainConfig(Section):
             return values
         filled = {"batch_norm_momentum": BATCH_NORM_MOMENTUM} | values
         return filled | {"weak": OFFICIAL | weak}
+
+    @field_validator("data_threads", mode="before")
+    @classmethod
+    def _as_many_as_there_are(cls, value: Any) -> Any:
+        return usable_threads() if value == "auto" else value
 
     @field_validator("weak", mode="before")
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 ITERATIONS = 30
 STARTS = 3
@@ -15,21 +14,27 @@ def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Gener
     """Return centroids [B, K, D] of the chosen points of each set.
 
     `points` [B, N, D], `chosen` [B, N] booleans, `clusters` K. Three starts are seeded by K-means++ from
-    `generator` (a CPU one), run at most 30 iterations each, and the one with the smallest sum of squared
-    distances is returned: the same generator state gives the same centroids. A set with no chosen point gives
-    zeros; one with fewer than K distinct points has repeated centroids.
+    `generator` (a CPU one, whatever the device: both draw alike), run at most 30 iterations each, and the one
+    with the smallest sum of squared distances is returned: the same generator state gives the same centroids.
+    A set with no chosen point gives zeros; one with fewer than K distinct points has repeated centroids.
+
+    A CPU leaves out what a look at the values shows to be needless: points that are not chosen, iterations
+    that change nothing. On an accelerator such a look would wait for all the work before it; nothing here
+    does.
     """
-    points, weight = _compact(points, chosen)
+    looks = points.device.type == "cpu"
+    points, weight = _compact(points, chosen) if looks else (points, chosen.to(points.dtype))
     sets, count, width = points.shape
     squares = points.square().sum(dim=2)
     centroids = _seed(points, weight, squares, clusters, generator)  # [B, S*K, D]
     assigned = torch.full((sets, count, STARTS), -1, device=points.device)
+    numbers = torch.arange(clusters, device=points.device)
     for _ in range(ITERATIONS):
         nearest = _distances(points, squares, centroids).argmin(dim=3)  # [B, N, S]
-        if torch.equal(nearest, assigned):
+        if looks and torch.equal(nearest, assigned):
             break
         assigned = nearest
-        member = one_hot(assigned, clusters).to(points.dtype).flatten(2) * weight[:, :, None]  # [B, N, S*K]
+        member = (assigned[..., None] == numbers).flatten(2) * weight[:, :, None]  # [B, N, S*K]
         size = member.sum(dim=1)[:, :, None]
         mean = member.transpose(1, 2) @ points / size.clamp_min(1)
         centroids = torch.where(size > 0, mean, centroids)  # an empty cluster keeps its centroid
@@ -63,7 +68,8 @@ def _seed(
     D].
     """
     sets, _, width = points.shape
-    draws = torch.rand((sets, clusters, STARTS), generator=generator).to(points.device)
+    draws = torch.rand((sets, clusters, STARTS), generator=generator, pin_memory=points.is_cuda)
+    draws = draws.to(points.device, non_blocking=True)
     weights = weight[:, :, None].expand(-1, -1, STARTS)
     chance = weights
     centroids = points.new_zeros((sets, STARTS, 0, width))

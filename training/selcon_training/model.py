@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.frozen import FrozenPass, encode
 from selcon_training.errors import EncoderError
 from selcon_training.heads import Heads, View
 from selcon_training.maps import cosine_maps
@@ -56,8 +57,8 @@ class SelconNet(nn.Module):
     `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
     logits. `upscale`, `shared_projection`: see Heads; with `upscale` both maps have the size `map_grid`, that
     multiple of the patch `grid`.
-    Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode and build no
-    graph.
+    Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode, build no graph and
+    run as `frozen_pass` says.
     """
 
     text_action: Tensor
@@ -94,6 +95,7 @@ class SelconNet(nn.Module):
         text = text or encode_actions(clip, self.actions)
         self.register_buffer("text_action", text.action.clone())
         self.register_buffer("text_person", text.person.clone())
+        self.frozen_pass = FrozenPass()
         self.train_encoders(False)
 
     def train_encoders(self, trainable: bool) -> None:
@@ -113,10 +115,9 @@ class SelconNet(nn.Module):
 
     def features(self, images: Tensor, saliency: bool = False) -> Features:
         """Encode normalised RGB images [B, 3, H, W]; gradients flow only if the encoders train."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
-            parts, attention = self.dino(images, attention=saliency)
-            patches = self.clip(images)
-            return Features(parts, patches, None if attention is None else saliency_map(attention))
+        run = encode if self.encoders_trainable else self.frozen_pass
+        parts, patches, attention = run(self.dino, self.clip, images, saliency)
+        return Features(parts, patches, None if attention is None else saliency_map(attention))
 
     def parts(self, images: Tensor) -> Tensor:
         """Return the part descriptors [B, D, h, w] alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from selcon_training.maps import minmax
@@ -17,7 +18,8 @@ def saliency_map(attention: Tensor) -> Tensor:
     which the paper chose them; all of any other number) and the map min-max scaled.
     """
     if attention.shape[1] == _DINO_SMALL_HEADS:
-        attention = attention[:, _OBJECT_HEADS]
+        # Not attention[:, [0, 1, 3]]: that copies the list to the device and waits for it.
+        attention = torch.stack([attention[:, head] for head in _OBJECT_HEADS], dim=1)
     above = attention > attention.mean(dim=(-2, -1), keepdim=True)
     return minmax(above.to(attention.dtype).mean(dim=1))
 

@@ -3,6 +3,7 @@ resumes exactly where it stopped without storing any generator."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -59,6 +60,14 @@ def batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     if len(order) < size:
         return [order]
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+def usable_threads() -> int:
+    """How many data threads suit this machine: one less than the cores this process may use, 1 to 16.
+
+    The one left runs the training step; OpenCV decodes and resizes without holding Python's lock.
+    """
+    return min(16, max(1, len(os.sched_getaffinity(0)) - 1))
 
 
 def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> Iterator[T]:

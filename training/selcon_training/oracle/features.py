@@ -71,8 +71,9 @@ class OracleStore:
         actions: Sequence[str],
         options: OracleOptions,
         seed: int,
+        flip: bool = True,
     ) -> None:
-        self.options = options
+        self.options, self.views = options, 2 if flip else 1
         names = _names(data)
         self.kinds = len(names["parts"])
         # A fixed random rotation: no channel is a part by itself.
@@ -101,8 +102,9 @@ class OracleStore:
         self.patches /= norm
         self._visits = generator(seed, 21)
 
-    def features(self, numbers: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Features:
-        """Features of these images, each as it is or mirrored."""
+    def features(self, numbers: NDArray[np.int64], views: NDArray[np.int64]) -> Features:
+        """Features of these images, each as it is (view 0) or mirrored (1)."""
+        mirrored = views == 1
         parts = np.einsum("nkhw,kd->ndhw", self.shares[numbers], self.basis)
         parts = parts + self.options.noise * self._visits.standard_normal(parts.shape, np.float32)
         made = [parts, self.patches[numbers], self.saliency[numbers]]

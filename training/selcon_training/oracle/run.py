@@ -36,7 +36,7 @@ def run_oracle(config: TrainConfig, options: OracleOptions, seed: int) -> dict[s
     kept, held = _hold_scenes(data.items(config.data.weak_split), options.held_out, seed)
     task = WeakTask(config, data, net, ego=kept)  # type: ignore[arg-type]  # stands in for the network
     task.stores = tuple(  # type: ignore[assignment]
-        OracleStore(data, config.data.weak_split, view, items, actions, options, seed)
+        OracleStore(data, config.data.weak_split, view, items, actions, options, seed, config.data.flip)
         for view, items in (("egocentric", task.split.ego), ("exocentric", task.split.exo))
     )
     optimiser = make_optimiser(net, config.optimiser)  # type: ignore[arg-type]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training.config import TrainConfig
@@ -33,15 +35,29 @@ class Task(Protocol):
         """The losses of a batch; "loss" is the one to minimise."""
 
 
-def to_input(images: U8, device: torch.device, channels_last: bool = False) -> Tensor:
+def stage(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
+    """These values as a CPU tensor, in page-locked memory if they are meant for a GPU: copying them there
+    then makes nobody wait. Call it on a data thread.
+    """
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    return tensor.pin_memory() if device.type == "cuda" else tensor
+
+
+def to_input(images: U8 | Tensor, device: torch.device, channels_last: bool = False) -> Tensor:
     """Turn B x H x W x 3 uint8 RGB into the normalised network input B x 3 x H x W float32 on the device."""
-    batch = torch.from_numpy(images).to(device, non_blocking=True).permute(0, 3, 1, 2)
+    images = images if isinstance(images, Tensor) else torch.from_numpy(images)
+    batch = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
     batch = batch.to(
         torch.float32, memory_format=torch.channels_last if channels_last else torch.contiguous_format
     )
-    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
+    mean, std = _normalisation(torch.device(device))
     return batch.mul_(1.0 / 255.0).sub_(mean).div_(std)
+
+
+@lru_cache
+def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return mean, std
 
 
 def augmentation(config: TrainConfig) -> Augmentation:

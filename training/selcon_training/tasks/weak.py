@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training.config import TrainConfig
-from selcon_training.data.images import U8
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, hold_out, load_weak, weak_split
 from selcon_training.feature_store import FeatureStore
 from selcon_training.model import Features, SelconNet
 from selcon_training.objective import ClassScores, weak_losses
-from selcon_training.tasks.base import augmentation, to_input
+from selcon_training.tasks.base import augmentation, stage, to_input
 
 
 @dataclass(frozen=True)
 class WeakBatch:
-    """Labels B with either images (B and B*E, sample by sample) or their stored features."""
+    """Labels B with either images (B and then B*E, sample by sample: B + B*E x h x w x 3 uint8) or the stored
+    features of both, on the CPU."""
 
-    label: NDArray[np.int64]
-    ego: U8 | Features
-    exo: U8 | Features
+    label: Tensor
+    images: Tensor | None
+    stored: tuple[Features, Features] | None = None
 
 
 class WeakTask:
@@ -58,10 +58,12 @@ class WeakTask:
         self.stores: tuple[FeatureStore, FeatureStore] | None = None
         if config.encoders.cache_features:
             folder = config.encoders.cache_folder or config.output / "features"
-            self.stores = (
-                FeatureStore(folder, net, [item.path for item in self.split.ego], saliency=True),
-                FeatureStore(folder, net, [item.path for item in self.split.exo], saliency=False),
-            )
+            ego_store, exo_store = (
+                FeatureStore(folder, net, items, self.augmentation, config.encoders.cache_views, saliency)
+                for items, saliency in ((self.split.ego, True), (self.split.exo, False))
+            )  # both claim their space before either is computed
+            threads = config.data_threads
+            self.stores = (ego_store.fill(net, threads=threads), exo_store.fill(net, threads=threads))
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)
 
     def steps(self) -> int:
@@ -76,51 +78,71 @@ class WeakTask:
         device = self.net.text_action.device
         seed = int(generator(config.seed, 6, epoch, step).integers(2**62))
         contrastive = config.weak.contrastive(epoch)
+        ego, exo = self._features(batch, saliency=contrastive and config.weak.lambda_proto > 0)
         return weak_losses(
             self.net,
-            self._features(batch.ego, saliency=contrastive and config.weak.lambda_proto > 0),
-            self._features(batch.exo, saliency=False),
-            torch.from_numpy(batch.label).to(device),
+            ego,
+            exo,
+            batch.label.to(device, non_blocking=True),
             config.weak,
             first_epoch=epoch == 0,
-            generator=torch.Generator(device=device).manual_seed(seed),
+            generator=torch.Generator().manual_seed(seed),
             contrastive=contrastive,
             class_scores=self.learnables if isinstance(self.learnables, ClassScores) else None,
         )
 
-    def _features(self, images: U8 | Features, saliency: bool) -> Features:
+    def _features(self, batch: WeakBatch, saliency: bool) -> tuple[Features, Features]:
+        """Features (float32, on the device) of the egocentric and the exocentric images."""
         device = self.net.text_action.device
-        if isinstance(images, Features):
-            kept = images.saliency
-            return Features(
-                images.parts.to(device), images.patches.to(device), None if kept is None else kept.to(device)
+        if batch.stored is not None:
+            ego, exo = (
+                _each(found, lambda values: values.to(device, non_blocking=True).float())
+                for found in batch.stored
             )
-        return self.net.features(to_input(images, device, self.config.channels_last), saliency=saliency)
+            return ego, exo
+        assert batch.images is not None
+        # One pass for both views: the device is better filled, and it is compiled for one shape only.
+        found = self.net.features(
+            to_input(batch.images, device, self.config.channels_last), saliency=saliency
+        )
+        first = len(batch.label)
+        return _each(found, lambda values: values[:first]), _each(found, lambda values: values[first:])
 
     def _load(self, order: NDArray[np.int64], epoch: int, start: int) -> WeakBatch:
         seed, count = self.config.seed, self.config.data.exocentric
         draw: WeakDraw = draw_weak(self.split, order, count, seed, epoch, start)
-        exo = draw.exo.reshape(-1)
+        exo, device = draw.exo.reshape(-1), self.net.text_action.device
+        label = stage(draw.label, device)
         if self.stores is not None:
-            rng = generator(seed, 7, epoch, start)
-            flips = rng.random(len(draw.ego) + len(exo)) < (0.5 if self.config.data.flip else 0.0)
             ego_store, exo_store = self.stores
-            return WeakBatch(
-                draw.label,
-                ego_store.features(draw.ego, flips[: len(draw.ego)]),
-                exo_store.features(exo, flips[len(draw.ego) :]),
+            # The image that an epoch is a pass over shows all its views in as many epochs; those drawn at
+            # random show any.
+            rng = generator(seed, 7, epoch, start)
+            ego_view = rng.integers(ego_store.views, size=len(draw.ego))
+            exo_view = rng.integers(exo_store.views, size=draw.exo.shape)
+            exo_view[:, 0] = (draw.exo[:, 0] + epoch) % exo_store.views
+            stored = (
+                ego_store.features(draw.ego, ego_view),
+                exo_store.features(exo, exo_view.reshape(-1)),
             )
+            ego_found, exo_found = (_each(found, lambda v: stage(v, device)) for found in stored)
+            return WeakBatch(label, None, (ego_found, exo_found))
         size, ego_items = self.net.input_size, [self.split.ego[index] for index in draw.ego]
         exo_items = [self.split.exo[index] for index in exo]
-        return WeakBatch(
-            draw.label,
-            load_weak(ego_items, size, self.augmentation, seed, 0, epoch, start),
-            load_weak(exo_items, size, self.augmentation, seed, 1, epoch, start * count),
-        )
+        ego_images = load_weak(ego_items, size, self.augmentation, seed, 0, epoch, start)
+        exo_images = load_weak(exo_items, size, self.augmentation, seed, 1, epoch, start * count)
+        return WeakBatch(label, stage(np.concatenate([ego_images, exo_images]), device))
 
     def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
         order = epoch_order(len(self.split.exo), self.config.seed, epoch, self._groups)
         return batches(order, self.config.schedule.batch_size)
+
+
+def _each(features: Features, change: Callable[[Tensor], Tensor]) -> Features:
+    kept = features.saliency
+    return Features(
+        change(features.parts), change(features.patches), None if kept is None else change(kept)
+    )
 
 
 def training_ego(config: TrainConfig, data: DataSet) -> list[Item]:
