@@ -21,6 +21,7 @@ COMMANDS = {
     "import-official": Entry("import_official", "Turn the authors' checkpoint into a model bundle."),
     "export": Entry("export", "Turn a training checkpoint into a model bundle."),
     "train": Entry("train", "Train the network from a config file."),
+    "encoders": Entry("encoders", "List the encoders, or fetch one for a machine without a connection."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
     "explain": Entry("explain", "Draw part discovery and what leads to it, for any sample."),
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),

@@ -31,7 +31,10 @@ class ConfidenceFit:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A frozen encoder by name and the SHA-256 of its weights ("" if not known)."""
+    """An encoder by name and the SHA-256 of the weights it was loaded with, "" if not known.
+
+    Where it was trained too, they are those it started from.
+    """
 
     name: str
     sha256: str = ""
@@ -190,10 +193,13 @@ def _check_manifest(manifest: Manifest) -> None:
             values = getattr(manifest.confidence, name)
             fits = len(values) == len(actions) and all(map(_is_number, values))
             _expect(fits, f"confidence.{name}", values, f"{len(actions)} numbers, one per action")
+    for role, encoder in manifest.encoders.items():
+        _expect(bool(encoder.name.strip()), f"encoders.{role}.name", encoder.name, "text that is not empty")
+        _check_digest(f"encoders.{role}.sha256", encoder.sha256)
     for role, entry in manifest.files.items():
-        _expect(
-            not entry.sha256 or re.fullmatch("[0-9a-f]{64}", entry.sha256) is not None,
-            f"files.{role}.sha256",
-            entry.sha256,
-            "64 hexadecimal digits in lower case",
-        )
+        _check_digest(f"files.{role}.sha256", entry.sha256)
+
+
+def _check_digest(name: str, digest: str) -> None:
+    fits = not digest or re.fullmatch("[0-9a-f]{64}", digest) is not None
+    _expect(fits, name, digest, "64 hexadecimal digits in lower case")

@@ -59,6 +59,19 @@ def named_vit() -> VisionTransformer:
     return create_model("test_vit", num_classes=0).eval()
 
 
+def shallow(name: str, **options: Any) -> Any:
+    """Return a shallow, narrow timm model of the named architecture, 6 heads, with random weights.
+
+    All of them are at work: timm starts scaled residuals and biases at nearly nothing.
+    """
+    defaults: dict[str, Any] = {"depth": 2, "embed_dim": 48, "num_heads": 6, "num_classes": 0}
+    model = create_model(name, pretrained=False, **(defaults | options)).eval()
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.2)
+    return model
+
+
 def small_net(
     size: tuple[int, int] = (64, 96), *, timm_tower: bool = False, seed: int = 0, **options: Any
 ) -> SelconNet:

@@ -60,9 +60,9 @@ def test_sigmoid_is_applied_to_the_output_but_not_to_what_losses_see():
     torch.testing.assert_close(dense.ego(dense.features(images)).cam, plain(images)[0])
 
 
-def test_encoders_must_share_a_grid():
+def test_encoders_must_see_the_same_image():
     clip = DenseClip(nets.clip_model(), (64, 96), tokenizer=nets.tokenizer())
-    with pytest.raises(EncoderError, match="same patches"):
+    with pytest.raises(EncoderError, match=r"images of \(64, 96\), .* for \(96, 64\)"):
         SelconNet(clip, PartEncoder(nets.vit(), (96, 64)), nets.ACTIONS)
 
 

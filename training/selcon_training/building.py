@@ -13,7 +13,7 @@ from torch import nn
 from selcon_training.config import ConfigError, EncodersConfig, TrainConfig
 from selcon_training.data.layout import DataSet
 from selcon_training.data.weak import hold_out
-from selcon_training.encoders import load_clip, load_dino
+from selcon_training.encoders import load_encoders
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.model import CamActivation, SelconNet
 from selcon_training.tasks.base import Task
@@ -27,9 +27,9 @@ def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
     """A fresh network for the data set's class list; a network that sees truth maps ends its CAM in a
     sigmoid."""
     actions = data.class_list(config.data.actions)
-    size = config.data.input_size
-    clip = load_clip(config.encoders.clip.model_dump(), size)
-    dino = load_dino(config.encoders.dino.model_dump(), size)
+    clip, dino = load_encoders(
+        config.encoders.clip.model_dump(), config.encoders.dino.model_dump(), config.data.input_size
+    )
     weak = config.supervision == "weak"
     activation: CamActivation = "none" if weak else "sigmoid"
     net = SelconNet(

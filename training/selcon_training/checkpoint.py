@@ -13,8 +13,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from selcon_training.encoders import EncoderSpec, load_clip, load_dino
-from selcon_training.encoders.loading import mismatches
+from selcon_training.encoders import EncoderSpec, load_encoders
+from selcon_training.encoders.weight_files import first_not_finite, mismatches
 from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet, TextFeatures
 
@@ -63,7 +63,8 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
 def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
-    Raises CheckpointError for a missing or damaged file and for weights that do not fit, listing the keys;
+    Raises CheckpointError for a missing or damaged file, for weights that are no numbers and for those that
+    do not fit, listing the keys;
     EncoderError where a frozen encoder's weights are not to be had or are others than those it was trained
     with.
     """
@@ -86,14 +87,17 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     # Stored encoders need only their architecture: their weights are in the file.
     build_clip = EncoderSpec(clip_spec.name) if stored else clip_spec
     build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
-    clip = load_clip(build_clip, (height, width))
+    clip, dino = load_encoders(build_clip, build_dino, (height, width))
     clip.drop_text()
-    net = SelconNet(clip, load_dino(build_dino, (height, width)), actions, text, activation, upscale, shared)
+    net = SelconNet(clip, dino, actions, text, activation, upscale, shared)
     net.clip.spec, net.dino.spec = clip_spec, dino_spec
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})
     if problems:
         raise CheckpointError(f"{folder / _WEIGHTS} does not fit its description:\n" + "\n".join(problems))
+    damaged = first_not_finite(state)
+    if damaged is not None:
+        raise CheckpointError(f"{folder / _WEIGHTS}: {damaged} holds NaN or infinity; take an earlier one")
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)
     return net.eval(), meta

@@ -46,7 +46,7 @@ class _Graph(nn.Module):
             return maps
         keys, attention = self.net.dino(image, attention=True)
         assert attention is not None
-        return (*maps, keys, self.net.clip(image), attention)
+        return (*maps, keys, self.net.patches(image), attention)
 
 
 def export_graph(net: SelconNet, affinity: bool = True, intermediates: bool = False) -> bytes:

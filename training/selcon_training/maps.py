@@ -21,6 +21,17 @@ def local_mean(maps: Tensor) -> Tensor:
     return F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
 
 
+def onto_grid(patches: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Return L2-normalised features [B, d, h, w] on another grid, bilinear and normalised again.
+
+    Normalised vectors are averaged, not raw ones, so that a patch counts by its place and not by its length.
+    On their own grid they come back as they are.
+    """
+    if tuple(patches.shape[-2:]) == tuple(grid):
+        return patches
+    return F.normalize(F.interpolate(patches, grid, mode="bilinear", align_corners=False), dim=1)
+
+
 def cosine_maps(patches: Tensor, text: Tensor) -> Tensor:
     """Return the cosine [B, C, h, w] of L2-normalised patches [B, d, h, w] with normalised text features [C,
     d].

@@ -14,7 +14,7 @@ from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.frozen import FrozenPass, encode
 from selcon_training.errors import EncoderError
 from selcon_training.heads import Heads, View
-from selcon_training.maps import cosine_maps
+from selcon_training.maps import cosine_maps, onto_grid
 from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.saliency import saliency_map
 
@@ -51,8 +51,9 @@ def encode_actions(clip: DenseClip, actions: Sequence[str]) -> TextFeatures:
 
 
 class SelconNet(nn.Module):
-    """The paper's network over any part encoder and any dense CLIP encoder with the same patch grid.
+    """The paper's network over any part encoder and any dense CLIP encoder that see the same image.
 
+    Its patch `grid` is the part encoder's; CLIP features of another grid are interpolated to it.
     `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
     `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
     logits. `upscale`, `shared_projection`: see Heads; with `upscale` both maps have the size `map_grid`, that
@@ -81,10 +82,10 @@ class SelconNet(nn.Module):
             )
         if cam_activation not in ("none", "sigmoid"):
             raise ValueError(f"cam_activation must be 'none' or 'sigmoid', got {cam_activation!r}")
-        if clip.grid != dino.grid or clip.input_size != dino.input_size:
+        if clip.input_size != dino.input_size:
             raise EncoderError(
-                f"{clip.name} gives a {clip.grid} grid at {clip.input_size}, {dino.name} a {dino.grid} grid "
-                f"at {dino.input_size}; both must see the same image with the same patches"
+                f"{clip.name} is made for images of {clip.input_size}, {dino.name} for {dino.input_size} "
+                "(height, width); both must see the same image"
             )
         self.clip, self.dino = clip, dino
         self.actions = list(actions)
@@ -117,13 +118,21 @@ class SelconNet(nn.Module):
         """Encode normalised RGB images [B, 3, H, W]; gradients flow only if the encoders train."""
         run = encode if self.encoders_trainable else self.frozen_pass
         parts, patches, attention = run(self.dino, self.clip, images, saliency)
-        return Features(parts, patches, None if attention is None else saliency_map(attention))
+        patches = onto_grid(patches, self.grid)
+        if attention is None:
+            return Features(parts, patches)
+        return Features(parts, patches, saliency_map(attention, not self.dino.is_first_dino))
 
     def parts(self, images: Tensor) -> Tensor:
         """Return the part descriptors [B, D, h, w] alone."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
             descriptors: Tensor = self.dino(images, attention=False)[0]
             return descriptors
+
+    def patches(self, images: Tensor) -> Tensor:
+        """Return the L2-normalised CLIP features [B, d, h, w] alone, on the network's grid."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
+            return onto_grid(self.clip(images), self.grid)
 
     def ego(self, features: Features) -> View:
         """Return CAM logits [B, C, h, w], F̃ and F̂ [B, D, h, w] of egocentric images."""

@@ -18,7 +18,15 @@ from selcon_ros.core.bundle import Manifest
 from selcon_ros.core.manifest import Calibration
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
-from selcon_training.encoders.loading import bare_clip, mismatches, read_state_dict
+from selcon_training.encoders.loading import bare_clip
+from selcon_training.encoders.weight_files import (
+    OFFICIAL_CLIP,
+    OFFICIAL_DINO,
+    below,
+    first_not_finite,
+    mismatches,
+    read_state_dict,
+)
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.export import export_bundle
 from selcon_training.heads import Heads
@@ -29,7 +37,6 @@ CLIP_NAME = "ViT-B-16-quickgelu"
 DINO_NAME = "vit_small_patch16_224.dino"
 INPUT_SIZE = (224, 224)
 _LISTS = {"Seen": "seen", "Unseen": "unseen", "HICO": "hico_iif"}
-_CLIP, _DINO = "net.", "vit_model."
 _HEADS = {  # ours: theirs; the MLP's layers are in "aff_proj"
     "ego_projection": "aff_ego_proj",
     "exo_projection": "aff_exo_proj",
@@ -55,8 +62,8 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
     clip = bare_clip(CLIP_NAME)
     dino = timm.create_model(DINO_NAME, pretrained=False, num_classes=0)
     heads = Heads(dino.embed_dim, len(actions))
-    ours = {_CLIP + key: value for key, value in clip.state_dict().items()}
-    ours |= {_DINO + key: value for key, value in dino.state_dict().items()}
+    ours = {OFFICIAL_CLIP + key: value for key, value in clip.state_dict().items()}
+    ours |= {OFFICIAL_DINO + key: value for key, value in dino.state_dict().items()}
     ours |= {_official_key(key): value for key, value in heads.state_dict().items()}
     # Scalars (a temperature, batch counters) come as [] or, from files that went through numpy, as [1].
     state = {
@@ -66,16 +73,20 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
     problems = mismatches(_shapes(ours), _shapes(state))
     if problems:
         raise CheckpointError(f"{path} is not a released checkpoint for {divide}:\n" + "\n".join(problems))
-    clip.load_state_dict({key.removeprefix(_CLIP): v for key, v in state.items() if key.startswith(_CLIP)})
-    dino.load_state_dict({key.removeprefix(_DINO): v for key, v in state.items() if key.startswith(_DINO)})
+    damaged = first_not_finite(state)
+    if damaged is not None:
+        raise CheckpointError(f"{path}: {damaged} holds NaN or infinity; get the checkpoint anew")
+    clip.load_state_dict(below(state, OFFICIAL_CLIP))
+    dino.load_state_dict(below(state, OFFICIAL_DINO))
     heads.load_state_dict({key: state[_official_key(key)] for key in heads.state_dict()})
     # Weights None: a checkpoint made from this network stores the encoders, nobody need load them again.
     clip_spec = EncoderSpec(CLIP_NAME, None, weights_digest(clip))
     dino_spec = EncoderSpec(DINO_NAME, None, weights_digest(dino))
-    dense, parts = DenseClip(clip, INPUT_SIZE, name=CLIP_NAME), PartEncoder(dino, INPUT_SIZE)
+    dense = DenseClip(clip, INPUT_SIZE, name=CLIP_NAME)
+    parts = PartEncoder(dino, INPUT_SIZE, DINO_NAME)
     net = SelconNet(dense, parts, actions)
     dense.drop_text()
-    dense.spec, parts.spec, parts.name = clip_spec, dino_spec, DINO_NAME
+    dense.spec, parts.spec = clip_spec, dino_spec
     net.heads = heads
     return net.eval()
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
+from timm.models.eva import EvaAttention
 from timm.models.vision_transformer import Attention
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 @contextmanager
 def spelled_out(model: nn.Module) -> Iterator[None]:
     """Let the timm attention layers in `model` do the same while the context lasts."""
-    layers = [module for module in model.modules() if isinstance(module, Attention)]
+    layers = [module for module in model.modules() if isinstance(module, Attention | EvaAttention)]
     fused = [layer.fused_attn for layer in layers]
     try:
         for layer in layers:

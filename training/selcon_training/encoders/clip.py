@@ -15,13 +15,19 @@ import torch.nn.functional as F
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from timm.layers import resample_abs_pos_embed
+from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import Tensor, nn
 
 from selcon_training.encoders import timm_vit
 from selcon_training.encoders.attention import attend
+from selcon_training.encoders.sizes import check_input_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
 
+_WORKING = (
+    "dense features come from CLIP's own ViT, such as ViT-B-16-quickgelu, ViT-B-32 or ViT-L-14, or from a "
+    "timm VisionTransformer without attention pooling: `selcon encoders list` names them"
+)
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -48,13 +54,11 @@ class DenseClip(nn.Module):
         self.tower: _OpenClipTower | _TimmTower
         if isinstance(visual, VisionTransformer):
             self.tower = _OpenClipTower(visual, input_size, self.name)
-        elif isinstance(visual, TimmModel):
+        elif isinstance(visual, TimmModel) and isinstance(visual.trunk, TimmVisionTransformer):
             self.tower = _TimmTower(visual, input_size, self.name)
         else:
-            raise EncoderError(
-                f"{self.name}: its image tower is a {type(visual).__name__}; needed is "
-                "open_clip's VisionTransformer or a timm VisionTransformer"
-            )
+            tower = type(getattr(visual, "trunk", visual)).__name__
+            raise EncoderError(f"{self.name}: its image tower is a {tower}; {_WORKING}")
         self.grid = self.tower.grid
         self.input_size = (int(input_size[0]), int(input_size[1]))
         if tokenizer is None and name is not None:
@@ -114,11 +118,9 @@ class _OpenClipTower(nn.Module):
         super().__init__()
         blocks = list(visual.transformer.resblocks)
         if visual.attn_pool is not None or any(type(block) is not ResidualAttentionBlock for block in blocks):
-            raise EncoderError(
-                f"{name}: attentional pooling and custom blocks are not understood; choose a plain CLIP ViT"
-            )
-        patch = (int(visual.patch_size[0]), int(visual.patch_size[1]))
-        timm_vit.check_input_size(input_size, patch, name)
+            raise EncoderError(f"{name}: attentional pooling or custom blocks; {_WORKING}")
+        patch = int(visual.patch_size[0]), int(visual.patch_size[1])
+        check_input_size(input_size, {name: patch})
         self.grid = (input_size[0] // patch[0], input_size[1] // patch[1])
         self.conv = visual.conv1
         self.class_embedding = visual.class_embedding
@@ -187,9 +189,7 @@ class _TimmTower(nn.Module):
         trunk = visual.trunk
         last = timm_vit.last_block(trunk, name)
         if trunk.attn_pool is not None or "pool" in dict(visual.head.named_children()):
-            raise EncoderError(
-                f"{name}: attention pooling gives no dense features; choose token or average pooling"
-            )
+            raise EncoderError(f"{name}: attention pooling gives no dense features; {_WORKING}")
         self.grid = timm_vit.set_input_size(trunk, input_size, name)
         self.heads: int = last.attn.num_heads
         self.scale: float = last.attn.scale

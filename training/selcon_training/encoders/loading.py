@@ -11,26 +11,61 @@ from typing import Any
 
 import open_clip
 import timm
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from selcon_training.encoders.clip import DenseClip
 from selcon_training.encoders.dino import PartEncoder
+from selcon_training.encoders.sizes import check_input_size, patch_size
 from selcon_training.encoders.spec import EncoderSpec, weights_digest
+from selcon_training.encoders.weight_files import (
+    State,
+    clip_weights,
+    dino_weights,
+    first_not_finite,
+    load_strictly,
+    read_state_dict,
+    stated_encoder,
+)
 from selcon_training.errors import EncoderError
 
-_FILE_ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
+GivenSpec = EncoderSpec | Mapping[str, Any]
+_FILE_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
-def load_dino(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]) -> PartEncoder:
+def load_encoders(
+    clip: GivenSpec, dino: GivenSpec, input_size: tuple[int, int]
+) -> tuple[DenseClip, PartEncoder]:
+    """Return both encoders for images of (height, width) pixels, as `load_clip` and `load_dino` make them.
+
+    An input size that does not fit both patches is refused with the nearest that does.
+    """
+    clip_model, clip_spec = clip_model_of(clip)
+    dino_model, dino_spec = dino_model_of(dino)
+    patches = {clip_spec.name: patch_size(clip_model.visual), dino_spec.name: patch_size(dino_model)}
+    check_input_size(input_size, patches)
+    return _dense_clip(clip_model, clip_spec, input_size), _part_encoder(dino_model, dino_spec, input_size)
+
+
+def load_dino(spec: GivenSpec, input_size: tuple[int, int]) -> PartEncoder:
     """Return the part encoder that `spec` names, its `spec` attribute filled with the digest of its
     weights.
     """
+    return _part_encoder(*dino_model_of(spec), input_size)
+
+
+def load_clip(spec: GivenSpec, input_size: tuple[int, int]) -> DenseClip:
+    """Return the dense CLIP encoder that `spec` names, its `spec` attribute filled with the digest of its
+    weights.
+    """
+    return _dense_clip(*clip_model_of(spec), input_size)
+
+
+def dino_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
+    """Return the whole timm model that `spec` names, and the spec with the digest of its weights."""
     spec = _as_spec(spec)
     _register(spec.name)
     if not timm.is_model(spec.name.split(".")[0]):
-        raise EncoderError(f"timm knows no model '{spec.name}'; timm.list_models('vit*') lists those it has")
+        raise EncoderError(f"timm knows no model '{spec.name}'; `selcon encoders list` names part encoders")
     from_hub = spec.weights is not None and not _is_file(spec.weights)
     if from_hub and spec.weights != "pretrained":
         raise EncoderError(
@@ -40,32 +75,21 @@ def load_dino(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
         model = timm.create_model(spec.name, pretrained=from_hub, num_classes=0)
     except Exception as error:
         if from_hub:
-            raise _hub_error(spec, error) from error
+            raise _hub_error(spec, "dino", error) from error
         raise EncoderError(f"timm cannot build '{spec.name}': {error}") from error
-    if not from_hub:
-        _load_file(model, spec)
-    spec = _verified(model, spec)
-    encoder = PartEncoder(model, input_size)
-    encoder.name, encoder.spec = spec.name, spec
-    return encoder
+    if spec.weights is not None and not from_hub:
+        state = dino_weights(_read(spec, spec.weights), model, spec.name)
+        load_strictly(model, state, _as(spec))
+    return model, _verified(model, spec)
 
 
-def bare_clip(name: str, tag: str | None = None) -> nn.Module:
-    """Return an open_clip model, with random weights or those of one of its tags."""
-    with warnings.catch_warnings(), _without_weights_warning():
-        warnings.filterwarnings("error", message="QuickGELU mismatch")
-        return open_clip.create_model(name, pretrained=tag, pretrained_image=False)
-
-
-def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]) -> DenseClip:
-    """Return the dense CLIP encoder that `spec` names, its `spec` attribute filled with the digest of its
-    weights.
-    """
+def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
+    """Return the whole open_clip model that `spec` names, and the spec with the digest of its weights."""
     spec = _as_spec(spec)
     _register(spec.name)
     if spec.name not in open_clip.list_models():
         raise EncoderError(
-            f"open_clip knows no model '{spec.name}'; open_clip.list_models() lists those it has"
+            f"open_clip knows no model '{spec.name}'; `selcon encoders list` names CLIP encoders"
         )
     tag = spec.weights if spec.weights is not None and not _is_file(spec.weights) else None
     if tag is not None and tag not in open_clip.list_pretrained_tags_by_model(spec.name):
@@ -79,57 +103,35 @@ def load_clip(spec: EncoderSpec | Mapping[str, Any], input_size: tuple[int, int]
         ) from error
     except Exception as error:
         if tag is not None:
-            raise _hub_error(spec, error) from error
+            raise _hub_error(spec, "clip", error) from error
         raise EncoderError(f"open_clip cannot build '{spec.name}': {error}") from error
-    if tag is None:
-        _load_file(model, spec)
-    spec = _verified(model, spec)
+    if spec.weights is not None and tag is None:
+        quick_gelu = bool((open_clip.get_model_config(spec.name) or {}).get("quick_gelu"))
+        state = clip_weights(_read(spec, spec.weights), model, spec.name, quick_gelu)
+        load_strictly(model, state, _as(spec))
+    return model, _verified(model, spec)
+
+
+def bare_clip(name: str, tag: str | None = None) -> nn.Module:
+    """Return an open_clip model, with random weights or those of one of its tags."""
+    with warnings.catch_warnings(), _without_weights_warning():
+        warnings.filterwarnings("error", message="QuickGELU mismatch")
+        return open_clip.create_model(name, pretrained=tag, pretrained_image=False)
+
+
+def _part_encoder(model: nn.Module, spec: EncoderSpec, input_size: tuple[int, int]) -> PartEncoder:
+    encoder = PartEncoder(model, input_size, spec.name)
+    encoder.spec = spec
+    return encoder
+
+
+def _dense_clip(model: nn.Module, spec: EncoderSpec, input_size: tuple[int, int]) -> DenseClip:
     encoder = DenseClip(model, input_size, name=spec.name)
     encoder.spec = spec
     return encoder
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from .safetensors, or from a torch file without running any code stored in it."""
-    if not path.is_file():
-        raise EncoderError(f"no such weights file: {path}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise EncoderError(f"{path} is not a file of weights that can be read safely: {error}") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise EncoderError(f"{path} holds no state dict (names to tensors)")
-    return dict(state)
-
-
-def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load `state` into `model`; an EncoderError lists every missing, extra and misshapen key."""
-    own = model.state_dict()
-    problems = mismatches(
-        {k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in state.items()}
-    )
-    if problems:
-        raise EncoderError(f"{what} does not fit:\n" + "\n".join(problems))
-    model.load_state_dict(state)
-
-
-def mismatches(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Return one line per key that is missing, extra or of another shape."""
-    lines = [f"  missing: {key} {list(wanted[key])}" for key in wanted if key not in given]
-    lines += [f"  extra: {key} {list(given[key])}" for key in given if key not in wanted]
-    lines += [
-        f"  misshapen: {key} is {list(given[key])}, needed {list(wanted[key])}"
-        for key in wanted
-        if key in given and tuple(given[key]) != tuple(wanted[key])
-    ]
-    return lines
-
-
-def _as_spec(spec: EncoderSpec | Mapping[str, Any]) -> EncoderSpec:
+def _as_spec(spec: GivenSpec) -> EncoderSpec:
     if isinstance(spec, EncoderSpec):
         return spec
     unknown = set(spec) - {"name", "weights", "sha256"}
@@ -159,28 +161,45 @@ def _without_weights_warning() -> Iterator[None]:
 
 
 def _is_file(weights: str) -> bool:
-    return weights.endswith(_FILE_ENDINGS)
+    return weights.endswith(_FILE_ENDINGS) or "/" in weights
 
 
-def _load_file(model: nn.Module, spec: EncoderSpec) -> None:
-    if spec.weights is not None:
-        load_strictly(
-            model, read_state_dict(Path(spec.weights).expanduser()), f"{spec.weights} as {spec.name}"
-        )
+def _as(spec: EncoderSpec) -> str:
+    return f"{spec.weights} as {spec.name}"
+
+
+def _read(spec: EncoderSpec, weights: str) -> State:
+    """Read a weights file; one that says it holds another encoder is refused."""
+    path = Path(weights).expanduser()
+    state = read_state_dict(path)
+    held = stated_encoder(path)
+    if held is not None and spec.name not in (held, held.split(".")[0]):
+        raise EncoderError(f"{weights} holds {held}, not {spec.name}: set the encoder's name to {held}")
+    return state
 
 
 def _verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
     digest = weights_digest(model)
-    if spec.sha256 is not None and spec.sha256 != digest and spec.weights is not None:
-        raise EncoderError(
-            f"{spec.name}: its weights ({spec.weights}) have the digest {digest}, expected was {spec.sha256}"
-        )
+    if spec.weights is not None:
+        damaged = first_not_finite(model.state_dict())
+        if damaged is not None:
+            raise EncoderError(f"{_as(spec)}: {damaged} holds NaN or infinity; get the weights anew")
+        if spec.sha256 not in (None, digest):
+            raise EncoderError(
+                f"{spec.name}: its weights ({spec.weights}) have the digest {digest}, "
+                f"expected was {spec.sha256}"
+            )
     return EncoderSpec(spec.name, spec.weights, digest)
 
 
-def _hub_error(spec: EncoderSpec, error: Exception) -> EncoderError:
+def _hub_error(spec: EncoderSpec, role: str, error: Exception) -> EncoderError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    file = f"{spec.name}.{spec.weights}" if role == "clip" else spec.name
+    tag = f" --weights {spec.weights}" if role == "clip" else ""
     return EncoderError(
-        f"cannot get the weights '{spec.weights}' of {spec.name} from the hub: {error}. "
-        "Without a connection, download them elsewhere and give the local file (.safetensors or .pt) as its "
-        "weights"
+        f"cannot get the weights '{spec.weights}' of {spec.name} from the hub: {reason}\n"
+        "Without a connection, run this where there is one and bring the file here:\n"
+        f"  selcon encoders fetch {spec.name}{tag} --out {file}.safetensors\n"
+        "then name the local file in the configuration (or with --set):\n"
+        f"  encoders.{role}.weights={file}.safetensors"
     )

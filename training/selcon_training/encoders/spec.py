@@ -13,9 +13,9 @@ class EncoderSpec:
     """Which encoder, with which weights.
 
     `name`: a timm model name (parts) or an open_clip one (CLIP). `weights`: None for random ones, a local
-    file (.safetensors, .pt, .pth, .bin holding a state dict), "pretrained" for the hub weights that a timm
-    name stands for, or an open_clip tag such as "openai". `sha256`: if given, `weights_digest` of the loaded
-    model must equal it.
+    file (see `weight_files`: .safetensors, .pt, .pth, .bin, .ckpt, or any path with a slash), "pretrained"
+    for the hub weights that a timm name stands for, or an open_clip tag such as "openai". `sha256`: if given,
+    `weights_digest` of the loaded model must equal it.
     """
 
     name: str

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from timm.models.eva import Eva
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
+from selcon_training.encoders.sizes import Size, check_input_size, patch_size
 from selcon_training.errors import EncoderError
 
 
@@ -16,10 +18,7 @@ def last_block(trunk: nn.Module, what: str) -> Block:
     EncoderError.
     """
     if not isinstance(trunk, VisionTransformer):
-        raise EncoderError(
-            f"{what} is a {type(trunk).__name__}; needed is a timm VisionTransformer "
-            "(a name like 'vit_small_patch16_224')"
-        )
+        raise EncoderError(f"{what} is a {type(trunk).__name__}; needed is a timm VisionTransformer")
     if len(trunk.blocks) < 1:
         raise EncoderError(f"{what} has no transformer blocks left")
     block = trunk.blocks[-1]
@@ -29,29 +28,21 @@ def last_block(trunk: nn.Module, what: str) -> Block:
             f" with {type(getattr(block, 'attn', None)).__name__}; "
             "only timm's standard Block with Attention is understood"
         )
-    if block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity):
+    # Attention of timm before 1.0.25 knows no gate.
+    if getattr(block.attn, "gate", None) is not None or not isinstance(block.attn.norm, nn.Identity):
         raise EncoderError(f"{what}: gated or normed attention is not understood in the last block")
     return block
 
 
-def set_input_size(trunk: VisionTransformer, input_size: tuple[int, int], what: str) -> tuple[int, int]:
-    """Resize the position embedding of `trunk` to images of (height, width) pixels; return the patch grid (h,
+def set_input_size(trunk: VisionTransformer | Eva, input_size: Size, what: str) -> Size:
+    """Fit the position embedding of `trunk` to images of (height, width) pixels; return the patch grid (h,
     w).
     """
-    patch = trunk.patch_embed.feat_ratio(as_scalar=False)
-    check_input_size(input_size, (int(patch[0]), int(patch[1])), what)
+    check_input_size(input_size, {what: patch_size(trunk)})
     if tuple(trunk.patch_embed.img_size) != tuple(input_size):
         trunk.set_input_size(img_size=input_size)
     height, width = trunk.patch_embed.grid_size
     return int(height), int(width)
-
-
-def check_input_size(input_size: tuple[int, int], patch: tuple[int, int], what: str) -> None:
-    """Raise EncoderError unless (height, width) is a positive multiple of the patch size."""
-    if any(side < 1 or side % step for side, step in zip(input_size, patch, strict=True)):
-        raise EncoderError(
-            f"input size {tuple(input_size)} (height, width) is not a multiple of the patch {patch} of {what}"
-        )
 
 
 def tokens(trunk: VisionTransformer, images: Tensor) -> Tensor:

@@ -1,0 +1,89 @@
+"""Which encoders the hubs have, and how to bring one to a machine without a connection."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import open_clip
+import timm
+from safetensors.torch import save_file
+from torch import nn
+
+from selcon_training.encoders.clip import DenseClip
+from selcon_training.encoders.dino import PartEncoder
+from selcon_training.encoders.loading import clip_model_of, dino_model_of
+from selcon_training.encoders.sizes import patch_size
+from selcon_training.encoders.spec import EncoderSpec
+from selcon_training.errors import EncoderError
+
+_PARTS = ("vit_*.dino", "vit_*dinov2*", "vit_*dinov3*")
+
+
+class Published(NamedTuple):
+    """An encoder that a hub has: its place in the configuration (dino or clip), name and weights there."""
+
+    role: str
+    name: str
+    weights: str
+
+
+def published() -> list[Published]:
+    """Return the DINO family of timm and the CLIPs of open_clip that the network can use, as far as the names
+    and configurations of the installed libraries tell.
+
+    Other timm ViTs, and CLIPs around one, may work too: building them tells.
+    """
+    parts = sorted({name for pattern in _PARTS for name in timm.list_pretrained(pattern)})
+    clips = [(name, tag) for name, tag in open_clip.list_pretrained() if _is_plain(name, tag)]
+    return [Published("dino", name, "pretrained") for name in parts] + [
+        Published("clip", name, tag) for name, tag in clips
+    ]
+
+
+def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:
+    """Get an encoder from its hub, write its weights to `out` (.safetensors), and return what was loaded and
+    its role, dino or clip.
+
+    `weights` is an open_clip tag; None for a timm name. The file names the encoder, so that it is not taken
+    for another. Raises EncoderError where the hub cannot be reached or the network cannot use the encoder;
+    then nothing is written.
+    """
+    if out.suffix != ".safetensors":
+        raise EncoderError(f"--out {out}: the file's name must end in .safetensors")
+    is_clip = name in open_clip.list_models()
+    if is_clip and weights is None:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise EncoderError(f"{name} has several weights: say which with --weights ({tags})")
+    model: nn.Module
+    if is_clip:
+        model, spec = clip_model_of(EncoderSpec(name, weights))
+    else:
+        model, spec = dino_model_of(EncoderSpec(name, weights or "pretrained"))
+    state = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
+    patch = patch_size(model.visual if is_clip else model) or (1, 1)
+    usable = (4 * patch[0], 4 * patch[1])
+    if is_clip:
+        DenseClip(model, usable, name=name)
+    else:
+        PartEncoder(model, usable, name)
+    partial = out.with_name(out.name + ".partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, partial, {"encoder": name, "weights": str(spec.weights), "digest": str(spec.sha256)})
+        os.replace(partial, out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise EncoderError(f"cannot write {out}: {error.strerror or error}") from error
+    return spec, "clip" if is_clip else "dino"
+
+
+def _is_plain(name: str, tag: str) -> bool:
+    """Whether an open_clip configuration is the original ViT with its own text encoder and activation."""
+    config = open_clip.get_model_config(name) or {}
+    vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
+    plain = isinstance(vision.get("layers"), int) and "timm_model_name" not in vision
+    pooled = vision.get("attentional_pool") or "hf_model_name" in text or "multimodal_cfg" in config
+    activation = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False))
+    return plain and not pooled and activation == bool(config.get("quick_gelu", False))
