@@ -212,6 +212,8 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
         (put(confidence={"scale": [1], "offset": [0, 0, 0]}), "confidence.scale must be 3 numbers"),
         (put(confidence=[1]), "confidence must be an object or null"),
         (put(encoders={"clip": "ViT"}), "encoders.clip must be an object, got 'ViT'"),
+        (put(encoders={"clip": {"name": " ", "sha256": ""}}), "encoders.clip.name must be text that is not"),
+        (put(encoders={"dino": {"name": "v", "sha256": "A" * 64}}), "encoders.dino.sha256 must be 64"),
         (put(training=[]), "training must be an object"),
         (put(files={}), "files must name 'model'"),
         (put(files={"model": {"path": "model.onnx", "sha256": "abc"}}), "files.model.sha256 must be 64"),

@@ -81,10 +81,9 @@ def small_net(
     return SelconNet(clip, PartEncoder(vit(), size), ACTIONS, **options).eval()
 
 
-def register_small_clip(folder: Path) -> str:
+def register_small_clip(folder: Path, name: str = "selcon-test-clip", quick_gelu: bool = True) -> str:
     """Register a small CLIP configuration with open_clip and return its name."""
-    name = "selcon-test-clip"
-    config = {"embed_dim": 24, "quick_gelu": True, "vision_cfg": OPEN_CLIP_TOWER, "text_cfg": TEXT}
+    config = {"embed_dim": 24, "quick_gelu": quick_gelu, "vision_cfg": OPEN_CLIP_TOWER, "text_cfg": TEXT}
     (folder / f"{name}.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / f"{name}.json")
     return name

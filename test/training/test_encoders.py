@@ -155,6 +155,13 @@ def test_sizes_that_are_no_multiple_of_the_patch_are_refused(size):
 def test_models_of_other_kinds_are_refused_by_name():
     with pytest.raises(EncoderError, match="ResNet"):
         PartEncoder("test_resnet", (160, 160))
+    pooled = nets.timm_clip_model()
+    pooled.visual.trunk.attn_pool = torch.nn.Identity()
+    rotating = nets.timm_clip_model()
+    rotating.visual.trunk = nets.shallow("vit_small_patch16_dinov3")
+    for model, told in ((pooled, "attention pooling"), (rotating, "is a Eva")):
+        with pytest.raises(EncoderError, match=f"{told}.*ViT-B-16-quickgelu.*selcon encoders list"):
+            DenseClip(model, (160, 160))
     with pytest.raises(EncoderError, match="ModifiedResNet"):
         DenseClip(nets.CLIP(24, {"layers": (1, 1, 1, 1), "width": 64, "image_size": 64}, nets.TEXT), (64, 64))
 

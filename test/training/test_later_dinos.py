@@ -63,6 +63,7 @@ def inside_last_attention(model, images):
         ("vit_small_patch16_dinov3_qkvb", {}, (64, 96)),
         (V3, {"qk_norm": True, "dynamic_img_size": False}, (64, 96)),
         (V3, {"qkv_fused": False}, (64, 64)),
+        ("eva02_tiny_patch14_224", {}, (112, 70)),
     ],
 )
 def test_keys_are_taken_before_the_rotation_and_attention_after_it(name, options, size):
@@ -74,7 +75,7 @@ def test_keys_are_taken_before_the_rotation_and_attention_after_it(name, options
         descriptors, attention = encoder(images, attention=True)
     key, turned_query, turned_key = inside_last_attention(whole, images)
     prefix = whole.num_prefix_tokens
-    assert prefix == (1 if name == V2 else 5)
+    assert prefix == (1 if name in (V2, "eva02_tiny_patch14_224") else 5)
     wanted = key[:, :, prefix:].permute(0, 3, 1, 2).flatten(1, 2).unflatten(-1, encoder.grid)
     torch.testing.assert_close(descriptors, wanted)
     assert torch.equal(key, turned_key) is (name in (V2, V2_REGISTERS))
@@ -173,7 +174,7 @@ def test_a_size_that_fits_one_encoder_or_none_names_the_nearest(tmp_path, size, 
 
 def test_a_checkpoint_with_a_rotating_encoder_gives_the_same_network_back(tmp_path):
     clip, dino = load_encoders(
-        {"name": nets.register_small_clip(tmp_path)}, {"name": "vit_small_patch16_dinov3"}, (32, 48)
+        {"name": nets.register_small_clip(tmp_path)}, {"name": "vit_tiny_patch16_dinov3_qkvb"}, (32, 48)
     )
     net = SelconNet(clip, dino, nets.ACTIONS).eval()
     save_model(tmp_path / "run", net)

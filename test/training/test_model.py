@@ -119,6 +119,11 @@ def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
     with pytest.raises(CheckpointError, match=r"missing: heads\.fc1\.bias(.|\n)*extra: heads\.surplus"):
         load_model(run)
 
+    sick = state | {"heads.fc2.weight": state["heads.fc2.weight"].clone().fill_(float("nan"))}
+    save_file(sick, run / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: heads\.fc2\.weight holds NaN"):
+        load_model(run)
+
     (run / "model.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_model(run)

@@ -20,7 +20,7 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.heatmap import refine
 from selcon_training.errors import CheckpointError
 from selcon_training.export import export_bundle
-from selcon_training.official import import_official
+from selcon_training.official import CLIP_NAME, DINO_NAME, import_official
 from support.parity import FOLDER, numbers, relative
 
 TOLERANCE = 1e-4
@@ -120,6 +120,7 @@ def test_the_command_writes_a_bundle_that_says_what_it_is(official):
     assert manifest.input_size == (224, 224) and manifest.map_grid == (14, 14)
     assert manifest.calibration == "continuous" and manifest.confidence is None
     assert manifest.training["data"] == "AGD20K Seen"
+    assert {encoder.name for encoder in manifest.encoders.values()} == {CLIP_NAME, DINO_NAME}
     assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}
 
 

@@ -7,7 +7,7 @@ softmax(q qᵀ / √d) v. Then the out-projection, the final layer norm and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import open_clip
 import torch
@@ -62,7 +62,7 @@ class DenseClip(nn.Module):
         self.grid = self.tower.grid
         self.input_size = (int(input_size[0]), int(input_size[1]))
         if tokenizer is None and name is not None:
-            tokenizer = open_clip.get_tokenizer(name)
+            tokenizer = _tokenizer_of(name)
         self._text = _Text(model, tokenizer)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -99,6 +99,13 @@ class _Text:
             features = self.model.encode_text(self.tokenizer(texts))
         self.model.train(was_training)
         return F.normalize(features.float(), dim=-1)
+
+
+def _tokenizer_of(name: str) -> Tokenizer:
+    try:
+        return cast(Tokenizer, open_clip.get_tokenizer(name))
+    except ImportError as error:
+        raise EncoderError(f"{name}: its tokenizer needs {error.name}; {_WORKING}") from error
 
 
 def _query_query(qv: Tensor, query_norm: nn.Module, heads: int, scale: float) -> Tensor:

@@ -18,6 +18,7 @@ from selcon_training.encoders.sizes import patch_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
 
+_ELSEWHERE = {"hf_model_name", "hf_tokenizer_name"}  # text that needs another library
 _PARTS = ("vit_*.dino", "vit_*dinov2*", "vit_*dinov3*")
 
 
@@ -84,6 +85,6 @@ def _is_plain(name: str, tag: str) -> bool:
     config = open_clip.get_model_config(name) or {}
     vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
     plain = isinstance(vision.get("layers"), int) and "timm_model_name" not in vision
-    pooled = vision.get("attentional_pool") or "hf_model_name" in text or "multimodal_cfg" in config
+    pooled = vision.get("attentional_pool") or text.keys() & _ELSEWHERE or "multimodal_cfg" in config
     activation = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False))
     return plain and not pooled and activation == bool(config.get("quick_gelu", False))

@@ -1,0 +1,286 @@
+"""Weights from the files that people have, and what is said when one does not do."""
+
+import argparse
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from selcon_ros.cli.main import main
+from selcon_training.encoders import load_clip, load_dino, weights_digest
+from selcon_training.encoders.hub import published
+from selcon_training.encoders.weight_files import dino_weights, load_strictly, read_state_dict
+from selcon_training.errors import EncoderError
+from support import nets
+
+SIZE = (160, 160)
+ONE = torch.ones(1)
+
+
+@pytest.fixture
+def dino():
+    torch.manual_seed(0)
+    return nets.named_vit()
+
+
+@pytest.fixture
+def clip(tmp_path):
+    torch.manual_seed(0)
+    return nets.register_small_clip(tmp_path), nets.clip_model()
+
+
+def prefixed(prefix, model):
+    return {prefix + key: value for key, value in model.state_dict().items()}
+
+
+def as_training_checkpoint(model, wrapper=""):
+    """What DINO's main_dino.py saves: weights under backbone., a projection head, the arguments."""
+    head = {wrapper + "head.mlp.0.weight": torch.zeros(2, 2)}
+    other = {key: value + 1 for key, value in prefixed("module.backbone.", model).items()}
+    return {
+        "student": other,
+        "teacher": prefixed(wrapper + "backbone.", model) | head,
+        "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]},
+        "epoch": 100,
+        "args": argparse.Namespace(arch="vit_small", patch_size=16),
+        "dino_loss": {"center": torch.zeros(1, 4)},
+    }
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda model: model.state_dict(),
+        lambda model: model.state_dict() | {"head.weight": torch.zeros(3, 64), "head.bias": torch.zeros(3)},
+        lambda model: prefixed("module.", model),
+        lambda model: {"model": model.state_dict(), "epoch": 1},
+        lambda model: as_training_checkpoint(model),
+        lambda model: as_training_checkpoint(model, "module."),
+        lambda model: prefixed("vit_model.", model) | {"net.visual.proj": ONE, "aff_proj.fc1.bias": ONE},
+    ],
+    ids=["timm", "with a classifier", "parallel", "nested", "teacher", "parallel teacher", "the authors'"],
+)
+def test_a_part_encoder_is_the_same_from_every_kind_of_file(tmp_path, dino, make):
+    torch.save(make(dino), tmp_path / "dino.pth")
+    encoder = load_dino({"name": "test_vit", "weights": str(tmp_path / "dino.pth")}, SIZE)
+    assert encoder.spec.sha256 == weights_digest(dino)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda model: model.state_dict(),
+        lambda model: {"state_dict": prefixed("module.", model), "epoch": 3, "name": "a run"},
+        lambda model: model.state_dict() | {"input_resolution": ONE, "vocab_size": ONE},
+        lambda model: prefixed("net.", model)
+        | {"net.logit_scale": model.logit_scale.detach()[None], "vit_model.cls_token": ONE},
+    ],
+    ids=["open_clip", "training checkpoint", "OpenAI", "the authors'"],
+)
+def test_a_clip_is_the_same_from_every_kind_of_file(tmp_path, clip, make):
+    name, model = clip
+    torch.save(make(model), tmp_path / "clip.pt")
+    encoder = load_clip({"name": name, "weights": str(tmp_path / "clip.pt")}, (64, 96))
+    assert encoder.spec.sha256 == weights_digest(model)
+
+
+def test_half_precision_weights_become_those_of_a_float_model(tmp_path, clip):
+    name, model = clip
+    model.load_state_dict({key: value.half() for key, value in model.state_dict().items()})
+    torch.save({key: value.half() for key, value in model.state_dict().items()}, tmp_path / "clip.pt")
+    encoder = load_clip({"name": name, "weights": str(tmp_path / "clip.pt")}, (64, 96))
+    assert encoder.spec.sha256 == weights_digest(model)
+
+
+def as_published_by_meta(model):
+    """The names of DINOv2's and DINOv3's own files; the position of the class token is theirs to add."""
+    renamed = {"gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma", "reg_token": "storage_tokens"}
+    state = {}
+    for key, value in model.state_dict().items():
+        for ours, theirs in renamed.items():
+            key = key.replace(ours, theirs) if hasattr(model, "rope") else key
+        state[key] = value
+    width = model.embed_dim
+    if hasattr(model, "rope"):
+        state["rope_embed.periods"] = torch.ones(2)
+        for block in range(len(model.blocks)):
+            state[f"blocks.{block}.attn.qkv.bias"] = torch.zeros(3 * width)
+            state[f"blocks.{block}.attn.qkv.bias_mask"] = torch.zeros(3 * width)
+    elif model.reg_token is not None:
+        place = torch.ones(1, 1, width)
+        state["register_tokens"] = state.pop("reg_token")
+        state["pos_embed"] = torch.cat([place, state["pos_embed"]], dim=1)
+        state["cls_token"] = state["cls_token"] - place
+    return state | {"mask_token": torch.zeros(1, width)}
+
+
+@pytest.mark.parametrize(
+    "name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2", "vit_small_patch16_dinov3"]
+)
+def test_the_later_dinos_own_files(name):
+    source, model = nets.shallow(name), nets.shallow(name)
+    load_strictly(model, dino_weights(as_published_by_meta(source), model, name), "x")
+    for key, value in source.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[key], value, msg=key)
+
+
+def test_biases_that_a_model_has_no_place_for_are_not_dropped():
+    name = "vit_small_patch16_dinov3"
+    model = nets.shallow(name)
+    state = as_published_by_meta(model)
+    state["blocks.1.attn.qkv.bias"][50] = 1.0  # of the keys: masked in the original
+    dino_weights(state, model, name + ".tag")
+    state["blocks.1.attn.qkv.bias"][0] = 1.0
+    with pytest.raises(EncoderError, match=r"blocks\.1\.attn\.qkv\.bias .* name it \w+_dinov3_qkvb\.tag"):
+        dino_weights(state, model, name + ".tag")
+
+
+def test_a_patch_of_another_size_is_not_resampled_in_silence():
+    model = nets.shallow("vit_small_patch16_224")
+    state = as_published_by_meta(nets.shallow("vit_small_patch14_dinov2"))
+    with pytest.raises(EncoderError, match=r"misshapen: patch_embed\.proj\.weight"):
+        load_strictly(model, dino_weights(state, model, "x"), "x")
+
+
+def test_openai_weights_need_openais_activation(tmp_path, clip):
+    name = nets.register_small_clip(tmp_path, "selcon-test-gelu", quick_gelu=False)
+    torch.save(clip[1].state_dict() | {"input_resolution": ONE}, tmp_path / "clip.pt")
+    with pytest.raises(EncoderError, match="name the model selcon-test-gelu-quickgelu"):
+        load_clip({"name": name, "weights": str(tmp_path / "clip.pt")}, (64, 96))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_archive_with_code_says_how_to_turn_it_into_weights(tmp_path):
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "ViT-B-16.pt")
+    with pytest.raises(EncoderError, match=r"TorchScript archive.*python -c .*torch\.jit\.load"):
+        read_state_dict(tmp_path / "ViT-B-16.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.safetensors", "cut"), ("a.pt", "cut"), ("a.safetensors", b""), ("a.pth", b"<html>Not found</html>")],
+)
+def test_damaged_files_are_named(tmp_path, dino, name, content):
+    path = tmp_path / name
+    if content == "cut":
+        save = save_file if name.endswith("safetensors") else torch.save
+        save(dino.state_dict(), path)
+        content = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(content)
+    with pytest.raises(EncoderError, match=f"{name} is not a file of weights that can be read safely: .+"):
+        load_dino({"name": "test_vit", "weights": str(path)}, SIZE)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path, dino, value):
+    state = dino.state_dict()
+    state["blocks.3.mlp.fc1.bias"][5] = value
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(EncoderError, match=r"a\.safetensors as test_vit: blocks\.3\.mlp\.fc1\.bias holds"):
+        load_dino({"name": "test_vit", "weights": str(tmp_path / "a.safetensors")}, SIZE)
+
+
+def test_another_architecture_is_told_in_a_few_lines(tmp_path, clip):
+    save_file(clip[1].state_dict(), tmp_path / "clip.safetensors")
+    with pytest.raises(EncoderError) as caught:
+        load_dino({"name": "test_vit", "weights": str(tmp_path / "clip.safetensors")}, SIZE)
+    message = str(caught.value)
+    assert "clip.safetensors as test_vit does not fit" in message and "missing: cls_token" in message
+    assert len(message.splitlines()) == 14 and message.splitlines()[-1].strip().endswith("more")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["vit_small_patch16_224.dino", "--out", "d.safetensors"], "cannot get the weights 'pretrained'"),
+        (["ViT-B-32", "--out", "c.safetensors"], "say which with --weights (openai, laion400m_e31"),
+        (["ViT-B-32", "--weights", "mine", "--out", "c.safetensors"], "neither a file nor one of its tags"),
+        (["no_such_vit", "--out", "d.safetensors"], "timm knows no model"),
+        (["vit_small_patch16_224.dino", "--out", "d.pt"], "must end in .safetensors"),
+    ],
+)
+def test_fetching_what_is_not_to_be_had(tmp_path, monkeypatch, arguments, needed):
+    offline(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["encoders", "fetch", *arguments])
+    assert result.exit_code == 1 and needed in result.output and "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def offline(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize(
+    ("load", "spec", "command", "key"),
+    [
+        (
+            load_dino,
+            {"name": "vit_tiny_patch16_224.augreg_in21k", "weights": "pretrained"},
+            "selcon encoders fetch vit_tiny_patch16_224.augreg_in21k --out",
+            "encoders.dino.weights=vit_tiny_patch16_224.augreg_in21k.safetensors",
+        ),
+        (
+            load_clip,
+            {"name": "ViT-B-32", "weights": "laion2b_e16"},
+            "selcon encoders fetch ViT-B-32 --weights laion2b_e16 --out ViT-B-32.laion2b_e16.safetensors",
+            "encoders.clip.weights=ViT-B-32.laion2b_e16.safetensors",
+        ),
+    ],
+)
+def test_a_hub_out_of_reach_names_the_command_for_elsewhere(load, spec, command, key, monkeypatch):
+    offline(monkeypatch)
+    with pytest.raises(EncoderError) as caught:
+        load(spec, (224, 224))
+    assert command in str(caught.value) and key in str(caught.value)
+
+
+def test_a_fetched_file_is_what_the_hub_gave_and_says_what_it_holds(tmp_path, dino, monkeypatch):
+    """The hub is a local file here: what is downloaded is given as the weights of the same command."""
+    save_file(dino.state_dict(), tmp_path / "hub.safetensors")
+    out = tmp_path / "new" / "test_vit.safetensors"
+    arguments = ["fetch", "test_vit", "--weights", str(tmp_path / "hub.safetensors"), "--out", str(out)]
+    result = CliRunner().invoke(main, ["encoders", *arguments])
+    assert result.exit_code == 0, result.output
+    digest = weights_digest(dino)
+    assert f"encoders.dino.sha256: {digest}" in result.output
+    assert f"encoders.dino.weights: {out}" in result.output
+    with safe_open(out, "pt") as file:
+        assert file.metadata()["encoder"] == "test_vit" and file.metadata()["digest"] == digest
+    encoder = load_dino({"name": "test_vit", "weights": str(out), "sha256": digest}, SIZE)
+    assert encoder.spec.sha256 == digest
+    with pytest.raises(EncoderError, match="holds test_vit, not test_vit2: set the encoder's name"):
+        load_dino({"name": "test_vit2", "weights": str(out)}, SIZE)
+    assert set(load_file(out)) == set(dino.state_dict())
+
+
+def test_fetching_an_encoder_that_the_network_cannot_use_writes_nothing(tmp_path):
+    model = nets.create_model("test_resnet", num_classes=0)
+    save_file(model.state_dict(), tmp_path / "resnet.safetensors")
+    arguments = ["fetch", "test_resnet", "--weights", str(tmp_path / "resnet.safetensors")]
+    result = CliRunner().invoke(main, ["encoders", *arguments, "--out", str(tmp_path / "new.safetensors")])
+    assert result.exit_code == 1 and "test_resnet is a ResNet" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["resnet.safetensors"]
+
+
+def test_the_list_names_the_papers_encoders_and_those_after_them():
+    result = CliRunner().invoke(main, ["encoders", "list", "--json"])
+    listed = {tuple(each.values()) for each in json.loads(result.stdout)}
+    assert listed == set(published())
+    assert {
+        ("dino", "vit_small_patch16_224.dino", "pretrained"),
+        ("dino", "vit_small_patch14_reg4_dinov2.lvd142m", "pretrained"),
+        ("dino", "vit_small_patch16_dinov3.lvd1689m", "pretrained"),
+        ("clip", "ViT-B-16-quickgelu", "openai"),
+        ("clip", "ViT-L-14", "laion2b_s32b_b82k"),
+    } <= listed
+    assert not [name for _, name, _ in listed if "SigLIP" in name or "EVA" in name or name.startswith("RN")]
+    assert ("clip", "ViT-B-16", "openai") not in listed  # its activation is QuickGELU
+    plain = CliRunner().invoke(main, ["encoders", "list"]).output
+    assert "  ViT-B-16-quickgelu  openai\n" in plain and "encoders.dino (parts): name, weights" in plain
