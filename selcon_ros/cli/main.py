@@ -20,6 +20,7 @@ COMMANDS = {
     "ground": Entry("ground", "Ground an action in one image: overlay picture and grasp points."),
     "import-official": Entry("import_official", "Turn the authors' checkpoint into a model bundle."),
     "export": Entry("export", "Turn a training checkpoint into a model bundle."),
+    "data": Entry("data", "Check a data set before training."),
     "train": Entry("train", "Train the network from a config file."),
     "encoders": Entry("encoders", "List the encoders, or fetch one for a machine without a connection."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),

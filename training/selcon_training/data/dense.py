@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.data.glance import look_over
-from selcon_training.data.images import F32, U8, read_grey, read_picture
+from selcon_training.data.images import F32, U8, read_grey, read_picture, same_aspect
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import (
@@ -142,8 +142,10 @@ class DenseImages:
         small = (max(self.grid[0], size[0] // TRUTH_STRIDE), max(self.grid[1], size[1] // TRUTH_STRIDE))
         for index in progress(range(len(self.items))):
             item = self.items[index]
-            pictures[index] = resize(read_picture(item.path, decode_size(size)), size)
-            truths.append({action: resize(read_truth(paths), small) for action, paths in item.truths.items()})
+            picture = read_picture(item.path, decode_size(size))
+            pictures[index] = resize(picture, size)
+            maps = {action: _fitting(paths, item, picture) for action, paths in item.truths.items()}
+            truths.append({action: resize(values, small) for action, values in maps.items()})
         self._pictures, self._truths = pictures, truths
 
     def labels(self) -> list[list[int]]:
@@ -186,14 +188,15 @@ class DenseImages:
         if self._pictures is not None and self._truths is not None:
             return self._pictures[index], self._truths[index]
         item = self.items[index]
+        picture = read_picture(item.path, decode_size(self.size, self.augmentation.zoom[1]))
         maps: dict[int, U8] = {}
         for action, paths in item.truths.items():
-            values = read_truth(paths)
+            values = _fitting(paths, item, picture)
             # The sampler takes 4 x 4 points per cell: shrink first, so that it averages rather than picks.
             limit = (self.size[0] // TRUTH_STRIDE, self.size[1] // TRUTH_STRIDE)
             large = values.shape[0] > limit[0] and values.shape[1] > limit[1]
             maps[action] = resize(values, limit) if large else values
-        return read_picture(item.path, decode_size(self.size, self.augmentation.zoom[1])), maps
+        return picture, maps
 
 
 def read_truth(paths: Sequence[Path]) -> U8:
@@ -207,3 +210,15 @@ def read_truth(paths: Sequence[Path]) -> U8:
             )
     union: U8 = np.maximum.reduce(maps)
     return union
+
+
+def _fitting(paths: Sequence[Path], item: DenseItem, picture: U8) -> U8:
+    """The truth map, which may be larger or smaller than its picture but not of another shape."""
+    truth = read_truth(paths)
+    size = (picture.shape[0], picture.shape[1])
+    if not same_aspect(size, (truth.shape[0], truth.shape[1])):
+        raise DataError(
+            f"truth map {paths[0]} is {truth.shape[1]} x {truth.shape[0]} pixels: not the shape of its image "
+            f"{item.path}; find every such map with: selcon data check ROOT"
+        )
+    return truth

@@ -41,6 +41,12 @@ def read_labels(path: Path) -> U8:
     return labels
 
 
+def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a size (h, w) is the other one scaled, to the rounding of a pixel."""
+    down, right = one[0] / other[0], one[1] / other[1]
+    return abs(one[0] - right * other[0]) <= max(1, right) or abs(one[1] - down * other[1]) <= max(1, down)
+
+
 def _read(path: Path, flags: int) -> U8:
     try:
         return decode(read_bytes(path, ImageError), path, flags, ImageError)  # type: ignore[return-value]

@@ -70,7 +70,17 @@ PUBLISHED = (
 )
 
 
+ALIKE = 0.8
+"""Share of common actions from which a set is taken for a published one that is incomplete."""
+
+
 def recognise(actions: Iterable[str]) -> Published | None:
-    """The published data set that has exactly these actions, if any."""
+    """The published data set with these actions, or nearly so: a folder may be missing."""
     found = set(actions)
-    return next((known for known in PUBLISHED if set(CLASS_LISTS[known.actions]) == found), None)
+
+    def likeness(known: Published) -> float:
+        listed = set(CLASS_LISTS[known.actions])
+        return len(listed & found) / len(listed | found)
+
+    nearest = max(PUBLISHED, key=likeness)
+    return nearest if likeness(nearest) >= ALIKE else None

@@ -180,23 +180,10 @@ def by_folder(items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
 
 
 def list_items(folder: Path) -> list[Item]:
-    """The images in ``folder/<action>/<object>/``, sorted bytewise by action, object and file name.
-
-    The order does not depend on the file system or the locale: a seed means the same on every machine.
-    Names that begin with a dot (``.DS_Store``, ``._x.jpg``) are no images. Raises DataError if there are
-    none.
-    """
+    """`find_items`; raises DataError if the folder is missing or holds none."""
     if not folder.is_dir():
         raise DataError(f"folder {folder} is missing: expected <action>/<object>/<image>.jpg in it")
-    items = [
-        Item(action.name, thing.name, file.stem, file)
-        for action in _entries(folder)
-        if action.is_dir()
-        for thing in _entries(action)
-        if thing.is_dir()
-        for file in _entries(thing)
-        if file.suffix.lower() in IMAGE_SUFFIXES
-    ]
+    items = find_items(folder)
     if not items:
         raise DataError(
             f"folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) as <action>/<object>/<image>"
@@ -204,9 +191,27 @@ def list_items(folder: Path) -> list[Item]:
     return items
 
 
-def _entries(folder: Path) -> list[Path]:
-    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(visible, key=lambda path: os.fsencode(path.name))
+def find_items(folder: Path) -> list[Item]:
+    """The images in ``folder/<action>/<object>/``, sorted bytewise by action, object and file name.
+
+    The order does not depend on the file system or the locale: a seed means the same on every machine.
+    """
+    return [
+        Item(action.name, thing.name, file.stem, file)
+        for action in visible(folder)
+        if action.is_dir()
+        for thing in visible(action)
+        if thing.is_dir()
+        for file in visible(thing)
+        if file.suffix.lower() in IMAGE_SUFFIXES
+    ]
+
+
+def visible(folder: Path) -> list[Path]:
+    """What a folder holds, sorted bytewise by name, but names that begin with a dot (``.DS_Store``,
+    ``._x.jpg``)."""
+    entries = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(entries, key=lambda path: os.fsencode(path.name))
 
 
 def _describe(root: Path) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""`selcon data`: what is in a data set, and whether training can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from selcon_training.data.findings import Report
+
+T = TypeVar("T")
+SHOWN = 3
+"""Files named per finding; --json names all."""
+STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+
+@click.group()
+def command() -> None:
+    """Data sets on disk.
+
+    \b
+    Example:
+      selcon data check /data/AGD20K
+    """
+
+
+@command.command()
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option("--divide", type=click.Choice(["Seen", "Unseen"]), help="Only this one. [default: all]")
+@click.option(
+    "--actions",
+    help="Class list: seen, unseen, hico_iif, a text file (an action a line), or names with commas between.",
+)
+@click.option(
+    "--skip", type=click.Path(path_type=Path), help="Leave out the files that this list names (data.skip)."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a skip list of the files at fault."
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads that decode. [default: one a core]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, every file named.")
+def check(
+    root: Path,
+    divide: str | None,
+    actions: str | None,
+    skip: Path | None,
+    out: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Check the data set in the folder ROOT (AGD20K's layout): count files and decode every one in full.
+
+    Compares the counts with the published ones, and names what is unreadable, in both training and test data,
+    without a partner, without truth or with a truth map of another shape. Exit code 1: something would stop
+    or spoil training.
+
+    \b
+    Examples:
+      selcon data check /data/AGD20K --divide Seen
+      selcon data check /data/AGD20K --out skip.txt      # then: data.skip: skip.txt
+      selcon data check /data/AGD20K --skip skip.txt
+      selcon data check my_data --actions actions.txt --json
+    """
+    from selcon_training.data.check import check as check_set
+    from selcon_training.data.findings import skip_list
+
+    wanted = actions.split(",") if actions is not None and "," in actions else actions
+    reports = check_set(root, divide, wanted, skip, threads, _progress)
+    ready = all(report.ready for report in reports)
+    if out is not None:
+        _write(out, skip_list(reports))
+    if as_json:
+        import json
+
+        sets = [report.as_json() for report in reports]
+        click.echo(json.dumps({"root": str(root), "ready": ready, "sets": sets}, indent=2))
+    else:
+        for report in reports:
+            _print(report)
+        at_fault = sum(len(report.to_skip()) for report in reports)
+        if out is not None:
+            click.echo(f"{out}: {at_fault} files; leave them out with data.skip: {out}")
+        elif at_fault:
+            click.echo("--out skip.txt writes a list of the files at fault, for data.skip in a configuration")
+    if not ready:
+        raise SystemExit(1)
+
+
+def _progress(facts: Iterator[T], total: int) -> Iterator[T]:
+    from tqdm import tqdm
+
+    return iter(tqdm(facts, total=total, unit="file", desc="decoding", dynamic_ncols=True, disable=None))
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {out}: {error.strerror}") from None
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from selcon_training.data.findings import KINDS
+
+    console = Console(highlight=False, markup=False)
+    known = report.recognised or "not a published set"
+    title = " ".join(filter(None, (report.root, report.divide)))
+    console.print(f"{title}: {known}, {len(report.actions)} actions", style="bold", soft_wrap=True)
+    counts = Table("split", "kind")
+    for column in ("files", "published", "difference"):
+        counts.add_column(column, justify="right")
+    for count in report.counts:
+        published = "-" if count.published is None else str(count.published)
+        difference = "-" if count.difference is None else format(count.difference, "+d")
+        counts.add_row(count.split, count.kind, str(count.files), published, difference)
+    console.print(counts)
+    found = Table("", "found", show_header=False)
+    found.add_column(justify="right")
+    for name, (level, text, _) in KINDS.items():
+        if name in report.findings:
+            found.add_row(level, text, str(len(report.findings[name])), style=STYLES[level])
+    if report.findings:
+        console.print(found)
+    for name, (level, text, _) in KINDS.items():
+        if places := report.findings.get(name):
+            console.print(f"{text}:", style=STYLES[level])
+            for place in places[:SHOWN]:
+                note = f"  ({place.note})" if place.note else ""
+                console.print(f"  {place.name}{note}", soft_wrap=True)
+            if len(places) > SHOWN:
+                console.print(f"  ... and {len(places) - SHOWN} more")
+    if report.ready:
+        console.print("ready: nothing found that would stop or spoil training", style="bold green")
+    else:
+        console.print("not ready: the errors above would stop or spoil training", style=STYLES["error"])

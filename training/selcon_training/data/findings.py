@@ -1,0 +1,135 @@
+"""What a check of a data set can find, how bad each finding is, and the report made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Level = Literal["error", "warning", "info"]
+
+
+class Kind(NamedTuple):
+    """``skippable``: leaving the files out mends it, so they go into a skip list."""
+
+    level: Level
+    text: str
+    skippable: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "missing": Kind("error", "folder missing or empty"),
+    "class list": Kind("error", "folders do not match the class list"),
+    "unreadable": Kind("error", "file cannot be read", skippable=True),
+    "leak": Kind("error", "training image is a test or validation image too", skippable=True),
+    "no ego": Kind("error", "exocentric folder without an egocentric image"),
+    "truth aspect": Kind("error", "map of another aspect ratio than its image", skippable=True),
+    "two images": Kind("error", "two images for one truth map"),
+    "other actions": Kind("warning", "the actions are not all those of the published set"),
+    "count": Kind("warning", "not as many files as published"),
+    "no training": Kind("warning", "nothing to train on, only to evaluate"),
+    "no exo": Kind("warning", "egocentric folder without exocentric images: weak training leaves it out"),
+    "one exo": Kind("warning", "a single exocentric image: samples repeat it"),
+    "empty folder": Kind("warning", "folder without an image"),
+    "all zero": Kind("warning", "truth map is zero everywhere: left out of evaluation"),
+    "no truth": Kind("warning", "image without a truth map: left out of evaluation"),
+    "no image": Kind("warning", "truth map without an image"),
+    "truth size": Kind("warning", "map of another size than its image"),
+    "damaged": Kind("warning", "decoded, but the decoder complains"),
+    "duplicate": Kind("warning", "same image twice in one folder"),
+    "ignored": Kind("warning", "no image by its name or place: ignored"),
+    "repeated": Kind("info", "same image under several actions or objects"),
+    "format": Kind("info", "unusual format, read properly"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder, named from the data root, and what is to be said of it."""
+
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Files of one kind in one split, and how many the published set has (None: unknown)."""
+
+    split: str
+    kind: str
+    files: int
+    published: int | None = None
+
+    @property
+    def difference(self) -> int | None:
+        """How many more (or, negative, fewer) than published."""
+        return None if self.published is None else self.files - self.published
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of checking one divide of a data set."""
+
+    root: str
+    divide: str | None
+    recognised: str | None
+    actions: tuple[str, ...]
+    skipped: tuple[str, ...]
+    counts: tuple[Count, ...]
+    findings: dict[str, tuple[Place, ...]]
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing was found that would stop or spoil training."""
+        return not any(KINDS[kind].level == "error" for kind in self.findings)
+
+    def to_skip(self) -> list[tuple[str, Place]]:
+        """The files that a skip list should name to mend what it can mend, each with its kind of finding."""
+        found = {
+            place.name: (kind, place)
+            for kind, places in self.findings.items()
+            if KINDS[kind].skippable
+            for place in places
+        }
+        return [found[name] for name in sorted(found)]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values, every file named."""
+        return {
+            "divide": self.divide,
+            "ready": self.ready,
+            "recognised": self.recognised,
+            "actions": list(self.actions),
+            "skipped": list(self.skipped),
+            "counts": [
+                {
+                    "split": count.split,
+                    "kind": count.kind,
+                    "files": count.files,
+                    "published": count.published,
+                    "difference": count.difference,
+                }
+                for count in self.counts
+            ],
+            "findings": [
+                {
+                    "kind": kind,
+                    "level": KINDS[kind].level,
+                    "text": KINDS[kind].text,
+                    "count": len(self.findings[kind]),
+                    "places": [{"name": place.name, "note": place.note} for place in self.findings[kind]],
+                }
+                for kind in KINDS
+                if kind in self.findings
+            ],
+        }
+
+
+def skip_list(reports: list[Report]) -> str:
+    """The text of a skip list: what the reports' lists had already, and the files found, with the reasons."""
+    lines = ["# Files to leave out, named from the data root: data.skip in a training configuration."]
+    lines += sorted({name for report in reports for name in report.skipped})
+    for report in reports:
+        for kind, place in report.to_skip():
+            reason = KINDS[kind].text + (f": {place.note}" if place.note else "")
+            lines += [f"# {' '.join(reason.split())}", place.name]
+    return "\n".join(lines) + "\n"
