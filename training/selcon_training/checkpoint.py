@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
+from torch import Tensor
 
+from selcon_training.durable import write_file
 from selcon_training.encoders import EncoderSpec, load_encoders
-from selcon_training.encoders.weight_files import first_not_finite, mismatches
+from selcon_training.encoders.weight_files import mismatches
 from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet, TextFeatures
 
@@ -27,19 +29,28 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
     """Write `net` into `folder`; `meta` is any JSON-able description (training data, metrics) that
     `load_model` gives back.
 
-    Both encoders must come from `load_clip` and `load_dino`, so that they can be built again by name.
+    Both encoders must come from `load_clip` and `load_dino`, so that they can be built again by name. Raises
+    CheckpointError also where a weight is not finite, naming it; OSError where the disk is full.
     """
+    folder = Path(folder)
+    content = model_files(net, meta, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in content.items():
+        write_file(folder / name, data)
+
+
+def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) -> dict[str, bytes]:
+    """The files that `save_model` writes into `folder`, by name."""
     if net.clip.spec is None or net.dino.spec is None:
         raise CheckpointError(
             "encoders must be made by load_clip and load_dino for a checkpoint to name them"
         )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     random = net.clip.spec.weights is None or net.dino.spec.weights is None  # nobody could load those again
     whole = net.encoders_trainable or random
     state = {
         k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)
     }
+    refuse_not_finite(state, f"{folder / _WEIGHTS} is not written")
     description = {
         "format_version": FORMAT_VERSION,
         "actions": net.actions,
@@ -52,21 +63,15 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
         "encoders_trainable": net.encoders_trainable,
         "meta": dict(meta or {}),
     }
-    partial = folder / (_WEIGHTS + ".partial")
-    save_file(state, partial)
-    partial.replace(folder / _WEIGHTS)
-    partial = folder / (_DESCRIPTION + ".partial")
-    partial.write_text(json.dumps(description, indent=2) + "\n")
-    partial.replace(folder / _DESCRIPTION)
+    return {_WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
 
 
 def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
-    Raises CheckpointError for a missing or damaged file, for weights that are no numbers and for those that
-    do not fit, listing the keys;
-    EncoderError where a frozen encoder's weights are not to be had or are others than those it was trained
-    with.
+    Raises CheckpointError for a missing or damaged file and for weights that do not fit or are not finite,
+    listing the keys; EncoderError where a frozen encoder's weights are not to be had or are others than those
+    it was trained with.
     """
     folder = Path(folder)
     description = _read_description(folder)
@@ -95,12 +100,18 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})
     if problems:
         raise CheckpointError(f"{folder / _WEIGHTS} does not fit its description:\n" + "\n".join(problems))
-    damaged = first_not_finite(state)
-    if damaged is not None:
-        raise CheckpointError(f"{folder / _WEIGHTS}: {damaged} holds NaN or infinity; take an earlier one")
+    refuse_not_finite(state, f"{folder / _WEIGHTS} cannot be used")
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)
     return net.eval(), meta
+
+
+def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
+    """Raise CheckpointError, ``refusal`` and the names, if a tensor holds a NaN or an infinity."""
+    bad = [name for name, value in state.items() if not bool(value.isfinite().all())]
+    if bad:
+        listed = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        raise CheckpointError(f"{refusal}: NaN or infinite: {listed}")
 
 
 def _of_encoder(key: str) -> bool:

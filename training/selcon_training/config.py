@@ -205,6 +205,8 @@ class TrainConfig(Section):
     """Threads that decode and augment; auto: one less than the cores this process may use."""
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
+    deterministic: bool = False
+    """Only algorithms that give the same bits every time; slower on a GPU, and some operations have none."""
     calibration: Literal["continuous", "binarized", "none"] = "continuous"
     gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     upscale: Annotated[int, Field(ge=1, le=4)] = 1

@@ -15,6 +15,10 @@ class CheckpointError(SelconError):
     """A checkpoint is missing, damaged or does not fit the network."""
 
 
+class CheckpointNotWritten(CheckpointError):
+    """A checkpoint could not be written (disk full, no right); the former one is as it was."""
+
+
 class ExportError(SelconError):
     """An exported graph does not give what the network gives."""
 

@@ -47,15 +47,16 @@ def parameter_groups(
 
 
 def make_optimiser(
-    net: SelconNet, config: OptimiserConfig, extra: nn.Module | None = None
+    net: SelconNet, config: OptimiserConfig, extra: nn.Module | None = None, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """SGD with (Nesterov) momentum or AdamW over `parameter_groups`."""
+    """SGD with (Nesterov) momentum or AdamW over `parameter_groups`; ``fused`` is the fastest on CUDA."""
     groups = parameter_groups(net, config, extra)
     if config.kind == "sgd":
+        nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(
-            groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov and config.momentum > 0
+            groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=fused or None
         )
-    return torch.optim.AdamW(groups, lr=config.lr)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=fused or None)
 
 
 def rate_factor(step: int, total: int, config: ScheduleConfig) -> float:
@@ -76,8 +77,7 @@ def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> float:
-    """Scale gradients down to a total norm of ``limit``; returns the norm (0 where nothing is limited)."""
-    if limit is None:
-        return 0.0
-    return float(torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit))
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> None:
+    """Scale gradients down to a total norm of ``limit`` (None: leave them)."""
+    if limit is not None:
+        torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit)

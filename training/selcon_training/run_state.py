@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,14 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
-from selcon_training.checkpoint import save_model
+from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig
-from selcon_training.errors import CheckpointError
+from selcon_training.data.fingerprint import fingerprint
+from selcon_training.data.layout import DataSet
+from selcon_training.durable import sync_folder, write_file
+from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.model import SelconNet
 
 _STATE = "trainer.pt"
@@ -26,8 +31,10 @@ FREE_KEYS = (
     "checkpoint",
     "validation",
     "schedule.epochs",
+    "data.root",
 )
-"""Configuration that may change between stop and resume; anything else decides what training gives."""
+"""Configuration that may change between stop and resume; anything else decides what training gives. The data
+may lie elsewhere: data.json tells whether they are the same."""
 
 
 @dataclass
@@ -40,10 +47,18 @@ class Position:
 
 def checkpoint_folder(output: Path) -> Path:
     """The folder of the newest complete checkpoint of a run (whether or not it exists yet)."""
-    folder = output / "checkpoint"
+    _, folder, spare = _folders(output)
     # A crash between the two renames of `save_run` leaves the former checkpoint under its spare name.
-    spare = output / "checkpoint.old"
     return spare if spare.is_dir() and not folder.is_dir() else folder
+
+
+def clean_up(output: Path) -> None:
+    """Finish what a crash interrupted: the newest complete checkpoint in its place, no leftovers."""
+    fresh, folder, spare = _folders(output)
+    if checkpoint_folder(output) == spare:
+        spare.rename(folder)
+    for leftover in (fresh, spare):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def save_run(
@@ -54,40 +69,77 @@ def save_run(
     learnables: nn.Module | None,
     position: Position,
 ) -> Path:
-    """Write a complete checkpoint and put it in the place of the last one."""
-    fresh, folder, spare = (output / name for name in ("checkpoint.new", "checkpoint", "checkpoint.old"))
-    shutil.rmtree(fresh, ignore_errors=True)
-    save_model(fresh, net, meta)
-    state = {
-        "epoch": position.epoch,
-        "step": position.step,
-        "optimiser": optimiser.state_dict(),
-        "learnables": learnables.state_dict() if learnables is not None else {},
-        "generator": torch.get_rng_state(),
-    }
-    torch.save(state, fresh / _STATE)
-    if folder.is_dir():
-        shutil.rmtree(spare, ignore_errors=True)
-        folder.rename(spare)
-    fresh.rename(folder)
+    """Write a complete checkpoint and put it in the place of the last one: killed at any moment, one of the
+    two is there, whole.
+
+    Raises CheckpointNotWritten where the disk does not take it, CheckpointError for weights that are not
+    finite; the last checkpoint is then as it was.
+    """
+    fresh, folder, spare = _folders(output)
+    files = model_files(net, meta, folder)
+    state = io.BytesIO()
+    torch.save(
+        {
+            "epoch": position.epoch,
+            "step": position.step,
+            "optimiser": optimiser.state_dict(),
+            "learnables": learnables.state_dict() if learnables is not None else {},
+            "generator": torch.get_rng_state(),
+        },
+        state,
+    )
+    files[_STATE] = state.getvalue()
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for name, content in files.items():
+            write_file(fresh / name, content)
+        if folder.is_dir():
+            shutil.rmtree(spare, ignore_errors=True)
+            folder.rename(spare)
+        fresh.rename(folder)
+        sync_folder(output)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise CheckpointNotWritten(_not_written(folder, files, error)) from error
     shutil.rmtree(spare, ignore_errors=True)
     return folder
+
+
+def _folders(output: Path) -> tuple[Path, Path, Path]:
+    """Where a checkpoint is written, where it stays, and where the former one waits for its successor."""
+    return output / "checkpoint.new", output / "checkpoint", output / "checkpoint.old"
+
+
+def _not_written(folder: Path, files: dict[str, bytes], error: OSError) -> str:
+    size = sum(len(content) for content in files.values()) / 1e6
+    try:
+        room = f"{shutil.disk_usage(folder.parent).free / 1e6:.1f} MB are free there"
+    except OSError:
+        room = "the folder cannot be reached"
+    kept = "the former one is kept" if folder.is_dir() else "there is no former one"
+    return f"checkpoint {folder} ({size:.1f} MB) not written: {error.strerror}; {room}; {kept}"
 
 
 def restore(
     folder: Path, optimiser: torch.optim.Optimizer, learnables: nn.Module | None, device: torch.device
 ) -> Position:
-    """Put the trainer's state back. Raises CheckpointError if it is missing or does not fit."""
+    """Put the trainer's state back. Raises CheckpointError if it is missing, does not fit or is not finite.
+    """
     path = folder / _STATE
     try:
         state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing: this checkpoint cannot be resumed, only used") from error
+    except Exception as error:  # whatever a damaged pickle makes of itself
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    refuse_not_finite(_tensors(state), f"{path} cannot be resumed")
+    try:
         optimiser.load_state_dict(state["optimiser"])
         if learnables is not None:
             learnables.load_state_dict(state["learnables"])
         torch.set_rng_state(state["generator"].cpu())
         return Position(int(state["epoch"]), int(state["step"]))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: this checkpoint cannot be resumed, only used") from error
     except (KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not belong to this run: {error}") from error
 
@@ -114,7 +166,61 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
                 f"cannot resume {config.output} with another configuration: {'; '.join(changed)}"
             )
     config.output.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
+    """Write data.json (fingerprint and counts of what is learned from) into the run's folder; on resume,
+    compare.
+
+    Raises ConfigError saying which counts have changed, or the file if it is missing.
+    """
+    path = config.output / "data.json"
+    splits = ["valset", "valnothingset"]
+    splits += [config.data.weak_split] if config.supervision != "dense" else []
+    splits += config.data.dense_splits if config.supervision != "weak" else []
+    counts = {
+        f"{split}/{view}": len(data.items(split, view))
+        for split in sorted(set(splits))
+        for view in ("egocentric", "exocentric")
+        if data.has(split, view)
+    }
+    now = {"fingerprint": fingerprint(data, splits), "images": counts}
+    if resume:
+        try:
+            former = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"cannot resume {config.output}: {path}, what it learned from, cannot be read: {error}"
+            ) from error
+        if former != now:
+            raise ConfigError(
+                f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
+                + _compared(former.get("images", {}), counts)
+            )
+    write_file(path, (json.dumps(now, indent=2) + "\n").encode())
+
+
+def _compared(former: dict[str, int], now: dict[str, int]) -> str:
+    changed = [
+        f"{split}: {former.get(split, 0)} images became {now.get(split, 0)}"
+        for split in sorted(former.keys() | now.keys())
+        if former.get(split) != now.get(split)
+    ]
+    same = "the counts are the same, but names, sizes, truth maps, the skip list or the class list differ"
+    return "; ".join(changed) or same
+
+
+def _tensors(values: Any, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors in nested dicts and lists, by their path."""
+    if isinstance(values, Tensor):
+        return {prefix: values}
+    if isinstance(values, list):
+        values = dict(enumerate(values))
+    found: dict[str, Tensor] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        found.update(_tensors(value, f"{prefix}.{key}" if prefix else str(key)))
+    return found
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:

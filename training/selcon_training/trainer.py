@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,9 @@ from selcon_training.confidence import fit_confidence
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.sampling import prefetch
+from selcon_training.determinism import set_deterministic
+from selcon_training.errors import CheckpointNotWritten
+from selcon_training.finite import Guard, save_batch
 from selcon_training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 from selcon_training.run_log import RunLog
 from selcon_training.run_state import Position
@@ -37,7 +39,7 @@ from selcon_training.validation import MapValidator
 
 
 class TrainingError(SelconError):
-    """Training cannot go on: a loss is not finite."""
+    """Training cannot go on: a loss or gradient is not finite."""
 
 
 class Trainer:
@@ -55,13 +57,20 @@ class Trainer:
             raise ConfigError(
                 f"{config.output} already holds a run: use --resume to go on, or another output folder"
             )
+        set_deterministic(config.deterministic)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         cv2.setNumThreads(1)  # the data threads are the parallelism
         torch.manual_seed(config.seed)
         self.device = training_device(config.device)
         self.data = open_dataset(config.data.root, config.data.divide, config.data.skip)
-        run_state.record_config(config, resume=found)
+        try:
+            run_state.clean_up(config.output)
+            run_state.record_config(config, resume=found)
+            run_state.record_data(config, self.data, resume=found)
+        except OSError as error:
+            raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
+        folder = run_state.checkpoint_folder(config.output)
         self.metrics: dict[str, float] = {}
         if found:
             self.net, meta = load_model(folder)
@@ -77,26 +86,31 @@ class Trainer:
         self.task = make_task(config, self.data, self.net)
         if self.task.learnables is not None:
             self.task.learnables.to(self.device)
-        self.optimiser = make_optimiser(self.net, config.optimiser, self.task.learnables)
+        fused = self.device.type == "cuda"
+        self.optimiser = make_optimiser(self.net, config.optimiser, self.task.learnables, fused)
         self.position = Position()
         if found:
             self.position = run_state.restore(folder, self.optimiser, self.task.learnables, self.device)
+        self.guard = Guard(self.optimiser, self.device)
         self.validator = make_validator(config, self.data, self.net)
         self.steps = self.task.steps()
         self.confidence: dict[str, list[float]] | None = None
         self._stop = False
+        self._unsaved: CheckpointNotWritten | None = None
 
     def run(self, max_steps: int | None = None) -> bool:
         """Train to the end, or at most ``max_steps`` steps; returns whether the run is complete.
 
         A run that was complete already is left as it is.
-        Ctrl-C or SIGTERM ends it after the current step with a checkpoint.
+        Ctrl-C or SIGTERM ends it after the current step with a checkpoint. A checkpoint on the way that
+        cannot be written is told and tried again at the next; raises CheckpointNotWritten if that is the
+        last one, TrainingError for a loss or gradient that is not finite.
         """
         if self.position.epoch >= self.config.schedule.epochs:
             return True
         total = self.steps * self.config.schedule.epochs
         done = self.position.epoch * self.steps + self.position.step
-        log = RunLog(self.config.output, done)
+        log = RunLog(self.config.output, done, self.position.epoch)
         bar = tqdm(total=total, initial=done, unit="step", desc=self.config.name, dynamic_ncols=True)
         left = max_steps if max_steps is not None else total
         try:
@@ -105,8 +119,10 @@ class Trainer:
                     left -= self._epoch(log, bar, left)
             complete = self.position.epoch >= self.config.schedule.epochs
             if complete:
-                self._finish(log)
+                self._finish()
             self._save()
+            if self._unsaved is not None:
+                raise self._unsaved
         finally:
             bar.close()
             log.close()
@@ -117,17 +133,21 @@ class Trainer:
         epoch, began = self.position.epoch, time.monotonic()
         last_step = min(self.steps, self.position.step + limit)
         jobs = (self.task.job(epoch, step) for step in range(self.position.step, last_step))
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         done = 0
         for batch in prefetch(jobs, self.config.data_threads, ahead=2 + self.config.data_threads):
-            values = self._step(batch, epoch, self.position.step)
+            losses = self._step(batch, epoch, self.position.step)
             self.position.step += 1
             done += 1
             number = epoch * self.steps + self.position.step
             bar.update()
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + value
-            if number % self.config.logging.every_steps == 0:
+            for name, value in losses.items():
+                sums[name] = sums[name] + value if name in sums else value
+            logged = number % self.config.logging.every_steps == 0
+            if logged or not self.guard.lags:
+                self._insist_on_finite()
+            if logged:
+                values = _numbers(losses)
                 log.scalars("train", values, number)
                 log.scalars("rate", {"lr": self.optimiser.param_groups[0]["lr"]}, number)
                 bar.set_postfix(epoch=epoch + 1, loss=f"{values['loss']:.3f}", refresh=False)
@@ -138,8 +158,9 @@ class Trainer:
                 break
         if self.position.step < self.steps:
             return done
+        self._insist_on_finite()
         self.position = Position(epoch + 1, 0)
-        means = {name: value / max(1, done) for name, value in sums.items()}
+        means = {name: value / max(1, done) for name, value in _numbers(sums).items()}
         record = {"epoch": epoch + 1, "train": means, "seconds": round(time.monotonic() - began, 1)}
         last = epoch + 1 == self.config.schedule.epochs
         if self.validator is not None and (last or (epoch + 1) % self.config.validation.every_epochs == 0):
@@ -156,31 +177,56 @@ class Trainer:
             self._save()
         return done
 
-    def _step(self, batch: Any, epoch: int, step: int) -> dict[str, float]:
+    def _step(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
+        """Returns the losses, float32 scalars on the device: nothing here waits for it."""
         config = self.config
         number = epoch * self.steps + step
         set_rate(self.optimiser, rate_factor(number, self.steps * config.schedule.epochs, config.schedule))
-        self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            losses: Mapping[str, Tensor] = self.task.losses(batch, epoch, step)
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        if not math.isfinite(values["loss"]):
-            raise TrainingError(
-                f"the loss is not finite at epoch {epoch + 1}, step {step + 1}: {_line(values, {})}; "
-                "lower optimiser.lr or set optimiser.clip_norm, then resume from the last checkpoint"
-            )
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        losses = self._gradients(batch, epoch, step)
         clip_gradients(self.net.parameters(), config.optimiser.clip_norm)
-        self.optimiser.step()
-        return values
+        self.guard.step(losses["loss"], number)
+        return losses
 
-    def _finish(self, log: RunLog) -> None:
+    def _gradients(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            losses: Mapping[str, Tensor] = self.task.losses(batch, epoch, step)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        return {name: value.detach().float() for name, value in losses.items()}
+
+    def _insist_on_finite(self) -> None:
+        """Raise TrainingError, with the batch on disk, if a step up to here was not finite."""
+        number = self.guard.first_bad()
+        if number is None:
+            return
+        # No weight has changed since, and a batch depends on its place alone: the step can be had again.
+        epoch, step = divmod(number, self.steps)
+        batch = self.task.job(epoch, step)()
+        losses = self._gradients(batch, epoch, step)
+        path = self.config.output / "nonfinite" / f"step_{number + 1}.safetensors"
+        parameters = dict(self.net.named_parameters())
+        if self.task.learnables is not None:
+            parameters.update(self.task.learnables.named_parameters("learnables"))
+        learning = {name: value for name, value in parameters.items() if value.requires_grad}
+        try:
+            bad = ", ".join(save_batch(path, batch, losses, learning)[:4]) or "none"
+            saved = f"the batch is in {path}"
+        except OSError as error:
+            bad, saved = "not looked for", f"the batch could not be saved in {path}: {error.strerror}"
+        raise TrainingError(
+            f"the loss or a gradient is not finite at epoch {epoch + 1}, step {step + 1}: "
+            f"{_line(_numbers(losses), {})}; not finite: {bad}; {saved}; lower optimiser.lr or set "
+            "optimiser.clip_norm and start again in another output folder"
+        )
+
+    def _finish(self) -> None:
         if isinstance(self.validator, MapValidator):
             fit = fit_confidence(self.validator.evidence(self.net), len(self.net.actions))
             if fit is not None:
                 self.confidence = {"scale": list(fit.scale), "offset": list(fit.offset)}
 
     def _save(self) -> None:
+        self._insist_on_finite()
         config = self.config
         meta = {
             "name": config.name,
@@ -200,7 +246,14 @@ class Trainer:
             },
             "metrics": {"validation": self.metrics},
         }
-        run_state.save_run(config.output, self.net, meta, self.optimiser, self.task.learnables, self.position)
+        try:
+            run_state.save_run(
+                config.output, self.net, meta, self.optimiser, self.task.learnables, self.position
+            )
+            self._unsaved = None
+        except CheckpointNotWritten as error:
+            self._unsaved = error
+            tqdm.write(f"warning: {error}; training goes on and tries again at the next checkpoint")
 
     @contextmanager
     def _stopping_gently(self) -> Iterator[None]:
@@ -218,6 +271,11 @@ class Trainer:
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
+
+
+def _numbers(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Scalars as floats; waits for the device, once for all."""
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True)) if values else {}
 
 
 def _line(losses: Mapping[str, float], metrics: Mapping[str, float]) -> str:
