@@ -126,9 +126,9 @@ def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(squares, t
         run_state.clean_up(tmp_path / "run")
         folder = run_state.checkpoint_folder(tmp_path / "run")
         assert folder.name == "checkpoint" and not list((tmp_path / "run").glob("checkpoint.*"))
-        position = run_state.restore(folder, trainer.optimiser, None, trainer.device)
-        assert equal(weights(tmp_path / "run"), before) is (position.step == 1)
-        seen.add((position.step, died))
+        step = run_state.read_state(folder, trainer.device)["step"]
+        assert equal(weights(tmp_path / "run"), before) is (step == 1)
+        seen.add((step, died))
         if not died:
             break
     assert seen == {(1, True), (2, True), (2, False)}

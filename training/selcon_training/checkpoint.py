@@ -21,7 +21,7 @@ from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet, TextFeatures
 
 FORMAT_VERSION = 1
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
 
 
@@ -50,7 +50,7 @@ def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) ->
     state = {
         k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)
     }
-    refuse_not_finite(state, f"{folder / _WEIGHTS} is not written")
+    refuse_not_finite(state, f"{folder / WEIGHTS} is not written")
     description = {
         "format_version": FORMAT_VERSION,
         "actions": net.actions,
@@ -63,7 +63,7 @@ def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) ->
         "encoders_trainable": net.encoders_trainable,
         "meta": dict(meta or {}),
     }
-    return {_WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
+    return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
 
 
 def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
@@ -76,9 +76,9 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     folder = Path(folder)
     description = _read_description(folder)
     try:
-        state = load_file(folder / _WEIGHTS)
+        state = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder / _WEIGHTS} cannot be read: {error}") from error
+        raise CheckpointError(f"{folder / WEIGHTS} cannot be read: {error}") from error
     try:
         stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
         clip_spec = EncoderSpec(**description["encoders"]["clip"])
@@ -99,8 +99,8 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})
     if problems:
-        raise CheckpointError(f"{folder / _WEIGHTS} does not fit its description:\n" + "\n".join(problems))
-    refuse_not_finite(state, f"{folder / _WEIGHTS} cannot be used")
+        raise CheckpointError(f"{folder / WEIGHTS} does not fit its description:\n" + "\n".join(problems))
+    refuse_not_finite(state, f"{folder / WEIGHTS} cannot be used")
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)
     return net.eval(), meta

@@ -141,6 +141,13 @@ class ScheduleConfig(Section):
     """Where the cosine ends, relative to its start."""
 
 
+class EmaConfig(Section):
+    """Exponential moving average of the weights; it is what is validated and exported."""
+
+    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    """Share of the former average at each step: 0.999 averages over about the last 1,000 steps."""
+
+
 class DenseConfig(Section):
     """Losses against truth maps; a weight of 0 leaves a term out."""
 
@@ -220,6 +227,8 @@ class TrainConfig(Section):
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    ema: EmaConfig | None = None
+    """null: the weights as they are."""
     weak: WeakObjectiveConfig = WeakObjectiveConfig()
     """The paper's objective and its switches."""
     dense: DenseConfig = DenseConfig()

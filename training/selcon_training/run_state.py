@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from torch import Tensor, nn
+from torch import Tensor
 
 from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig
@@ -22,6 +23,7 @@ from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.model import SelconNet
 
 _STATE = "trainer.pt"
+RAW = "raw"
 FREE_KEYS = (
     "output",
     "device",
@@ -62,38 +64,30 @@ def clean_up(output: Path) -> None:
 
 
 def save_run(
-    output: Path,
-    net: SelconNet,
-    meta: dict[str, Any],
-    optimiser: torch.optim.Optimizer,
-    learnables: nn.Module | None,
-    position: Position,
+    output: Path, models: Mapping[str, tuple[SelconNet, dict[str, Any]]], state: dict[str, Any]
 ) -> Path:
     """Write a complete checkpoint and put it in the place of the last one: killed at any moment, one of the
     two is there, whole.
 
-    Raises CheckpointNotWritten where the disk does not take it, CheckpointError for weights that are not
-    finite; the last checkpoint is then as it was.
+    ``models`` are networks and their meta by the folder within the checkpoint ("." is the one that is
+    exported), ``state`` is what `restore` gives back. Raises CheckpointNotWritten where the disk does not
+    take it, CheckpointError for weights that are not finite; the last checkpoint is then as it was.
     """
     fresh, folder, spare = _folders(output)
-    files = model_files(net, meta, folder)
-    state = io.BytesIO()
-    torch.save(
-        {
-            "epoch": position.epoch,
-            "step": position.step,
-            "optimiser": optimiser.state_dict(),
-            "learnables": learnables.state_dict() if learnables is not None else {},
-            "generator": torch.get_rng_state(),
-        },
-        state,
-    )
-    files[_STATE] = state.getvalue()
+    files = {
+        Path(place) / name: content
+        for place, (net, meta) in models.items()
+        for name, content in model_files(net, meta, folder / place).items()
+    }
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    files[Path(_STATE)] = packed.getvalue()
     try:
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
         for name, content in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             write_file(fresh / name, content)
+        sync_folder(fresh)
         if folder.is_dir():
             shutil.rmtree(spare, ignore_errors=True)
             folder.rename(spare)
@@ -106,12 +100,18 @@ def save_run(
     return folder
 
 
+def raw_folder(checkpoint: Path) -> Path:
+    """Where a checkpoint holds the weights that train: in "raw" where it holds their average as well."""
+    raw = checkpoint / RAW
+    return raw if raw.is_dir() else checkpoint
+
+
 def _folders(output: Path) -> tuple[Path, Path, Path]:
     """Where a checkpoint is written, where it stays, and where the former one waits for its successor."""
     return output / "checkpoint.new", output / "checkpoint", output / "checkpoint.old"
 
 
-def _not_written(folder: Path, files: dict[str, bytes], error: OSError) -> str:
+def _not_written(folder: Path, files: dict[Path, bytes], error: OSError) -> str:
     size = sum(len(content) for content in files.values()) / 1e6
     try:
         room = f"{shutil.disk_usage(folder.parent).free / 1e6:.1f} MB are free there"
@@ -121,27 +121,17 @@ def _not_written(folder: Path, files: dict[str, bytes], error: OSError) -> str:
     return f"checkpoint {folder} ({size:.1f} MB) not written: {error.strerror}; {room}; {kept}"
 
 
-def restore(
-    folder: Path, optimiser: torch.optim.Optimizer, learnables: nn.Module | None, device: torch.device
-) -> Position:
-    """Put the trainer's state back. Raises CheckpointError if it is missing, does not fit or is not finite.
-    """
+def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
+    """The state that `save_run` was given. Raises CheckpointError if it is missing, damaged or not finite."""
     path = folder / _STATE
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing: this checkpoint cannot be resumed, only used") from error
     except Exception as error:  # whatever a damaged pickle makes of itself
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     refuse_not_finite(_tensors(state), f"{path} cannot be resumed")
-    try:
-        optimiser.load_state_dict(state["optimiser"])
-        if learnables is not None:
-            learnables.load_state_dict(state["learnables"])
-        torch.set_rng_state(state["generator"].cpu())
-        return Position(int(state["epoch"]), int(state["step"]))
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not belong to this run: {error}") from error
+    return state
 
 
 def record_config(config: TrainConfig, *, resume: bool) -> None:

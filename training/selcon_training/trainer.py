@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
 from selcon_training import run_state
+from selcon_training.averaging import Average
 from selcon_training.building import (
     build_net,
     make_task,
@@ -30,8 +32,9 @@ from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.sampling import prefetch
 from selcon_training.determinism import set_deterministic
-from selcon_training.errors import CheckpointNotWritten
+from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.finite import Guard, save_batch
+from selcon_training.model import SelconNet
 from selcon_training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 from selcon_training.run_log import RunLog
 from selcon_training.run_state import Position
@@ -72,9 +75,9 @@ class Trainer:
             raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
         folder = run_state.checkpoint_folder(config.output)
         self.metrics: dict[str, float] = {}
+        self.confidence: dict[str, list[float]] | None = None
         if found:
-            self.net, meta = load_model(folder)
-            self.metrics = meta["metrics"]["validation"]
+            self.net, _ = load_model(run_state.raw_folder(folder))
         else:
             self.net = build_net(config, self.data)
         self.net.to(self.device)
@@ -88,15 +91,23 @@ class Trainer:
             self.task.learnables.to(self.device)
         fused = self.device.type == "cuda"
         self.optimiser = make_optimiser(self.net, config.optimiser, self.task.learnables, fused)
+        self.average = None
+        if config.ema is not None:
+            self.average = Average(self.net, config.encoders.train, config.ema.decay)
         self.position = Position()
         if found:
-            self.position = run_state.restore(folder, self.optimiser, self.task.learnables, self.device)
+            self._restore(folder)
         self.guard = Guard(self.optimiser, self.device)
         self.validator = make_validator(config, self.data, self.net)
         self.steps = self.task.steps()
-        self.confidence: dict[str, list[float]] | None = None
+        self._raw: dict[str, Any] = {"metrics": {}, "confidence": None}
         self._stop = False
         self._unsaved: CheckpointNotWritten | None = None
+
+    @property
+    def shown(self) -> SelconNet:
+        """The network that is validated and exported: of averaged weights where they are averaged."""
+        return self.net if self.average is None else self.average.net
 
     def run(self, max_steps: int | None = None) -> bool:
         """Train to the end, or at most ``max_steps`` steps; returns whether the run is complete.
@@ -164,12 +175,12 @@ class Trainer:
         record = {"epoch": epoch + 1, "train": means, "seconds": round(time.monotonic() - began, 1)}
         last = epoch + 1 == self.config.schedule.epochs
         if self.validator is not None and (last or (epoch + 1) % self.config.validation.every_epochs == 0):
-            self.metrics = self.validator.run(self.net)
+            self.metrics = self.validator.run(self.shown)
             record["validation"] = self.metrics
             log.scalars("validation", self.metrics, (epoch + 1) * self.steps)
             if self.config.logging.overlays and isinstance(self.validator, MapValidator):
                 log.overlays(
-                    self.validator.overlays(self.net, self.config.logging.overlays), (epoch + 1) * self.steps
+                    self.validator.overlays(self.shown, self.config.logging.overlays), (epoch + 1) * self.steps
                 )
         log.epoch(record)
         bar.write(f"epoch {epoch + 1}: " + _line(means, self.metrics))
@@ -185,6 +196,8 @@ class Trainer:
         losses = self._gradients(batch, epoch, step)
         clip_gradients(self.net.parameters(), config.optimiser.clip_norm)
         self.guard.step(losses["loss"], number)
+        if self.average is not None:
+            self.average.update()
         return losses
 
     def _gradients(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
@@ -220,21 +233,63 @@ class Trainer:
         )
 
     def _finish(self) -> None:
-        if isinstance(self.validator, MapValidator):
-            fit = fit_confidence(self.validator.evidence(self.net), len(self.net.actions))
-            if fit is not None:
-                self.confidence = {"scale": list(fit.scale), "offset": list(fit.offset)}
+        self.confidence = self._fit(self.shown)
+        if self.average is not None and self.validator is not None:
+            self._raw = {"metrics": self.validator.run(self.net), "confidence": self._fit(self.net)}
+
+    def _fit(self, net: SelconNet) -> dict[str, list[float]] | None:
+        if not isinstance(self.validator, MapValidator):
+            return None
+        fit = fit_confidence(self.validator.evidence(net), len(net.actions))
+        return None if fit is None else {"scale": list(fit.scale), "offset": list(fit.offset)}
 
     def _save(self) -> None:
         self._insist_on_finite()
+        models = {".": (self.shown, self._meta(self.metrics, self.confidence))}
+        if self.average is not None:
+            models[run_state.RAW] = (self.net, self._meta(**self._raw))
+        learnables = self.task.learnables
+        state = {
+            "epoch": self.position.epoch,
+            "step": self.position.step,
+            "optimiser": self.optimiser.state_dict(),
+            "learnables": learnables.state_dict() if learnables is not None else {},
+            "averaged": self.average.count if self.average is not None else 0,
+            "metrics": self.metrics,
+            "generator": torch.get_rng_state(),
+        }
+        try:
+            run_state.save_run(self.config.output, models, state)
+            self._unsaved = None
+        except CheckpointNotWritten as error:
+            self._unsaved = error
+            tqdm.write(f"warning: {error}; training goes on and tries again at the next checkpoint")
+
+    def _restore(self, folder: Path) -> None:
+        state = run_state.read_state(folder, self.device)
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.task.learnables is not None:
+                self.task.learnables.load_state_dict(state["learnables"])
+            if self.average is not None:
+                self.average.restore(folder, state["averaged"])
+            torch.set_rng_state(state["generator"].cpu())
+            self.metrics = state["metrics"]
+            self.position = Position(state["epoch"], state["step"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{folder} does not belong to this run: {error}") from error
+
+    def _meta(
+        self, metrics: dict[str, float], confidence: dict[str, list[float]] | None
+    ) -> dict[str, Any]:
         config = self.config
-        meta = {
+        return {
             "name": config.name,
             "description": config.description,
             "licence": config.licence,
             "calibration": config.calibration,
             "gamma": config.gamma,
-            "confidence": self.confidence,
+            "confidence": confidence,
             "training": {
                 "supervision": config.supervision,
                 "data": self.data.name,
@@ -244,16 +299,8 @@ class Trainer:
                 "seed": config.seed,
                 "encoders_trained": list(config.encoders.train),
             },
-            "metrics": {"validation": self.metrics},
+            "metrics": {"validation": metrics},
         }
-        try:
-            run_state.save_run(
-                config.output, self.net, meta, self.optimiser, self.task.learnables, self.position
-            )
-            self._unsaved = None
-        except CheckpointNotWritten as error:
-            self._unsaved = error
-            tqdm.write(f"warning: {error}; training goes on and tries again at the next checkpoint")
 
     @contextmanager
     def _stopping_gently(self) -> Iterator[None]:
