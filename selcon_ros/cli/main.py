@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": Entry("explain", "Draw part discovery and what leads to it, for any sample."),
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
+    "tune": Entry("tune", "Soften a bundle's heatmap as validation says."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
     "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
     "play": Entry("play", "Publish a recording as camera topics."),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap import Heatmap, confidence, refine, upsample
+from selcon_ros.core.heatmap import Heatmap, confidence, refine, soften, upsample
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import preprocess
 
@@ -26,7 +26,8 @@ class Grounding:
     """What one pass found in one image, for all actions; a heatmap is made when it is asked for.
 
     `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the map grid; `height` and `width` are the
-    camera image's. `affinity` is None where the calibration does not need it.
+    camera image's. `affinity` is None where the calibration does not need it. `refined` is what heatmaps are
+    made of, softened if the manifest says so; confidence was fitted without that and is read without it.
     """
 
     def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps | None, height: int, width: int) -> None:
@@ -35,11 +36,12 @@ class Grounding:
         self.affinity = affinity
         self.height = height
         self.width = width
-        self.refined = refine(cam, affinity, manifest.calibration, manifest.gamma)
+        self._calibrated = refine(cam, affinity, manifest.calibration, manifest.gamma)
+        self.refined = soften(self._calibrated, manifest.smoothing, manifest.temperature)
 
     def confidence(self, action: str) -> float:
         """Return how sure the model is, 0..1, that the image affords the action (cheap: no heatmap)."""
-        return confidence(self.cam, self.refined, self._index(action), self.manifest)
+        return confidence(self.cam, self._calibrated, self._index(action), self.manifest)
 
     def heatmap(self, action: str) -> Heatmap:
         """Return the action's heatmap at the camera's resolution. Raises UnknownActionError."""
@@ -47,7 +49,7 @@ class Grounding:
         return Heatmap(
             action=self.manifest.actions[index],
             values=upsample(self.refined[index], self.height, self.width),
-            confidence=confidence(self.cam, self.refined, index, self.manifest),
+            confidence=confidence(self.cam, self._calibrated, index, self.manifest),
         )
 
     def _index(self, action: str) -> int:

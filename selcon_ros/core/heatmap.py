@@ -1,5 +1,6 @@
 """From the network's two maps to the heatmap of one action, with an absolute confidence."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -45,6 +46,27 @@ def refine(
     if calibration == "binarized":
         weight = (weight > gamma).astype(np.float32)
     return weight * cam
+
+
+def soften(
+    refined: NDArray[np.float32], smoothing: float, temperature: float
+) -> NDArray[np.float32]:
+    """Blur and flatten refined maps [..., h, w] as `selcon tune` chose it; (0, 1) returns them as they are.
+
+    `smoothing` is the standard deviation of a Gaussian in map cells, 0 for none; the blurred map is scaled
+    to 0..1 and raised to the power 1 / `temperature`. The power keeps the order of the cells, so only
+    the blur can move the peak.
+    """
+    if smoothing == 0 and temperature == 1:
+        return refined
+    soft = np.array(refined, np.float32)
+    if smoothing > 0:
+        side = 2 * math.ceil(3 * smoothing) + 1
+        for each in soft.reshape(-1, *soft.shape[-2:]):
+            # Mirrored at its border, the map loses no heat there.
+            each[:] = cv2.GaussianBlur(each, (side, side), smoothing, borderType=cv2.BORDER_REFLECT)
+    power: NDArray[np.float32] = minmax(soft) ** np.float32(1 / temperature)
+    return power
 
 
 def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

@@ -53,6 +53,7 @@ class Manifest:
     """The manifest of a model bundle; sizes are (height, width). Raises BundleError for a bad value.
 
     `map_grid` is the size of the network's two maps: its patch grid, or a multiple where the CAM is finer.
+    `smoothing` (map cells) and `temperature` soften the heatmap (see `heatmap.soften`); 0 and 1 do not.
     `description` is what the node prints at start-up. `training` and `metrics` are free records.
     `files` is filled in by `write_bundle`.
     """
@@ -66,6 +67,8 @@ class Manifest:
     normalisation: Normalisation = field(default_factory=Normalisation)
     calibration: Calibration = "continuous"
     gamma: float = 0.6
+    smoothing: float = 0.0
+    temperature: float = 1.0
     confidence: ConfidenceFit | None = None
     encoders: dict[str, Encoder] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -150,6 +153,8 @@ def _from_record(record: dict[str, Any]) -> Manifest:
         ),
         calibration=cast(Calibration, _text(record, "calibration")),
         gamma=record.get("gamma", 0.6),
+        smoothing=record.get("smoothing", 0.0),
+        temperature=record.get("temperature", 1.0),
         confidence=ConfidenceFit(_list(fit, "scale"), _list(fit, "offset")) if fit is not None else None,
         encoders={
             key: Encoder(_text(entry, "name"), _text(entry, "sha256"))
@@ -186,8 +191,9 @@ def _check_manifest(manifest: Manifest) -> None:
     _expect(min(std) > 0, "normalisation.std", std, "above zero")
     known = get_args(Calibration)
     _expect(manifest.calibration in known, "calibration", manifest.calibration, " or ".join(known))
-    gamma = manifest.gamma
-    _expect(_is_number(gamma) and 0 <= gamma <= 1, "gamma", gamma, "a number from 0 to 1")
+    for name, low, high in (("gamma", 0, 1), ("smoothing", 0, 20), ("temperature", 0.05, 20)):
+        value = getattr(manifest, name)
+        _expect(_is_number(value) and low <= value <= high, name, value, f"a number from {low} to {high}")
     if manifest.confidence is not None:
         for name in ("scale", "offset"):
             values = getattr(manifest.confidence, name)

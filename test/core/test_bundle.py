@@ -36,6 +36,11 @@ def test_what_is_written_is_read(path: Path) -> None:
     assert len(bundle.model) > 1000
 
 
+def test_a_manifest_that_says_nothing_of_softening_has_none(folder: Path) -> None:
+    edit(folder, lambda record: [record.pop(name) for name in ("smoothing", "temperature")])
+    assert replace(load_bundle(folder).manifest, files={}) == colour_manifest()
+
+
 def test_folder_and_zip_of_it_are_the_same(tmp_path: Path, folder: Path) -> None:
     """A .zip made by hand, of the folder or of what is in it."""
     for prefix in ("", "anything/"):
@@ -209,6 +214,9 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
         (put(calibration="sometimes"), "calibration must be continuous or .*got 'sometimes'"),
         (put(gamma=1.5), "gamma must be a number from 0 to 1, got 1.5"),
         (put(gamma=float("nan")), "gamma must be a number from 0 to 1, got nan"),
+        (put(smoothing=-0.5), "smoothing must be a number from 0 to 20, got -0.5"),
+        (put(temperature=0), "temperature must be a number from 0.05 to 20, got 0"),
+        (put(temperature="hot"), "temperature must be a number from 0.05 to 20, got 'hot'"),
         (put(confidence={"scale": [1], "offset": [0, 0, 0]}), "confidence.scale must be 3 numbers"),
         (put(confidence=[1]), "confidence must be an object or null"),
         (put(encoders={"clip": "ViT"}), "encoders.clip must be an object, got 'ViT'"),

@@ -71,3 +71,18 @@ def test_maps_that_are_not_finite_are_no_answer(grounder: Grounder) -> None:
     bundle = replace(grounder.bundle, manifest=replace(manifest, normalisation=tiny))
     with pytest.raises(BackendError, match="not finite"), np.errstate(all="ignore"):
         Grounder(bundle, grounder.backend).ground(painted()[0])
+
+
+def test_a_softened_heatmap_has_the_confidence_of_the_plain_one(grounder: Grounder) -> None:
+    """The fit was made at the plain map's peak; here a blur moves the peak to where the activation is low."""
+    image = np.full((480, 640, 3), 127, np.uint8)
+    image[54:81, 324:351] = COLOURS["hold"]
+    for row in range(216, 460, 27):
+        image[row : row + 16, 100:600] = COLOURS["hold"]
+    manifest = replace(grounder.bundle.manifest, smoothing=3.0, temperature=2.0)
+    soft = Grounder(replace(grounder.bundle, manifest=manifest), grounder.backend).ground(image)
+    plain = grounder.ground(image)
+    peaks = [np.unravel_index(each.heatmap("hold").values.argmax(), (480, 640)) for each in (plain, soft)]
+    assert peaks[0][0] < 100 < peaks[1][0]
+    assert soft.confidence("hold") == soft.heatmap("hold").confidence == plain.confidence("hold")
+    assert soft.heatmap("hold").values.mean() > 2 * plain.heatmap("hold").values.mean()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from selcon_ros.core.heatmap import confidence, minmax, refine, upsample
+from selcon_ros.core.heatmap import confidence, minmax, refine, soften, upsample
 from support.bundles import colour_manifest
 
 PARITY = Path(__file__).parents[1] / "data" / "parity" / "inference_seen.npz"
@@ -84,3 +84,38 @@ def test_confidence_without_a_fit_is_the_class_probability() -> None:
 def test_confidence_is_a_probability_whatever_the_maps(fitted: bool, maps: np.ndarray) -> None:
     manifest = colour_manifest() if fitted else replace(colour_manifest(), confidence=None)
     assert 0 <= confidence(maps, maps, 2, manifest) <= 1
+
+
+def test_a_map_that_is_not_softened_is_the_same_object() -> None:
+    maps = np.array([[[-2.0, 1.0], [3.0, 5.0]]], np.float32)
+    assert soften(maps, 0, 1) is maps
+
+
+def test_smoothing_is_a_gaussian_that_loses_no_heat_at_the_border() -> None:
+    maps = np.zeros((2, 18, 24), np.float32)
+    maps[0, 9, 12] = maps[1, 0, 0] = 4
+    before = maps.copy()
+    inside, corner = soften(maps, 1.5, 1)
+    np.testing.assert_array_equal(maps, before)
+    y, x = np.mgrid[:18, :24]
+    np.testing.assert_allclose(inside, np.exp(-((y - 9) ** 2 + (x - 12) ** 2) / 4.5), atol=2e-3)
+    # Mirrored, a corner's heat comes back four times: twice across either border.
+    assert corner.sum() / corner.max() == pytest.approx(inside.sum() / inside.max() / 4, rel=0.35)
+    assert corner.argmax() == 0
+
+
+def test_temperature_is_a_power_of_the_scaled_map() -> None:
+    maps = np.array([[[-1.0, 3.0], [1.0, 0.0]]], np.float32)
+    np.testing.assert_allclose(soften(maps, 0, 2)[0], [[0, 1], [0.5**0.5, 0.5]], rtol=1e-6)
+    np.testing.assert_allclose(soften(maps, 0, 0.5)[0], [[0, 1], [0.25, 0.0625]], rtol=1e-6)
+
+
+@given(MAPS, st.floats(0, 20), st.floats(0.05, 20))
+def test_only_the_blur_can_move_the_peak(maps: np.ndarray, smoothing: float, temperature: float) -> None:
+    blurred, soft = soften(maps, smoothing, 1), soften(maps, smoothing, temperature)
+    assert soft.shape == maps.shape and soft.dtype == np.float32 and np.isfinite(soft).all()
+    if smoothing or temperature != 1:
+        assert soft.min() >= 0 and soft.max() <= 1
+    for plain, own in zip(blurred, soft, strict=True):
+        low, high = float(plain.min()), float(plain.max())
+        assert plain.ravel()[own.argmax()] >= high - 2e-6 * (high - low)
