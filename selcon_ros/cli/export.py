@@ -18,6 +18,14 @@ from selcon_ros.cli.bundle_report import report
     type=click.Choice(["continuous", "binarized", "none"]),
     help="How the object affinity weighs the class activation map; default: the training's.",
 )
+@click.option(
+    "--flip/--no-flip", default=None,
+    help="Average with the mirrored picture, at twice the time; default: the training's.",
+)
+@click.option(
+    "--scale", "scales", type=click.FloatRange(0.25, 4), multiple=True,
+    help="Average over the picture at these factors of the input size; default: the training's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def command(
     checkpoint: Path,
@@ -26,6 +34,8 @@ def command(
     description: str | None,
     licence: str | None,
     calibration: str | None,
+    flip: bool | None,
+    scales: tuple[float, ...],
     as_json: bool,
 ) -> None:
     """Turn a training CHECKPOINT (a folder) into a model bundle.
@@ -36,10 +46,18 @@ def command(
     Examples:
       selcon export runs/agd20k/checkpoint --out bundles/agd20k
       selcon export runs/agd20k/checkpoint --out agd20k.zip --name kitchen --json
+      selcon export runs/agd20k/checkpoint --out averaged --flip --scale 1 --scale 1.5
     """
     from selcon_training.export import export_checkpoint
 
     manifest = export_checkpoint(
-        checkpoint, out, name=name, description=description, licence=licence, calibration=calibration
+        checkpoint,
+        out,
+        flip=flip,
+        scales=scales,
+        name=name,
+        description=description,
+        licence=licence,
+        calibration=calibration,
     )
     report(manifest, out, as_json)

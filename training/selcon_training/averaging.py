@@ -1,48 +1,115 @@
-"""Weight averaging: an exponential moving average of the trained weights, validated and exported in their
-place."""
+"""Test-time averaging: the maps of the mirrored picture and of the picture at other sizes, in one network."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from pathlib import Path
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
 
-from safetensors.torch import load_file
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from selcon_training.checkpoint import WEIGHTS
+from selcon_training.errors import EncoderError
 from selcon_training.model import SelconNet
 
+SMALLEST, LARGEST = 0.25, 4.0
 
-class Average:
-    """The moving average of the heads and of the encoders that learn, batch norms' statistics included.
 
-    ``net`` is the network with the averaged weights; frozen parts are shared with the one that trains, so it
-    must be on its device already.
+@dataclass(frozen=True)
+class Averaging:
+    """What CAM and affinity are averaged over; the default is the picture as it is.
+
+    `flip`: the picture and its mirror image. `scales`: factors of the input size, each rounded to whole
+    patches; time and memory grow with the sum of their squares. Raises EncoderError for bad scales.
     """
 
-    def __init__(self, net: SelconNet, encoders: Sequence[str], decay: float) -> None:
-        self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in ("heads", *encoders)})
-        self._averaged = AveragedModel(
-            self._learning, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
-        )
-        self._averaged.requires_grad_(False)
-        self.net = copy.copy(net)
-        self.net._modules = net._modules | dict(self._averaged.module.items())
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
 
-    @property
-    def count(self) -> int:
-        """How many steps are in the average."""
-        return int(self._averaged.n_averaged)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        if not self.scales or not all(SMALLEST <= scale <= LARGEST for scale in self.scales):
+            raise EncoderError(
+                f"averaging scales must be factors of the input size from {SMALLEST} to {LARGEST}, "
+                f"for example 1.0 and 1.5, got {list(self.scales)}"
+            )
 
-    def update(self) -> None:
-        """Add the weights as they are now."""
-        self._averaged.update_parameters(self._learning)
+    def record(self) -> dict[str, Any]:
+        """Return the plain values that `Averaging(**values)` takes back."""
+        return {"flip": self.flip, "scales": list(self.scales)}
 
-    def restore(self, folder: Path, count: int) -> None:
-        """Take up the averaged weights that a checkpoint holds, of ``count`` steps."""
-        state = load_file(folder / WEIGHTS)
-        averaged = self._averaged.module
-        averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})
-        self._averaged.n_averaged.fill_(count)
+
+PLAIN = Averaging()
+"""The picture as it is."""
+
+
+def averaged(net: SelconNet, averaging: Averaging) -> nn.Module:
+    """Return `net`, or a network around it that averages; its forward takes and gives what `net`'s does."""
+    return net if averaging == PLAIN else Averaged(net, averaging)
+
+
+class Averaged(nn.Module):
+    """`net` seen through an averaging: CAM (after its activation) and affinity [B, C, h, w] on `net`'s map
+    grid.
+
+    All weights are shared with `net`; only position embeddings are resampled, once per scale, from those
+    of its input size. Make it anew when `net` has learnt. Raises EncoderError where two scales come to the
+    same size in whole patches.
+    """
+
+    def __init__(self, net: SelconNet, averaging: Averaging) -> None:
+        super().__init__()
+        self.flip = averaging.flip
+        self.map_grid, self.input_size = net.map_grid, net.input_size
+        sizes = [_scaled_size(net, scale) for scale in averaging.scales]
+        if len(set(sizes)) < len(sizes):
+            raise EncoderError(
+                f"averaging scales {list(averaging.scales)} of the input {net.input_size} come to the sizes "
+                f"{sizes}: each must be another one, in whole patches"
+            )
+        self.nets = nn.ModuleList(net if size == net.input_size else resized(net, size) for size in sizes)
+        self.sizes = sizes
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return averaged CAM and affinity [B, C, h, w] of normalised RGB images [B, 3, H, W]."""
+        found = [self._seen_at(net, size, images) for net, size in zip(self.nets, self.sizes, strict=True)]
+        cams, affinities = zip(*found, strict=True)
+        return sum(cams) / len(cams), sum(affinities) / len(affinities)
+
+    def _seen_at(self, net: nn.Module, size: tuple[int, int], images: Tensor) -> list[Tensor]:
+        if size != self.input_size:
+            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+        if not self.flip:
+            maps = list(net(images))
+        else:
+            pairs = [each.chunk(2) for each in net(torch.cat([images, images.flip(-1)]))]
+            maps = [(plain + mirrored.flip(-1)) / 2 for plain, mirrored in pairs]
+        if size == self.input_size:
+            return maps
+        return [F.interpolate(each, self.map_grid, mode="bilinear", align_corners=False) for each in maps]
+
+
+def resized(net: SelconNet, size: tuple[int, int]) -> SelconNet:
+    """Return `net` for images of another (height, width), all weights but the position embeddings shared."""
+    shared = {id(tensor): tensor for tensor in itertools.chain(net.parameters(), net.buffers())}
+    other = copy.deepcopy(net, shared)
+    upscale = other.heads.upscale
+    for encoder in (other.clip, other.dino):
+        encoder.set_input_size(size)
+    other.grid, other.input_size = other.dino.grid, size
+    other.map_grid = (other.grid[0] * upscale, other.grid[1] * upscale)
+    return other
+
+
+def _scaled_size(net: SelconNet, scale: float) -> tuple[int, int]:
+    """Return the input size times `scale`, in whole patches of both encoders."""
+
+    def side(axis: int) -> int:
+        patches = [net.input_size[axis] // encoder.grid[axis] for encoder in (net.clip, net.dino)]
+        step = math.lcm(*patches)
+        return max(1, round(net.input_size[axis] * scale / step)) * step
+
+    return side(0), side(1)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
+from selcon_training.averaging import Averaging
 from selcon_training.config import ConfigError, EncodersConfig, TrainConfig
 from selcon_training.data.layout import DataSet
 from selcon_training.data.weak import hold_out
@@ -108,7 +109,8 @@ def make_validator(
     """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
     chosen = config.validation
     if data.has("valset"):
-        inference = Inference(config.calibration, config.gamma, chosen.batch_size)
+        averaging = Averaging(config.inference.flip, config.inference.scales)
+        inference = Inference(config.calibration, config.gamma, chosen.batch_size, averaging)
         return MapValidator(data, "valset", net.actions, net.input_size, inference, chosen.limit)
     held = hold_out(data.items(config.data.weak_split), chosen.held_out, config.seed)[1]
     if not held:

@@ -181,6 +181,15 @@ class ValidationConfig(Section):
     """At most this many pictures, spread evenly."""
 
 
+class InferenceConfig(Section):
+    """Test-time averaging, in validation and in the exported graph."""
+
+    flip: bool = False
+    """Average the maps of the picture and of its mirror image: twice the time."""
+    scales: Annotated[tuple[Annotated[float, Field(ge=0.25, le=4.0)], ...], Field(min_length=1)] = (1.0,)
+    """Average the maps of the picture at these factors of the input size, in whole patches."""
+
+
 class CheckpointConfig(Section):
     """When the state of training is written (always at the end)."""
 
@@ -233,6 +242,7 @@ class TrainConfig(Section):
     """The paper's objective and its switches."""
     dense: DenseConfig = DenseConfig()
     mixed: MixedConfig = MixedConfig()
+    inference: InferenceConfig = InferenceConfig()
     validation: ValidationConfig = ValidationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     logging: LoggingConfig = LoggingConfig()

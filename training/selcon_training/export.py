@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
 from selcon_ros.core.manifest import Calibration
+from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.attention import spelled_out
@@ -33,24 +36,30 @@ _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence
 class _Graph(nn.Module):
     """The network with the outputs of a bundle, and for comparisons those of its encoders."""
 
-    def __init__(self, net: SelconNet, affinity: bool, intermediates: bool) -> None:
+    def __init__(self, net: SelconNet, averaging: Averaging, affinity: bool, intermediates: bool) -> None:
         super().__init__()
         self.net = net
+        self.averaged = averaged(net, averaging)
         self.affinity = affinity
         self.intermediates = intermediates
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         # What is not returned is not in the traced graph: without affinity there is no CLIP encoder in it.
-        maps = self.net(image)[: 2 if self.affinity else 1]
+        maps = self.averaged(image)[: 2 if self.affinity else 1]
         if not self.intermediates:
-            return maps
+            return cast(tuple[Tensor, ...], maps)
         keys, attention = self.net.dino(image, attention=True)
         assert attention is not None
         return (*maps, keys, self.net.patches(image), attention)
 
 
-def export_graph(net: SelconNet, affinity: bool = True, intermediates: bool = False) -> bytes:
-    """Return the ONNX graph of `net` for one image.
+def export_graph(
+    net: SelconNet,
+    affinity: bool = True,
+    intermediates: bool = False,
+    averaging: Averaging = PLAIN,
+) -> bytes:
+    """Return the ONNX graph of `net` for one image, seen as `averaging` says.
 
     Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and, unless it is not wanted,
     `affinity` float32 [1, C, gh, gw]. `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw]
@@ -60,7 +69,7 @@ def export_graph(net: SelconNet, affinity: bool = True, intermediates: bool = Fa
     was_training, device = net.training, net.text_action.device
     net.eval().cpu()
     try:
-        graph = _Graph(net, affinity, intermediates).eval()
+        graph = _Graph(net, averaging, affinity, intermediates).eval()
         names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
         image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
         content = _trace(graph, image, names)
@@ -83,12 +92,14 @@ def export_bundle(
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
     intermediates: bool = False,
+    averaging: Averaging = PLAIN,
 ) -> Manifest:
     """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return
     its manifest.
 
-    The keywords are the manifest's fields of the same name; the rest of it is read from the network. Raises
-    ExportError before anything is written if the graph is wrong.
+    The keywords are the manifest's fields of the same name; the rest of it is read from the network. What
+    the graph averages over is recorded in `training`. Raises ExportError before anything is written if the
+    graph is wrong.
     """
     encoders = {"dino": _encoder(net.dino)}
     if calibration != "none":
@@ -104,19 +115,28 @@ def export_bundle(
         gamma=gamma,
         confidence=confidence,
         encoders=encoders,
-        training=training or {},
+        training=(training or {}) | ({} if averaging == PLAIN else {"averaging": averaging.record()}),
         metrics=metrics or {},
     )
-    model = export_graph(net, "affinity" in manifest.outputs, intermediates)
+    model = export_graph(net, "affinity" in manifest.outputs, intermediates, averaging)
     return write_bundle(out, manifest, {"model": model})
 
 
-def export_checkpoint(folder: Path, out: Path, **overrides: Any) -> Manifest:
+def export_checkpoint(
+    folder: Path,
+    out: Path,
+    *,
+    flip: bool | None = None,
+    scales: Sequence[float] | None = None,
+    **overrides: Any,
+) -> Manifest:
     """Export the checkpoint in `folder` as `export_bundle` does.
 
-    Manifest fields come from the meta it was saved with; `overrides` that are not None replace them.
+    Manifest fields and averaging come from the meta it was saved with; `flip`, `scales` and `overrides` that
+    are not None replace them.
     """
     net, meta = load_model(folder)
+    averaging = _averaging(folder, meta, flip, scales)
     fields = {key: meta.get(key) for key in _FIELDS} | {k: v for k, v in overrides.items() if v is not None}
     fields = {key: value for key, value in fields.items() if value is not None}
     if isinstance(fields.get("confidence"), dict):
@@ -130,7 +150,20 @@ def export_checkpoint(folder: Path, out: Path, **overrides: Any) -> Manifest:
     fields.setdefault("name", Path(folder).resolve().name)
     fields.setdefault("description", f"Trained for {', '.join(net.actions)}.")
     fields.setdefault("licence", "not stated")
-    return export_bundle(net, out, **fields)
+    return export_bundle(net, out, averaging=averaging, **fields)
+
+
+def _averaging(
+    folder: Path, meta: dict[str, Any], flip: bool | None, scales: Sequence[float] | None
+) -> Averaging:
+    """Return what the training asked for (nothing, in a checkpoint that does not say), with the overrides."""
+    try:
+        averaging = Averaging(**(meta.get("averaging") or {}))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: its averaging is damaged: {meta['averaging']!r}") from error
+    if flip is not None:
+        averaging = replace(averaging, flip=flip)
+    return replace(averaging, scales=tuple(scales)) if scales else averaging
 
 
 def _encoder(encoder: DenseClip | PartEncoder) -> Encoder:

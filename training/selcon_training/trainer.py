@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
 from selcon_training import run_state
-from selcon_training.averaging import Average
 from selcon_training.building import (
     build_net,
     make_task,
@@ -39,6 +38,7 @@ from selcon_training.optimisers import clip_gradients, make_optimiser, rate_fact
 from selcon_training.run_log import RunLog
 from selcon_training.run_state import Position
 from selcon_training.validation import MapValidator
+from selcon_training.weight_average import Average
 
 
 class TrainingError(SelconError):
@@ -179,9 +179,8 @@ class Trainer:
             record["validation"] = self.metrics
             log.scalars("validation", self.metrics, (epoch + 1) * self.steps)
             if self.config.logging.overlays and isinstance(self.validator, MapValidator):
-                log.overlays(
-                    self.validator.overlays(self.shown, self.config.logging.overlays), (epoch + 1) * self.steps
-                )
+                pictures = self.validator.overlays(self.shown, self.config.logging.overlays)
+                log.overlays(pictures, (epoch + 1) * self.steps)
         log.epoch(record)
         bar.write(f"epoch {epoch + 1}: " + _line(means, self.metrics))
         if not last and (epoch + 1) % self.config.checkpoint.every_epochs == 0:
@@ -289,6 +288,7 @@ class Trainer:
             "licence": config.licence,
             "calibration": config.calibration,
             "gamma": config.gamma,
+            "averaging": config.inference.model_dump(mode="json"),
             "confidence": confidence,
             "training": {
                 "supervision": config.supervision,

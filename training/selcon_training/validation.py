@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine, upsample
+from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item
@@ -56,6 +57,7 @@ class Inference:
     calibration: Calibration
     gamma: float
     batch_size: int
+    averaging: Averaging = PLAIN
 
 
 class MapValidator:
@@ -150,7 +152,7 @@ class MapValidator:
                 key = entry.stem if self.data.exhaustive_truth else entry.name
                 absent.setdefault(key, (entry.path, []))[1].append(label[entry.action])
             paths_of = [path for path, _ in absent.values()]
-            outputs = predict(net, pictures(paths_of, self.size), self.inference.batch_size)
+            outputs = self._outputs(net, pictures(paths_of, self.size))
             for (_, missing), (cam, affinity) in zip(absent.values(), outputs, strict=True):
                 rows += [(action, self._at_peak(cam, affinity, action), False) for action in missing]
         actions, values, positives = zip(*rows, strict=True)
@@ -162,7 +164,7 @@ class MapValidator:
         chosen = spread([item for item in self.items if item.truths], count)
         images = pictures([item.path for item in chosen], self.size)
         made = []
-        outputs = predict(net, images, self.inference.batch_size)
+        outputs = self._outputs(net, images)
         for item, image, (cam, affinity) in zip(chosen, images, outputs, strict=True):
             action = min(item.truths)
             refined = self._refined(cam, affinity, action)
@@ -173,13 +175,16 @@ class MapValidator:
     def _predictions(self, net: SelconNet) -> Iterator[tuple[DenseItem, F32, F32]]:
         if self._pictures is None:
             self._pictures = pictures([item.path for item in self.items], self.size)
-        outputs = predict(net, self._pictures, self.inference.batch_size)
+        outputs = self._outputs(net, self._pictures)
         for item, (cam, affinity) in zip(self.items, outputs, strict=True):
             yield item, cam, affinity
 
     def _refined(self, cam: F32, affinity: F32, action: int, calibration: Calibration | None = None) -> F32:
         chosen = calibration or self.inference.calibration
         return refine(cam[action], affinity[action], chosen, self.inference.gamma)
+
+    def _outputs(self, net: SelconNet, images: U8) -> Iterator[tuple[F32, F32]]:
+        return predict(net, images, self.inference.batch_size, self.inference.averaging)
 
     def _at_peak(self, cam: F32, affinity: F32, action: int) -> float:
         refined = self._refined(cam, affinity, action)
@@ -221,7 +226,7 @@ class LabelValidator:
 class evaluating:
     """Context: the network in evaluation mode, every module back in its former mode afterwards."""
 
-    def __init__(self, net: SelconNet) -> None:
+    def __init__(self, net: torch.nn.Module) -> None:
         self.net = net
 
     def __enter__(self) -> None:
@@ -233,12 +238,15 @@ class evaluating:
             module.training = training
 
 
-def predict(net: SelconNet, images: U8, batch_size: int) -> Iterator[tuple[F32, F32]]:
+def predict(
+    net: SelconNet, images: U8, batch_size: int, averaging: Averaging = PLAIN
+) -> Iterator[tuple[F32, F32]]:
     """Yield (cam, affinity) [C, gh, gw] of every image N x h x w x 3 uint8, as an exported bundle would give
     them."""
+    seen = averaged(net, averaging)
     for start in range(0, len(images), batch_size):
-        with torch.no_grad(), evaluating(net):
-            cam, affinity = net(to_input(images[start : start + batch_size], net.text_action.device))
+        with torch.no_grad(), evaluating(seen):
+            cam, affinity = seen(to_input(images[start : start + batch_size], net.text_action.device))
         yield from zip(cam.float().cpu().numpy(), affinity.float().cpu().numpy(), strict=True)
 
 

@@ -70,6 +70,11 @@ class DenseClip(nn.Module):
         features = F.normalize(self.tower(images), dim=-1)  # [B, patches, d]
         return features.transpose(1, 2).reshape(len(images), -1, *self.grid)
 
+    def set_input_size(self, size: tuple[int, int]) -> None:
+        """Take images of another (height, width); position embeddings are resampled from the present ones."""
+        self.tower.set_input_size(size, self.name)
+        self.grid, self.input_size = self.tower.grid, size
+
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Return L2-normalised text features [len(texts), d] (float32, on the CPU)."""
         return self._text.encode(list(texts))
@@ -150,6 +155,17 @@ class _OpenClipTower(nn.Module):
         self.norm = visual.ln_post
         self.output = visual.proj
 
+    def set_input_size(self, size: tuple[int, int], name: str) -> None:
+        """Resample the position embeddings to images of (height, width)."""
+        patch = (int(self.conv.kernel_size[0]), int(self.conv.kernel_size[1]))
+        timm_vit.check_input_size(size, patch, name)
+        grid = (size[0] // patch[0], size[1] // patch[1])
+        resampled = resample_abs_pos_embed(
+            self.positions.detach()[None], list(grid), list(self.grid), num_prefix_tokens=1
+        )
+        self.positions = nn.Parameter(resampled[0].clone(), requires_grad=self.positions.requires_grad)
+        self.grid = grid
+
     def forward(self, images: Tensor) -> Tensor:
         """Return features [B, patches, d], not normalised."""
         x = self.conv(images).flatten(2).transpose(1, 2)
@@ -210,6 +226,10 @@ class _TimmTower(nn.Module):
         trunk.blocks = trunk.blocks[:-1]
         trunk.norm = trunk.fc_norm = trunk.head = nn.Identity()
         self.trunk = trunk
+
+    def set_input_size(self, size: tuple[int, int], name: str) -> None:
+        """Resample the position embeddings to images of (height, width)."""
+        self.grid = timm_vit.set_input_size(self.trunk, size, name)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features [B, patches, d], not normalised."""

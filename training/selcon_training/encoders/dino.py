@@ -75,6 +75,11 @@ class PartEncoder(nn.Module):
         trunk.attn_pool = None
         self.trunk = trunk
 
+    def set_input_size(self, size: tuple[int, int]) -> None:
+        """Take images of another (height, width); position embeddings are resampled from the present ones."""
+        self.grid = timm_vit.set_input_size(self.trunk, size, self.name)
+        self.input_size = size
+
     def forward(self, images: Tensor, attention: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return keys and, if asked for, the class token's attention.
 

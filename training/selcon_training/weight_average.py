@@ -1,0 +1,48 @@
+"""Weight averaging: an exponential moving average of the trained weights, validated and exported in their
+place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from selcon_training.checkpoint import WEIGHTS
+from selcon_training.model import SelconNet
+
+
+class Average:
+    """The moving average of the heads and of the encoders that learn, batch norms' statistics included.
+
+    ``net`` is the network with the averaged weights; frozen parts are shared with the one that trains, so it
+    must be on its device already.
+    """
+
+    def __init__(self, net: SelconNet, encoders: Sequence[str], decay: float) -> None:
+        self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in ("heads", *encoders)})
+        self._averaged = AveragedModel(
+            self._learning, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+        )
+        self._averaged.requires_grad_(False)
+        self.net = copy.copy(net)
+        self.net._modules = net._modules | dict(self._averaged.module.items())
+
+    @property
+    def count(self) -> int:
+        """How many steps are in the average."""
+        return int(self._averaged.n_averaged)
+
+    def update(self) -> None:
+        """Add the weights as they are now."""
+        self._averaged.update_parameters(self._learning)
+
+    def restore(self, folder: Path, count: int) -> None:
+        """Take up the averaged weights that a checkpoint holds, of ``count`` steps."""
+        state = load_file(folder / WEIGHTS)
+        averaged = self._averaged.module
+        averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})
+        self._averaged.n_averaged.fill_(count)
