@@ -26,6 +26,10 @@ from selcon_ros.cli.bundle_report import report
     "--scale", "scales", type=click.FloatRange(0.25, 4), multiple=True,
     help="Average over the picture at these factors of the input size; default: the training's.",
 )
+@click.option(
+    "--open", "open_vocabulary", is_flag=True,
+    help="Add what answers actions outside the class list, on a workstation (needs classifier: text).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def command(
     checkpoint: Path,
@@ -36,6 +40,7 @@ def command(
     calibration: str | None,
     flip: bool | None,
     scales: tuple[float, ...],
+    open_vocabulary: bool,
     as_json: bool,
 ) -> None:
     """Turn a training CHECKPOINT (a folder) into a model bundle.
@@ -55,6 +60,7 @@ def command(
         out,
         flip=flip,
         scales=scales,
+        open_vocabulary=open_vocabulary,
         name=name,
         description=description,
         licence=licence,

@@ -1,10 +1,14 @@
 """`selcon ground`: one action in one image file."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from selcon_ros.core.bundle import Bundle
 
 
 @click.command(short_help="Ground an action in one image.")
@@ -38,15 +42,17 @@ def command(
     y down, z forward), an orientation and a width. The depth's unit is the camera file's depth_scale in
     metres (0.001 if it does not say).
 
+    An action outside the model's list is answered by a bundle made with `selcon export --open`, unverified.
+
     \b
     Examples:
       selcon ground mug.jpg --action hold --out overlay.png
       selcon ground mug.jpg --action hold --depth mug_depth.png --camera mug.json --json
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
+      selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
     from selcon_ros.backends.base import open_backend
-    from selcon_ros.core.actions import match_action
-    from selcon_ros.core.bundle import default_bundle_path, load_bundle
+    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, find
     from selcon_ros.core.grounder import Grounder
@@ -58,10 +64,18 @@ def command(
     intrinsics, scale = read_camera(camera) if camera is not None else (None, 0.001)
     metres = read_depth(depth, scale) if depth is not None else None
 
-    model = load_bundle(bundle if bundle is not None else default_bundle_path())
-    match_action(action, model.manifest.actions)  # an unknown one is told before the engine starts
-    grounder = Grounder(model, open_backend(model, threads=threads))
-    heatmap = grounder.ground(picture).heatmap(action)
+    path = bundle if bundle is not None else default_bundle_path()
+    model = load_bundle(path, roles=("model",))
+    unknown = _unknown(action, model)  # told before the engine starts
+    if unknown is None:
+        heatmap = Grounder(model, open_backend(model, threads=threads)).ground(picture).heatmap(action)
+    else:
+        from selcon_training.open_vocabulary import open_grounder
+
+        click.echo(f"{unknown}; asking by open vocabulary", err=True)
+        grounder = open_grounder(load_bundle(path, roles=OPEN_ROLES), action, threads)
+        # Nothing was fitted for this action: no confidence, and so no grasp point unless none is asked for.
+        heatmap = replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
     grasps = find(heatmap, metres, intrinsics, parameters)
     if out is not None:
@@ -72,7 +86,8 @@ def command(
             "image": str(image),
             "bundle": model.manifest.name,
             "action": heatmap.action,
-            "confidence": heatmap.confidence,
+            "open_vocabulary": unknown is not None,
+            "confidence": heatmap.confidence if unknown is None else None,
             "grasps": [asdict(grasp) for grasp in grasps],
             "refused": list(grasps.refused),
             "overlay": str(out) if out is not None else None,
@@ -80,7 +95,13 @@ def command(
         click.echo(json.dumps(record, indent=2))
         return
     click.echo(f"model {model.manifest.name}: {model.manifest.description}", err=True)
-    click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")
+    if unknown is None:
+        click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")
+    else:
+        click.echo(
+            f"{heatmap.action}: open vocabulary, unverified: no confidence is calibrated for it "
+            "(--min-confidence 0 shows grasp points all the same)"
+        )
     for number, grasp in enumerate(grasps, start=1):
         line = f"grasp {number}: pixel ({grasp.pixel[0]:.0f}, {grasp.pixel[1]:.0f}), score {grasp.score:.2f}"
         if grasp.position is not None and grasp.width is not None:
@@ -94,3 +115,23 @@ def command(
         click.echo(f"no grasp: {reason}")
     if out is not None:
         click.echo(f"overlay: {out}")
+
+
+def _unknown(action: str, bundle: "Bundle") -> str | None:
+    """Return why `action` is not in the class list, or None if it is.
+
+    Raises UnknownActionError if nothing in the bundle answers other actions.
+    """
+    from selcon_ros.core.actions import match_action
+    from selcon_ros.core.bundle import OPEN_ROLES
+    from selcon_ros.core.errors import UnknownActionError
+
+    try:
+        match_action(action, bundle.manifest.actions)
+    except UnknownActionError as error:
+        if not all(role in bundle.manifest.files for role in OPEN_ROLES):
+            raise UnknownActionError(
+                f"{error}. Other actions: a bundle made with selcon export --open"
+            ) from None
+        return str(error)
+    return None

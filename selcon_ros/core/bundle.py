@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -22,11 +22,13 @@ MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 1 << 20
 # An ONNX file is one protobuf message, which cannot be larger.
 FILE_LIMIT = 1 << 31
+# Files that answer actions outside the class list, for workstations: see `selcon export --open`.
+OPEN_ROLES = ("open_model", "open_text")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: its manifest, and the content of its files by role ("model" is always there)."""
+    """A verified bundle: its manifest, and the content of the files that were asked for, by role."""
 
     manifest: Manifest
     files: dict[str, bytes]
@@ -43,21 +45,21 @@ def default_bundle_path() -> Path:
     return Path(__file__).resolve().parent.parent / "assets" / "tabletop"
 
 
-def load_bundle(path: str | Path) -> Bundle:
-    """Read a bundle folder or .zip completely into memory and verify it.
+def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundle:
+    """Read a bundle folder or .zip into memory and verify it: all its files, or only those of `roles`.
 
     Raises BundleError when it is missing, its manifest is wrong, a file is missing, lies outside the
     bundle or does not have the SHA-256 that the manifest gives.
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        return _read(path, lambda name, limit: _read_in_folder(path, name, limit))
+        return _read(path, roles, lambda name, limit: _read_in_folder(path, name, limit))
     if not path.is_file():
         raise BundleError(f"no model bundle at {path}: give a bundle folder or .zip")
     try:
         with zipfile.ZipFile(path) as archive:
             prefix = _zip_prefix(path, archive)
-            return _read(path, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
+            return _read(path, roles, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         # RuntimeError: encrypted, or compressed in a way that zipfile does not know.
         raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
@@ -90,13 +92,15 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
     return manifest
 
 
-def _read(path: Path, read: Callable[[str, int], bytes]) -> Bundle:
+def _read(path: Path, roles: Collection[str] | None, read: Callable[[str, int], bytes]) -> Bundle:
     try:
         manifest = Manifest.from_json(read(MANIFEST, MANIFEST_LIMIT))
         if "model" not in manifest.files:
             raise BundleError(f"manifest.json: files must name 'model', got {sorted(manifest.files)}")
         files = {}
         for role, entry in manifest.files.items():
+            if roles is not None and role not in roles:
+                continue
             content = read(_inner_path(role, entry.path), FILE_LIMIT)
             digest = hashlib.sha256(content).hexdigest()
             if digest != entry.sha256:

@@ -57,7 +57,7 @@ class GroundingNode(Node):
         super().__init__("grounding", **options)
         settings = parameters.declare(self)
         self._health = diagnostics.Health(self.get_logger())
-        self._bundle = load_bundle(settings.bundle or default_bundle_path())
+        self._bundle = load_bundle(settings.bundle or default_bundle_path(), roles=("model",))
         self._engine = _TimedBackend(open_backend(self._bundle, settings.engine, settings.threads or None))
         self._grounder = Grounder(self._bundle, self._engine)
 

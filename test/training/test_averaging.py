@@ -154,8 +154,8 @@ def test_a_checkpoint_says_what_to_average_and_the_command_overrides_it(tmp_path
         ("--no-flip", "--scale", "0.5"): {"flip": False, "scales": [0.5]},
     }
     for options, averaging in wanted.items():
-        arguments = ["export", str(run), "--out", str(tmp_path / "b"), "--json", *options]
-        result = CliRunner().invoke(main, arguments)
+        arguments = ["export", str(run), "--out", str(tmp_path / "b"), "--json"]
+        result = CliRunner().invoke(main, [*arguments, *options])
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["training"].get("averaging") == averaging
     save_model(run, small, {"averaging": {"flop": True}})

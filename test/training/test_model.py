@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
-from selcon_training import export
+from selcon_training import export, graphs
 from selcon_training.checkpoint import load_model, save_model
 from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_dino
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
@@ -177,17 +177,17 @@ def test_the_graph_is_lean(tmp_path):
 
 def test_a_wrong_graph_is_never_written(tmp_path, monkeypatch):
     net = nets.small_net((64, 64))
-    trace = export._trace
+    trace = graphs.trace
 
-    def broken(graph, image, names):
+    def broken(*arguments):
         with torch.no_grad():
             net.heads.classifier.bias += 1
-        content = trace(graph, image, names)
+        content = trace(*arguments)
         with torch.no_grad():
             net.heads.classifier.bias -= 1
         return content
 
-    monkeypatch.setattr(export, "_trace", broken)
+    monkeypatch.setattr(graphs, "trace", broken)
     with pytest.raises(ExportError, match="'cam' deviates"):
         export.export_bundle(net, tmp_path / "bundle", name="x", description="", licence="")
     assert not (tmp_path / "bundle").exists()

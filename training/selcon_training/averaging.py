@@ -73,19 +73,22 @@ class Averaged(nn.Module):
         self.nets = nn.ModuleList(net if size == net.input_size else resized(net, size) for size in sizes)
         self.sizes = sizes
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, text: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return averaged CAM and affinity [B, C, h, w] of normalised RGB images [B, 3, H, W]."""
-        found = [self._seen_at(net, size, images) for net, size in zip(self.nets, self.sizes, strict=True)]
+        views = zip(self.nets, self.sizes, strict=True)
+        found = [self._seen_at(net, size, images, text) for net, size in views]
         cams, affinities = zip(*found, strict=True)
         return sum(cams) / len(cams), sum(affinities) / len(affinities)
 
-    def _seen_at(self, net: nn.Module, size: tuple[int, int], images: Tensor) -> list[Tensor]:
+    def _seen_at(
+        self, net: nn.Module, size: tuple[int, int], images: Tensor, text: Tensor | None
+    ) -> list[Tensor]:
         if size != self.input_size:
             images = F.interpolate(images, size, mode="bilinear", align_corners=False)
         if not self.flip:
-            maps = list(net(images))
+            maps = list(net(images, text))
         else:
-            pairs = [each.chunk(2) for each in net(torch.cat([images, images.flip(-1)]))]
+            pairs = [each.chunk(2) for each in net(torch.cat([images, images.flip(-1)]), text)]
             maps = [(plain + mirrored.flip(-1)) / 2 for plain, mirrored in pairs]
         if size == self.input_size:
             return maps

@@ -40,6 +40,7 @@ def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
         cam_activation=activation,
         upscale=config.upscale,
         shared_projection=config.shared_projection,
+        classifier=config.classifier,
     )
     clip.drop_text()
     if not weak:

@@ -58,6 +58,7 @@ def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) ->
         "cam_activation": net.cam_activation,
         "upscale": net.heads.upscale,
         "shared_projection": net.heads.exo_projection is None,
+        "classifier": net.classifier,
         "encoders": {"clip": net.clip.spec.as_dict(), "dino": net.dino.spec.as_dict()},
         "encoders_stored": whole,
         "encoders_trainable": net.encoders_trainable,
@@ -86,7 +87,10 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
         height, width = description["input_size"]
         text = TextFeatures(state["text_action"], state["text_person"])
         actions, activation, meta = description["actions"], description["cam_activation"], description["meta"]
-        upscale, shared = int(description["upscale"]), bool(description.get("shared_projection", False))
+        upscale = int(description["upscale"])
+        # Older checkpoints know neither of these.
+        shared = description.get("shared_projection", False)
+        classifier = description.get("classifier", "linear")
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} is not a complete checkpoint: {error!r}") from error
     # Stored encoders need only their architecture: their weights are in the file.
@@ -94,7 +98,7 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
     clip, dino = load_encoders(build_clip, build_dino, (height, width))
     clip.drop_text()
-    net = SelconNet(clip, dino, actions, text, activation, upscale, shared)
+    net = SelconNet(clip, dino, actions, text, activation, upscale, bool(shared), classifier)
     net.clip.spec, net.dino.spec = clip_spec, dino_spec
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})

@@ -232,6 +232,8 @@ class TrainConfig(Section):
     shared_projection: bool = False
     """One projection for egocentric and exocentric images, where the paper has two."""
     batch_norm_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    classifier: Literal["linear", "text"] = "linear"
+    """text: class weights are made of the actions' text features, so that other actions can be asked too."""
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -6,15 +6,12 @@ not need is in it. The graph is compared with the network before anything is wri
 
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -23,12 +20,12 @@ from selcon_ros.core.manifest import Calibration
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
 from selcon_training.encoders import DenseClip, PartEncoder
-from selcon_training.encoders.attention import spelled_out
-from selcon_training.errors import CheckpointError, ExportError
+from selcon_training.errors import CheckpointError
+from selcon_training.graphs import graph_of
+from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
+from selcon_training.open_vocabulary import open_files
 
-TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
-OPSET = 17
 INTERMEDIATES = ("keys", "patches", "attention")
 _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence", "training", "metrics")
 
@@ -66,17 +63,34 @@ def export_graph(
     and `attention` [1, heads, gh, gw]. Raises ExportError if ONNX Runtime's outputs deviate from torch's by
     more than 1e-4 of their largest value.
     """
-    was_training, device = net.training, net.text_action.device
-    net.eval().cpu()
-    try:
+    with _at_rest(net), _baked(net):
         graph = _Graph(net, averaging, affinity, intermediates).eval()
         names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
         image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
-        content = _trace(graph, image, names)
-        _compare(graph, content, image, names)
+        return graph_of(graph, {"image": image}, names)
+
+
+@contextmanager
+def _at_rest(net: SelconNet) -> Iterator[None]:
+    """Keep `net` on the CPU and in evaluation mode while the context lasts."""
+    was_training, device = net.training, net.text_action.device
+    net.eval().cpu()
+    try:
+        yield
     finally:
         net.train(was_training).to(device)
-    return content
+
+
+@contextmanager
+def _baked(net: SelconNet) -> Iterator[None]:
+    """Give `net` an ordinary convolution as its classifier while the context lasts, made of text or not."""
+    given = net.heads.classifier
+    if isinstance(given, TextClassifier):
+        net.heads.classifier = given.as_convolution()
+    try:
+        yield
+    finally:
+        net.heads.classifier = given
 
 
 def export_bundle(
@@ -93,16 +107,18 @@ def export_bundle(
     metrics: dict[str, Any] | None = None,
     intermediates: bool = False,
     averaging: Averaging = PLAIN,
+    open_vocabulary: bool = False,
 ) -> Manifest:
     """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return
     its manifest.
 
     The keywords are the manifest's fields of the same name; the rest of it is read from the network. What
-    the graph averages over is recorded in `training`. Raises ExportError before anything is written if the
-    graph is wrong.
+    the graph averages over is recorded in `training`. `open_vocabulary` adds the graphs that answer any
+    action on a workstation (see open_vocabulary.open_files); the robot's own is the same without them.
+    Raises ExportError before anything is written if a graph is wrong.
     """
     encoders = {"dino": _encoder(net.dino)}
-    if calibration != "none":
+    if calibration != "none" or open_vocabulary:
         encoders["clip"] = _encoder(net.clip)
     manifest = Manifest(
         name=name,
@@ -118,8 +134,13 @@ def export_bundle(
         training=(training or {}) | ({} if averaging == PLAIN else {"averaging": averaging.record()}),
         metrics=metrics or {},
     )
-    model = export_graph(net, "affinity" in manifest.outputs, intermediates, averaging)
-    return write_bundle(out, manifest, {"model": model})
+    affinity = "affinity" in manifest.outputs
+    files: dict[str, bytes] = {}
+    if open_vocabulary:
+        with _at_rest(net):
+            files = open_files(net, averaging, affinity)
+    files["model"] = export_graph(net, affinity, intermediates, averaging)
+    return write_bundle(out, manifest, files)
 
 
 def export_checkpoint(
@@ -128,6 +149,7 @@ def export_checkpoint(
     *,
     flip: bool | None = None,
     scales: Sequence[float] | None = None,
+    open_vocabulary: bool = False,
     **overrides: Any,
 ) -> Manifest:
     """Export the checkpoint in `folder` as `export_bundle` does.
@@ -150,7 +172,7 @@ def export_checkpoint(
     fields.setdefault("name", Path(folder).resolve().name)
     fields.setdefault("description", f"Trained for {', '.join(net.actions)}.")
     fields.setdefault("licence", "not stated")
-    return export_bundle(net, out, averaging=averaging, **fields)
+    return export_bundle(net, out, averaging=averaging, open_vocabulary=open_vocabulary, **fields)
 
 
 def _averaging(
@@ -168,43 +190,3 @@ def _averaging(
 
 def _encoder(encoder: DenseClip | PartEncoder) -> Encoder:
     return Encoder(encoder.name, (encoder.spec.sha256 or "") if encoder.spec else "")
-
-
-def _trace(graph: nn.Module, image: Tensor, names: list[str]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # The tracer warns of every shape that becomes a constant: the input size is fixed, so they are meant
-        # to.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
-        file = Path(folder) / "model.onnx"
-        with torch.no_grad(), spelled_out(graph):
-            torch.onnx.export(
-                graph,
-                (image,),
-                str(file),
-                input_names=["image"],
-                output_names=names,
-                opset_version=OPSET,
-                dynamo=False,
-                do_constant_folding=True,
-            )
-        return file.read_bytes()
-
-
-def _compare(graph: nn.Module, content: bytes, image: Tensor, names: list[str]) -> None:
-    with torch.no_grad():
-        expected = [value.numpy() for value in graph(image)]
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    given = session.run(names, {"image": image.numpy()})
-    for output, ours, theirs in zip(names, given, expected, strict=True):
-        if ours.shape != theirs.shape:
-            raise ExportError(
-                f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}"
-            )
-        deviation = float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
-        if not deviation <= TOLERANCE:  # NaN counts as a deviation
-            raise ExportError(
-                f"exported output '{output}' deviates from torch by {deviation:.2e} of its largest value "
-                f"(allowed: {TOLERANCE:.0e}); the bundle was not written"
-            )

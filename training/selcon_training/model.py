@@ -19,6 +19,7 @@ from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.saliency import saliency_map
 
 CamActivation = Literal["none", "sigmoid"]
+Classifier = Literal["linear", "text"]
 
 
 @dataclass
@@ -57,7 +58,8 @@ class SelconNet(nn.Module):
     `actions` is the class list in label order. `text` defaults to the features that `clip` gives its prompts.
     `cam_activation="sigmoid"` (for heads trained on truth maps) is applied by `forward` only: losses see
     logits. `upscale`, `shared_projection`: see Heads; with `upscale` both maps have the size `map_grid`, that
-    multiple of the patch `grid`.
+    multiple of the patch `grid`. With `classifier="text"` (see TextClassifier) any action can be asked by its
+    text features.
     Encoders are frozen until `train_encoders(True)`; frozen ones stay in evaluation mode, build no graph and
     run as `frozen_pass` says.
     """
@@ -74,6 +76,7 @@ class SelconNet(nn.Module):
         cam_activation: CamActivation = "none",
         upscale: int = 1,
         shared_projection: bool = False,
+        classifier: Classifier = "linear",
     ) -> None:
         super().__init__()
         if not actions or len(set(actions)) != len(actions):
@@ -82,6 +85,8 @@ class SelconNet(nn.Module):
             )
         if cam_activation not in ("none", "sigmoid"):
             raise ValueError(f"cam_activation must be 'none' or 'sigmoid', got {cam_activation!r}")
+        if classifier not in ("linear", "text"):
+            raise ValueError(f"classifier must be 'linear' or 'text', got {classifier!r}")
         if clip.input_size != dino.input_size:
             raise EncoderError(
                 f"{clip.name} is made for images of {clip.input_size}, {dino.name} for {dino.input_size} "
@@ -92,8 +97,10 @@ class SelconNet(nn.Module):
         self.grid, self.input_size = dino.grid, dino.input_size
         self.map_grid = (self.grid[0] * upscale, self.grid[1] * upscale)
         self.cam_activation = cam_activation
-        self.heads = Heads(dino.width, len(self.actions), upscale, shared_projection)
         text = text or encode_actions(clip, self.actions)
+        self.classifier = classifier
+        conditioned_on = text.action if classifier == "text" else None
+        self.heads = Heads(dino.width, len(self.actions), upscale, shared_projection, conditioned_on)
         self.register_buffer("text_action", text.action.clone())
         self.register_buffer("text_person", text.person.clone())
         self.frozen_pass = FrozenPass()
@@ -144,15 +151,25 @@ class SelconNet(nn.Module):
 
     def affinity(self, features: Features) -> Tensor:
         """Return A_ego of every action: the cosine [B, C, h, w] of patches and action text, on `map_grid`."""
-        cosines = cosine_maps(features.patches, self.text_action)
+        return self.affinity_to(features, self.text_action)
+
+    def affinity_to(self, features: Features, text: Tensor) -> Tensor:
+        """Return the cosine [B, N, h, w] of patches and text features [N, d], on `map_grid`."""
+        cosines = cosine_maps(features.patches, text)
         if self.map_grid == self.grid:
             return cosines
         return F.interpolate(cosines, self.map_grid, mode="bilinear", align_corners=False)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, text: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return CAM and affinity [B, C, h, w] of egocentric images [B, 3, H, W], for all actions in one
         pass.
+
+        With `text` [N, d], L2-normalised features of action prompts, the actions are those N instead (needs
+        a text classifier).
         """
         features = self.features(images)
-        cam = self.heads.cam(features.parts)
-        return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), self.affinity(features)
+        if text is None:
+            cam, affinity = self.heads.cam(features.parts), self.affinity(features)
+        else:
+            cam, affinity = self.heads.cam_of(features.parts, text), self.affinity_to(features, text)
+        return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), affinity

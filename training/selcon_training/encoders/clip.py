@@ -79,6 +79,10 @@ class DenseClip(nn.Module):
         """Return L2-normalised text features [len(texts), d] (float32, on the CPU)."""
         return self._text.encode(list(texts))
 
+    def text_model(self) -> nn.Module:
+        """Return the open_clip model that encodes text. Raises EncoderError after `drop_text`."""
+        return self._text.loaded()
+
     def drop_text(self) -> None:
         """Free the text encoder, which is needed once per class list only."""
         self._text = _Text(None, None)
@@ -91,11 +95,16 @@ class _Text:
         self.model = model
         self.tokenizer = tokenizer
 
-    def encode(self, texts: list[str]) -> Tensor:
+    def loaded(self) -> nn.Module:
         if self.model is None:
             raise EncoderError(
                 "the text encoder of this CLIP model was dropped; load the model again to encode text"
             )
+        model: nn.Module = self.model
+        return model
+
+    def encode(self, texts: list[str]) -> Tensor:
+        self.loaded()
         if self.tokenizer is None:
             raise EncoderError("no tokenizer: give DenseClip the open_clip name of the model, or a tokenizer")
         was_training = self.model.training

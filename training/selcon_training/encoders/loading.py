@@ -13,7 +13,7 @@ import open_clip
 import timm
 from torch import nn
 
-from selcon_training.encoders.clip import DenseClip
+from selcon_training.encoders.clip import DenseClip, Tokenizer
 from selcon_training.encoders.dino import PartEncoder
 from selcon_training.encoders.sizes import check_input_size, patch_size
 from selcon_training.encoders.spec import EncoderSpec, weights_digest
@@ -129,6 +129,19 @@ def _dense_clip(model: nn.Module, spec: EncoderSpec, input_size: tuple[int, int]
     encoder = DenseClip(model, input_size, name=spec.name)
     encoder.spec = spec
     return encoder
+
+
+def clip_tokenizer(name: str) -> Tokenizer:
+    """Return CLIP's own tokenizer, with the context length of the open_clip model of this name; it needs no
+    file but the library's. Raises EncoderError for a model that is not known or tokenises otherwise.
+    """
+    _register(name)
+    if name not in open_clip.list_models():
+        raise EncoderError(f"open_clip knows no model '{name}'; open_clip.list_models() lists those it has")
+    if "hf_tokenizer_name" in (open_clip.get_model_config(name) or {}).get("text_cfg", {}):
+        raise EncoderError(f"the tokenizer of {name} comes from a hub; only CLIP's own one is supported here")
+    tokenizer: Tokenizer = open_clip.get_tokenizer(name)
+    return tokenizer
 
 
 def _as_spec(spec: GivenSpec) -> EncoderSpec:
