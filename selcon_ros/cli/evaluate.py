@@ -1,4 +1,4 @@
-"""`selcon evaluate`: measure a bundle on a data set."""
+"""`selcon evaluate`: measure a bundle, or several seeds of one, on a data set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEGEND = (
 
 
 @click.command(short_help="Measure a bundle on a data set, with an HTML report.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
@@ -38,16 +38,24 @@ LEGEND = (
     type=click.Choice(["centre", "mask", "affinity"]),
     help="Measure a baseline instead: centre prior, perfect object mask, zero-shot affinity of the bundle.",
 )
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    bundle: Path,
+    bundles: tuple[Path, ...],
     data: Path,
     divide: str | None,
     split: str,
     out: Path,
     baseline: str | None,
+    runs: tuple[Path, ...],
     limit: int | None,
     threads: int | None,
     as_json: bool,
@@ -55,24 +63,39 @@ def command(
     """Measure BUNDLE on the data set in folder DATA (AGD20K's layout).
 
     KLD, SIM and NSS of every map, how often its peak lies on the right part, and, with depth, how far the
-    best 3D grasp point lies from the part. Writes results.json, queries.csv and report.html.
+    best 3D grasp point lies from the part; also under the other calibrations. Writes results.json,
+    queries.csv and report.html.
+
+    Several bundles, of one training with different seeds, are measured one by one into OUT/1, OUT/2, ... and
+    summarised: mean and sample standard deviation, in summary.json and summary.html.
 
     \b
     Examples:
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report
       selcon evaluate my_bundle.zip data/tabletop --divide Unseen --out report --json
       selcon evaluate my_bundle.zip data/tabletop --divide Seen --out centre --baseline centre
+      selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report --run runs/agd20k_seen
+      selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
     """
-    from selcon_training.evaluate.command import run
+    if runs and len(runs) != len(bundles):
+        raise click.UsageError(f"--run is given {len(runs)} times for {len(bundles)} bundles: once for each")
+    if baseline is not None and len(bundles) > 1:
+        raise click.UsageError("--baseline has no seeds: give one BUNDLE")
+    from selcon_training.evaluate.command import run, run_seeds
 
-    tables = run(bundle, data, divide, split, out, baseline, limit, threads)
+    several = len(bundles) > 1
+    if several:
+        tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs)
+    else:
+        trained = runs[0] if runs else None
+        tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained)
     if as_json:
         import json
 
         click.echo(json.dumps(tables, indent=2))
     else:
         _print(tables)
-        click.echo(f"report: {out / 'report.html'}")
+        click.echo(f"report: {out / ('summary.html' if several else 'report.html')}")
 
 
 def _print(tables: dict[str, Any]) -> None:
@@ -82,26 +105,36 @@ def _print(tables: dict[str, Any]) -> None:
     console = Console()
     for title, rows in (
         ("overall", {tables["split"]: tables["overall"]}),
+        ("calibrations", tables["calibrations"]),
         ("per action", tables["per_action"]),
         ("per object", tables["per_object"]),
     ):
+        if not rows:
+            continue
         table = Table(title=f"{tables['predictor']}: {title}")
         table.add_column("", no_wrap=True)
-        for column in COLUMNS:
+        # Calibrations change the maps, not what is measured of grasp points: those columns are left out.
+        shown = {name: column for name, column in COLUMNS.items() if column[0] in next(iter(rows.values()))}
+        for column in shown:
             table.add_column(column, justify="right")
         for name, figures in rows.items():
-            table.add_row(
-                name, *(_cell(figures[key], form, factor) for key, form, factor in COLUMNS.values())
-            )
+            table.add_row(name, *(_cell(figures[key], form, factor) for key, form, factor in shown.values()))
         console.print(table)
     console.print(LEGEND, style="dim")
     for reason, names in tables["left_out"].items():
         console.print(
             f"left out, {reason}: {len(names)} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
         )
+    for note in tables.get("notes", ()):
+        console.print(f"note: {note}")
 
 
-def _cell(value: float | int | None, form: str, factor: float) -> str:
+def _cell(value: float | int | dict[str, Any] | None, form: str, factor: float) -> str:
+    if isinstance(value, dict):  # over seeds
+        if form == "d":
+            return _cell(round(value["mean"]), form, factor)
+        mean = _cell(value["mean"], form, factor)
+        return mean if value["std"] is None else f"{mean} ± {_cell(value['std'], form, factor)}"
     if value is None:
         return "-"
     return format(value if form == "d" else value * factor, form)

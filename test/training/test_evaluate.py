@@ -2,25 +2,31 @@
 
 import csv
 import json
+import shutil
+import statistics
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
 
 from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.errors import BundleError
 from selcon_ros.core.grounder import Grounder
 from selcon_training.config import parse_config
-from selcon_training.data.layout import DataError, open_dataset
-from selcon_training.evaluate.command import run
+from selcon_training.data.layout import CLASS_LISTS, DataError, open_dataset
+from selcon_training.evaluate.command import run, run_seeds
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.predictors import Centre, Model
 from selcon_training.evaluate.queries import Files, find_pictures
 from selcon_training.evaluate.run import evaluate
 from selcon_training.export import export_checkpoint
+from selcon_training.report.gallery import sample
+from selcon_training.report.published import CLASSES, PUBLISHED, published_for
 from selcon_training.trainer import Trainer
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
@@ -70,7 +76,9 @@ def test_files_written(measured):
     assert {"kld", "kld_none", "right_binarized"} <= lines[0].keys()
     assert len(lines) == 24 and sum(line["nothing"] == "True" for line in lines) == 6
     page = (out / "report.html").read_text()
-    assert page.count("<svg") == 5 and page.count("data:image/jpeg;base64,") == 16
+    # 8 best, 8 worst, and 2 of each of 3 actions with truth and 3 calibrations.
+    assert page.count("<svg") == 5 and page.count("data:image/jpeg;base64,") == 16 + 6
+    assert "<h2>Calibrations</h2>" in page and "published" not in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
@@ -85,7 +93,9 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
     for calibration in ("none", "binarized"):
         manifest = replace(loaded.manifest, calibration=calibration)
         write_bundle(tmp_path / calibration, manifest, {"model": loaded.model})
-        tables = run(tmp_path / calibration, squares, "Seen", "testset", tmp_path / "out")
+        model = load_bundle(tmp_path / calibration)
+        predictor = Model(Grounder(model, open_backend(model)))
+        tables = evaluate(predictor, open_dataset(squares, "Seen"), "testset", list(COLOURS)).tables()
         figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
         assert figures == {name: tables["overall"][name] for name in figures}
         for action, row in found[calibration]["per_action"].items():
@@ -219,6 +229,80 @@ def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
     assert wrong.exit_code == 1 and "--divide" in wrong.output
 
 
+def test_seeds_are_summarised(squares, bundle, tmp_path):
+    loaded = load_bundle(bundle)
+    graph = onnx.load_from_string(loaded.model)
+    paths = [bundle]
+    for seed, slope in ((1, 9.0), (2, 6.0)):  # of another steepness: other figures
+        changed = next(one for one in graph.graph.initializer if one.name == "slope")
+        changed.CopyFrom(onnx.numpy_helper.from_array(np.array(slope, np.float32), "slope"))
+        manifest = replace(loaded.manifest, training={"data": "none", "seed": seed})
+        write_bundle(tmp_path / f"b{seed}", manifest, {"model": graph.SerializeToString()})
+        paths.append(tmp_path / f"b{seed}")
+    out = tmp_path / "out"
+    arguments = ["evaluate", *map(str, paths), str(squares), "--divide", "Seen", "--limit", "3"]
+    done = CliRunner().invoke(main, [*arguments, "--out", str(out)])
+    assert done.exit_code == 0 and "±" in done.output and "summary.html" in done.output
+    summary = json.loads((out / "summary.json").read_text())
+    singles = [json.loads((out / name / "results.json").read_text()) for name in "123"]
+    assert [one["seed"] for one in summary["bundles"]] == [None, 1, 2]
+    for figure in ("kld", "right_part"):
+        values = [one["overall"][figure] for one in singles]
+        assert summary["overall"][figure]["mean"] == pytest.approx(statistics.mean(values))
+        assert summary["overall"][figure]["std"] == pytest.approx(statistics.stdev(values))
+    assert summary["overall"]["kld"]["std"] > 0 and summary["overall"]["kld"]["n"] == 3
+    by_action = [one["calibrations"]["none"]["per_action"]["pour"]["nss"] for one in singles]
+    found = summary["calibrations"]["none"]["per_action"]["pour"]["nss"]
+    assert found["std"] == pytest.approx(statistics.stdev(by_action))
+    page = (out / "summary.html").read_text()
+    assert 'href="3/report.html"' in page and "±" in page
+
+
+def test_seeds_that_cannot_be_summarised_are_told(squares, bundle, tmp_path):
+    loaded = load_bundle(bundle)
+    other = replace(loaded.manifest, gamma=0.3)
+    with pytest.raises(BundleError, match="the same network"):
+        run_seeds([bundle, bundle], squares, "Seen", "testset", tmp_path / "out")
+    model = onnx.load_from_string(loaded.model)
+    model.doc_string = "another file"
+    write_bundle(tmp_path / "other", other, {"model": model.SerializeToString()})
+    with pytest.raises(BundleError, match="has gamma 0.3, .* 0.6: .* in their seed only"):
+        run_seeds([bundle, tmp_path / "other"], squares, "Seen", "testset", tmp_path / "out")
+    pair = ["evaluate", str(bundle), str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path)]
+    for extra, message in ((["--baseline", "centre"], "has no seeds"), (["--run", "x"], "once for each")):
+        done = CliRunner().invoke(main, [*pair, *extra])
+        assert done.exit_code == 2 and message in done.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_rows_stand_beside_their_own_test_set_only(tmp_path, name):
+    classes, divide = CLASSES[name]
+    base = tmp_path / divide if divide else tmp_path
+    for action in CLASS_LISTS[classes]:
+        folder = base / "testset/egocentric" / action / "thing"
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").touch()
+    data = open_dataset(tmp_path, divide)
+    found = published_for(data, divide, "testset")
+    assert found["set"] == name and found["rows"]["LOCATE"]["kld"] == PUBLISHED[name]["LOCATE"][0]
+    assert published_for(data, divide, "valset") is None
+    assert published_for(replace(data, synthetic=True), divide, "testset") is None
+    shutil.rmtree(folder.parent)  # one action fewer is another test set
+    assert published_for(open_dataset(tmp_path, divide), divide, "testset") is None
+
+
+def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(measured, squares):
+    rows = evaluate(Centre(), open_dataset(squares, "Seen"), "testset", list(COLOURS)).rows
+    chosen = sample(rows, 2)
+    assert sorted(row.action for row in chosen) == sorted([*COLOURS, *COLOURS]) and chosen == sample(rows, 2)
+    for action in COLOURS:
+        of_action = [row for row in rows if row.action == action]
+        first, second = (of_action.index(row) for row in chosen if row.action == action)
+        assert first < len(of_action) / 2 <= second
+    assert len(sample(rows, 100)) == len(rows)
+
+
 def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     register_small_clip(tmp_path)
     root = make_dataset(tmp_path / "data", train=12, val=6, nothing=3)
@@ -229,7 +313,10 @@ def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     export_checkpoint(tmp_path / "run" / "checkpoint", tmp_path / "bundle")
     manifest = load_bundle(tmp_path / "bundle").manifest
     assert manifest.confidence is not None and manifest.training["supervision"] == "dense"
-    overall = run(tmp_path / "bundle", root, "Seen", "valset", tmp_path / "out")["overall"]
+    out = tmp_path / "out"
+    overall = run(tmp_path / "bundle", root, "Seen", "valset", out, trained=tmp_path / "run")["overall"]
     for name in ("kld", "sim", "nss", "right_part"):
         assert overall[name] == pytest.approx(trainer.metrics[name], rel=1e-3), name
     assert overall["nothing_queries"] == 3  # valnothingset
+    page = (out / "report.html").read_text()
+    assert "Training, by epoch" in page and "Part discovery" not in page  # trained on truth maps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.run import Evaluation, Row, evaluate
+from selcon_training.evaluate.seeds import check_alike, summarise
 from selcon_training.report.html import write_report
+from selcon_training.report.page import render
+from selcon_training.report.published import published_for
 
 
 def run(
@@ -27,19 +31,58 @@ def run(
     baseline: str | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    trained: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables."""
+    """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
+
+    ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
+    discovery.
+    """
     data = open_dataset(root, divide)
     model = load_bundle(bundle)
     actions = model.manifest.actions
     predictor = make_predictor(Grounder(model, open_backend(model, threads=threads)), baseline, data, split)
     result = evaluate(predictor, data, split, actions, limit=limit)
-    tables = result.tables() | {"divide": divide, "bundle": model.manifest.name, "baseline": baseline}
+    tables = result.tables() | {
+        "divide": divide,
+        "bundle": model.manifest.name,
+        "baseline": baseline,
+        "published": None if limit is not None else published_for(data, divide, split),
+    }
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
     write_queries(out / "queries.csv", result)
-    write_report(out / "report.html", tables, result, predictor, data, actions)
+    write_report(out / "report.html", tables, result, predictor, data, actions, trained)
     return tables
+
+
+def run_seeds(
+    bundles: Sequence[Path],
+    root: Path,
+    divide: str | None,
+    split: str,
+    out: Path,
+    limit: int | None = None,
+    threads: int | None = None,
+    trained: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Evaluate bundles that differ in their seed, each into a folder 1, 2, ... of ``out``, and write
+    summary.json and summary.html; returns the summary (evaluate.seeds).
+
+    ``trained`` holds no folder or one per bundle, in their order.
+    """
+    loaded = [load_bundle(bundle) for bundle in bundles]
+    check_alike(loaded)
+    folders = [str(number) for number in range(1, len(bundles) + 1)]
+    tables = [
+        run(bundle, root, divide, split, out / folder, None, limit, threads, run_folder)
+        for bundle, folder, run_folder in zip(bundles, folders, trained or [None] * len(bundles), strict=True)
+    ]
+    summary = summarise(loaded, folders, tables)
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide).synthetic)
+    (out / "summary.html").write_text(page, encoding="utf-8")
+    return summary
 
 
 def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, split: str) -> Predictor:

@@ -19,7 +19,12 @@ def render(template: str, **values: Any) -> str:
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
     )
-    environment.filters |= {"figure": _figure, "percent": _percent, "millimetres": _millimetres}
+    environment.filters |= {
+        "figure": _figure,
+        "percent": _percent,
+        "millimetres": _millimetres,
+        "spread": _spread,
+    }
     return environment.get_template(template).render(**values)
 
 
@@ -30,6 +35,14 @@ def embedded(image: U8, width: int | None = None) -> str:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+def _spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
+    """``mean ± standard deviation`` of a figure over seeds."""
+    if figure["mean"] is None:
+        return "–"
+    mean = f"{factor * figure['mean']:.{digits}f}"
+    return mean if figure["std"] is None else f"{mean} ± {factor * figure['std']:.{digits}f}"
 
 
 def _figure(value: float | None) -> str:

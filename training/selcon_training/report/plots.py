@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -71,6 +71,29 @@ def confidence_histogram(result: Evaluation) -> str | None:
     axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="confidence", ylabel="density")
     axes.legend(frameon=False)
+    return figure_svg(figure)
+
+
+def training_curves(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """Every loss and every validation figure over the epochs of a run; None without an epoch."""
+    curves = {
+        f"{group} {name}": [
+            (record["epoch"], record[group][name]) for record in history if name in record.get(group, {})
+        ]
+        for group in ("train", "validation")
+        for name in dict.fromkeys(name for record in history for name in record.get(group, {}))
+        if "/" not in name  # per action: too many
+    }
+    if not curves:
+        return None
+    rows = -(-len(curves) // 3)
+    figure, grid = plt.subplots(rows, 3, figsize=(8.4, 1.9 * rows), squeeze=False)
+    figure.subplots_adjust(hspace=0.6, wspace=0.35)
+    for axes, (name, points) in zip(grid.flat, curves.items(), strict=False):
+        axes.plot(*zip(*points, strict=True), color=BLUE, marker=".", linewidth=1)
+        axes.set_title(name, fontsize=8)
+    for axes in grid.flat[len(curves) :]:
+        axes.remove()
     return figure_svg(figure)
 
 
