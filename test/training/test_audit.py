@@ -102,7 +102,7 @@ def test_the_map_that_is_used_depends_on_the_threshold():
     assert figures["part_right"] == pytest.approx(2 / 3) and figures["object_right"] == pytest.approx(1 / 3)
     # At α = 0 every sample with a selection is reliable; one without has score 0 and never is.
     assert summary(found, 0.0)["reliable"] == pytest.approx(2 / 3)
-    assert np.isnan(summary(found, 0.9)["reliable_right"])
+    assert summary(found, 0.9)["reliable_right"] is None
 
 
 def test_groups_hold_every_sample_once():

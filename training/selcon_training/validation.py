@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine, upsample
+from selcon_ros.core.manifest import Calibration
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
@@ -28,7 +29,6 @@ from selcon_training.model import SelconNet
 from selcon_training.tasks.base import to_input
 
 T = TypeVar("T")
-Calibration = Literal["continuous", "binarized", "none"]
 COMPARED = 64
 """Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""
 

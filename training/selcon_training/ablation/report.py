@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from selcon_training.ablation.studies import Study
 from selcon_training.ablation.table import METRICS, cell, collect, markdown
+from selcon_training.report.page import render
 from selcon_training.report.plots import BLUE, CRIMSON, figure_svg
 
 
@@ -23,14 +23,10 @@ def write(study: Study, out: Path, seeds: int) -> dict[str, Any]:
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     tables = [f"{split}:\n\n{markdown(study, results, split)}" for split in results["splits"]]
     (folder / "table.md").write_text("\n".join(tables), encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-    )
-    environment.filters["cell"] = lambda values, metric: cell(metric, values)
-    page = environment.get_template("report.html").render(
+    page = render(
+        "ablation.html",
         study=study,
+        cell=cell,
         results=results,
         metrics=METRICS,
         graphs={

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from selcon_training.audit.run import GAMMAS, Audit
+from selcon_training.report.page import render
 from selcon_training.report.plots import BLUE, CRIMSON, GREY, figure_svg
 
-Rows = Mapping[str, Mapping[str, float]]
+Figures = Mapping[str, float | None]
+Rows = Mapping[str, Figures]
 
 
 def write(result: Audit, out: Path) -> dict[str, Any]:
@@ -22,19 +23,14 @@ def write(result: Audit, out: Path) -> dict[str, Any]:
     tables = result.tables()
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-    )
-    environment.filters["percent"] = lambda value: "–" if value != value else f"{100 * value:.1f}"
     graphs = {
         "Reliability threshold α": _alphas(result, tables["alphas"]),
         "Selection threshold γ": _gammas(tables["conditions"], result.gamma),
         "pIoU of the chosen part": _scores(result),
         "Per object": _bars(tables["by_object"]),
     }
-    page = environment.get_template("report.html").render(
+    page = render(
+        "audit.html",
         tables=tables,
         groups={
             "Condition": tables["conditions"],
@@ -50,13 +46,13 @@ def write(result: Audit, out: Path) -> dict[str, Any]:
     return tables
 
 
-def _alphas(result: Audit, rows: Mapping[float, Mapping[str, float]]) -> str:
+def _alphas(result: Audit, rows: Mapping[float, Figures]) -> str:
     """What α lets through, and what then comes of it."""
     figure = Figure(figsize=(5.6, 3.0))
     axes = figure.subplots()
     lines = {"reliable": (GREY, "reliable"), "reliable_right": (BLUE, "of these right")}
     for key, (colour, label) in (lines | {"used_right": (CRIMSON, "map used is right")}).items():
-        axes.plot(list(rows), [100 * row[key] for row in rows.values()], color=colour, label=label)
+        axes.plot(list(rows), [_percent(row[key]) for row in rows.values()], color=colour, label=label)
     axes.axvline(result.alpha, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="α", ylabel="samples, %", ylim=(0, 100))
     axes.legend(frameon=False, fontsize=8)
@@ -72,7 +68,7 @@ def _gammas(conditions: Rows, trained: float) -> str:
         ("part_right", BLUE, "part map right"),
         ("used_right", CRIMSON, "map used is right"),
     ):
-        axes.plot(GAMMAS, [100 * row[key] for row in rows], "o-", color=colour, label=label)
+        axes.plot(GAMMAS, [_percent(row[key]) for row in rows], "o-", color=colour, label=label)
     axes.axvline(trained, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="γ", ylabel="samples, %", ylim=(0, 100))
     axes.legend(frameon=False, fontsize=8)
@@ -99,14 +95,14 @@ def _bars(rows: Rows) -> str:
     places = range(len(rows))
     axes.barh(
         [place - 0.2 for place in places],
-        [100 * row["part_right"] for row in rows.values()],
+        [_percent(row["part_right"]) for row in rows.values()],
         height=0.36,
         color=BLUE,
         label="part map right",
     )
     axes.barh(
         [place + 0.2 for place in places],
-        [100 * (1 - row["reliable"]) for row in rows.values()],
+        [100 - _percent(row["reliable"]) for row in rows.values()],
         height=0.36,
         color=GREY,
         label="fell back to the object",
@@ -116,3 +112,7 @@ def _bars(rows: Rows) -> str:
     axes.set(xlabel="samples, %", xlim=(0, 100))
     axes.legend(frameon=False, fontsize=8)
     return figure_svg(figure)
+
+
+def _percent(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share  # not drawn

@@ -57,13 +57,13 @@ class Audit:
             "by_hidden": self._thirds("hidden"),
         }
 
-    def _by(self, key: Callable[[Facts], str]) -> dict[str, dict[str, float]]:
+    def _by(self, key: Callable[[Facts], str]) -> dict[str, dict[str, float | None]]:
         groups: dict[str, list[Outcome]] = defaultdict(list)
         for facts, outcome in zip(self.facts, self.conditions["as trained"], strict=True):
             groups[key(facts)].append(outcome)
         return {name: summary(groups[name], self.alpha) for name in sorted(groups)}
 
-    def _thirds(self, name: str) -> dict[str, dict[str, float]]:
+    def _thirds(self, name: str) -> dict[str, dict[str, float | None]]:
         """Samples in three groups of equal number; empty where the data do not tell."""
         known = [
             (value, outcome)
@@ -81,8 +81,9 @@ class Audit:
         }
 
 
-def summary(found: Sequence[Outcome], alpha: float) -> dict[str, float]:
-    """Shares of samples: reliable; part map, object map and the one used right; and right among reliable."""
+def summary(found: Sequence[Outcome], alpha: float) -> dict[str, float | None]:
+    """Shares of samples: reliable; part map, object map and the one used right; and right among reliable
+    (None where none is)."""
     reliable = [outcome for outcome in found if outcome.reliable(alpha)]
     return {
         "samples": len(found),
@@ -171,5 +172,5 @@ def _first(features: Features, count: int) -> Features:
     return Features(features.parts[:count], features.patches[:count], None if kept is None else kept[:count])
 
 
-def _share(flags: Sequence[bool]) -> float:
-    return float(np.mean(flags)) if flags else float("nan")
+def _share(flags: Sequence[bool]) -> float | None:
+    return float(np.mean(flags)) if flags else None
