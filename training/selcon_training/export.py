@@ -35,19 +35,19 @@ class _Graph(nn.Module):
 
     def __init__(self, net: SelconNet, averaging: Averaging, affinity: bool, intermediates: bool) -> None:
         super().__init__()
-        self.net = net
-        self.averaged = averaged(net, averaging)
+        self.net = averaged(net, averaging)
+        self.plain = net
         self.affinity = affinity
         self.intermediates = intermediates
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         # What is not returned is not in the traced graph: without affinity there is no CLIP encoder in it.
-        maps = self.averaged(image)[: 2 if self.affinity else 1]
+        maps = self.net(image)[: 2 if self.affinity else 1]
         if not self.intermediates:
             return cast(tuple[Tensor, ...], maps)
-        keys, attention = self.net.dino(image, attention=True)
+        keys, attention = self.plain.dino(image, attention=True)
         assert attention is not None
-        return (*maps, keys, self.net.patches(image), attention)
+        return (*maps, keys, self.plain.patches(image), attention)
 
 
 def export_graph(

@@ -22,7 +22,7 @@ from selcon_training.data.layout import DataError, open_dataset
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.queries import Files, Query, find_pictures
 from selcon_training.evaluate.run import take
-from selcon_training.metrics import kld, prepare_prediction, prepare_truth
+from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 
 SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Standard deviations tried, in map cells."""
@@ -109,7 +109,7 @@ def tune(
                 continue
             refined = grounding.refined[grounder.actions.index(query.action)]
             asked.append(_Asked(query, refined, (grounding.height, grounding.width)))
-            surface += _kld_of_all(refined, prepare_truth(truth))
+            surface += _kld_of_all(refined, truth)
     if not asked:
         raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
     surface /= len(asked)
@@ -125,14 +125,11 @@ def tune(
     return write_bundle(out, tuned, given.files), tuning
 
 
-def _kld_of_all(refined: F32, truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the KLD [len(SMOOTHING), len(TEMPERATURE)] of one map against its prepared truth."""
-    return np.array(
-        [
-            [kld(prepare_prediction(soften(refined, sigma, t)), truth) for t in TEMPERATURE]
-            for sigma in SMOOTHING
-        ]
-    )
+def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
+    """Return the KLD [len(SMOOTHING), len(TEMPERATURE)] of one map against its truth."""
+    softened = np.stack([[soften(refined, sigma, t) for t in TEMPERATURE] for sigma in SMOOTHING])
+    found: NDArray[np.float64] = compare(prepare_prediction(softened), prepare_truth(truth)).kld.numpy()
+    return found
 
 
 def _measure(asked: list[_Asked], files: Files, smoothing: float, temperature: float) -> Figures:
@@ -145,7 +142,7 @@ def _measure(asked: list[_Asked], files: Files, smoothing: float, temperature: f
             mask: U8 | None = files.mask(each.query)
             soft = soften(each.refined, smoothing, temperature)
             part = part_of(truth, mask)
-            scores = score(soft, upsample(soft, *each.size), prepare_truth(truth), part)
+            (scores,) = score([soft], [upsample(soft, *each.size)], truth, part)
             yield scores.kld, scores.sim, scores.nss, float(scores.right)
 
     means = np.array(list(rows())).mean(axis=0).tolist()
