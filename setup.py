@@ -21,6 +21,7 @@ DEMO = ["rosbags>=0.11,<0.12"]
 TRAIN = [
     "torch>=2.4,<3",
     "torchvision>=0.19,<1",
+    "accelerate>=1.0,<2",
     "timm>=1.0.20,<2",
     "open_clip_torch>=2.30,<4",
     "pydantic>=2.6,<3",

@@ -17,6 +17,9 @@ import click
 def command(config: str, overrides: tuple[str, ...], resume: bool, check: bool) -> None:
     """Train the network from the YAML file CONFIG.
 
+    torchrun starts it on several GPUs or machines: schedule.batch_size is that of all together, and the
+    result is that of one process.
+
     Ctrl-C stops after the current step with a checkpoint; --resume goes on exactly there.
 
     \b
@@ -24,6 +27,7 @@ def command(config: str, overrides: tuple[str, ...], resume: bool, check: bool) 
       selcon train training/configs/agd20k_seen.yaml --set data.root=/data/AGD20K
       selcon train training/configs/tabletop_dense.yaml --resume
       selcon train my.yaml --set seed=1 --set output=runs/seed1
+      torchrun --nproc-per-node=4 $(which selcon) train training/configs/agd20k_seen.yaml
     """
     from selcon_training.config import load_config
 
@@ -33,10 +37,16 @@ def command(config: str, overrides: tuple[str, ...], resume: bool, check: bool) 
 
         click.echo(yaml.safe_dump(read.model_dump(mode="json"), sort_keys=False), nl=False)
         return
+    from selcon_training import ranks
     from selcon_training.trainer import Trainer
 
-    if Trainer(read, resume=resume).run():
-        click.echo(f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE")
-    else:
-        click.echo(f"stopped; go on with: selcon train {config} --resume")
+    complete = Trainer(read, resume=resume).run()
+    if ranks.first():
+        click.echo(
+            f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE"
+            if complete
+            else f"stopped; go on with: selcon train {config} --resume"
+        )
+    ranks.leave()
+    if not complete:
         raise SystemExit(130)

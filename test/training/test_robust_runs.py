@@ -7,9 +7,7 @@ import resource
 import shutil
 import signal
 import time
-import traceback
 
-import cv2
 import pytest
 import torch
 from safetensors import safe_open
@@ -23,6 +21,7 @@ from selcon_training.optimisers import make_optimiser
 from selcon_training.trainer import Trainer, TrainingError
 from support.dataset import config_values, make_dataset
 from support.nets import register_small_clip
+from support.processes import exit_code, in_a_process
 
 SGD = {"kind": "sgd", "lr": 0.01}
 
@@ -46,31 +45,6 @@ def weights(output):
 
 def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
-
-
-def in_a_process(work):
-    """Run ``work`` in a process of its own, a copy of this one; returns its number."""
-    cv2.setNumThreads(1)  # the threads of a pool would be missing in the copy
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
-
-
-def exit_code(child):
-    for _ in range(1200):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.1)
-    os.kill(child, signal.SIGKILL)
-    pytest.fail("the process hangs")
 
 
 def test_a_run_killed_again_and_again_gives_what_an_unkilled_one_gives(squares, tmp_path):
@@ -100,7 +74,7 @@ def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(squares, t
     trainer.run(max_steps=1)
     shutil.copytree(tmp_path / "run", tmp_path / "before")
     before = weights(tmp_path / "run")
-    trainer._step(trainer.task.job(0, 1)(), 0, 1)
+    trainer.stepper.take(trainer.task.job(0, 1)(), 0, 1)
     trainer.position.step = 2
     seen = set()
     for moment in range(100):
@@ -187,9 +161,9 @@ def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(squares
     values["logging"]["every_steps"] = 100
     trainer = Trainer(parse_config(values))
     if fused:  # as on CUDA
-        trainer.optimiser = make_optimiser(trainer.net, trainer.config.optimiser, fused=True)
-        trainer.guard = Guard(trainer.optimiser, trainer.device)
-    assert trainer.guard.lags is fused
+        trainer.stepper.optimiser = make_optimiser(trainer.net, trainer.config.optimiser, fused=True)
+        trainer.stepper.guard = Guard(trainer.stepper.optimiser, trainer.device)
+    assert trainer.stepper.guard.lags is fused
     losses, seen = trainer.task.losses, []
 
     def with_a_bad_gradient(batch, epoch, step):

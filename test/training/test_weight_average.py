@@ -32,14 +32,14 @@ def weights(folder):
 @pytest.mark.parametrize("encoders", [(), ("dino",)], ids=["heads", "heads and an encoder"])
 def test_a_checkpoint_holds_the_average_and_the_raw_weights(squares, tmp_path, encoders):
     trainer = Trainer(parse_config(run_values(squares, tmp_path / "averaged", 0.7, encoders)))
-    step, history = trainer._step, []
+    take, history = trainer.stepper.take, []
 
     def recorded(*place):
-        losses = step(*place)
+        losses = take(*place)
         history.append({name: value.clone() for name, value in trainer.net.state_dict().items()})
         return losses
 
-    trainer._step = recorded
+    trainer.stepper.take = recorded
     assert trainer.run()
     Trainer(parse_config(run_values(squares, tmp_path / "plain", None, encoders))).run()
     folder = tmp_path / "averaged/checkpoint"

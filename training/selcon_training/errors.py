@@ -19,6 +19,10 @@ class CheckpointNotWritten(CheckpointError):
     """A checkpoint could not be written (disk full, no right); the former one is as it was."""
 
 
+class RanksError(SelconError):
+    """Several processes cannot train together as asked."""
+
+
 class ExportError(SelconError):
     """An exported graph does not give what the network gives."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selcon_training import ranks
+
 ITERATIONS = 30
 STARTS = 3
 
@@ -68,8 +70,11 @@ def _seed(
     D].
     """
     sets, _, width = points.shape
-    draws = torch.rand((sets, clusters, STARTS), generator=generator, pin_memory=points.is_cuda)
-    draws = draws.to(points.device, non_blocking=True)
+    # A sample is seeded by its place in the whole batch, whichever process has it.
+    draws = torch.rand(
+        (sets * ranks.count(), clusters, STARTS), generator=generator, pin_memory=points.is_cuda
+    )
+    draws = draws[ranks.rows(len(draws))].to(points.device, non_blocking=True)
     weights = weight[:, :, None].expand(-1, -1, STARTS)
     chance = weights
     centroids = points.new_zeros((sets, STARTS, 0, width))

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selcon_training import ranks
 from selcon_training.errors import ObjectiveError
 from selcon_training.heads import View
 from selcon_training.losses import pixel_loss, prototypical_loss
@@ -111,8 +112,10 @@ class ClassScores(nn.Module):
     def update(self, labels: Tensor, scores: Tensor) -> None:
         """Let the scores [B] of samples with these labels [B] move the means of their classes; 0 is no score.
         """
-        counts = torch.zeros_like(self.mean).index_add_(0, labels, (scores > 0).to(scores.dtype))
-        sums = torch.zeros_like(self.mean).index_add_(0, labels, scores)
+        counts = ranks.total(
+            torch.zeros_like(self.mean).index_add_(0, labels, (scores > 0).to(scores.dtype))
+        )
+        sums = ranks.total(torch.zeros_like(self.mean).index_add_(0, labels, scores))
         keep = self.momentum**counts
         self.mean.copy_(keep * self.mean + (1 - keep) * sums / counts.clamp_min(1))
 

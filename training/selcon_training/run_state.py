@@ -14,6 +14,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.fingerprint import fingerprint
@@ -155,8 +156,9 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
             raise ConfigError(
                 f"cannot resume {config.output} with another configuration: {'; '.join(changed)}"
             )
-    config.output.mkdir(parents=True, exist_ok=True)
-    write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
+    if ranks.first():
+        config.output.mkdir(parents=True, exist_ok=True)
+        write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
 
 
 def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
@@ -188,7 +190,8 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
                 f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
                 + _compared(former.get("images", {}), counts)
             )
-    write_file(path, (json.dumps(now, indent=2) + "\n").encode())
+    if ranks.first():
+        write_file(path, (json.dumps(now, indent=2) + "\n").encode())
 
 
 def _compared(former: dict[str, int], now: dict[str, int]) -> str:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selcon_training import ranks
 from selcon_training.config import DenseConfig
 from selcon_training.maps import EPSILON, minmax
 
@@ -40,13 +41,14 @@ def dense_losses(
 
     Returns the weighted sum as "loss" and the terms that have a weight. Cross-entropies are divided by the
     truth's mass, not by the number of cells: most cells are empty, and the loss should not depend on how
-    many. ``readout`` is None while the affinity does not learn; then, with calibration "none", ``affinity``
+    many; with several processes by that of all, so that the mean of their losses is that of the whole batch.
+    ``readout`` is None while the affinity does not learn; then, with calibration "none", ``affinity``
     may be None as well.
     """
     mask = known[..., None, None].to(cam.dtype)
     target = truth * mask
     # A picture without any truth still teaches where nothing is; the floor keeps its weight moderate.
-    mass = target.sum().clamp(min=float(len(cam)))
+    mass = ranks.mean(target.sum()).clamp(min=float(len(cam)))
     losses: dict[str, Tensor] = {}
     total = cam.new_zeros(())
     if config.cam:
@@ -106,4 +108,5 @@ def _divergence(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def _mean_where(values: Tensor, where: Tensor) -> Tensor:
-    return torch.where(where, values, torch.zeros_like(values)).sum() / where.sum().clamp(min=1)
+    count = ranks.total(where.sum()).clamp(min=1) / ranks.count()
+    return torch.where(where, values, torch.zeros_like(values)).sum() / count

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_ros.core.manifest import Calibration
+from selcon_training import ranks
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
@@ -44,7 +45,7 @@ class Evidence:
 
 
 class Validator(Protocol):
-    """Measures a network on images that training does not see."""
+    """Measures a network on images that training does not see; several processes share them out."""
 
     def run(self, net: SelconNet) -> dict[str, float]:
         """Measure; the keys name the figures."""
@@ -76,6 +77,7 @@ class MapValidator:
         self.size, self.inference = size, inference
         items = [item for item in dense_items(data, split, actions) if item.truths or item.known is None]
         self.items = spread(items, limit)
+        self._own = ranks.share(self.items)
         self._pictures: U8 | None = None
 
     def run(self, net: SelconNet) -> dict[str, float]:
@@ -99,6 +101,7 @@ class MapValidator:
         }
 
     def _means(self, rows: Sequence[Sequence[float]]) -> dict[str, float]:
+        rows = ranks.collected(rows)
         if not rows:
             return {}
         table = np.asarray(rows)
@@ -144,6 +147,7 @@ class MapValidator:
                 rows.append(
                     (action, self._at_peak(cam, affinity, action), bool(paths and read_truth(paths).any()))
                 )
+        rows = ranks.collected(rows)
         if self.data.has("valnothingset"):
             label = {action: index for index, action in enumerate(self.actions)}
             nothing = [item for item in self.data.items("valnothingset") if item.action in label]
@@ -151,10 +155,15 @@ class MapValidator:
             for entry in nothing:
                 key = entry.stem if self.data.exhaustive_truth else entry.name
                 absent.setdefault(key, (entry.path, []))[1].append(label[entry.action])
-            paths_of = [path for path, _ in absent.values()]
-            outputs = self._outputs(net, pictures(paths_of, self.size))
-            for (_, missing), (cam, affinity) in zip(absent.values(), outputs, strict=True):
-                rows += [(action, self._at_peak(cam, affinity, action), False) for action in missing]
+            own = ranks.share(list(absent.values()))
+            outputs = self._outputs(net, pictures([path for path, _ in own], self.size))
+            rows += ranks.collected(
+                [
+                    (action, self._at_peak(cam, affinity, action), False)
+                    for (_, missing), (cam, affinity) in zip(own, outputs, strict=True)
+                    for action in missing
+                ]
+            )
         actions, values, positives = zip(*rows, strict=True)
         return Evidence(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
 
@@ -174,9 +183,9 @@ class MapValidator:
 
     def _predictions(self, net: SelconNet) -> Iterator[tuple[DenseItem, F32, F32]]:
         if self._pictures is None:
-            self._pictures = pictures([item.path for item in self.items], self.size)
+            self._pictures = pictures([item.path for item in self._own], self.size)
         outputs = self._outputs(net, self._pictures)
-        for item, (cam, affinity) in zip(self.items, outputs, strict=True):
+        for item, (cam, affinity) in zip(self._own, outputs, strict=True):
             yield item, cam, affinity
 
     def _refined(self, cam: F32, affinity: F32, action: int, calibration: Calibration | None = None) -> F32:
@@ -208,15 +217,14 @@ class LabelValidator:
         self.size, self.batch_size = size, batch_size
 
     def run(self, net: SelconNet) -> dict[str, float]:
-        logits = []
+        own = ranks.share(self.items)
+        logits: list[list[float]] = []
         with torch.no_grad(), evaluating(net):
-            for start in range(0, len(self.items), self.batch_size):
-                images = pictures(
-                    [item.path for item in self.items[start : start + self.batch_size]], self.size
-                )
+            for start in range(0, len(own), self.batch_size):
+                images = pictures([item.path for item in own[start : start + self.batch_size]], self.size)
                 features = net.features(to_input(images, net.text_action.device))
-                logits.append(net.heads.cam(features.parts).mean(dim=(-2, -1)).float().cpu())
-        scores = torch.cat(logits)
+                logits += net.heads.cam(features.parts).mean(dim=(-2, -1)).float().tolist()
+        scores = torch.tensor(ranks.collected(logits))
         return {
             "cross_entropy": float(torch.nn.functional.cross_entropy(scores, self.labels)),
             "accuracy": float((scores.argmax(dim=1) == self.labels).float().mean()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selcon_training import ranks
 from selcon_training.maps import unit
 
 
@@ -31,16 +32,18 @@ def prototypical_loss(
     `ego` [B, D, h, w] and `exo` [B*E, D, h, w] (sample by sample) are the projected features; `labels` [B]
     integers; `reliable` [B] booleans. Weights of the prototypes, [B, h, w] and [B*E, h, w]: `*_positive` M,
     `*_negative` 1 − M ⊙ CAM; `anchor_map` [B, h, w] is A_ego, used where reliable. An anchor without a
-    positive adds 0.
+    positive adds 0. With several processes each has its own anchors and the prototypes of all: the mean of
+    their losses is that of the whole batch.
     """
     batch = len(ego)
     everywhere = torch.ones_like(anchor_map)
     anchors = prototype(ego, torch.where(reliable[:, None, None], anchor_map, everywhere))
-    positives = torch.cat([prototype(ego, ego_positive), prototype(exo, exo_positive)])
-    negatives = torch.cat([prototype(ego, ego_negative), prototype(exo, exo_negative)])
-    owners = torch.cat([labels, labels.repeat_interleave(len(exo) // batch)])
-    same = labels[:, None] == owners  # [B, B + B*E]
+    positives = ranks.gathered(torch.cat([prototype(ego, ego_positive), prototype(exo, exo_positive)]))
+    negatives = ranks.gathered(torch.cat([prototype(ego, ego_negative), prototype(exo, exo_negative)]))
+    owners = ranks.gathered(torch.cat([labels, labels.repeat_interleave(len(exo) // batch)]))
+    same = labels[:, None] == owners  # [B, B + B*E], times the number of processes
     own = torch.eye(*same.shape, dtype=torch.bool, device=ego.device)  # an anchor's own egocentric prototype
+    own = own.roll(ranks.rank() * (batch + len(exo)), dims=1)
     with_positives = (anchors @ positives.T / tau).masked_fill(own, -torch.inf)
     with_negatives = (anchors @ negatives.T / tau).masked_fill(~same, -torch.inf)
     # The anchor's own negative prototype is always there, so no row is all -inf.

@@ -29,7 +29,7 @@ class Task(Protocol):
         """Steps of an epoch."""
 
     def job(self, epoch: int, step: int) -> Callable[[], Any]:
-        """A function that makes the batch of this step; a data thread calls it."""
+        """A function that makes this process's share of the batch of this step; a data thread calls it."""
 
     def losses(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
         """The losses of a batch; "loss" is the one to minimise."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from selcon_training import ranks
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import DenseBatch, DenseImages, DenseItem, dense_items
 from selcon_training.data.layout import DataSet
@@ -47,10 +48,10 @@ class DenseTask:
         return len(self._cut(0))
 
     def job(self, epoch: int, step: int) -> Callable[[], DenseBatch]:
-        indices = self._cut(epoch)[step].tolist()
-        return partial(
-            self.images.batch, indices, self.config.seed, epoch, step * self.config.schedule.batch_size
-        )
+        whole = self._cut(epoch)[step].tolist()
+        own = ranks.rows(len(whole))
+        start = step * self.config.schedule.batch_size + own.start
+        return partial(self.images.batch, whole[own], self.config.seed, epoch, start)
 
     def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
         device = self.net.text_action.device

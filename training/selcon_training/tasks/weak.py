@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from selcon_training import ranks
 from selcon_training.config import TrainConfig
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import batches, epoch_order, generator
@@ -111,8 +112,10 @@ class WeakTask:
     def _load(self, order: NDArray[np.int64], epoch: int, start: int) -> WeakBatch:
         seed, count = self.config.seed, self.config.data.exocentric
         draw: WeakDraw = draw_weak(self.split, order, count, seed, epoch, start)
-        exo, device = draw.exo.reshape(-1), self.net.text_action.device
-        label = stage(draw.label, device)
+        # Drawn for the whole batch, so that a sample does not depend on which process has it.
+        own, device = ranks.rows(len(order)), self.net.text_action.device
+        ego, exo = draw.ego[own], draw.exo[own].reshape(-1)
+        label = stage(draw.label[own], device)
         if self.stores is not None:
             ego_store, exo_store = self.stores
             # The image that an epoch is a pass over shows all its views in as many epochs; those drawn at
@@ -122,12 +125,13 @@ class WeakTask:
             exo_view = rng.integers(exo_store.views, size=draw.exo.shape)
             exo_view[:, 0] = (draw.exo[:, 0] + epoch) % exo_store.views
             stored = (
-                ego_store.features(draw.ego, ego_view),
-                exo_store.features(exo, exo_view.reshape(-1)),
+                ego_store.features(ego, ego_view[own]),
+                exo_store.features(exo, exo_view[own].reshape(-1)),
             )
             ego_found, exo_found = (_each(found, lambda v: stage(v, device)) for found in stored)
             return WeakBatch(label, None, (ego_found, exo_found))
-        size, ego_items = self.net.input_size, [self.split.ego[index] for index in draw.ego]
+        start += own.start
+        size, ego_items = self.net.input_size, [self.split.ego[index] for index in ego]
         exo_items = [self.split.exo[index] for index in exo]
         ego_images = load_weak(ego_items, size, self.augmentation, seed, 0, epoch, start)
         exo_images = load_weak(exo_items, size, self.augmentation, seed, 1, epoch, start * count)
