@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: what, the value measured, and the limit it is held against ("" for none)."""
+    """One line: what, the value measured (None: it was not, `detail` says why), and the limit it is held
+    against."""
 
     what: str
-    value: float
+    value: float | None
     unit: str
     detail: str = ""
     at_most: float | None = None
@@ -25,7 +27,9 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the limit is kept; None where there is none."""
+        """Whether the limit is kept; None where there is none, or nothing to hold against it."""
+        if self.value is None:
+            return None
         if self.at_most is not None:
             return self.value <= self.at_most
         return self.value >= self.at_least if self.at_least is not None else None
@@ -33,16 +37,36 @@ class Row:
     @property
     def text(self) -> str:
         """The value with its unit: three digits tell enough."""
+        if self.value is None:
+            return "not measured"
         digits = 0 if abs(self.value) >= 100 else 1 if abs(self.value) >= 10 else 2
         return f"{self.value:.{digits}f} {self.unit}".rstrip()
 
 
-def markdown(rows: list[Row], facts: dict[str, str], notes: list[str]) -> str:
-    """The page as text."""
+SPEED = "Speed", "Written by `selcon bench`; `make bench` makes its environment and measures your machine."
+TRAINING = "Speed of training", "Written by `selcon bench training --authors CLONE`."
+
+
+def into_page(page: str, chapter: str) -> str:
+    """The page with this chapter ("# title" first) in the place of the one of that title, else at its end."""
+    chapters = re.split(r"(?m)^(?=# )", page)
+    title = chapter.partition("\n")[0]
+    kept = [
+        chapter if each.partition("\n")[0] == title else each.rstrip("\n") + "\n"
+        for each in chapters
+        if each.strip()
+    ]
+    return "\n".join(kept if chapter in kept else [*kept, chapter])
+
+
+def markdown(
+    rows: list[Row], facts: dict[str, str], notes: list[str], about: tuple[str, str] = SPEED
+) -> str:
+    """A chapter of the page as text; `about` is its title and where it comes from."""
     lines = [
-        "# Speed",
+        f"# {about[0]}",
         "",
-        "Written by `selcon bench`; `make bench` makes its environment and measures your machine.",
+        about[1],
         "",
         "| what | measured | target | met |",
         "|---|---|---|---|",

@@ -1,16 +1,19 @@
 """`selcon bench`: how fast this machine is."""
 
-import json
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from selcon_ros.bench.report import SPEED
+from selcon_ros.cli.bench_report import show
+from selcon_ros.cli.bench_training import training
+
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here (Markdown)."
 )
@@ -32,6 +35,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def command(
+    ctx: click.Context,
     out: Path | None,
     bundle: Path | None,
     recording: Path | None,
@@ -49,12 +53,11 @@ def command(
     Examples:
       selcon bench
       selcon bench --out docs/benchmarks.md --cores 4
+      selcon bench training --authors ~/SelectiveCL
     """
-    from rich.console import Console
-    from rich.table import Table
-
+    if ctx.invoked_subcommand is not None:
+        return
     from selcon_ros.bench.machine import facts
-    from selcon_ros.bench.report import markdown
     from selcon_ros.bench.run import measure
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.recording import default_recording
@@ -66,17 +69,7 @@ def command(
     rows, notes = measure(
         bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds, paper_size
     )
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(markdown(rows, facts(), notes), encoding="utf-8")
-    if as_json:
-        click.echo(
-            json.dumps({"machine": facts(), "rows": [{**asdict(row), "met": row.met} for row in rows]})
-        )
-        return
-    table = Table("what", "measured", "target", "met", title="Speed")
-    for row in rows:
-        table.add_row(
-            row.what, f"{row.text} {row.detail}", row.target, {True: "yes", False: "no", None: ""}[row.met]
-        )
-    Console().print(table)
+    show(rows, facts(), notes, SPEED, out, as_json)
+
+
+command.add_command(training)

@@ -1,0 +1,193 @@
+"""Seconds a training step, ours and the authors', side by side in one run: `selcon bench training`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from rich.console import Console
+
+from selcon_ros.bench.report import Row
+from selcon_ros.core.errors import SelconError
+
+SEEN_STEPS = 37_620
+"""15 epochs over the 20,061 exocentric images of AGD20K Seen in batches of 8."""
+TITLES = {
+    "encoders": "ours, with encoders",
+    "stored": "ours, on stored features",
+    "authors": "the authors' code",
+}
+NOTES = [
+    "A step is one batch of 8 egocentric and 24 exocentric images at 224×224: DINO ViT-S/16 and CLIP "
+    "ViT-B/16 (random weights), 36 actions, all losses, backward, optimiser. Pictures are synthetic and "
+    "decoded beforehand; on stored features, reading them counts.",
+    "The authors' code is their published repository, imported from a clone as it is, with random weights "
+    "in place of downloads; each step is a call of their network, backward and their optimiser.",
+    "Each kind runs in a process of its own; the processes take turns, and medians leave out the warm-up. On "
+    "a CPU with one thread, seconds are those that the process ran, so that other programs count less; "
+    "otherwise those of the clock.",
+    "Hours: 37,620 steps, the 15 epochs of AGD20K Seen. Memory: the peak of the process (CPU) or of what "
+    "torch allocated (GPU).",
+]
+
+
+class BenchWorkerError(SelconError):
+    """A measuring process did not answer."""
+
+
+@dataclass
+class Worker:
+    """A process that does steps of one kind when it is told to."""
+
+    kind: str
+    process: subprocess.Popen[str]
+    log: Path
+    seconds: list[float] = field(default_factory=list)
+    peak_bytes: int = 0
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def answer(self) -> dict[str, object]:
+        """Read one line. Raises BenchWorkerError with the last thing that the process said."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line:
+            answer: dict[str, object] = json.loads(line)
+            return answer
+        said = [text for text in self.log.read_text(errors="replace").splitlines() if text.strip()]
+        raise BenchWorkerError(said[-1] if said else "the process ended without a word")
+
+    def run(self, steps: int, count: bool = True) -> None:
+        """Do steps; `count` keeps their times."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        if count:
+            self.seconds += answer["seconds"]  # type: ignore[arg-type]
+        self.peak_bytes = answer["peak_bytes"]  # type: ignore[assignment]
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.seconds))
+
+
+def measure_training(
+    device: str, threads: int, rounds: int, clone: Path | None
+) -> tuple[list[Row], dict[str, str]]:
+    """Time all kinds of step on `device` ("cpu" or "cuda"), in turns; return rows and facts of the report.
+
+    clone: the authors' repository, or None. A kind that does not run here is a row that says why.
+    """
+    console = Console(stderr=True)
+    warm_up, steps = (1, 1) if device == "cpu" else (20, 20)
+    missing: dict[str, str] = {} if clone else {"authors": "give a clone of their repository: --authors"}
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        draw_pictures(folder)
+        workers: dict[str, Worker] = {}
+        for kind in TITLES:
+            if kind in missing:
+                continue
+            with console.status(f"{TITLES[kind]}: building, first steps"):
+                worker = stack.enter_context(_start(kind, folder, device, threads, clone))
+                try:
+                    worker.answer()
+                    worker.run(warm_up, count=False)
+                except BenchWorkerError as error:
+                    if kind != "authors":
+                        raise
+                    missing[kind] = f"it does not run here: {error}"
+                    continue
+            workers[kind] = worker
+        for number in range(rounds):
+            for kind, worker in workers.items():
+                with console.status(f"round {number + 1} of {rounds}: {TITLES[kind]}"):
+                    worker.run(steps)
+    return _rows(workers, missing, device), _facts(device, threads)
+
+
+def draw_pictures(folder: Path) -> None:
+    """Write a data set in AGD20K's layout: one 500×400 picture of each view for every Seen action."""
+    from selcon_training.data.layout import CLASS_LISTS
+
+    rng = np.random.default_rng(0)
+    for view in ("exocentric", "egocentric"):
+        for action in CLASS_LISTS["seen"]:
+            path = folder / "trainset" / view / action / "thing" / "0.jpg"
+            path.parent.mkdir(parents=True)
+            picture = cv2.resize(rng.integers(0, 256, (25, 20, 3), np.uint8), (500, 400))
+            cv2.imwrite(str(path), picture)
+
+
+def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | None) -> Worker:
+    log = folder / f"{kind}.log"
+    command = [sys.executable, "-m", "selcon_ros.bench.training_worker", kind]
+    command += [str(folder), device, str(threads), str((clone or Path()).resolve())]
+    # No library may bring more threads, and the libraries must be found from wherever this was started.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+        )
+    return Worker(kind, process, log)
+
+
+def _rows(workers: dict[str, Worker], missing: dict[str, str], device: str) -> list[Row]:
+    where = {"cpu": "CPU", "cuda": "GPU"}[device]
+    rows = []
+    for kind, title in TITLES.items():
+        what = f"{where}, {title}: a step at batch 8"
+        if kind in missing:
+            rows.append(Row(what, None, "s", missing[kind]))
+            continue
+        worker = workers[kind]
+        hours = worker.median * SEEN_STEPS / 3600
+        peak = f"peak {worker.peak_bytes / 1e9:.1f} GB"
+        detail = f"{len(worker.seconds)} steps; AGD20K Seen {hours:.2g} h; {peak}"
+        rows.append(Row(what, worker.median, "s", detail))
+    limits = {"encoders": 0.75, "stored": 0.1} if device == "cpu" else {"encoders": 0.1, "stored": None}
+    for kind, limit in limits.items():
+        what = f"{where}, {TITLES[kind]} against the authors' code"
+        if "authors" in missing:
+            rows.append(Row(what, None, "", "their code was not measured", at_most=limit))
+        else:
+            ratio = workers[kind].median / workers["authors"].median
+            rows.append(Row(what, ratio, "", at_most=limit))
+    minutes = "GPU: the whole schedule of AGD20K Seen with encoders"
+    if device == "cuda":
+        rows.append(Row(minutes, workers["encoders"].median * SEEN_STEPS / 60, "min", at_most=10))
+    else:
+        rows += [
+            Row("GPU, ours with encoders against the authors' code", None, "", "no GPU here", at_most=0.1),
+            Row(minutes, None, "min", "no GPU here", at_most=10),
+        ]
+    return rows
+
+
+def _facts(device: str, threads: int) -> dict[str, str]:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if device == "cuda" else "not used"
+    return {"GPU": gpu, "threads": str(threads)}

@@ -1,0 +1,109 @@
+"""One training step at the paper's size, as the trainer does it: with encoders, or on stored features.
+
+DINO ViT-S/16 and CLIP ViT-B/16 at 224×224 with random weights, batch 8, E = 3, the 36 actions of AGD20K's
+Seen split, an epoch past the first. Needs the `train` extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from selcon_ros.bench.paper_size import CLIP, DINO
+
+Step = Callable[[], float]
+"""Does one step and returns its loss."""
+BATCH, EXOCENTRIC = 8, 3
+
+
+def own_step(folder: Path, device: str, stored: bool) -> Step:
+    """Our step on the pictures in `folder` (AGD20K's layout).
+
+    stored: the heads alone, on one view of every picture; reading the features counts, decoding pictures for
+    the encoders does not: data threads do it meanwhile.
+    """
+    import torch
+
+    from selcon_training.building import build_net, make_task, set_trainable, training_device, training_mode
+    from selcon_training.config import parse_config
+    from selcon_training.data.layout import open_dataset
+    from selcon_training.optimisers import make_optimiser
+
+    torch.manual_seed(0)
+    config = parse_config(
+        {
+            "name": "bench",
+            "output": str(folder / "run"),
+            "device": device,
+            "data": {"root": str(folder), "actions": "seen", "exocentric": EXOCENTRIC},
+            "encoders": {
+                "clip": {"name": CLIP},
+                "dino": {"name": DINO},
+                "cache_features": stored,
+                "cache_views": 1,
+            },
+            "schedule": {"batch_size": BATCH},
+            "validation": {"held_out": 0.0},
+        }
+    )
+    data = open_dataset(config.data.root, config.data.divide)
+    net = build_net(config, data).to(training_device(device))
+    set_trainable(net, ())
+    training_mode(net, ())
+    task = make_task(config, data, net)
+    optimiser = make_optimiser(net, config.optimiser)
+    batch = task.job(1, 0)()
+
+    def step() -> float:
+        losses = task.losses(task.job(1, 0)() if stored else batch, 1, 0)
+        optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return float(losses["loss"].detach())
+
+    return step
+
+
+def authors_step(clone: Path, device: str) -> Step:
+    """The same step of the authors' published code, imported from a clone of their repository.
+
+    Nothing of it is changed but what keeps it from running here: weights that it would download are random,
+    and without a GPU `.cuda()` leaves a module where it is. Raises ImportError where the clone is none, or
+    lacks a library.
+    """
+    import argparse
+    import sys
+    import warnings
+
+    import torch
+
+    import selcon_training  # noqa: F401 - makes torchvision importable
+
+    warnings.filterwarnings("ignore")
+    sys.path.insert(0, str(clone))
+    if device == "cpu":
+        torch.nn.Module.cuda = lambda self, device=None: self  # type: ignore[method-assign, assignment]
+    from models import locate, open_clip  # type: ignore[import-not-found]
+    from utils.util import get_optimizer  # type: ignore[import-not-found]
+
+    locate.load_pretrained_weights = lambda *args, **kwargs: None
+    locate.create_model = lambda *args, **kwargs: open_clip.create_model(CLIP, pretrained=None)
+    torch.manual_seed(0)
+    published = argparse.Namespace(
+        **{"alpha": 0.6, "gamma1": 0.6, "gamma2": 0.6, "divide": "Seen", "cont_temperature": 0.5},
+        **{"lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4},
+    )
+    net = locate.Net(aff_classes=36, args=published).to(device).train()
+    optimiser = get_optimizer(net, published)[0]
+    exo, ego = torch.randn(BATCH, EXOCENTRIC, 3, 224, 224), torch.randn(BATCH, 3, 224, 224)
+    labels = torch.arange(BATCH)
+
+    def step() -> float:
+        losses = net(exo.to(device), ego.to(device), labels.to(device), 1)[1:]
+        optimiser.zero_grad()
+        loss = sum(losses)
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    return step
