@@ -17,6 +17,8 @@ COLUMNS = {
     "grasp %": ("with_grasp", ".1f", 100.0),
     "none %": ("nothing_without_grasp", ".1f", 100.0),
 }
+SEED_COLUMNS = ("n", "KLD", "SIM", "NSS", "right %")
+"""Of several seeds: with a deviation each, more would not fit a terminal; the page has all."""
 LEGEND = (
     "right: peak on the right part; 3D: best grasp point to the part, median; grasp: queries with a grasp "
     "point; none: scenes without the action that got no grasp point"
@@ -113,10 +115,12 @@ def _print(tables: dict[str, Any]) -> None:
             continue
         table = Table(title=f"{tables['predictor']}: {title}")
         table.add_column("", no_wrap=True)
-        # Calibrations change the maps, not what is measured of grasp points: those columns are left out.
+        # The table of calibrations has nothing of grasp points.
         shown = {name: column for name, column in COLUMNS.items() if column[0] in next(iter(rows.values()))}
+        if "bundles" in tables:
+            shown = {name: shown[name] for name in SEED_COLUMNS}
         for column in shown:
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for name, figures in rows.items():
             table.add_row(name, *(_cell(figures[key], form, factor) for key, form, factor in shown.values()))
         console.print(table)

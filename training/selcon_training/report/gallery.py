@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -44,8 +44,12 @@ class Gallery:
         answers = dict(prediction.others)
         if self.predictor.calibration is not None:
             answers[self.predictor.calibration] = prediction
-        shown = [answers[calibration] for calibration in CALIBRATIONS if calibration in answers]
-        panels = [draw(image, answer.heatmap, []) for answer in shown or [prediction]]
+        shown = [
+            replace(answers[calibration].heatmap, action=calibration)
+            for calibration in CALIBRATIONS
+            if calibration in answers
+        ]
+        panels = [draw(image, heatmap, []) for heatmap in shown or [prediction.heatmap]]
         return self._entry(row, [self._truth(image, query), *panels])
 
     def _ask(self, row: Row) -> tuple[U8, Any, Any]:
