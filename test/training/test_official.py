@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.heatmap import refine
+from selcon_training.encoders import load_encoders
 from selcon_training.errors import CheckpointError
 from selcon_training.export import export_bundle
 from selcon_training.official import CLIP_NAME, DINO_NAME, import_official
@@ -57,6 +58,8 @@ def official(tmp_path_factory):
         patch.setattr("selcon_training.official.export_bundle", with_encoders)
         arguments = ["--divide", "Seen", "--out", str(folder / "bundle"), "--json"]
         result = CliRunner().invoke(main, ["import-official", str(folder / "seen.pth"), *arguments])
+    both = [{"name": name, "weights": str(folder / "seen.pth")} for name in (CLIP_NAME, DINO_NAME)]
+    encoders = load_encoders(*both, (224, 224))
     (folder / "seen.pth").unlink()
     assert result.exit_code == 0, result.output
     net, bundle = built[0], load_bundle(folder / "bundle")
@@ -74,6 +77,7 @@ def official(tmp_path_factory):
         data=data,
         bundle=bundle,
         printed=result.stdout,
+        digests=[encoder.spec.sha256 for encoder in encoders],
         outputs={"torch": torch_outputs, "onnxruntime": run_onnx(bundle.model, images)},
     )
 
@@ -122,6 +126,10 @@ def test_the_command_writes_a_bundle_that_says_what_it_is(official):
     assert manifest.training["data"] == "AGD20K Seen"
     assert {encoder.name for encoder in manifest.encoders.values()} == {CLIP_NAME, DINO_NAME}
     assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}
+
+
+def test_training_can_take_both_encoders_out_of_the_checkpoint(official):
+    assert official.digests == [official.net.clip.spec.sha256, official.net.dino.spec.sha256]
 
 
 def test_keys_that_do_not_fit_are_listed(official, tmp_path):
