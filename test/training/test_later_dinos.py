@@ -61,7 +61,7 @@ def inside_last_attention(model, images):
         (V3, {}, (224, 224)),
         (V3, {}, (64, 96)),
         ("vit_small_patch16_dinov3_qkvb", {}, (64, 96)),
-        (V3, {"qk_norm": True, "dynamic_img_size": False}, (64, 96)),
+        (V3, {"dynamic_img_size": False}, (64, 96)),
         (V3, {"qkv_fused": False}, (64, 64)),
         ("eva02_tiny_patch14_224", {}, (112, 70)),
     ],
@@ -174,7 +174,7 @@ def test_a_size_that_fits_one_encoder_or_none_names_the_nearest(tmp_path, size, 
 
 def test_a_checkpoint_with_a_rotating_encoder_gives_the_same_network_back(tmp_path):
     clip, dino = load_encoders(
-        {"name": nets.register_small_clip(tmp_path)}, {"name": "vit_tiny_patch16_dinov3_qkvb"}, (32, 48)
+        {"name": nets.register_small_clip(tmp_path)}, {"name": "vit_small_patch16_dinov3"}, (32, 48)
     )
     net = SelconNet(clip, dino, nets.ACTIONS).eval()
     save_model(tmp_path / "run", net)
