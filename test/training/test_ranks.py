@@ -29,7 +29,7 @@ def squares(tmp_path_factory):
     folder = tmp_path_factory.mktemp("squares")
     register_small_clip(folder)
     torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=3, val=3, nothing=3)
+    return make_dataset(folder / "data", train=4, val=3, nothing=3)
 
 
 @pytest.fixture(scope="module")

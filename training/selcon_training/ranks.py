@@ -35,7 +35,8 @@ def join(device: str) -> torch.device | None:
     from accelerate import PartialState
 
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        return PartialState(cpu=True, timeout=PATIENCE).device
+        PartialState(cpu=True, timeout=PATIENCE)
+        return torch.device("cpu")
     if not torch.cuda.is_available():
         raise RanksError("device = 'cuda': not available here")
     # Tensors on the host go by gloo: asking whether anyone was told to stop must not wait for a GPU.
