@@ -2,7 +2,7 @@
 
 import pytest
 
-from selcon_ros.bench.report import Row, markdown
+from selcon_ros.bench.report import TRAINING, Row, into_page, markdown
 from selcon_ros.bench.timing import Times, compare
 
 
@@ -34,3 +34,21 @@ def test_compare_takes_turns_and_leaves_out_each_blocks_first_run() -> None:
 def test_no_runs_have_no_median() -> None:
     with pytest.raises(ValueError, match="no runs"):
         Times.of([])
+
+
+def test_what_was_not_measured_says_why_and_keeps_no_limit() -> None:
+    row = Row("on a GPU", None, "min", "no GPU here", at_most=10)
+    assert row.met is None
+    assert "| on a GPU | not measured (no GPU here) | ≤ 10 min |  |" in markdown([row], {}, [])
+
+
+def test_a_chapter_takes_the_place_of_its_former_self_and_leaves_the_others() -> None:
+    speed = markdown([Row("a", 1.0, "s")], {}, ["first"])
+    training = markdown([Row("b", 2.0, "s")], {}, ["second"], TRAINING)
+    page = into_page(into_page("", speed), training)
+    assert page.startswith("# Speed\n") and "\n# Speed of training\n" in page
+    slower = markdown([Row("a", 9.0, "s")], {}, ["third"])
+    again = into_page(page, slower)
+    assert "first" not in again and again.count("# Speed\n") == 1
+    assert again.index("third") < again.index("second")
+    assert into_page(again, training) == again

@@ -131,3 +131,17 @@ def test_saliency_takes_the_papers_heads_of_six_and_all_of_any_other_number():
     above = (attention > attention.mean(dim=(-2, -1), keepdim=True)).float()
     torch.testing.assert_close(saliency_map(attention), minmax(above[:, [0, 1, 3]].mean(dim=1)))
     torch.testing.assert_close(saliency_map(attention[:, :4]), minmax(above[:, :4].mean(dim=1)))
+
+
+def test_clustering_without_a_look_at_the_values_gives_the_same(monkeypatch):
+    from selcon_training import kmeans as module
+
+    rng = torch.Generator().manual_seed(3)
+    points = torch.randn(6, 90, 8, generator=rng)
+    chosen = torch.rand(6, 90, generator=rng) < torch.tensor([0.0, 0.02, 0.1, 0.5, 0.9, 1.0])[:, None]
+    found = []
+    for looks in (True, False):
+        monkeypatch.setattr(module, "_may_look", lambda device, looks=looks: looks)
+        found.append(module.kmeans(points, chosen, 3, torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+    assert found[0][2:].norm(dim=2).min() > 0

@@ -24,7 +24,7 @@ def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Gener
     that change nothing. On an accelerator such a look would wait for all the work before it; nothing here
     does.
     """
-    looks = points.device.type == "cpu"
+    looks = _may_look(points.device)
     points, weight = _compact(points, chosen) if looks else (points, chosen.to(points.dtype))
     sets, count, width = points.shape
     squares = points.square().sum(dim=2)
@@ -44,6 +44,10 @@ def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Gener
     best = (nearest_distance * weight[:, :, None]).sum(dim=1).argmin(dim=1)  # [B]
     rows = torch.arange(sets, device=points.device)
     return centroids.reshape(sets, STARTS, clusters, width)[rows, best]
+
+
+def _may_look(device: torch.device) -> bool:
+    return device.type == "cpu"
 
 
 def _compact(points: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
