@@ -51,8 +51,9 @@ def test_other_splits_do_not_matter(root):
 def test_skip_list_and_class_list_matter(root):
     data = open_dataset(root, "Seen")
     before = fingerprint(data, SPLITS)
-    skipped = replace(data, skip=frozenset({data.relative(data.listed("trainset")[0].path)}))
-    assert fingerprint(skipped, SPLITS) != before
+    for split in ("trainset", "testset"):  # the list itself counts, too
+        skipped = replace(data, skip=frozenset({data.relative(data.listed(split)[0].path)}))
+        assert fingerprint(skipped, SPLITS) != before
     assert fingerprint(replace(data, actions=("pour", "hold", "cut_with")), SPLITS) != before
 
 
