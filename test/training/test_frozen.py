@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from selcon_training.building import frozen_pass
-from selcon_training.config import ConfigError, EncodersConfig
+from selcon_training.config import ConfigError
+from selcon_training.config_sections import EncodersConfig
 from selcon_training.encoders import frozen
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.objective import WeakObjectiveConfig, weak_losses

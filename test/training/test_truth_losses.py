@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.heatmap import refine as refine_in_use
-from selcon_training.config import DenseConfig
+from selcon_training.config_sections import DenseConfig
 from selcon_training.truth_losses import AffinityReadout, dense_losses, refine
 
 ALL = DenseConfig(cam=1, dice=1, refined=1, affinity=1)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from selcon_training.averaging import Averaging
-from selcon_training.config import ConfigError, EncodersConfig, TrainConfig
+from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.config_sections import EncodersConfig
 from selcon_training.data.layout import DataSet
 from selcon_training.data.weak import hold_out
 from selcon_training.encoders import load_encoders

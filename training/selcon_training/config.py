@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
     ValidationError,
@@ -20,6 +18,20 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
+from selcon_training.config_sections import (
+    CheckpointConfig,
+    DataConfig,
+    DenseConfig,
+    EmaConfig,
+    EncodersConfig,
+    InferenceConfig,
+    LoggingConfig,
+    MixedConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+    Section,
+    ValidationConfig,
+)
 from selcon_training.data.sampling import usable_threads
 from selcon_training.objective import WeakObjectiveConfig
 from selcon_training.released import BATCH_NORM_MOMENTUM, OFFICIAL
@@ -27,181 +39,6 @@ from selcon_training.released import BATCH_NORM_MOMENTUM, OFFICIAL
 
 class ConfigError(SelconError):
     """A configuration is not valid: the message names each key and its value."""
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are fixed once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class JitterConfig(Section):
-    """Random colour changes: half-widths, relative for the first three, in turns for hue."""
-
-    brightness: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    contrast: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    saturation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
-
-
-class DataConfig(Section):
-    """Which data, and how images become network inputs."""
-
-    root: Path
-    divide: Literal["Seen", "Unseen"] | None = None
-    actions: str | list[str] | None = None
-    """In label order: seen, unseen, hico_iif, a text file (an action a line), a list, or null: dataset.json's
-    list, else the training folders' names."""
-    skip: Path | None = None
-    """Text file of images and truth maps to leave out, one a line, named from root: selcon data check --out
-    writes one."""
-    weak_split: str = "trainset"
-    """Where exocentric and egocentric images with action labels lie."""
-    dense_splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]
-    """Where egocentric images with truth maps lie."""
-    input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
-    """Height, width."""
-    exocentric: PositiveInt = 3
-    """E, exocentric images per sample."""
-    zoom: tuple[float, float] = (8 / 7, 8 / 7)
-    """Training images are scaled to z times the input, z drawn from this range, then cropped at random."""
-    fit: Literal["cover", "stretch"] = "cover"
-    flip: bool = True
-    jitter: JitterConfig = JitterConfig()
-    balanced: Literal["none", "action", "folder"] = "none"
-    """Draw actions (or action/object folders) equally often."""
-    cache: bool = False
-    """Keep decoded training pictures in memory (dense)."""
-    cache_size: tuple[PositiveInt, PositiveInt] | None = None
-    """Height, width of cached pictures; null: the input size times the largest zoom."""
-
-    @field_validator("zoom")
-    @classmethod
-    def _zoom_is_a_range(cls, zoom: tuple[float, float]) -> tuple[float, float]:
-        if not 1.0 <= zoom[0] <= zoom[1] <= 4.0:
-            raise ValueError("must be [smallest, largest] with 1 <= smallest <= largest <= 4")
-        return zoom
-
-
-class EncoderConfig(Section):
-    """A timm (dino) or open_clip (clip) model: weights are null, "openai"/"pretrained" or a local file."""
-
-    name: str
-    weights: str | None = None
-    sha256: str | None = None
-
-
-class EncodersConfig(Section):
-    """Both encoders, and whether they learn."""
-
-    clip: EncoderConfig = EncoderConfig(name="ViT-B-16-quickgelu", weights="openai")
-    dino: EncoderConfig = EncoderConfig(name="vit_small_patch16_224.dino", weights="pretrained")
-    train: tuple[Literal["clip", "dino"], ...] = ()
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of frozen encoders: auto is bf16 on CUDA devices that have it, else fp16 there, and fp32 on a CPU."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile for frozen encoders: auto on CUDA with Triton and a C compiler, off on a CPU."""
-    cache_features: bool = False
-    """Encode cache_views views of every image once, and train the heads on the stored features (weak)."""
-    cache_views: PositiveInt = 2
-    """K: views are drawn by data.zoom, data.fit and data.jitter; with data.flip every second is mirrored."""
-    cache_folder: Path | None = None
-    """Where stored features lie; null: features/ beside the run."""
-
-    @field_validator("compile", mode="before")
-    @classmethod
-    def _yaml_says_true_for_on(cls, value: Any) -> Any:
-        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
-
-class OptimiserConfig(Section):
-    """Optimiser and its parameter groups."""
-
-    kind: Literal["sgd", "adamw"] = "sgd"
-    lr: Annotated[float, Field(gt=0.0)] = 1e-3
-    encoder_lr: Annotated[float, Field(gt=0.0)] = 1e-4
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    nesterov: bool = True
-    weight_decay: Annotated[float, Field(ge=0.0)] = 5e-4
-    bias_factor: Annotated[float, Field(gt=0.0)] = 2.0
-    """Learning rate of biases, relative (SGD)."""
-    mlp_factor: Annotated[float, Field(gt=0.0)] = 10.0
-    """Learning rate of the MLP's two linear layers, relative (SGD)."""
-    clip_norm: Annotated[float | None, Field(gt=0.0)] = None
-
-
-class ScheduleConfig(Section):
-    """How long, how many at once, and how the rate runs."""
-
-    epochs: PositiveInt = 15
-    batch_size: PositiveInt = 8
-    rate: Literal["constant", "cosine"] = "constant"
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    final_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    """Where the cosine ends, relative to its start."""
-
-
-class EmaConfig(Section):
-    """Exponential moving average of the weights; it is what is validated and exported."""
-
-    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
-    """Share of the former average at each step: 0.999 averages over about the last 1,000 steps."""
-
-
-class DenseConfig(Section):
-    """Losses against truth maps; a weight of 0 leaves a term out."""
-
-    cam: Annotated[float, Field(ge=0.0)] = 1.0
-    """Binary cross-entropy of the CAM logits."""
-    pos_weight: Annotated[float, Field(gt=0.0)] = 1.0
-    focal_gamma: Annotated[float, Field(ge=0.0)] = 0.0
-    dice: Annotated[float, Field(ge=0.0)] = 0.0
-    refined: Annotated[float, Field(ge=0.0)] = 0.5
-    """Kullback-Leibler divergence of the heatmap as it is used: calibrated with the affinity."""
-    affinity: Annotated[float, Field(ge=0.0)] = 0.5
-    """Binary cross-entropy of scale * affinity + offset; no effect while the CLIP encoder is frozen."""
-    prior: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
-    """The sigmoid of an untrained CAM: starts the classifier's bias there."""
-
-
-class MixedConfig(Section):
-    """Weights of the two halves of mixed supervision."""
-
-    dense: Annotated[float, Field(ge=0.0)] = 1.0
-    weak: Annotated[float, Field(ge=0.0)] = 1.0
-
-
-class ValidationConfig(Section):
-    """On valset where there is one, else on egocentric images held out of the training folders."""
-
-    every_epochs: PositiveInt = 1
-    held_out: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
-    batch_size: PositiveInt = 16
-    limit: PositiveInt | None = None
-    """At most this many pictures, spread evenly."""
-
-
-class InferenceConfig(Section):
-    """Test-time averaging, in validation and in the exported graph."""
-
-    flip: bool = False
-    """Average the maps of the picture and of its mirror image: twice the time."""
-    scales: Annotated[tuple[Annotated[float, Field(ge=0.25, le=4.0)], ...], Field(min_length=1)] = (1.0,)
-    """Average the maps of the picture at these factors of the input size, in whole patches."""
-
-
-class CheckpointConfig(Section):
-    """When the state of training is written (always at the end)."""
-
-    every_epochs: PositiveInt = 1
-    every_steps: PositiveInt | None = None
-
-
-class LoggingConfig(Section):
-    """TensorBoard."""
-
-    every_steps: PositiveInt = 20
-    overlays: Annotated[int, Field(ge=0)] = 6
 
 
 class TrainConfig(Section):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from selcon_training.config import OptimiserConfig, ScheduleConfig
+from selcon_training.config_sections import OptimiserConfig, ScheduleConfig
 from selcon_training.model import SelconNet
 
 _MLP = ("heads.fc1.", "heads.fc2.")

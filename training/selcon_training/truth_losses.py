@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selcon_training import ranks
-from selcon_training.config import DenseConfig
+from selcon_training.config_sections import DenseConfig
 from selcon_training.maps import EPSILON, minmax
 
 

@@ -11,7 +11,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from selcon_ros.core.manifest import Calibration
-from selcon_training.config import ConfigError, Section, TrainConfig, load_config
+from selcon_training.config import ConfigError, TrainConfig, load_config
+from selcon_training.config_sections import Section
 
 FOLDER = Path(__file__).parent / "studies"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
