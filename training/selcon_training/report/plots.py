@@ -92,6 +92,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> str | None:
     for axes, (name, points) in zip(grid.flat, curves.items(), strict=False):
         axes.plot(*zip(*points, strict=True), color=BLUE, marker=".", linewidth=1)
         axes.set_title(name, fontsize=8)
+        axes.set_xlim(0.5, history[-1]["epoch"] + 0.5)
     for axes in grid.flat[len(curves) :]:
         axes.remove()
     return figure_svg(figure)
