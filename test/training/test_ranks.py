@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from selcon_training import ranks
 from selcon_training.config import parse_config
 from selcon_training.errors import RanksError
+from selcon_training.losses import prototypical_loss
 from selcon_training.parallel import SharedBatchNorm2d
 from selcon_training.trainer import Trainer
 from support.dataset import config_values, make_dataset
@@ -49,6 +50,7 @@ def together(work, count=2):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         place |= {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
         os.environ.update({name: str(value) for name, value in place.items()})
+        ranks.join("cpu")
         work()
         ranks.leave()
 
@@ -113,6 +115,29 @@ def test_two_processes_give_what_one_gives(squares, unlabelled, tmp_path, kind):
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == sorted(
         path.name for path in (tmp_path / "one").iterdir()
     )
+
+
+def test_the_gradient_of_prototypes_reaches_the_process_they_come_from(tmp_path):
+    torch.manual_seed(0)
+    views, labels = 3, torch.tensor([0, 1, 0, 1])
+    features = [torch.randn(len(labels), 6, 3, 4), torch.randn(len(labels) * views, 6, 3, 4)]
+    maps = [torch.rand(len(labels) * (views if exo else 1), 3, 4) for exo in (0, 0, 1, 0, 1)]
+
+    def loss_and_gradients():
+        mine = [values.chunk(ranks.count())[ranks.rank()] for values in (*features, *maps, labels)]
+        ego, exo = (values.clone().requires_grad_() for values in mine[:2])
+        own_labels = mine[-1]
+        loss = prototypical_loss(ego, exo, own_labels, own_labels == 1, *mine[2:-1])
+        gradients = torch.autograd.grad(loss, [ego, exo])  # of the mean over processes, times their number
+        found = [ranks.mean(loss), *(ranks.gathered(g) / ranks.count() for g in gradients)]
+        if ranks.first():
+            torch.save(found, tmp_path / f"{ranks.count()}.pt")
+
+    assert together(loss_and_gradients) == [0, 0]
+    loss_and_gradients()
+    one, two = (torch.load(tmp_path / f"{count}.pt", weights_only=True) for count in (1, 2))
+    for ours, theirs in zip(two, one, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
 def test_a_signal_to_one_stops_all_after_the_same_step_and_they_resume(squares, tmp_path):
