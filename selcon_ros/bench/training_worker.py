@@ -14,8 +14,6 @@ from pathlib import Path
 
 from selcon_ros.bench.training_steps import authors_step, own_step
 
-KINDS = ("encoders", "stored", "authors")
-
 
 def main(kind: str, folder: Path, device: str, threads: int, clone: Path) -> None:
     """Serve until the input ends. One thread on a CPU is timed by the time that it spends running, so that

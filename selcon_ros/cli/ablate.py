@@ -53,7 +53,7 @@ def command(
     from selcon_training.ablation.studies import load_study
 
     study = load_study(study_name)
-    complete = only_table or run_study(study, config, overrides, seeds, out, only)
+    stopped = not only_table and not run_study(study, config, overrides, seeds, out, only)
     results = write(study, out, seeds)
     if as_json:
         import json
@@ -65,5 +65,5 @@ def command(
         if results["missing"]:
             click.echo(f"not finished: {'; '.join(results['missing'])}")
         click.echo(f"report: {folder / 'report.html'}")
-    if not complete:
+    if stopped:
         raise SystemExit(130)

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from selcon_ros.bench.report import SPEED
 from selcon_ros.cli.bench_report import show
@@ -56,6 +57,10 @@ def command(
       selcon bench training --authors ~/SelectiveCL
     """
     if ctx.invoked_subcommand is not None:
+        given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+        if given:
+            option = given[0].replace("_", "-")
+            raise click.UsageError(f"--{option} goes after '{ctx.invoked_subcommand}', if it has that")
         return
     from selcon_ros.bench.machine import facts
     from selcon_ros.bench.run import measure

@@ -67,7 +67,9 @@ def check(
     from selcon_training.data.check import check as check_set
     from selcon_training.data.findings import skip_list
 
-    wanted = actions.split(",") if actions is not None and "," in actions else actions
+    wanted: str | list[str] | None = actions
+    if actions is not None and "," in actions:
+        wanted = [name.strip() for name in actions.split(",")]
     reports = check_set(root, divide, wanted, skip, threads, _progress)
     ready = all(report.ready for report in reports)
     if out is not None:

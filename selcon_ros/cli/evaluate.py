@@ -26,8 +26,7 @@ LEGEND = (
 
 
 @click.command(short_help="Measure a bundle on a data set, with an HTML report.")
-@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("places", metavar="BUNDLE... DATA", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
@@ -47,17 +46,20 @@ LEGEND = (
     type=click.Path(path_type=Path),
     help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
 )
+@click.option(
+    "--skip", type=click.Path(dir_okay=False, path_type=Path), help="List of files to leave out (data.skip)."
+)
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    bundles: tuple[Path, ...],
-    data: Path,
+    places: tuple[Path, ...],
     divide: str | None,
     split: str,
     out: Path,
     baseline: str | None,
     runs: tuple[Path, ...],
+    skip: Path | None,
     limit: int | None,
     threads: int | None,
     as_json: bool,
@@ -79,6 +81,9 @@ def command(
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report --run runs/agd20k_seen
       selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
     """
+    if len(places) < 2:
+        raise click.UsageError("give at least one BUNDLE, and then DATA, the data set's folder")
+    *bundles, data = places
     if runs and len(runs) != len(bundles):
         raise click.UsageError(f"--run is given {len(runs)} times for {len(bundles)} bundles: once for each")
     if baseline is not None and len(bundles) > 1:
@@ -87,10 +92,10 @@ def command(
 
     several = len(bundles) > 1
     if several:
-        tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs)
+        tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
     else:
         trained = runs[0] if runs else None
-        tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained)
+        tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip)
     if as_json:
         import json
 

@@ -49,9 +49,9 @@ def command(
 
     \b
     Examples:
-      selcon export runs/agd20k/checkpoint --out bundles/agd20k
-      selcon export runs/agd20k/checkpoint --out agd20k.zip --name kitchen --json
-      selcon export runs/agd20k/checkpoint --out averaged --flip --scale 1 --scale 1.5
+      selcon export runs/agd20k_seen/checkpoint --out bundles/agd20k
+      selcon export runs/agd20k_seen/checkpoint --out agd20k.zip --name kitchen --json
+      selcon export runs/agd20k_seen/checkpoint --out averaged --flip --scale 1 --scale 1.5
     """
     from selcon_training.export import export_checkpoint
 

@@ -54,7 +54,7 @@ def command(
     from selcon_ros.backends.base import open_backend
     from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
-    from selcon_ros.core.grasp import GraspParameters, find
+    from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
     from selcon_ros.core.overlay import draw
 
@@ -78,8 +78,11 @@ def command(
         heatmap = replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
     grasps = find(heatmap, metres, intrinsics, parameters)
+    if unknown is not None and min_confidence > 0:
+        grasps = Grasps(refused=("no confidence is calibrated for this action",))
     if out is not None:
-        write_image(out, draw(picture, heatmap, grasps))
+        note = "open vocabulary, unverified" if unknown is not None else ""
+        write_image(out, draw(picture, heatmap, grasps, note))
 
     if as_json:
         record = {

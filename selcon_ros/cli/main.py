@@ -38,7 +38,7 @@ COMMANDS = {
 EXTRAS = {
     "train": (
         "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
-        "onnxscript", "jinja2", "matplotlib", "PIL",
+        "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL", "PIL",
     ),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),

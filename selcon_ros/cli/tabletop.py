@@ -137,7 +137,7 @@ def build(
     \b
     Examples:
       selcon tabletop build --work runs/tabletop --out selcon_ros/assets/tabletop
-      selcon tabletop build --work /tmp/small --out /tmp/bundle --scale 0.02 --pretrain-epochs 1
+      selcon tabletop build --work runs/small --out runs/bundle --scale 0.02 --pretrain-epochs 1
     """
     from selcon_training.tabletop.build import build as build_bundle
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 )
 @click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option(
+    "--skip", type=click.Path(dir_okay=False, path_type=Path), help="List of files to leave out (data.skip)."
+)
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -29,6 +32,7 @@ def command(
     divide: str | None,
     split: str,
     out: Path,
+    skip: Path | None,
     limit: int | None,
     threads: int | None,
     as_json: bool,
@@ -46,7 +50,7 @@ def command(
     """
     from selcon_training.tuning import tune
 
-    _, tuning = tune(bundle, data, divide, out, split, limit, threads)
+    _, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
     if as_json:
         click.echo(json.dumps(tuning.record(), indent=2))
     else:

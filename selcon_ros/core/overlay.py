@@ -42,11 +42,12 @@ TINTS = COLOURS * SHARES[:, None]
 REMAINS = 1 - SHARES
 
 
-def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint]) -> Picture:
+def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint], note: str = "") -> Picture:
     """Return a copy of an RGB image [H, W, 3] uint8 with heat, half-maximum contour, grasps and a caption.
 
     The best grasp point is drawn largest, each with the line that the gripper closes along. Without one,
-    the caption says why, if the grasps do (see `selcon_ros.core.grasp.Grasps`). Raises ImageError when the
+    the caption says why, if the grasps do (see `selcon_ros.core.grasp.Grasps`). A `note` takes the place of
+    the confidence, for a heatmap that has none. Raises ImageError when the
     heatmap has another size than the image.
     """
     check_image(image)
@@ -58,7 +59,7 @@ def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint]) -> Pict
     _contour(picture, heatmap.values, unit)
     for rank in range(len(grasps) - 1, -1, -1):
         _marker(picture, grasps[rank], unit * (1.0 if rank == 0 else 0.7))
-    lines = [f"{heatmap.action}  confidence {heatmap.confidence:.2f}"]
+    lines = [f"{heatmap.action}  {note or f'confidence {heatmap.confidence:.2f}'}"]
     refused = getattr(grasps, "refused", ())
     if not grasps and refused:
         lines.append(f"no grasp: {refused[0]}")

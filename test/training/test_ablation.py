@@ -73,6 +73,14 @@ def test_a_study_is_trained_measured_and_resumed(study):
     assert "| all of it | none | 2 |" in table and "1.000 / 0.500 / 2.000" in table
 
 
+def test_finished_runs_of_another_configuration_are_not_tabulated_as_these(study, monkeypatch):
+    assert ablate(study, "--only", "bare", "--seeds", "1").exit_code == 0
+    result = ablate(study, "--only", "bare", "--seeds", "1", "--set", "schedule.epochs=2")
+    assert result.exit_code == 1 and "schedule.epochs: 1 became 2" in result.output
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "once per GPU" in ablate(study, "--only", "bare").output
+
+
 def test_a_run_that_another_process_works_on_is_left_to_it(study):
     lock = study / "out/bare/seed0/lock"
     lock.parent.mkdir(parents=True)
@@ -84,7 +92,8 @@ def test_a_run_that_another_process_works_on_is_left_to_it(study):
         with _claim(lock) as mine:
             assert not mine
         result = ablate(study, "--only", "bare")
-        assert result.exit_code == 130 and "bare, seed 0" in result.output
+        assert result.exit_code == 0
+        assert "not finished: full, seed 0; full, seed 1; bare, seed 0" in result.output
         assert (study / "out/bare/seed1/figures.json").is_file()
     finally:
         other.kill()

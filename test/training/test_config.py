@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from selcon_training.config import ConfigError, load_config, parse_config
+from selcon_training.released import OFFICIAL
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 LEAST = {"name": "x", "output": "runs/x", "data": {"root": "data"}}
@@ -42,6 +43,12 @@ def test_the_papers_configurations_name_every_constant_of_the_method(name):
     read, plain = load_config(CONFIGS / f"{name}.yaml"), parse_config(LEAST)
     assert read.weak == plain.weak and read.optimiser == plain.optimiser
     assert read.schedule.epochs == (50 if name == "hico_iif" else 15)
+
+
+@pytest.mark.parametrize("name", ["agd20k_seen", "agd20k_unseen", "hico_iif"])
+def test_the_papers_configurations_become_official_by_one_switch(name):
+    config = load_config(CONFIGS / f"{name}.yaml", ["variant=official"])
+    assert {key: getattr(config.weak, key) for key in OFFICIAL} == OFFICIAL
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
     ],
 )
 def test_bad_settings_are_named(bad):
-    with pytest.raises(ObjectiveError, match=f"objective.{next(iter(bad))}"):
+    with pytest.raises(ObjectiveError, match=f"weak.{next(iter(bad))}"):
         WeakObjectiveConfig(**bad)
 
 

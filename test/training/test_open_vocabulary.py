@@ -118,7 +118,7 @@ def test_ground_says_that_an_unknown_verb_is_unverified(bundle, picture, folder)
     result = ground(picture, bundle, "scoop with", "--out", str(out))
     assert result.exit_code == 0, result.output
     assert "scoop_with: open vocabulary, unverified" in result.stdout and out.is_file()
-    assert "no grasp: confidence 0.00 is below 0.50" in result.stdout
+    assert "no grasp: no confidence is calibrated" in result.stdout
     assert "unknown action 'scoop with'" in result.stderr and "asking by open vocabulary" in result.stderr
     record = json.loads(ground(picture, bundle, "scoop with", "--json", "--min-confidence", "0").stdout)
     assert record["open_vocabulary"] is True and record["confidence"] is None

@@ -1,6 +1,7 @@
 """The released code's part discovery, spelled out sample by sample, against the switches."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 import yaml
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from selcon_training.building import set_batch_norm_momentum
 from selcon_training.config import load_config
+from selcon_training.errors import ObjectiveError
 from selcon_training.model import Features
 from selcon_training.objective import WeakObjectiveConfig, find_parts
 from selcon_training.part_discovery import Parts
@@ -28,6 +30,11 @@ def test_rows_of_maps_stored_in_one_list_select_the_first_rows_of_images(batch, 
             wanted[b, n, np.where(cam > 0.6)[0]] = True
     found = row_selection(torch.from_numpy(maps).unflatten(0, (batch, views)), 0.6)
     assert (found.flatten(2).numpy() == wanted).all()
+
+
+def test_rows_need_as_many_rows_as_views():
+    with pytest.raises(ObjectiveError, match="lower data.exocentric"):
+        row_selection(torch.rand(2, 3, 2, 6), 0.6)
 
 
 @settings(max_examples=10, deadline=None)

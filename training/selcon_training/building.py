@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -10,25 +11,29 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
-from selcon_training.averaging import Averaging
+from selcon_training.averaging import Averaging, averaged
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.config_sections import EncodersConfig
 from selcon_training.data.layout import DataSet
-from selcon_training.data.weak import hold_out
 from selcon_training.encoders import load_encoders
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.model import CamActivation, SelconNet
-from selcon_training.tasks.base import Task
+from selcon_training.tasks.base import Task, held_out
 from selcon_training.tasks.dense import DenseTask, start_from_prior
 from selcon_training.tasks.mixed import MixedTask
 from selcon_training.tasks.weak import WeakTask
 from selcon_training.validation import Inference, LabelValidator, MapValidator
+
+_log = logging.getLogger(__name__)
 
 
 def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
     """A fresh network for the data set's class list; a network that sees truth maps ends its CAM in a
     sigmoid."""
     actions = data.class_list(config.data.actions)
+    for role, spec in (("clip", config.encoders.clip), ("dino", config.encoders.dino)):
+        if spec.weights is None:
+            _log.warning("encoders.%s.weights is null: %s starts from random weights", role, spec.name)
     clip, dino = load_encoders(
         config.encoders.clip.model_dump(), config.encoders.dino.model_dump(), config.data.input_size
     )
@@ -71,6 +76,13 @@ def set_batch_norm_momentum(net: SelconNet, momentum: float) -> None:
             module.momentum = momentum
 
 
+def test_time_averaging(config: TrainConfig, net: SelconNet) -> Averaging:
+    """The configured averaging. Raises EncoderError for scales that this network cannot be asked at."""
+    averaging = Averaging(config.inference.flip, config.inference.scales)
+    averaged(net, averaging)
+    return averaging
+
+
 def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
     """The supervision that the configuration asks for; frozen encoders run as it says from here on."""
     net.frozen_pass = frozen_pass(config.encoders, net.text_action.device)
@@ -111,10 +123,10 @@ def make_validator(
     """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
     chosen = config.validation
     if data.has("valset"):
-        averaging = Averaging(config.inference.flip, config.inference.scales)
+        averaging = test_time_averaging(config, net)
         inference = Inference(config.calibration, config.gamma, chosen.batch_size, averaging)
         return MapValidator(data, "valset", net.actions, net.input_size, inference, chosen.limit)
-    held = hold_out(data.items(config.data.weak_split), chosen.held_out, config.seed)[1]
+    held = held_out(config, data)
     if not held:
         return None
     return LabelValidator(held, net.actions, net.input_size, chosen.batch_size, chosen.limit)

@@ -98,7 +98,10 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
     clip, dino = load_encoders(build_clip, build_dino, (height, width))
     clip.drop_text()
-    net = SelconNet(clip, dino, actions, text, activation, upscale, bool(shared), classifier)
+    try:
+        net = SelconNet(clip, dino, actions, text, activation, upscale, bool(shared), classifier)
+    except ValueError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
     net.clip.spec, net.dino.spec = clip_spec, dino_spec
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
     problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})

@@ -93,7 +93,7 @@ class TrainConfig(Section):
             return values
         weak = values.get("weak") or {}
         if not isinstance(weak, dict):
-            return values
+            raise ValueError("variant: official fills in a weak section of plain keys and values")
         filled = {"batch_norm_momentum": BATCH_NORM_MOMENTUM} | values
         return filled | {"weak": OFFICIAL | weak}
 

@@ -6,6 +6,7 @@ not need is in it. The graph is compared with the network before anything is wri
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,12 +21,14 @@ from selcon_ros.core.manifest import Calibration
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
 from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.errors import CheckpointError
 from selcon_training.graphs import graph_of
 from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
 from selcon_training.open_vocabulary import open_files
 
+_log = logging.getLogger(__name__)
 INTERMEDIATES = ("keys", "patches", "attention")
 _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence", "training", "metrics")
 
@@ -72,13 +75,15 @@ def export_graph(
 
 @contextmanager
 def _at_rest(net: SelconNet) -> Iterator[None]:
-    """Keep `net` on the CPU and in evaluation mode while the context lasts."""
-    was_training, device = net.training, net.text_action.device
+    """Keep `net` on the CPU, in evaluation mode and full precision while the context lasts."""
+    was_training, device, frozen_pass = net.training, net.text_action.device, net.frozen_pass
     net.eval().cpu()
+    net.frozen_pass = FrozenPass()
     try:
         yield
     finally:
         net.train(was_training).to(device)
+        net.frozen_pass = frozen_pass
 
 
 @contextmanager
@@ -161,6 +166,8 @@ def export_checkpoint(
     averaging = _averaging(folder, meta, flip, scales)
     fields = {key: meta.get(key) for key in _FIELDS} | {k: v for k, v in overrides.items() if v is not None}
     fields = {key: value for key, value in fields.items() if value is not None}
+    if averaging != _averaging(folder, meta, None, None) and fields.pop("confidence", None) is not None:
+        _log.warning("the confidence was fitted without this averaging and is left out of the bundle")
     if isinstance(fields.get("confidence"), dict):
         try:
             fit = fields["confidence"]

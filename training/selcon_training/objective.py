@@ -89,7 +89,7 @@ class WeakObjectiveConfig:
         }
         for name in good:
             if not good[name]:
-                raise ObjectiveError(f"objective.{name} cannot be {getattr(self, name)!r}")
+                raise ObjectiveError(f"weak.{name} cannot be {getattr(self, name)!r}")
 
     def contrastive(self, epoch: int) -> bool:
         """Return whether the contrastive losses are on in `epoch`, counted from 0."""

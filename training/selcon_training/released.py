@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selcon_training import ranks
+from selcon_training.errors import ObjectiveError
 from selcon_training.maps import minmax
 from selcon_training.part_discovery import Parts
 
@@ -27,10 +29,17 @@ def row_selection(activation: Tensor, gamma: float) -> Tensor:
     """Return what the released code selects of activation maps [B, E, h, w]: booleans of that shape.
 
     It stores the maps as B·E and indexes them by sample and image: for image n of sample b it takes row n of
-    map b, min-maxes it, and selects descriptors of the image's first row by it. Needs E ≤ h.
+    map b, min-maxes it, and selects descriptors of the image's first row by it. B is the whole batch, also
+    where several processes share it. Raises ObjectiveError for E > h: there is no row n.
     """
-    batch, views = activation.shape[:2]
-    rows = activation.flatten(0, 1)[:batch, :views]  # [B, E, w]
+    batch, views, height = activation.shape[:3]
+    if views > height:
+        raise ObjectiveError(
+            f"weak.selection 'rows' takes one row a view, but maps of {height} rows have none for "
+            f"{views} views; lower data.exocentric"
+        )
+    first = ranks.rank() * batch
+    rows = ranks.gathered(activation).flatten(0, 1)[first : first + batch, :views]  # [B, E, w]
     selected = torch.zeros_like(activation, dtype=torch.bool)
     selected[:, :, 0] = minmax(rows[:, :, None])[:, :, 0] > gamma
     return selected

@@ -23,16 +23,20 @@ class RunLog:
     """
 
     def __init__(self, output: Path, step: int, epoch: int) -> None:
-        # Steps after the checkpoint that is resumed from happen again: their old points are hidden.
-        self.writer = SummaryWriter(str(output / "logs"), purge_step=step)
         self.path = output / "metrics.jsonl"
         self._lost = False
+        self.writer: SummaryWriter | None = None
+        with self._lenient():
+            # Steps after the checkpoint that is resumed from happen again: their old points are hidden.
+            self.writer = SummaryWriter(str(output / "logs"), purge_step=step)
         if self.path.is_file():
             with self._lenient():
                 write_file(self.path, _lines_before(self.path.read_bytes(), epoch))
 
     def scalars(self, prefix: str, values: Mapping[str, float], step: int) -> None:
         """Add a point to each curve."""
+        if self.writer is None:
+            return
         with self._lenient():
             for name, value in values.items():
                 self.writer.add_scalar(f"{prefix}/{name}", value, step)
@@ -44,6 +48,8 @@ class RunLog:
 
     def overlays(self, made: list[tuple[str, U8, F32, F32]], step: int) -> None:
         """Add pictures: heatmap left, truth right."""
+        if self.writer is None:
+            return
         for number, (caption, image, refined, truth) in enumerate(made):
             height, width = image.shape[:2]
             ours = draw(image, Heatmap(caption, upsample(refined, height, width), 1.0), [])
@@ -54,8 +60,9 @@ class RunLog:
 
     def close(self) -> None:
         """Flush everything."""
-        with self._lenient():
-            self.writer.close()
+        if self.writer is not None:
+            with self._lenient():
+                self.writer.close()
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
-from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.config import ConfigError, TrainConfig, parse_config
 from selcon_training.data.fingerprint import fingerprint
 from selcon_training.data.layout import DataSet
 from selcon_training.durable import sync_folder, write_file
@@ -26,15 +26,23 @@ from selcon_training.model import SelconNet
 _STATE = "trainer.pt"
 RAW = "raw"
 FREE_KEYS = (
+    "name",
+    "description",
+    "licence",
     "output",
     "device",
     "threads",
     "data_threads",
     "logging",
     "checkpoint",
-    "validation",
+    "inference",
+    "validation.every_epochs",
+    "validation.batch_size",
+    "validation.limit",
     "schedule.epochs",
     "data.root",
+    "data.skip",
+    "encoders.cache_folder",
 )
 """Configuration that may change between stop and resume; anything else decides what training gives. The data
 may lie elsewhere: data.json tells whether they are the same."""
@@ -145,13 +153,7 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
     if resume:
         if not path.is_file():
             raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
-        former = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
-        now = _flat(values)
-        changed = [
-            f"{key}: {former.get(key)!r} became {now.get(key)!r}"
-            for key in sorted(former.keys() | now.keys())
-            if former.get(key) != now.get(key) and not key.startswith(FREE_KEYS)
-        ]
+        changed = changed_keys(path, config, FREE_KEYS)
         if changed:
             raise ConfigError(
                 f"cannot resume {config.output} with another configuration: {'; '.join(changed)}"
@@ -159,6 +161,19 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
     if ranks.first():
         config.output.mkdir(parents=True, exist_ok=True)
         write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list[str]:
+    """What differs between a run's config.yaml and a configuration, but for keys that begin with a free one.
+    """
+    # Parsed, so that keys which did not exist when the run was begun have their defaults.
+    begun = parse_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    former, now = _flat(begun.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
+    return [
+        f"{key}: {former.get(key)!r} became {now.get(key)!r}"
+        for key in sorted(former.keys() | now.keys())
+        if former.get(key) != now.get(key) and not key.startswith(free)
+    ]
 
 
 def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from selcon_ros.core.errors import SelconError
@@ -94,7 +95,7 @@ class Stepper:
             if self.average is not None:
                 self.average.restore(folder, state["averaged"])
             torch.set_rng_state(state["generator"].cpu())
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError, OSError, SafetensorError) as error:
             raise CheckpointError(f"{folder} does not belong to this run: {error}") from error
 
     def _gradients(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:

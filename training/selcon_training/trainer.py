@@ -20,6 +20,7 @@ from selcon_training.building import (
     make_validator,
     set_batch_norm_momentum,
     set_trainable,
+    test_time_averaging,
     training_device,
     training_mode,
 )
@@ -84,6 +85,7 @@ class Trainer:
         set_trainable(self.net, config.encoders.train)
         training_mode(self.net, config.encoders.train)
         set_batch_norm_momentum(self.net, config.batch_norm_momentum)
+        test_time_averaging(config, self.net)  # told now, not after an epoch
         self.task = ranks.in_turn(lambda: make_task(config, self.data, self.net))
         if self.task.learnables is not None:
             self.task.learnables.to(self.device)

@@ -76,18 +76,19 @@ def tune(
     split: str = "valset",
     limit: int | None = None,
     threads: int | None = None,
+    skip: Path | None = None,
 ) -> tuple[Manifest, Tuning]:
     """Choose smoothing and temperature by the mean KLD over `split` and write `bundle` with them to `out`.
 
     The graph stays as it is, byte for byte; what was chosen before is forgotten. `limit` takes that many
-    pictures, evenly spread. Raises DataError for a test split, which must not decide anything, and for a
-    split without truth maps.
+    pictures, evenly spread; `skip` lists files to leave out. Raises DataError for a test split, which must
+    not decide anything, and for a split without truth maps.
     """
     if Path(split).name in _TEST:
         raise DataError(
             f"--split {split}: the test set must not choose anything; give a split held out for validation"
         )
-    data = open_dataset(root, divide)
+    data = open_dataset(root, divide, skip)
     if not data.has(split):
         raise DataError(
             f"{data.base / split} is missing: softening is chosen on a validation split with truth maps; "

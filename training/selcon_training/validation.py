@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -42,13 +42,6 @@ class Evidence:
     action: NDArray[np.int64]
     value: NDArray[np.float64]
     positive: NDArray[np.bool_]
-
-
-class Validator(Protocol):
-    """Measures a network on images that training does not see; several processes share them out."""
-
-    def run(self, net: SelconNet) -> dict[str, float]:
-        """Measure; the keys name the figures."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from selcon_training.checkpoint import WEIGHTS
+from selcon_training.checkpoint import WEIGHTS, refuse_not_finite
 from selcon_training.model import SelconNet
 
 
@@ -43,6 +43,7 @@ class Average:
     def restore(self, folder: Path, count: int) -> None:
         """Take up the averaged weights that a checkpoint holds, of ``count`` steps."""
         state = load_file(folder / WEIGHTS)
+        refuse_not_finite(state, f"{folder / WEIGHTS} cannot be resumed")
         averaged = self._averaged.module
         averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})
         self._averaged.n_averaged.fill_(count)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from selcon_training.ablation.studies import Row, Study, run_config
+from selcon_training.building import test_time_averaging, training_device
 from selcon_training.checkpoint import load_model
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
-from selcon_training.run_state import checkpoint_folder
+from selcon_training.durable import write_file
+from selcon_training.errors import RanksError
+from selcon_training.run_state import FREE_KEYS, changed_keys, checkpoint_folder
 from selcon_training.trainer import Trainer
 from selcon_training.validation import Inference, MapValidator
 
@@ -26,12 +30,15 @@ _log = logging.getLogger(__name__)
 def run_study(
     study: Study, base: Path, overrides: Sequence[str], seeds: int, out: Path, only: Sequence[str] = ()
 ) -> bool:
-    """Train and measure the rows of a study with seeds 0, 1, ...; returns whether all of it is done.
+    """Train and measure the rows of a study with seeds 0, 1, ...; returns whether it was not told to stop.
 
     Seeds come in turn, so that an interrupted study has every row with the same number of seeds. Several
     processes may work in one folder: each takes the next run that no other has. Raises ConfigError for an
-    unknown row, and, before anything is trained, for a configuration that is not valid.
+    unknown row, and, before anything is trained, for a configuration that is not valid or not the one that a
+    finished run had.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RanksError("selcon ablate trains one process a run: start it once per GPU, not by torchrun")
     unknown = sorted(set(only) - {row.name for row in study.rows})
     if unknown:
         known = ", ".join(row.name for row in study.rows)
@@ -39,6 +46,8 @@ def run_study(
     rows = [row for row in study.rows if not only or row.name in only]
     runs = [(row, seed) for seed in range(seeds) for row in rows]
     configs = {(row.name, seed): _config(base, overrides, row, seed, out) for row, seed in runs}
+    for row, seed in runs:
+        _check_finished(run_folder(out, row, seed), configs[row.name, seed])
     for row, seed in runs:
         folder = run_folder(out, row, seed)
         if (folder / FIGURES).is_file():
@@ -51,10 +60,8 @@ def run_study(
             if not Trainer(configs[row.name, seed], resume=True).run():
                 return False
             figures = measure(configs[row.name, seed])
-            partial = folder / (FIGURES + ".partial")
-            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-            partial.replace(folder / FIGURES)
-    return all((run_folder(out, row, seed) / FIGURES).is_file() for row, seed in runs)
+            write_file(folder / FIGURES, (json.dumps(figures, indent=2) + "\n").encode())
+    return True
 
 
 def run_folder(out: Path, row: Row, seed: int) -> Path:
@@ -66,15 +73,30 @@ def measure(config: TrainConfig) -> dict[str, Any]:
     """The figures of a finished run, by split and calibration, on every split that has truth maps: its last
     epoch, never the best one."""
     net, _ = load_model(checkpoint_folder(config.output))
-    data = open_dataset(config.data.root, config.data.divide)
-    inference = Inference(config.calibration, config.gamma, config.validation.batch_size)
+    net.to(training_device(config.device))
+    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
+    averaging = test_time_averaging(config, net)
+    inference = Inference(config.calibration, config.gamma, config.validation.batch_size, averaging)
     return {
         split: MapValidator(data, split, net.actions, net.input_size, inference, limit=None).figures(
             net, ("none", "continuous", "binarized")
         )
         for split in SPLITS
-        if data.has(split)
+        if data.has(split) and data.has(split, "GT")
     }
+
+
+def _check_finished(folder: Path, config: TrainConfig) -> None:
+    """Raise ConfigError if the run in this folder is finished and had another configuration."""
+    begun = folder / "config.yaml"
+    free = tuple(key for key in FREE_KEYS if key not in ("schedule.epochs", "inference"))
+    if (folder / FIGURES).is_file() and begun.is_file():
+        changed = changed_keys(begun, config, free)
+        if changed:
+            raise ConfigError(
+                f"{folder} is finished, with another configuration ({'; '.join(changed)}): "
+                "choose another --out"
+            )
 
 
 def _config(base: Path, overrides: Sequence[str], row: Row, seed: int, out: Path) -> TrainConfig:

@@ -36,6 +36,7 @@ class Audit:
     split: str
     alpha: float
     gamma: float
+    note: str = ""
     facts: list[Facts] = field(default_factory=list)
     conditions: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
 
@@ -48,6 +49,7 @@ class Audit:
             "samples": len(trained),
             "alpha": self.alpha,
             "gamma": self.gamma,
+            "note": self.note,
             "conditions": {name: summary(found, self.alpha) for name, found in self.conditions.items()},
             "alphas": {alpha: summary(trained, alpha) for alpha in ALPHAS},
             "by_object": self._by(lambda facts: facts.object),
@@ -106,11 +108,13 @@ def audit(run: Path, root: Path | None, count: int, degraded_count: int, seed: i
     if config.supervision == "dense":
         raise ConfigError(f"{run}: supervision was dense, which discovers no parts; audit a weak run")
     net, _ = load_model(checkpoint_folder(run))
-    data = open_dataset(root or config.data.root, config.data.divide)
+    data = open_dataset(root or config.data.root, config.data.divide, config.data.skip)
     split = config.data.weak_split
     samples = draw_samples(data, split, net.actions, config.data.exocentric, count, seed)
     weak = config.weak
     result = Audit(data.name, split, weak.alpha, weak.gamma)
+    if weak.reliability == "class":
+        result.note = "Trained with a threshold per class; here every class is held against the same α."
     bar = tqdm(total=len(samples), unit="sample", desc="part discovery", leave=False)
     for start in range(0, len(samples), BATCH):
         worse = max(0, min(BATCH, degraded_count - start))

@@ -96,7 +96,7 @@ def _oddities(content: bytes) -> tuple[str, ...]:
         with Image.open(io.BytesIO(content)) as image:
             if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
                 odd.append("rotated by EXIF")
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pass  # read by OpenCV, unknown to Pillow, or with damaged EXIF data, which OpenCV ignores
     return tuple(odd)
 

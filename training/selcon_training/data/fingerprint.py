@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from selcon_training.data.layout import DataSet, list_items
+from selcon_training.data.layout import DataSet, find_items
 from selcon_training.errors import DataError
 
 TRUTH_KINDS = ("GT", "mask")
@@ -27,7 +27,7 @@ def fingerprint(data: DataSet, splits: Sequence[str]) -> str:
                 files += [item.path for item in data.listed(split, view)]
         for kind in TRUTH_KINDS:
             if data.has(split, kind):
-                files += [item.path for item in list_items(data.base / split / kind)]
+                files += [item.path for item in find_items(data.base / split / kind)]
     if not files:
         raise DataError(f"{data.base} has none of the splits {', '.join(splits)}: nothing to fingerprint")
     sizes = sorted((data.relative(path), path.stat().st_size) for path in files)

@@ -86,12 +86,13 @@ class DataSet:
                 view == "egocentric" and self.relative(truth) in self.skip
             )
 
-        left_out = {(item.name, item.stem) for item in items if named(item)}
-        names, stems = {name for name, _ in left_out}, {stem for _, stem in left_out}
+        left_out = [item for item in items if named(item)]
         if self.exhaustive_truth:
+            stems = {item.stem for item in left_out}
             kept = [item for item in items if item.stem not in stems]
         else:
-            kept = [item for item in items if item.name not in names]
+            paths = {item.path for item in left_out}
+            kept = [item for item in items if item.path not in paths]
         if not kept:
             raise DataError(f"folder {folder}: every image is on the skip list")
         return kept

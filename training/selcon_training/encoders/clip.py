@@ -167,7 +167,7 @@ class _OpenClipTower(nn.Module):
     def set_input_size(self, size: tuple[int, int], name: str) -> None:
         """Resample the position embeddings to images of (height, width)."""
         patch = (int(self.conv.kernel_size[0]), int(self.conv.kernel_size[1]))
-        timm_vit.check_input_size(size, patch, name)
+        check_input_size(size, {name: patch})
         grid = (size[0] // patch[0], size[1] // patch[1])
         resampled = resample_abs_pos_embed(
             self.positions.detach()[None], list(grid), list(self.grid), num_prefix_tokens=1

@@ -76,7 +76,15 @@ class PartEncoder(nn.Module):
         self.trunk = trunk
 
     def set_input_size(self, size: tuple[int, int]) -> None:
-        """Take images of another (height, width); position embeddings are resampled from the present ones."""
+        """Take images of another (height, width); position embeddings are resampled from the present ones.
+
+        Raises EncoderError for an encoder with rotary embeddings: its table is made for one grid.
+        """
+        if self.rotation is not None:
+            raise EncoderError(
+                f"{self.name} has rotary position embeddings made for {self.input_size}: it cannot be asked "
+                "at other sizes; leave averaging scales at 1.0"
+            )
         self.grid = timm_vit.set_input_size(self.trunk, size, self.name)
         self.input_size = size
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import open_clip
 import timm
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -74,9 +75,9 @@ def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:
         out.parent.mkdir(parents=True, exist_ok=True)
         save_file(state, partial, {"encoder": name, "weights": str(spec.weights), "digest": str(spec.sha256)})
         os.replace(partial, out)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
-        raise EncoderError(f"cannot write {out}: {error.strerror or error}") from error
+        raise EncoderError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
     return spec, "clip" if is_clip else "dino"
 
 

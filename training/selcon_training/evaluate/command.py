@@ -17,6 +17,7 @@ from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectM
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.run import Evaluation, Row, evaluate
 from selcon_training.evaluate.seeds import check_alike, summarise
+from selcon_training.explain.run_folder import open_trained, read_history
 from selcon_training.report.html import write_report
 from selcon_training.report.page import render
 from selcon_training.report.published import published_for
@@ -32,13 +33,17 @@ def run(
     limit: int | None = None,
     threads: int | None = None,
     trained: Path | None = None,
+    skip: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
 
     ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery.
+    discovery. ``skip`` lists files to leave out.
     """
-    data = open_dataset(root, divide)
+    if trained is not None:  # told before the work, not after
+        read_history(trained)
+        open_trained(trained)
+    data = open_dataset(root, divide, skip)
     model = load_bundle(bundle)
     actions = model.manifest.actions
     predictor = make_predictor(Grounder(model, open_backend(model, threads=threads)), baseline, data, split)
@@ -65,6 +70,7 @@ def run_seeds(
     limit: int | None = None,
     threads: int | None = None,
     trained: Sequence[Path] = (),
+    skip: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate bundles that differ in their seed, each into a folder 1, 2, ... of ``out``, and write
     summary.json and summary.html; returns the summary (evaluate.seeds).
@@ -75,12 +81,12 @@ def run_seeds(
     check_alike(loaded)
     folders = [str(number) for number in range(1, len(bundles) + 1)]
     tables = [
-        run(bundle, root, divide, split, out / folder, None, limit, threads, run_folder)
+        run(bundle, root, divide, split, out / folder, None, limit, threads, run_folder, skip)
         for bundle, folder, run_folder in zip(bundles, folders, trained or [None] * len(bundles), strict=True)
     ]
     summary = summarise(loaded, folders, tables)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide).synthetic)
+    page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide, skip).synthetic)
     (out / "summary.html").write_text(page, encoding="utf-8")
     return summary
 

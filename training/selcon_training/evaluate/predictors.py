@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,8 +16,6 @@ from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataError
 from selcon_training.evaluate.queries import Files, Query
 
-Baseline = Literal["centre", "mask", "affinity"]
-BASELINES: tuple[Baseline, ...] = ("centre", "mask", "affinity")
 CALIBRATIONS: tuple[Calibration, ...] = ("none", "continuous", "binarized")
 """Ways of making a heatmap from the same two maps; "none" is the raw CAM."""
 CENTRE_WIDTH = 0.25

@@ -53,6 +53,9 @@ def summarise(
         f"trained differently: {name} is {', '.join(repr(record.get(name)) for record in records)}"
         for name in differing
     ]
+    softened = [(bundle.manifest.smoothing, bundle.manifest.temperature) for bundle in bundles]
+    if len(set(softened)) > 1:
+        notes.append(f"softened differently (smoothing, temperature): {', '.join(map(str, softened))}")
     seeds = [record.get("seed") for record in records]
     if len(set(seeds)) < len(seeds):
         notes.append(f"the seeds are not all known and different: {', '.join(map(str, seeds))}")

@@ -37,7 +37,7 @@ def run(
     """
     trained = open_trained(checkpoint)
     if data is not None:
-        samples = data_samples(open_dataset(data, divide), split, names, trained.net.actions)
+        samples = data_samples(open_dataset(data, divide, trained.skip), split, names, trained.net.actions)
     else:
         samples = named_samples(images, action, exo, trained.net.actions)
     if not trained.exocentric:

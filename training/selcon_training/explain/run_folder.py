@@ -14,7 +14,7 @@ from selcon_training.data.layout import DataError
 from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet
 from selcon_training.objective import WeakObjectiveConfig
-from selcon_training.run_state import checkpoint_folder
+from selcon_training.run_state import RAW, checkpoint_folder
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Trained:
     calibration: Calibration
     gamma: float
     exocentric: bool
+    skip: Path | None
     note: str
 
 
@@ -44,16 +45,23 @@ def open_trained(folder: Path) -> Trained:
     inside = checkpoint_folder(folder)
     checkpoint = inside if inside.is_dir() else folder
     net, meta = load_model(checkpoint)
-    written = checkpoint.resolve().parent / "config.yaml"
-    weak, note = WeakObjectiveConfig(), "No config.yaml beside the checkpoint: the paper's constants."
+    parents = checkpoint.resolve().parents
+    run = parents[1] if checkpoint.name == RAW else parents[0]
+    written = run / "config.yaml"
+    weak, skip = WeakObjectiveConfig(), None
+    note = "No config.yaml beside the checkpoint: the paper's constants."
     if written.is_file():
-        weak, note = load_config(written).weak, f"Constants of {written}."
+        config = load_config(written)
+        weak, skip, note = config.weak, config.data.skip, f"Constants of {written}."
+    if weak.reliability == "class":
+        note += f" Thresholds per class are the training's own; here all are held against α = {weak.alpha}."
     return Trained(
         net=net,
         weak=weak,
         calibration=meta.get("calibration", "continuous"),
         gamma=float(meta.get("gamma", weak.gamma)),
         exocentric=meta.get("training", {}).get("supervision", "weak") != "dense",
+        skip=skip,
         note=note,
     )
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
+from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.transforms import Jitter
+from selcon_training.data.weak import hold_out
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -69,3 +71,11 @@ def augmentation(config: TrainConfig) -> Augmentation:
         flip=data.flip,
         jitter=Jitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue),
     )
+
+
+def held_out(config: TrainConfig, data: DataSet) -> list[Item]:
+    """The egocentric images of the weak split that no supervision may learn from: none with a valset."""
+    split = config.data.weak_split
+    if data.has("valset") or not data.has(split):
+        return []
+    return hold_out(data.items(split), config.validation.held_out, config.seed)[1]

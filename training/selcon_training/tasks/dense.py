@@ -18,7 +18,7 @@ from selcon_training.data.dense import DenseBatch, DenseImages, DenseItem, dense
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import batches, epoch_order
 from selcon_training.model import SelconNet
-from selcon_training.tasks.base import augmentation, to_input
+from selcon_training.tasks.base import augmentation, held_out, to_input
 from selcon_training.truth_losses import AffinityReadout, dense_losses
 
 
@@ -30,8 +30,14 @@ class DenseTask:
     ) -> None:
         self.config, self.net = config, net
         if items is None:
+            held = {
+                item.stem if data.exhaustive_truth else item.name for item in held_out(config, data)
+            }
             items = [
-                item for split in config.data.dense_splits for item in dense_items(data, split, net.actions)
+                item
+                for split in config.data.dense_splits
+                for item in dense_items(data, split, net.actions)
+                if item.name not in held
             ]
         self.images = DenseImages(items, len(net.actions), net.input_size, net.map_grid, augmentation(config))
         self.learnables: nn.Module | None = None

@@ -15,11 +15,11 @@ from selcon_training import ranks
 from selcon_training.config import TrainConfig
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import batches, epoch_order, generator
-from selcon_training.data.weak import WeakDraw, draw_weak, hold_out, load_weak, weak_split
+from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.feature_store import FeatureStore
 from selcon_training.model import Features, SelconNet
 from selcon_training.objective import ClassScores, weak_losses
-from selcon_training.tasks.base import augmentation, stage, to_input
+from selcon_training.tasks.base import augmentation, held_out, stage, to_input
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,14 @@ class WeakTask:
         self.stores: tuple[FeatureStore, FeatureStore] | None = None
         if config.encoders.cache_features:
             folder = config.encoders.cache_folder or config.output / "features"
+            # Also of those held out: which they are depends on the seed, and runs share a store.
+            every = data.items(config.data.weak_split)
             ego_store, exo_store = (
                 FeatureStore(folder, net, items, self.augmentation, config.encoders.cache_views, saliency)
-                for items, saliency in ((self.split.ego, True), (self.split.exo, False))
+                for items, saliency in ((every, True), (self.split.exo, False))
             )  # both claim their space before either is computed
+            place = {item.path: number for number, item in enumerate(every)}
+            self._ego_stored = np.asarray([place[item.path] for item in self.split.ego], np.int64)
             threads = config.data_threads
             self.stores = (ego_store.fill(net, threads=threads), exo_store.fill(net, threads=threads))
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)
@@ -125,7 +129,7 @@ class WeakTask:
             exo_view = rng.integers(exo_store.views, size=draw.exo.shape)
             exo_view[:, 0] = (draw.exo[:, 0] + epoch) % exo_store.views
             stored = (
-                ego_store.features(ego, ego_view[own]),
+                ego_store.features(self._ego_stored[ego], ego_view[own]),
                 exo_store.features(exo, exo_view[own].reshape(-1)),
             )
             ego_found, exo_found = (_each(found, lambda v: stage(v, device)) for found in stored)
@@ -152,5 +156,5 @@ def _each(features: Features, change: Callable[[Tensor], Tensor]) -> Features:
 def training_ego(config: TrainConfig, data: DataSet) -> list[Item]:
     """The egocentric images of the weak split that training may use: all with a valset, else those not held
     out."""
-    items = data.items(config.data.weak_split)
-    return items if data.has("valset") else hold_out(items, config.validation.held_out, config.seed)[0]
+    held = {item.path for item in held_out(config, data)}
+    return [item for item in data.items(config.data.weak_split) if item.path not in held]
