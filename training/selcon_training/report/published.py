@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from selcon_training.data.layout import CLASS_LISTS, DataSet
+from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.layout import DataSet
 
 CLASSES = {
     "AGD20K Seen": ("seen", "Seen"),
@@ -48,7 +49,7 @@ def published_for(data: DataSet, divide: str | None, split: str) -> dict[str, An
     """
     if split != "testset" or data.synthetic:
         return None
-    found = {item.action for item in data.items(split)}
+    found = {item.action for item in data.listed(split)}
     for name, (classes, of_divide) in CLASSES.items():
         if divide == of_divide and found == set(CLASS_LISTS[classes]):
             rows = {
