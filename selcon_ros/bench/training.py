@@ -173,8 +173,8 @@ def _rows(workers: dict[str, Worker], missing: dict[str, str], device: str) -> l
         if "authors" in missing:
             rows.append(Row(what, None, "", "their code was not measured", at_most=limit))
         else:
-            ratio = workers[kind].median / workers["authors"].median
-            rows.append(Row(what, ratio, "", at_most=limit))
+            ours, theirs = workers[kind].median, workers["authors"].median
+            rows.append(Row(what, ours / theirs, "", f"{ours:.3g} s against {theirs:.3g} s", at_most=limit))
     minutes = "GPU: the whole schedule of AGD20K Seen with encoders"
     if device == "cuda":
         rows.append(Row(minutes, workers["encoders"].median * SEEN_STEPS / 60, "min", at_most=10))

@@ -13,7 +13,8 @@ pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]
 from selcon_ros.bench import training
 from selcon_ros.bench.training import BenchWorkerError, Worker, draw_pictures
 from selcon_ros.cli.main import main
-from selcon_training.data.layout import CLASS_LISTS, open_dataset
+from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.layout import open_dataset
 from selcon_training.data.weak import weak_split
 
 # Answers as the real worker does, without networks: that one takes minutes.
@@ -57,6 +58,7 @@ def test_ratios_hours_and_the_page(doubled: None, tmp_path: Path) -> None:
     page.write_text("# Speed\n\nmeasured earlier\n")
     (tmp_path / "clone").mkdir()
     rows = measured("--authors", str(tmp_path / "clone"), "--rounds", "2", "--out", str(page))
+    assert rows["CPU, ours, with encoders against the authors' code"]["detail"] == "0.5 s against 1 s"
     assert rows["CPU, ours, with encoders against the authors' code"]["value"] == 0.5
     assert rows["CPU, ours, on stored features against the authors' code"]["met"] is True
     row = rows["CPU, ours, with encoders: a step at batch 8"]
