@@ -165,7 +165,7 @@ def _rows(workers: dict[str, Worker], missing: dict[str, str], device: str) -> l
         worker = workers[kind]
         hours = worker.median * SEEN_STEPS / 3600
         peak = f"peak {worker.peak_bytes / 1e9:.1f} GB"
-        detail = f"{len(worker.seconds)} steps; AGD20K Seen {hours:.2g} h; {peak}"
+        detail = f"{len(worker.seconds)} steps; AGD20K Seen {hours:.3g} h; {peak}"
         rows.append(Row(what, worker.median, "s", detail))
     limits = {"encoders": 0.75, "stored": 0.1} if device == "cpu" else {"encoders": 0.1, "stored": None}
     for kind, limit in limits.items():

@@ -62,7 +62,7 @@ def test_ratios_hours_and_the_page(doubled: None, tmp_path: Path) -> None:
     assert rows["CPU, ours, with encoders against the authors' code"]["value"] == 0.5
     assert rows["CPU, ours, on stored features against the authors' code"]["met"] is True
     row = rows["CPU, ours, with encoders: a step at batch 8"]
-    assert "AGD20K Seen 5.2 h; peak 2.0 GB" in str(row["detail"])
+    assert "AGD20K Seen 5.22 h; peak 2.0 GB" in str(row["detail"])
     gpu = rows["GPU: the whole schedule of AGD20K Seen with encoders"]
     assert gpu["value"] is None and gpu["detail"] == "no GPU here"
     assert "measured earlier" in page.read_text() and "# Speed of training" in page.read_text()
