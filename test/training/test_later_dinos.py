@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from selcon_training import export
+from selcon_training.averaging import Averaging, averaged
 from selcon_training.checkpoint import load_model, save_model
 from selcon_training.encoders import DenseClip, PartEncoder, load_encoders
 from selcon_training.errors import EncoderError
@@ -182,3 +183,13 @@ def test_a_checkpoint_with_a_rotating_encoder_gives_the_same_network_back(tmp_pa
     image = torch.randn(1, 3, 32, 48)
     ours, theirs = again.features(image, saliency=True), net.features(image, saliency=True)
     torch.testing.assert_close(dataclasses.astuple(ours), dataclasses.astuple(theirs))
+
+
+def test_a_rotating_encoder_is_not_asked_at_other_sizes(tmp_path):
+    clip, dino = load_encoders(
+        {"name": nets.register_small_clip(tmp_path)}, {"name": "vit_small_patch16_dinov3"}, (32, 48)
+    )
+    net = SelconNet(clip, dino, nets.ACTIONS).eval()
+    averaged(net, Averaging(flip=True))
+    with pytest.raises(EncoderError, match=r"rotary .* leave averaging scales at 1\.0"):
+        averaged(net, Averaging(scales=(1.0, 2.0)))

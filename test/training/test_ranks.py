@@ -95,7 +95,7 @@ def dense(root, output):
 
 
 def held_out(root, output):
-    values = weak(root, output, validation={"held_out": 0.5})
+    values = weak(root, output, validation={"held_out": 0.5}, variant="official")
     values["encoders"] = values["encoders"] | {"cache_features": True}
     return values
 
