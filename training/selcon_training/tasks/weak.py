@@ -57,6 +57,7 @@ class WeakTask:
             "folder": [[folder] for folder in self.split.exo_folder],
         }[config.data.balanced]
         self.stores: tuple[FeatureStore, FeatureStore] | None = None
+        self._ego_stored = np.arange(len(self.split.ego))  # where the store has each egocentric image
         if config.encoders.cache_features:
             folder = config.encoders.cache_folder or config.output / "features"
             # Also of those held out: which they are depends on the seed, and runs share a store.
@@ -66,7 +67,7 @@ class WeakTask:
                 for items, saliency in ((every, True), (self.split.exo, False))
             )  # both claim their space before either is computed
             place = {item.path: number for number, item in enumerate(every)}
-            self._ego_stored = np.asarray([place[item.path] for item in self.split.ego], np.int64)
+            self._ego_stored = np.asarray([place[item.path] for item in self.split.ego])
             threads = config.data_threads
             self.stores = (ego_store.fill(net, threads=threads), exo_store.fill(net, threads=threads))
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)
