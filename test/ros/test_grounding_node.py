@@ -176,6 +176,10 @@ def test_the_newest_image_wins_over_a_slow_model(start):
             f"image {count}",
             every=lambda: robot.show(scene(hold=PART)),
         )
+    arrived = -1
+    while arrived != (now := int(robot.facts()["received_images"])):  # none is still on its way
+        arrived = now
+        robot.spin(1.0)
     made[0].go.release()
     robot.until(lambda: len(robot.heard["heatmap"]) == 1, "the first answer")
     made[0].go.release()
