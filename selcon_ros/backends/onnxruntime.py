@@ -1,13 +1,13 @@
 """ONNX Runtime on the CPU."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import Bundle
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, first_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -39,7 +39,7 @@ class OnnxRuntimeBackend:
         try:
             outputs = self._session.run(self._outputs, {INPUT: image})
         except Exception as error:  # the engine's errors share no base class
-            raise BackendError(f"{self._subject()} failed in {self.name}: {_first_line(error)}") from error
+            raise BackendError(f"{self._subject()} failed in {self.name}: {first_line(error)}") from error
         for name, output in zip(self._outputs, outputs, strict=True):
             if output.shape != self._output_shape:
                 raise BackendError(
@@ -90,7 +90,7 @@ def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.Inf
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = _thread_count(threads)
+    options.intra_op_num_threads = thread_count(threads)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Threads spin within a frame, for latency, but leave the cores to the other nodes between frames.
@@ -102,12 +102,12 @@ def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.Inf
     except Exception as error:  # the engine's errors share no base class
         raise BackendError(
             f"model.onnx of bundle {bundle.path} cannot be opened by ONNX Runtime "
-            f"{onnxruntime.__version__}: {_first_line(error)}"
+            f"{onnxruntime.__version__}: {first_line(error)}"
         ) from error
     return session, onnxruntime.__version__
 
 
-def _thread_count(threads: int | None) -> int:
+def thread_count(threads: int | None) -> int:
     """Return the number of threads, 0 for the engine's own choice (one per core of the machine).
 
     The engine does not see that a container or taskset gives the process fewer cores.
@@ -116,7 +116,3 @@ def _thread_count(threads: int | None) -> int:
         return threads
     allowed = len(os.sched_getaffinity(0))
     return allowed if allowed < (os.cpu_count() or allowed) else 0
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -27,7 +27,7 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     from selcon_training.building import build_net, make_task, set_trainable, training_device, training_mode
     from selcon_training.config import parse_config
     from selcon_training.data.layout import open_dataset
-    from selcon_training.optimisers import make_optimiser
+    from selcon_training.stepping import Stepper
 
     torch.manual_seed(0)
     config = parse_config(
@@ -51,15 +51,11 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     set_trainable(net, ())
     training_mode(net, ())
     task = make_task(config, data, net)
-    optimiser = make_optimiser(net, config.optimiser)
+    stepper = Stepper(config, net, task, task.steps())
     batch = task.job(1, 0)()
 
     def step() -> float:
-        losses = task.losses(task.job(1, 0)() if stored else batch, 1, 0)
-        optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        return float(losses["loss"].detach())
+        return float(stepper.take(task.job(1, 0)() if stored else batch, 1, 0)["loss"])
 
     return step
 

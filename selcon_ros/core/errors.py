@@ -31,3 +31,8 @@ class CameraError(SelconError):
 
 class ParameterError(SelconError):
     """A parameter is out of its range."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a library's error, or its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

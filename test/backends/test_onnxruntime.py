@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.backends.onnxruntime import _thread_count
+from selcon_ros.backends.onnxruntime import thread_count
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError
 from support.bundles import colour_bundle, colour_manifest
@@ -177,7 +177,7 @@ def test_wrong_choices(bundle: Bundle, engine: str, threads: int | None, message
 def test_threads_follow_the_process_s_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
-    assert _thread_count(None) == 3
-    assert _thread_count(1) == 1
+    assert thread_count(None) == 3
+    assert thread_count(1) == 1
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    assert _thread_count(None) == 0
+    assert thread_count(None) == 0

@@ -96,3 +96,8 @@ def test_a_process_that_ends_is_an_error_with_its_last_words(tmp_path: Path) -> 
     with Worker("authors", process, tmp_path / "log") as worker:
         with pytest.raises(BenchWorkerError, match="No module named 'models'"):
             worker.answer()
+
+
+def test_options_before_the_subcommand_are_not_dropped(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["bench", "--out", str(tmp_path / "page.md"), "training"])
+    assert result.exit_code == 2 and "--out goes after 'training'" in result.output

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from selcon_ros.cli.main import main
 from selcon_training.ablation.run import _claim
 from selcon_training.ablation.studies import known_studies, load_study, run_config
-from selcon_training.ablation.table import spread
+from selcon_training.ablation.table import cell
 from selcon_training.config import ConfigError
 from support.dataset import config_values, make_dataset
 from support.nets import register_small_clip
@@ -131,4 +131,4 @@ def test_packaged_studies_are_valid_and_their_rows_differ(study, name):
 
 
 def test_spread_is_the_sample_deviation():
-    assert spread([1.0, 3.0]) == "2.000 ± 1.414" and spread([0.25], 100.0, 1) == "25.0"
+    assert cell("kld", [1.0, 3.0]) == "2.000 ± 1.414" and cell("right_part", [0.25]) == "25.0 %"

@@ -14,7 +14,8 @@ from selcon_training.audit.discovery import Outcome, degraded
 from selcon_training.audit.run import Audit, summary
 from selcon_training.audit.samples import Facts, _covered, draw_samples, facts_of, read_sample
 from selcon_training.config import parse_config
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
+from selcon_training.errors import DataError
 from selcon_training.trainer import Trainer
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
@@ -106,7 +107,7 @@ def test_the_map_that_is_used_depends_on_the_threshold():
 
 
 def test_groups_hold_every_sample_once():
-    result = Audit("data", "trainset", 0.6, 0.6)
+    result = Audit("data", "trainset", 0.6, 0.6, "")
     result.facts = [Facts("hold", f"thing{n % 2}", n / 10, None, None) for n in range(7)]
     result.conditions["as trained"] = [Outcome(0.9, n > 4, False) for n in range(7)]
     tables = result.tables()
@@ -130,6 +131,6 @@ def test_the_command_writes_its_report(folder, tmp_path):
 
 
 def test_runs_that_cannot_be_audited_are_refused(folder, tmp_path):
-    for run, message in ((folder / "dense", "audit a weak run"), (folder / "data", "config.yaml is missing")):
+    for run, message in ((folder / "dense", "audit a weak run"), (folder / "data", "no checkpoint")):
         result = CliRunner().invoke(main, ["audit", str(run), "--out", str(tmp_path)])
         assert result.exit_code == 1 and message in result.output

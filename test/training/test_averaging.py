@@ -158,6 +158,11 @@ def test_a_checkpoint_says_what_to_average_and_the_command_overrides_it(tmp_path
         result = CliRunner().invoke(main, [*arguments, *options])
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["training"].get("averaging") == averaging
+    fitted = {"confidence": {"scale": [1.0] * len(nets.ACTIONS), "offset": [0.0] * len(nets.ACTIONS)}}
+    save_model(run, small, fitted)
+    assert export.export_checkpoint(run, tmp_path / "same").confidence is not None
+    # It was fitted to the peaks of other maps.
+    assert export.export_checkpoint(run, tmp_path / "flipped", flip=True).confidence is None
     save_model(run, small, {"averaging": {"flop": True}})
     with pytest.raises(CheckpointError, match="averaging is damaged"):
         export.export_checkpoint(run, tmp_path / "c")

@@ -10,9 +10,10 @@ from selcon_training.config import parse_config
 from selcon_training.data import weak
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.glance import glance
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
 from selcon_training.data.transforms import apply_crop, decode_size, resize
 from selcon_training.data.weak import draw_weak, load_weak, weak_split
+from selcon_training.errors import DataError
 from selcon_training.trainer import Trainer
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
@@ -112,6 +113,14 @@ def test_files_on_the_skip_list_are_left_out_everywhere(root):
     assert test[1] not in data.items("testset") and len(dense_items(data, "testset", ACTIONS)) == 5
     split = weak_split(data, "trainset", ACTIONS)
     assert {exo, ego}.isdisjoint(item.path for item in split.exo + split.ego)
+
+
+def test_of_two_images_of_one_stem_only_the_named_one_is_skipped(root):
+    item = open_dataset(root, "Seen").listed("testset")[0]
+    twin = item.path.with_suffix(".png")
+    assert cv2.imwrite(str(twin), cv2.imread(str(item.path)))
+    kept = open_dataset(root, "Seen", write_skip(root, twin)).listed("testset")
+    assert item in kept and twin not in [each.path for each in kept]
 
 
 def test_a_skipped_picture_with_exhaustive_truth_goes_with_all_its_copies(tmp_path):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from selcon_training.data.fingerprint import fingerprint
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
+from selcon_training.errors import DataError
 from support.dataset import make_dataset
 
 SPLITS = ("trainset", "valset")

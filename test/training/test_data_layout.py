@@ -7,8 +7,9 @@ import pytest
 
 from selcon_training.data.dense import dense_items
 from selcon_training.data.known import CLASS_LISTS
-from selcon_training.data.layout import DataError, check_actions, open_dataset
+from selcon_training.data.layout import check_actions, open_dataset
 from selcon_training.data.weak import hold_out, weak_split
+from selcon_training.errors import DataError
 from support.dataset import COLOURS, make_dataset
 
 ACTIONS = tuple(COLOURS)

@@ -18,7 +18,9 @@ from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.grounder import Grounder
 from selcon_training.config import parse_config
-from selcon_training.data.layout import CLASS_LISTS, DataError, open_dataset
+from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.layout import open_dataset
+from selcon_training.errors import DataError
 from selcon_training.evaluate.command import run, run_seeds
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.predictors import Centre, Model
@@ -83,6 +85,22 @@ def test_files_written(measured):
         "http://creativecommons.org", ""
     )
     assert "synthetic scenes" in page and "<script" not in page
+
+
+def test_skipped_files_and_foreign_runs_are_told_before_the_work(squares, bundle, tmp_path):
+    skip = tmp_path / "skip.txt"
+    first = open_dataset(squares, "Seen").listed("testset")[0]
+    skip.write_text(f"{first.path.relative_to(squares)}\n")
+    tables = run(bundle, squares, "Seen", "testset", tmp_path / "less", limit=2, skip=skip)
+    assert tables["overall"]["queries"] > 0
+    arguments = ["evaluate", str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--run", str(tmp_path)])
+    assert result.exit_code == 1 and "--run takes the folder" in result.output
+    assert not (tmp_path / "out").exists()
+    skip.write_text("Seen/nowhere.jpg\n")
+    assert "nowhere.jpg" in CliRunner().invoke(main, [*arguments, "--skip", str(skip)]).output
+    alone = CliRunner().invoke(main, ["evaluate", str(bundle), "--out", str(tmp_path / "out")])
+    assert alone.exit_code == 2 and "and then DATA" in alone.output
 
 
 def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle, measured, tmp_path):

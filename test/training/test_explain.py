@@ -1,19 +1,22 @@
 """selcon explain: what it draws is what training computes, for any pictures."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import read_image
 from selcon_training.checkpoint import save_model
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
 from selcon_training.encoders import load_clip, load_dino
+from selcon_training.errors import DataError
 from selcon_training.explain.run_folder import open_trained, read_history
 from selcon_training.explain.samples import data_samples, spread_samples
 from selcon_training.explain.trace import Sample, trace
@@ -25,7 +28,7 @@ from selcon_training.report.discovery import GAP, TITLE, WIDTH, sheet
 from selcon_training.tasks.base import to_input
 from selcon_training.validation import pictures
 from support.bundles import colour_bundle
-from support.dataset import COLOURS, make_dataset
+from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
 
 SIZE = (96, 128)
@@ -155,6 +158,15 @@ def test_what_cannot_be_explained_is_told(checkpoint, squares, tmp_path):
         done = CliRunner().invoke(main, ["explain", *map(str, arguments), "--out", str(tmp_path / "out")])
         assert done.exit_code != 0 and message in done.output, done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_raw_weights_are_explained_by_their_runs_constants(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(checkpoint, run / "checkpoint/raw")
+    values = config_values(tmp_path, run, weak={"gamma": 0.37})
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
+    assert open_trained(run / "checkpoint/raw").weak.gamma == 0.37
+    assert open_trained(checkpoint).config is None
 
 
 def test_samples_are_spread_over_the_actions(squares):

@@ -15,7 +15,7 @@ from selcon_training.objective import WeakObjectiveConfig, weak_losses
 from support.nets import small_net
 
 CPU = torch.device("cpu")
-GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: run on a machine with one")
 NAMES = ("parts", "patches", "saliency")
 
 

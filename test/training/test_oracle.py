@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from selcon_training.config import parse_config
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
+from selcon_training.errors import DataError
 from selcon_training.oracle.features import OracleOptions, OracleStore, token_shares
 from selcon_training.oracle.run import cross_entropy_only, run_oracle
 from support.dataset import COLOURS, config_values, make_dataset

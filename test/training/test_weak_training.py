@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from selcon_training.building import build_net
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.layout import open_dataset
@@ -15,6 +16,7 @@ from selcon_training.data.transforms import Jitter
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.feature_store import FeatureStore
 from selcon_training.tasks.base import to_input
+from selcon_training.tasks.weak import WeakTask
 from selcon_training.trainer import Trainer
 from selcon_training.validation import LabelValidator, pictures
 from support.dataset import config_values, make_dataset
@@ -114,6 +116,32 @@ def test_without_a_valset_held_out_images_are_classified_and_not_trained_on(unla
     trained = {item.name for item in trainer.task.split.ego}
     assert held and not held & trained
     assert len(held | trained) == len(open_dataset(unlabelled, "Seen").items("trainset"))
+    values = weak_values(unlabelled, tmp_path / "other", validation={"held_out": 0.34})
+    values |= {"supervision": "dense", "encoders": config_values(unlabelled, tmp_path)["encoders"]}
+    other = Trainer(parse_config(values))
+    assert {item.name for item in other.validator.items} == held
+    assert {item.name for item in other.task.images.items} == trained
+
+
+def test_seeds_share_a_store_whichever_images_they_hold_out(unlabelled, tmp_path):
+    """Random encoders differ by seed, so one net stands for the frozen ones that do not."""
+    net, folders, held = None, set(), set()
+    for seed in (0, 1):
+        values = weak_values(unlabelled, tmp_path / f"run{seed}", validation={"held_out": 0.34}, seed=seed)
+        values["encoders"]["cache_folder"] = str(tmp_path / "features")
+        values["data"]["zoom"] = [1.0, 1.0]
+        config = parse_config(values)
+        data = open_dataset(unlabelled, "Seen")
+        net = net or build_net(config, data)
+        task = WeakTask(config, data, net)
+        folders.add(task.stores[0].folder)
+        held.add(tuple(item.name for item in task.split.ego))
+        alone = FeatureStore(
+            tmp_path / "alone", net, task.split.ego[:2], STRETCH, views=2, saliency=True
+        ).fill(net)
+        batch = task.stores[0].features(task._ego_stored[:2], np.zeros(2, np.int64))
+        assert torch.equal(batch.parts, alone.features(np.arange(2), np.zeros(2, np.int64)).parts)
+    assert len(folders) == 1 and len(held) == 2
 
 
 STRETCH = Augmentation(flip=True)

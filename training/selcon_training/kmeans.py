@@ -95,20 +95,12 @@ def _draw(chance: Tensor, weights: Tensor, uniform: Tensor) -> Tensor:
     chances are zero.
     """
     chance = torch.where(chance.sum(dim=1, keepdim=True) > 0, chance, weights).double()
-    cumulative = _running_sum(chance.transpose(1, 2).contiguous())  # [B, S, N]
+    # A running sum as a product: CUDA's own has no deterministic algorithm.
+    up_to = torch.ones((chance.shape[1],) * 2, dtype=chance.dtype, device=chance.device).triu()
+    cumulative = chance.transpose(1, 2) @ up_to  # [B, S, N]
     threshold = uniform.double()[:, :, None] * cumulative[:, :, -1:]
     index = torch.searchsorted(cumulative, threshold, right=True)[:, :, 0]
     last = (
         chance.shape[1] - 1 - (chance.flip(1) > 0).int().argmax(dim=1)
     )  # rounding must not lead past the last one
     return torch.minimum(index, last)
-
-
-def _running_sum(values: Tensor) -> Tensor:
-    """Return the cumulative sum along the last dimension. CUDA's own has no deterministic algorithm: there it
-    is a product with a triangular matrix.
-    """
-    if not values.is_cuda:
-        return values.cumsum(dim=-1)
-    count = values.shape[-1]
-    return values @ torch.ones((count, count), dtype=values.dtype, device=values.device).triu()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +33,11 @@ class Features:
     parts: Tensor
     patches: Tensor
     saliency: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Features:
+        """Return features with every tensor changed."""
+        kept = self.saliency
+        return Features(change(self.parts), change(self.patches), None if kept is None else change(kept))
 
 
 @dataclass

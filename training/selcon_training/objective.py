@@ -200,8 +200,8 @@ def _prototypical(
     batch, views = len(labels), len(exo.parts) // len(labels)
     exo_labels = labels.repeat_interleave(views)
     ego_object, exo_object = object_maps(net, ego, exo, labels, config.object_maps)
-    ego_cam = _of_label(ego_view.cam, labels).relu()
-    exo_cam = _of_label(exo_view.cam, exo_labels).relu()
+    ego_cam = of_label(ego_view.cam, labels).relu()
+    exo_cam = of_label(exo_view.cam, exo_labels).relu()
     ego_mask, exo_mask = ego_object, exo_object
     reliable = torch.zeros(batch, dtype=torch.bool, device=labels.device)
     if config.prototype_level == "part":
@@ -301,7 +301,7 @@ def exo_activation(cam: Tensor, exo_object: Tensor, first_epoch: bool) -> Tensor
     return exo_object if first_epoch else cam.detach().relu() * exo_object.relu()
 
 
-def _of_label(cam: Tensor, labels: Tensor) -> Tensor:
+def of_label(cam: Tensor, labels: Tensor) -> Tensor:
     """Return each image's CAM of its own action, [B, h, w] of [B, C, h, w]."""
     return cam[torch.arange(len(labels), device=cam.device), labels]
 

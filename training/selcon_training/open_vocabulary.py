@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from selcon_ros.backends.onnxruntime import thread_count
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.bundle import OPEN_ROLES, Bundle
-from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError
+from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError, first_line
 from selcon_ros.core.grounder import Grounder
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.encoders import clip_tokenizer, load_clip
@@ -164,22 +165,18 @@ class _OnnxGraph:
     def __init__(self, bundle: Bundle, role: str, threads: int | None) -> None:
         self.subject = f"{role} of bundle {bundle.path}"
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = thread_count(threads)
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(
                 bundle.files[role], sess_options=options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the engine's errors share no base class
-            raise BackendError(f"{self.subject} cannot be opened: {_first_line(error)}") from error
+            raise BackendError(f"{self.subject} cannot be opened: {first_line(error)}") from error
 
     def run(self, inputs: dict[str, Any], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         try:
             found: list[NDArray[np.float32]] = self.session.run(list(outputs), inputs)
         except Exception as error:  # likewise
-            raise BackendError(f"{self.subject} failed: {_first_line(error)}") from error
+            raise BackendError(f"{self.subject} failed: {first_line(error)}") from error
         return found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -18,10 +18,11 @@ from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
 from selcon_training.data.images import F32, U8
-from selcon_training.data.layout import DataError, open_dataset
+from selcon_training.data.layout import open_dataset
+from selcon_training.data.sampling import spread
+from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.queries import Files, Query, find_pictures
-from selcon_training.evaluate.run import take
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 
 SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -102,7 +103,8 @@ def tune(
     grounder = Grounder(plain, open_backend(plain, threads=threads))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
-    for picture in tqdm(take(find_pictures(data, split, grounder.actions), limit), desc=split, unit="image"):
+    pictures = spread(find_pictures(data, split, grounder.actions), limit)
+    for picture in tqdm(pictures, desc=split, unit="image"):
         grounding = grounder.ground(read_image(picture.path))
         for query in picture.queries.values():
             truth = files.truth(query)

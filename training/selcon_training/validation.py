@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,13 +22,13 @@ from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import Size, resize
 from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 from selcon_training.model import SelconNet
 from selcon_training.tasks.base import to_input
 
-T = TypeVar("T")
 COMPARED = 64
 """Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""
 
@@ -257,10 +256,3 @@ def pictures(paths: Sequence[Path], size: Size) -> U8:
     for index, path in enumerate(paths):
         images[index] = resize(read_image(path), size)
     return images
-
-
-def spread(items: Sequence[T], limit: int | None) -> list[T]:
-    """At most ``limit`` items, evenly spread over the list."""
-    if limit is None or len(items) <= limit:
-        return list(items)
-    return [items[index] for index in np.linspace(0, len(items) - 1, limit).round().astype(int)]

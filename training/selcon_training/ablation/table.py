@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from selcon_training.ablation.run import FIGURES, SPLITS, run_folder
 from selcon_training.ablation.studies import Study
+from selcon_training.evaluate.seeds import over_seeds
+from selcon_training.report.page import spread
 
 METRICS = {"kld": "KLD ↓", "sim": "SIM ↑", "nss": "NSS ↑", "right_part": "right part ↑"}
 
@@ -38,16 +39,10 @@ def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
     }
 
 
-def spread(values: Sequence[float], factor: float = 1.0, digits: int = 3) -> str:
-    """Mean ± sample standard deviation, or the value alone where there is one."""
-    scaled = [factor * value for value in values]
-    mean = f"{statistics.mean(scaled):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(scaled):.{digits}f}" if len(scaled) > 1 else mean
-
-
 def cell(metric: str, values: Sequence[float]) -> str:
     """A table's entry for a metric."""
-    return spread(values, 100.0, 1) + " %" if metric == "right_part" else spread(values)
+    figure = over_seeds(values)
+    return spread(figure, 100.0, 1) + " %" if metric == "right_part" else spread(figure)
 
 
 def markdown(study: Study, results: dict[str, Any], split: str) -> str:

@@ -14,7 +14,7 @@ from selcon_training.audit.degrade import Degradation
 from selcon_training.data.images import F32, U8
 from selcon_training.data.sampling import generator
 from selcon_training.model import Features, SelconNet
-from selcon_training.objective import WeakObjectiveConfig, find_parts, object_maps
+from selcon_training.objective import WeakObjectiveConfig, find_parts, object_maps, of_label
 from selcon_training.tasks.base import to_input
 
 
@@ -69,7 +69,7 @@ def outcomes(
     label = torch.tensor(list(labels), device=ego.parts.device)
     count = len(exo.parts) // len(label)
     ego_object, exo_object = object_maps(net, ego, exo, label, config.object_maps)
-    cam = net.exo(exo).cam[torch.arange(len(exo.parts)), label.repeat_interleave(count)].relu()
+    cam = of_label(net.exo(exo).cam, label.repeat_interleave(count)).relu()
     draws = torch.Generator().manual_seed(seed)
     found = find_parts(
         ego, exo, cam, ego_object, exo_object, config, first_epoch, alpha=0.0, generator=draws

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from selcon_training.audit.degrade import DEGRADATIONS
 from selcon_training.audit.discovery import Outcome, degraded, encode, outcomes, with_gamma
 from selcon_training.audit.samples import Facts, Sample, draw_samples, facts_of, read_sample
-from selcon_training.checkpoint import load_model
-from selcon_training.config import ConfigError, TrainConfig, parse_config
+from selcon_training.config import ConfigError
 from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.explain.run_folder import open_trained
 from selcon_training.model import Features, SelconNet
 from selcon_training.objective import WeakObjectiveConfig
-from selcon_training.run_state import checkpoint_folder
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(21))
 GAMMAS = (0.3, 0.45, 0.6, 0.75, 0.9)
@@ -36,7 +34,7 @@ class Audit:
     split: str
     alpha: float
     gamma: float
-    note: str = ""
+    note: str
     facts: list[Facts] = field(default_factory=list)
     conditions: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
 
@@ -104,17 +102,17 @@ def audit(run: Path, root: Path | None, count: int, degraded_count: int, seed: i
     Degraded conditions take the first ``degraded_count`` samples. Raises ConfigError for a run that is not of
     weak supervision, DataError for data without truth maps.
     """
-    config = read_run_config(run)
+    trained = open_trained(run)
+    config, net = trained.config, trained.net
+    if config is None:
+        raise ConfigError(f"{run} has no config.yaml: give the output folder of `selcon train`")
     if config.supervision == "dense":
         raise ConfigError(f"{run}: supervision was dense, which discovers no parts; audit a weak run")
-    net, _ = load_model(checkpoint_folder(run))
     data = open_dataset(root or config.data.root, config.data.divide, config.data.skip)
     split = config.data.weak_split
     samples = draw_samples(data, split, net.actions, config.data.exocentric, count, seed)
     weak = config.weak
-    result = Audit(data.name, split, weak.alpha, weak.gamma)
-    if weak.reliability == "class":
-        result.note = "Trained with a threshold per class; here every class is held against the same α."
+    result = Audit(data.name, split, weak.alpha, weak.gamma, trained.note)
     bar = tqdm(total=len(samples), unit="sample", desc="part discovery", leave=False)
     for start in range(0, len(samples), BATCH):
         worse = max(0, min(BATCH, degraded_count - start))
@@ -122,14 +120,6 @@ def audit(run: Path, root: Path | None, count: int, degraded_count: int, seed: i
         bar.update(min(BATCH, len(samples) - start))
     bar.close()
     return result
-
-
-def read_run_config(run: Path) -> TrainConfig:
-    """The configuration of a run, from its folder. Raises ConfigError."""
-    path = run / "config.yaml"
-    if not path.is_file():
-        raise ConfigError(f"{path} is missing: give the output folder of `selcon train`")
-    return parse_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
 
 
 def _batch(
@@ -153,7 +143,14 @@ def _batch(
         condition: str, exo: Features, count: int, changed: WeakObjectiveConfig, first: bool = False
     ) -> None:
         result.conditions[condition] += outcomes(
-            net, _first(ego, count), exo, labels[:count], parts[:count], changed, seed, first
+            net,
+            ego.each(lambda values: values[:count]),
+            exo,
+            labels[:count],
+            parts[:count],
+            changed,
+            seed,
+            first,
         )
 
     ask("as trained", exo, len(samples), config)
@@ -162,18 +159,14 @@ def _batch(
         ask(f"γ = {gamma}", exo, len(samples), with_gamma(config, gamma))
     if not worse:
         return
-    ask("as trained, fewer samples", _first(exo, worse * len(read[0][1])), worse, config)
+    fewer = exo.each(lambda values: values[: worse * len(read[0][1])])
+    ask("as trained, fewer samples", fewer, worse, config)
     images: list[NDArray[np.uint8]] = [pictures for _, pictures, _ in read[:worse]]
     for name, degradation in DEGRADATIONS.items():
         for how_many in sorted({1, len(images[0])}):
             changed = np.concatenate([degraded(one, degradation, how_many, seed) for one in images])
             which = "all images" if how_many == len(images[0]) else "one image"
             ask(f"{name}: {which}", encode(net, changed, saliency=False), worse, config)
-
-
-def _first(features: Features, count: int) -> Features:
-    kept = features.saliency
-    return Features(features.parts[:count], features.patches[:count], None if kept is None else kept[:count])
 
 
 def _share(flags: Sequence[bool]) -> float | None:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from selcon_ros.core.files import read_image
 from selcon_training.data.dense import read_truth
 from selcon_training.data.images import U8, read_labels
-from selcon_training.data.layout import DataError, DataSet, Item, by_folder
+from selcon_training.data.layout import DataSet, Item, by_folder
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import Size, resize
+from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import part_of
 
 

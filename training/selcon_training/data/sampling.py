@@ -86,3 +86,10 @@ def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> I
         for future in waiting:
             future.cancel()
         pool.shutdown(wait=True)
+
+
+def spread(items: Sequence[T], limit: int | None) -> list[T]:
+    """At most ``limit`` items, evenly spread over the list."""
+    if limit is None or len(items) <= limit:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, limit).round().astype(int)]

@@ -13,7 +13,7 @@ from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap, minmax, upsample
 from selcon_ros.core.manifest import Calibration, Manifest
 from selcon_training.data.images import F32, U8
-from selcon_training.data.layout import DataError
+from selcon_training.errors import DataError
 from selcon_training.evaluate.queries import Files, Query
 
 CALIBRATIONS: tuple[Calibration, ...] = ("none", "continuous", "binarized")

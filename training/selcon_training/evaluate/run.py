@@ -14,7 +14,9 @@ from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, Grasps, find
 from selcon_ros.core.heatmap import Heatmap
 from selcon_training.data.images import F32
-from selcon_training.data.layout import DataError, DataSet
+from selcon_training.data.layout import DataSet
+from selcon_training.data.sampling import spread
+from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture, Query, find_pictures, part_points
@@ -151,13 +153,13 @@ def evaluate(
     """
     parameters = grasp or GraspParameters()
     result = Evaluation(predictor.name, data.name, split, predictor.calibration, grasp=asdict(parameters))
-    pictures = take(find_pictures(data, split, actions), limit)
+    pictures = spread(find_pictures(data, split, actions), limit)
     measure(predictor, pictures, Files(data, split), parameters, result)
     if not result.rows:
         raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
     nothing = NOTHING.get(split)
     if predictor.has_confidence and nothing is not None and data.has(nothing):
-        pictures = take(find_pictures(data, nothing, actions), limit)
+        pictures = spread(find_pictures(data, nothing, actions), limit)
         measure_absence(predictor, pictures, Files(data, nothing), parameters, result)
     return result
 
@@ -198,13 +200,6 @@ def grasps(heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters
     """The grasp points of a heatmap, in 3D where there are depth and camera."""
     depth, intrinsics = geometry if geometry is not None else (None, None)
     return find(heatmap, depth, intrinsics, parameters)
-
-
-def take(pictures: list[Picture], limit: int | None) -> list[Picture]:
-    """At most ``limit`` pictures, evenly spread over the list."""
-    if limit is None or len(pictures) <= limit:
-        return pictures
-    return [pictures[index] for index in np.linspace(0, len(pictures) - 1, limit).round().astype(int)]
 
 
 def _one_picture(

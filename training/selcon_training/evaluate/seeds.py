@@ -75,7 +75,11 @@ def _over_seeds(values: Sequence[Any]) -> Any:
     if isinstance(values[0], dict):
         names = dict.fromkeys(name for value in values for name in value)
         return {name: _over_seeds([value[name] for value in values if name in value]) for name in names}
-    known = [float(value) for value in values if value is not None]
+    return over_seeds([float(value) for value in values if value is not None])
+
+
+def over_seeds(known: Sequence[float]) -> dict[str, Any]:
+    """Mean, sample standard deviation (None for fewer than two) and number of the values of several seeds."""
     return {
         "mean": float(np.mean(known)) if known else None,
         "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,

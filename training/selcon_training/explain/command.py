@@ -37,7 +37,8 @@ def run(
     """
     trained = open_trained(checkpoint)
     if data is not None:
-        samples = data_samples(open_dataset(data, divide, trained.skip), split, names, trained.net.actions)
+        skip = trained.config.data.skip if trained.config is not None else None
+        samples = data_samples(open_dataset(data, divide, skip), split, names, trained.net.actions)
     else:
         samples = named_samples(images, action, exo, trained.net.actions)
     if not trained.exocentric:

@@ -9,9 +9,8 @@ from typing import Any
 
 from selcon_ros.core.manifest import Calibration
 from selcon_training.checkpoint import load_model
-from selcon_training.config import load_config
-from selcon_training.data.layout import DataError
-from selcon_training.errors import CheckpointError
+from selcon_training.config import TrainConfig, load_config
+from selcon_training.errors import CheckpointError, DataError
 from selcon_training.model import SelconNet
 from selcon_training.objective import WeakObjectiveConfig
 from selcon_training.run_state import RAW, checkpoint_folder
@@ -19,14 +18,15 @@ from selcon_training.run_state import RAW, checkpoint_folder
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with what explains it. ``exocentric``: its exocentric branch was trained."""
+    """A network with what explains it. ``exocentric``: its exocentric branch was trained. ``config`` is the
+    run's, None where it is not beside the checkpoint."""
 
     net: SelconNet
     weak: WeakObjectiveConfig
     calibration: Calibration
     gamma: float
     exocentric: bool
-    skip: Path | None
+    config: TrainConfig | None
     note: str
 
 
@@ -48,11 +48,11 @@ def open_trained(folder: Path) -> Trained:
     parents = checkpoint.resolve().parents
     run = parents[1] if checkpoint.name == RAW else parents[0]
     written = run / "config.yaml"
-    weak, skip = WeakObjectiveConfig(), None
+    config, weak = None, WeakObjectiveConfig()
     note = "No config.yaml beside the checkpoint: the paper's constants."
     if written.is_file():
         config = load_config(written)
-        weak, skip, note = config.weak, config.data.skip, f"Constants of {written}."
+        weak, note = config.weak, f"Constants of {written}."
     if weak.reliability == "class":
         note += f" Thresholds per class are the training's own; here all are held against α = {weak.alpha}."
     return Trained(
@@ -61,7 +61,7 @@ def open_trained(folder: Path) -> Trained:
         calibration=meta.get("calibration", "continuous"),
         gamma=float(meta.get("gamma", weak.gamma)),
         exocentric=meta.get("training", {}).get("supervision", "weak") != "dense",
-        skip=skip,
+        config=config,
         note=note,
     )
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selcon_ros.core.actions import match_action
-from selcon_training.data.layout import IMAGE_SUFFIXES, DataError, DataSet, Item, by_folder
+from selcon_training.data.layout import IMAGE_SUFFIXES, DataSet, Item, by_folder
+from selcon_training.data.sampling import spread
+from selcon_training.errors import DataError
 from selcon_training.explain.trace import Sample
-from selcon_training.validation import spread
 
 EXOCENTRIC = 3
 """Exocentric pictures taken of a folder: E of the paper."""

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from selcon_training.data.images import F32, read_labels
-from selcon_training.data.layout import DataError, DataSet, Item
+from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import generator
+from selcon_training.errors import DataError
 from selcon_training.heads import Heads, View
 from selcon_training.model import Features
 

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import read_truth
-from selcon_training.data.layout import DataError, DataSet, Item, open_dataset
+from selcon_training.data.layout import DataSet, Item, open_dataset
 from selcon_training.data.sampling import generator
+from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.optimisers import make_optimiser, rate_factor, set_rate
 from selcon_training.oracle.features import OracleNet, OracleOptions, OracleStore

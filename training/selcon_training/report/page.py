@@ -23,7 +23,7 @@ def render(template: str, **values: Any) -> str:
         "figure": _figure,
         "percent": _percent,
         "millimetres": _millimetres,
-        "spread": _spread,
+        "spread": spread,
     }
     return environment.get_template(template).render(**values)
 
@@ -37,7 +37,7 @@ def embedded(image: U8, width: int | None = None) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
-def _spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
+def spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
     """``mean ± standard deviation`` of a figure over seeds."""
     if figure["mean"] is None:
         return "–"

@@ -102,7 +102,7 @@ class WeakTask:
         device = self.net.text_action.device
         if batch.stored is not None:
             ego, exo = (
-                _each(found, lambda values: values.to(device, non_blocking=True).float())
+                found.each(lambda values: values.to(device, non_blocking=True).float())
                 for found in batch.stored
             )
             return ego, exo
@@ -112,7 +112,7 @@ class WeakTask:
             to_input(batch.images, device, self.config.channels_last), saliency=saliency
         )
         first = len(batch.label)
-        return _each(found, lambda values: values[:first]), _each(found, lambda values: values[first:])
+        return found.each(lambda values: values[:first]), found.each(lambda values: values[first:])
 
     def _load(self, order: NDArray[np.int64], epoch: int, start: int) -> WeakBatch:
         seed, count = self.config.seed, self.config.data.exocentric
@@ -133,7 +133,7 @@ class WeakTask:
                 ego_store.features(self._ego_stored[ego], ego_view[own]),
                 exo_store.features(exo, exo_view[own].reshape(-1)),
             )
-            ego_found, exo_found = (_each(found, lambda v: stage(v, device)) for found in stored)
+            ego_found, exo_found = (found.each(lambda v: stage(v, device)) for found in stored)
             return WeakBatch(label, None, (ego_found, exo_found))
         start += own.start
         size, ego_items = self.net.input_size, [self.split.ego[index] for index in ego]
@@ -145,13 +145,6 @@ class WeakTask:
     def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
         order = epoch_order(len(self.split.exo), self.config.seed, epoch, self._groups)
         return batches(order, self.config.schedule.batch_size)
-
-
-def _each(features: Features, change: Callable[[Tensor], Tensor]) -> Features:
-    kept = features.saliency
-    return Features(
-        change(features.parts), change(features.patches), None if kept is None else change(kept)
-    )
 
 
 def training_ego(config: TrainConfig, data: DataSet) -> list[Item]:
