@@ -36,7 +36,7 @@ test: $(TEST_VENV)/.ready lint
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
-		$(TEST_VENV)/bin/python -m pytest
+		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)

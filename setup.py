@@ -36,6 +36,7 @@ TRAIN = [
 SIM = ["mujoco>=3.2,<5"]
 TEST = [
     "pytest>=8,<10",
+    "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
     "rosbags-image>=0.10,<0.11",
     "mypy>=1.15,<3",

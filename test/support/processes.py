@@ -1,6 +1,7 @@
 """Work in processes of their own, which may be killed."""
 
 import os
+import resource
 import signal
 import time
 import traceback
@@ -10,13 +11,18 @@ import cv2
 import pytest
 
 
-def in_a_process(work: Callable[[], object]) -> int:
-    """Run ``work`` in a process of its own, a copy of this one; returns its number."""
+def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:
+    """Run ``work`` in a process of its own, a copy of this one; returns its number.
+
+    ``killed_after``: seconds of processor time (not of the clock: that runs on where others hold the
+    processor) after which SIGPROF ends it as abruptly as SIGKILL would; 0: never.
+    """
     cv2.setNumThreads(1)  # the threads of a pool would be missing in the copy
     child = os.fork()
     if child:
         return child
     try:
+        signal.setitimer(signal.ITIMER_PROF, killed_after)
         work()
         os._exit(0)
     except BaseException:
@@ -27,10 +33,18 @@ def in_a_process(work: Callable[[], object]) -> int:
 
 def exit_code(child: int) -> int:
     """Wait for a process; negative: the signal that killed it."""
-    for _ in range(1200):
+    for _ in range(3000):
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.1)
     os.kill(child, signal.SIGKILL)
     pytest.fail("the process hangs")
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    """Run ``work`` in a process of its own, to its end; returns the processor seconds it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert exit_code(in_a_process(work)) == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

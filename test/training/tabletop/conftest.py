@@ -1,5 +1,6 @@
 """One small rendered data set for every test of the tabletop world."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -23,9 +24,13 @@ def renderer():
 
 @pytest.fixture(scope="session")
 def small_world(renderer, tmp_path_factory) -> Path:
-    """The data set at its smallest: eight scenes a split."""
+    """The data set at its smallest: eight scenes a split. Tests must leave it as it is."""
     from selcon_training.tabletop.dataset import render
 
-    root = tmp_path_factory.mktemp("world") / "data"
-    render(root, scale=0, workers=2, progress=False)
-    return root
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of a test run share one
+        folder = folder.parent
+    with (folder / "world.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        render(folder / "world", scale=0, workers=2, progress=False)
+    return folder / "world"

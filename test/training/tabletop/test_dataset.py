@@ -1,6 +1,8 @@
 """The rendered data set: its layout, its truth, and taking up where it stopped."""
 
 import json
+import os
+import shutil
 
 import cv2
 import numpy as np
@@ -78,15 +80,16 @@ def test_an_image_of_several_actions_is_one_file_under_several_names(small_world
     assert shared and all(len({path.stat().st_ino for path in paths}) == 1 for paths in shared)
 
 
-def test_a_stopped_rendering_goes_on_where_it_was(small_world):
-    image = _files(small_world, "Seen/valset/egocentric/*/*/*.jpg")[0]
+def test_a_stopped_rendering_goes_on_where_it_was(small_world, tmp_path):
+    world = shutil.copytree(small_world, tmp_path / "world", copy_function=os.link)
+    image = _files(world, "Seen/valset/egocentric/*/*/*.jpg")[0]
     before = image.read_bytes()
     index = int(image.stem.split("_")[1])
-    (small_world / ".done" / "validation_0" / f"{index:05d}").unlink()
+    (world / ".done" / "validation_0" / f"{index:05d}").unlink()
     image.unlink()
-    assert dataset.render(small_world, scale=0, workers=1, progress=False) == 1
+    assert dataset.render(world, scale=0, workers=1, progress=False) == 1
     assert image.read_bytes() == before
-    assert dataset.render(small_world, scale=0, workers=1, progress=False) == 0
+    assert dataset.render(world, scale=0, workers=1, progress=False) == 0
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
