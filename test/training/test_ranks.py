@@ -17,6 +17,7 @@ from selcon_training.config import parse_config
 from selcon_training.errors import RanksError
 from selcon_training.losses import prototypical_loss
 from selcon_training.parallel import SharedBatchNorm2d
+from selcon_training.released import row_selection
 from selcon_training.trainer import Trainer
 from support.dataset import config_values, make_dataset
 from support.nets import register_small_clip
@@ -138,6 +139,22 @@ def test_the_gradient_of_prototypes_reaches_the_process_they_come_from(tmp_path)
     one, two = (torch.load(tmp_path / f"{count}.pt", weights_only=True) for count in (1, 2))
     for ours, theirs in zip(two, one, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_the_released_selection_counts_rows_over_the_whole_batch(tmp_path):
+    torch.manual_seed(0)
+    maps = torch.rand(4, 3, 5, 6)
+
+    def select():
+        mine = row_selection(maps.chunk(ranks.count())[ranks.rank()], 0.6)
+        found = ranks.gathered(mine.float())
+        if ranks.first():
+            torch.save(found, tmp_path / f"{ranks.count()}.pt")
+
+    assert together(select) == [0, 0]
+    select()
+    one, two = (torch.load(tmp_path / f"{count}.pt", weights_only=True) for count in (1, 2))
+    assert torch.equal(one, two)
 
 
 def test_a_signal_to_one_stops_all_after_the_same_step_and_they_resume(squares, tmp_path):

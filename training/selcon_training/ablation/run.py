@@ -50,8 +50,6 @@ def run_study(
         _check_finished(run_folder(out, row, seed), configs[row.name, seed])
     for row, seed in runs:
         folder = run_folder(out, row, seed)
-        if (folder / FIGURES).is_file():
-            continue
         folder.mkdir(parents=True, exist_ok=True)
         with _claim(folder / "lock") as mine:
             if not mine or (folder / FIGURES).is_file():
