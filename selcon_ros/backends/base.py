@@ -7,10 +7,10 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError
 
-# Engine name: its module in selcon_ros.backends, which has `open_engine(bundle, threads)`.
+# Engine name: its module in selcon_ros.backends, which has `open_engine(bundle, role, threads)`.
 ENGINES = {"onnxruntime": "onnxruntime"}
 
 
@@ -32,13 +32,14 @@ class Backend(Protocol):
 def open_backend(bundle: Bundle, engine: str = "onnxruntime", threads: int | None = None) -> Backend:
     """Open the bundle's model in an engine and run it once, so that the first frame is not slower.
 
-    `threads` is how many threads compute one frame (None: the engine's choice). Raises BackendError for
-    an unknown engine, one that is not installed, or a model that is not what its manifest says.
+    Of a bundle that was loaded with its int8 model, that one is opened (see `load_model`). `threads` is how
+    many threads compute one frame (None: the engine's choice). Raises BackendError for an unknown engine,
+    one that is not installed, or a model that is not what its manifest says.
     """
     if engine not in ENGINES:
         raise BackendError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
     if threads is not None and threads < 1:
         raise BackendError(f"threads is {threads}: it must be at least 1")
     module = import_module(f"selcon_ros.backends.{ENGINES[engine]}")
-    opener = cast(Callable[[Bundle, int | None], Backend], module.open_engine)
-    return opener(bundle, threads)
+    opener = cast(Callable[[Bundle, str, int | None], Backend], module.open_engine)
+    return opener(bundle, INT8_ROLE if INT8_ROLE in bundle.files else "model", threads)

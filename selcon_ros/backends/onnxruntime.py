@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, first_line
 
 if TYPE_CHECKING:
@@ -16,16 +16,16 @@ INPUT = "image"
 
 
 class OnnxRuntimeBackend:
-    """A bundle's model.onnx in an ONNX Runtime session."""
+    """A bundle's graph, the file of a role, in an ONNX Runtime session."""
 
-    def __init__(self, bundle: Bundle, threads: int | None) -> None:
-        self._bundle = bundle
+    def __init__(self, bundle: Bundle, role: str, threads: int | None) -> None:
+        self._subject = f"{bundle.manifest.files[role].path} of bundle {bundle.path}"
         manifest = bundle.manifest
         self._input_shape = (1, 3, *manifest.input_size)
         self._outputs = manifest.outputs
         self._output_shape = (1, len(manifest.actions), *manifest.map_grid)
-        self._session, version = _open_session(bundle, threads)
-        self.name = f"ONNX Runtime {version} (CPU)"
+        self._session, version = _open_session(bundle.files[role], self._subject, threads)
+        self.name = f"ONNX Runtime {version} (CPU{', int8' if role == INT8_ROLE else ''})"
         self._check_signature()
         # Warm-up. It also shows the real output shapes where the graph leaves them open.
         self.run(np.zeros(self._input_shape, np.float32))
@@ -39,11 +39,11 @@ class OnnxRuntimeBackend:
         try:
             outputs = self._session.run(self._outputs, {INPUT: image})
         except Exception as error:  # the engine's errors share no base class
-            raise BackendError(f"{self._subject()} failed in {self.name}: {first_line(error)}") from error
+            raise BackendError(f"{self._subject} failed in {self.name}: {first_line(error)}") from error
         for name, output in zip(self._outputs, outputs, strict=True):
             if output.shape != self._output_shape:
                 raise BackendError(
-                    f"{self._subject()}: output '{name}' is {output.shape}, "
+                    f"{self._subject}: output '{name}' is {output.shape}, "
                     f"the manifest's actions and map_grid ask for {self._output_shape}"
                 )
         return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
@@ -53,16 +53,16 @@ class OnnxRuntimeBackend:
         inputs = {node.name: node for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         if list(inputs) != [INPUT]:
-            raise BackendError(f"{self._subject()}: its inputs must be ['{INPUT}'], got {list(inputs)}")
+            raise BackendError(f"{self._subject}: its inputs must be ['{INPUT}'], got {list(inputs)}")
         missing = [name for name in self._outputs if name not in outputs]
         if missing:
-            raise BackendError(f"{self._subject()}: it lacks the outputs {missing}, it has {list(outputs)}")
+            raise BackendError(f"{self._subject}: it lacks the outputs {missing}, it has {list(outputs)}")
         nodes = [(inputs[INPUT], self._input_shape)]
         nodes += [(outputs[name], self._output_shape) for name in self._outputs]
         for node, wanted in nodes:
             if node.type != "tensor(float)":
                 raise BackendError(
-                    f"{self._subject()}: '{node.name}' is {node.type}, it must be tensor(float)"
+                    f"{self._subject}: '{node.name}' is {node.type}, it must be tensor(float)"
                 )
             fits = len(node.shape) == len(wanted) and all(
                 not isinstance(size, int) or size == want
@@ -70,19 +70,18 @@ class OnnxRuntimeBackend:
             )
             if not fits:
                 raise BackendError(
-                    f"{self._subject()}: '{node.name}' is {node.shape}, the manifest says {list(wanted)}"
+                    f"{self._subject}: '{node.name}' is {node.shape}, the manifest says {list(wanted)}"
                 )
 
-    def _subject(self) -> str:
-        return f"model.onnx of bundle {self._bundle.path}"
 
-
-def open_engine(bundle: Bundle, threads: int | None) -> OnnxRuntimeBackend:
+def open_engine(bundle: Bundle, role: str, threads: int | None) -> OnnxRuntimeBackend:
     """Open the bundle's model; see `selcon_ros.backends.base.open_backend`."""
-    return OnnxRuntimeBackend(bundle, threads)
+    return OnnxRuntimeBackend(bundle, role, threads)
 
 
-def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.InferenceSession, str]":
+def _open_session(
+    model: bytes, subject: str, threads: int | None
+) -> "tuple[onnxruntime.InferenceSession, str]":
     try:
         import onnxruntime
     except ImportError as error:
@@ -97,12 +96,11 @@ def _open_session(bundle: Bundle, threads: int | None) -> "tuple[onnxruntime.Inf
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = onnxruntime.InferenceSession(
-            bundle.model, sess_options=options, providers=["CPUExecutionProvider"]
+            model, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the engine's errors share no base class
         raise BackendError(
-            f"model.onnx of bundle {bundle.path} cannot be opened by ONNX Runtime "
-            f"{onnxruntime.__version__}: {first_line(error)}"
+            f"{subject} cannot be opened by ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
         ) from error
     return session, onnxruntime.__version__
 

@@ -19,13 +19,14 @@ INPUT_SIZE = (224, 224)
 
 
 def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]:
-    """Time one image: "torch" (fp32) and "onnxruntime" for all actions, and "one" action of the latter."""
+    """Time one image: "torch" (fp32), "onnxruntime" and its "int8" for all actions, "one" action in fp32."""
     import torch
 
     from selcon_training.data.known import CLASS_LISTS
     from selcon_training.encoders import load_clip, load_dino
     from selcon_training.export import export_bundle
     from selcon_training.model import SelconNet
+    from selcon_training.quantization import in_int8
 
     torch.manual_seed(0)
     torch.set_num_threads(threads)
@@ -43,6 +44,7 @@ def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]
             about = "Random weights, for measuring speed."
             export_bundle(net, out, name="paper-size", description=about, licence="Apache-2.0")
             backends[name] = open_backend(load_bundle(out), threads=threads)
+        backends["int8"] = open_backend(in_int8(load_bundle(Path(folder) / "all")), threads=threads)
 
     def in_torch() -> object:
         with torch.inference_mode():
@@ -52,6 +54,7 @@ def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]
         {
             "torch": in_torch,
             "onnxruntime": lambda: backends["all"].run(image),
+            "int8": lambda: backends["int8"].run(image),
             "one": lambda: backends["one"].run(image),
         },
         rounds,

@@ -102,7 +102,7 @@ def _paper_size_rows(console: Console) -> list[Row]:
     threads = len(os.sched_getaffinity(0))
     with console.status("network of the paper's size in ONNX Runtime and PyTorch"):
         paper = measure_paper_size(threads, rounds=5, runs=6)
-    ort, torch, one = (paper[name].median for name in ("onnxruntime", "torch", "one"))
+    ort, torch, int8, one = (paper[name].median for name in ("onnxruntime", "torch", "int8", "one"))
     return [
         Row(
             "paper-size network: ONNX Runtime against PyTorch fp32",
@@ -110,6 +110,12 @@ def _paper_size_rows(console: Console) -> list[Row]:
             "",
             f"{ort:.0f} ms against {torch:.0f} ms",
             at_most=0.9,
+        ),
+        Row(
+            "paper-size network: int8 against fp32, both in ONNX Runtime",
+            int8 / ort,
+            "",
+            f"{int8:.0f} ms against {ort:.0f} ms",
         ),
         Row(
             "paper-size network: all 36 actions against one",

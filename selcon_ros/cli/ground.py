@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from selcon_ros.core.bundle import PRECISIONS
+
 if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
               help="No grasp points below this confidence.")
 @click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,
               help="The gripper's opening in metres.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
+              help="Of the model; auto: int8 where the bundle has it.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -33,6 +37,7 @@ def command(
     out: Path | None,
     min_confidence: float,
     max_width: float,
+    precision: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +57,7 @@ def command(
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
     from selcon_ros.backends.base import open_backend
-    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
+    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle, load_model
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
@@ -65,7 +70,7 @@ def command(
     metres = read_depth(depth, scale) if depth is not None else None
 
     path = bundle if bundle is not None else default_bundle_path()
-    model = load_bundle(path, roles=("model",))
+    model = load_model(path, precision)
     unknown = _unknown(action, model)  # told before the engine starts
     if unknown is None:
         heatmap = Grounder(model, open_backend(model, threads=threads)).ground(picture).heatmap(action)

@@ -28,6 +28,7 @@ COMMANDS = {
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
     "tune": Entry("tune", "Soften a bundle's heatmap as validation says."),
+    "quantize": Entry("quantize", "Add an int8 graph for CPUs, measured against fp32."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
     "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
     "play": Entry("play", "Publish a recording as camera topics."),
@@ -38,7 +39,7 @@ COMMANDS = {
 EXTRAS = {
     "train": (
         "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
-        "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL", "PIL",
+        "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL",
     ),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),

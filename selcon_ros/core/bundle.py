@@ -15,7 +15,7 @@ from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifes
 
 __all__ = [
     "Bundle", "BundleFile", "ConfidenceFit", "Encoder", "Manifest", "Normalisation",
-    "default_bundle_path", "load_bundle", "write_bundle",
+    "default_bundle_path", "load_bundle", "load_model", "write_bundle",
 ]
 
 MANIFEST = "manifest.json"
@@ -24,6 +24,9 @@ MANIFEST_LIMIT = 1 << 20
 FILE_LIMIT = 1 << 31
 # Files that answer actions outside the class list, for workstations: see `selcon export --open`.
 OPEN_ROLES = ("open_model", "open_text")
+# The same graph with weights of 8 bits, for CPUs: see `selcon quantize`.
+INT8_ROLE = "model.int8"
+PRECISIONS = ("auto", "fp32", "int8")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,20 @@ def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundl
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         # RuntimeError: encrypted, or compressed in a way that zipfile does not know.
         raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
+
+
+def load_model(path: str | Path, precision: str = "auto") -> Bundle:
+    """Read of a bundle what a robot runs: its graph in one of PRECISIONS.
+
+    auto: int8 where the bundle has it, since it was measured against fp32 when it was made. Raises
+    BundleError as `load_bundle` does, and for int8 that the bundle lacks.
+    """
+    if precision not in PRECISIONS:
+        raise BundleError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    has_int8 = INT8_ROLE in load_bundle(path, roles=()).manifest.files
+    if precision == "int8" and not has_int8:
+        raise BundleError(f"bundle {path} has no int8 model: make one with `selcon quantize`, or choose fp32")
+    return load_bundle(path, roles=(INT8_ROLE if has_int8 and precision != "fp32" else "model",))
 
 
 def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:

@@ -26,7 +26,7 @@ from std_msgs.msg import Header, String
 
 from selcon_ros.backends.base import Backend, open_backend
 from selcon_ros.core.actions import match_action
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.core.bundle import default_bundle_path, load_model
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.grasp import Grasps, find
 from selcon_ros.core.grounder import Grounder, Grounding
@@ -57,7 +57,7 @@ class GroundingNode(Node):
         super().__init__("grounding", **options)
         settings = parameters.declare(self)
         self._health = diagnostics.Health(self.get_logger())
-        self._bundle = load_bundle(settings.bundle or default_bundle_path(), roles=("model",))
+        self._bundle = load_model(settings.bundle or default_bundle_path(), settings.precision)
         self._engine = _TimedBackend(open_backend(self._bundle, settings.engine, settings.threads or None))
         self._grounder = Grounder(self._bundle, self._engine)
 

@@ -10,6 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasp import GraspParameters
 
@@ -36,6 +37,9 @@ class Settings:
 
     bundle: str = _parameter("", "Model bundle, a folder or .zip; empty: the packaged one.", read_only=True)
     engine: str = _parameter("onnxruntime", "Inference engine.", read_only=True)
+    precision: str = _parameter(
+        "auto", "Of the model; auto: int8 where the bundle has it.", choices=PRECISIONS, read_only=True
+    )
     threads: int = _parameter(0, "Threads of the engine; 0: one per core.", 0, 256, read_only=True)
     action: str = _parameter("", "Action to begin with; empty: wait for the topic.", read_only=True)
     image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)

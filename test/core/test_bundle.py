@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from selcon_ros.core.bundle import BundleFile, Manifest, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.bundle import (
+    BundleFile,
+    Manifest,
+    default_bundle_path,
+    load_bundle,
+    load_model,
+    write_bundle,
+)
 from selcon_ros.core.errors import BundleError
 from support.bundles import colour_bundle, colour_manifest
 
@@ -64,6 +71,25 @@ def test_further_files_are_kept_and_verified(tmp_path: Path, folder: Path) -> No
     (out / "quantised" / "model.int8.onnx").write_bytes(b"too")
     with pytest.raises(BundleError, match="model.int8.onnx was changed"):
         load_bundle(out)
+
+
+def test_a_robot_reads_the_graph_of_one_precision(tmp_path: Path, folder: Path) -> None:
+    both = tmp_path / "both.zip"
+    given = load_bundle(folder)
+    write_bundle(both, given.manifest, {"model": given.model, "model.int8": b"small"})
+    assert load_bundle(both).manifest.files["model.int8"].path == "model.int8.onnx"
+    for path, precision, role in (
+        (folder, "auto", "model"),
+        (folder, "fp32", "model"),
+        (both, "auto", "model.int8"),
+        (both, "int8", "model.int8"),
+        (both, "fp32", "model"),
+    ):
+        assert list(load_model(path, precision).files) == [role]
+    with pytest.raises(BundleError, match="has no int8 model: make one with `selcon quantize`"):
+        load_model(folder, "int8")
+    with pytest.raises(BundleError, match="unknown precision 'int4': choose one of auto, fp32, int8"):
+        load_model(folder, "int4")
 
 
 def test_writing_replaces_a_bundle_and_leaves_nothing_else(path: Path) -> None:

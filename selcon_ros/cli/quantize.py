@@ -1,0 +1,58 @@
+"""`selcon quantize`: an int8 graph for CPUs, measured against fp32."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Add an int8 graph for CPUs to a bundle.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("pictures", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
+              help="Measure on this many of the pictures, evenly spread.")
+@click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True,
+              help="Mean KLD from fp32 above which nothing is written.")
+@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    bundle: Path,
+    pictures: Path,
+    out: Path,
+    limit: int,
+    tolerance: float,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Give BUNDLE an int8 graph, which the node then runs (parameter precision), if it answers as fp32 does.
+
+    Both are asked for every action in PICTURES, a folder with pictures like those that the robot will see:
+    how far heatmaps and grasp points move is printed and kept in the manifest. Whether int8 is faster
+    depends on the network and the CPU, so its time is measured here too.
+
+    \b
+    Examples:
+      selcon quantize bundles/mine /data/mine/valset/egocentric --out bundles/mine_int8
+      selcon quantize my_bundle.zip photos --out int8.zip --limit 200 --json
+    """
+    from selcon_training.quantization import quantize, summary
+
+    manifest, found, ratio = quantize(bundle, pictures, out, limit, tolerance, threads)
+    if as_json:
+        click.echo(json.dumps(summary(manifest, found, ratio), indent=2))
+        return
+    click.echo(
+        f"heatmaps: KLD from fp32 {found.kld_mean:.5f} (95 % below {found.kld_p95:.5f}, "
+        f"worst {found.kld_max:.5f}), {found.images} pictures, {len(manifest.actions)} actions"
+    )
+    click.echo(
+        f"grasp points: moved by {found.shift_median:.1f} px (95 % below {found.shift_p95:.1f} px), "
+        f"{100 * found.changed:.1f} % come or go"
+    )
+    click.echo(f"time: {ratio:.2f} of fp32 on this machine")
+    if ratio > 0.9:
+        click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)
+    click.echo(f"{out}: {manifest.name} with an int8 graph; the node takes it (precision: auto)")

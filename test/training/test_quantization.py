@@ -1,0 +1,99 @@
+"""selcon quantize: int8 weights for CPUs, on the packaged model and the demo's pictures."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from selcon_ros.backends.base import open_backend
+from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import default_bundle_path, load_bundle, load_model, write_bundle
+from selcon_ros.core.errors import BackendError, SelconError
+from selcon_ros.core.files import write_image
+from selcon_ros.recording import read_recording
+from selcon_training.quantization import int8_graph, quantize
+from support.bundles import colour_bundle
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Some frames of the demo's recording."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number, frame in enumerate(read_recording(default_bundle_path().parent / "demo").frames[::10]):
+        write_image(folder / f"{number}.png", frame.image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantized(pictures, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quantized")
+    packaged, out = load_bundle(default_bundle_path()), folder / "int8"
+    write_bundle(folder / "more", packaged.manifest, packaged.files | {"open_text": b"of its own"})
+    arguments = [str(folder / "more"), str(pictures), "--out", str(out), "--limit", "3", "--json"]
+    result = CliRunner().invoke(main, ["quantize", *arguments, "--threads", "1"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
+
+
+def test_weights_are_small_integers_and_convolutions_stay(quantized):
+    before, after = (load_bundle(path) for path in (default_bundle_path(), quantized[0]))
+    graph = onnx.load_from_string(after.files["model.int8"]).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("MatMulInteger") >= 10 and "Conv" in kinds
+    weights = [onnx.numpy_helper.to_array(each) for each in graph.initializer if each.data_type == 3]  # INT8
+    weights = [each for each in weights if each.ndim == 2]
+    assert weights and all(np.abs(each.astype(int)).max() <= 64 for each in weights)  # 7 bits
+    scales = [onnx.numpy_helper.to_array(each) for each in graph.initializer if each.name.endswith("_scale")]
+    assert scales and all(each.size > 1 for each in scales)  # one for each output channel
+    assert after.files["open_text"] == b"of its own"
+    assert after.model == before.model and len(after.files["model.int8"]) < 0.7 * len(after.model)
+
+
+def test_what_is_printed_is_what_the_two_graphs_give(quantized):
+    out, record = quantized
+    exact, rounded = (open_backend(load_model(out, precision), threads=1) for precision in ("fp32", "int8"))
+    assert "int8" in rounded.name and "int8" not in exact.name
+    assert "int8" in open_backend(load_bundle(out), threads=1).name
+    image = np.random.default_rng(0).standard_normal((1, 3, 288, 384), dtype=np.float32)
+    cam, other = exact.run(image)[0], rounded.run(image)[0]
+    assert 0 < np.linalg.norm(other - cam) < 0.1 * np.linalg.norm(cam)
+    assert record["images"] == 3 and record["time_ratio"] > 0
+    assert 0 < record["kld_mean"] < record["kld_p95"] < record["kld_max"] < 0.01
+    assert record["grasped"] > 0 and record["shift_median"] <= record["shift_p95"]
+    kept = load_bundle(out, roles=()).manifest.metrics["int8"]
+    assert kept == {key: value for key, value in record.items() if key in kept} | {
+        "method": "dynamic, 7 bit weights per channel",
+        "tolerance": 0.01,
+    }
+
+
+def test_maps_that_move_too_far_are_refused(pictures, tmp_path):
+    out = tmp_path / "int8"
+    with pytest.raises(SelconError, match="more than the tolerance 1e-09: .*int8 is not written; keep fp32"):
+        quantize(default_bundle_path(), pictures, out, limit=1, tolerance=1e-9, threads=1)
+    assert not out.exists()
+
+
+def test_a_graph_without_matrix_products_is_refused(tmp_path):
+    with pytest.raises(BackendError, match="no products with constant matrices"):
+        int8_graph(load_bundle(colour_bundle(tmp_path / "colours")).model)
+    with pytest.raises(BackendError, match="cannot be quantised"):
+        int8_graph(b"no graph")
+
+
+@pytest.mark.parametrize(
+    ("bundle", "folder", "message"),
+    [
+        (default_bundle_path(), "nowhere", "nowhere is not a folder"),
+        (default_bundle_path(), ".", "holds no pictures (.jpg, .jpeg, .png)"),
+        ("nothing", None, "no model bundle at"),
+    ],
+)
+def test_wrong_paths_are_told(pictures, tmp_path, bundle, folder, message):
+    source = pictures if folder is None else tmp_path / folder
+    arguments = [str(bundle), str(source), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, ["quantize", *arguments])
+    assert result.exit_code == 1 and message in result.output.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

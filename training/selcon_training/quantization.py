@@ -1,0 +1,188 @@
+"""int8 for CPUs: a bundle's matrix products with 8 bit weights, measured against fp32 before they are
+written."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from selcon_ros.backends.base import Backend, open_backend
+from selcon_ros.bench.timing import compare
+from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
+from selcon_ros.core.errors import BackendError, SelconError, first_line
+from selcon_ros.core.files import read_image
+from selcon_ros.core.grasp import GraspParameters, find
+from selcon_ros.core.grounder import Grounder, Grounding
+from selcon_ros.core.preprocess import preprocess
+from selcon_training.data.images import F32
+from selcon_training.data.sampling import spread
+from selcon_training.errors import DataError
+
+TOLERANCE = 0.01
+"""Mean KLD of int8 heatmaps from the fp32 ones above which a bundle is not written."""
+_PICTURES = (".jpg", ".jpeg", ".png")
+_ROUNDS, _RUNS = 3, 3
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """How far int8 is from fp32, over all actions on all pictures.
+
+    kld_*: KLD of the int8 heatmap from the fp32 one on the map grid (METHOD §10, fp32 being the truth).
+    shift_*: how far the best grasp pixel moves, in camera pixels, over the `grasped` heatmaps where both have
+        one; `changed`: share of heatmaps where only one of the two has one. No confidence is asked for.
+    """
+
+    images: int
+    kld_mean: float
+    kld_p95: float
+    kld_max: float
+    grasped: int
+    shift_median: float
+    shift_p95: float
+    changed: float
+
+
+def quantize(
+    bundle: Path,
+    pictures: Path,
+    out: Path,
+    limit: int,
+    tolerance: float = TOLERANCE,
+    threads: int | None = None,
+) -> tuple[Manifest, Quantized, float]:
+    """Add an int8 graph to ``bundle`` and write it to ``out``; returns its manifest, how far int8 is from
+    fp32 on ``limit`` evenly spread pictures below a folder, and the int8 time as a share of the fp32 time.
+
+    Raises DataError for a folder without pictures, SelconError where int8 is farther from fp32 than
+    ``tolerance`` or the graph has nothing to quantise; nothing is then written.
+    """
+    paths = spread(_pictures(pictures), limit)
+    given = load_bundle(bundle)
+    fp32 = replace(given, files={"model": given.model})
+    int8 = in_int8(given)
+    engines = [open_backend(each, threads=threads) for each in (fp32, int8)]
+    found = _measure([Grounder(given, engine) for engine in engines], paths)
+    if not found.kld_mean <= tolerance:
+        raise SelconError(
+            f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
+            f"pictures, more than the tolerance {tolerance:g}: {out} is not written; keep fp32"
+        )
+    ratio = _time_ratio(engines, preprocess(read_image(paths[0]), given.manifest))
+    record = {"method": "dynamic, 7 bit weights per channel", "tolerance": tolerance, **asdict(found)}
+    manifest = replace(given.manifest, metrics=given.manifest.metrics | {"int8": record})
+    return write_bundle(out, manifest, given.files | int8.files), found, ratio
+
+
+def int8_graph(model: bytes) -> bytes:
+    """Return an ONNX graph whose products with constant matrices take 8 bit integers.
+
+    Activations are scaled as they come, weights by output channel; convolutions and everything else stay
+    fp32. Weights take 7 bits: on CPUs without VNNI sums of two products of 8 bits overflow. Raises
+    BackendError for a graph without such products.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    logging.getLogger().addFilter(_without_advice)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source, prepared, done = (Path(folder) / f"{name}.onnx" for name in ("fp32", "prepared", "int8"))
+            source.write_bytes(model)
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            quantize_dynamic(
+                prepared,
+                done,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                per_channel=True,
+                reduce_range=True,
+                weight_type=QuantType.QInt8,
+            )
+            content = done.read_bytes()
+    except Exception as error:  # the library's errors share no base class
+        raise BackendError(f"the graph cannot be quantised: {first_line(error)}") from error
+    finally:
+        logging.getLogger().removeFilter(_without_advice)
+    kinds = {node.op_type for node in onnx.load_from_string(content).graph.node}
+    if not kinds & {"MatMulInteger", "DynamicQuantizeMatMul"}:
+        raise BackendError("the graph has no products with constant matrices: int8 would change nothing")
+    return content
+
+
+def in_int8(given: Bundle) -> Bundle:
+    """Return the bundle with its int8 graph (`int8_graph`) in place of all files."""
+    content = int8_graph(given.model)
+    files = given.manifest.files | {INT8_ROLE: BundleFile(f"{INT8_ROLE}.onnx")}
+    return replace(given, manifest=replace(given.manifest, files=files), files={INT8_ROLE: content})
+
+
+def _without_advice(record: logging.LogRecord) -> bool:
+    """Drop the library's advice to do what `int8_graph` has done."""
+    return "pre-process" not in record.getMessage()
+
+
+def _measure(grounders: Sequence[Grounder], paths: Sequence[Path]) -> Quantized:
+    """Ground all actions in every picture with fp32 and with int8."""
+    klds: list[float] = []
+    shifts: list[float] = []
+    changed = 0
+    for path in tqdm(paths, desc="int8 against fp32", unit="image"):
+        image = read_image(path)
+        exact, rounded = (grounder.ground(image) for grounder in grounders)
+        for index, action in enumerate(grounders[0].actions):
+            klds.append(_kld(exact.refined[index], rounded.refined[index]))
+            points = [_grasp_pixel(each, action) for each in (exact, rounded)]
+            if points[0] is not None and points[1] is not None:
+                shifts.append(float(np.hypot(*np.subtract(points[0], points[1]))))
+            else:
+                changed += (points[0] is None) is not (points[1] is None)
+    return Quantized(
+        len(paths),
+        float(np.mean(klds)),
+        float(np.percentile(klds, 95)),
+        float(np.max(klds)),
+        len(shifts),
+        float(np.median(shifts)) if shifts else 0.0,
+        float(np.percentile(shifts, 95)) if shifts else 0.0,
+        changed / len(klds),
+    )
+
+
+def _kld(truth: F32, prediction: F32) -> float:
+    """Return the KLD of one map from another, both scaled to sum to 1 (METHOD §10)."""
+    p, q = (values.astype(np.float64) / max(float(values.sum()), 1e-12) for values in (truth, prediction))
+    return float((p * np.log(p / (q + 1e-12) + 1e-12)).sum())
+
+
+def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:
+    points = find(grounding.heatmap(action), parameters=GraspParameters(min_confidence=0.0))
+    return points[0].pixel if points else None
+
+
+def _time_ratio(engines: Sequence[Backend], image: NDArray[np.float32]) -> float:
+    fp32, int8 = engines
+    times = compare({"fp32": lambda: fp32.run(image), "int8": lambda: int8.run(image)}, _ROUNDS, _RUNS)
+    return times["int8"].median / times["fp32"].median
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: give one with pictures like those the robot will see")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+    if not found:
+        raise DataError(f"{folder} holds no pictures ({', '.join(_PICTURES)}): int8 is measured on them")
+    return found
+
+
+def summary(manifest: Manifest, found: Quantized, ratio: float) -> dict[str, Any]:
+    """Return it as plain values, for JSON."""
+    return {"name": manifest.name, "time_ratio": round(ratio, 3), **asdict(found)}
