@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.bench.timing import Times, compare
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.timing import Times, compare
 
 
 def measure_actions(bundle: Bundle, image: NDArray[np.uint8], rounds: int, runs: int) -> dict[str, Times]:

@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-from selcon_ros.bench.timing import Times
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.timing import Times
 from selcon_ros.demo.collector import (
     ACTION,
     DIAGNOSTICS,

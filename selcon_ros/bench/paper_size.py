@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.bench.timing import Times, compare
 from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.timing import Times, compare
 
 CLIP, DINO = "ViT-B-16-quickgelu", "vit_small_patch16_224"
 INPUT_SIZE = (224, 224)

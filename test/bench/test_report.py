@@ -3,7 +3,7 @@
 import pytest
 
 from selcon_ros.bench.report import TRAINING, Row, into_page, markdown
-from selcon_ros.bench.timing import Times, compare
+from selcon_ros.core.timing import Times, compare
 
 
 def test_rows_know_whether_they_keep_their_limit() -> None:

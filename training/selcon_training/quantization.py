@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from selcon_ros.backends.base import Backend, open_backend
-from selcon_ros.bench.timing import compare
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, find
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.timing import compare
 from selcon_training.data.images import F32
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
