@@ -30,7 +30,7 @@ def isolate(log_folder: Path) -> None:
         os.environ["AMENT_PREFIX_PATH"] = sys.prefix
     profile = str(share_folder() / "config" / "fastdds_images.xml")
     os.environ.update(
-        ROS_DOMAIN_ID=str(20 + os.getpid() % 80),
+        ROS_DOMAIN_ID=str(60 + os.getpid() % 40),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         RMW_IMPLEMENTATION="rmw_fastrtps_cpp",
         ROS_LOG_DIR=str(log_folder),

@@ -28,8 +28,9 @@ from selcon_ros.ros.grounding_node import GroundingNode
 from support.bundles import COLOURS
 from support.messages import FRAME, camera_info, header, raw_image
 
-# Different test processes on one machine do not hear each other.
-DOMAIN = 1 + os.getpid() % 100
+# Different test processes on one machine do not hear each other, nor a demo (domains 60 to 99).
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+DOMAIN = 1 + (4 * os.getppid() + WORKER) % 56
 PROFILE = Path(__file__).resolve().parents[2] / "config" / "fastdds_images.xml"
 ENVIRONMENT = {
     "ROS_DOMAIN_ID": str(DOMAIN),
