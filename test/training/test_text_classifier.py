@@ -32,12 +32,23 @@ def classifier(cells=1, actions=3):
 def test_the_cam_is_the_scaled_inner_product_with_the_projected_text():
     made, x = classifier(), torch.randn(2, WIDTH, 4, 5)
     for action in range(3):
-        direction = made.projection.weight @ made.text[action]
+        text = made.text[action] - made.text.mean(0)
+        direction = made.projection.weight @ (text / text.norm())
         wanted = torch.einsum("bdhw,d->bhw", x, direction) * np.exp(0.7) + 0.3
         torch.testing.assert_close(made(x)[:, action], wanted)
     other = F.normalize(torch.randn(5, TEXT), dim=-1)
     assert made(x, other).shape == (2, 5, 4, 5)
     torch.testing.assert_close(made(x, made.text[[2]]), made(x)[:, [2]])
+
+
+def test_what_all_prompts_have_in_common_does_not_matter():
+    made, x = classifier(), torch.randn(2, WIDTH, 4, 5)
+    before, common = made(x), torch.randn(TEXT)
+    made.text += common
+    torch.testing.assert_close(made(x), before)
+    torch.testing.assert_close(made(x, made.text[[1]]), before[:, [1]])
+    alone = classifier(actions=1)
+    assert alone(x).std() > 0  # a single action has nothing in common with others
 
 
 @pytest.mark.parametrize("cells", [1, 4])

@@ -22,9 +22,11 @@ class View(NamedTuple):
 class TextClassifier(nn.Module):
     """A classifier whose weights are made of text features, so that it takes any action (not in the paper).
 
-    The CAM of action c is scale · ⟨x, W text_c⟩ + bias with W, a positive scale and one bias for all actions
-    learnt; `text` [C, d] are the frozen L2-normalised features of the class list's action prompts. With
-    `cells` > 1 every patch gets that many values, each with a W of its own.
+    The CAM of action c is scale · ⟨x, W t_c⟩ + bias with W, a positive scale and one bias for all actions
+    learnt. t_c is the direction of text_c − mean(`text`), where `text` [C, d] are the frozen L2-normalised
+    features of the class list's action prompts: what these have in common is most of them, adds the same map
+    to every action's CAM, and cross-entropy, which compares actions, never unlearns it. With `cells` > 1
+    every patch gets that many values, each with a W of its own.
     """
 
     text: Tensor
@@ -41,7 +43,8 @@ class TextClassifier(nn.Module):
 
     def weights(self, text: Tensor) -> Tensor:
         """Return the rows [N * cells, D] of a 1×1 convolution for text features [N, d], action by action."""
-        rows: Tensor = self.projection(text) * self.log_scale.exp()
+        common = self.text.mean(0) if len(self.text) > 1 else torch.zeros_like(self.text[0])
+        rows: Tensor = self.projection(F.normalize(text - common, dim=-1)) * self.log_scale.exp()
         return rows.reshape(-1, self.width)
 
     def forward(self, x: Tensor, text: Tensor | None = None) -> Tensor:
