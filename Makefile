@@ -32,6 +32,7 @@ lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/ruff check .
 	$(TEST_VENV)/bin/mypy
 
+# Tests run side by side, a file in one process; more than one thread in each would only wait for the others.
 test: $(TEST_VENV)/.ready lint
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)

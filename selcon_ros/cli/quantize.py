@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -38,11 +39,11 @@ def command(
       selcon quantize bundles/mine /data/mine/valset/egocentric --out bundles/mine_int8
       selcon quantize my_bundle.zip photos --out int8.zip --limit 200 --json
     """
-    from selcon_training.quantization import quantize, summary
+    from selcon_training.quantization import quantize
 
-    manifest, found, ratio = quantize(bundle, pictures, out, limit, tolerance, threads)
+    manifest, found = quantize(bundle, pictures, out, limit, tolerance, threads)
     if as_json:
-        click.echo(json.dumps(summary(manifest, found, ratio), indent=2))
+        click.echo(json.dumps({"name": manifest.name, **asdict(found)}, indent=2))
         return
     click.echo(
         f"heatmaps: KLD from fp32 {found.kld_mean:.5f} (95 % below {found.kld_p95:.5f}, "
@@ -52,7 +53,7 @@ def command(
         f"grasp points: moved by {found.shift_median:.1f} px (95 % below {found.shift_p95:.1f} px), "
         f"{100 * found.changed:.1f} % come or go"
     )
-    click.echo(f"time: {ratio:.2f} of fp32 on this machine")
-    if ratio > 0.9:
+    click.echo(f"time: {found.time_ratio:.2f} of fp32 on this machine")
+    if found.time_ratio > 0.9:
         click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)
     click.echo(f"{out}: {manifest.name} with an int8 graph; the node takes it (precision: auto)")

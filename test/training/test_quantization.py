@@ -11,9 +11,13 @@ from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import default_bundle_path, load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.files import write_image
+from selcon_ros.core.files import read_image, write_image
+from selcon_ros.core.grounder import Grounder
 from selcon_ros.recording import read_recording
+from selcon_training.export import export_bundle
+from selcon_training.metrics import compare, prepare_prediction
 from selcon_training.quantization import int8_graph, quantize
+from support import nets
 from support.bundles import colour_bundle
 
 
@@ -67,6 +71,25 @@ def test_what_is_printed_is_what_the_two_graphs_give(quantized):
         "method": "dynamic, 7 bit weights per channel",
         "tolerance": 0.01,
     }
+
+
+def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path):
+    """A CAM that is no probability is negative in places."""
+    net = nets.small_net(seed=2)
+    export_bundle(net, tmp_path / "fp32", name="small", description="random", licence="Apache-2.0")
+    _, found = quantize(tmp_path / "fp32", pictures, tmp_path / "int8", limit=2, tolerance=10.0, threads=1)
+    exact, rounded = (
+        Grounder(model, open_backend(model, threads=1))
+        for model in (load_model(tmp_path / "int8", precision) for precision in ("fp32", "int8"))
+    )
+    klds = []
+    for path in (sorted(pictures.iterdir())[0], sorted(pictures.iterdir())[-1]):
+        maps = [each.ground(read_image(path)).refined for each in (exact, rounded)]
+        assert maps[0].min() < 0 < maps[0].max()
+        truth, prediction = (prepare_prediction(each) for each in maps)
+        klds += compare(prediction, truth).kld.tolist()
+    assert found.kld_mean == pytest.approx(np.mean(klds)) and 0 < found.kld_mean < 1
+    assert found.kld_max == pytest.approx(max(klds))
 
 
 def test_maps_that_move_too_far_are_refused(pictures, tmp_path):

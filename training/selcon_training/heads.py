@@ -24,9 +24,9 @@ class TextClassifier(nn.Module):
 
     The CAM of action c is scale · ⟨x, W t_c⟩ + bias with W, a positive scale and one bias for all actions
     learnt. t_c is the direction of text_c − mean(`text`), where `text` [C, d] are the frozen L2-normalised
-    features of the class list's action prompts: what these have in common is most of them, adds the same map
-    to every action's CAM, and cross-entropy, which compares actions, never unlearns it. With `cells` > 1
-    every patch gets that many values, each with a W of its own.
+    features of the class list's action prompts: what these have in common would add the same map to every
+    action's CAM, which cross-entropy, comparing actions, does not see. With `cells` > 1 every patch gets that
+    many values, each with a W of its own.
     """
 
     text: Tensor

@@ -8,28 +8,28 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.base import Backend, open_backend
+from selcon_ros.backends.base import open_backend
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, find
-from selcon_ros.core.grounder import Grounder, Grounding
+from selcon_ros.core.grounder import Engine, Grounder, Grounding
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.timing import compare
-from selcon_training.data.images import F32
+from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
+from selcon_training.metrics import compare as compare_maps
+from selcon_training.metrics import prepare_prediction
 
 TOLERANCE = 0.01
 """Mean KLD of int8 heatmaps from the fp32 ones above which a bundle is not written."""
-_PICTURES = (".jpg", ".jpeg", ".png")
 _ROUNDS, _RUNS = 3, 3
 
 
@@ -37,9 +37,11 @@ _ROUNDS, _RUNS = 3, 3
 class Quantized:
     """How far int8 is from fp32, over all actions on all pictures.
 
-    kld_*: KLD of the int8 heatmap from the fp32 one on the map grid (METHOD §10, fp32 being the truth).
+    kld_*: KLD of the int8 heatmap with the fp32 one as the truth (`metrics.compare`), over those that are not
+        constant.
     shift_*: how far the best grasp pixel moves, in camera pixels, over the `grasped` heatmaps where both have
         one; `changed`: share of heatmaps where only one of the two has one. No confidence is asked for.
+    time_ratio: time of int8 as a share of that of fp32, on this machine.
     """
 
     images: int
@@ -50,6 +52,7 @@ class Quantized:
     shift_median: float
     shift_p95: float
     changed: float
+    time_ratio: float
 
 
 def quantize(
@@ -59,9 +62,9 @@ def quantize(
     limit: int,
     tolerance: float = TOLERANCE,
     threads: int | None = None,
-) -> tuple[Manifest, Quantized, float]:
-    """Add an int8 graph to ``bundle`` and write it to ``out``; returns its manifest, how far int8 is from
-    fp32 on ``limit`` evenly spread pictures below a folder, and the int8 time as a share of the fp32 time.
+) -> tuple[Manifest, Quantized]:
+    """Add an int8 graph to ``bundle`` and write it to ``out``; returns its manifest and how far int8 is from
+    fp32 on ``limit`` evenly spread pictures below a folder.
 
     Raises DataError for a folder without pictures, SelconError where int8 is farther from fp32 than
     ``tolerance`` or the graph has nothing to quantise; nothing is then written.
@@ -77,17 +80,17 @@ def quantize(
             f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
             f"pictures, more than the tolerance {tolerance:g}: {out} is not written; keep fp32"
         )
-    ratio = _time_ratio(engines, preprocess(read_image(paths[0]), given.manifest))
     record = {"method": "dynamic, 7 bit weights per channel", "tolerance": tolerance, **asdict(found)}
+    del record["time_ratio"]  # of this machine, not of the bundle
     manifest = replace(given.manifest, metrics=given.manifest.metrics | {"int8": record})
-    return write_bundle(out, manifest, given.files | int8.files), found, ratio
+    return write_bundle(out, manifest, given.files | int8.files), found
 
 
 def int8_graph(model: bytes) -> bytes:
     """Return an ONNX graph whose products with constant matrices take 8 bit integers.
 
     Activations are scaled as they come, weights by output channel; convolutions and everything else stay
-    fp32. Weights take 7 bits: on CPUs without VNNI sums of two products of 8 bits overflow. Raises
+    fp32. Weights take 7 bits: on CPUs without VNNI sums of two products of 8 bits saturate. Raises
     BackendError for a graph without such products.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -132,35 +135,36 @@ def _without_advice(record: logging.LogRecord) -> bool:
 
 def _measure(grounders: Sequence[Grounder], paths: Sequence[Path]) -> Quantized:
     """Ground all actions in every picture with fp32 and with int8."""
-    klds: list[float] = []
+    klds: list[NDArray[np.float64]] = []
     shifts: list[float] = []
     changed = 0
     for path in tqdm(paths, desc="int8 against fp32", unit="image"):
         image = read_image(path)
         exact, rounded = (grounder.ground(image) for grounder in grounders)
-        for index, action in enumerate(grounders[0].actions):
-            klds.append(_kld(exact.refined[index], rounded.refined[index]))
+        truth, prediction = (prepare_prediction(each.refined) for each in (exact, rounded))
+        telling = truth.amax(dim=(-2, -1)) > 0
+        klds.append(compare_maps(prediction[telling], truth[telling]).kld.numpy())
+        for action in grounders[0].actions:
             points = [_grasp_pixel(each, action) for each in (exact, rounded)]
             if points[0] is not None and points[1] is not None:
                 shifts.append(float(np.hypot(*np.subtract(points[0], points[1]))))
             else:
                 changed += (points[0] is None) is not (points[1] is None)
+    kld = np.concatenate(klds)
+    if not len(kld):
+        raise DataError("every fp32 heatmap is constant on these pictures: int8 cannot be compared with it")
+    engines = [grounder.backend for grounder in grounders]
     return Quantized(
         len(paths),
-        float(np.mean(klds)),
-        float(np.percentile(klds, 95)),
-        float(np.max(klds)),
+        float(kld.mean()),
+        float(np.percentile(kld, 95)),
+        float(kld.max()),
         len(shifts),
         float(np.median(shifts)) if shifts else 0.0,
         float(np.percentile(shifts, 95)) if shifts else 0.0,
-        changed / len(klds),
+        changed / (len(paths) * len(grounders[0].actions)),
+        _time_ratio(engines, preprocess(image, grounders[0].bundle.manifest)),
     )
-
-
-def _kld(truth: F32, prediction: F32) -> float:
-    """Return the KLD of one map from another, both scaled to sum to 1 (METHOD §10)."""
-    p, q = (values.astype(np.float64) / max(float(values.sum()), 1e-12) for values in (truth, prediction))
-    return float((p * np.log(p / (q + 1e-12) + 1e-12)).sum())
 
 
 def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:
@@ -168,7 +172,7 @@ def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | Non
     return points[0].pixel if points else None
 
 
-def _time_ratio(engines: Sequence[Backend], image: NDArray[np.float32]) -> float:
+def _time_ratio(engines: Sequence[Engine], image: NDArray[np.float32]) -> float:
     fp32, int8 = engines
     times = compare({"fp32": lambda: fp32.run(image), "int8": lambda: int8.run(image)}, _ROUNDS, _RUNS)
     return times["int8"].median / times["fp32"].median
@@ -177,12 +181,7 @@ def _time_ratio(engines: Sequence[Backend], image: NDArray[np.float32]) -> float
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give one with pictures like those the robot will see")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
-        raise DataError(f"{folder} holds no pictures ({', '.join(_PICTURES)}): int8 is measured on them")
+        raise DataError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}): int8 is measured on them")
     return found
-
-
-def summary(manifest: Manifest, found: Quantized, ratio: float) -> dict[str, Any]:
-    """Return it as plain values, for JSON."""
-    return {"name": manifest.name, "time_ratio": round(ratio, 3), **asdict(found)}
