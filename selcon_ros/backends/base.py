@@ -1,17 +1,34 @@
 """What an inference engine does for the grounder, and how to open one by name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.bundle import INT8_ROLE, Bundle
+from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 
-# Engine name: its module in selcon_ros.backends, which has `open_engine(bundle, role, threads)`.
-ENGINES = {"onnxruntime": "onnxruntime"}
+Frames = NDArray[np.uint8]
+Maps = NDArray[np.float32]
+# Backend name: its module in selcon_ros.backends, which has `open_engine(bundle, setup)`.
+BACKENDS = {"onnxruntime": "onnxruntime"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How to run a model. Raises BackendError for a value out of range.
+
+    threads: threads that compute one frame on the CPU; None: the engine's choice.
+    """
+
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise BackendError(f"threads is {self.threads}: it must be at least 1")
 
 
 class Backend(Protocol):
@@ -19,27 +36,28 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine, its version and device, as shown to users."""
+        """The engine, its version, device and precision, as shown to users."""
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return cam and affinity [C, gh, gw] float32 of a network input [1, 3, h, w] float32.
+    def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
+        """Return cam and affinity [N, C, gh, gw] float32 of N RGB images of one size, [N, H, W, 3] uint8.
 
         Affinity is None where the bundle's calibration does not need it (Manifest.outputs). Raises
-        BackendError when the input has another shape or the engine fails.
+        ImageError for other arrays, BackendError when the engine fails or gives maps of another shape.
         """
 
+    def close(self) -> None:
+        """Release what the engine holds; it is not run again. Closing twice is allowed."""
 
-def open_backend(bundle: Bundle, engine: str = "onnxruntime", threads: int | None = None) -> Backend:
+
+def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | None = None) -> Backend:
     """Open the bundle's model in an engine and run it once, so that the first frame is not slower.
 
-    Of a bundle that was loaded with its int8 model, that one is opened (see `load_model`). `threads` is how
-    many threads compute one frame (None: the engine's choice). Raises BackendError for an unknown engine,
-    one that is not installed, or a model that is not what its manifest says.
+    Of a bundle that was loaded with its int8 model, that one is opened (see `load_model`). Raises
+    BackendError for an unknown engine, one that is not installed, or a model that is not what its manifest
+    says.
     """
-    if engine not in ENGINES:
-        raise BackendError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if threads is not None and threads < 1:
-        raise BackendError(f"threads is {threads}: it must be at least 1")
-    module = import_module(f"selcon_ros.backends.{ENGINES[engine]}")
-    opener = cast(Callable[[Bundle, str, int | None], Backend], module.open_engine)
-    return opener(bundle, INT8_ROLE if INT8_ROLE in bundle.files else "model", threads)
+    if backend not in BACKENDS:
+        raise BackendError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+    module = import_module(f"selcon_ros.backends.{BACKENDS[backend]}")
+    opener = cast(Callable[[Bundle, Setup], Backend], module.open_engine)
+    return opener(bundle, setup or Setup())

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.backends.base import Frames, Maps, Setup
 from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.core.preprocess import check_frames, preprocess
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -20,33 +22,40 @@ class OnnxRuntimeBackend:
 
     def __init__(self, bundle: Bundle, role: str, threads: int | None) -> None:
         self._subject = f"{bundle.manifest.files[role].path} of bundle {bundle.path}"
-        manifest = bundle.manifest
+        self._manifest = manifest = bundle.manifest
         self._input_shape = (1, 3, *manifest.input_size)
-        self._outputs = manifest.outputs
         self._output_shape = (1, len(manifest.actions), *manifest.map_grid)
         self._session, version = _open_session(bundle.files[role], self._subject, threads)
         self.name = f"ONNX Runtime {version} (CPU{', int8' if role == INT8_ROLE else ''})"
         self._check_signature()
         # Warm-up. It also shows the real output shapes where the graph leaves them open.
-        self.run(np.zeros(self._input_shape, np.float32))
+        self._infer(np.zeros(self._input_shape, np.float32))
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return cam and affinity (None without one) [C, gh, gw] of a network input [1, 3, h, w] float32."""
-        if image.shape != self._input_shape or image.dtype != np.float32:
-            raise BackendError(
-                f"network input is {image.dtype} {image.shape}: it must be float32 {self._input_shape}"
-            )
+    def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
+        """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
+        check_frames(frames)
+        # One image at a time: on a CPU a batch takes as long, and the first answer would wait for the last.
+        maps = [self._infer(preprocess(frame, self._manifest)) for frame in frames]
+        cam, *affinity = [np.concatenate(each) for each in zip(*maps, strict=True)]
+        return cam, affinity[0] if affinity else None
+
+    def close(self) -> None:
+        """Nothing is held beyond the process's own memory."""
+
+    def _infer(self, image: NDArray[np.float32]) -> list[Maps]:
+        """Return the outputs [1, C, gh, gw] of a network input [1, 3, h, w]."""
+        names = self._manifest.outputs
         try:
-            outputs = self._session.run(self._outputs, {INPUT: image})
+            outputs: list[Maps] = self._session.run(names, {INPUT: image})
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject} failed in {self.name}: {first_line(error)}") from error
-        for name, output in zip(self._outputs, outputs, strict=True):
+        for name, output in zip(names, outputs, strict=True):
             if output.shape != self._output_shape:
                 raise BackendError(
                     f"{self._subject}: output '{name}' is {output.shape}, "
                     f"the manifest's actions and map_grid ask for {self._output_shape}"
                 )
-        return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
+        return outputs
 
     def _check_signature(self) -> None:
         """Compare the graph's inputs and outputs with the manifest; open (named) dimensions fit anything."""
@@ -54,11 +63,11 @@ class OnnxRuntimeBackend:
         outputs = {node.name: node for node in self._session.get_outputs()}
         if list(inputs) != [INPUT]:
             raise BackendError(f"{self._subject}: its inputs must be ['{INPUT}'], got {list(inputs)}")
-        missing = [name for name in self._outputs if name not in outputs]
+        missing = [name for name in self._manifest.outputs if name not in outputs]
         if missing:
             raise BackendError(f"{self._subject}: it lacks the outputs {missing}, it has {list(outputs)}")
         nodes = [(inputs[INPUT], self._input_shape)]
-        nodes += [(outputs[name], self._output_shape) for name in self._outputs]
+        nodes += [(outputs[name], self._output_shape) for name in self._manifest.outputs]
         for node, wanted in nodes:
             if node.type != "tensor(float)":
                 raise BackendError(
@@ -74,9 +83,10 @@ class OnnxRuntimeBackend:
                 )
 
 
-def open_engine(bundle: Bundle, role: str, threads: int | None) -> OnnxRuntimeBackend:
+def open_engine(bundle: Bundle, setup: Setup) -> OnnxRuntimeBackend:
     """Open the bundle's model; see `selcon_ros.backends.base.open_backend`."""
-    return OnnxRuntimeBackend(bundle, role, threads)
+    role = INT8_ROLE if INT8_ROLE in bundle.files else "model"
+    return OnnxRuntimeBackend(bundle, role, setup.threads)
 
 
 def _open_session(

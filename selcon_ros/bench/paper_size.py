@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.timing import Times, compare
 
 CLIP, DINO = "ViT-B-16-quickgelu", "vit_small_patch16_224"
@@ -34,17 +35,18 @@ def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]
     dino = load_dino({"name": DINO, "weights": None}, INPUT_SIZE)
     actions = CLASS_LISTS["seen"]
     nets = {"all": SelconNet(clip, dino, actions).eval(), "one": SelconNet(clip, dino, actions[:1]).eval()}
-    image = np.random.default_rng(0).standard_normal((1, 3, *INPUT_SIZE), dtype=np.float32)
-    tensor = torch.from_numpy(image)
-
     backends = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, net in nets.items():
             out = Path(folder) / name
             about = "Random weights, for measuring speed."
             export_bundle(net, out, name="paper-size", description=about, licence="Apache-2.0")
-            backends[name] = open_backend(load_bundle(out), threads=threads)
-        backends["int8"] = open_backend(in_int8(load_bundle(Path(folder) / "all")), threads=threads)
+            backends[name] = open_backend(load_bundle(out), setup=Setup(threads))
+        model = load_bundle(Path(folder) / "all")
+        backends["int8"] = open_backend(in_int8(model), setup=Setup(threads))
+
+    frames = np.random.default_rng(0).integers(0, 256, (1, *INPUT_SIZE, 3), np.uint8)
+    tensor = torch.from_numpy(preprocess(frames[0], model.manifest))
 
     def in_torch() -> object:
         with torch.inference_mode():
@@ -53,9 +55,9 @@ def measure_paper_size(threads: int, rounds: int, runs: int) -> dict[str, Times]
     return compare(
         {
             "torch": in_torch,
-            "onnxruntime": lambda: backends["all"].run(image),
-            "int8": lambda: backends["int8"].run(image),
-            "one": lambda: backends["one"].run(image),
+            "onnxruntime": lambda: backends["all"].run(frames),
+            "int8": lambda: backends["int8"].run(frames),
+            "one": lambda: backends["one"].run(frames),
         },
         rounds,
         runs,

@@ -28,7 +28,7 @@ NODE_NOTES = [
 ]
 PAPER_NOTES = [
     "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, 36 actions, random weights, from "
-    "network input to network output. The baseline is the same network in PyTorch, fp32, inference mode, "
+    "an image of that size to the maps. The baseline is the same network in PyTorch, fp32, inference mode, "
     "same threads, measured in turns in the same process.",
 ]
 

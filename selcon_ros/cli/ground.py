@@ -56,7 +56,7 @@ def command(
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
-    from selcon_ros.backends.base import open_backend
+    from selcon_ros.backends.base import Setup, open_backend
     from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle, load_model
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
@@ -73,7 +73,7 @@ def command(
     model = load_model(path, precision)
     unknown = _unknown(action, model)  # told before the engine starts
     if unknown is None:
-        heatmap = Grounder(model, open_backend(model, threads=threads)).ground(picture).heatmap(action)
+        heatmap = Grounder(model, open_backend(model, setup=Setup(threads))).ground(picture).heatmap(action)
     else:
         from selcon_training.open_vocabulary import open_grounder
 

@@ -10,7 +10,7 @@ from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.heatmap import Heatmap, confidence, refine, soften, upsample
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.preprocess import check_image
 
 Maps = NDArray[np.float32]
 
@@ -18,8 +18,8 @@ Maps = NDArray[np.float32]
 class Engine(Protocol):
     """What the grounder needs of a backend: see selcon_ros.backends.base."""
 
-    def run(self, image: NDArray[np.float32]) -> tuple[Maps, Maps | None]:
-        """Return cam and affinity (if the bundle has it) [C, gh, gw] of a network input [1, 3, h, w]."""
+    def run(self, frames: NDArray[np.uint8]) -> tuple[Maps, Maps | None]:
+        """Return cam and affinity (if the bundle has it) [N, C, gh, gw] of images [N, H, W, 3]."""
 
 
 class Grounding:
@@ -73,7 +73,11 @@ class Grounder:
 
         Raises ImageError for anything else, BackendError when the maps are not finite.
         """
-        cam, affinity = self.backend.run(preprocess(image, self.bundle.manifest))
+        check_image(image)
+        cam, affinity = self.backend.run(image[None])
         if not all(np.isfinite(maps).all() for maps in (cam, affinity) if maps is not None):
             raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
-        return Grounding(self.bundle.manifest, cam, affinity, image.shape[0], image.shape[1])
+        height, width = image.shape[:2]
+        return Grounding(
+            self.bundle.manifest, cam[0], None if affinity is None else affinity[0], height, width
+        )

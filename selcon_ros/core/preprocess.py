@@ -16,6 +16,16 @@ def check_image(image: NDArray[np.uint8]) -> None:
         raise ImageError(f"image is of type {image.dtype}: it must be uint8, RGB in 0..255")
 
 
+def check_frames(frames: NDArray[np.uint8]) -> None:
+    """Raise ImageError unless `frames` is [N, H, W, 3] uint8 with at least one image and pixel."""
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise ImageError(
+            f"images have shape {frames.shape}: it must be [images, height, width, 3], not empty"
+        )
+    if frames.dtype != np.uint8:
+        raise ImageError(f"images are of type {frames.dtype}: they must be uint8, RGB in 0..255")
+
+
 def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float32]:
     """Return the network input [1, 3, h, w] float32 of an RGB image [H, W, 3] uint8.
 

@@ -12,8 +12,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -24,7 +22,7 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kin
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from selcon_ros.backends.base import Backend, open_backend
+from selcon_ros.backends.base import Backend, Frames, Maps, Setup, open_backend
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_model
 from selcon_ros.core.errors import ImageError, SelconError
@@ -58,7 +56,9 @@ class GroundingNode(Node):
         settings = parameters.declare(self)
         self._health = diagnostics.Health(self.get_logger())
         self._bundle = load_model(settings.bundle or default_bundle_path(), settings.precision)
-        self._engine = _TimedBackend(open_backend(self._bundle, settings.engine, settings.threads or None))
+        self._engine = _TimedBackend(
+            open_backend(self._bundle, settings.backend, Setup(settings.threads or None))
+        )
         self._grounder = Grounder(self._bundle, self._engine)
 
         self._action: str | None = None
@@ -265,12 +265,10 @@ class _TimedBackend:
         self.seconds = 0.0
         self._run = backend.run
 
-    def run(
-        self, image: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
         start = time.monotonic()
         try:
-            return self._run(image)
+            return self._run(frames)
         finally:
             self.seconds += time.monotonic() - start
 

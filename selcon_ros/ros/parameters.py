@@ -36,7 +36,7 @@ class Settings:
     """All parameters at one moment. A read-only one is fixed at start, every other can be set at any time."""
 
     bundle: str = _parameter("", "Model bundle, a folder or .zip; empty: the packaged one.", read_only=True)
-    engine: str = _parameter("onnxruntime", "Inference engine.", read_only=True)
+    backend: str = _parameter("onnxruntime", "Inference engine.", read_only=True)
     precision: str = _parameter(
         "auto", "Of the model; auto: int8 where the bundle has it.", choices=PRECISIONS, read_only=True
     )

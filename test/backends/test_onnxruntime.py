@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.backends.onnxruntime import thread_count
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, ImageError
 from support.bundles import colour_bundle, colour_manifest
 
 
@@ -52,15 +52,15 @@ def graph(
 
 
 IMAGE: dict[str, list[int | str]] = {"image": [1, 3, 288, 384]}
+FRAMES = np.zeros((1, 480, 640, 3), np.uint8)
 MAPS: dict[str, list[int | str]] = {"cam": [1, 3, 18, 24], "affinity": [1, 3, 18, 24]}
 
 
 def test_runs_the_model(bundle: Bundle) -> None:
-    backend = open_backend(bundle, threads=1)
+    backend = open_backend(bundle, setup=Setup(1))
     assert backend.name.startswith("ONNX Runtime 1.") and "CPU" in backend.name
-    image = np.zeros((1, 3, 288, 384), np.float32)
-    cam, affinity = backend.run(image)
-    assert cam.shape == affinity.shape == (3, 18, 24)
+    cam, affinity = backend.run(FRAMES)
+    assert cam.shape == affinity.shape == (1, 3, 18, 24)
     assert cam.dtype == affinity.dtype == np.float32
 
 
@@ -68,7 +68,8 @@ def test_open_dimensions_fit(tmp_path: Path) -> None:
     maps = {"cam": ["n", 3, "y", "x"], "affinity": ["n", "c", "y", "x"]}
     model = graph({"image": ["n", 3, "h", "w"]}, maps)
     backend = open_backend(bundle_of(tmp_path, model))
-    assert backend.run(np.ones((1, 3, 288, 384), np.float32))[0][0, 0, 0] == pytest.approx(1)
+    white = np.mean((1 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225]))
+    assert backend.run(np.full((1, 288, 384, 3), 255, np.uint8))[0][0, 0, 0, 0] == pytest.approx(white, rel=1e-3)
 
 
 def test_further_outputs_are_not_minded(tmp_path: Path) -> None:
@@ -132,28 +133,40 @@ def test_weights_outside_the_verified_file_are_refused(
 
 
 @pytest.mark.parametrize(
-    "image",
+    ("frames", "message"),
     [
-        np.zeros((1, 3, 288, 380), np.float32),
-        np.zeros((3, 288, 384), np.float32),
-        np.zeros((1, 3, 288, 384), np.float64),
+        (FRAMES[0], r"shape \(480, 640, 3\)"),
+        (FRAMES[:0], r"shape \(0, 480, 640, 3\)"),
+        (FRAMES[..., :1], r"shape \(1, 480, 640, 1\)"),
+        (FRAMES.astype(np.float32), "of type float32"),
     ],
 )
-def test_a_wrong_input_is_refused_and_the_next_one_run(bundle: Bundle, image: np.ndarray) -> None:
+def test_wrong_images_are_refused_and_the_next_ones_run(
+    bundle: Bundle, frames: np.ndarray, message: str
+) -> None:
     backend = open_backend(bundle)
-    with pytest.raises(BackendError, match=r"must be float32 \(1, 3, 288, 384\)"):
-        backend.run(image)
-    backend.run(np.zeros((1, 3, 288, 384), np.float32))
+    with pytest.raises(ImageError, match=message):
+        backend.run(frames)
+    backend.run(FRAMES)
+
+
+def test_several_images_are_answered_one_by_one(bundle: Bundle) -> None:
+    backend = open_backend(bundle)
+    frames = np.random.default_rng(0).integers(0, 256, (3, 60, 80, 3), np.uint8)
+    together = backend.run(frames)
+    for number, frame in enumerate(frames):
+        for several, alone in zip(together, backend.run(frame[None]), strict=True):
+            np.testing.assert_array_equal(several[number], alone[0])
 
 
 def test_another_thread_may_run_it(bundle: Bundle) -> None:
     """The node opens the model in one thread and runs it in its worker."""
     backend = open_backend(bundle)
     maps = []
-    worker = threading.Thread(target=lambda: maps.append(backend.run(np.zeros((1, 3, 288, 384), np.float32))))
+    worker = threading.Thread(target=lambda: maps.append(backend.run(FRAMES)))
     worker.start()
     worker.join()
-    assert maps[0][0].shape == (3, 18, 24)
+    assert maps[0][0].shape == (1, 3, 18, 24)
 
 
 def test_opening_leaves_the_thread_s_arithmetic_alone(bundle: Bundle) -> None:
@@ -163,15 +176,15 @@ def test_opening_leaves_the_thread_s_arithmetic_alone(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "threads", "message"),
+    ("backend", "threads", "message"),
     [
-        ("tensorflow", None, "unknown engine 'tensorflow': choose one of onnxruntime"),
+        ("tensorflow", None, "unknown backend 'tensorflow': choose one of onnxruntime"),
         ("onnxruntime", 0, "threads is 0: it must be at least 1"),
     ],
 )
-def test_wrong_choices(bundle: Bundle, engine: str, threads: int | None, message: str) -> None:
+def test_wrong_choices(bundle: Bundle, backend: str, threads: int | None, message: str) -> None:
     with pytest.raises(BackendError, match=message):
-        open_backend(bundle, engine, threads)
+        open_backend(bundle, backend, Setup(threads))
 
 
 def test_threads_follow_the_process_s_cores(monkeypatch: pytest.MonkeyPatch) -> None:

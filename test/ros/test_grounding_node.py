@@ -148,14 +148,17 @@ def test_compressed_image_and_depth(start):
 class Slow:
     """A backend that takes as long as the test wants, and counts."""
 
-    def __init__(self, bundle, engine, threads):
-        self.backend = open_backend(bundle, engine, threads)
+    def __init__(self, bundle, backend, setup):
+        self.backend = open_backend(bundle, backend, setup)
         self.name, self.runs, self.go = "slow", 0, threading.Semaphore(0)
 
-    def run(self, image):
+    def run(self, frames):
         self.runs += 1
         assert self.go.acquire(timeout=30)
-        return self.backend.run(image)
+        return self.backend.run(frames)
+
+    def close(self):
+        self.backend.close()
 
 
 def test_the_newest_image_wins_over_a_slow_model(start):
@@ -194,9 +197,9 @@ def test_the_newest_image_wins_over_a_slow_model(start):
 class Counting(Slow):
     """A backend that only counts."""
 
-    def run(self, image):
+    def run(self, frames):
         self.runs += 1
-        return self.backend.run(image)
+        return self.backend.run(frames)
 
 
 def test_nothing_is_computed_for_nobody(start, monkeypatch):
@@ -245,10 +248,10 @@ class Moody(Slow):
 
     sick = True
 
-    def run(self, image):
+    def run(self, frames):
         if self.sick:
             raise MemoryError("no more")
-        return self.backend.run(image)
+        return self.backend.run(frames)
 
 
 def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):

@@ -128,7 +128,7 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "min_confidence:=7.0"], "min_confidence"),
         (["-p", "image_transport:=theora"], "must be one of raw, compressed"),
         (["-p", "threads:=many"], "parameter threads must be of type int"),
-        (["-p", "engine:=abacus"], "unknown engine 'abacus'"),
+        (["-p", "backend:=abacus"], "unknown backend 'abacus'"),
         (["-p", "precision:=int4"], "parameter precision is 'int4', must be one of auto, fp32, int8"),
         (["-p", "precision:=int8"], "has no int8 model"),
         (["--params-file", "/nowhere.yaml"], "/nowhere.yaml"),

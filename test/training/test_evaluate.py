@@ -129,9 +129,9 @@ def test_the_network_runs_once_per_picture(squares, bundle):
     runs = []
 
     class Counting:
-        def run(self, image):
-            runs.append(image.shape)
-            return engine.run(image)
+        def run(self, frames):
+            runs.append(frames.shape)
+            return engine.run(frames)
 
     result = evaluate(
         Model(Grounder(loaded, Counting())), open_dataset(squares, "Seen"), "testset", list(COLOURS)

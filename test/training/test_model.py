@@ -243,8 +243,8 @@ def test_without_calibration_the_clip_encoder_stays_at_home(tmp_path):
     assert set(manifests["none"].encoders) == {"dino"}
     sizes = {kind: (tmp_path / kind / "model.onnx").stat().st_size for kind in manifests}
     assert sizes["none"] < 0.7 * sizes["continuous"]
-    image = np.zeros((1, 3, *RECTANGLE), np.float32)
-    maps = {kind: open_backend(load_bundle(tmp_path / kind)).run(image) for kind in manifests}
+    frames = np.zeros((1, *RECTANGLE, 3), np.uint8)
+    maps = {kind: open_backend(load_bundle(tmp_path / kind)).run(frames) for kind in manifests}
     assert maps["none"][1] is None and maps["continuous"][1] is not None
     np.testing.assert_allclose(maps["none"][0], maps["continuous"][0], rtol=1e-4, atol=1e-6)
 

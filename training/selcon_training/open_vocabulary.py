@@ -21,6 +21,7 @@ from selcon_ros.core.actions import action_key
 from selcon_ros.core.bundle import OPEN_ROLES, Bundle
 from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError, first_line
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.preprocess import preprocess
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.encoders import clip_tokenizer, load_clip
 from selcon_training.errors import ExportError
@@ -147,16 +148,17 @@ class _OpenEngine:
         self.manifest, self.text = bundle.manifest, text
         self.graph = _OnnxGraph(bundle, "open_model", threads)
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def run(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        (frame,) = frames
         names = self.manifest.outputs
-        maps = self.graph.run({"image": image, "text": self.text}, names)
+        maps = self.graph.run({"image": preprocess(frame, self.manifest), "text": self.text}, names)
         wanted = (1, len(self.text), *self.manifest.map_grid)
         for name, each in zip(names, maps, strict=True):
             if each.shape != wanted:
                 raise BackendError(
                     f"{self.graph.subject}: output '{name}' is {each.shape}, the manifest asks for {wanted}"
                 )
-        return maps[0][0], maps[1][0] if len(maps) > 1 else None
+        return maps[0], maps[1] if len(maps) > 1 else None
 
 
 class _OnnxGraph:

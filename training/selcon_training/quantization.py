@@ -14,13 +14,12 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, find
 from selcon_ros.core.grounder import Engine, Grounder, Grounding
-from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.timing import compare
 from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
@@ -73,7 +72,7 @@ def quantize(
     given = load_bundle(bundle)
     fp32 = replace(given, files={"model": given.model})
     int8 = in_int8(given)
-    engines = [open_backend(each, threads=threads) for each in (fp32, int8)]
+    engines = [open_backend(each, setup=Setup(threads)) for each in (fp32, int8)]
     found = _measure([Grounder(given, engine) for engine in engines], paths)
     if not found.kld_mean <= tolerance:
         raise SelconError(
@@ -163,7 +162,7 @@ def _measure(grounders: Sequence[Grounder], paths: Sequence[Path]) -> Quantized:
         float(np.median(shifts)) if shifts else 0.0,
         float(np.percentile(shifts, 95)) if shifts else 0.0,
         changed / (len(paths) * len(grounders[0].actions)),
-        _time_ratio(engines, preprocess(image, grounders[0].bundle.manifest)),
+        _time_ratio(engines, image[None]),
     )
 
 
@@ -172,9 +171,9 @@ def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | Non
     return points[0].pixel if points else None
 
 
-def _time_ratio(engines: Sequence[Engine], image: NDArray[np.float32]) -> float:
+def _time_ratio(engines: Sequence[Engine], frames: NDArray[np.uint8]) -> float:
     fp32, int8 = engines
-    times = compare({"fp32": lambda: fp32.run(image), "int8": lambda: int8.run(image)}, _ROUNDS, _RUNS)
+    times = compare({"fp32": lambda: fp32.run(frames), "int8": lambda: int8.run(frames)}, _ROUNDS, _RUNS)
     return times["int8"].median / times["fp32"].median
 
 

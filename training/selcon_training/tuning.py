@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
@@ -100,7 +100,7 @@ def tune(
     plain = replace(
         given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1])
     )
-    grounder = Grounder(plain, open_backend(plain, threads=threads))
+    grounder = Grounder(plain, open_backend(plain, setup=Setup(threads)))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
     pictures = spread(find_pictures(data, split, grounder.actions), limit)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_training.data.layout import DataSet, open_dataset
@@ -46,7 +46,8 @@ def run(
     data = open_dataset(root, divide, skip)
     model = load_bundle(bundle)
     actions = model.manifest.actions
-    predictor = make_predictor(Grounder(model, open_backend(model, threads=threads)), baseline, data, split)
+    grounder = Grounder(model, open_backend(model, setup=Setup(threads)))
+    predictor = make_predictor(grounder, baseline, data, split)
     result = evaluate(predictor, data, split, actions, limit=limit)
     tables = result.tables() | {
         "divide": divide,
