@@ -148,9 +148,9 @@ def test_mixed_and_rotating_networks_export(name, upscale):
     size = (112, 112)
     clip = DenseClip(nets.clip_model(), size, tokenizer=nets.tokenizer())
     net = SelconNet(clip, PartEncoder(nets.shallow(name), size), nets.ACTIONS, upscale=upscale).eval()
-    content = export.export_graph(net, intermediates=True)  # compares with torch for one image
+    content = export.export_graph(net, intermediates=True)  # compares with torch too
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    image = torch.randn(1, 3, *size)
+    image = torch.randn(2, 3, *size)
     cam, affinity, keys, patches, attention = session.run(None, {"image": image.numpy()})
     with torch.no_grad():
         wanted = (*net(image), *net.dino(image, attention=True), net.patches(image))

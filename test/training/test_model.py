@@ -155,15 +155,18 @@ def test_an_exported_bundle_gives_what_torch_gives(tmp_path, timm_tower, upscale
     assert net.training and net.heads.training
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.manifest == manifest and manifest.map_grid == (18 * upscale, 24 * upscale)
-    image = torch.randn(1, 3, 288, 384)
-    outputs = onnxruntime.InferenceSession(bundle.model).run(None, {"image": image.numpy()})
+    session = onnxruntime.InferenceSession(bundle.model)
+    assert all(node.shape[0] == "images" for node in [*session.get_inputs(), *session.get_outputs()])
     net.eval()
-    with torch.no_grad():
-        wanted = [*net(image)]
-        keys, attention = net.dino(image, attention=True)
-        wanted += [keys, net.clip(image), attention]
-    for ours, theirs in zip(outputs, wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
+    for count in (1, 2):
+        images = torch.randn(count, 3, 288, 384)
+        outputs = session.run(None, {"image": images.numpy()})
+        with torch.no_grad():
+            wanted = [*net(images)]
+            keys, attention = net.dino(images, attention=True)
+            wanted += [keys, net.clip(images), attention]
+        for ours, theirs in zip(outputs, wanted, strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_graph_is_lean(tmp_path):
@@ -172,7 +175,7 @@ def test_the_graph_is_lean(tmp_path):
     assert (
         operators.count("Softmax") == 2 + 2 + 1
     )  # whole blocks of both encoders, and ClearCLIP's last attention
-    assert not {"If", "Loop", "Einsum", "Sqrt"} & set(operators)
+    assert not {"If", "Loop", "NonZero", "Einsum", "Sqrt"} & set(operators)
 
 
 def test_a_wrong_graph_is_never_written(tmp_path, monkeypatch):
@@ -191,6 +194,18 @@ def test_a_wrong_graph_is_never_written(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="'cam' deviates"):
         export.export_bundle(net, tmp_path / "bundle", name="x", description="", licence="")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_graph_that_is_wrong_for_several_images_alone_is_refused():
+    class Mixing(torch.nn.Module):
+        def forward(self, image):
+            return image + (image - image.mean(0, keepdim=True)).tanh() * image.new_tensor(len(image))
+
+    one, several = graphs.example_images((4, 6))
+    axes = {name: {0: graphs.BATCH} for name in ("image", "cam")}
+    with pytest.raises(ExportError, match="'cam' deviates"):  # traced, `len` is that of the example
+        graphs.graph_of(Mixing(), {"image": one}, ["cam"], axes, again={"image": several})
+    graphs.graph_of(Mixing(), {"image": one}, ["cam"], axes)
 
 
 def test_the_command_exports_a_checkpoint_with_what_its_training_said(tmp_path):

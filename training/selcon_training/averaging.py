@@ -88,7 +88,9 @@ class Averaged(nn.Module):
         if not self.flip:
             maps = list(net(images, text))
         else:
-            pairs = [each.chunk(2) for each in net(torch.cat([images, images.flip(-1)]), text)]
+            found = net(torch.cat([images, images.flip(-1)]), text)
+            # Not `chunk`: traced, it would keep the size of the example's batch.
+            pairs = [each.reshape(2, -1, *each.shape[1:]) for each in found]
             maps = [(plain + mirrored.flip(-1)) / 2 for plain, mirrored in pairs]
         if size == self.input_size:
             return maps

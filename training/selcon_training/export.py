@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
@@ -23,7 +22,7 @@ from selcon_training.checkpoint import load_model
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.errors import CheckpointError
-from selcon_training.graphs import graph_of
+from selcon_training.graphs import BATCH, example_images, graph_of
 from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
 from selcon_training.open_vocabulary import open_files
@@ -59,18 +58,24 @@ def export_graph(
     intermediates: bool = False,
     averaging: Averaging = PLAIN,
 ) -> bytes:
-    """Return the ONNX graph of `net` for one image, seen as `averaging` says.
+    """Return the ONNX graph of `net` for any number N of images, seen as `averaging` says.
 
-    Input `image` float32 [1, 3, h, w] (normalised RGB); outputs `cam` and, unless it is not wanted,
-    `affinity` float32 [1, C, gh, gw]. `intermediates` adds `keys` [1, D, gh, gw], `patches` [1, d, gh, gw]
-    and `attention` [1, heads, gh, gw]. Raises ExportError if ONNX Runtime's outputs deviate from torch's by
-    more than 1e-4 of their largest value.
+    Input `image` float32 [N, 3, h, w] (normalised RGB); outputs `cam` and, unless it is not wanted,
+    `affinity` float32 [N, C, gh, gw]. `intermediates` adds `keys` [N, D, gh, gw], `patches` [N, d, gh, gw]
+    and `attention` [N, heads, gh, gw]. Raises ExportError if ONNX Runtime's outputs for one image or for
+    several deviate from torch's by more than 1e-4 of their largest value.
     """
     with _at_rest(net), _baked(net):
         graph = _Graph(net, averaging, affinity, intermediates).eval()
         names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
-        image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
-        return graph_of(graph, {"image": image}, names)
+        image, several = example_images(net.input_size)
+        return graph_of(
+            graph,
+            {"image": image},
+            names,
+            dynamic={name: {0: BATCH} for name in ("image", *names)},
+            again={"image": several},
+        )
 
 
 @contextmanager

@@ -17,6 +17,14 @@ from selcon_training.errors import ExportError
 
 TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
 OPSET = 17
+BATCH = "images"
+"""Name of the axis that counts images."""
+
+
+def example_images(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return what a graph of images of (height, width) is compared on: one, and a batch of three others."""
+    images = torch.randn((4, 3, *size), generator=torch.Generator().manual_seed(0))
+    return images[:1], images[1:]
 
 
 def graph_of(

@@ -53,7 +53,7 @@ class TextClassifier(nn.Module):
         """
         rows = self.weights(self.text if text is None else text)
         logits = rows @ x.flatten(2) + self.bias
-        return logits.reshape(len(x), -1, *x.shape[2:])
+        return logits.reshape(x.shape[0], -1, *x.shape[2:])
 
     def as_convolution(self) -> nn.Conv2d:
         """Return the ordinary 1×1 convolution that does the same for the class list."""

@@ -36,7 +36,7 @@ def cosine_maps(patches: Tensor, text: Tensor) -> Tensor:
     """Return the cosine [B, C, h, w] of L2-normalised patches [B, d, h, w] with normalised text features [C,
     d].
     """
-    return (text @ patches.flatten(2)).reshape(len(patches), -1, *patches.shape[-2:])
+    return (text @ patches.flatten(2)).reshape(patches.shape[0], -1, *patches.shape[-2:])
 
 
 def cosine_of(patches: Tensor, text: Tensor) -> Tensor:

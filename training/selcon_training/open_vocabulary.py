@@ -25,7 +25,7 @@ from selcon_ros.core.preprocess import preprocess
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.encoders import clip_tokenizer, load_clip
 from selcon_training.errors import ExportError
-from selcon_training.graphs import graph_of
+from selcon_training.graphs import BATCH, example_images, graph_of
 from selcon_training.model import SelconNet
 from selcon_training.prompts import action_prompt
 
@@ -60,7 +60,7 @@ class _TextGraph(nn.Module):
 def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str, bytes]:
     """Return the ONNX graphs of a bundle's open vocabulary by role, each compared with torch.
 
-    "open_model": image [1, 3, h, w] and text [N, d] give cam and, if wanted, affinity [1, N, gh, gw].
+    "open_model": image [B, 3, h, w] and text [N, d] give cam and, if wanted, affinity [B, N, gh, gw].
     "open_text": tokens [N, length] int64 give the text. `net` is in evaluation mode on the CPU. Raises
     ExportError for a linear classifier and for a text encoder that is not to be had or not the one that the
     network was trained with.
@@ -87,15 +87,19 @@ def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str
             f"the text encoder of {spec.name} ({spec.weights}) is not the one that the network was trained "
             f"with: features of its own actions deviate by {deviation:.3g}"
         )
-    image = torch.randn((1, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
+    image, several = example_images(net.input_size)
     outputs = ["cam", *(["affinity"] if affinity else [])]
     return {
         "open_model": graph_of(
             _OpenGraph(net, averaging, affinity).eval(),
             {"image": image, "text": net.text_action},
             outputs,
-            dynamic={"text": {0: "actions"}, **{name: {1: "actions"} for name in outputs}},
-            again={"image": image, "text": net.text_action[:1]},
+            dynamic={
+                "image": {0: BATCH},
+                "text": {0: "actions"},
+                **{name: {0: BATCH, 1: "actions"} for name in outputs},
+            },
+            again={"image": several, "text": net.text_action[:1]},
         ),
         "open_text": graph_of(
             text_graph,

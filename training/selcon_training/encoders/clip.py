@@ -68,7 +68,7 @@ class DenseClip(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return L2-normalised patch features [B, d, h, w] of normalised RGB images [B, 3, H, W]."""
         features = F.normalize(self.tower(images), dim=-1)  # [B, patches, d]
-        return features.transpose(1, 2).reshape(len(images), -1, *self.grid)
+        return features.transpose(1, 2).reshape(images.shape[0], -1, *self.grid)
 
     def set_input_size(self, size: tuple[int, int]) -> None:
         """Take images of another (height, width); position embeddings are resampled from the present ones."""
@@ -178,7 +178,7 @@ class _OpenClipTower(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return features [B, patches, d], not normalised."""
         x = self.conv(images).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_embedding.expand(len(x), 1, -1), x], dim=1) + self.positions
+        x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1) + self.positions
         x = self.norm_pre(x)
         for block in self.blocks:
             x = block(x)
