@@ -7,6 +7,17 @@ import click
 from selcon_ros.cli.bundle_report import report
 
 
+def _size(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    sides = value.split(",")
+    if len(sides) != 2 or not all(side.strip().isdecimal() for side in sides):
+        raise click.BadParameter(f"{value!r} must be height and width in pixels, for example 288,384")
+    return int(sides[0]), int(sides[1])
+
+
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
@@ -30,6 +41,14 @@ from selcon_ros.cli.bundle_report import report
     "--open", "open_vocabulary", is_flag=True,
     help="Add what answers actions outside the class list, on a workstation (needs classifier: text).",
 )
+@click.option(
+    "--size", callback=_size, metavar="H,W",
+    help="Height and width of the network's input; default: the training's.",
+)
+@click.option(
+    "--samples", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def command(
     checkpoint: Path,
@@ -41,15 +60,19 @@ def command(
     flip: bool | None,
     scales: tuple[float, ...],
     open_vocabulary: bool,
+    size: tuple[int, int] | None,
+    samples: Path | None,
     as_json: bool,
 ) -> None:
     """Turn a training CHECKPOINT (a folder) into a model bundle.
 
-    The exported graph is compared with the network before anything is written.
+    The exported graph is compared with the network before anything is written. Sample pictures are part of
+    the bundle and published with it: give such as you may publish, and none of the test set.
 
     \b
     Examples:
-      selcon export runs/agd20k_seen/checkpoint --out bundles/agd20k
+      selcon export runs/mine/checkpoint --out bundles/mine --samples /data/mine/valset/egocentric
+      selcon export runs/mine/checkpoint --out bundles/fine --size 336,448
       selcon export runs/agd20k_seen/checkpoint --out agd20k.zip --name kitchen --json
       selcon export runs/agd20k_seen/checkpoint --out averaged --flip --scale 1 --scale 1.5
     """
@@ -60,7 +83,9 @@ def command(
         out,
         flip=flip,
         scales=scales,
+        input_size=size,
         open_vocabulary=open_vocabulary,
+        samples=samples,
         name=name,
         description=description,
         licence=licence,

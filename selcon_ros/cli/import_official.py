@@ -24,18 +24,26 @@ from selcon_ros.cli.bundle_report import report
     show_default=True,
     help="How the object affinity weighs the class activation map; the published numbers are continuous.",
 )
+@click.option(
+    "--samples", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
-def command(checkpoint: Path, divide: str, out: Path, calibration: str, as_json: bool) -> None:
+def command(
+    checkpoint: Path, divide: str, out: Path, calibration: str, samples: Path | None, as_json: bool
+) -> None:
     """Turn the authors' released CHECKPOINT into a model bundle, without any other download.
 
     The file is read as tensors only. Missing, extra or misshapen keys are listed, and nothing is written.
 
     \b
     Examples:
-      selcon import-official agd20k_seen.pth --divide Seen --out bundles/seen
+      selcon import-official agd20k_seen.pth --divide Seen --out bundles/seen --samples photos
       selcon import-official hico.pth --divide HICO --out bundles/hico.zip --json
     """
     from selcon_training.official import import_official_bundle
 
-    manifest = import_official_bundle(checkpoint, cast(Any, divide), out, cast(Any, calibration))
+    manifest = import_official_bundle(
+        checkpoint, cast(Any, divide), out, cast(Any, calibration), samples=samples
+    )
     report(manifest, out, as_json)

@@ -11,17 +11,17 @@ import click
 
 @click.command(short_help="Add an int8 graph for CPUs to a bundle.")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("pictures", type=click.Path(path_type=Path))
+@click.argument("pictures", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
 @click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
-              help="Measure on this many of the pictures, evenly spread.")
+              help="Measure on at most this many of the pictures, evenly spread.")
 @click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True,
               help="Mean KLD from fp32 above which nothing is written.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     bundle: Path,
-    pictures: Path,
+    pictures: Path | None,
     out: Path,
     limit: int,
     tolerance: float,
@@ -30,9 +30,10 @@ def command(
 ) -> None:
     """Give BUNDLE an int8 graph, which the node then runs (parameter precision), if it answers as fp32 does.
 
-    Both are asked for every action in PICTURES, a folder with pictures like those that the robot will see:
-    how far heatmaps and grasp points move is printed and kept in the manifest. Whether int8 is faster
-    depends on the network and the CPU, so its time is measured here too.
+    Both are asked for every action in PICTURES, a folder with pictures like those that the robot will see (by
+    default in the few samples that the bundle brings): how far heatmaps and grasp points move is printed and
+    kept in the manifest. Whether int8 is faster depends on the network and the CPU, so its time is measured
+    here too.
 
     \b
     Examples:
@@ -53,6 +54,8 @@ def command(
         f"grasp points: moved by {found.shift_median:.1f} px (95 % below {found.shift_p95:.1f} px), "
         f"{100 * found.changed:.1f} % come or go"
     )
+    if pictures is None:
+        click.echo(f"these are the bundle's {found.images} samples: PICTURES, 64 or more of them, say more")
     click.echo(f"time: {found.time_ratio:.2f} of fp32 on this machine")
     if found.time_ratio > 0.9:
         click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)

@@ -43,7 +43,7 @@ def command(config: str, overrides: tuple[str, ...], resume: bool, check: bool) 
     complete = Trainer(read, resume=resume).run()
     if ranks.first():
         click.echo(
-            f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE"
+            f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE --samples PICTURES"
             if complete
             else f"stopped; go on with: selcon train {config} --resume"
         )

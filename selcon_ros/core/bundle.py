@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +16,7 @@ from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifes
 
 __all__ = [
     "Bundle", "BundleFile", "ConfidenceFit", "Encoder", "Manifest", "Normalisation",
-    "default_bundle_path", "load_bundle", "load_model", "write_bundle",
+    "default_bundle_path", "load_bundle", "load_model", "sample_roles", "write_bundle",
 ]
 
 MANIFEST = "manifest.json"
@@ -27,6 +28,8 @@ OPEN_ROLES = ("open_model", "open_text")
 # The same graph with weights of 8 bits, for CPUs: see `selcon quantize`.
 INT8_ROLE = "model.int8"
 PRECISIONS = ("auto", "fp32", "int8")
+# A few pictures of the kind the model is for, which engines are compared on: see `samples`.
+_SAMPLE = re.compile(r"sample\.([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Bundle:
 def default_bundle_path() -> Path:
     """Return the folder of the packaged bundle (selcon_ros/assets/tabletop)."""
     return Path(__file__).resolve().parent.parent / "assets" / "tabletop"
+
+
+def sample_roles(roles: Iterable[str]) -> list[str]:
+    """Return those of a bundle's file roles that are sample pictures: sample.1, sample.2 and so on."""
+    found = [(int(match[1]), role) for role in roles if (match := _SAMPLE.fullmatch(role))]
+    return [role for _, role in sorted(found)]
 
 
 def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundle:
@@ -86,15 +95,16 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
     """Write a bundle to the folder `out` (or the archive, if it ends in .zip) and return its manifest.
 
     `files` maps a role to its content; "model" is the ONNX graph and must be there. A role's file is
-    called as `manifest.files` says, else "<role>.onnx". Hashes are filled in. `out` appears complete or
-    not at all; an existing bundle there is replaced, anything else is left alone with a BundleError.
+    called as `manifest.files` says, else "<role>.onnx", a sample "samples/<number>.jpg". Hashes are filled
+    in. `out` appears complete or not at all; an existing bundle there is replaced, anything else is left
+    alone with a BundleError.
     """
     out = Path(out).expanduser()
     if "model" not in files:
         raise BundleError(f"a bundle needs the file role 'model', got {sorted(files)}")
     entries = {}
     for role, content in files.items():
-        name = manifest.files[role].path if role in manifest.files else f"{role}.onnx"
+        name = manifest.files[role].path if role in manifest.files else _file_name(role)
         entries[role] = BundleFile(_inner_path(role, name), hashlib.sha256(content).hexdigest())
     if len({MANIFEST, *(entry.path for entry in entries.values())}) != len(entries) + 1:
         raise BundleError(f"two files of the bundle would share a name: {entries}")
@@ -131,6 +141,11 @@ def _read(path: Path, roles: Collection[str] | None, read: Callable[[str, int], 
     except OSError as error:
         raise BundleError(f"bundle {path}: {error.strerror or error}: {error.filename or ''}") from None
     return Bundle(manifest, files, path)
+
+
+def _file_name(role: str) -> str:
+    sample = _SAMPLE.fullmatch(role)
+    return f"samples/{sample[1]}.jpg" if sample else f"{role}.onnx"
 
 
 def _inner_path(role: str, name: str) -> str:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.sizes import check_input_size
 from selcon_training.errors import EncoderError
 from selcon_training.model import SelconNet
 
@@ -98,7 +100,11 @@ class Averaged(nn.Module):
 
 
 def resized(net: SelconNet, size: tuple[int, int]) -> SelconNet:
-    """Return `net` for images of another (height, width), all weights but the position embeddings shared."""
+    """Return `net` for images of another (height, width), all weights but the position embeddings shared.
+
+    Raises EncoderError for a size that is not in whole patches of both encoders, and as `PartEncoder` does.
+    """
+    check_input_size(size, {encoder.name: _patch(encoder) for encoder in (net.clip, net.dino)})
     shared = {id(tensor): tensor for tensor in itertools.chain(net.parameters(), net.buffers())}
     other = copy.deepcopy(net, shared)
     upscale = other.heads.upscale
@@ -113,8 +119,11 @@ def _scaled_size(net: SelconNet, scale: float) -> tuple[int, int]:
     """Return the input size times `scale`, in whole patches of both encoders."""
 
     def side(axis: int) -> int:
-        patches = [net.input_size[axis] // encoder.grid[axis] for encoder in (net.clip, net.dino)]
-        step = math.lcm(*patches)
+        step = math.lcm(*(_patch(encoder)[axis] for encoder in (net.clip, net.dino)))
         return max(1, round(net.input_size[axis] * scale / step)) * step
 
     return side(0), side(1)
+
+
+def _patch(encoder: DenseClip | PartEncoder) -> tuple[int, int]:
+    return encoder.input_size[0] // encoder.grid[0], encoder.input_size[1] // encoder.grid[1]

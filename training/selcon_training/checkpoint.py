@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from selcon_training.averaging import resized
 from selcon_training.durable import write_file
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.weight_files import mismatches
@@ -67,9 +68,13 @@ def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) ->
     return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
 
 
-def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
+def load_model(
+    folder: Path, input_size: tuple[int, int] | None = None
+) -> tuple[SelconNet, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
+    With `input_size` (height, width) it is for images of that size: frozen encoders are built for it, as for
+    training with it; the position embeddings of stored ones are resampled from those of the trained size.
     Raises CheckpointError for a missing or damaged file and for weights that do not fit or are not finite,
     listing the keys; EncoderError where a frozen encoder's weights are not to be had or are others than those
     it was trained with.
@@ -96,7 +101,8 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     # Stored encoders need only their architecture: their weights are in the file.
     build_clip = EncoderSpec(clip_spec.name) if stored else clip_spec
     build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
-    clip, dino = load_encoders(build_clip, build_dino, (height, width))
+    size = input_size or (height, width)
+    clip, dino = load_encoders(build_clip, build_dino, (height, width) if stored else size)
     clip.drop_text()
     try:
         net = SelconNet(clip, dino, actions, text, activation, upscale, bool(shared), classifier)
@@ -110,7 +116,7 @@ def load_model(folder: Path) -> tuple[SelconNet, dict[str, Any]]:
     refuse_not_finite(state, f"{folder / WEIGHTS} cannot be used")
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)
-    return net.eval(), meta
+    return (net if net.input_size == size else resized(net, size)).eval(), meta
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:

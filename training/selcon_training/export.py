@@ -26,6 +26,7 @@ from selcon_training.graphs import BATCH, example_images, graph_of
 from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
 from selcon_training.open_vocabulary import open_files
+from selcon_training.sample_pictures import samples_of
 
 _log = logging.getLogger(__name__)
 INTERMEDIATES = ("keys", "patches", "attention")
@@ -118,6 +119,7 @@ def export_bundle(
     intermediates: bool = False,
     averaging: Averaging = PLAIN,
     open_vocabulary: bool = False,
+    samples: Path | None = None,
 ) -> Manifest:
     """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return
     its manifest.
@@ -125,8 +127,10 @@ def export_bundle(
     The keywords are the manifest's fields of the same name; the rest of it is read from the network. What
     the graph averages over is recorded in `training`. `open_vocabulary` adds the graphs that answer any
     action on a workstation (see open_vocabulary.open_files); the robot's own is the same without them.
-    Raises ExportError before anything is written if a graph is wrong.
+    `samples` is a folder of pictures, of which a few come along (see `samples_of`). Raises ExportError before
+    anything is written if a graph is wrong.
     """
+    pictures = {} if samples is None else samples_of(samples)
     encoders = {"dino": _encoder(net.dino)}
     if calibration != "none" or open_vocabulary:
         encoders["clip"] = _encoder(net.clip)
@@ -150,7 +154,7 @@ def export_bundle(
         with _at_rest(net):
             files = open_files(net, averaging, affinity)
     files["model"] = export_graph(net, affinity, intermediates, averaging)
-    return write_bundle(out, manifest, files)
+    return write_bundle(out, manifest, files | pictures)
 
 
 def export_checkpoint(
@@ -159,18 +163,28 @@ def export_checkpoint(
     *,
     flip: bool | None = None,
     scales: Sequence[float] | None = None,
+    input_size: tuple[int, int] | None = None,
     open_vocabulary: bool = False,
+    samples: Path | None = None,
     **overrides: Any,
 ) -> Manifest:
     """Export the checkpoint in `folder` as `export_bundle` does.
 
     Manifest fields and averaging come from the meta it was saved with; `flip`, `scales` and `overrides` that
-    are not None replace them.
+    are not None replace them. `input_size` (height, width) takes the place of the trained one, which
+    `training` then names (see `load_model`).
     """
     net, meta = load_model(folder)
+    trained = net.input_size
+    if input_size not in (None, trained):
+        net, _ = load_model(folder, input_size)
     averaging = _averaging(folder, meta, flip, scales)
     fields = {key: meta.get(key) for key in _FIELDS} | {k: v for k, v in overrides.items() if v is not None}
     fields = {key: value for key, value in fields.items() if value is not None}
+    if net.input_size != trained:
+        fields["training"] = fields.get("training", {}) | {"input_size": list(trained)}
+        if fields.pop("confidence", None) is not None:
+            _log.warning("the confidence was fitted at input size %s and is left out of the bundle", trained)
     if averaging != _averaging(folder, meta, None, None) and fields.pop("confidence", None) is not None:
         _log.warning("the confidence was fitted without this averaging and is left out of the bundle")
     if isinstance(fields.get("confidence"), dict):
@@ -184,7 +198,9 @@ def export_checkpoint(
     fields.setdefault("name", Path(folder).resolve().name)
     fields.setdefault("description", f"Trained for {', '.join(net.actions)}.")
     fields.setdefault("licence", "not stated")
-    return export_bundle(net, out, averaging=averaging, open_vocabulary=open_vocabulary, **fields)
+    return export_bundle(
+        net, out, averaging=averaging, open_vocabulary=open_vocabulary, samples=samples, **fields
+    )
 
 
 def _averaging(

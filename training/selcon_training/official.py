@@ -92,12 +92,18 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
 
 
 def import_official_bundle(
-    path: Path, divide: Divide, out: Path, calibration: Calibration = "continuous", gamma: float = 0.6
+    path: Path,
+    divide: Divide,
+    out: Path,
+    calibration: Calibration = "continuous",
+    gamma: float = 0.6,
+    samples: Path | None = None,
 ) -> Manifest:
     """Write the bundle of a released checkpoint to `out` and return its manifest; errors as
     `import_official`.
 
-    `calibration` "continuous" is what the published numbers were measured with.
+    `calibration` "continuous" is what the published numbers were measured with; `samples` is as in
+    `export_bundle`.
     """
     net = import_official(path, divide)
     data = "HICO-IIF" if divide == "HICO" else f"AGD20K {divide}"
@@ -110,6 +116,7 @@ def import_official_bundle(
         calibration=calibration,
         gamma=gamma,
         training={"data": data, "supervision": "weak", "checkpoint_sha256": _file_digest(Path(path))},
+        samples=samples,
     )
 
 

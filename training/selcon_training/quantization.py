@@ -20,6 +20,7 @@ from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, find
 from selcon_ros.core.grounder import Engine, Grounder, Grounding
+from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare
 from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
@@ -56,24 +57,24 @@ class Quantized:
 
 def quantize(
     bundle: Path,
-    pictures: Path,
+    pictures: Path | None,
     out: Path,
     limit: int,
     tolerance: float = TOLERANCE,
     threads: int | None = None,
 ) -> tuple[Manifest, Quantized]:
     """Add an int8 graph to ``bundle`` and write it to ``out``; returns its manifest and how far int8 is from
-    fp32 on ``limit`` evenly spread pictures below a folder.
+    fp32 on ``limit`` evenly spread pictures below a folder, by default on the bundle's samples.
 
     Raises DataError for a folder without pictures, SelconError where int8 is farther from fp32 than
     ``tolerance`` or the graph has nothing to quantise; nothing is then written.
     """
-    paths = spread(_pictures(pictures), limit)
     given = load_bundle(bundle)
+    images = spread(read_samples(given) if pictures is None else _pictures(pictures), limit)
     fp32 = replace(given, files={"model": given.model})
     int8 = in_int8(given)
     engines = [open_backend(each, setup=Setup(threads)) for each in (fp32, int8)]
-    found = _measure([Grounder(given, engine) for engine in engines], paths)
+    found = _measure([Grounder(given, engine) for engine in engines], images)
     if not found.kld_mean <= tolerance:
         raise SelconError(
             f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
@@ -132,13 +133,15 @@ def _without_advice(record: logging.LogRecord) -> bool:
     return "pre-process" not in record.getMessage()
 
 
-def _measure(grounders: Sequence[Grounder], paths: Sequence[Path]) -> Quantized:
+def _measure(
+    grounders: Sequence[Grounder], images: Sequence[Path] | Sequence[NDArray[np.uint8]]
+) -> Quantized:
     """Ground all actions in every picture with fp32 and with int8."""
     klds: list[NDArray[np.float64]] = []
     shifts: list[float] = []
     changed = 0
-    for path in tqdm(paths, desc="int8 against fp32", unit="image"):
-        image = read_image(path)
+    for each in tqdm(images, desc="int8 against fp32", unit="image"):
+        image = read_image(each) if isinstance(each, Path) else each
         exact, rounded = (grounder.ground(image) for grounder in grounders)
         truth, prediction = (prepare_prediction(each.refined) for each in (exact, rounded))
         telling = truth.amax(dim=(-2, -1)) > 0
@@ -154,14 +157,14 @@ def _measure(grounders: Sequence[Grounder], paths: Sequence[Path]) -> Quantized:
         raise DataError("every fp32 heatmap is constant on these pictures: int8 cannot be compared with it")
     engines = [grounder.backend for grounder in grounders]
     return Quantized(
-        len(paths),
+        len(images),
         float(kld.mean()),
         float(np.percentile(kld, 95)),
         float(kld.max()),
         len(shifts),
         float(np.median(shifts)) if shifts else 0.0,
         float(np.percentile(shifts, 95)) if shifts else 0.0,
-        changed / (len(paths) * len(grounders[0].actions)),
+        changed / (len(images) * len(grounders[0].actions)),
         _time_ratio(engines, image[None]),
     )
 

@@ -18,7 +18,7 @@ from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
 from selcon_training.data.images import F32, U8
-from selcon_training.data.layout import open_dataset
+from selcon_training.data.layout import TEST_SPLITS, open_dataset
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import part_of, score
@@ -30,7 +30,6 @@ SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 TEMPERATURE = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Temperatures tried, about a factor of √2 apart."""
 PLAIN = (0.0, 1.0)
-_TEST = ("testset", "nothingset")
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def tune(
     pictures, evenly spread; `skip` lists files to leave out. Raises DataError for a test split, which must
     not decide anything, and for a split without truth maps.
     """
-    if Path(split).name in _TEST:
+    if Path(split).name in TEST_SPLITS:
         raise DataError(
             f"--split {split}: the test set must not choose anything; give a split held out for validation"
         )

@@ -23,6 +23,8 @@ from selcon_training.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 DIVIDES = ("Seen", "Unseen")
+TEST_SPLITS = frozenset({"testset", "nothingset"})
+"""Folders of pictures that may decide nothing."""
 
 
 @dataclass(frozen=True)

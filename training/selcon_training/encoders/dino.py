@@ -83,7 +83,7 @@ class PartEncoder(nn.Module):
         if self.rotation is not None:
             raise EncoderError(
                 f"{self.name} has rotary position embeddings made for {self.input_size}: it cannot be asked "
-                "at other sizes; leave averaging scales at 1.0"
+                "at other sizes; leave averaging scales at 1.0, and export it at the size it was trained at"
             )
         self.grid = timm_vit.set_input_size(self.trunk, size, self.name)
         self.input_size = size

@@ -37,7 +37,7 @@ def check_input_size(input_size: Size, patches: Mapping[str, Size | None]) -> No
     )
     raise EncoderError(
         f"input size {tuple(input_size)} (height, width) is not a multiple of the patch {encoders}; "
-        f"the nearest that fits: {nearest} (data.input_size)"
+        f"the nearest that fits: {nearest} (data.input_size, or --size of selcon export)"
     )
 
 

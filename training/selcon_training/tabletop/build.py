@@ -47,4 +47,4 @@ def build(
     )
     if not Trainer(settings, resume=checkpoint_folder(run).is_dir()).run():
         raise SelconError("training was stopped; the same command goes on from there")
-    export_checkpoint(checkpoint_folder(run), out)
+    export_checkpoint(checkpoint_folder(run), out, samples=data / "Seen" / "valset" / "egocentric")

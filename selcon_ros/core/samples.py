@@ -1,0 +1,55 @@
+"""A bundle's sample pictures, on which an engine built from it is compared with ONNX Runtime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.bundle import Bundle, sample_roles
+from selcon_ros.core.errors import BundleError
+from selcon_ros.core.files import decode, read_image
+
+LONGEST = 640
+"""Longer side in pixels; a larger picture is shrunk to it."""
+QUALITY = 92
+"""Of the JPEG files: what a camera sees is several times larger as PNG."""
+
+
+def sample_files(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Return the pictures in `paths` as files of a bundle by role: sample.1, sample.2 and so on.
+
+    They are JPEG, with sides of at most LONGEST pixels, never enlarged. Raises ImageError for one that
+    cannot be read.
+    """
+    return {f"sample.{number}": _encoded(read_image(path)) for number, path in enumerate(paths, 1)}
+
+
+def read_samples(bundle: Bundle) -> list[NDArray[np.uint8]]:
+    """Return the pictures [H, W, 3] uint8, RGB, of a bundle that was loaded with its `sample_roles`.
+
+    Raises BundleError for a bundle that has none, and for one that is no image, naming it.
+    """
+    roles = sample_roles(bundle.manifest.files)
+    if not roles:
+        raise BundleError(
+            f"bundle {bundle.path} has no sample pictures: make it with `selcon export --samples FOLDER`"
+        )
+    return [_decoded(bundle, role) for role in roles]
+
+
+def _encoded(image: NDArray[np.uint8]) -> bytes:
+    height, width = image.shape[:2]
+    scale = LONGEST / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+    return data.tobytes()
+
+
+def _decoded(bundle: Bundle, role: str) -> NDArray[np.uint8]:
+    name = f"{bundle.manifest.files[role].path} of bundle {bundle.path}"
+    image = decode(bundle.files[role], name, cv2.IMREAD_COLOR, BundleError)
+    return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
