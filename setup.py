@@ -34,6 +34,10 @@ TRAIN = [
     "onnx>=1.16,<2",
 ]
 SIM = ["mujoco>=3.2,<5"]
+# Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
+ENGINE = ["onnx>=1.16,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
+TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
+RTX = ["tensorrt-rtx-cu13>=1.4,<2", "pycuda>=2024.1", *ENGINE]
 TEST = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
@@ -41,9 +45,11 @@ TEST = [
     "rosbags-image>=0.10,<0.11",
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
-    "onnx>=1.16,<2",
     "pillow>=10,<15",
     "colcon-common-extensions>=0.3,<1",
+    # Builds engines without a GPU; running them takes pycuda and a driver.
+    "tensorrt-rtx-cu13>=1.4,<2",
+    *ENGINE,
     # colcon calls setup.py commands that setuptools 80 dropped.
     "setuptools>=70.1,<80",
     *DEMO,
@@ -89,7 +95,9 @@ setup(
         "rich>=13,<16",
         "tqdm>=4.66,<5",
     ],
-    extras_require={"ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "test": TEST},
+    extras_require={
+        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "trt": TRT, "rtx": RTX, "test": TEST,
+    },
     entry_points={
         "console_scripts": [
             "selcon = selcon_ros.cli.main:main",

@@ -12,7 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TORCH = {"torch", "torchvision", "timm", "open_clip", "selcon_training"}
 HEAVY = TORCH | {"onnxruntime", "mujoco", "matplotlib", "tensorboard", "rclpy", "tensorrt"}
-ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino"}
+ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino", "pycuda"}
+# What the files of selcon_ros/backends may import of ENGINES.
+ENGINE_OF = {
+    "onnxruntime": "onnxruntime", "onnxruntime_graph": "onnxruntime", "torch": "torch", "cuda": "pycuda",
+}
 
 
 class Import(NamedTuple):
@@ -79,13 +83,23 @@ def test_core_needs_numpy_and_opencv_only() -> None:
 def test_a_backend_imports_its_own_engine_and_when_it_is_opened() -> None:
     def allowed(file: Path, found: Import) -> bool:
         if found.library in ENGINES:
-            return not found.at_once and found.library == file.stem
+            return not found.at_once and found.library == ENGINE_OF.get(file.stem)
         libraries = {"numpy", "selcon_ros", *sys.stdlib_module_names}
-        base = found.module.split(".")[:3]
-        floor = own(found, "core") or base == ["selcon_ros", "backends", "base"]
+        shared = found.module.startswith(("selcon_ros.backends.base", "selcon_ros.backends.cuda"))
+        # Engines are found and built when one is opened: that needs the onnx package.
+        floor = own(found, "core") or shared or (own(found, "engines") and not found.at_once)
         return found.library in libraries and floor
 
     assert not breaches("selcon_ros/backends", allowed)
+
+
+def test_engines_are_built_without_ros_and_torch() -> None:
+    builders = {"numpy", "onnx", "onnxruntime", "filelock", "platformdirs", "selcon_ros"}
+    assert not breaches(
+        "selcon_ros/engines",
+        lambda _, found: found.library in builders | set(sys.stdlib_module_names)
+        and own(found, "core", "backends", "engines"),
+    )
 
 
 def test_the_ros_shell_knows_no_torch() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -13,18 +14,47 @@ from selcon_ros.core.errors import BackendError
 
 Frames = NDArray[np.uint8]
 Maps = NDArray[np.float32]
-# Backend name: its module in selcon_ros.backends, which has `open_engine(bundle, setup)`.
-BACKENDS = {"onnxruntime": "onnxruntime"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend that can be asked for: its module in selcon_ros.backends, which has
+    `open_engine(bundle, setup, name)`, and the precisions it runs, the one to prefer first."""
+
+    module: str
+    precisions: tuple[str, ...]
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it runs on a GPU, from the bundle's fp32 graph and its samples."""
+        return "fp16" in self.precisions
+
+
+# Those that run on a GPU come first, the fastest first: the order in which `auto` tries them.
+BACKENDS = {
+    "tensorrt": Choice("tensorrt", ("fp16", "fp32")),
+    "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32")),
+    "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32")),
+    "onnxruntime_cuda": Choice("onnxruntime_graph", ("fp16", "fp32")),
+    "onnxruntime": Choice("onnxruntime", ("int8", "fp32")),
+}
 
 
 @dataclass(frozen=True)
 class Setup:
     """How to run a model. Raises BackendError for a value out of range.
 
-    threads: threads that compute one frame on the CPU; None: the engine's choice.
+    threads: threads that compute one frame on the CPU; None: the engine's choice. precision: of a GPU's
+    engine, "fp16" or "fp32". device: number of the GPU. build: whether an engine that is missing may be
+    built; progress is told what is done and its share, 0..1. cache: folder of engines; None: the user's.
     """
 
     threads: int | None = None
+    precision: str = "fp16"
+    device: int = 0
+    build: bool = False
+    cache: Path | None = None
+    progress: Callable[[str, float], None] = lambda phase, share: None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -52,12 +82,12 @@ class Backend(Protocol):
 def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | None = None) -> Backend:
     """Open the bundle's model in an engine and run it once, so that the first frame is not slower.
 
-    Of a bundle that was loaded with its int8 model, that one is opened (see `load_model`). Raises
-    BackendError for an unknown engine, one that is not installed, or a model that is not what its manifest
-    says.
+    onnxruntime opens the int8 model of a bundle that was loaded with it (see `load_model`); GPU backends
+    need a bundle loaded with its samples. Raises BackendError for an unknown engine, one that is not
+    installed, or a model that is not what its manifest says.
     """
     if backend not in BACKENDS:
         raise BackendError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
-    module = import_module(f"selcon_ros.backends.{BACKENDS[backend]}")
-    opener = cast(Callable[[Bundle, Setup], Backend], module.open_engine)
-    return opener(bundle, setup or Setup())
+    module = import_module(f"selcon_ros.backends.{BACKENDS[backend].module}")
+    opener = cast(Callable[[Bundle, Setup, str], Backend], module.open_engine)
+    return opener(bundle, setup or Setup(), backend)

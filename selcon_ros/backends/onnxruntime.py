@@ -83,7 +83,7 @@ class OnnxRuntimeBackend:
                 )
 
 
-def open_engine(bundle: Bundle, setup: Setup) -> OnnxRuntimeBackend:
+def open_engine(bundle: Bundle, setup: Setup, name: str) -> OnnxRuntimeBackend:
     """Open the bundle's model; see `selcon_ros.backends.base.open_backend`."""
     role = INT8_ROLE if INT8_ROLE in bundle.files else "model"
     return OnnxRuntimeBackend(bundle, role, setup.threads)

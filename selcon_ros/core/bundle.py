@@ -27,7 +27,7 @@ FILE_LIMIT = 1 << 31
 OPEN_ROLES = ("open_model", "open_text")
 # The same graph with weights of 8 bits, for CPUs: see `selcon quantize`.
 INT8_ROLE = "model.int8"
-PRECISIONS = ("auto", "fp32", "int8")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
 # A few pictures of the kind the model is for, which engines are compared on: see `samples`.
 _SAMPLE = re.compile(r"sample\.([1-9][0-9]*)")
 
@@ -83,6 +83,8 @@ def load_model(path: str | Path, precision: str = "auto") -> Bundle:
     auto: int8 where the bundle has it, since it was measured against fp32 when it was made. Raises
     BundleError as `load_bundle` does, and for int8 that the bundle lacks.
     """
+    if precision == "fp16":
+        raise BundleError("fp16 is for GPUs: choose auto, fp32 or int8 on a CPU")
     if precision not in PRECISIONS:
         raise BundleError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     has_int8 = INT8_ROLE in load_bundle(path, roles=()).manifest.files

@@ -13,6 +13,10 @@ class BackendError(SelconError):
     """An inference engine is missing, or does not do what the bundle's manifest says."""
 
 
+class NotInstalledError(BackendError):
+    """A library or driver that an engine needs is not there."""
+
+
 class UnknownActionError(SelconError):
     """The model does not know this action."""
 

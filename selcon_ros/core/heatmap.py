@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.manifest import Calibration, Manifest
+
+_Real = TypeVar("_Real", bound=np.floating[Any])
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Heatmap:
     confidence: float
 
 
-def minmax(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:
     """Scale each map of [..., h, w] to 0..1 on its own; a constant map becomes 0."""
     low = maps.min(axis=(-2, -1), keepdims=True)
     span = maps.max(axis=(-2, -1), keepdims=True) - low
-    scaled: NDArray[np.float32] = (maps - low) / np.where(span > 0, span, np.float32(1))
+    scaled: NDArray[_Real] = (maps - low) / np.where(span > 0, span, maps.dtype.type(1))
     return scaled
 
 

@@ -1,11 +1,17 @@
 """From a camera image to the network's input."""
 
+from functools import lru_cache
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
 from selcon_ros.core.manifest import Manifest
+
+FRAMES, ROWS, COLUMNS = "frames", "rows", "columns"
+"""Inputs of a graph that resizes by itself: images [N, H, W, 3] uint8 and the matrices of `interpolation`."""
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
@@ -34,11 +40,7 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
     """
     check_image(image)
     height, width = manifest.input_size
-    down, right = image.shape[0] / height, image.shape[1] / width
-    # Beyond half the size, bilinear sampling leaves pixels out, and thin parts would alias away.
-    # Averaging over areas is for shrinking only: an enlarged side would come out in blocks.
-    method = cv2.INTER_AREA if max(down, right) > 2 and min(down, right) >= 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (width, height), interpolation=method)
+    resized = _resize(image, manifest.input_size)
     tensor = np.empty((1, 3, height, width), np.float32)
     for channel, (mean, std) in enumerate(
         zip(manifest.normalisation.mean, manifest.normalisation.std, strict=True)
@@ -47,3 +49,66 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
         np.multiply(resized[:, :, channel], np.float32(1 / (255 * std)), out=plane)
         plane -= np.float32(mean / std)
     return tensor
+
+
+def graph_inputs(
+    frames: NDArray[np.uint8], manifest: Manifest, largest: tuple[int, int] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the inputs of a graph that resizes by itself, by name.
+
+    Images larger than `largest` (H, W) on a side are brought to the network's size here. Raises ImageError.
+    """
+    check_frames(frames)
+    if largest is not None and (frames.shape[1] > largest[0] or frames.shape[2] > largest[1]):
+        frames = np.stack([_resize(frame, manifest.input_size) for frame in frames])
+    rows, columns = interpolation((frames.shape[1], frames.shape[2]), manifest.input_size)
+    return {FRAMES: frames, ROWS: rows, COLUMNS: columns}
+
+
+@lru_cache(maxsize=16)
+def interpolation(
+    size: tuple[int, int], target: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the matrices `rows` [h, H] and `columns` [w, W] that resize as `preprocess` does.
+
+    A plane [H, W] of an image of `size` (H, W) becomes rows @ plane @ columns.T at `target` (h, w), to be
+    rounded to whole numbers: GPUs resize so, in the network's own graph.
+    """
+    weights = _area if _averages(size, target) else _linear
+    rows, columns = (weights(*lengths) for lengths in zip(size, target, strict=True))
+    rows.flags.writeable = columns.flags.writeable = False  # every caller gets the same
+    return rows, columns
+
+
+def _resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the image stretched to `size` (h, w)."""
+    method = cv2.INTER_AREA if _averages(image.shape[:2], size) else cv2.INTER_LINEAR
+    resized: NDArray[np.uint8] = np.empty((*size, 3), np.uint8)
+    cv2.resize(image, size[::-1], dst=resized, interpolation=method)
+    return resized
+
+
+def _averages(size: tuple[int, ...], target: tuple[int, int]) -> bool:
+    """Whether areas are averaged, rather than neighbours interpolated.
+
+    Beyond half the size, bilinear sampling leaves pixels out, and thin parts would alias away. Averaging over
+    areas is for shrinking only: an enlarged side would come out in blocks.
+    """
+    factors = [length / wanted for length, wanted in zip(size, target, strict=True)]
+    return max(factors) > 2 and min(factors) >= 1
+
+
+def _linear(length: int, target: int) -> NDArray[np.float32]:
+    """Weights [target, length] of the two nearest pixel centres; at the border, of the outermost alone."""
+    at = np.clip((np.arange(target) + 0.5) * length / target - 0.5, 0, length - 1)
+    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(length)))
+    return weights.astype(np.float32)
+
+
+def _area(length: int, target: int) -> NDArray[np.float32]:
+    """Weights [target, length]: the share of each pixel in the stretch that becomes one."""
+    edges = np.arange(target + 1) * length / target
+    pixels = np.arange(length)
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights: NDArray[np.float64] = np.maximum(0, covered) * target / length
+    return weights.astype(np.float32)

@@ -69,7 +69,8 @@ def test_open_dimensions_fit(tmp_path: Path) -> None:
     model = graph({"image": ["n", 3, "h", "w"]}, maps)
     backend = open_backend(bundle_of(tmp_path, model))
     white = np.mean((1 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225]))
-    assert backend.run(np.full((1, 288, 384, 3), 255, np.uint8))[0][0, 0, 0, 0] == pytest.approx(white, rel=1e-3)
+    cam, _ = backend.run(np.full((1, 288, 384, 3), 255, np.uint8))
+    assert cam[0, 0, 0, 0] == pytest.approx(white, rel=1e-3)
 
 
 def test_further_outputs_are_not_minded(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_opening_leaves_the_thread_s_arithmetic_alone(bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     ("backend", "threads", "message"),
     [
-        ("tensorflow", None, "unknown backend 'tensorflow': choose one of onnxruntime"),
+        ("tensorflow", None, "unknown backend 'tensorflow': choose one of tensorrt, "),
         ("onnxruntime", 0, "threads is 0: it must be at least 1"),
     ],
 )

@@ -1,0 +1,213 @@
+"""TensorRT and TensorRT for RTX on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from selcon_ros.backends.base import Frames, Maps, Setup
+from selcon_ros.backends.cuda import Buffer, Device, Recording, gpu
+from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.errors import BackendError
+from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, graph_inputs
+
+if TYPE_CHECKING:
+    from selcon_ros.engines.cache import Cache, Entry
+
+SHAPES = 4
+"""So many sizes of images keep their memory and recorded work; the one used longest ago gives way."""
+
+
+class TensorRtBackend:
+    """An engine from the cache, on one GPU; the thread that opens it runs and closes it."""
+
+    def __init__(self, manifest: Manifest, entry: Entry, device: int = 0) -> None:
+        """Load the engine. Raises BackendError where it is damaged, foreign, or does not fit the GPU."""
+        from selcon_ros.engines.kinds import KINDS, Messages, library
+
+        key = entry.record.key
+        kind = KINDS[key.kind]
+        trt = library(kind)
+        content = entry.content()
+        self._manifest, self._key = manifest, key
+        self._messages = Messages(kind)
+        self._shapes: OrderedDict[tuple[int, ...], _Shape] = OrderedDict()
+        self._device = Device(device)
+        self.name = f"{kind.title} {trt.__version__} ({self._device.gpu.name}, {key.precision})"
+        self._open = True
+        try:
+            with self._device.current():
+                self._runtime = trt.Runtime(self._messages.logger)
+                self._engine = self._runtime.deserialize_cuda_engine(content)
+            if self._engine is None:
+                raise self._messages.error(f"cannot load {entry.path}; build it again")
+            self._check(trt, entry)
+            self.run(np.zeros((key.batch[0], *manifest.input_size, 3), np.uint8))
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
+        """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
+        least, _, most = self._key.batch
+        if len(frames) < least:
+            raise BackendError(
+                f"{self.name} was built for at least {least} images at once, got {len(frames)}: "
+                f"build it with --batch {len(frames)}:{least}:{most}"
+            )
+        parts = [self._run(frames[start : start + most]) for start in range(0, max(1, len(frames)), most)]
+        cam, *affinity = [np.concatenate(each) for each in zip(*parts, strict=True)]
+        return cam, affinity[0] if affinity else None
+
+    def _run(self, frames: Frames) -> list[Maps]:
+        inputs = graph_inputs(frames, self._manifest, self._key.camera)
+        size = inputs[FRAMES].shape
+        with self._device.current():
+            shape = self._shapes.get(size)
+            if shape is None:
+                if len(self._shapes) >= SHAPES:
+                    self._shapes.popitem(last=False)[1].free()
+                shape = _Shape(self._device, self._engine, self._manifest, inputs, self._messages)
+                self._shapes[size] = shape
+            self._shapes.move_to_end(size)
+            return shape.run(inputs[FRAMES])
+
+    def close(self) -> None:
+        """Release the engine and all it has on the GPU."""
+        if not self._open:
+            return
+        self._open = False
+        with self._device.current():
+            while self._shapes:
+                self._shapes.popitem()[1].free()
+            # The library's objects release GPU memory as they go, which takes the context.
+            self._engine = self._runtime = None
+        self._device.close()
+
+    def _check(self, trt: Any, entry: Entry) -> None:
+        """Compare the engine's inputs and outputs with the manifest."""
+        engine, manifest = self._engine, self._manifest
+        names = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
+        wanted = {FRAMES, ROWS, COLUMNS, *manifest.outputs}
+        if not wanted <= names:
+            raise BackendError(
+                f"engine {entry.path} has the tensors {sorted(names)}, not {sorted(wanted)}; build it again"
+            )
+        maps = (len(manifest.actions), *manifest.map_grid)
+        for name in manifest.outputs:
+            kind, shape = engine.get_tensor_dtype(name), tuple(engine.get_tensor_shape(name))[1:]
+            if shape != maps or kind != trt.float32:
+                raise BackendError(
+                    f"engine {entry.path}: output '{name}' is {kind} {shape}, the manifest's actions and "
+                    f"map_grid ask for float32 {maps}; build it again"
+                )
+
+
+class _Shape:
+    """Memory, an execution context and recorded work for images of one number and size.
+
+    Recorded work holds only for the context as it was: each size has its own.
+    """
+
+    def __init__(
+        self, device: Device, engine: Any, manifest: Manifest, inputs: dict[str, Any], messages: Any
+    ) -> None:
+        self._device, self._messages = device, messages
+        self._inputs: dict[str, Buffer] = {}
+        self._outputs: dict[str, Buffer] = {}
+        self._recording: Recording | None = None
+        self._context: Any = None
+        try:
+            self._prepare(engine, manifest, inputs)
+        except BaseException:
+            self.free()
+            raise
+
+    def _prepare(self, engine: Any, manifest: Manifest, inputs: dict[str, Any]) -> None:
+        maps = (len(inputs[FRAMES]), len(manifest.actions), *manifest.map_grid)
+        for name, value in inputs.items():
+            self._inputs[name] = self._device.buffer(value.shape, value.dtype)
+        for name in manifest.outputs:
+            self._outputs[name] = self._device.buffer(maps, np.float32)
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise self._messages.error("cannot make an execution context; is the GPU's memory full?")
+        for name, value in inputs.items():
+            if not self._context.set_input_shape(name, value.shape):
+                raise self._messages.error(f"does not take {name} of shape {value.shape}")
+        for name, buffer in {**self._inputs, **self._outputs}.items():
+            self._context.set_tensor_address(name, buffer.address)
+        for name in (ROWS, COLUMNS):
+            np.copyto(self._inputs[name].host, inputs[name])
+            self._device.upload(self._inputs[name])
+        # Once as it is: engines finish their preparations in the first run, which cannot be recorded.
+        np.copyto(self._inputs[FRAMES].host, inputs[FRAMES])
+        self._queue()
+        self._device.wait()
+        self._recording = self._device.record(self._queue)
+
+    def run(self, frames: Frames) -> list[Maps]:
+        """Return the output maps of images of this size: copies, since the next run writes over them."""
+        np.copyto(self._inputs[FRAMES].host, frames)
+        assert self._recording is not None
+        self._recording.launch()
+        self._device.wait()
+        return [buffer.host.copy() for buffer in self._outputs.values()]
+
+    def free(self) -> None:
+        """Release it all."""
+        if self._recording is not None:
+            self._recording.free()
+        self._context = None
+        buffers: list[Buffer] = [*self._inputs.values(), *self._outputs.values()]
+        for buffer in buffers:
+            buffer.free()
+
+    def _queue(self) -> None:
+        self._device.upload(self._inputs[FRAMES])
+        if not self._context.execute_async_v3(self._device.stream):
+            raise self._messages.error("cannot run the engine")
+        for buffer in self._outputs.values():
+            self._device.download(buffer)
+
+
+def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
+    """Open the bundle's engine for this GPU, building it first if `setup` allows that.
+
+    `bundle` was loaded with its samples. Raises BackendError where there is no engine, or none that works.
+    """
+    from selcon_ros.engines.cache import Cache
+    from selcon_ros.engines.kinds import KINDS, library
+    from selcon_ros.engines.provide import Wish, find, make
+
+    library(KINDS[name])
+    gpu(setup.device)
+    wish = Wish(KINDS[name], setup.precision, device=setup.device)
+    cache = Cache(setup.cache)
+    reason = "none is built"
+    if (entry := find(bundle, wish, cache)) is not None:
+        try:
+            return _opened(bundle, entry, cache, setup)
+        except BackendError as error:
+            cache.remove(entry)
+            reason = str(error)
+    if not setup.build:
+        raise BackendError(
+            f"no {KINDS[name].title} engine of bundle {bundle.path} for this GPU in {cache.folder} "
+            f"({reason}): selcon engine build {bundle.path} --kind {name} --precision {setup.precision}"
+        )
+    entry = make(bundle, wish, cache, setup.progress, lambda text: setup.progress(text, 0.0))
+    return _opened(bundle, entry, cache, setup)
+
+
+def _opened(bundle: Bundle, entry: Entry, cache: Cache, setup: Setup) -> TensorRtBackend:
+    """Open an engine of the cache, compared with ONNX Runtime before it is used for the first time."""
+    from selcon_ros.engines.provide import verify
+
+    if entry.record.agreement is None:
+        setup.progress("comparing the engine with ONNX Runtime", 0.0)
+        entry = verify(bundle, entry, cache, setup.device)
+    return TensorRtBackend(bundle.manifest, entry, setup.device)

@@ -1,0 +1,181 @@
+"""The engine of a bundle on a machine: found in the cache, or built, compared and kept."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.backends.cuda import Gpu, gpu
+from selcon_ros.core.agreement import TOLERANCE
+from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
+from selcon_ros.core.errors import BackendError
+from selcon_ros.core.samples import read_samples
+from selcon_ros.engines.build import Progress, Shapes, build
+from selcon_ros.engines.cache import Cache, Entry, Key, Range, Record
+from selcon_ros.engines.graph import GRAPH_VERSION, Preparation, compare, takes_batches
+from selcon_ros.engines.kinds import Kind, library
+
+BATCH: Range = (1, 1, 4)
+ONE: Range = (1, 1, 1)
+CAMERA = (1080, 1920)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which engine is wanted: see `cache.Key`. compute: build ahead for these; empty: for the GPU at hand."""
+
+    kind: Kind
+    precision: str = "fp16"
+    batch: Range | None = None
+    camera: tuple[int, int] = CAMERA
+    compute: tuple[str, ...] = ()
+    device: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
+            raise BackendError(
+                f"batch is {':'.join(map(str, self.batch))}: give least:best:most, rising from 1, as in 1:1:4"
+            )
+        if min(self.camera) < 1:
+            raise BackendError(f"the largest camera image is {self.camera}: both sides must be at least 1")
+
+
+def with_samples(path: Path) -> Bundle:
+    """Read of a bundle what engines are made of: its fp32 graph and its samples."""
+    roles = sample_roles(load_bundle(path, roles=()).manifest.files)
+    return load_bundle(path, roles=("model", *roles))
+
+
+def find(bundle: Bundle, wish: Wish, cache: Cache) -> Entry | None:
+    """Return the engine for this bundle on this machine, None where it is not built."""
+    return next((entry for entry in cache.entries() if _serves(entry.record.key, bundle, wish)), None)
+
+
+def make(
+    bundle: Bundle,
+    wish: Wish,
+    cache: Cache,
+    progress: Progress,
+    tell: Callable[[str], None],
+    tolerance: float = TOLERANCE,
+    images: Sequence[NDArray[np.uint8]] | None = None,
+) -> Entry:
+    """Build an engine and keep it, unless another process does so meanwhile.
+
+    bundle: with its samples (`with_samples`), or compared on `images`. progress: told the phase and the share
+    done; tell: what else a user should know. The converted graph is compared with fp32 before it is built.
+    Raises BackendError where that is above the tolerance or the engine cannot be built.
+    """
+    batches = takes_batches(bundle)
+    if wish.batch is not None and wish.batch[2] > 1 and not batches:
+        raise BackendError(
+            f"the graph of bundle {bundle.path} takes one image at a time: build with --batch 1:1:1, or "
+            "export the bundle again"
+        )
+    key = _key(bundle, wish, wish.batch or (BATCH if batches else ONE))
+    with cache.lock(key, lambda: tell("another process builds this engine: waiting for it")):
+        if (entry := cache.find(key)) is not None:
+            entry.content()
+            return entry
+        progress("converting the graph", 0.0)
+        preparation = Preparation(bundle, wish.precision, images)
+        progress("comparing the converted graph with fp32", 0.0)
+        agreement = preparation.check(tolerance)
+        tell(f"converted graph, {wish.precision} in ONNX Runtime, from fp32: {agreement}")
+        timings = f"timings-{key.kind}-{key.version}-{key.gpu}.cache"
+        start = time.monotonic()
+        built = build(
+            wish.kind,
+            preparation.result.model,
+            Shapes(bundle.manifest.input_size, key.batch, key.camera),
+            wish.compute,
+            progress,
+            cache.read(timings),
+        )
+        if built.timings:
+            cache.write(timings, built.timings)
+        record = Record(
+            key=key,
+            bundle=bundle.manifest.name,
+            sha256="",
+            bytes=0,
+            seconds=round(time.monotonic() - start, 1),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            layers=built.layers,
+            kept=preparation.result.kept,
+            agreement_of_graph=asdict(agreement),
+        )
+        return cache.add(record, built.engine)
+
+
+def verify(
+    bundle: Bundle,
+    entry: Entry,
+    cache: Cache,
+    device: int = 0,
+    tolerance: float = TOLERANCE,
+    images: Sequence[NDArray[np.uint8]] | None = None,
+) -> Entry:
+    """Run an engine on the GPU, compare it with ONNX Runtime and keep what was found in its record.
+
+    bundle: with its samples, or compared on `images`. Raises BackendError where it cannot run, or above the
+    tolerance: the engine is then removed.
+    """
+    # Not at the top: that module finds its engines here.
+    from selcon_ros.backends.tensorrt import TensorRtBackend
+
+    engine = TensorRtBackend(bundle.manifest, entry, device)
+    try:
+        found = compare(bundle, engine, read_samples(bundle) if images is None else images)
+    finally:
+        engine.close()
+    if not found.kld_mean <= tolerance:
+        cache.remove(entry)
+        raise BackendError(
+            f"engine {entry.path} is farther from fp32 than the tolerance {tolerance:g} ({found}), although "
+            f"its graph is not (KLD {entry.record.agreement_of_graph['kld_mean']:.5f}); it was removed: "
+            "build it in fp32"
+        )
+    return cache.update(replace(entry, record=replace(entry.record, agreement=asdict(found))))
+
+
+def gpu_here(device: int = 0) -> Gpu | None:
+    """Return the GPU, None where none can be used."""
+    try:
+        return gpu(device)
+    except BackendError:
+        return None
+
+
+def _key(bundle: Bundle, wish: Wish, batch: Range) -> Key:
+    trt = library(wish.kind)
+    name, compute = "any", wish.compute
+    if not compute:
+        here = gpu(wish.device)
+        compute = (here.compute,)
+        name = "any" if wish.kind.ahead else here.name
+    return Key(
+        model=hashlib.sha256(bundle.model).hexdigest(),
+        graph=GRAPH_VERSION,
+        kind=wish.kind.name,
+        version=trt.__version__,
+        gpu=name,
+        compute=tuple(sorted(compute)),
+        precision=wish.precision,
+        batch=batch,
+        camera=wish.camera,
+    )
+
+
+def _serves(found: Key, bundle: Bundle, wish: Wish) -> bool:
+    """Whether an engine does what is wanted; one built ahead may do so for more GPUs than this one."""
+    wanted = _key(bundle, wish, wish.batch or found.batch)
+    covers = set(wanted.compute) <= set(found.compute)
+    return covers and replace(found, compute=wanted.compute) == wanted
