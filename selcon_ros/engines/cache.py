@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,20 +144,19 @@ class Cache:
         self._write(self.folder / _plain(name), content)
 
     @contextmanager
-    def lock(self, key: Key, waiting: Any = None) -> Iterator[None]:
-        """Hold the right to build a key's engine; `waiting()` is called if another process has it.
+    def lock(self, key: Key, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the right to build a key's engine; `waiting()` is called each second that another has it.
 
         The lock ends with its process, however that ends.
         """
         self._make()
         held = FileLock(self.folder / f"{key.digest}{LOCK}")
         try:
-            try:
-                held.acquire(timeout=0)
-            except Timeout:
-                if waiting is not None:
-                    waiting()
-                held.acquire()
+            while not held.is_locked:
+                with suppress(Timeout):
+                    held.acquire(timeout=1)
+                    break
+                waiting()
         except OSError as error:
             raise self._fault(error) from None
         try:

@@ -80,7 +80,7 @@ def make(
             "export the bundle again"
         )
     key = _key(bundle, wish, wish.batch or (BATCH if batches else ONE))
-    with cache.lock(key, lambda: tell("another process builds this engine: waiting for it")):
+    with cache.lock(key, lambda: progress("waiting for another process, which builds this engine", 0.0)):
         if (entry := cache.find(key)) is not None:
             entry.content()
             return entry

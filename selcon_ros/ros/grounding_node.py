@@ -22,9 +22,8 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kin
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from selcon_ros.backends.base import Backend, Frames, Maps, Setup, open_backend
+from selcon_ros.backends.choose import open_model
 from selcon_ros.core.actions import match_action
-from selcon_ros.core.bundle import default_bundle_path, load_model
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.grasp import Grasps, find
 from selcon_ros.core.grounder import Grounder, Grounding
@@ -33,33 +32,30 @@ from selcon_ros.ros import diagnostics, outputs, parameters
 from selcon_ros.ros.conversions import MessageError, Pixels, image_from_message
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
+from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import RELIABLE, Outputs
 
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
 NEWEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 SENSOR_DATA = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-OpenBackend = Callable[..., Backend]
 
 
 class GroundingNode(Node):
     """Answers every image it has time for with the heatmap and the grasp points of the current action."""
 
-    def __init__(self, open_backend: OpenBackend = open_backend, **options: Any) -> None:
-        """Load the model and open the topics.
+    def __init__(self, open_model: OpenModel = open_model, **options: Any) -> None:
+        """Load the model and open the topics; an engine may still be built when the node is there.
 
-        :param open_backend: makes the engine from a bundle
+        :param open_model: opens a bundle in an engine
         :param options: passed to `rclpy.node.Node`
         :raises SelconError: for wrong parameters, bundles and engines
         """
         super().__init__("grounding", **options)
         settings = parameters.declare(self)
         self._health = diagnostics.Health(self.get_logger())
-        self._bundle = load_model(settings.bundle or default_bundle_path(), settings.precision)
-        self._engine = _TimedBackend(
-            open_backend(self._bundle, settings.backend, Setup(settings.threads or None))
-        )
-        self._grounder = Grounder(self._bundle, self._engine)
+        self._model = Model(settings, self.get_logger(), open_model)
+        self._grounder: Grounder | None = None
 
         self._action: str | None = None
         # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
@@ -85,6 +81,7 @@ class GroundingNode(Node):
             self.set_action(settings.action)
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
+        self._model.wait()
 
     def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
         topic = self.resolve_topic_name(name)
@@ -95,12 +92,10 @@ class GroundingNode(Node):
         return topic
 
     def _introduce(self, settings: parameters.Settings) -> None:
-        manifest = self._bundle.manifest
+        manifest = self._model.manifest
         log = self.get_logger()
         log.info(f"model {manifest.name}: {manifest.description}")
         log.info(f"actions: {', '.join(manifest.actions)}")
-        height, width = manifest.input_size
-        log.info(f"engine {self._engine.name}, input {width} x {height}, from {self._bundle.path}")
         log.info(f"images from {self._image_topic} ({settings.image_transport})")
         log.info(f"actions from {self._action_topic}")
 
@@ -112,7 +107,7 @@ class GroundingNode(Node):
         One that the model does not know ends the answers, clears the markers, and is told which there are.
         """
         try:
-            action: str | None = match_action(text, self._bundle.manifest.actions)
+            action: str | None = match_action(text, self._model.manifest.actions)
         except SelconError as error:
             action = None
             self._health.problem("action", str(error), every=0.0)
@@ -137,6 +132,16 @@ class GroundingNode(Node):
     # The worker.
 
     def _work(self) -> None:
+        try:
+            self._grounder = self._model.open()
+            for failure in self._model.failures:
+                self._health.problem("backend", failure)
+            if self._grounder is not None:
+                self._answer_all()
+        finally:
+            self._model.engine.close()
+
+    def _answer_all(self) -> None:
         while (received := self._images.take()) is not None:
             try:
                 self._answer(received)
@@ -157,7 +162,7 @@ class GroundingNode(Node):
         if 0 < settings.max_frame_age < received.age:
             raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
         start = time.monotonic()
-        self._engine.seconds = 0.0
+        self._model.engine.seconds = 0.0
         image, grounding = self._ground(received)
         header = received.message.header
         # The action may have changed during the inference, which serves them all.
@@ -174,8 +179,8 @@ class GroundingNode(Node):
             self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
         times = diagnostics.Times(
             waiting=start - received.at,
-            inference=self._engine.seconds,
-            overhead=published - start - self._engine.seconds,
+            inference=self._model.engine.seconds,
+            overhead=published - start - self._model.engine.seconds,
             grasping=time.monotonic() - published,
         )
         self._answered = {"confidence": f"{heatmap.confidence:.3f}", **outputs.grasp_facts(grasps)}
@@ -191,6 +196,7 @@ class GroundingNode(Node):
         """Decode and ground an image, or find it already grounded when only the action is new."""
         if self._grounded is None or self._grounded[0] is not received:
             image = image_from_message(received.message)
+            assert self._grounder is not None
             self._grounded = (received, image, self._grounder.ground(image))
         return self._grounded[1], self._grounded[2]
 
@@ -209,8 +215,11 @@ class GroundingNode(Node):
     # Diagnostics.
 
     def _publish_diagnostics(self) -> None:
+        self._model.check()
         self._look_for_camera()
-        if self._action is None:
+        if self._model.state:
+            state = self._model.state
+        elif self._action is None:
             state = f"waiting for an action on {self._action_topic}"
         elif not self._outputs.any_wanted:
             state = "resting: nobody subscribes to an output"
@@ -218,15 +227,15 @@ class GroundingNode(Node):
             state = f"answering {self._action}"
         facts = {
             "state": state,
-            "model": self._bundle.manifest.name,
-            "engine": self._engine.name,
+            "model": self._model.manifest.name,
+            "engine": self._model.engine.name,
             "action": self._action or "none",
             **self._answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
         }
         status = diagnostics.status(
-            self.get_fully_qualified_name(), self._bundle.manifest.name, self._health, facts
+            self.get_fully_qualified_name(), self._model.manifest.name, self._health, facts
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
@@ -253,24 +262,10 @@ class GroundingNode(Node):
 
     def close(self) -> None:
         """End the worker and wait for it; then the node can be destroyed."""
+        self._model.close()
         self._images.close()
-        self._worker.join()
-
-
-class _TimedBackend:
-    """A backend that adds up the time spent in it."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.name = backend.name
-        self.seconds = 0.0
-        self._run = backend.run
-
-    def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
-        start = time.monotonic()
-        try:
-            return self._run(frames)
-        finally:
-            self.seconds += time.monotonic() - start
+        # A conversion that is under way cannot be ended; nothing of it is used or left behind.
+        self._worker.join(5.0 if self._model.state else None)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -10,6 +10,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from selcon_ros.backends.base import BACKENDS
+from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasp import GraspParameters
@@ -36,10 +38,23 @@ class Settings:
     """All parameters at one moment. A read-only one is fixed at start, every other can be set at any time."""
 
     bundle: str = _parameter("", "Model bundle, a folder or .zip; empty: the packaged one.", read_only=True)
-    backend: str = _parameter("onnxruntime", "Inference engine.", read_only=True)
-    precision: str = _parameter(
-        "auto", "Of the model; auto: int8 where the bundle has it.", choices=PRECISIONS, read_only=True
+    backend: str = _parameter(
+        "auto",
+        "Inference engine; auto: the fastest that runs here and agrees with fp32.",
+        choices=(AUTO, *BACKENDS),
+        read_only=True,
     )
+    precision: str = _parameter(
+        "auto",
+        "Of the model; auto: fp16 on a GPU, on a CPU int8 where the bundle has it.",
+        choices=PRECISIONS,
+        read_only=True,
+    )
+    build_engine: bool = _parameter(
+        True, "Build a GPU's engine that is missing, which may take minutes.", read_only=True
+    )
+    engine_cache: str = _parameter("", "Folder of built engines; empty: the user's cache.", read_only=True)
+    device: int = _parameter(0, "Number of the GPU.", 0, 64, read_only=True)
     threads: int = _parameter(0, "Threads of the engine; 0: one per core.", 0, 256, read_only=True)
     action: str = _parameter("", "Action to begin with; empty: wait for the topic.", read_only=True)
     image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)

@@ -1,6 +1,7 @@
 """The node over real topics: answers, headers, actions, transports, QoS, parameters."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.choose import open_model
 from support.messages import FRAME, compressed_image, encoded
 from support.ros import OUTPUTS, bar_depth, calibration, context, pixels_of, scene, stamp_of
 
@@ -148,9 +149,10 @@ def test_compressed_image_and_depth(start):
 class Slow:
     """A backend that takes as long as the test wants, and counts."""
 
-    def __init__(self, bundle, backend, setup):
-        self.backend = open_backend(bundle, backend, setup)
+    def __init__(self, backend):
+        self.backend = backend
         self.name, self.runs, self.go = "slow", 0, threading.Semaphore(0)
+        self.closed = False
 
     def run(self, frames):
         self.runs += 1
@@ -158,17 +160,24 @@ class Slow:
         return self.backend.run(frames)
 
     def close(self):
+        self.closed = True
         self.backend.close()
+
+
+def opening(kind, made):
+    """Open models as the node does, each backend in one of `kind`, which goes to the list `made`."""
+
+    def opener(*arguments, **options):
+        opened = open_model(*arguments, **options)
+        made.append(kind(opened.backend))
+        return replace(opened, backend=made[0])
+
+    return opener
 
 
 def test_the_newest_image_wins_over_a_slow_model(start):
     made = []
-
-    def slow(*arguments):
-        made.append(Slow(*arguments))
-        return made[0]
-
-    robot, _ = start(outputs=("heatmap",), open_backend=slow, action="hold")
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Slow, made), action="hold")
     robot.until(lambda: made[0].runs == 1, "the first inference", every=lambda: robot.show(scene(hold=PART)))
     robot.spin(0.3)
     first = int(robot.facts()["received_images"])
@@ -209,7 +218,7 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
     made, drawn, searched = [], [], []
     monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw: drawn.append(1) or draw(*a))
     monkeypatch.setattr(module, "find", lambda *a, find=module.find: searched.append(1) or find(*a))
-    robot, _ = start(outputs=(), open_backend=lambda *a: made.append(Counting(*a)) or made[0], action="hold")
+    robot, _ = start(outputs=(), open_model=opening(Counting, made), action="hold")
 
     def received(least: int) -> None:
         robot.until(
@@ -257,7 +266,7 @@ class Moody(Slow):
 def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
     made = []
     robot, _ = start(
-        outputs=("heatmap",), open_backend=lambda *a: made.append(Moody(*a)) or made[0], action="hold"
+        outputs=("heatmap",), open_model=opening(Moody, made), action="hold"
     )
     robot.told("model: MemoryError: no more", every=lambda: robot.show(scene(hold=PART)))
     made[0].sick = False
@@ -269,7 +278,7 @@ def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
 
 def test_one_pass_answers_every_action_of_an_image(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), open_backend=lambda *a: made.append(Counting(*a)) or made[0])
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Counting, made))
     robot.until(
         lambda: robot.facts()["received_images"] != "0",
         "an image",

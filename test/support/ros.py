@@ -225,13 +225,13 @@ def context() -> Iterator[Context]:
 
 @contextmanager
 def running_node(
-    context: Context, bundle: Path, open_backend: Callable[..., Any] | None = None, **settings: Any
+    context: Context, bundle: Path, open_model: Callable[..., Any] | None = None, **settings: Any
 ) -> Iterator[GroundingNode]:
     """The node under test, spinning in a thread of its own."""
     # However slow the machine is, no image is too old and no depth too late, unless the test wants that.
     patient = {"max_frame_age": 0.0, "sync_wait": 1.0}
     settings = {"bundle": str(bundle), "threads": 1, "diagnostics_period": 0.1, **patient, **settings}
-    options: dict[str, Any] = {} if open_backend is None else {"open_backend": open_backend}
+    options: dict[str, Any] = {} if open_model is None else {"open_model": open_model}
     node = GroundingNode(
         context=context,
         namespace="affordance",

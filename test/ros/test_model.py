@@ -1,0 +1,117 @@
+"""The node while its engine is opened or built, and when that fails."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+
+from selcon_ros.backends.choose import open_model
+from selcon_ros.backends.cuda import has_gpu
+from selcon_ros.core.errors import BackendError
+from selcon_ros.ros.grounding_node import GroundingNode
+from support.bundles import colour_bundle
+from support.ros import DOMAIN, context, running_node, scene
+
+PART = (40, 100, 60, 200)
+
+
+class Builder:
+    """Opens models as the node does, after a build that takes as long as the test wants."""
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.ended = self.closed = False
+        self.threads = []
+
+    def __call__(self, path, backend, precision, setup, fall_back):
+        self.threads.append(threading.current_thread())
+        try:
+            share = 0.0
+            while not self.go.wait(0.05):
+                setup.progress("timing kernels", share := min(share + 0.01, 0.42))
+        finally:
+            self.ended = True
+        opened = open_model(path, backend, precision, setup, fall_back)
+        return replace(opened, backend=Closing(opened.backend, self))
+
+
+class Closing:
+    def __init__(self, backend, builder):
+        self.backend, self.builder, self.name = backend, builder, backend.name
+
+    def run(self, frames):
+        self.builder.threads.append(threading.current_thread())
+        return self.backend.run(frames)
+
+    def close(self):
+        self.builder.threads.append(threading.current_thread())
+        self.builder.closed = True
+        self.backend.close()
+
+
+def test_while_an_engine_is_built_the_node_says_so_and_then_answers(start):
+    builder = Builder()
+    robot, _ = start(outputs=("heatmap",), open_model=builder, action="hold")
+    robot.until(lambda: robot.facts().get("state") == "building the engine: timing kernels, 42 %", "building")
+    assert robot.facts()["engine"] == "none yet" and not robot.heard["heatmap"]
+    builder.go.set()
+    robot.answer("heatmap", scene(hold=PART))
+    robot.until(lambda: robot.facts()["state"] == "answering hold", "answering")
+
+
+def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
+    """A GPU's context belongs to a thread."""
+    builder = Builder()
+    builder.go.set()
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
+        pass
+    assert builder.closed and len(set(builder.threads)) == 1
+    assert builder.threads[0] is not threading.current_thread()
+
+
+def test_closing_ends_a_build(tmp_path):
+    builder = Builder()
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
+        assert not builder.ended
+    assert builder.ended and not builder.closed
+
+
+def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
+    """The executor's thread raises it, as it does what fails at once."""
+    built = threading.Event()
+
+    def failing(path, backend, precision, setup, fall_back):
+        setup.progress("timing kernels", 0.1)
+        built.wait(30)
+        raise BackendError("no room for the engine")
+
+    made = Context()
+    rclpy.init(context=made, domain_id=DOMAIN)
+    try:
+        node = GroundingNode(
+            failing, context=made, parameter_overrides=[Parameter("diagnostics_period", value=0.05)]
+        )
+        executor = SingleThreadedExecutor(context=made)
+        executor.add_node(node)
+        executor.spin_once(0.2)  # nothing has failed yet
+        built.set()
+        with pytest.raises(BackendError, match="no room for the engine"):
+            for _ in range(100):
+                executor.spin_once(0.2)
+        node.close()
+    finally:
+        made.try_shutdown()
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU here: shown only on machines without one")
+def test_a_backend_that_does_not_run_gives_way_with_a_lasting_warning(start):
+    robot, _ = start(outputs=("heatmap",), action="hold", backend="tensorrt_rtx")
+    robot.answer("heatmap", scene(hold=PART))
+    robot.told("backend: tensorrt_rtx: no NVIDIA driver here")
+    assert robot.heard["diagnostics"][-1].status[0].level == DiagnosticStatus.WARN
+    assert robot.facts()["engine"].startswith("ONNX Runtime")
