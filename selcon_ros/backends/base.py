@@ -32,8 +32,8 @@ class Choice:
 
 # Those that run on a GPU come first, the fastest first: the order in which `auto` tries them.
 BACKENDS = {
-    "tensorrt": Choice("tensorrt", ("fp16", "fp32")),
-    "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32")),
+    "tensorrt": Choice("tensorrt", ("fp16", "fp32", "int8")),
+    "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32", "int8")),
     "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32")),
     "onnxruntime_cuda": Choice("onnxruntime_graph", ("fp16", "fp32")),
     "onnxruntime": Choice("onnxruntime", ("int8", "fp32")),

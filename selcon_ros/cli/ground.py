@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from selcon_ros.backends.base import BACKENDS
+from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
               help="No grasp points below this confidence.")
 @click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,
               help="The gripper's opening in metres.")
+@click.option("--backend", type=click.Choice((AUTO, *BACKENDS)), default=AUTO, show_default=True,
+              help="Inference engine; auto: the fastest that runs here.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
-              help="Of the model; auto: int8 where the bundle has it.")
+              help="Of the model; auto: fp16 on a GPU, int8 on a CPU where the bundle has it.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -37,6 +41,7 @@ def command(
     out: Path | None,
     min_confidence: float,
     max_width: float,
+    backend: str,
     precision: str,
     threads: int | None,
     as_json: bool,
@@ -56,8 +61,9 @@ def command(
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
-    from selcon_ros.backends.base import Setup, open_backend
-    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle, load_model
+    from selcon_ros.backends.base import Setup
+    from selcon_ros.backends.choose import open_model
+    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
     from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
@@ -70,10 +76,14 @@ def command(
     metres = read_depth(depth, scale) if depth is not None else None
 
     path = bundle if bundle is not None else default_bundle_path()
-    model = load_model(path, precision)
+    model = load_bundle(path, roles=())
     unknown = _unknown(action, model)  # told before the engine starts
     if unknown is None:
-        heatmap = Grounder(model, open_backend(model, setup=Setup(threads))).ground(picture).heatmap(action)
+        opened = open_model(path, backend, precision, Setup(threads))
+        for failure in opened.failures:
+            click.echo(f"passed over {failure}", err=True)
+        heatmap = Grounder(opened.bundle, opened.backend).ground(picture).heatmap(action)
+        opened.backend.close()
     else:
         from selcon_training.open_vocabulary import open_grounder
 

@@ -84,9 +84,13 @@ def layer_types(network: Any) -> dict[str, int]:
     The network is strongly typed: the engine computes each layer in the type that it has here.
     """
     counts: dict[str, int] = {}
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    # What multiplies dequantised numbers is fused with that: it multiplies the integers.
+    integers = {layer.get_output(0).name for layer in layers if layer.type.name == "DEQUANTIZE"}
+    for layer in layers:
         name = layer.get_output(0).dtype.name.lower()
+        if layer.num_inputs and layer.type.name == "MATRIX_MULTIPLY" and layer.get_input(0).name in integers:
+            name = "int8"
         if layer.type.name in _COMPUTING and not name.startswith(("int6", "int3", "bool")):
             counts[name] = counts.get(name, 0) + 1
     return counts

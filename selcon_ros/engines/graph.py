@@ -19,10 +19,12 @@ from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.frames import open_batch, read_graph, with_frames
 from selcon_ros.engines.half import LayerError, blame, in_half, precisions
+from selcon_ros.engines.int8 import in_int8
 
 GRAPH_VERSION = 1
 """Of what this file makes of a bundle: raise it when that changes, and engines are built anew."""
-PRECISIONS = ("fp16", "fp32")
+PRECISIONS = ("fp16", "fp32", "int8")
+"""int8: products with constant matrices; what is between them is fp16."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ class Preparation:
         exact = graph_of(bundle)
         self._exact = with_frames(exact, bundle.manifest)
         self._given, kept = self._exact, tuple[str, ...]()
-        if precision == "fp16":
-            self._given, kept = in_half(self._exact, self._inputs())
+        if precision == "int8":
+            self._given = in_int8(self._exact, self._inputs())
+        if precision != "fp32":
+            self._given, kept = in_half(self._given, self._inputs())
         self.result = Prepared(self._given.SerializeToString(), precision, kept, precisions(self._given))
 
     def compare(self) -> Agreement:
