@@ -64,20 +64,21 @@ def _auto(path: Path, precision: str, setup: Setup) -> Opened:
     able = [name for name, each in BACKENDS.items() if precision in ("auto", *each.precisions)]
     gpu = has_gpu()
     failures: list[str] = []
-    reasons: list[str] = []
-    for name in able:
-        if BACKENDS[name].gpu and not gpu:
-            continue
+    missing: list[str] = []
+    for name in able if gpu else [name for name in able if not BACKENDS[name].gpu]:
+        why = "the fastest that runs here" if gpu else "no NVIDIA GPU here"
+        if missing:
+            why += f"; not installed: {', '.join(missing)}"
         try:
-            why = f"the fastest of {', '.join(able)} that runs here"
-            opened = _open(path, name, precision, setup, why)
+            return replace(_open(path, name, precision, setup, why), failures=tuple(failures))
+        except NotInstalledError:
+            missing.append(name)
         except BackendError as error:
-            (reasons if isinstance(error, NotInstalledError) else failures).append(f"{name}: {error}")
-            continue
-        return replace(opened, failures=tuple(failures))
+            failures.append(f"{name}: {error}")
     if not gpu and all(BACKENDS[name].gpu for name in able):
         raise BackendError(f"{precision} runs on NVIDIA GPUs ({', '.join(able)}), and there is none here")
-    raise BackendError(f"no backend runs bundle {path}: {'; '.join([*failures, *reasons])}")
+    reasons = [*failures, *(f"{name}: not installed" for name in missing)]
+    raise BackendError(f"no backend runs bundle {path}: {'; '.join(reasons)}")
 
 
 def _open(path: Path, name: str, precision: str, setup: Setup, why: str) -> Opened:
