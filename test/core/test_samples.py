@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selcon_ros.core.bundle import BundleFile, load_bundle, load_model, sample_roles, write_bundle
+from selcon_ros.core.bundle import (
+    BundleFile,
+    default_bundle_path,
+    load_bundle,
+    load_model,
+    sample_roles,
+    write_bundle,
+)
 from selcon_ros.core.errors import BundleError, ImageError
 from selcon_ros.core.files import write_image
 from selcon_ros.core.samples import read_samples, sample_files
@@ -84,6 +91,12 @@ def test_what_is_no_picture_is_named_though_its_hash_fits(
 def test_a_bundle_without_samples_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="plain has no sample pictures: .*selcon export --samples"):
         read_samples(load_bundle(colour_bundle(tmp_path / "plain")))
+
+
+def test_the_packaged_bundle_brings_eight() -> None:
+    bundle = load_bundle(default_bundle_path())
+    assert [image.shape for image in read_samples(bundle)] == [(480, 640, 3)] * 8
+    assert sum(len(bundle.files[role]) for role in sample_roles(bundle.files)) < 1_000_000
 
 
 def test_a_damaged_picture_is_not_taken(paths: list[Path]) -> None:

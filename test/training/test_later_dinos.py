@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from selcon_training import export
-from selcon_training.averaging import Averaging, averaged
+from selcon_training.averaging import Averaging, averaged, resized
 from selcon_training.checkpoint import load_model, save_model
 from selcon_training.encoders import DenseClip, PartEncoder, load_encoders
 from selcon_training.errors import EncoderError
@@ -171,6 +171,12 @@ def test_a_size_that_fits_one_encoder_or_none_names_the_nearest(tmp_path, size, 
     clip = {"name": nets.register_small_clip(tmp_path)}
     with pytest.raises(EncoderError, match=f"{told} .data.input_size"):
         load_encoders(clip, {"name": "vit_small_patch14_dinov2"}, size)
+
+
+def test_a_network_is_resized_in_whole_patches_of_both_encoders():
+    assert resized(mixed_net(), (224, 112)).grid == (16, 8)
+    with pytest.raises(EncoderError, match="height 112, width 224 or 336"):
+        resized(mixed_net(), (112, 238))  # 17 patches of 14 pixels
 
 
 def test_a_checkpoint_with_a_rotating_encoder_gives_the_same_network_back(tmp_path):

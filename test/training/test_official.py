@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.files import write_image
 from selcon_ros.core.heatmap import refine
+from selcon_ros.core.samples import read_samples
 from selcon_training.encoders import load_encoders
 from selcon_training.errors import CheckpointError
 from selcon_training.export import export_bundle
@@ -56,7 +58,9 @@ def official(tmp_path_factory):
         # The bundle also gives the encoders' outputs, so that one export serves every comparison.
         with_encoders = functools.partial(export_bundle, intermediates=True)
         patch.setattr("selcon_training.official.export_bundle", with_encoders)
+        write_image(folder / "photos" / "one.png", np.zeros((30, 40, 3), np.uint8))
         arguments = ["--divide", "Seen", "--out", str(folder / "bundle"), "--json"]
+        arguments += ["--samples", str(folder / "photos")]
         result = CliRunner().invoke(main, ["import-official", str(folder / "seen.pth"), *arguments])
     both = [{"name": name, "weights": str(folder / "seen.pth")} for name in (CLIP_NAME, DINO_NAME)]
     encoders = load_encoders(*both, (224, 224))
@@ -83,13 +87,11 @@ def official(tmp_path_factory):
 
 
 def run_onnx(model, images):
-    """Return every output of an ONNX graph for each image, by name."""
+    """Return every output of an ONNX graph for all images at once, by name."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    rows = [session.run(names, {"image": image[None].numpy()}) for image in images]
-    return {
-        n: torch.from_numpy(np.concatenate(v)) for n, v in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    found = session.run(names, {"image": images.numpy()})
+    return {name: torch.from_numpy(values) for name, values in zip(names, found, strict=True)}
 
 
 def test_text_features_are_the_authors(official):
@@ -126,6 +128,7 @@ def test_the_command_writes_a_bundle_that_says_what_it_is(official):
     assert manifest.training["data"] == "AGD20K Seen"
     assert {encoder.name for encoder in manifest.encoders.values()} == {CLIP_NAME, DINO_NAME}
     assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}
+    assert [image.shape for image in read_samples(official.bundle)] == [(30, 40, 3)]
 
 
 def test_training_can_take_both_encoders_out_of_the_checkpoint(official):

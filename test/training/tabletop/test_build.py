@@ -5,10 +5,14 @@ import json
 import shutil
 
 import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.files import read_image
+from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
 
 
@@ -49,6 +53,14 @@ def test_the_bundle_says_what_it_was_trained_on(built):
     assert "synthetic" in manifest["description"] and "real cameras" in manifest["description"]
     assert manifest["input_size"] == [288, 384] and len(manifest["actions"]) == 8
     assert manifest["confidence"] is not None
+
+
+def test_the_bundle_brings_validation_pictures(built):
+    samples = read_samples(load_bundle(built[0] / "bundle"))
+    listed = sorted((built[0] / "data/Seen/valset/egocentric").rglob("*.jpg"))
+    assert len(samples) == 8 <= len(listed)
+    for sample, path in ((samples[0], listed[0]), (samples[-1], listed[-1])):
+        assert np.abs(sample.astype(int) - read_image(path)).mean() < 3  # JPEG twice
 
 
 def test_the_same_command_again_does_nothing_twice(built):
