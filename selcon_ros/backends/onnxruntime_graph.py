@@ -27,15 +27,9 @@ class OnnxRuntimeGraph:
     def __init__(self, manifest: Manifest, graph: bytes, provider: str, subject: str) -> None:
         import onnxruntime
 
-        available = onnxruntime.get_available_providers()
-        if provider not in available:
-            raise NotInstalledError(
-                f"this ONNX Runtime has no {provider} (it has {', '.join(available)}): install "
-                "onnxruntime-gpu in place of onnxruntime"
-            )
         self._manifest, self._subject = manifest, subject
         short = provider.removesuffix("ExecutionProvider")
-        self.name = f"ONNX Runtime {onnxruntime.__version__} ({short})"
+        self.name = f"ONNX Runtime {_require(provider)} ({short})"
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if provider == CPU:
@@ -68,9 +62,24 @@ class OnnxRuntimeGraph:
 def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
     """Prepare the bundle's graph, open it and compare; see `selcon_ros.backends.base.open_backend`."""
     # Preparing needs the onnx package, which a robot without a GPU does not.
-    from selcon_ros.engines import graph
+    from selcon_ros.engines.cache import Cache
+    from selcon_ros.engines.graph import verified
+    from selcon_ros.engines.provide import graph
 
-    prepared = graph.Preparation(bundle, setup.precision).result
+    _require(PROVIDERS[name])
+    prepared = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
     subject = f"the {setup.precision} graph of bundle {bundle.path}"
-    opened = OnnxRuntimeGraph(bundle.manifest, prepared.model, PROVIDERS[name], subject)
-    return graph.verified(bundle, opened)
+    return verified(bundle, OnnxRuntimeGraph(bundle.manifest, prepared, PROVIDERS[name], subject))
+
+
+def _require(provider: str) -> str:
+    """Return ONNX Runtime's version. Raises NotInstalledError where it lacks the provider."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if provider not in available:
+        raise NotInstalledError(
+            f"this ONNX Runtime has no {provider} (it has {', '.join(available)}): install onnxruntime-gpu "
+            "in place of onnxruntime"
+        )
+    return str(onnxruntime.__version__)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.cuda import Gpu, gpu
-from selcon_ros.core.agreement import TOLERANCE
+from selcon_ros.core.agreement import TOLERANCE, Agreement
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.samples import read_samples
@@ -24,6 +24,8 @@ from selcon_ros.engines.kinds import Kind, library
 
 BATCH: Range = (1, 1, 4)
 ONE: Range = (1, 1, 1)
+GRAPH_KIND = "onnx"
+"""Of a prepared graph itself, kept in the cache beside the engines."""
 CAMERA = (1080, 1920)
 
 
@@ -51,6 +53,38 @@ def with_samples(path: Path) -> Bundle:
     """Read of a bundle what engines are made of: its fp32 graph and its samples."""
     roles = sample_roles(load_bundle(path, roles=()).manifest.files)
     return load_bundle(path, roles=("model", *roles))
+
+
+def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> bytes:
+    """Return the bundle's prepared graph, for engines that run ONNX on a GPU: from the cache, or converted,
+    compared with fp32 and kept there.
+
+    bundle: with its samples (`with_samples`). Raises BackendError where it cannot be converted or is farther
+    from fp32 than the tolerance.
+    """
+    key = Key(
+        model=hashlib.sha256(bundle.model).hexdigest(),
+        graph=GRAPH_VERSION,
+        kind=GRAPH_KIND,
+        version=str(GRAPH_VERSION),
+        gpu="any",
+        compute=(),
+        precision=precision,
+        batch=ONE,
+        camera=CAMERA,
+    )
+    with cache.lock(key, lambda: progress("waiting for another process, which converts this graph", 0.0)):
+        if (entry := cache.find(key)) is not None:
+            try:
+                return entry.content()
+            except BackendError:  # damaged: made again
+                cache.remove(entry)
+        start = time.monotonic()
+        preparation = _prepared(bundle, precision, progress)
+        agreement = preparation.check()
+        record = _record(bundle, key, preparation, agreement, time.monotonic() - start, {})
+        cache.add(record, preparation.result.model)
+        return preparation.result.model
 
 
 def find(bundle: Bundle, wish: Wish, cache: Cache) -> Entry | None:
@@ -84,9 +118,7 @@ def make(
         if (entry := cache.find(key)) is not None:
             entry.content()
             return entry
-        progress("converting the graph", 0.0)
-        preparation = Preparation(bundle, wish.precision, images)
-        progress("comparing the converted graph with fp32", 0.0)
+        preparation = _prepared(bundle, wish.precision, progress, images)
         agreement = preparation.check(tolerance)
         tell(f"converted graph, {wish.precision} in ONNX Runtime, from fp32: {agreement}")
         timings = f"timings-{key.kind}-{key.version}-{key.gpu}.cache"
@@ -101,17 +133,7 @@ def make(
         )
         if built.timings:
             cache.write(timings, built.timings)
-        record = Record(
-            key=key,
-            bundle=bundle.manifest.name,
-            sha256="",
-            bytes=0,
-            seconds=round(time.monotonic() - start, 1),
-            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            layers=built.layers,
-            kept=preparation.result.kept,
-            agreement_of_graph=asdict(agreement),
-        )
+        record = _record(bundle, key, preparation, agreement, time.monotonic() - start, built.layers)
         return cache.add(record, built.engine)
 
 
@@ -152,6 +174,39 @@ def gpu_here(device: int = 0) -> Gpu | None:
         return gpu(device)
     except BackendError:
         return None
+
+
+def _prepared(
+    bundle: Bundle,
+    precision: str,
+    progress: Progress,
+    images: Sequence[NDArray[np.uint8]] | None = None,
+) -> Preparation:
+    progress("converting the graph", 0.0)
+    preparation = Preparation(bundle, precision, images)
+    progress("comparing the converted graph with fp32", 0.0)
+    return preparation
+
+
+def _record(
+    bundle: Bundle,
+    key: Key,
+    preparation: Preparation,
+    agreement: Agreement,
+    seconds: float,
+    layers: dict[str, int],
+) -> Record:
+    return Record(
+        key=key,
+        bundle=bundle.manifest.name,
+        sha256="",
+        bytes=0,
+        seconds=round(seconds, 1),
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        layers=layers or preparation.result.layers,
+        kept=preparation.result.kept,
+        agreement_of_graph=asdict(agreement),
+    )
 
 
 def _key(bundle: Bundle, wish: Wish, batch: Range) -> Key:
