@@ -96,13 +96,11 @@ class TensorRtBackend:
             raise BackendError(
                 f"engine {entry.path} has the tensors {sorted(names)}, not {sorted(wanted)}; build it again"
             )
-        maps = (len(manifest.actions), *manifest.map_grid)
         for name in manifest.outputs:
-            kind, shape = engine.get_tensor_dtype(name), tuple(engine.get_tensor_shape(name))[1:]
-            if shape != maps or kind != trt.float32:
+            given = engine.get_tensor_dtype(name)
+            if given != trt.float32:
                 raise BackendError(
-                    f"engine {entry.path}: output '{name}' is {kind} {shape}, the manifest's actions and "
-                    f"map_grid ask for float32 {maps}; build it again"
+                    f"engine {entry.path}: output '{name}' is {given}, not float32; build it again"
                 )
 
 
@@ -138,6 +136,13 @@ class _Shape:
         for name, value in inputs.items():
             if not self._context.set_input_shape(name, value.shape):
                 raise self._messages.error(f"does not take {name} of shape {value.shape}")
+        for name in manifest.outputs:
+            given = tuple(self._context.get_tensor_shape(name))
+            if given != maps:
+                raise BackendError(
+                    f"the engine's output '{name}' is {given}, the manifest's actions and map_grid ask for "
+                    f"{maps}; build it again"
+                )
         for name, buffer in {**self._inputs, **self._outputs}.items():
             self._context.set_tensor_address(name, buffer.address)
         for name in (ROWS, COLUMNS):
