@@ -37,6 +37,7 @@ SIM = ["mujoco>=3.2,<5"]
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
 ENGINE = ["onnx>=1.16,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
+TORCH = ["torch>=2.4,<3", *ENGINE]
 RTX = ["tensorrt-rtx-cu13>=1.4,<2", "pycuda>=2024.1", *ENGINE]
 TEST = [
     "pytest>=8,<10",
@@ -96,7 +97,8 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "trt": TRT, "rtx": RTX, "test": TEST,
+        "ros": ROS, "demo": DEMO, "torch": TORCH, "train": TRAIN, "sim": SIM, "trt": TRT, "rtx": RTX,
+        "test": TEST,
     },
     entry_points={
         "console_scripts": [

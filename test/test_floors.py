@@ -12,11 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TORCH = {"torch", "torchvision", "timm", "open_clip", "selcon_training"}
 HEAVY = TORCH | {"onnxruntime", "mujoco", "matplotlib", "tensorboard", "rclpy", "tensorrt"}
-ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino", "pycuda"}
+ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino", "pycuda", "onnx"}
 # What the files of selcon_ros/backends may import of ENGINES.
-ENGINE_OF = {
-    "onnxruntime": "onnxruntime", "onnxruntime_graph": "onnxruntime", "torch": "torch", "cuda": "pycuda",
+ENGINES_OF = {
+    "onnxruntime": {"onnxruntime"}, "onnxruntime_graph": {"onnxruntime"}, "torch": {"torch", "onnx"},
+    "cuda": {"pycuda"},
 }
+# Written in torch, and loaded when the torch backend is opened.
+IN_TORCH = ROOT / "selcon_ros/backends/onnx_in_torch"
 
 
 class Import(NamedTuple):
@@ -82,9 +85,13 @@ def test_core_needs_numpy_and_opencv_only() -> None:
 
 def test_a_backend_imports_its_own_engine_and_when_it_is_opened() -> None:
     def allowed(file: Path, found: Import) -> bool:
+        in_torch = file.parent == IN_TORCH
         if found.library in ENGINES:
-            return not found.at_once and found.library == ENGINE_OF.get(file.stem)
+            mine = {"torch", "onnx"} if in_torch else ENGINES_OF.get(file.stem, set())
+            return found.library in mine and (in_torch or not found.at_once)
         libraries = {"numpy", "selcon_ros", *sys.stdlib_module_names}
+        if found.module.startswith("selcon_ros.backends.onnx_in_torch"):
+            return in_torch or (file.stem == "torch" and not found.at_once)
         shared = found.module.startswith(("selcon_ros.backends.base", "selcon_ros.backends.cuda"))
         # Engines are found and built when one is opened: that needs the onnx package.
         floor = own(found, "core") or shared or (own(found, "engines") and not found.at_once)
@@ -121,9 +128,10 @@ def test_commands_import_what_is_heavy_when_they_run() -> None:
     assert not breaches("selcon_ros/cli", lambda _, found: not (found.at_once and found.library in HEAVY))
 
 
-def test_nothing_but_training_and_its_commands_needs_torch() -> None:
+def test_nothing_but_training_its_commands_and_the_torch_backend_needs_torch() -> None:
     def allowed(file: Path, found: Import) -> bool:
-        return found.library not in TORCH or "cli" in file.parts or "bench" in file.parts
+        own_floor = file.parent == IN_TORCH or file == IN_TORCH.parent / "torch.py"
+        return found.library not in TORCH or "cli" in file.parts or "bench" in file.parts or own_floor
 
     assert not breaches("selcon_ros", allowed)
 
@@ -146,6 +154,7 @@ def test_core_and_backends_load_without_torch_ros_or_engine() -> None:
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for folder in ("selcon_ros/core", "selcon_ros/backends") for file in files(folder)
+        if file.parent != IN_TORCH
     ]
     code = f"import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)"
     loaded = subprocess.run(

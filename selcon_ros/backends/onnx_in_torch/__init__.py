@@ -1,0 +1,1 @@
+"""ONNX graphs run by torch: operators, programs, CUDA graphs. These modules import torch and onnx."""

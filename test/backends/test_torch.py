@@ -1,0 +1,353 @@
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnx_in_torch import devices
+from selcon_ros.backends.torch import SHAPES, TorchBackend
+from selcon_ros.core.bundle import INT8_ROLE, Bundle, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.errors import BackendError, ImageError
+from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.preprocess import preprocess
+from support.bundles import colour_bundle, colour_manifest
+from support.onnx_graphs import in_onnxruntime
+
+PACKAGED = load_bundle(default_bundle_path())
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+
+def pictures(count: int = 2, size: tuple[int, int] = (480, 640), seed: int = 0) -> NDArray[np.uint8]:
+    """Noise, its left half reddish."""
+    frames = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), np.uint8)
+    frames[:, :, : size[1] // 2] //= np.array([1, 8, 8], np.uint8)
+    return frames
+
+
+def relative(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> Bundle:
+    write_bundle(folder / "made", manifest or colour_manifest(), {"model": model})
+    return load_bundle(folder / "made")
+
+
+def interpolation(size: tuple[int, int], target: tuple[int, int]) -> tuple[NDArray[np.float32], ...]:
+    """Matrices that take the nearest pixel: what counts here is that the graph gets and uses them."""
+    def nearest(length: int, wanted: int) -> NDArray[np.float32]:
+        return np.eye(length, dtype=np.float32)[np.arange(wanted) * length // wanted]
+
+    return nearest(size[0], target[0]), nearest(size[1], target[1])
+
+
+def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.ModelProto:
+    """Return the graph with what prepares its image in front, [count, H, W, 3]."""
+    scale, shift = 1 / (255 * np.array(manifest.normalisation.std)), np.array(manifest.normalisation.mean)
+    shift = shift / np.array(manifest.normalisation.std)
+    made, node = onnx.load_from_string(model), helper.make_node
+    before = [
+        node("Cast", ["frames"], ["prepare/float"], to=TensorProto.FLOAT),
+        node("Transpose", ["prepare/float"], ["prepare/planes"], perm=[0, 3, 1, 2]),
+        node("MatMul", ["rows", "prepare/planes"], ["prepare/low"]),
+        node("Transpose", ["columns"], ["prepare/turned"], perm=[1, 0]),
+        node("MatMul", ["prepare/low", "prepare/turned"], ["prepare/resized"]),
+        node("Mul", ["prepare/resized", "prepare/scale"], ["prepare/scaled"]),
+        node("Sub", ["prepare/scaled", "prepare/shift"], ["image"]),
+    ]
+    after = list(made.graph.node)
+    del made.graph.node[:], made.graph.input[:]
+    made.graph.node.extend([*before, *after])
+    height, width = manifest.input_size
+    info = helper.make_tensor_value_info
+    made.graph.input.extend([
+        info("frames", TensorProto.UINT8, [count, "H", "W", 3]),
+        info("rows", TensorProto.FLOAT, [height, "H"]),
+        info("columns", TensorProto.FLOAT, [width, "W"]),
+    ])
+    for name, value in (("prepare/scale", scale), ("prepare/shift", shift)):
+        made.graph.initializer.append(
+            numpy_helper.from_array(value.reshape(1, 3, 1, 1).astype(np.float32), name)
+        )
+    return made
+
+
+def in_half(model: onnx.ModelProto) -> bytes:
+    return bytes(convert_float_to_float16(model, keep_io_types=True).SerializeToString())
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Bundle:
+    return load_bundle(colour_bundle(tmp_path / "colours"))
+
+
+def test_the_packaged_model_gives_what_onnx_runtime_gives() -> None:
+    frames = pictures()
+    cam, affinity = open_backend(PACKAGED, "torch").run(frames)
+    assert affinity is None and cam.shape == (2, 8, 36, 48) and cam.dtype == np.float32
+    assert relative(cam, open_backend(PACKAGED).run(frames)[0]) < 1e-5
+
+
+def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
+    backend = open_backend(colours, "torch", Setup(threads=1))
+    assert backend.name.startswith("torch 2.") and backend.name.endswith("fp32)")
+    assert torch.cuda.is_available() or "(CPU, fp32)" in backend.name
+    frames = pictures(3)
+    for found, wanted in zip(backend.run(frames), open_backend(colours).run(frames), strict=True):
+        assert found.shape == (3, 3, 18, 24)
+        assert relative(found, wanted) < 1e-5
+
+
+@pytest.mark.parametrize("count", [1, "N"])
+def test_a_graph_that_prepares_images_itself(colours: Bundle, count: int | str) -> None:
+    """Open for several images they are run at once, else one by one."""
+    model = taking_frames(colours.model, colours.manifest, count).SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    for size in ((480, 640), (100, 90)):
+        frames = pictures(2, size)
+        rows, columns = interpolation(size, colours.manifest.input_size)
+        matrices = {"rows": rows, "columns": columns}
+        each = [in_onnxruntime(model, {"frames": frame[None]} | matrices) for frame in frames]
+        cam, affinity = backend.run(frames)
+        assert affinity is not None
+        assert relative(cam, np.concatenate([one["cam"] for one in each])) < 1e-5
+        assert relative(affinity, np.concatenate([one["affinity"] for one in each])) < 1e-5
+
+
+def test_a_graph_in_half_precision() -> None:
+    """It is as far from the graph in single precision as ONNX Runtime is with it, and nearer to that."""
+    model = in_half(onnx.load_from_string(PACKAGED.model))
+    frames = pictures(1)
+    image = {"image": preprocess(frames[0], PACKAGED.manifest)}
+    single, half = in_onnxruntime(PACKAGED.model, image)["cam"], in_onnxruntime(model, image)["cam"]
+    backend = TorchBackend(model, "it", PACKAGED.manifest, "cpu")
+    assert backend.name.endswith("(CPU, fp16)")
+    cam, _ = backend.run(frames)
+    assert 1e-5 < relative(half, single) < 2e-2
+    assert relative(cam, single) < 2 * relative(half, single)
+
+
+def test_an_int8_model_is_for_onnx_runtime() -> None:
+    bundle = replace(PACKAGED, files={INT8_ROLE: PACKAGED.model})
+    with pytest.raises(BackendError, match="torch does not run the int8 model of .*: ask for precision fp32"):
+        open_backend(bundle, "torch")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda model: b"", lambda model: b"\x00garbage" * 100, lambda model: model[: len(model) // 2]]
+)
+def test_what_is_no_model_is_named_when_opened(
+    tmp_path: Path, colours: Bundle, change: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(BackendError, match=r"cannot be opened by torch: ") as caught:
+        open_backend(bundle_of(tmp_path, change(colours.model)), "torch")
+    assert str(tmp_path / "made") in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_another_input_is_named_when_opened(tmp_path: Path) -> None:
+    node = helper.make_node("Relu", ["picture"], ["cam"])
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("picture", "cam")]
+    model = helper.make_model(
+        helper.make_graph([node], "g", info[:1], info[1:]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    manifest = replace(colour_manifest(), calibration="none")
+    with pytest.raises(BackendError, match=r"its inputs must be \['image'\] or .*, got \['picture'\]"):
+        open_backend(bundle_of(tmp_path, model.SerializeToString(), manifest), "torch")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        (replace(colour_manifest(), map_grid=(14, 14)), r"'cam' is float32 \(1, 3, 18, 24\), .*3, 14, 14\)"),
+        (colour_manifest((144, 144)), r"input 'image' is .*3, 144, 144\), it must be .*3, 288, 384\)"),
+    ],
+)
+def test_a_model_that_is_not_what_the_manifest_says(
+    tmp_path: Path, colours: Bundle, manifest: Manifest, message: str
+) -> None:
+    with pytest.raises(BackendError, match=message):
+        open_backend(bundle_of(tmp_path, colours.model, manifest), "torch")
+
+
+def test_weights_outside_the_verified_file_are_refused(
+    tmp_path: Path, colours: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = onnx.load_from_string(colours.model)
+    weight = model.graph.initializer[0]
+    (tmp_path / "weights").write_bytes(numpy_helper.to_array(weight).tobytes())
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    entry = weight.external_data.add()
+    entry.key, entry.value = "location", "weights"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BackendError, match="is in another file"):
+        open_backend(bundle_of(tmp_path, model.SerializeToString()), "torch")
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [np.zeros((480, 640, 3), np.uint8), np.zeros((1, 480, 640, 3)), np.zeros((1, 0, 640, 3), np.uint8)],
+)
+def test_a_wrong_input_is_refused_and_the_next_one_run(colours: Bundle, frames: NDArray[np.uint8]) -> None:
+    backend = open_backend(colours, "torch")
+    with pytest.raises(ImageError):
+        backend.run(frames)
+    backend.run(pictures(1))
+
+
+def test_an_image_may_be_read_only_and_a_part_of_another(colours: Bundle) -> None:
+    """As in a message; torch would write into it, and takes no negative steps."""
+    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    frames = pictures()[:, 1::2, ::-1, ::-1]
+    frames.flags.writeable = False
+    np.testing.assert_array_equal(backend.run(frames)[0], backend.run(np.ascontiguousarray(frames))[0])
+
+
+def test_few_shapes_are_kept_and_every_one_is_right(colours: Bundle) -> None:
+    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    sizes = [(50 + step, 60) for step in range(SHAPES + 2)]
+    first = [backend.run(pictures(1, size))[0] for size in sizes]
+    assert [*backend._runners] == [(1, *size, 3) for size in sizes[-SHAPES:]]
+    again = [backend.run(pictures(1, size))[0] for size in sizes]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    backend.close()
+    backend.close()
+    assert not backend._runners
+
+
+def test_maps_stay_when_the_next_image_is_run(colours: Bundle) -> None:
+    backend = open_backend(colours, "torch")
+    cam, _ = backend.run(pictures(1))
+    before = cam.copy()
+    backend.run(pictures(1, seed=1))
+    np.testing.assert_array_equal(cam, before)
+
+
+def test_another_thread_may_run_it(colours: Bundle) -> None:
+    backend, maps = open_backend(colours, "torch"), []
+    worker = threading.Thread(target=lambda: maps.append(backend.run(pictures(1))))
+    worker.start()
+    worker.join()
+    np.testing.assert_array_equal(maps[0][0], backend.run(pictures(1))[0])
+
+
+def test_opening_leaves_the_thread_s_arithmetic_alone(colours: Bundle) -> None:
+    open_backend(colours, "torch")
+    assert np.float32(1e-40) * np.float32(0.5) > 0
+
+
+def test_settings_of_the_process_are_its_own_again() -> None:
+    def settings() -> tuple[object, ...]:
+        cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+        return (
+            torch.get_float32_matmul_precision(), products.allow_fp16_reduced_precision_reduction,
+            cudnn.allow_tf32, cudnn.benchmark, cudnn.enabled,
+        )  # fmt: skip
+
+    before = settings()
+    with devices._as_fp32():
+        assert settings() == ("highest", False, False, True, True)
+    assert settings() == before
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:7"])
+def test_unknown_devices(colours: Bundle, device: str) -> None:
+    with pytest.raises(BackendError, match=f"unknown device '{device}': choose cuda or cpu"):
+        TorchBackend(colours.model, "it", colours.manifest, device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none(colours: Bundle) -> None:
+    with pytest.raises(BackendError, match="built without CUDA: install|no CUDA device: check"):
+        TorchBackend(colours.model, "it", colours.manifest, "cuda")
+
+
+def test_threads_are_torch_s_own(tmp_path: Path) -> None:
+    """In a process of its own: the number holds for all of it."""
+    colour_bundle(tmp_path / "colours")
+    code = (
+        "import sys; from selcon_ros.backends.base import *; from selcon_ros.core.bundle import load_bundle\n"
+        "assert 'torch' not in sys.modules\n"
+        f"open_backend(load_bundle({str(tmp_path / 'colours')!r}), 'torch', Setup(3))\n"
+        "import torch; print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n"
+
+
+def test_without_torch_it_says_what_to_install(colours: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(BackendError, match=r"torch backend is not usable .*'selcon_ros\[torch\]'"):
+        open_backend(colours, "torch")
+
+
+@needs_cuda
+@pytest.mark.parametrize("half", [False, True])
+def test_cuda_gives_what_the_cpu_gives(half: bool) -> None:
+    graph = taking_frames(PACKAGED.model, PACKAGED.manifest, 1)
+    model = in_half(graph) if half else graph.SerializeToString()
+    on_cpu, on_cuda = (
+        TorchBackend(model, "it", PACKAGED.manifest, device, interpolation=interpolation)
+        for device in ("cpu", "cuda")
+    )
+    for size in ((480, 640), (200, 300), (480, 640)):
+        frames = pictures(2, size)
+        # Single precision is not TF32, which is a thousand times farther off.
+        assert relative(on_cuda.run(frames)[0], on_cpu.run(frames)[0]) < (2e-2 if half else 2e-5)
+
+
+@needs_cuda
+def test_cuda_takes_no_memory_in_a_run(colours: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cuda", interpolation=interpolation)
+    backend.run(pictures(2))
+    taken = torch.cuda.memory_stats()["allocation.all.allocated"]
+    maps = [backend.run(pictures(2, seed=seed))[0] for seed in range(5)]
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] == taken
+    assert not np.array_equal(maps[0], maps[1])
+    assert not caplog.records  # it was captured
+
+
+@needs_cuda
+def test_a_graph_that_cannot_be_captured_is_run_plainly(
+    colours: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = open_backend(colours).run(pictures(1))[0]
+
+    def waits(node: object, arguments: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        torch.cuda.current_stream().synchronize()
+        return outputs(node, arguments)
+
+    from selcon_ros.backends.onnx_in_torch import program
+
+    outputs = program._outputs
+    monkeypatch.setattr(program, "_outputs", waits)
+    backend = TorchBackend(colours.model, "it", colours.manifest, "cuda")
+    assert relative(backend.run(pictures(1))[0], wanted) < 2e-5
+    assert ["captures no CUDA graph" in each.message for each in caplog.records] == [True]
+
+
+@needs_cuda
+def test_a_lack_of_gpu_memory_is_said(colours: Bundle) -> None:
+    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cuda", interpolation=interpolation)
+    torch.cuda.set_per_process_memory_fraction(0.001)
+    try:
+        with pytest.raises(BackendError, match=r"no GPU memory, [\d.]+ of [\d.]+ GiB are free: give fewer"):
+            backend.run(pictures(512))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    backend.run(pictures(1))

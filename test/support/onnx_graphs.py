@@ -1,0 +1,72 @@
+"""Small ONNX graphs, and what ONNX Runtime and torch make of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
+
+from selcon_ros.backends.onnx_in_torch.program import Program
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def model_of(
+    nodes: Sequence[NodeProto],
+    inputs: Arrays,
+    constants: Arrays | None = None,
+    outputs: Sequence[str] = ("y",),
+    opset: int = 17,
+    opened: bool = False,
+) -> bytes:
+    """Return a model whose inputs have the types of `inputs` and their shapes, or open ones."""
+    given = [
+        helper.make_tensor_value_info(
+            name,
+            helper.np_dtype_to_tensor_dtype(value.dtype),
+            [f"{name}{axis}" for axis in range(value.ndim)] if opened else value.shape,
+        )
+        for name, value in inputs.items()
+    ]
+    held = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
+    graph = helper.make_graph(
+        nodes, "g", given, [onnx.ValueInfoProto(name=name) for name in outputs], held
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def in_onnxruntime(model: bytes, inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """Return all outputs; nothing is fused, so that each operator is what it says."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+
+def in_torch(model: bytes, inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """Return all outputs, computed on the CPU."""
+    given = {name: torch.from_numpy(np.array(value)) for name, value in inputs.items()}
+    return {
+        name: each.numpy() for name, each in Program(model, "the graph").plan(given).run(given).items()
+    }
+
+
+def assert_alike(
+    nodes: NodeProto | Sequence[NodeProto], inputs: Arrays, constants: Arrays | None = None, **options: Any
+) -> None:
+    """Assert that torch gives what ONNX Runtime gives, in type, shape and value."""
+    nodes = [nodes] if isinstance(nodes, NodeProto) else nodes
+    inputs = {name: np.asarray(value) for name, value in inputs.items()}
+    model = model_of(nodes, inputs, constants, **options)
+    wanted, found = in_onnxruntime(model, inputs), in_torch(model, inputs)
+    for name, value in wanted.items():
+        assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5)
