@@ -199,7 +199,8 @@ def test_weights_outside_the_verified_file_are_refused(
     [np.zeros((480, 640, 3), np.uint8), np.zeros((1, 480, 640, 3)), np.zeros((1, 0, 640, 3), np.uint8)],
 )
 def test_a_wrong_input_is_refused_and_the_next_one_run(colours: Bundle, frames: NDArray[np.uint8]) -> None:
-    backend = open_backend(colours, "torch")
+    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
+    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
     with pytest.raises(ImageError):
         backend.run(frames)
     backend.run(pictures(1))
@@ -220,6 +221,9 @@ def test_few_shapes_are_kept_and_every_one_is_right(colours: Bundle) -> None:
     sizes = [(50 + step, 60) for step in range(SHAPES + 2)]
     first = [backend.run(pictures(1, size))[0] for size in sizes]
     assert [*backend._runners] == [(1, *size, 3) for size in sizes[-SHAPES:]]
+    backend.run(pictures(1, sizes[2]))
+    backend.run(pictures(1, sizes[0]))
+    assert (1, *sizes[2], 3) in backend._runners and (1, *sizes[3], 3) not in backend._runners
     again = [backend.run(pictures(1, size))[0] for size in sizes]
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first[0], first[1])
@@ -257,10 +261,14 @@ def test_settings_of_the_process_are_its_own_again() -> None:
             cudnn.allow_tf32, cudnn.benchmark, cudnn.enabled,
         )  # fmt: skip
 
-    before = settings()
-    with devices._as_fp32():
-        assert settings() == ("highest", False, False, True, True)
-    assert settings() == before
+    torch.set_float32_matmul_precision("high")
+    try:
+        before = settings()
+        with devices._as_fp32():
+            assert settings() == ("highest", False, False, True, True)
+        assert settings() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:7"])

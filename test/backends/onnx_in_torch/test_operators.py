@@ -57,7 +57,7 @@ def test_of_one(kind: str, shape: tuple[int, ...], seed: int, opset: int) -> Non
 def test_roots_and_powers(shape: tuple[int, ...], seed: int) -> None:
     x = np.abs(floats(shape, seed)) + np.float32(0.1)
     assert_alike(node("Sqrt", ["x"], ["y"]), {"x": x})
-    for exponent in (np.float32(2), np.array([0.5], np.float32), np.array(3, np.int64)):
+    for exponent in (np.float32(2), np.array([0.5], np.float32), np.array(3, np.int64), np.array([2.0])):
         assert_alike(node("Pow", ["x", "e"], ["y"]), {"x": x}, {"e": np.asarray(exponent)})
 
 
@@ -220,6 +220,11 @@ def test_slice(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
     assert_alike(node("Slice", ["x", "s", "e", "a"], ["y"]), {"x": floats(shape, seed)}, constants)
     del constants["a"]
     assert_alike(node("Slice", ["x", "s", "e"], ["y"]), {"x": floats(shape, seed)}, constants)
+
+
+def test_a_slice_backwards_may_start_before_the_first() -> None:
+    constants = {"s": ints(-9), "e": ints(-(2**62)), "a": ints(0), "t": ints(-1)}
+    assert_alike(node("Slice", ["x", "s", "e", "a", "t"], ["y"]), {"x": floats((4,), 0)}, constants)
 
 
 @few
