@@ -34,8 +34,9 @@ class Choice:
 BACKENDS = {
     "tensorrt": Choice("tensorrt", ("fp16", "fp32", "int8")),
     "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32", "int8")),
-    "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32")),
+    "torch": Choice("torch", ("fp16", "fp32")),
     "onnxruntime_cuda": Choice("onnxruntime_graph", ("fp16", "fp32")),
+    "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32")),
     "onnxruntime": Choice("onnxruntime", ("int8", "fp32")),
 }
 

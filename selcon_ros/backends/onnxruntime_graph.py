@@ -8,7 +8,7 @@ from selcon_ros.backends.base import Backend, Frames, Maps, Setup
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import graph_inputs
+from selcon_ros.core.preprocess import check_frames, graph_inputs
 
 CPU = "CPUExecutionProvider"
 PROVIDERS = {
@@ -18,41 +18,60 @@ PROVIDERS = {
 
 
 class OnnxRuntimeGraph:
-    """A prepared graph (`engines.graph.prepare`) in a session on one provider.
+    """A prepared graph (`engines.graph.Preparation`) in a session on one provider.
 
-    What the provider cannot run goes to the CPU: with a GPU's provider that is refused, since it would be a
-    slow path that nobody sees.
+    options: the provider's own. Raises NotInstalledError where ONNX Runtime lacks the provider, BackendError
+    where it does not start: ONNX Runtime would run all on the CPU then, a slow path that nobody sees.
     """
 
-    def __init__(self, manifest: Manifest, graph: bytes, provider: str, subject: str) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        graph: bytes,
+        provider: str,
+        subject: str,
+        options: dict[str, str] | None = None,
+    ) -> None:
         import onnxruntime
 
         self._manifest, self._subject = manifest, subject
         short = provider.removesuffix("ExecutionProvider")
         self.name = f"ONNX Runtime {_require(provider)} ({short})"
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        settings = onnxruntime.SessionOptions()
+        settings.log_severity_level = 3
+        # What TensorRT does not take, CUDA does; sizes and shapes are computed on the CPU.
+        others = [PROVIDERS["onnxruntime_cuda"], CPU] if provider != CPU else []
         if provider == CPU:
             # Fusions of fp16 layers would compute them in fp32.
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        else:
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+            settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
-            self._session = onnxruntime.InferenceSession(graph, options, providers=[provider])
+            self._session = onnxruntime.InferenceSession(
+                graph,
+                settings,
+                providers=[(provider, options or {}), *(each for each in others if each != provider)],
+            )
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{subject} cannot be opened by {self.name}: {first_line(error)}") from error
         if provider not in self._session.get_providers():
-            raise BackendError(f"{self.name} does not start here: is the NVIDIA driver installed?")
+            raise BackendError(f"{self.name} does not start here: are the driver, CUDA and cuDNN installed?")
+        self._batches = self._session.get_inputs()[0].shape[0] != 1
         self.run(np.zeros((1, *manifest.input_size, 3), np.uint8))
 
     def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
         """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
-        inputs = graph_inputs(frames, self._manifest)
+        check_frames(frames)
+        parts = [self._infer(each) for each in ([frames] if self._batches else frames[:, None])]
+        cam, *affinity = [np.concatenate(each) for each in zip(*parts, strict=True)]
+        return cam, affinity[0] if affinity else None
+
+    def _infer(self, frames: Frames) -> list[Maps]:
         try:
-            cam, *affinity = self._session.run(list(self._manifest.outputs), inputs)
+            maps: list[Maps] = self._session.run(
+                list(self._manifest.outputs), graph_inputs(frames, self._manifest)
+            )
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject} failed in {self.name}: {first_line(error)}") from error
-        return cam, affinity[0] if affinity else None
+        return maps
 
     def close(self) -> None:
         """Release the session."""
@@ -66,10 +85,16 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
     from selcon_ros.engines.graph import verified
     from selcon_ros.engines.provide import graph
 
-    _require(PROVIDERS[name])
-    prepared = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
+    provider = PROVIDERS[name]
+    _require(provider)
+    cache = Cache(setup.cache)
+    prepared = graph(bundle, setup.precision, cache, setup.progress)
+    options = {"device_id": str(setup.device)}
+    if name == "onnxruntime_tensorrt":
+        folder = str(cache.folder / "onnxruntime")
+        options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
     subject = f"the {setup.precision} graph of bundle {bundle.path}"
-    return verified(bundle, OnnxRuntimeGraph(bundle.manifest, prepared, PROVIDERS[name], subject))
+    return verified(bundle, OnnxRuntimeGraph(bundle.manifest, prepared, provider, subject, options))
 
 
 def _require(provider: str) -> str:

@@ -1,28 +1,22 @@
 """A bundle's ONNX graph run by torch: on NVIDIA GPUs as CUDA graphs, elsewhere on the CPU."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selcon_ros.backends.base import Frames, Maps, Setup
+from selcon_ros.backends.base import Backend, Frames, Maps, Setup
+from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.bundle import Bundle
-from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import check_frames, preprocess
+from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs, preprocess
 
 if TYPE_CHECKING:
     from selcon_ros.backends.onnx_in_torch.devices import Array, Device, Runner
     from selcon_ros.backends.onnx_in_torch.program import Program
 
-Size = tuple[int, int]
-# From an image's size and the network's, both (height, width), to `rows` [h, H] and `columns` [w, W] float32.
-Interpolation = Callable[[Size, Size], tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-IMAGE = ["image"]
-FRAMES = ["frames", "rows", "columns"]
+IMAGE = "image"
 # Cameras have one or two sizes; each takes as much memory as the network's intermediate values.
 SHAPES = 4
 
@@ -31,8 +25,7 @@ class TorchBackend:
     """A graph in torch. Its inputs are one of
 
     - `image` [N, 3, h, w] float32, normalised: images are prepared on the CPU,
-    - `frames` [N, H, W, 3] uint8, `rows` [h, H], `columns` [w, W] float32: images are prepared in the graph,
-      with the matrices that `interpolation` makes.
+    - those of `core.preprocess.graph_inputs`: images are prepared in the graph.
 
     Where the graph has a fixed N of 1, images are run one by one. `device` is "cuda" or "cpu"; None takes
     CUDA where there is a device. `threads` are torch's on the CPU, in the whole process. Raises BackendError
@@ -47,14 +40,16 @@ class TorchBackend:
         manifest: Manifest,
         device: str | None = None,
         threads: int | None = None,
-        interpolation: Interpolation | None = None,
     ) -> None:
-        self._subject, self._manifest, self._interpolation = subject, manifest, interpolation
+        self._subject, self._manifest = subject, manifest
         self.name, self._device, self._program = _open(model, subject, manifest, device, threads)
         inputs = self._program.inputs
-        if sorted(inputs) not in (IMAGE, sorted(FRAMES)):
-            raise BackendError(f"{subject}: its inputs must be {IMAGE} or {FRAMES}, got {list(inputs)}")
-        self._varying = "image" if "image" in inputs else "frames"
+        prepared = {FRAMES, ROWS, COLUMNS}
+        if set(inputs) not in ({IMAGE}, prepared):
+            raise BackendError(
+                f"{subject}: its inputs must be {[IMAGE]} or {sorted(prepared)}, got {list(inputs)}"
+            )
+        self._varying = IMAGE if IMAGE in inputs else FRAMES
         declared = inputs[self._varying].shape
         self._batches = declared is None or declared[0] != 1
         self._runners: OrderedDict[tuple[int, ...], Runner] = OrderedDict()
@@ -86,49 +81,72 @@ class TorchBackend:
         self._device.release()
 
     def _infer(self, frames: Frames) -> "dict[str, Array]":
-        array: Array = frames
-        if self._varying == "image":
-            array = np.concatenate([preprocess(frame, self._manifest) for frame in frames])
+        if self._varying == FRAMES:
+            inputs = graph_inputs(frames, self._manifest)
+        else:
+            inputs = {IMAGE: np.concatenate([preprocess(frame, self._manifest) for frame in frames])}
         try:
-            return self._runner(array)(array)
+            return self._runner(inputs)(inputs[self._varying])
         except RuntimeError as error:  # what torch raises when something fails on the device
             raise BackendError(f"{self._subject} failed in {self.name}: {first_line(error)}") from error
 
-    def _runner(self, array: "Array") -> "Runner":
-        """Return what runs arrays of this shape; the shapes used last are kept ready."""
-        if array.shape in self._runners:
-            self._runners.move_to_end(array.shape)
-            return self._runners[array.shape]
+    def _runner(self, inputs: "dict[str, Array]") -> "Runner":
+        """Return what runs inputs of these shapes; the shapes used last are kept ready."""
+        shape = inputs[self._varying].shape
+        if shape in self._runners:
+            self._runners.move_to_end(shape)
+            return self._runners[shape]
         if len(self._runners) == SHAPES:
             self._runners.popitem(last=False)
             self._device.release()
-        inputs = {self._varying: array}
-        if self._varying == "frames":
-            assert self._interpolation is not None, "a graph that takes frames needs matrices"
-            size = array.shape[1], array.shape[2]
-            inputs["rows"], inputs["columns"] = self._interpolation(size, self._manifest.input_size)
-        self._runners[array.shape] = self._device.runner(self._program, inputs, self._varying)
-        return self._runners[array.shape]
+        self._runners[shape] = self._device.runner(self._program, inputs, self._varying)
+        return self._runners[shape]
 
 
-def open_engine(bundle: Bundle, setup: Setup) -> TorchBackend:
-    """Open the bundle's fp32 model; see `selcon_ros.backends.base.open_backend`."""
+def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
+    """Open the bundle's fp32 model; see `selcon_ros.backends.base.open_backend`.
+
+    On a GPU that is the prepared graph in `setup.precision`, compared with ONNX Runtime; without one the
+    model as it is, in fp32 on the CPU.
+    """
     if "model" not in bundle.files:
         raise BackendError(f"torch does not run the int8 model of {bundle.path}: ask for precision fp32")
     subject = f"{bundle.manifest.files['model'].path} of bundle {bundle.path}"
-    return TorchBackend(bundle.model, subject, bundle.manifest, threads=setup.threads)
+    if not has_gpu():
+        return TorchBackend(bundle.model, subject, bundle.manifest, "cpu", setup.threads)
+    from selcon_ros.engines.cache import Cache
+    from selcon_ros.engines.graph import verified
+    from selcon_ros.engines.provide import graph
+
+    _require(setup.device)
+    model = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
+    subject = f"the {setup.precision} graph of bundle {bundle.path}"
+    return verified(bundle, TorchBackend(model, subject, bundle.manifest, "cuda"))
+
+
+def _require(device: int | None = None) -> str:
+    """Return torch's version, CUDA's device `device` being current from now on in this thread.
+
+    Raises NotInstalledError without torch, BackendError without that device.
+    """
+    try:
+        import onnx  # noqa: F401 - so that what is missing is told here
+        import torch
+    except ImportError as error:
+        raise NotInstalledError(
+            f"the torch backend is not usable ({error}): pip install 'selcon_ros[torch]'"
+        ) from error
+    if device is not None and torch.cuda.is_available():
+        if device >= torch.cuda.device_count():
+            raise BackendError(f"no GPU number {device}: torch shows {torch.cuda.device_count()}")
+        torch.cuda.set_device(device)
+    return str(torch.__version__)
 
 
 def _open(
     model: bytes, subject: str, manifest: Manifest, place: str | None, threads: int | None
 ) -> "tuple[str, Device, Program]":
-    try:
-        import onnx  # noqa: F401 - so that what is missing is told here
-        import torch
-    except ImportError as error:
-        raise BackendError(
-            f"the torch backend is not usable ({error}): pip install 'selcon_ros[torch]'"
-        ) from error
+    version = _require()
     from selcon_ros.backends.onnx_in_torch.devices import memory_told, open_device
     from selcon_ros.backends.onnx_in_torch.program import Program
 
@@ -136,4 +154,4 @@ def _open(
     with memory_told(subject):
         program = Program(model, subject, device.place, wanted=manifest.outputs)
     precision = "fp16" if program.half else "fp32"
-    return f"torch {torch.__version__} ({device.name}, {precision})", device, program
+    return f"torch {version} ({device.name}, {precision})", device, program

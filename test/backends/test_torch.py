@@ -19,7 +19,8 @@ from selcon_ros.backends.torch import SHAPES, TorchBackend
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, default_bundle_path, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.preprocess import interpolation, preprocess
+from selcon_ros.engines.frames import with_frames
 from support.bundles import colour_bundle, colour_manifest
 from support.onnx_graphs import in_onnxruntime
 
@@ -43,42 +44,14 @@ def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> B
     return load_bundle(folder / "made")
 
 
-def interpolation(size: tuple[int, int], target: tuple[int, int]) -> tuple[NDArray[np.float32], ...]:
-    """Matrices that take the nearest pixel: what counts here is that the graph gets and uses them."""
-    def nearest(length: int, wanted: int) -> NDArray[np.float32]:
-        return np.eye(length, dtype=np.float32)[np.arange(wanted) * length // wanted]
-
-    return nearest(size[0], target[0]), nearest(size[1], target[1])
-
-
 def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.ModelProto:
-    """Return the graph with what prepares its image in front, [count, H, W, 3]."""
-    scale, shift = 1 / (255 * np.array(manifest.normalisation.std)), np.array(manifest.normalisation.mean)
-    shift = shift / np.array(manifest.normalisation.std)
-    made, node = onnx.load_from_string(model), helper.make_node
-    before = [
-        node("Cast", ["frames"], ["prepare/float"], to=TensorProto.FLOAT),
-        node("Transpose", ["prepare/float"], ["prepare/planes"], perm=[0, 3, 1, 2]),
-        node("MatMul", ["rows", "prepare/planes"], ["prepare/low"]),
-        node("Transpose", ["columns"], ["prepare/turned"], perm=[1, 0]),
-        node("MatMul", ["prepare/low", "prepare/turned"], ["prepare/resized"]),
-        node("Mul", ["prepare/resized", "prepare/scale"], ["prepare/scaled"]),
-        node("Sub", ["prepare/scaled", "prepare/shift"], ["image"]),
-    ]
-    after = list(made.graph.node)
-    del made.graph.node[:], made.graph.input[:]
-    made.graph.node.extend([*before, *after])
-    height, width = manifest.input_size
-    info = helper.make_tensor_value_info
-    made.graph.input.extend([
-        info("frames", TensorProto.UINT8, [count, "H", "W", 3]),
-        info("rows", TensorProto.FLOAT, [height, "H"]),
-        info("columns", TensorProto.FLOAT, [width, "W"]),
-    ])
-    for name, value in (("prepare/scale", scale), ("prepare/shift", shift)):
-        made.graph.initializer.append(
-            numpy_helper.from_array(value.reshape(1, 3, 1, 1).astype(np.float32), name)
-        )
+    """Return the graph with preprocessing in it, for `count` images at once."""
+    made = with_frames(onnx.load_from_string(model), manifest)
+    images = made.graph.input[0].type.tensor_type.shape.dim[0]
+    if isinstance(count, str):
+        images.dim_param = count
+    else:
+        images.dim_value = count
     return made
 
 
@@ -112,7 +85,7 @@ def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
 def test_a_graph_that_prepares_images_itself(colours: Bundle, count: int | str) -> None:
     """Open for several images they are run at once, else one by one."""
     model = taking_frames(colours.model, colours.manifest, count).SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cpu")
     for size in ((480, 640), (100, 90)):
         frames = pictures(2, size)
         rows, columns = interpolation(size, colours.manifest.input_size)
@@ -200,7 +173,7 @@ def test_weights_outside_the_verified_file_are_refused(
 )
 def test_a_wrong_input_is_refused_and_the_next_one_run(colours: Bundle, frames: NDArray[np.uint8]) -> None:
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cpu")
     with pytest.raises(ImageError):
         backend.run(frames)
     backend.run(pictures(1))
@@ -209,7 +182,7 @@ def test_a_wrong_input_is_refused_and_the_next_one_run(colours: Bundle, frames: 
 def test_an_image_may_be_read_only_and_a_part_of_another(colours: Bundle) -> None:
     """As in a message; torch would write into it, and takes no negative steps."""
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cpu")
     frames = pictures()[:, 1::2, ::-1, ::-1]
     frames.flags.writeable = False
     np.testing.assert_array_equal(backend.run(frames)[0], backend.run(np.ascontiguousarray(frames))[0])
@@ -217,7 +190,7 @@ def test_an_image_may_be_read_only_and_a_part_of_another(colours: Bundle) -> Non
 
 def test_few_shapes_are_kept_and_every_one_is_right(colours: Bundle) -> None:
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cpu", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cpu")
     sizes = [(50 + step, 60) for step in range(SHAPES + 2)]
     first = [backend.run(pictures(1, size))[0] for size in sizes]
     assert [*backend._runners] == [(1, *size, 3) for size in sizes[-SHAPES:]]
@@ -308,7 +281,7 @@ def test_cuda_gives_what_the_cpu_gives(half: bool) -> None:
     graph = taking_frames(PACKAGED.model, PACKAGED.manifest, 1)
     model = in_half(graph) if half else graph.SerializeToString()
     on_cpu, on_cuda = (
-        TorchBackend(model, "it", PACKAGED.manifest, device, interpolation=interpolation)
+        TorchBackend(model, "it", PACKAGED.manifest, device)
         for device in ("cpu", "cuda")
     )
     for size in ((480, 640), (200, 300), (480, 640)):
@@ -320,7 +293,7 @@ def test_cuda_gives_what_the_cpu_gives(half: bool) -> None:
 @needs_cuda
 def test_cuda_takes_no_memory_in_a_run(colours: Bundle, caplog: pytest.LogCaptureFixture) -> None:
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cuda", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cuda")
     backend.run(pictures(2))
     taken = torch.cuda.memory_stats()["allocation.all.allocated"]
     maps = [backend.run(pictures(2, seed=seed))[0] for seed in range(5)]
@@ -351,7 +324,7 @@ def test_a_graph_that_cannot_be_captured_is_run_plainly(
 @needs_cuda
 def test_a_lack_of_gpu_memory_is_said(colours: Bundle) -> None:
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cuda", interpolation=interpolation)
+    backend = TorchBackend(model, "it", colours.manifest, "cuda")
     torch.cuda.set_per_process_memory_fraction(0.001)
     try:
         with pytest.raises(BackendError, match=r"no GPU memory, [\d.]+ of [\d.]+ GiB are free: give fewer"):
