@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.cache import Range
-from selcon_ros.engines.kinds import Kind, Messages, library, targets
+from selcon_ros.engines.kinds import Kind, Messages, aims, library
 
 USUAL = (480, 640)
 """Camera image (H, W) that kernels are chosen for."""
@@ -50,32 +53,11 @@ def build(
 
     compute: compute capabilities to build for ahead; empty: the GPU at hand. progress: told the phase and
     the share done, 0..1. Raises BackendError, with the operator or the library's reason, where it cannot be
-    built.
+    built, and KeyboardInterrupt, at the library's next step, where `progress` or Ctrl-C does.
     """
-    trt = library(kind)
-    messages = Messages(kind)
-    builder = trt.Builder(messages.logger)
-    if builder is None or not hasattr(builder, "create_builder_config"):
-        raise messages.error("cannot start")
-    # The parser owns the weights that the network refers to.
-    network, _parser = _parse(kind, builder, messages, graph)
-    config = builder.create_builder_config()
-    # Single precision is to be single precision: TF32 has 10 bits of it.
-    config.clear_flag(trt.BuilderFlag.TF32)
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    _aim(kind, config, compute)
-    config.add_optimization_profile(_profile(builder, shapes))
-    if not kind.ahead:
-        config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=False)
-    monitor = _monitor(trt, progress)
-    config.progress_monitor = monitor
-    engine = builder.build_serialized_network(network, config)
-    if monitor.interrupted:
-        raise KeyboardInterrupt
-    if engine is None:
-        raise messages.error("cannot build the engine")
-    timings = b"" if kind.ahead else bytes(config.get_timing_cache().serialize())
-    return Built(bytes(engine), layer_types(network), timings)
+    monitor = _monitor(library(kind), progress)
+    with _interrupting(monitor):
+        return _build(kind, graph, shapes, compute, monitor, timings)
 
 
 def layer_types(network: Any) -> dict[str, int]:
@@ -96,6 +78,52 @@ def layer_types(network: Any) -> dict[str, int]:
     return counts
 
 
+def _build(
+    kind: Kind, graph: bytes, shapes: Shapes, compute: Sequence[str], monitor: Any, timings: bytes
+) -> Built:
+    trt = library(kind)
+    messages = Messages(kind)
+    builder = trt.Builder(messages.logger)
+    if builder is None or not hasattr(builder, "create_builder_config"):
+        raise messages.error("cannot start")
+    # The parser owns the weights that the network refers to.
+    network, _parser = _parse(kind, builder, messages, graph)
+    config = builder.create_builder_config()
+    # Single precision is to be single precision: TF32 has 10 bits of it.
+    config.clear_flag(trt.BuilderFlag.TF32)
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if compute:
+        config.num_compute_capabilities = len(compute)
+    for index, target in enumerate(aims(kind, compute)):
+        config.set_compute_capability(target, index)
+    config.add_optimization_profile(_profile(builder, shapes))
+    if not kind.ahead:
+        config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=False)
+    config.progress_monitor = monitor
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise messages.error("cannot build the engine")
+    timings = b"" if kind.ahead else bytes(config.get_timing_cache().serialize())
+    return Built(bytes(engine), layer_types(network), timings)
+
+
+@contextmanager
+def _interrupting(monitor: Any) -> Iterator[None]:
+    """Let Ctrl-C end the build, and raise KeyboardInterrupt then: raised at once it would come up in our
+    parts that the library calls, which swallows it there."""
+    python = signal.default_int_handler
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is python
+    if ours:
+        signal.signal(signal.SIGINT, lambda *_: monitor.interrupt())
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, python)
+        if monitor.interrupted:
+            raise KeyboardInterrupt
+
+
 def _parse(kind: Kind, builder: Any, messages: Messages, graph: bytes) -> tuple[Any, Any]:
     trt = library(kind)
     # The only kind of network from TensorRT 11 on, where the flag may go.
@@ -113,19 +141,6 @@ def _parse(kind: Kind, builder: Any, messages: Messages, graph: bytes) -> tuple[
         )
         raise BackendError(f"{kind.title} {trt.__version__} does not take this graph: {told}")
     return network, parser
-
-
-def _aim(kind: Kind, config: Any, compute: Sequence[str]) -> None:
-    if not compute:
-        return
-    known = targets(kind)
-    missing = [each for each in compute if each not in known]
-    if missing:
-        choices = f"it can for {', '.join(known)}" if known else "it builds on the GPU that runs the engine"
-        raise BackendError(f"{kind.title} cannot build ahead for GPUs of {missing[0]}: {choices}")
-    config.num_compute_capabilities = len(compute)
-    for index, each in enumerate(compute):
-        config.set_compute_capability(known[each], index)
 
 
 def _profile(builder: Any, shapes: Shapes) -> Any:
@@ -149,6 +164,9 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             # Phases from the outermost to the innermost: name, steps, steps done.
             self._phases: list[list[Any]] = []
             self._told = 0.0
+
+        def interrupt(self) -> None:
+            self.interrupted = True
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             self._phases.append([phase_name, max(1, num_steps), 0])
@@ -175,6 +193,6 @@ def _monitor(trt: Any, progress: Progress) -> Any:
                 progress(self._phases[-1][0] if self._phases else "", self._told)
             except KeyboardInterrupt:
                 # It cannot pass through the library: its build is ended, then it is raised.
-                self.interrupted = True
+                self.interrupt()
 
     return _Monitor()

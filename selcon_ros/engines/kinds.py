@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -56,6 +57,19 @@ def targets(kind: Kind) -> dict[str, Any]:
     members = library(kind).ComputeCapability.__members__
     found = {name[2:]: value for name, value in members.items() if name.startswith("SM")}
     return {f"{digits[:-1]}.{digits[-1]}": value for digits, value in found.items()}
+
+
+def aims(kind: Kind, compute: Sequence[str]) -> list[Any]:
+    """Return what the library calls these compute capabilities, to build ahead for them.
+
+    Raises BackendError for one that it cannot build for.
+    """
+    known = targets(kind) if compute else {}
+    missing = [each for each in compute if each not in known]
+    if missing:
+        choices = f"it can for {', '.join(known)}" if known else "it builds on the GPU that runs the engine"
+        raise BackendError(f"{kind.title} cannot build ahead for GPUs of {missing[0]}: {choices}")
+    return [known[each] for each in compute]
 
 
 class Messages:
