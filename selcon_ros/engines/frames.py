@@ -34,9 +34,15 @@ def read_graph(content: bytes, subject: str) -> ModelProto:
 
 
 def open_batch(model: ModelProto) -> bool:
-    """Whether the graph's image input leaves open how many images there are."""
-    (image,) = model.graph.input
-    return not image.type.tensor_type.shape.dim[0].HasField("dim_value")
+    """Whether the graph's image input leaves open how many images there are.
+
+    Raises BackendError for a graph with other inputs.
+    """
+    names = [each.name for each in model.graph.input]
+    if names != [IMAGE]:
+        raise BackendError(f"the graph's inputs must be ['{IMAGE}'], got {names}: export the bundle again")
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    return not (sizes and sizes[0].HasField("dim_value"))
 
 
 def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
@@ -46,10 +52,6 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
     `core.preprocess.interpolation`. What is computed between is what `core.preprocess.preprocess` does, but
     for ties when rounding (one level of 255). Raises BackendError for a graph with other inputs.
     """
-    if [each.name for each in model.graph.input] != [IMAGE]:
-        raise BackendError(
-            f"the graph's inputs must be ['{IMAGE}'], got {[each.name for each in model.graph.input]}"
-        )
     height, width = manifest.input_size
     batch = "N" if open_batch(model) else 1
     normalisation = manifest.normalisation
