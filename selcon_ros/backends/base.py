@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import Bundle
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 
 Frames = NDArray[np.uint8]
 Maps = NDArray[np.float32]
@@ -91,4 +91,12 @@ def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | No
         raise BackendError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     module = import_module(f"selcon_ros.backends.{BACKENDS[backend].module}")
     opener = cast(Callable[[Bundle, Setup, str], Backend], module.open_engine)
-    return opener(bundle, setup or Setup(), backend)
+    try:
+        return opener(bundle, setup or Setup(), backend)
+    except ImportError as error:
+        if (error.name or "").startswith("selcon_ros"):
+            raise  # a fault of ours
+        raise NotInstalledError(
+            f"backend {backend} needs {error.name or first_line(error)}: "
+            "pip install 'selcon_ros[trt]' or 'selcon_ros[rtx]'"
+        ) from error
