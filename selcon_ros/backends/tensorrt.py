@@ -12,7 +12,7 @@ from selcon_ros.backends.cuda import Buffer, Device, Recording, gpu
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, graph_inputs
+from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
 
 if TYPE_CHECKING:
     from selcon_ros.engines.cache import Cache, Entry
@@ -52,6 +52,7 @@ class TensorRtBackend:
 
     def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
         """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
+        check_frames(frames)
         least, _, most = self._key.batch
         if len(frames) < least:
             raise BackendError(
@@ -197,14 +198,15 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
         try:
             return _opened(bundle, entry, cache, setup)
         except BackendError as error:
-            cache.remove(entry)
             reason = str(error)
     if not setup.build:
         raise BackendError(
-            f"no {KINDS[name].title} engine of bundle {bundle.path} for this GPU in {cache.folder} "
+            f"no {KINDS[name].title} engine of bundle {bundle.path} runs on this GPU from {cache.folder} "
             f"({reason}): selcon engine build {bundle.path} --kind {name} --precision {setup.precision}"
         )
-    entry = make(bundle, wish, cache, setup.progress, lambda text: setup.progress(text, 0.0))
+    # Even if it is there, as one that does not run here.
+    again = entry is not None
+    entry = make(bundle, wish, cache, setup.progress, lambda text: setup.progress(text, 0.0), again=again)
     return _opened(bundle, entry, cache, setup)
 
 

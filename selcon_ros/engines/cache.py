@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from platformdirs import user_cache_path
 
 from selcon_ros.core.errors import BackendError
 
-ENGINE, RECORD, LOCK, PART = ".engine", ".json", ".lock", ".part"
+ENGINE, RECORD, LOCK, PART, TIMINGS = ".engine", ".json", ".lock", ".part", ".timings"
 Range = tuple[int, int, int]
 
 
@@ -75,6 +75,11 @@ class Entry:
     path: Path
     record: Record
 
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """Its record's file and its own, in the order in which they are to go."""
+        return self.path.with_suffix(RECORD), self.path
+
     def content(self) -> bytes:
         """Read the engine. Raises BackendError where the file is gone, cut short or changed."""
         try:
@@ -107,32 +112,41 @@ class Cache:
         return sorted(found, key=lambda entry: entry.record.created, reverse=True)
 
     def damaged(self) -> list[Path]:
-        """Return what is of no use: records that cannot be read, engines without one, unfinished writes."""
-        good = {path for entry in self.entries() for path in (entry.path, entry.path.with_suffix(RECORD))}
+        """Return what is of no use: records that cannot be read, engines without one, records without an
+        engine, unfinished writes."""
+        good = {path for entry in self.entries() for path in entry.paths}
         kinds = (ENGINE, RECORD, PART)
         return sorted(path for path in self._files() if path.suffix in kinds and path not in good)
 
     def add(self, record: Record, content: bytes) -> Entry:
         """Store an engine: both files whole or none. Raises BackendError for a folder that cannot take it."""
         key = record.key
-        name = _plain(f"{record.bundle}-{key.kind}-{key.precision}-{key.digest}")
-        path = self.folder / f"{name}{ENGINE}"
+        path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE}"
         record = replace(record, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        # The record comes last: an engine without one is no entry.
-        path.with_suffix(RECORD).unlink(missing_ok=True)
-        self._write(path, content)
-        return self.update(Entry(path, record))
+        with self._part(content) as engine, self._part(_text(record)) as text:
+            # The record comes last: an engine without one is no entry.
+            entry = Entry(path, record)
+            entry.paths[0].unlink(missing_ok=True)
+            os.replace(engine, path)
+            os.replace(text, entry.paths[0])
+        return entry
 
     def update(self, entry: Entry) -> Entry:
         """Write an entry's record anew."""
-        text = json.dumps(asdict(entry.record), indent=2) + "\n"
-        self._write(entry.path.with_suffix(RECORD), text.encode())
+        self.write(entry.paths[0].name, _text(entry.record))
         return entry
 
     def remove(self, entry: Entry) -> None:
         """Delete an engine, its record first."""
-        entry.path.with_suffix(RECORD).unlink(missing_ok=True)
-        entry.path.unlink(missing_ok=True)
+        self.delete(entry.paths)
+
+    def delete(self, paths: Sequence[Path]) -> None:
+        """Delete files of the folder, as far as they are there."""
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._fault(error) from None
 
     def read(self, name: str) -> bytes:
         """Return a file of the folder (a library's timing cache), empty where there is none."""
@@ -141,7 +155,8 @@ class Cache:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the folder, whole or not at all."""
-        self._write(self.folder / _plain(name), content)
+        with self._part(content) as part:
+            os.replace(part, self.folder / _plain(name))
 
     @contextmanager
     def lock(self, key: Key, waiting: Callable[[], None]) -> Iterator[None]:
@@ -152,7 +167,7 @@ class Cache:
         self._make()
         held = FileLock(self.folder / f"{key.digest}{LOCK}")
         try:
-            while not held.is_locked:
+            while True:
                 with suppress(Timeout):
                     held.acquire(timeout=1)
                     break
@@ -163,6 +178,22 @@ class Cache:
             yield
         finally:
             held.release()
+
+    def timings(self) -> list[Path]:
+        """Return the libraries' timing caches."""
+        return [path for path in self._files() if path.suffix == TIMINGS]
+
+    def building(self) -> bool:
+        """Whether a process is building an engine for this folder."""
+        for path in self._files():
+            if path.suffix == LOCK:
+                try:
+                    FileLock(path).acquire(timeout=0).lock.release()
+                except Timeout:
+                    return True
+                except OSError as error:
+                    raise self._fault(error) from None
+        return False
 
     def _records(self) -> list[Path]:
         return [path for path in self._files() if path.suffix == RECORD]
@@ -176,7 +207,9 @@ class Cache:
         except OSError as error:
             raise self._fault(error) from None
 
-    def _write(self, path: Path, content: bytes) -> None:
+    @contextmanager
+    def _part(self, content: bytes) -> Iterator[Path]:
+        """A file of the folder with this content, gone at the end unless it was renamed."""
         self._make()
         part = None
         try:
@@ -185,7 +218,8 @@ class Cache:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, path)
+            os.chmod(part, 0o644)  # as other files are: a node of another user may read them
+            yield part
         except OSError as error:
             raise self._fault(error) from None
         finally:
@@ -199,18 +233,29 @@ class Cache:
         )
 
 
+def begin(bundle: str) -> str:
+    """Return how the names of a bundle's engines begin."""
+    return _plain(f"{bundle[:60]}-")
+
+
 def _plain(name: str) -> str:
     """Return a name as a file may be called."""
     return "".join(each if each.isalnum() or each in "._-" else "_" for each in name).lstrip(".") or "engine"
 
 
+def _text(record: Record) -> bytes:
+    return (json.dumps(asdict(record), indent=2) + "\n").encode()
+
+
 def _read(path: Path) -> Entry | None:
+    """Return the engine of a record, None where either cannot be read."""
+    engine = path.with_suffix(ENGINE)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         key = values.pop("key")
         for name in ("compute", "batch", "camera"):
             key[name] = tuple(key[name])
         values["kept"] = tuple(values["kept"])
-        return Entry(path.with_suffix(ENGINE), Record(key=Key(**key), **values))
+        return Entry(engine, Record(key=Key(**key), **values)) if engine.is_file() else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
         return None

@@ -12,31 +12,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.backends.cuda import Gpu, gpu
+from selcon_ros.backends.cuda import gpu
 from selcon_ros.core.agreement import TOLERANCE, Agreement
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Progress, Shapes, build
-from selcon_ros.engines.cache import Cache, Entry, Key, Range, Record
+from selcon_ros.engines.cache import TIMINGS, Cache, Entry, Key, Range, Record
 from selcon_ros.engines.graph import GRAPH_VERSION, Preparation, compare, takes_batches
-from selcon_ros.engines.kinds import Kind, library
+from selcon_ros.engines.kinds import KINDS, Kind, aims, installed, library
 
 BATCH: Range = (1, 1, 4)
 ONE: Range = (1, 1, 1)
 GRAPH_KIND = "onnx"
 """Of a prepared graph itself, kept in the cache beside the engines."""
 CAMERA = (1080, 1920)
+ANY = "any"
+"""GPU of an engine that compiles its kernels where it runs."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """Which engine is wanted: see `cache.Key`. compute: build ahead for these; empty: for the GPU at hand."""
+    """Which engine is wanted: see `cache.Key`. compute: build ahead for these; empty: for the GPU at hand.
+
+    batch, camera: None takes an engine with any, and builds one with BATCH (ONE where the graph takes no
+    more) and CAMERA.
+    """
 
     kind: Kind
     precision: str = "fp16"
     batch: Range | None = None
-    camera: tuple[int, int] = CAMERA
+    camera: tuple[int, int] | None = None
     compute: tuple[str, ...] = ()
     device: int = 0
 
@@ -45,8 +51,6 @@ class Wish:
             raise BackendError(
                 f"batch is {':'.join(map(str, self.batch))}: give least:best:most, rising from 1, as in 1:1:4"
             )
-        if min(self.camera) < 1:
-            raise BackendError(f"the largest camera image is {self.camera}: both sides must be at least 1")
 
 
 def with_samples(path: Path) -> Bundle:
@@ -67,7 +71,7 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
         graph=GRAPH_VERSION,
         kind=GRAPH_KIND,
         version=str(GRAPH_VERSION),
-        gpu="any",
+        gpu=ANY,
         compute=(),
         precision=precision,
         batch=ONE,
@@ -89,7 +93,9 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
 
 def find(bundle: Bundle, wish: Wish, cache: Cache) -> Entry | None:
     """Return the engine for this bundle on this machine, None where it is not built."""
-    return next((entry for entry in cache.entries() if _serves(entry.record.key, bundle, wish)), None)
+    entries = cache.entries()
+    wanted = _key(bundle, wish, ONE) if entries else None
+    return next((entry for entry in entries if wanted and _serves(entry.record.key, wanted, wish)), None)
 
 
 def make(
@@ -100,13 +106,15 @@ def make(
     tell: Callable[[str], None],
     tolerance: float = TOLERANCE,
     images: Sequence[NDArray[np.uint8]] | None = None,
+    again: bool = False,
 ) -> Entry:
-    """Build an engine and keep it, unless another process does so meanwhile.
+    """Build an engine and keep it, unless it is there (`again`: even then) or another process builds it.
 
     bundle: with its samples (`with_samples`), or compared on `images`. progress: told the phase and the share
     done; tell: what else a user should know. The converted graph is compared with fp32 before it is built.
     Raises BackendError where that is above the tolerance or the engine cannot be built.
     """
+    aims(wish.kind, wish.compute)
     batches = takes_batches(bundle)
     if wish.batch is not None and wish.batch[2] > 1 and not batches:
         raise BackendError(
@@ -115,19 +123,22 @@ def make(
         )
     key = _key(bundle, wish, wish.batch or (BATCH if batches else ONE))
     with cache.lock(key, lambda: progress("waiting for another process, which builds this engine", 0.0)):
-        if (entry := cache.find(key)) is not None:
-            entry.content()
-            return entry
+        if not again and (entry := cache.find(key)) is not None:
+            try:
+                entry.content()
+                return entry
+            except BackendError as error:
+                tell(str(error))
         preparation = _prepared(bundle, wish.precision, progress, images)
         agreement = preparation.check(tolerance)
         tell(f"converted graph, {wish.precision} in ONNX Runtime, from fp32: {agreement}")
-        timings = f"timings-{key.kind}-{key.version}-{key.gpu}.cache"
+        timings = f"{key.kind}-{key.version}-{key.gpu}{TIMINGS}"
         start = time.monotonic()
         built = build(
             wish.kind,
             preparation.result.model,
             Shapes(bundle.manifest.input_size, key.batch, key.camera),
-            wish.compute,
+            key.compute if wish.compute else (),
             progress,
             cache.read(timings),
         )
@@ -168,12 +179,39 @@ def verify(
     return cache.update(replace(entry, record=replace(entry.record, agreement=asdict(found))))
 
 
-def gpu_here(device: int = 0) -> Gpu | None:
-    """Return the GPU, None where none can be used."""
+def obstacle(key: Key, device: int = 0) -> str | None:
+    """Return why an engine cannot run on this machine, None where it can."""
+    if (why := stale(key)) is not None:
+        return why
     try:
-        return gpu(device)
-    except BackendError:
-        return None
+        library(KINDS[key.kind])
+        here = gpu(device)
+    except BackendError as error:
+        return str(error)
+    if here.compute not in key.compute:
+        return f"it is for GPUs of {', '.join(key.compute)}, {here.name} is {here.compute}"
+    if key.gpu not in (ANY, here.name):
+        return f"its kernels were chosen on {key.gpu}, this is {here.name}"
+    return None
+
+
+def stale(key: Key) -> str | None:
+    """Return which other version than the installed one built an engine, None where none did."""
+    kind = KINDS.get(key.kind)
+    if kind is None or key.graph != GRAPH_VERSION:
+        return "it was built by another version of selcon_ros"
+    if installed(kind) and (version := library(kind).__version__) != key.version:
+        return f"it was built by {kind.title} {key.version}, installed is {version}"
+    return None
+
+
+def stale_timings(cache: Cache) -> list[Path]:
+    """Return the timing caches of other versions than the installed ones."""
+    usable = tuple(
+        f"{kind.name}-{library(kind).__version__}-" if installed(kind) else f"{kind.name}-"
+        for kind in KINDS.values()
+    )
+    return [path for path in cache.timings() if not path.name.startswith(usable)]
 
 
 def _prepared(
@@ -211,26 +249,29 @@ def _record(
 
 def _key(bundle: Bundle, wish: Wish, batch: Range) -> Key:
     trt = library(wish.kind)
-    name, compute = "any", wish.compute
+    name, compute = ANY, wish.compute
     if not compute:
         here = gpu(wish.device)
         compute = (here.compute,)
-        name = "any" if wish.kind.ahead else here.name
+        name = ANY if wish.kind.ahead else here.name
+    # Larger images are shrunk to the network's size before, which must fit.
+    height, width = map(max, wish.camera or CAMERA, bundle.manifest.input_size)
     return Key(
         model=hashlib.sha256(bundle.model).hexdigest(),
         graph=GRAPH_VERSION,
         kind=wish.kind.name,
         version=trt.__version__,
         gpu=name,
-        compute=tuple(sorted(compute)),
+        compute=tuple(sorted(set(compute))),
         precision=wish.precision,
         batch=batch,
-        camera=wish.camera,
+        camera=(height, width),
     )
 
 
-def _serves(found: Key, bundle: Bundle, wish: Wish) -> bool:
+def _serves(found: Key, wanted: Key, wish: Wish) -> bool:
     """Whether an engine does what is wanted; one built ahead may do so for more GPUs than this one."""
-    wanted = _key(bundle, wish, wish.batch or found.batch)
     covers = set(wanted.compute) <= set(found.compute)
+    camera = wanted.camera if wish.camera else found.camera
+    wanted = replace(wanted, batch=wish.batch or found.batch, camera=camera)
     return covers and replace(found, compute=wanted.compute) == wanted
