@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
     "tune": Entry("tune", "Soften a bundle's heatmap as validation says."),
     "quantize": Entry("quantize", "Add an int8 graph for CPUs, measured against fp32."),
+    "engine": Entry("engine", "Build, check and list engines for NVIDIA GPUs."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
     "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
     "play": Entry("play", "Publish a recording as camera topics."),
@@ -41,6 +42,7 @@ EXTRAS = {
         "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
         "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL",
     ),
+    "trt": ("tensorrt", "pycuda", "filelock", "platformdirs"),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
     "ros": (
@@ -61,9 +63,14 @@ def as_message(command: str, error: SelconError | ImportError) -> Exception:
             'run it in a clone of the repository, with: pip install -e ".[train]"'
         )
     extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
+    if command == "engine" and library == "onnx":
+        extra = "trt"
     if extra is None:
         return error
-    other = " or source your ROS 2 installation" if extra == "ros" else ""
+    others = {
+        "ros": " or source your ROS 2 installation", "trt": ', or "selcon_ros[rtx]" for TensorRT for RTX',
+    }
+    other = others.get(extra, "")
     return click.ClickException(
         f'selcon {command} needs {library}: install it with: pip install "selcon_ros[{extra}]"{other}'
     )

@@ -1,0 +1,161 @@
+"""`selcon engine`: a bundle as the engine of an NVIDIA GPU."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from selcon_ros.cli.engine_cache import clean, list_engines, verify
+from selcon_ros.cli.engine_options import (
+    chosen_kind,
+    engine_options,
+    for_gpus,
+    megabytes,
+    pictures_in,
+    progress_bar,
+    reason_of,
+)
+from selcon_ros.core.agreement import Agreement
+from selcon_ros.core.errors import BackendError, BundleError
+
+if TYPE_CHECKING:
+    from selcon_ros.core.bundle import Bundle
+    from selcon_ros.engines.cache import Entry
+    from selcon_ros.engines.provide import Wish
+
+SHOWN = 5
+"""Layers named of those kept in fp32; --json names all."""
+
+
+@click.group()
+def command() -> None:
+    """Engines of NVIDIA GPUs (TensorRT, TensorRT for RTX), built from a bundle and kept in a folder.
+
+    The node takes them from there (parameter backend), each only once it has answered the bundle's sample
+    pictures as fp32 in ONNX Runtime does.
+
+    \b
+    Examples:
+      selcon engine build bundles/mine
+      selcon engine list
+      selcon engine verify bundles/mine
+      selcon engine clean --stale
+    """
+
+
+command.add_command(list_engines)
+command.add_command(verify)
+command.add_command(clean)
+
+
+@command.command(short_help="Build the engine of a bundle.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@engine_options
+@click.option("--again", is_flag=True, help="Build it even if it is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def build(
+    bundle: Path,
+    kind: str | None,
+    precision: str | None,
+    batch: tuple[int, int, int] | None,
+    camera: tuple[int, int] | None,
+    targets: tuple[str, ...],
+    tolerance: float,
+    pictures: Path | None,
+    cache: Path | None,
+    device: int,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Build the engine of BUNDLE for the GPU at hand, or with --target ahead for others (tensorrt_rtx).
+
+    The graph is converted, compared with fp32 in ONNX Runtime and built. Where the GPU is here, the engine
+    runs and is compared too; otherwise the robot does that: with `selcon engine verify`, or when the node
+    takes it for the first time.
+
+    By default: TensorRT where it is installed, else TensorRT for RTX; fp16; batches of 1 to 4 images where
+    the bundle's graph takes them; camera images up to 1080,1920. The network's input size is that of the
+    bundle: `selcon export --size H,W` makes a bundle of another.
+
+    \b
+    Examples:
+      selcon engine build bundles/mine
+      selcon engine build bundles/mine --kind tensorrt_rtx --target 8.6 --target 12.0
+      selcon engine build bundles/mine --precision fp32 --batch 1:2:8 --camera 2160,3840
+      selcon engine build agd20k.zip --pictures photos --cache engines --json
+    """
+    from selcon_ros.engines.cache import Cache
+    from selcon_ros.engines.provide import Wish, find, make, obstacle, with_samples
+    from selcon_ros.engines.provide import verify as run_and_compare
+
+    chosen = chosen_kind(kind)
+    wish = Wish(chosen, precision or "fp16", batch, camera, targets, device)
+    _check_targets(wish)
+    model = with_samples(bundle)
+    images = pictures_in(pictures)
+    _check_samples(model, pictures)
+    store = Cache(cache)
+    entry = None if again else find(model, wish, store)
+    built = entry is None or reason_of(entry.content) is not None
+    if entry is None or built:
+        with progress_bar(as_json) as (progress, tell):
+            entry = make(model, wish, store, progress, tell, tolerance, images, again)
+    why_not = obstacle(entry.record.key, device)
+    if entry.record.agreement is None and why_not is None:
+        entry = run_and_compare(model, entry, store, device, tolerance, images)
+    if as_json:
+        result = {"built": built, "path": str(entry.path), "not_run": why_not, **asdict(entry.record)}
+        click.echo(json.dumps(result, indent=2))
+    else:
+        _print(entry, built, why_not, bundle)
+
+
+def _check_targets(wish: Wish) -> None:
+    from selcon_ros.backends.cuda import gpu
+
+    if wish.compute and not wish.kind.ahead:
+        raise click.UsageError(
+            f"--target is for --kind tensorrt_rtx: {wish.kind.title} builds on the GPU that runs the engine"
+        )
+    if not wish.compute and (missing := reason_of(lambda: gpu(wish.device))) is not None:
+        instead = "" if wish.kind.ahead else "--kind tensorrt_rtx and "
+        raise BackendError(
+            f"{missing}. To build ahead for a GPU that is not here, give {instead}--target with its compute "
+            "capability, as in --target 8.6"
+        )
+
+
+def _check_samples(bundle: Bundle, pictures: Path | None) -> None:
+    from selcon_ros.core.bundle import sample_roles
+
+    if pictures is None and not sample_roles(bundle.manifest.files):
+        raise BundleError(
+            f"bundle {bundle.path} has no sample pictures to compare on: give --pictures FOLDER, or export "
+            "it with --samples FOLDER"
+        )
+
+
+def _print(entry: Entry, built: bool, why_not: str | None, bundle: Path) -> None:
+    record = entry.record
+    key = record.key
+    batch, camera = ":".join(map(str, key.batch)), "×".join(map(str, key.camera))
+    click.echo(f"{record.bundle}: {key.kind} {key.version}, {key.precision}, for GPUs of {for_gpus(key)}")
+    click.echo(f"batches of {batch} images (least, best, most), camera images up to {camera}")
+    counts = sorted(record.layers.items(), key=lambda each: -each[1])
+    click.echo(f"layers that compute: {', '.join(f'{count} in {name}' for name, count in counts)}")
+    if record.kept:
+        more = f" and {len(record.kept) - SHOWN} more" if len(record.kept) > SHOWN else ""
+        click.echo(f"in fp32 because of their range of values: {', '.join(record.kept[:SHOWN])}{more}")
+    if built:
+        click.echo(f"built in {record.seconds:.1f} s, {megabytes(record.bytes)}: {entry.path}")
+    else:
+        click.echo(f"already there, built {record.created}, {megabytes(record.bytes)}: {entry.path}")
+    if record.agreement is not None:
+        click.echo(f"run on the GPU, from fp32 in ONNX Runtime: {Agreement(**record.agreement)}")
+    else:
+        click.echo(f"not run here: {why_not}")
+        click.echo(f"on the robot, `selcon engine verify {bundle}` runs it and compares it with fp32")
