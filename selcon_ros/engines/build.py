@@ -57,7 +57,9 @@ def build(
     """
     monitor = _monitor(library(kind), progress)
     with _interrupting(monitor):
-        return _build(kind, graph, shapes, compute, monitor, timings)
+        built = _build(kind, graph, shapes, compute, monitor, timings)
+    progress("engine built", 1.0)
+    return built
 
 
 def layer_types(network: Any) -> dict[str, int]:

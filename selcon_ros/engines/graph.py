@@ -18,10 +18,10 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.frames import open_batch, read_graph, with_frames
-from selcon_ros.engines.half import LayerError, blame, in_half, precisions
+from selcon_ros.engines.half import LayerError, blame, in_half, precisions, rounded
 from selcon_ros.engines.int8 import in_int8
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Of what this file makes of a bundle: raise it when that changes, and engines are built anew."""
 PRECISIONS = ("fp16", "fp32", "int8")
 """int8: products with constant matrices; what is between them is fp16."""
@@ -76,16 +76,15 @@ class Preparation:
         self.result = Prepared(self._given.SerializeToString(), precision, kept, precisions(self._given))
 
     def compare(self) -> Agreement:
-        """Run the converted graph in ONNX Runtime on the CPU, each layer in its own type, and compare."""
+        """Run the converted graph in ONNX Runtime on the CPU, rounding as a GPU does, and compare."""
         subject = f"the {self.result.precision} graph of bundle {self.bundle.path}"
-        converted = OnnxRuntimeGraph(
-            self.bundle.manifest, self.result.model, CPU, subject
-        )
+        graph = rounded(self._given).SerializeToString()
+        converted = OnnxRuntimeGraph(self.bundle.manifest, graph, CPU, subject)
         return compare(self.bundle, converted, self.samples)
 
     def blame(self) -> list[LayerError]:
         """Return the layers that add most to the converted graph's error."""
-        return blame(self._exact, self._given, self._inputs()[:2])
+        return blame(self._exact, rounded(self._given), self._inputs()[:2])
 
     def check(self, tolerance: float = TOLERANCE) -> Agreement:
         """Return `compare`'s result. Raises BackendError, with the layers to blame, above the tolerance."""

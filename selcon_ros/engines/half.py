@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.engines.frames import PREFIX
@@ -24,7 +24,9 @@ SENSITIVE = (
     "Sigmoid", "Range", "Resize",
 )  # fmt: skip
 """Sums over many terms and functions that lose digits: cheap to compute in fp32, costly to round."""
-LARGEST = 65504.0 / 8
+HALF_MAX = 65504.0
+"""The largest number in fp16."""
+LARGEST = HALF_MAX / 8
 """A value beyond this in a sample may leave fp16's range in another picture: its layers stay fp32."""
 _WRONG = 1e30
 Inputs = Mapping[str, NDArray[Any]]
@@ -52,7 +54,7 @@ def in_half(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    large = _large_tensors(model, samples)
+    large = _large_tensors(model, samples) | _large_constants(model)
     kept = [
         node.name
         for node in model.graph.node
@@ -62,17 +64,118 @@ def in_half(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
     copy.CopyFrom(model)
     try:
         half = convert_float_to_float16(
-            copy, keep_io_types=True, op_block_list=list(SENSITIVE), node_block_list=kept
+            copy,
+            max_finite_val=HALF_MAX,
+            keep_io_types=True,
+            op_block_list=list(SENSITIVE),
+            node_block_list=kept,
         )
     except Exception as error:  # the library's errors share no base class
         raise BackendError(f"the graph cannot be converted to fp16: {first_line(error)}") from error
+    _join_single(half)
     return half, tuple(name for name in kept if not name.startswith(PREFIX))
+
+
+def _join_single(half: ModelProto) -> None:
+    """Take away the conversions to fp16 and back between two layers in fp32, which the library leaves there.
+
+    They would round what the two are to have in full, and make large values infinite.
+    """
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    graph = half.graph
+    casts = {node.output[0]: node for node in graph.node if node.op_type == "Cast"}
+    # A tensor that comes back from fp16, and the one in fp32 that went there.
+    exact = {
+        name: casts[node.input[0]].input[0]
+        for name, node in casts.items()
+        if _target(node) == TensorProto.FLOAT and node.input[0] in casts and _added(casts[node.input[0]])
+    }
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = exact.get(name, name)
+        if node.output[0] in exact:
+            node.input[0] = exact[node.output[0]]
+    nodes = list(graph.node)
+    for _ in ("back", "there"):
+        used = {each.name for each in graph.output}.union(*(node.input for node in nodes))
+        nodes = [node for node in nodes if node.op_type != "Cast" or node.output[0] in used]
+    # What is in fp32 alone has its own name again, which `blame` knows it by.
+    given = {name for node in nodes for name in node.output}
+    names = {name: name.removesuffix("_cast_to_fp16") for name in given}
+    names = {name: own for name, own in names.items() if own not in given}
+    for node in nodes:
+        for tensors in (node.input, node.output):
+            for index, name in enumerate(tensors):
+                tensors[index] = names.get(name, name)
+    _put(half, nodes)
+    # The library appends its conversions; types are inferred in the order of the layers.
+    OnnxModel.graph_topological_sort(graph)
+
+
+def rounded(half: ModelProto) -> ModelProto:
+    """Return a graph in fp32 that computes as a GPU does `half`: what is fp16 there is rounded to fp16 here.
+
+    ONNX Runtime's CPU has no kernels in fp16: it computes chains of such layers in fp32, rounding only where
+    they end, whatever the optimisation level.
+    """
+    model = ModelProto()
+    model.CopyFrom(half)
+    types = _types(half)
+    for weight in model.graph.initializer:
+        _widen(weight)
+    nodes = []
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            _widen(attribute.t)
+        nodes.append(node)
+        for index, name in enumerate(node.output):
+            if types.get(name) == TensorProto.FLOAT16:
+                exact, low = f"{name}/exact", f"{name}/half"
+                node.output[index] = exact
+                for source, out, kind in ((exact, low, "FLOAT16"), (low, name, "FLOAT")):
+                    to = TensorProto.DataType.Value(kind)
+                    nodes.append(helper.make_node("Cast", [source], [out], out, to=to))
+    for node in nodes:
+        # Those of `half` itself: their values are rounded after them now.
+        if node.op_type == "Cast" and node.output[0].endswith("/exact"):
+            node.attribute[0].i = TensorProto.FLOAT
+    _put(model, nodes)
+    return model
+
+
+def _widen(tensor: TensorProto) -> None:
+    """Make a tensor in fp16 one in fp32."""
+    if tensor.data_type == TensorProto.FLOAT16:
+        value = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+
+
+def _put(model: ModelProto, nodes: Sequence[NodeProto]) -> None:
+    """Give a graph other nodes; what was known of their values goes."""
+    nodes = [*nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    del model.graph.value_info[:]
+
+
+def _added(cast: NodeProto) -> bool:
+    """Whether the library put this conversion to fp16 there, in which case it is from fp32."""
+    name = cast.name
+    return _target(cast) == TensorProto.FLOAT16 and (
+        name.endswith("_cast_to_fp16_node") or name.startswith("graph_input_cast")
+    )
+
+
+def _target(cast: NodeProto) -> int:
+    return next(int(each.i) for each in cast.attribute if each.name == "to")
 
 
 def blame(
     exact: ModelProto, given: ModelProto, samples: Sequence[Inputs], count: int = 3
 ) -> list[LayerError]:
-    """Return the layers of `given` that add most to its error from `exact`, the worst first.
+    """Return the layers of `given` (an fp16 graph as `rounded`) that add most to its error from `exact`, the
+    worst first.
 
     Both run in ONNX Runtime, where all their tensors of the same name are compared.
     """
@@ -117,6 +220,20 @@ def _large_tensors(model: ModelProto, samples: Sequence[Inputs]) -> set[str]:
             if value.size and not float(np.abs(value).max()) <= LARGEST:
                 large.add(name)
     return large
+
+
+def _large_constants(model: ModelProto) -> set[str]:
+    """The names of weights that fp16 cannot hold."""
+    values = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            values |= {out: each.t for each in node.attribute for out in node.output if each.name == "value"}
+    return {
+        name
+        for name, value in values.items()
+        if value.data_type == TensorProto.FLOAT
+        and not float(np.abs(numpy_helper.to_array(value)).max(initial=0.0)) <= HALF_MAX
+    }
 
 
 def _types(model: ModelProto) -> dict[str, int]:

@@ -1,0 +1,60 @@
+"""Small bundles with samples, and what is needed to build engines of them without a GPU."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
+from selcon_ros.engines.cache import Key, Record
+from selcon_ros.engines.provide import with_samples
+from support.bundles import COLOURS, colour_manifest, colour_model
+
+SIZE = (64, 96)
+KEY = Key(
+    "model", 1, "tensorrt_rtx", "1.4", "any", ("8.6",), precision="fp16", batch=(1, 1, 4), camera=(480, 640)
+)
+RECORD = Record(
+    KEY, "tiny", "", 0, 1.5, "2026-01-01T00:00:00+00:00", {"half": 3}, (), {"kld_mean": 0.001}
+)
+
+
+def manifest(size: tuple[int, int] = SIZE) -> Manifest:
+    """Return the colour model's manifest for another input size."""
+    return colour_manifest(size)
+
+
+def colours(batch: str | int = "n") -> onnx.ModelProto:
+    """Return the colour model, for any number of images or for one."""
+    known = manifest()
+    normalisation = known.normalisation
+    content = colour_model(SIZE, np.array(normalisation.mean), np.array(normalisation.std))
+    model = onnx.load_from_string(content)
+    if isinstance(batch, str):
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = batch
+    return model
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
+    """Return an RGB picture of every colour's square on grey."""
+    image = np.random.default_rng(seed).integers(100, 130, (*size, 3), np.uint8)
+    side = min(size) // 3
+    for number, colour in enumerate(COLOURS.values()):
+        left = number * (size[1] // 3)
+        image[seed % 20 : seed % 20 + side, left : left + side] = colour
+    return image
+
+
+def bundle_of(model: onnx.ModelProto | bytes, out: Path, samples: int = 2, **changes: Any) -> Bundle:
+    """Write a bundle of a graph with painted samples, and read it as engines do."""
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    files = {"model": content}
+    for number in range(1, samples + 1):
+        files[f"sample.{number}"] = cv2.imencode(".png", picture(number)[:, :, ::-1])[1].tobytes()
+    write_bundle(out, replace(manifest(), name=out.name, **changes), files)
+    return with_samples(out)
