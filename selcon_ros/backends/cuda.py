@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 
 _CAPTURE_THREAD_LOCAL = 1
+_NON_BLOCKING = 1
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,7 @@ class Gpu:
 
 def gpu(index: int = 0) -> Gpu:
     """Return what GPU number `index` is. Raises BackendError where there is none, or no pycuda."""
-    device = _driver_and_device(index)[1]
-    major, minor = device.compute_capability()
-    return Gpu(device.name(), f"{major}.{minor}", int(device.total_memory()))
+    return _find(index)[2]
 
 
 def has_gpu() -> bool:
@@ -47,9 +46,8 @@ def has_gpu() -> bool:
 class Buffer:
     """Memory for one tensor on both sides: `host` [shape] is page-locked, `address` is the GPU's."""
 
-    def __init__(self, driver: Any, shape: tuple[int, ...], kind: DTypeLike) -> None:
-        self.host: NDArray[Any] = driver.pagelocked_empty(shape, kind)
-        self.device = driver.mem_alloc(max(1, self.host.nbytes))
+    def __init__(self, host: NDArray[Any], device: Any) -> None:
+        self.host, self.device = host, device
 
     @property
     def address(self) -> int:
@@ -57,8 +55,10 @@ class Buffer:
         return int(self.device)
 
     def free(self) -> None:
-        """Give the GPU's memory back."""
+        """Give the memory back; `host` is gone then, whoever still holds it."""
         self.device.free()
+        self.host.base.free()  # type: ignore[union-attr]
+        del self.host
 
 
 class Device:
@@ -69,25 +69,31 @@ class Device:
 
     def __init__(self, index: int = 0) -> None:
         """Open GPU number `index`. Raises BackendError where that fails."""
-        self._driver, device = _driver_and_device(index)
-        self.gpu = gpu(index)
+        self._driver, device, self.gpu = _find(index)
+        self._stream: Any = None
         try:
             self._context = device.retain_primary_context()
-            with self.current():
-                self._stream = self._driver.Stream()
         except self._driver.Error as error:
-            raise self._fault("cannot be opened", error) from error
+            raise self._fault(error) from error
+        try:
+            with self.current():
+                # What others queue on the default stream is not waited for, nor does it break a recording.
+                self._stream = self._driver.Stream(flags=_NON_BLOCKING)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make the context this thread's."""
-        self._context.push()
         try:
-            yield
+            self._context.push()
+            try:
+                yield
+            finally:
+                self._context.pop()
         except self._driver.Error as error:
-            raise self._fault("failed", error) from error
-        finally:
-            self._context.pop()
+            raise self._fault(error) from error
 
     @property
     def stream(self) -> int:
@@ -95,10 +101,12 @@ class Device:
         return int(self._stream.handle)
 
     def buffer(self, shape: tuple[int, ...], kind: DTypeLike) -> Buffer:
-        """Reserve memory. Raises BackendError, with how much is free, where it does not fit."""
+        """Reserve memory. Raises BackendError, with how much is free, where it does not fit the GPU."""
+        host = self._driver.pagelocked_empty(shape, kind)
         try:
-            return Buffer(self._driver, shape, kind)
+            return Buffer(host, self._driver.mem_alloc(host.nbytes))
         except self._driver.MemoryError as error:
+            host.base.free()
             free, whole = self._driver.mem_get_info()
             raise BackendError(
                 f"{self.gpu.name} has no room for a tensor {shape}: {free / 2**20:.0f} of "
@@ -117,19 +125,29 @@ class Device:
         """Wait until all that is queued is done."""
         self._stream.synchronize()
 
+    def settle(self) -> None:
+        """Wait before memory is given back: work that failed is over, too."""
+        with suppress(self._driver.Error):
+            self._stream.synchronize()
+
     def record(self, work: Callable[[], None]) -> Recording:
         """Record what `work` queues, as a CUDA graph that can be launched again and again."""
         return Recording(self.stream, work)
 
     def close(self) -> None:
         """Release the stream and the context."""
-        with self.current():
-            self._stream.synchronize()
-            del self._stream
-        self._context.detach()
+        try:
+            self._context.push()
+            self._stream = None
+            # pycuda releases a context that is current, or was made by this thread, and believes that the
+            # driver then takes it off this thread's stack: it does not do so for a primary context.
+            _driver_library().cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+            self._context.detach()
+        except self._driver.Error as error:
+            raise self._fault(error) from error
 
-    def _fault(self, what: str, error: Exception) -> BackendError:
-        return BackendError(f"{self.gpu.name} {what}: {first_line(error)}")
+    def _fault(self, error: Exception) -> BackendError:
+        return BackendError(f"{self.gpu.name}: {first_line(error)}")
 
 
 class Recording:
@@ -141,15 +159,19 @@ class Recording:
         graph, self._launchable = ctypes.c_void_p(), ctypes.c_void_p()
         self._call("cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_CAPTURE_THREAD_LOCAL))
         try:
-            work()
-        finally:
+            try:
+                work()
+            except BaseException:
+                # Without a look at its status: that the recording is broken would hide why.
+                self._cuda.cuStreamEndCapture(self._stream, ctypes.byref(graph))
+                raise
             self._call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
-        try:
             self._call(
                 "cuGraphInstantiateWithFlags", ctypes.byref(self._launchable), graph, ctypes.c_ulonglong(0)
             )
         finally:
-            self._call("cuGraphDestroy", graph)
+            if graph:
+                self._cuda.cuGraphDestroy(graph)
 
     def launch(self) -> None:
         """Queue the recorded work."""
@@ -157,12 +179,14 @@ class Recording:
 
     def free(self) -> None:
         """Forget it."""
-        self._call("cuGraphExecDestroy", self._launchable)
+        self._cuda.cuGraphExecDestroy(self._launchable)
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._cuda, name)(*arguments)
         if status != 0:
-            raise BackendError(f"the CUDA driver's {name} failed with error {status}")
+            text = ctypes.c_char_p()
+            self._cuda.cuGetErrorString(status, ctypes.byref(text))
+            raise BackendError(f"{name} failed: {(text.value or b'').decode()} (error {status})")
 
 
 def _driver_library() -> Any:
@@ -172,7 +196,8 @@ def _driver_library() -> Any:
         raise NotInstalledError(f"no NVIDIA driver here ({first_line(error)})") from error
 
 
-def _driver_and_device(index: int) -> tuple[Any, Any]:
+def _find(index: int) -> tuple[Any, Any, Gpu]:
+    """Return pycuda, its device number `index` and what that is."""
     _driver_library()
     try:
         import pycuda.driver as driver
@@ -183,8 +208,10 @@ def _driver_and_device(index: int) -> tuple[Any, Any]:
     try:
         driver.init()
         count = driver.Device.count()
-        if index >= count:
+        if not 0 <= index < count:
             raise BackendError(f"no GPU number {index}: the driver shows {count}")
-        return driver, driver.Device(index)
+        device = driver.Device(index)
+        major, minor = device.compute_capability()
+        return driver, device, Gpu(device.name(), f"{major}.{minor}", int(device.total_memory()))
     except driver.Error as error:
         raise BackendError(f"the NVIDIA driver shows no GPU: {first_line(error)}") from error

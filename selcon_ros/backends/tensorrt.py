@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from selcon_ros.backends.base import Frames, Maps, Setup
 from selcon_ros.backends.cuda import Buffer, Device, Recording, gpu
 from selcon_ros.core.bundle import Bundle
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
 
@@ -43,9 +44,9 @@ class TensorRtBackend:
                 self._runtime = trt.Runtime(self._messages.logger)
                 self._engine = self._runtime.deserialize_cuda_engine(content)
             if self._engine is None:
-                raise self._messages.error(f"cannot load {entry.path}; build it again")
+                raise EngineError(str(self._messages.error(f"cannot load {entry.path}; build it again")))
             self._check(trt, entry)
-            self.run(np.zeros((key.batch[0], *manifest.input_size, 3), np.uint8))
+            self.run(np.zeros((1, *manifest.input_size, 3), np.uint8))
         except BaseException:
             self.close()
             raise
@@ -53,13 +54,8 @@ class TensorRtBackend:
     def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
         """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
         check_frames(frames)
-        least, _, most = self._key.batch
-        if len(frames) < least:
-            raise BackendError(
-                f"{self.name} was built for at least {least} images at once, got {len(frames)}: "
-                f"build it with --batch {len(frames)}:{least}:{most}"
-            )
-        parts = [self._run(frames[start : start + most]) for start in range(0, max(1, len(frames)), most)]
+        most = self._key.batch[2]
+        parts = [self._run(frames[start : start + most]) for start in range(0, len(frames), most)]
         cam, *affinity = [np.concatenate(each) for each in zip(*parts, strict=True)]
         return cam, affinity[0] if affinity else None
 
@@ -71,10 +67,15 @@ class TensorRtBackend:
             if shape is None:
                 if len(self._shapes) >= SHAPES:
                     self._shapes.popitem(last=False)[1].free()
-                shape = _Shape(self._device, self._engine, self._manifest, inputs, self._messages)
+                shape = _Shape(self._device, self._new_context, self._manifest, inputs, self._messages)
                 self._shapes[size] = shape
             self._shapes.move_to_end(size)
             return shape.run(inputs[FRAMES])
+
+    def _new_context(self) -> Any:
+        # Nothing but this object holds the engine, no frame of a traceback either: the engine has to end
+        # before the GPU's context does.
+        return self._engine.create_execution_context()
 
     def close(self) -> None:
         """Release the engine and all it has on the GPU."""
@@ -90,17 +91,17 @@ class TensorRtBackend:
 
     def _check(self, trt: Any, entry: Entry) -> None:
         """Compare the engine's inputs and outputs with the manifest."""
-        engine, manifest = self._engine, self._manifest
-        names = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
+        manifest = self._manifest
+        names = {self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)}
         wanted = {FRAMES, ROWS, COLUMNS, *manifest.outputs}
         if not wanted <= names:
-            raise BackendError(
+            raise EngineError(
                 f"engine {entry.path} has the tensors {sorted(names)}, not {sorted(wanted)}; build it again"
             )
         for name in manifest.outputs:
-            given = engine.get_tensor_dtype(name)
+            given = self._engine.get_tensor_dtype(name)
             if given != trt.float32:
-                raise BackendError(
+                raise EngineError(
                     f"engine {entry.path}: output '{name}' is {given}, not float32; build it again"
                 )
 
@@ -112,7 +113,12 @@ class _Shape:
     """
 
     def __init__(
-        self, device: Device, engine: Any, manifest: Manifest, inputs: dict[str, Any], messages: Any
+        self,
+        device: Device,
+        new_context: Callable[[], Any],
+        manifest: Manifest,
+        inputs: dict[str, Any],
+        messages: Any,
     ) -> None:
         self._device, self._messages = device, messages
         self._inputs: dict[str, Buffer] = {}
@@ -120,18 +126,20 @@ class _Shape:
         self._recording: Recording | None = None
         self._context: Any = None
         try:
-            self._prepare(engine, manifest, inputs)
+            self._prepare(new_context, manifest, inputs)
         except BaseException:
             self.free()
             raise
 
-    def _prepare(self, engine: Any, manifest: Manifest, inputs: dict[str, Any]) -> None:
+    def _prepare(
+        self, new_context: Callable[[], Any], manifest: Manifest, inputs: dict[str, Any]
+    ) -> None:
         maps = (len(inputs[FRAMES]), len(manifest.actions), *manifest.map_grid)
         for name, value in inputs.items():
             self._inputs[name] = self._device.buffer(value.shape, value.dtype)
         for name in manifest.outputs:
             self._outputs[name] = self._device.buffer(maps, np.float32)
-        self._context = engine.create_execution_context()
+        self._context = new_context()
         if self._context is None:
             raise self._messages.error("cannot make an execution context; is the GPU's memory full?")
         for name, value in inputs.items():
@@ -140,7 +148,7 @@ class _Shape:
         for name in manifest.outputs:
             given = tuple(self._context.get_tensor_shape(name))
             if given != maps:
-                raise BackendError(
+                raise EngineError(
                     f"the engine's output '{name}' is {given}, the manifest's actions and map_grid ask for "
                     f"{maps}; build it again"
                 )
@@ -165,6 +173,7 @@ class _Shape:
 
     def free(self) -> None:
         """Release it all."""
+        self._device.settle()
         if self._recording is not None:
             self._recording.free()
         self._context = None
@@ -197,7 +206,7 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
     if (entry := find(bundle, wish, cache)) is not None:
         try:
             return _opened(bundle, entry, cache, setup)
-        except BackendError as error:
+        except EngineError as error:  # any other is no fault of the engine: too little memory, say
             reason = str(error)
     if not setup.build:
         raise BackendError(

@@ -17,6 +17,10 @@ class NotInstalledError(BackendError):
     """A library or driver that an engine needs is not there."""
 
 
+class EngineError(BackendError):
+    """A built engine is damaged, or not what its bundle asks for: it has to be built again."""
+
+
 class UnknownActionError(SelconError):
     """The model does not know this action."""
 

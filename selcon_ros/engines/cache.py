@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, EngineError
 
 ENGINE, RECORD, LOCK, PART, TIMINGS = ".engine", ".json", ".lock", ".part", ".timings"
 Range = tuple[int, int, int]
@@ -85,10 +85,10 @@ class Entry:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise BackendError(f"engine {self.path} cannot be read: {error.strerror}") from None
+            raise EngineError(f"engine {self.path} cannot be read: {error.strerror}") from None
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.record.sha256:
-            raise BackendError(
+            raise EngineError(
                 f"engine {self.path} was changed or cut short: its SHA-256 is {digest}, "
                 f"its record says {self.record.sha256}; build it again"
             )

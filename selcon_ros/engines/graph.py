@@ -104,10 +104,15 @@ class Preparation:
 
 def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> Backend:
     """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
-    found = compare(bundle, backend, read_samples(bundle))
-    if not found.kld_mean <= tolerance:
+    try:
+        found = compare(bundle, backend, read_samples(bundle))
+        if not found.kld_mean <= tolerance:
+            raise BackendError(
+                f"{backend.name} is farther from fp32 than the tolerance {tolerance:g}: {found}"
+            )
+    except BaseException:
         backend.close()
-        raise BackendError(f"{backend.name} is farther from fp32 than the tolerance {tolerance:g}: {found}")
+        raise
     return backend
 
 

@@ -47,9 +47,10 @@ class Wish:
     device: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch is not None and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
+        if self.batch is not None and not 1 == self.batch[0] <= self.batch[1] <= self.batch[2]:
             raise BackendError(
-                f"batch is {':'.join(map(str, self.batch))}: give least:best:most, rising from 1, as in 1:1:4"
+                f"batch is {':'.join(map(str, self.batch))}: give least:best:most, rising from 1 (the node "
+                "has one image at a time), as in 1:1:4"
             )
 
 
