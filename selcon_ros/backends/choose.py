@@ -8,7 +8,7 @@ from pathlib import Path
 from selcon_ros.backends.base import BACKENDS, Backend, Setup, open_backend
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle, load_model, sample_roles
-from selcon_ros.core.errors import BackendError, NotInstalledError
+from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
 
 AUTO = "auto"
 CPU = "onnxruntime"
@@ -90,5 +90,9 @@ def _open(path: Path, name: str, precision: str, setup: Setup, why: str) -> Open
         model = load_model(path, precision)
         if precision == "auto" and INT8_ROLE in model.files:
             why += ", int8 since the bundle has it"
-    backend = open_backend(model, name, setup)
+    try:
+        backend = open_backend(model, name, setup)
+    except BundleError as error:
+        # It has no samples to compare on: the CPU runs it all the same.
+        raise BackendError(str(error)) from error
     return Opened(replace(model, files={}), backend, f"{name}: {why}")
