@@ -1,5 +1,6 @@
 """Small bundles with samples, and what is needed to build engines of them without a GPU."""
 
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import onnx
 from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
+from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.cache import Key, Record
+from selcon_ros.engines.frames import PREFIX
+from selcon_ros.engines.kinds import KINDS, Messages, library
 from selcon_ros.engines.provide import with_samples
 from support.bundles import COLOURS, colour_manifest, colour_model
 
@@ -58,3 +62,21 @@ def bundle_of(model: onnx.ModelProto | bytes, out: Path, samples: int = 2, **cha
         files[f"sample.{number}"] = cv2.imencode(".png", picture(number)[:, :, ::-1])[1].tobytes()
     write_bundle(out, replace(manifest(), name=out.name, **changes), files)
     return with_samples(out)
+
+
+def layer_types(graph: bytes) -> dict[str, set[str]]:
+    """Return the types in which TensorRT for RTX computes a graph's layers but preprocessing, by kind."""
+    rtx = KINDS["tensorrt_rtx"]
+    trt, messages = library(rtx), Messages(rtx)
+    builder = trt.Builder(messages.logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, messages.logger)
+    assert parser.parse(graph)
+    names = {network.get_input(index).name for index in range(network.num_inputs)}
+    assert names == {FRAMES, ROWS, COLUMNS}
+    assert "cam" in {network.get_output(index).name for index in range(network.num_outputs)}
+    types: dict[str, set[str]] = defaultdict(set)
+    for layer in map(network.get_layer, range(network.num_layers)):
+        if not layer.name.startswith(PREFIX):
+            types[layer.type.name].add(layer.get_output(0).dtype.name)
+    return types

@@ -1,0 +1,183 @@
+"""Engines are kept whole or not at all, and found only where all is as it was."""
+
+import json
+import os
+import resource
+import signal
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from selcon_ros.core.errors import BackendError
+from selcon_ros.engines.cache import Cache, Entry
+from support.engines import KEY, RECORD
+from support.processes import exit_code, in_a_process
+
+OTHER = {
+    "model": "another", "graph": 2, "kind": "tensorrt", "version": "1.5", "gpu": "RTX 3060",
+    "compute": ("8.6", "12.0"), "precision": "fp32", "batch": (1, 2, 4), "camera": (480, 641),
+}  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "engines")
+
+
+@pytest.fixture
+def entry(cache: Cache) -> Entry:
+    return cache.add(RECORD, b"engine" * 100)
+
+
+def names(cache: Cache) -> list[str]:
+    return sorted(path.name for path in cache.folder.iterdir()) if cache.folder.is_dir() else []
+
+
+def test_every_field_makes_another_key(cache: Cache, entry: Entry) -> None:
+    assert set(OTHER) == {field.name for field in fields(KEY)}
+    keys = [KEY, *(replace(KEY, **{name: value}) for name, value in OTHER.items())]
+    assert len({key.digest for key in keys}) == len(keys)
+    assert [cache.find(key) is not None for key in keys] == [True] + [False] * len(OTHER)
+
+
+def test_what_is_added_is_found_again(cache: Cache, entry: Entry) -> None:
+    assert cache.find(KEY) == entry
+    assert entry.content() == b"engine" * 100
+    assert (entry.record.bytes, entry.path.suffix) == (600, ".engine")
+    assert cache.damaged() == []
+
+
+def test_another_user_may_read_it(entry: Entry) -> None:
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in entry.paths)
+
+
+def test_the_newest_comes_first(cache: Cache, entry: Entry) -> None:
+    later = replace(RECORD, key=replace(KEY, precision="fp32"), created="2026-02-01T00:00:00+00:00")
+    newest = cache.add(later, b"x")
+    assert cache.entries() == [newest, entry]
+
+
+def test_adding_again_replaces(cache: Cache, entry: Entry) -> None:
+    cache.add(RECORD, b"other")
+    assert [each.content() for each in cache.entries()] == [b"other"]
+    assert len(names(cache)) == 2
+
+
+def test_updating_keeps_the_engine(cache: Cache, entry: Entry) -> None:
+    cache.update(replace(entry, record=replace(entry.record, agreement={"kld_mean": 0.5})))
+    found = cache.find(KEY)
+    assert found is not None and found.record.agreement == {"kld_mean": 0.5}
+    assert found.content() == b"engine" * 100
+
+
+def test_removing_leaves_nothing(cache: Cache, entry: Entry) -> None:
+    cache.remove(entry)
+    cache.remove(entry)
+    assert names(cache) == [] and cache.find(KEY) is None
+
+
+@pytest.mark.parametrize("bundle", ["../up", "a/b", "ä" * 300, ".", ""])
+def test_any_bundle_name_makes_a_file_name(cache: Cache, bundle: str) -> None:
+    entry = cache.add(replace(RECORD, bundle=bundle), b"x")
+    assert entry.path.parent == cache.folder and cache.find(KEY) == entry
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"engine" * 99, "was changed or cut short: its SHA-256 is .*; build it again"),
+        (b"Engine" + b"engine" * 99, "was changed or cut short"),
+        (b"", "was changed or cut short"),
+    ],
+)
+def test_a_changed_engine_is_named(entry: Entry, content: bytes, message: str) -> None:
+    entry.path.write_bytes(content)
+    with pytest.raises(BackendError, match=message) as caught:
+        entry.content()
+    assert str(entry.path) in str(caught.value)
+
+
+def test_an_engine_that_is_gone_is_named(entry: Entry) -> None:
+    entry.path.unlink()
+    with pytest.raises(BackendError, match="cannot be read: No such file"):
+        entry.content()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b'{"key": 3}', b'{"key": {}}', b"\xff\xfe", b"[" * 100_000],
+)
+def test_a_damaged_record_is_no_entry(cache: Cache, entry: Entry, content: bytes) -> None:
+    entry.paths[0].write_bytes(content)
+    assert cache.entries() == []
+    assert cache.damaged() == sorted(entry.paths)
+
+
+def test_a_record_of_another_version_is_no_entry(cache: Cache, entry: Entry) -> None:
+    values = json.loads(entry.paths[0].read_text())
+    entry.paths[0].write_text(json.dumps(values | {"more": 1}))
+    assert cache.entries() == []
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_one_file_without_the_other_is_no_entry(cache: Cache, entry: Entry, gone: int) -> None:
+    entry.paths[gone].unlink()
+    assert cache.entries() == [] and cache.damaged() == [entry.paths[1 - gone]]
+
+
+def test_unfinished_writes_are_no_entries(cache: Cache, entry: Entry) -> None:
+    left = cache.folder / "tmp1.part"
+    left.write_bytes(b"half")
+    assert cache.entries() == [entry] and cache.damaged() == [left]
+
+
+def test_a_file_in_the_folder_s_place(tmp_path: Path) -> None:
+    (tmp_path / "engines").write_text("a file")
+    cache = Cache(tmp_path / "engines")
+    for attempt in (lambda: cache.add(RECORD, b"x"), lambda: cache.lock(KEY).__enter__()):
+        with pytest.raises(BackendError, match="cannot write to the engine cache .*: File exists; make"):
+            attempt()
+    assert cache.entries() == [] == cache.damaged()
+
+
+@pytest.mark.parametrize(("size", "limit"), [(100_000, 10_000), (10, 300)], ids=["engine", "record"])
+@pytest.mark.parametrize("old", [False, True])
+def test_a_full_disk_leaves_nothing_half_written(
+    cache: Cache, tmp_path: Path, size: int, limit: int, old: bool
+) -> None:
+    """A limit on the size of files stands in for it: writing fails in the same place."""
+    if old:
+        cache.add(RECORD, b"old")
+
+    def add() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        with pytest.raises(BackendError, match="cannot write to the engine cache .*: File too large"):
+            cache.add(RECORD, b"x" * size)
+
+    assert exit_code(in_a_process(add)) == 0
+    assert [entry.content() for entry in cache.entries()] == ([b"old"] if old else [])
+    assert len(names(cache)) == (2 if old else 0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(cache: Cache) -> None:
+    cache.folder.mkdir()
+    cache.folder.chmod(0o500)
+    with pytest.raises(BackendError, match="Permission denied; make room or give another folder"):
+        cache.add(RECORD, b"x")
+
+
+def test_libraries_keep_their_timings(cache: Cache) -> None:
+    assert cache.read("a.timings") == b""
+    cache.write("a.timings", b"1")
+    assert cache.read("a.timings") == b"1"
+    assert [path.name for path in cache.timings()] == ["a.timings"] and cache.damaged() == []
+
+
+def test_who_builds_is_seen(cache: Cache) -> None:
+    assert not cache.building()
+    with cache.lock(KEY):
+        assert cache.building()
+    assert not cache.building()

@@ -1,0 +1,75 @@
+"""Several processes and one engine: one builds, the others wait for it; one that is killed leaves nothing."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from selcon_ros.engines.cache import Cache
+from selcon_ros.engines.kinds import KINDS
+from selcon_ros.engines.provide import BATCH, Wish, _key, find, with_samples
+from support.engines import bundle_of, colours
+
+pytest.importorskip("tensorrt_rtx")
+WISH = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
+BUILD = """
+import os, signal, sys
+from pathlib import Path
+from selcon_ros.engines.provide import Wish, Cache, KINDS, make, with_samples
+def progress(phase, share):
+    print("phase", phase, flush=True)
+    if phase == sys.argv[3]:
+        sys.stdin.readline()
+def tell(text):
+    print("told", text, flush=True)
+wish = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
+entry = make(with_samples(Path(sys.argv[1])), wish, Cache(Path(sys.argv[2])), progress, tell)
+print("engine", entry.record.sha256, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    bundle_of(colours(), tmp_path / "tiny")
+    return tmp_path
+
+
+def builder(folder: Path, waits_in: str = "") -> "subprocess.Popen[str]":
+    """A process that builds the engine, and waits for a line of its input in a phase."""
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(folder / "tiny"), str(folder / "engines"), waits_in],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def until(process: "subprocess.Popen[str]", begin: str) -> str:
+    """Read what a process prints until a line begins so."""
+    assert process.stdout is not None
+    return next(line.strip() for line in process.stdout if line.startswith(begin))
+
+
+def test_one_builds_and_the_other_takes_what_it_built(folder: Path) -> None:
+    first = builder(folder, "converting the graph")
+    until(first, "phase converting")
+    second = builder(folder)
+    assert "another process builds this engine: waiting for it" in until(second, "told")
+    assert Cache(folder / "engines").building()
+    output, _ = first.communicate("go on\n", timeout=120)
+    others, _ = second.communicate(timeout=120)
+    (built,) = (line for line in output.splitlines() if line.startswith("engine"))
+    assert others.splitlines() == [built]  # no phase: it built nothing
+    assert len(Cache(folder / "engines").entries()) == 1
+
+
+@pytest.mark.parametrize("phase", ["converting the graph", "Building engine"])
+def test_a_killed_build_leaves_nothing_that_counts(folder: Path, phase: str) -> None:
+    process = builder(folder, phase)
+    until(process, f"phase {phase}")
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    cache, bundle = Cache(folder / "engines"), with_samples(folder / "tiny")
+    assert cache.entries() == [] and find(bundle, WISH, cache) is None
+    with cache.lock(_key(bundle, WISH, BATCH), lambda: pytest.fail("the lock is still held")):
+        assert cache.damaged() == []
