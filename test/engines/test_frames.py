@@ -54,6 +54,14 @@ def test_the_graph_resizes_as_the_cpu_does(
     assert np.abs(given - preprocess(image[0], LEVELS)).max() < 1.01
 
 
+@pytest.mark.parametrize("size", [(480, 640), (100, 150), (30, 20)])
+def test_it_rounds_as_the_cpu_does(resizing: onnxruntime.InferenceSession, size: tuple[int, int]) -> None:
+    image = noise(*size, 0)
+    (given,) = resizing.run(None, graph_inputs(image, LEVELS))
+    off = given - preprocess(image[0], LEVELS)
+    assert np.abs(off.mean()) < 0.05 and (np.abs(off) > 0.5).mean() < 0.05
+
+
 @given(height=SIDES, width=SIDES)
 @settings(max_examples=60, deadline=None)
 def test_interpolation_weighs_to_one(height: int, width: int) -> None:
