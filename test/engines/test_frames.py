@@ -59,7 +59,8 @@ def test_it_rounds_as_the_cpu_does(resizing: onnxruntime.InferenceSession, size:
     image = noise(*size, 0)
     (given,) = resizing.run(None, graph_inputs(image, LEVELS))
     off = given - preprocess(image[0], LEVELS)
-    assert np.abs(off.mean()) < 0.05 and (np.abs(off) > 0.5).mean() < 0.05
+    # OpenCV computes with 11 bits of the weights.
+    assert np.abs(off.mean()) < 0.2 and (np.abs(off) > 0.5).mean() < 0.2
 
 
 @given(height=SIDES, width=SIDES)
