@@ -49,8 +49,9 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
     """Return the graph with the input `image` replaced by `frames`, `rows` and `columns`.
 
     frames: [N, H, W, 3] uint8, RGB, N as the graph takes it; rows [h, H], columns [w, W] float32: see
-    `core.preprocess.interpolation`. What is computed between is what `core.preprocess.preprocess` does, within
-    one level of 255 (OpenCV computes with fewer digits). Raises BackendError for a graph with other inputs.
+    `core.preprocess.interpolation`. What is computed between is what `core.preprocess.preprocess` does,
+    within one level of 255 (OpenCV computes with fewer digits). Raises BackendError for a graph with
+    other inputs.
     """
     height, width = manifest.input_size
     batch = "N" if open_batch(model) else 1
