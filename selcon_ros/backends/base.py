@@ -48,6 +48,7 @@ class Setup:
     threads: threads that compute one frame on the CPU; None: the engine's choice. precision: of a GPU's
     engine, "fp16" or "fp32". device: number of the GPU. build: whether an engine that is missing may be
     built; progress is told what is done and its share, 0..1. cache: folder of engines; None: the user's.
+    batch: images at once that an engine must be built for (least, best, most); None: as it comes.
     """
 
     threads: int | None = None
@@ -55,6 +56,7 @@ class Setup:
     device: int = 0
     build: bool = False
     cache: Path | None = None
+    batch: tuple[int, int, int] | None = None
     progress: Callable[[str, float], None] = lambda phase, share: None
 
     def __post_init__(self) -> None:

@@ -200,7 +200,7 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
 
     library(KINDS[name])
     gpu(setup.device)
-    wish = Wish(KINDS[name], setup.precision, device=setup.device)
+    wish = Wish(KINDS[name], setup.precision, setup.batch, device=setup.device)
     cache = Cache(setup.cache)
     reason = "none is built"
     if (entry := find(bundle, wish, cache)) is not None:

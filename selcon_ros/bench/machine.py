@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("onnxruntime", "numpy", "opencv-python-headless", "ros-rclpy", "torch")
+PACKAGES = (
+    "onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13", "numpy", "opencv-python-headless",
+    "ros-rclpy", "torch",
+)  # fmt: skip
 
 
 def facts() -> dict[str, str]:
-    """CPU, cores, system, date and the versions that matter, in the order in which to print them."""
+    """CPU, GPU, cores, system, date and the versions that matter, in the order in which to print them."""
     found = {
         "date": datetime.date.today().isoformat(),
         "CPU": cpu_name(),
+        "GPU": gpu_name() or "none",
         "cores used": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
@@ -43,3 +48,22 @@ def cpu_name() -> str:
 def use_cores(count: int) -> None:
     """Keep this process, and those that it starts from now on, to the first `count` cores it may use."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def gpu_name() -> str | None:
+    """The first NVIDIA GPU as its driver names it, None without one."""
+    return _ask_driver("name")
+
+
+def gpu_memory() -> int | None:
+    """Bytes in use on the first NVIDIA GPU, by whatever program; None without one."""
+    found = _ask_driver("memory.used")
+    return int(found) << 20 if found and found.isdigit() else None
+
+
+def _ask_driver(field: str) -> str | None:
+    command = ["nvidia-smi", "--id=0", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -43,7 +44,29 @@ class Row:
         return f"{self.value:.{digits}f} {self.unit}".rstrip()
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of a chapter, with the sentences below it; missing: what was not measured, and why."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    missing: tuple[tuple[str, str], ...] = ()
+    below: tuple[str, ...] = ()
+
+    @property
+    def markdown(self) -> list[str]:
+        """Its lines, a section of its own."""
+        rule = "|" + "---|" * len(self.header)
+        empty = ("",) * (len(self.header) - 2)
+        missing = [(what, f"not measured ({why})", *empty) for what, why in self.missing]
+        lines = [f"| {' | '.join(each)} |" for each in (self.header, *self.lines, *missing)]
+        below = [line for each in self.below for line in ("", each)]
+        return [f"## {self.title}", "", lines[0], rule, *lines[1:], *below, ""]
+
+
 SPEED = "Speed", "Written by `selcon bench`; `make bench` makes its environment and measures your machine."
+ENGINES = "Engines", "Written by `selcon bench engines --authors CLONE`."
 TRAINING = "Speed of training", "Written by `selcon bench training --authors CLONE`."
 
 
@@ -60,9 +83,15 @@ def into_page(page: str, chapter: str) -> str:
 
 
 def markdown(
-    rows: list[Row], facts: dict[str, str], notes: list[str], about: tuple[str, str] = SPEED
+    rows: list[Row],
+    facts: dict[str, str],
+    notes: list[str],
+    about: tuple[str, str] = SPEED,
+    tables: Sequence[Table] = (),
+    picture: str | None = None,
 ) -> str:
-    """A chapter of the page as text; `about` is its title and where it comes from."""
+    """A chapter of the page as text; `about` is its title and where it comes from, `picture` is what its
+    link leads to."""
     lines = [
         f"# {about[0]}",
         "",
@@ -76,7 +105,11 @@ def markdown(
         lines.append(
             f"| {row.what} | {row.text}{f' ({row.detail})' if row.detail else ''} | {row.target} | {met} |"
         )
-    lines += ["", "## Measured on", "", "| | |", "|---|---|"]
+    lines.append("")
+    if picture is not None:
+        lines += [f"![{about[0]}]({picture})", ""]
+    lines += [line for table in tables for line in table.markdown]
+    lines += ["## Measured on", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
     lines += ["", "## How", "", *[f"- {note}" for note in notes], ""]
     return "\n".join(lines)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 from rich.console import Console
 
 from selcon_ros.bench.report import Row
-from selcon_ros.core.errors import SelconError
+from selcon_ros.bench.worker import BenchWorkerError, Worker, start
 
 SEEN_STEPS = 37_620
 """15 epochs over the 20,061 exocentric images of AGD20K Seen in batches of 8."""
@@ -40,48 +35,19 @@ NOTES = [
 ]
 
 
-class BenchWorkerError(SelconError):
-    """A measuring process did not answer."""
-
-
 @dataclass
-class Worker:
-    """A process that does steps of one kind when it is told to."""
+class Steps(Worker):
+    """A process that does steps of one kind."""
 
-    kind: str
-    process: subprocess.Popen[str]
-    log: Path
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int = 0
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def answer(self) -> dict[str, object]:
-        """Read one line. Raises BenchWorkerError with the last thing that the process said."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if line:
-            answer: dict[str, object] = json.loads(line)
-            return answer
-        said = [text for text in self.log.read_text(errors="replace").splitlines() if text.strip()]
-        raise BenchWorkerError(said[-1] if said else "the process ended without a word")
-
     def run(self, steps: int, count: bool = True) -> None:
         """Do steps; `count` keeps their times."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        answer = self.answer()
+        answer = self.ask(str(steps))
         if count:
-            self.seconds += answer["seconds"]  # type: ignore[arg-type]
-        self.peak_bytes = answer["peak_bytes"]  # type: ignore[assignment]
+            self.seconds += answer["seconds"]
+        self.peak_bytes = answer["peak_bytes"]
 
     @property
     def median(self) -> float:
@@ -101,7 +67,7 @@ def measure_training(
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         draw_pictures(folder)
-        workers: dict[str, Worker] = {}
+        workers: dict[str, Steps] = {}
         for kind in TITLES:
             if kind in missing:
                 continue
@@ -136,25 +102,13 @@ def draw_pictures(folder: Path) -> None:
             cv2.imwrite(str(path), picture)
 
 
-def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | None) -> Worker:
+def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | None) -> Steps:
     log = folder / f"{kind}.log"
-    command = [sys.executable, "-m", "selcon_ros.bench.training_worker", kind]
-    command += [str(folder), device, str(threads), str((clone or Path()).resolve())]
-    # No library may bring more threads, and the libraries must be found from wherever this was started.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(sys.path)}
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=environment,
-        )
-    return Worker(kind, process, log)
+    arguments = [kind, str(folder), device, str(threads), str((clone or Path()).resolve())]
+    return Steps(kind, start("training_worker", arguments, threads, log), log)
 
 
-def _rows(workers: dict[str, Worker], missing: dict[str, str], device: str) -> list[Row]:
+def _rows(workers: dict[str, Steps], missing: dict[str, str], device: str) -> list[Row]:
     where = {"cpu": "CPU", "cuda": "GPU"}[device]
     rows = []
     for kind, title in TITLES.items():

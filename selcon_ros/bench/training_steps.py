@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from selcon_ros.bench.paper_size import CLIP, DINO
 
 Step = Callable[[], float]
 """Does one step and returns its loss."""
 BATCH, EXOCENTRIC = 8, 3
+# What the authors' code is started with, as published.
+AUTHORS = {
+    **{"alpha": 0.6, "gamma1": 0.6, "gamma2": 0.6, "divide": "Seen", "cont_temperature": 0.5},
+    **{"lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4},
+}
 
 
 def own_step(folder: Path, device: str, stored: bool) -> Step:
@@ -60,8 +66,8 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     return step
 
 
-def authors_step(clone: Path, device: str) -> Step:
-    """The same step of the authors' published code, imported from a clone of their repository.
+def authors_network(clone: Path, device: str) -> Any:
+    """The network of the authors' published code, imported from a clone of their repository.
 
     Nothing of it is changed but what keeps it from running here: weights that it would download are random,
     and without a GPU `.cuda()` leaves a module where it is. Raises ImportError where the clone is none, or
@@ -80,17 +86,23 @@ def authors_step(clone: Path, device: str) -> Step:
     if device == "cpu":
         torch.nn.Module.cuda = lambda self, device=None: self  # type: ignore[method-assign, assignment]
     from models import locate, open_clip  # type: ignore[import-not-found]
-    from utils.util import get_optimizer  # type: ignore[import-not-found]
 
     locate.load_pretrained_weights = lambda *args, **kwargs: None
     locate.create_model = lambda *args, **kwargs: open_clip.create_model(CLIP, pretrained=None)
     torch.manual_seed(0)
-    published = argparse.Namespace(
-        **{"alpha": 0.6, "gamma1": 0.6, "gamma2": 0.6, "divide": "Seen", "cont_temperature": 0.5},
-        **{"lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4},
-    )
-    net = locate.Net(aff_classes=36, args=published).to(device).train()
-    optimiser = get_optimizer(net, published)[0]
+    return locate.Net(aff_classes=36, args=argparse.Namespace(**AUTHORS)).to(device)
+
+
+def authors_step(clone: Path, device: str) -> Step:
+    """The same step of the authors' code (see `authors_network`)."""
+    import argparse
+
+    import torch
+
+    net = authors_network(clone, device).train()
+    from utils.util import get_optimizer  # type: ignore[import-not-found]
+
+    optimiser = get_optimizer(net, argparse.Namespace(**AUTHORS))[0]
     exo, ego = torch.randn(BATCH, EXOCENTRIC, 3, 224, 224), torch.randn(BATCH, 3, 224, 224)
     labels = torch.arange(BATCH)
 

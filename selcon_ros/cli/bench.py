@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from selcon_ros.bench.report import SPEED
+from selcon_ros.cli.bench_engines import engines
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.bench_training import training
 
@@ -46,7 +47,7 @@ def command(
     paper_size: bool | None,
     as_json: bool,
 ) -> None:
-    """Measure camera-to-heatmap latency of the real node, and the network in ONNX Runtime and PyTorch.
+    """Measure camera-to-heatmap latency of the real node, and what all actions cost beside one.
 
     Leave the machine alone meanwhile. Targets are for two cores of a present-day CPU.
 
@@ -54,6 +55,7 @@ def command(
     Examples:
       selcon bench
       selcon bench --out docs/benchmarks.md --cores 4
+      selcon bench engines --out docs/benchmarks.md
       selcon bench training --authors ~/SelectiveCL
     """
     if ctx.invoked_subcommand is not None:
@@ -77,4 +79,5 @@ def command(
     show(rows, facts(), notes, SPEED, out, as_json)
 
 
+command.add_command(engines)
 command.add_command(training)

@@ -1,12 +1,14 @@
 """How the benchmark commands show what they measured."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from selcon_ros.bench.report import Row, into_page, markdown
+from selcon_ros.bench.report import Table as Section
 
 
 def show(
@@ -16,22 +18,39 @@ def show(
     about: tuple[str, str],
     out: Path | None,
     as_json: bool,
+    tables: Sequence[Section] = (),
+    picture: str | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> None:
-    """Print the rows as a table or as JSON, and write their chapter into the page `out`, if given."""
+    """Print rows and tables, or rows and `data` as JSON; write the chapter of them into the page `out`."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
+        chapter = markdown(rows, machine, notes, about, tables, picture)
         page = out.read_text(encoding="utf-8") if out.is_file() else ""
-        out.write_text(into_page(page, markdown(rows, machine, notes, about)), encoding="utf-8")
+        out.write_text(into_page(page, chapter), encoding="utf-8")
     if as_json:
         found = [{**asdict(row), "met": row.met} for row in rows]
-        click.echo(json.dumps({"machine": machine, "rows": found}))
+        click.echo(json.dumps({"machine": machine, "rows": found, **(data or {})}))
         return
+    console = Console()
+    for section in tables:
+        shown = Table(title=section.title, box=SIMPLE_HEAD, padding=0, collapse_padding=True)
+        for name in section.header:
+            shown.add_column(name, overflow="fold")
+        for line in section.lines:
+            shown.add_row(*line)
+        console.print(shown)
+        for what, why in section.missing:
+            console.print(f"{what}: not measured ({why})", highlight=False, markup=False)
+        for text in section.below:
+            console.print(text, highlight=False, markup=False)
     table = Table("what", "measured", "target", "met", title=about[0])
     for row in rows:
         table.add_row(
             row.what, f"{row.text} {row.detail}", row.target, {True: "yes", False: "no", None: ""}[row.met]
         )
-    Console().print(table)
+    console.print(table)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]'")
 
 from selcon_ros.bench import training
-from selcon_ros.bench.training import BenchWorkerError, Worker, draw_pictures
+from selcon_ros.bench.training import Steps, draw_pictures
+from selcon_ros.bench.worker import BenchWorkerError, Worker
 from selcon_ros.cli.main import main
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.data.layout import open_dataset
@@ -36,7 +37,7 @@ def doubled(monkeypatch):
         log = folder / f"{kind}.log"
         command = [sys.executable, "-c", DOUBLE, kind, clone.name if clone else ""]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log.open("w")}
-        return Worker(kind, subprocess.Popen(command, text=True, **pipes), log)
+        return Steps(kind, subprocess.Popen(command, text=True, **pipes), log)
 
     monkeypatch.setattr(training, "_start", start)
 

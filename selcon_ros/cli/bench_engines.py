@@ -1,0 +1,105 @@
+"""`selcon bench engines`: every engine on this machine, side by side."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from selcon_ros.bench.report import ENGINES
+from selcon_ros.cli.bench_report import show
+
+if TYPE_CHECKING:
+    from selcon_ros.bench.engines import Measured
+
+PICTURE = Path("images", "engines.png")
+
+
+@click.command()
+@click.option(
+    "--bundle", "bundles", type=click.Path(path_type=Path, exists=True), multiple=True,
+    help="Model bundle, may be given several times  [default: the packaged one]",
+)
+@click.option(
+    "--paper-size/--no-paper-size", default=None,
+    help="The network of the paper's size too; needs the train extra  [default: if it is there]",
+)
+@click.option(
+    "--authors", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Clone of the paper's official repository, to be timed in turns with ours.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1),
+    help="CPU threads of each engine  [default: one per core that may be used]",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each engine."
+)
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=6, show_default=True, help="Runs in each turn and batch."
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of engines built for a GPU  [default: the user's]",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Page to write this chapter into; its picture goes to {PICTURE} beside it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
+def engines(
+    bundles: tuple[Path, ...],
+    paper_size: bool | None,
+    authors: Path | None,
+    threads: int | None,
+    rounds: int,
+    runs: int,
+    cache: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure every engine in every precision: latency, throughput, memory, accuracy.
+
+    What does not run here is a row that says why. Engines of a GPU that are not built yet are built first,
+    which takes minutes. Leave the machine alone meanwhile.
+
+    \b
+    Examples:
+      selcon bench engines
+      selcon bench engines --bundle bundles/mine --no-paper-size
+      selcon bench engines --authors ~/SelectiveCL --out docs/benchmarks.md
+    """
+    from selcon_ros.bench.engines import Plan, measure_engines
+    from selcon_ros.bench.engines_report import NOTES, as_data, rows, tables
+    from selcon_ros.bench.machine import facts, gpu_name
+    from selcon_ros.core.bundle import default_bundle_path
+
+    if paper_size is None:
+        paper_size = all(find_spec(name) for name in ("torch", "open_clip", "timm", "selcon_training"))
+        if not paper_size:
+            click.echo("paper-size network: not measured, it needs the train extra", err=True)
+    cores = len(os.sched_getaffinity(0))
+    load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    plan = Plan(threads or cores, rounds, runs, authors, cache)
+    found = measure_engines(list(bundles) or [default_bundle_path()], paper_size, plan)
+    machine = {**facts(), "threads": str(plan.threads), "load of other programs before": load}
+    picture = None
+    if out is not None:
+        picture = _draw(found, machine, out.parent / PICTURE)
+    show(
+        rows(found, gpu_name()), machine, NOTES, ENGINES, out, as_json,
+        tables(found), picture, {"engines": as_data(found)},
+    )  # fmt: skip
+
+
+def _draw(found: list["Measured"], machine: dict[str, str], out: Path) -> str | None:
+    """Return the link to the picture, None where it cannot be drawn."""
+    if find_spec("matplotlib") is None:
+        click.echo("no picture: that needs matplotlib, which the train extra brings", err=True)
+        return None
+    from selcon_ros.bench.engines_plot import plot
+
+    gpu = f" and {machine['GPU']}" if machine["GPU"] != "none" else ""
+    plot(found, f"{machine['CPU']} ({machine['threads']} threads){gpu}", out)
+    return PICTURE.as_posix()
