@@ -172,13 +172,18 @@ def _product(task: Task) -> tuple[str, Run]:
 def _product_on_gpu(precision: str, side: int) -> tuple[str, Run]:
     import torch
 
-    kind = {"fp16": torch.float16, "fp32": torch.float32}[precision]
     # Engines compute fp32 without TF32.
     torch.set_float32_matmul_precision("highest")
-    left, right = (torch.randn(side, side, device="cuda", dtype=kind) for _ in range(2))
+    if precision == "int8":
+        left, right = (torch.randint(-64, 64, (side, side), device="cuda").to(torch.int8) for _ in range(2))
+        multiply = torch._int_mm
+    else:
+        kind = {"fp16": torch.float16, "fp32": torch.float32}[precision]
+        left, right = (torch.randn(side, side, device="cuda", dtype=kind) for _ in range(2))
+        multiply = torch.mm
 
     def run(frames: Frames) -> None:
-        left @ right
+        multiply(left, right)
         torch.cuda.synchronize()
 
     return "torch", run

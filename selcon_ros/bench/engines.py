@@ -23,6 +23,7 @@ from selcon_ros.bench.worker import BenchWorkerError, Worker, start
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
+from selcon_ros.engines.graph import takes_batches
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ def _measure_bundle(
     path: Path, paper: bool, plan: Plan, folder: Path, progress: Progress
 ) -> list[Measured]:
     bundle = load_bundle(path, roles=("model",))
-    name, flops = bundle.manifest.name, count_flops(bundle.model)
+    name, flops, several = bundle.manifest.name, count_flops(bundle.model), takes_batches(bundle)
     gpu = has_gpu()
     wanted = subjects(paper, gpu)
     reasons = {each: missing(each, gpu, plan.clone) for each in wanted}
     able = [each for each in wanted if reasons[each] is None]
     clone, cache = (str(each.resolve()) if each else None for each in (plan.clone, plan.cache))
     tasks = [
-        Task(each, str(path.resolve()), batches, plan.threads, clone, cache)
+        Task(each, str(path.resolve()), batches, several, plan.threads, clone, cache)
         for each in [*able, *products(able)]
         for batches in each.batches
     ]
@@ -154,7 +155,7 @@ def _start(task: Task, folder: Path, stack: ExitStack, tell: Callable[[str, floa
     before = gpu_memory() if on_gpu else None
     about = (subject.kind, subject.backend, subject.precision, subject.device, task.batches[0])
     log = folder / f"{'-'.join(map(str, about))}.log"
-    process = start("engine_worker", [task.to_json()], task.threads, log)
+    process = start("engine_worker", [task.to_json()], task.threads, on_gpu, log)
     worker = stack.enter_context(_Timed(subject.title, process, log, task))
     worker.engine = worker.answer(tell)["name"]
     for batch in task.batches:

@@ -52,18 +52,24 @@ class Subject:
 
 @dataclass(frozen=True)
 class Task:
-    """What a measuring process is told: a subject, what it needs, and for how many images at once."""
+    """What a measuring process is told: a subject, what it needs, and for how many images at once.
+
+    several: whether the bundle's graph takes more than one image.
+    """
 
     subject: Subject
     bundle: str
     batches: tuple[int, ...]
+    several: bool
     threads: int
     clone: str | None
     cache: str | None
 
     @property
-    def profile(self) -> tuple[int, int, int]:
+    def profile(self) -> tuple[int, int, int] | None:
         """The range of batches that an engine is built for."""
+        if not self.several:
+            return None
         return SMALL if max(self.batches) <= SMALL[2] else LARGE
 
     def to_json(self) -> str:

@@ -105,7 +105,7 @@ def draw_pictures(folder: Path) -> None:
 def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | None) -> Steps:
     log = folder / f"{kind}.log"
     arguments = [kind, str(folder), device, str(threads), str((clone or Path()).resolve())]
-    return Steps(kind, start("training_worker", arguments, threads, log), log)
+    return Steps(kind, start("training_worker", arguments, threads, device == "cuda", log), log)
 
 
 def _rows(workers: dict[str, Steps], missing: dict[str, str], device: str) -> list[Row]:

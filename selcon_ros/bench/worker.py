@@ -64,11 +64,18 @@ class Worker:
         return self.answer()
 
 
-def start(module: str, arguments: Sequence[str], threads: int, log: Path) -> subprocess.Popen[str]:
-    """Start a module of selcon_ros.bench as a process, with no more than `threads` threads for products."""
+def start(
+    module: str, arguments: Sequence[str], threads: int, gpu: bool, log: Path
+) -> subprocess.Popen[str]:
+    """Start a module of selcon_ros.bench as a process, with no more than `threads` threads for products.
+
+    Without `gpu` it sees no GPU: libraries would take it, whatever is to be measured.
+    """
     # No library may bring more threads, and the libraries must be found from wherever this was started.
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     own = {**dict.fromkeys(pools, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
+    if not gpu:
+        own["CUDA_VISIBLE_DEVICES"] = ""
     with log.open("w") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", f"selcon_ros.bench.{module}", *arguments],

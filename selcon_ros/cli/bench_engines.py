@@ -34,10 +34,10 @@ PICTURE = Path("images", "engines.png")
     help="CPU threads of each engine  [default: one per core that may be used]",
 )
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each engine."
+    "--rounds", type=click.IntRange(min=1), default=12, show_default=True, help="Turns of each engine."
 )
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=6, show_default=True, help="Runs in each turn and batch."
+    "--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn and batch."
 )
 @click.option(
     "--cache", type=click.Path(path_type=Path, file_okay=False),
