@@ -40,6 +40,17 @@ NOTES = [
     "action for each. It encodes that action's prompts every time.",
 ]
 
+UNSTEADY = (
+    "Times of this run are unsteady: for some engines the 95th percentile is more than twice the median, as "
+    "where other programs run. Its ratios are rough."
+)
+
+
+def notes(found: list[Measured]) -> list[str]:
+    """How it was measured, and whether the machine was left alone."""
+    unsteady = any(each.times and each.times.p95 > 2 * each.times.median for each in found)
+    return [*NOTES, UNSTEADY] if unsteady else NOTES
+
 
 def tables(found: list[Measured]) -> list[Table]:
     """One table for each bundle."""

@@ -71,7 +71,7 @@ def engines(
       selcon bench engines --authors ~/SelectiveCL --out docs/benchmarks.md
     """
     from selcon_ros.bench.engines import Plan, measure_engines
-    from selcon_ros.bench.engines_report import NOTES, as_data, rows, tables
+    from selcon_ros.bench.engines_report import as_data, notes, rows, tables
     from selcon_ros.bench.machine import facts, gpu_name
     from selcon_ros.core.bundle import default_bundle_path
 
@@ -88,7 +88,7 @@ def engines(
     if out is not None:
         picture = _draw(found, machine, out.parent / PICTURE)
     show(
-        rows(found, gpu_name()), machine, NOTES, ENGINES, out, as_json,
+        rows(found, gpu_name()), machine, notes(found), ENGINES, out, as_json,
         tables(found), picture, {"engines": as_data(found)},
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.bench import engines
 from selcon_ros.bench.accuracy import Accuracy, Judge
 from selcon_ros.bench.engines import Measured, Plan, measure_engines
-from selcon_ros.bench.engines_report import rows, tables
+from selcon_ros.bench.engines_report import UNSTEADY, notes, rows, tables
 from selcon_ros.bench.flops import count_flops
 from selcon_ros.bench.report import ENGINES, Row, into_page, markdown
 from selcon_ros.bench.subjects import Subject, subjects
@@ -119,6 +120,13 @@ def test_aims_are_held_against_one_run() -> None:
 def test_on_another_gpu_the_aims_say_which_they_are_for() -> None:
     told = rows([measured(Subject("backend", "fp16", "cuda", "tensorrt"), 9.0)], "RTX 3060")
     assert "RTX 3060, aims are for an H200" in told[0].what and told[0].value == 9.0
+
+
+def test_a_disturbed_run_says_so() -> None:
+    steady = measured(FP32, 10.0)
+    disturbed = replace(steady, times=Times(10.0, 25.0, 6))
+    assert UNSTEADY not in notes([steady])
+    assert UNSTEADY in notes([steady, disturbed])
 
 
 def test_the_table_says_whether_batches_pay() -> None:
