@@ -104,30 +104,21 @@ class TorchBackend:
 
 
 def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
-    """Open the bundle's fp32 model; see `selcon_ros.backends.base.open_backend`.
-
-    On a GPU that is the prepared graph in `setup.precision`, compared with ONNX Runtime; without one the
-    model as it is, in fp32 on the CPU.
-    """
-    if "model" not in bundle.files:
-        raise BackendError(f"torch does not run the int8 model of {bundle.path}: ask for precision fp32")
-    subject = f"{bundle.manifest.files['model'].path} of bundle {bundle.path}"
-    if not has_gpu():
-        return TorchBackend(bundle.model, subject, bundle.manifest, "cpu", setup.threads)
+    """Open the bundle's prepared graph on a GPU and compare it; see `selcon_ros.backends.base`."""
+    _require(setup.device)
     from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.graph import verified
     from selcon_ros.engines.provide import graph
 
-    _require(setup.device)
     model = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
     subject = f"the {setup.precision} graph of bundle {bundle.path}"
     return verified(bundle, TorchBackend(model, subject, bundle.manifest, "cuda"))
 
 
 def _require(device: int | None = None) -> str:
-    """Return torch's version, CUDA's device `device` being current from now on in this thread.
+    """Return torch's version; with `device`, that CUDA device is this thread's from now on.
 
-    Raises NotInstalledError without torch, BackendError without that device.
+    Raises NotInstalledError without torch or a driver, BackendError without that device.
     """
     try:
         import onnx  # noqa: F401 - so that what is missing is told here
@@ -136,7 +127,9 @@ def _require(device: int | None = None) -> str:
         raise NotInstalledError(
             f"the torch backend is not usable ({error}): pip install 'selcon_ros[torch]'"
         ) from error
-    if device is not None and torch.cuda.is_available():
+    if device is not None:
+        if not has_gpu():
+            raise NotInstalledError("no NVIDIA driver here, or no GPU: choose onnxruntime for the CPU")
         if device >= torch.cuda.device_count():
             raise BackendError(f"no GPU number {device}: torch shows {torch.cuda.device_count()}")
         torch.cuda.set_device(device)

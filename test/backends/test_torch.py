@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.base import open_backend
 from selcon_ros.backends.onnx_in_torch import devices
 from selcon_ros.backends.torch import SHAPES, TorchBackend
-from selcon_ros.core.bundle import INT8_ROLE, Bundle, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import interpolation, preprocess
@@ -55,6 +55,12 @@ def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.Mo
     return made
 
 
+def on_cpu(bundle: Bundle, threads: int | None = None) -> TorchBackend:
+    """The bundle's own graph in torch on the CPU."""
+    subject = f"{bundle.manifest.files['model'].path} of bundle {bundle.path}"
+    return TorchBackend(bundle.model, subject, bundle.manifest, "cpu", threads)
+
+
 def in_half(model: onnx.ModelProto) -> bytes:
     return bytes(convert_float_to_float16(model, keep_io_types=True).SerializeToString())
 
@@ -66,13 +72,13 @@ def colours(tmp_path: Path) -> Bundle:
 
 def test_the_packaged_model_gives_what_onnx_runtime_gives() -> None:
     frames = pictures()
-    cam, affinity = open_backend(PACKAGED, "torch").run(frames)
+    cam, affinity = on_cpu(PACKAGED).run(frames)
     assert affinity is None and cam.shape == (2, 8, 36, 48) and cam.dtype == np.float32
     assert relative(cam, open_backend(PACKAGED).run(frames)[0]) < 1e-5
 
 
 def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
-    backend = open_backend(colours, "torch", Setup(threads=1))
+    backend = on_cpu(colours, threads=1)
     assert backend.name.startswith("torch 2.") and backend.name.endswith("fp32)")
     assert torch.cuda.is_available() or "(CPU, fp32)" in backend.name
     frames = pictures(3)
@@ -110,12 +116,6 @@ def test_a_graph_in_half_precision() -> None:
     assert relative(cam, single) < 2 * relative(half, single)
 
 
-def test_an_int8_model_is_for_onnx_runtime() -> None:
-    bundle = replace(PACKAGED, files={INT8_ROLE: PACKAGED.model})
-    with pytest.raises(BackendError, match="torch does not run the int8 model of .*: ask for precision fp32"):
-        open_backend(bundle, "torch")
-
-
 @pytest.mark.parametrize(
     "change", [lambda model: b"", lambda model: b"\x00garbage" * 100, lambda model: model[: len(model) // 2]]
 )
@@ -123,7 +123,7 @@ def test_what_is_no_model_is_named_when_opened(
     tmp_path: Path, colours: Bundle, change: Callable[[bytes], bytes]
 ) -> None:
     with pytest.raises(BackendError, match=r"cannot be opened by torch: ") as caught:
-        open_backend(bundle_of(tmp_path, change(colours.model)), "torch")
+        on_cpu(bundle_of(tmp_path, change(colours.model)))
     assert str(tmp_path / "made") in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -135,7 +135,7 @@ def test_another_input_is_named_when_opened(tmp_path: Path) -> None:
     )
     manifest = replace(colour_manifest(), calibration="none")
     with pytest.raises(BackendError, match=r"its inputs must be \['image'\] or .*, got \['picture'\]"):
-        open_backend(bundle_of(tmp_path, model.SerializeToString(), manifest), "torch")
+        on_cpu(bundle_of(tmp_path, model.SerializeToString(), manifest))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_model_that_is_not_what_the_manifest_says(
     tmp_path: Path, colours: Bundle, manifest: Manifest, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
-        open_backend(bundle_of(tmp_path, colours.model, manifest), "torch")
+        on_cpu(bundle_of(tmp_path, colours.model, manifest))
 
 
 def test_weights_outside_the_verified_file_are_refused(
@@ -164,7 +164,7 @@ def test_weights_outside_the_verified_file_are_refused(
     entry.key, entry.value = "location", "weights"
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BackendError, match="is in another file"):
-        open_backend(bundle_of(tmp_path, model.SerializeToString()), "torch")
+        on_cpu(bundle_of(tmp_path, model.SerializeToString()))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_few_shapes_are_kept_and_every_one_is_right(colours: Bundle) -> None:
 
 
 def test_maps_stay_when_the_next_image_is_run(colours: Bundle) -> None:
-    backend = open_backend(colours, "torch")
+    backend = on_cpu(colours)
     cam, _ = backend.run(pictures(1))
     before = cam.copy()
     backend.run(pictures(1, seed=1))
@@ -214,7 +214,7 @@ def test_maps_stay_when_the_next_image_is_run(colours: Bundle) -> None:
 
 
 def test_another_thread_may_run_it(colours: Bundle) -> None:
-    backend, maps = open_backend(colours, "torch"), []
+    backend, maps = on_cpu(colours), []
     worker = threading.Thread(target=lambda: maps.append(backend.run(pictures(1))))
     worker.start()
     worker.join()
@@ -222,7 +222,7 @@ def test_another_thread_may_run_it(colours: Bundle) -> None:
 
 
 def test_opening_leaves_the_thread_s_arithmetic_alone(colours: Bundle) -> None:
-    open_backend(colours, "torch")
+    on_cpu(colours)
     assert np.float32(1e-40) * np.float32(0.5) > 0
 
 
@@ -260,9 +260,11 @@ def test_threads_are_torch_s_own(tmp_path: Path) -> None:
     """In a process of its own: the number holds for all of it."""
     colour_bundle(tmp_path / "colours")
     code = (
-        "import sys; from selcon_ros.backends.base import *; from selcon_ros.core.bundle import load_bundle\n"
+        "import sys; from selcon_ros.core.bundle import load_bundle\n"
+        "from selcon_ros.backends.torch import TorchBackend\n"
         "assert 'torch' not in sys.modules\n"
-        f"open_backend(load_bundle({str(tmp_path / 'colours')!r}), 'torch', Setup(3))\n"
+        f"colours = load_bundle({str(tmp_path / 'colours')!r})\n"
+        "TorchBackend(colours.model, 'it', colours.manifest, 'cpu', 3)\n"
         "import torch; print(torch.get_num_threads())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -272,7 +274,7 @@ def test_threads_are_torch_s_own(tmp_path: Path) -> None:
 def test_without_torch_it_says_what_to_install(colours: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(BackendError, match=r"torch backend is not usable .*'selcon_ros\[torch\]'"):
-        open_backend(colours, "torch")
+        on_cpu(colours)
 
 
 @needs_cuda

@@ -183,7 +183,7 @@ def test_clean_removes_what_is_stale_or_all(folder: Path) -> None:
 
 def test_clean_waits_for_no_build_but_says_so(folder: Path) -> None:
     cache = Cache(folder / "engines")
-    with cache.lock(KEY):
+    with cache.lock(KEY, lambda: None):
         result = selcon("clean", "--all", "--yes", "--cache", folder / "engines")
     assert result.exit_code == 1 and "another process builds an engine in" in result.output
     assert len(cache.entries()) == 1

@@ -135,7 +135,7 @@ def test_unfinished_writes_are_no_entries(cache: Cache, entry: Entry) -> None:
 def test_a_file_in_the_folder_s_place(tmp_path: Path) -> None:
     (tmp_path / "engines").write_text("a file")
     cache = Cache(tmp_path / "engines")
-    for attempt in (lambda: cache.add(RECORD, b"x"), lambda: cache.lock(KEY).__enter__()):
+    for attempt in (lambda: cache.add(RECORD, b"x"), lambda: cache.lock(KEY, lambda: None).__enter__()):
         with pytest.raises(BackendError, match="cannot write to the engine cache .*: File exists; make"):
             attempt()
     assert cache.entries() == [] == cache.damaged()
@@ -178,6 +178,6 @@ def test_libraries_keep_their_timings(cache: Cache) -> None:
 
 def test_who_builds_is_seen(cache: Cache) -> None:
     assert not cache.building()
-    with cache.lock(KEY):
+    with cache.lock(KEY, lambda: None):
         assert cache.building()
     assert not cache.building()
