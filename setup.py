@@ -97,8 +97,8 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "torch": TORCH, "train": TRAIN, "sim": SIM, "trt": TRT, "rtx": RTX,
-        "test": TEST,
+        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "test": TEST,
+        "engine": ENGINE, "trt": TRT, "rtx": RTX, "torch": TORCH,
     },
     entry_points={
         "console_scripts": [
