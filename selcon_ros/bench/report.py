@@ -58,10 +58,12 @@ class Table:
     def markdown(self) -> list[str]:
         """Its lines, a section of its own."""
         rule = "|" + "---|" * len(self.header)
-        empty = ("",) * (len(self.header) - 2)
-        missing = [(what, f"not measured ({why})", *empty) for what, why in self.missing]
-        lines = [f"| {' | '.join(each)} |" for each in (self.header, *self.lines, *missing)]
-        below = [line for each in self.below for line in ("", each)]
+        lines = [f"| {' | '.join(each)} |" for each in (self.header, *self.lines)]
+        missing: dict[str, list[str]] = {}
+        for what, why in self.missing:
+            missing.setdefault(why, []).append(what)
+        unmeasured = [f"Not measured ({why}): {', '.join(each)}." for why, each in missing.items()]
+        below = [line for each in (*unmeasured, *self.below) for line in ("", each)]
         return [f"## {self.title}", "", lines[0], rule, *lines[1:], *below, ""]
 
 

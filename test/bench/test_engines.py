@@ -135,12 +135,13 @@ def test_the_table_says_whether_batches_pay() -> None:
         *(measured(FP32, 10.0, kld=-1e-12), measured(FP32, 40.0, batch=4)),
         *(measured(torch, 10.0), measured(torch, 20.0, batch=4)),
         Measured("paper-size", INT8, 1, reason="nothing to run"),
+        Measured("paper-size", replace(INT8, precision="int4"), 1, reason="nothing to run"),
     ]
     (table,) = tables(found)
     assert table.below == ("Batches pay for: PyTorch network fp32 CPU (2.00 times the images a second).",)
     assert table.lines[0][7] == "0.00000"
-    assert table.missing == (("onnxruntime int8 CPU", "nothing to run"),)
-    assert "| onnxruntime int8 CPU | not measured (nothing to run) |" in "\n".join(table.markdown)
+    assert table.missing[0] == ("onnxruntime int8 CPU", "nothing to run")
+    assert "Not measured (nothing to run): onnxruntime int8 CPU, onnxruntime int4 CPU." in table.markdown
 
 
 def test_without_samples_times_are_told_and_no_accuracy(tmp_path: Path) -> None:
