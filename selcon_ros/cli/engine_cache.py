@@ -88,7 +88,7 @@ def verify(
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
     from selcon_ros.engines.cache import Cache, begin
-    from selcon_ros.engines.provide import obstacle, with_samples
+    from selcon_ros.engines.provide import GRAPH_KIND, obstacle, with_samples
     from selcon_ros.engines.provide import verify as run_and_compare
 
     model = with_samples(bundle)
@@ -100,7 +100,8 @@ def verify(
     for entry in store.entries():
         key = entry.record.key
         selected = all(value in (None, getattr(key, name)) for name, value in wanted.items())
-        if key.model != digest or not selected or not set(targets) <= set(key.compute):
+        mine = key.model == digest and key.kind != GRAPH_KIND
+        if not mine or not selected or not set(targets) <= set(key.compute):
             continue
         reason = reason_of(entry.content) or obstacle(key, device)
         found = None

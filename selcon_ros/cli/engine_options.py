@@ -63,7 +63,9 @@ def engine_options(function: F) -> F:
         click.option(
             "--kind", type=click.Choice(["tensorrt", "tensorrt_rtx"]), help="Library of the engine."
         ),
-        click.option("--precision", type=click.Choice(["fp16", "fp32"]), help="Precision of the engine."),
+        click.option(
+            "--precision", type=click.Choice(["fp16", "fp32", "int8"]), help="Precision of the engine."
+        ),
         click.option(
             "--batch", callback=_batch, metavar="LEAST:BEST:MOST", help="Images at once, such as 1:1:4."
         ),
@@ -142,7 +144,8 @@ def chosen_kind(name: str | None) -> Kind:
 
 def for_gpus(key: Key) -> str:
     """Return which GPUs an engine is for, in words."""
-    return f"{', '.join(sorted(key.compute, key=float))} ({key.gpu})"
+    compute = ", ".join(sorted(key.compute, key=float))
+    return f"{compute} ({key.gpu})" if compute else key.gpu
 
 
 def megabytes(count: int) -> str:

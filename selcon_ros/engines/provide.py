@@ -87,8 +87,9 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
         start = time.monotonic()
         preparation = _prepared(bundle, precision, progress)
         agreement = preparation.check()
-        record = _record(bundle, key, preparation, agreement, time.monotonic() - start, {})
-        cache.add(record, preparation.result.model)
+        layers, seconds = preparation.result.layers, time.monotonic() - start
+        record = _record(bundle, key, preparation, agreement, seconds, layers)
+        cache.add(replace(record, agreement=record.agreement_of_graph), preparation.result.model)
         return preparation.result.model
 
 
@@ -199,8 +200,10 @@ def obstacle(key: Key, device: int = 0) -> str | None:
 def stale(key: Key) -> str | None:
     """Return which other version than the installed one built an engine, None where none did."""
     kind = KINDS.get(key.kind)
-    if kind is None or key.graph != GRAPH_VERSION:
+    if key.graph != GRAPH_VERSION or (kind is None and key.kind != GRAPH_KIND):
         return "it was built by another version of selcon_ros"
+    if kind is None:
+        return None
     if installed(kind) and (version := library(kind).__version__) != key.version:
         return f"it was built by {kind.title} {key.version}, installed is {version}"
     return None
@@ -242,7 +245,7 @@ def _record(
         bytes=0,
         seconds=round(seconds, 1),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        layers=layers or preparation.result.layers,
+        layers=layers,
         kept=preparation.result.kept,
         agreement_of_graph=asdict(agreement),
     )
