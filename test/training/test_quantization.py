@@ -45,7 +45,8 @@ def test_weights_are_small_integers_and_convolutions_stay(quantized):
     before, after = (load_bundle(path) for path in (default_bundle_path(), quantized[0]))
     graph = onnx.load_from_string(after.files["model.int8"]).graph
     kinds = [node.op_type for node in graph.node]
-    assert kinds.count("MatMulInteger") >= 10 and "Conv" in kinds
+    # The layers of both blocks, of which attention is one operator, the keys and the heads' two.
+    assert (kinds.count("QAttention"), kinds.count("MatMulInteger")) == (2, 9) and "Conv" in kinds
     weights = [onnx.numpy_helper.to_array(each) for each in graph.initializer if each.data_type == 3]  # INT8
     weights = [each for each in weights if each.ndim == 2]
     assert weights and all(np.abs(each.astype(int)).max() <= 64 for each in weights)  # 7 bits

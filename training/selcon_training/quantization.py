@@ -22,6 +22,7 @@ from selcon_ros.core.grasp import GraspParameters, find
 from selcon_ros.core.grounder import Engine, Grounder, Grounding
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare
+from selcon_training.cpu_graph import fused
 from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
@@ -89,26 +90,26 @@ def quantize(
 def int8_graph(model: bytes) -> bytes:
     """Return an ONNX graph whose products with constant matrices take 8 bit integers.
 
-    Activations are scaled as they come, weights by output channel; convolutions and everything else stay
-    fp32. Weights take 7 bits: on CPUs without VNNI sums of two products of 8 bits saturate. Raises
-    BackendError for a graph without such products.
+    Self-attention becomes one operator first (`cpu_graph.fused`). Activations are scaled as they come,
+    weights by output channel; convolutions and everything else stay fp32. Weights take 7 bits: on CPUs
+    without VNNI sums of two products of 8 bits saturate. Raises BackendError for a graph without such
+    products.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     logging.getLogger().addFilter(_without_advice)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            source, prepared, done = (Path(folder) / f"{name}.onnx" for name in ("fp32", "prepared", "int8"))
-            source.write_bytes(model)
-            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            done = Path(folder) / "int8.onnx"
             quantize_dynamic(
-                prepared,
+                fused(model),
                 done,
-                op_types_to_quantize=["MatMul", "Gemm"],
+                op_types_to_quantize=["Attention", "MatMul", "Gemm"],
                 per_channel=True,
                 reduce_range=True,
                 weight_type=QuantType.QInt8,
+                # ONNX knows nothing of what `Attention` makes.
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
             )
             content = done.read_bytes()
     except Exception as error:  # the library's errors share no base class
@@ -116,7 +117,7 @@ def int8_graph(model: bytes) -> bytes:
     finally:
         logging.getLogger().removeFilter(_without_advice)
     kinds = {node.op_type for node in onnx.load_from_string(content).graph.node}
-    if not kinds & {"MatMulInteger", "DynamicQuantizeMatMul"}:
+    if not kinds & {"MatMulInteger", "QAttention"}:
         raise BackendError("the graph has no products with constant matrices: int8 would change nothing")
     return content
 
