@@ -1,6 +1,7 @@
 """What an inference engine does for the grounder, and how to open one by name."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 
+_MOST_CORES = 1 << 13
 Frames = NDArray[np.uint8]
 Maps = NDArray[np.float32]
 
@@ -45,13 +47,18 @@ BACKENDS = {
 class Setup:
     """How to run a model. Raises BackendError for a value out of range.
 
-    threads: threads that compute one frame on the CPU; None: the engine's choice. precision: of a GPU's
-    engine, "fp16" or "fp32". device: number of the GPU. build: whether an engine that is missing may be
-    built; progress is told what is done and its share, 0..1. cache: folder of engines; None: the user's.
-    batch: images at once that an engine must be built for (least, best, most); None: as it comes.
+    threads: threads that compute one frame on the CPU; None: one per core. cores: CPU cores that the thread
+    which opens the engine and the engine's own keep to; empty: all. spinning: whether threads of the CPU's
+    engine wait busily for each other within a frame. warm_up: runs before the first frame. precision: of a
+    GPU's engine. device: number of the GPU. build: whether an engine that is missing may be built; progress
+    is told what is done and its share, 0..1. cache: folder of engines; None: the user's. batch: images at
+    once that an engine must be built for (least, best, most); None: as it comes.
     """
 
     threads: int | None = None
+    cores: tuple[int, ...] = ()
+    spinning: bool = False
+    warm_up: int = 1
     precision: str = "fp16"
     device: int = 0
     build: bool = False
@@ -62,6 +69,33 @@ class Setup:
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise BackendError(f"threads is {self.threads}: it must be at least 1")
+        if self.warm_up < 1:
+            raise BackendError(f"warm_up is {self.warm_up}: it must be at least 1")
+        allowed = os.sched_getaffinity(0)
+        if not set(self.cores) <= allowed:
+            raise BackendError(
+                f"cores are {format_cores(self.cores)}: this process may use {format_cores(allowed)}"
+            )
+
+
+def parse_cores(text: str) -> tuple[int, ...]:
+    """Return the core numbers of a list such as "0,2-5", as taskset takes it; "" is none.
+
+    Raises BackendError for anything else.
+    """
+    cores: set[int] = set()
+    for part in filter(None, text.replace(" ", "").split(",")):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < _MOST_CORES):
+            raise BackendError(f"cores is '{text}': give core numbers and ranges, as in 0,2-5")
+        cores |= set(range(int(first), int(last) + 1))
+    return tuple(sorted(cores))
+
+
+def format_cores(cores: Iterable[int]) -> str:
+    """Return core numbers as text."""
+    return ",".join(map(str, sorted(cores)))
 
 
 class Backend(Protocol):
@@ -83,7 +117,7 @@ class Backend(Protocol):
 
 
 def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | None = None) -> Backend:
-    """Open the bundle's model in an engine and run it once, so that the first frame is not slower.
+    """Open the bundle's model in an engine and run it, so that the first frame is not slower.
 
     onnxruntime opens the int8 model of a bundle that was loaded with it (see `load_model`); GPU backends
     need a bundle loaded with its samples. Raises BackendError for an unknown engine, one that is not
@@ -93,8 +127,11 @@ def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | No
         raise BackendError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     module = import_module(f"selcon_ros.backends.{BACKENDS[backend].module}")
     opener = cast(Callable[[Bundle, Setup, str], Backend], module.open_engine)
+    setup = setup or Setup()
+    if setup.cores:
+        os.sched_setaffinity(0, setup.cores)  # of this thread: those that it starts have it too
     try:
-        return opener(bundle, setup or Setup(), backend)
+        opened = opener(bundle, setup, backend)
     except ImportError as error:
         if (error.name or "").startswith("selcon_ros"):
             raise  # a fault of ours
@@ -102,3 +139,6 @@ def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | No
             f"backend {backend} needs {error.name or first_line(error)}: "
             "pip install 'selcon_ros[trt]' or 'selcon_ros[rtx]'"
         ) from error
+    for _ in range(setup.warm_up - 1):  # opening is the first
+        opened.run(np.zeros((1, *bundle.manifest.input_size, 3), np.uint8))
+    return opened

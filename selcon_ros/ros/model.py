@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from selcon_ros.backends.base import Frames, Maps, Setup
+from selcon_ros.backends.base import Frames, Maps, Setup, parse_cores
 from selcon_ros.backends.choose import Opened, open_model
 from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.grounder import Grounder
@@ -28,7 +28,8 @@ class Model:
     """
 
     def __init__(self, settings: Settings, log: RcutilsLogger, open_model: OpenModel = open_model) -> None:
-        """Read the manifest. Raises BundleError for a bad bundle."""
+        """Read the manifest. Raises BundleError for a bad bundle, BackendError for wrong cores."""
+        self._cores = parse_cores(settings.cores)
         self.path = Path(settings.bundle) if settings.bundle else default_bundle_path()
         self.manifest: Manifest = load_bundle(self.path, roles=()).manifest
         self.engine = TimedBackend()
@@ -43,14 +44,17 @@ class Model:
     def open(self) -> Grounder | None:
         """Open the engine; None where that failed (`check` raises it) or the node is closing."""
         settings = self._settings
-        setup = Setup(
-            threads=settings.threads or None,
-            device=settings.device,
-            build=settings.build_engine,
-            cache=Path(settings.engine_cache) if settings.engine_cache else None,
-            progress=self._progress,
-        )
         try:
+            setup = Setup(
+                threads=settings.threads or None,
+                cores=self._cores,
+                spinning=settings.spinning,
+                warm_up=settings.warm_up,
+                device=settings.device,
+                build=settings.build_engine,
+                cache=Path(settings.engine_cache) if settings.engine_cache else None,
+                progress=self._progress,
+            )
             opened = self._open_model(
                 self.path, settings.backend, settings.precision, setup, fall_back=True
             )

@@ -100,6 +100,6 @@ def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
 def test_what_cannot_change_while_running_is_read_only():
     fixed = {name for name, descriptor in descriptors().items() if descriptor.read_only}
     assert fixed == {
-        "bundle", "backend", "precision", "build_engine", "engine_cache", "device", "threads", "action",
-        "image_transport", "depth_transport", "diagnostics_period",
+        "bundle", "backend", "precision", "build_engine", "engine_cache", "device", "threads", "cores",
+        "spinning", "warm_up", "action", "image_transport", "depth_transport", "diagnostics_period",
     }  # fmt: skip

@@ -132,6 +132,8 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "precision:=int4"], "parameter precision is 'int4', must be one of auto, fp32, fp16, int8"),
         (["-p", "precision:=int8"], "has no int8 model"),
         (["-p", "backend:=onnxruntime", "-p", "precision:=fp16"], "does not run fp16"),
+        (["-p", "cores:='two'"], "cores is 'two': give core numbers and ranges"),
+        (["-p", "cores:='5000'"], "cores are 5000: this process may use"),
         (["--params-file", "/nowhere.yaml"], "/nowhere.yaml"),
     ],
 )

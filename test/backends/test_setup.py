@@ -1,0 +1,89 @@
+"""How a model is run: cores, spinning and warm-up."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selcon_ros.backends import onnxruntime
+from selcon_ros.backends.base import Setup, format_cores, open_backend, parse_cores
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.errors import BackendError
+from support.bundles import colour_bundle
+
+
+@given(st.sets(st.integers(0, 8191)))
+def test_cores_are_read_as_they_are_written(cores: set[int]) -> None:
+    assert parse_cores(format_cores(cores)) == tuple(sorted(cores))
+
+
+def test_ranges_of_cores() -> None:
+    assert parse_cores("0, 2-4,7") == (0, 2, 3, 4, 7)
+    assert parse_cores("") == ()
+
+
+@pytest.mark.parametrize("text", ["two", "1-", "-1", "3-2", "1,x", "0-99999999999", "1.5", "²"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(BackendError, match="give core numbers and ranges"):
+        parse_cores(text)
+
+
+def test_values_out_of_range() -> None:
+    with pytest.raises(BackendError, match="cores are 4000: this process may use 0"):
+        Setup(cores=(4000,))
+    with pytest.raises(BackendError, match="warm_up is 0"):
+        Setup(warm_up=0)
+
+
+def test_the_engine_s_threads_keep_to_their_cores(tmp_path: Path) -> None:
+    """In a process of its own, whose other threads keep theirs."""
+    colour_bundle(tmp_path / "colours")
+    one = min(os.sched_getaffinity(0))
+    code = f"""
+import os, threading
+from pathlib import Path
+import onnxruntime
+from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.core.bundle import load_bundle
+def tasks():
+    return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}
+before = tasks()
+model = load_bundle({str(tmp_path / "colours")!r})
+opened = []
+def worker():
+    opened.append(open_backend(model, setup=Setup(threads=3, cores=({one},))))
+    print(*(len(os.sched_getaffinity(each)) for each in tasks() - before))
+thread = threading.Thread(target=worker)
+thread.start(); thread.join()
+print(len(os.sched_getaffinity(0)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    made, mine = done.stdout.splitlines()
+    assert len(made.split()) == 3 and set(made.split()) == {"1"}  # the worker and two of the engine's
+    assert int(mine) == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(("spinning", "value"), [(False, "0"), (True, "1")])
+def test_threads_spin_if_asked_to(tmp_path: Path, spinning: bool, value: str) -> None:
+    bundle = load_bundle(colour_bundle(tmp_path / "colours"))
+    backend = open_backend(bundle, setup=Setup(spinning=spinning))
+    assert isinstance(backend, onnxruntime.OnnxRuntimeBackend)
+    options = backend._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == value
+
+
+def test_warm_up_runs_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = load_bundle(colour_bundle(tmp_path / "colours"))
+    runs = []
+    infer = onnxruntime.OnnxRuntimeBackend._infer
+    monkeypatch.setattr(
+        onnxruntime.OnnxRuntimeBackend, "_infer", lambda *given: runs.append(1) or infer(*given)
+    )
+    open_backend(bundle)
+    assert len(runs) == 1
+    open_backend(bundle, setup=Setup(warm_up=5))
+    assert len(runs) == 1 + 5
