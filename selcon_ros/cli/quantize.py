@@ -43,20 +43,15 @@ def command(
     from selcon_training.quantization import quantize
 
     manifest, found = quantize(bundle, pictures, out, limit, tolerance, threads)
+    agreement, time_ratio = found.agreement, found.time_ratio
     if as_json:
-        click.echo(json.dumps({"name": manifest.name, **asdict(found)}, indent=2))
+        record = {"name": manifest.name, **asdict(agreement), "time_ratio": time_ratio}
+        click.echo(json.dumps(record, indent=2))
         return
-    click.echo(
-        f"heatmaps: KLD from fp32 {found.kld_mean:.5f} (95 % below {found.kld_p95:.5f}, "
-        f"worst {found.kld_max:.5f}), {found.images} pictures, {len(manifest.actions)} actions"
-    )
-    click.echo(
-        f"grasp points: moved by {found.shift_median:.1f} px (95 % below {found.shift_p95:.1f} px), "
-        f"{100 * found.changed:.1f} % come or go"
-    )
+    click.echo(f"from fp32, {len(manifest.actions)} actions in {agreement.images} pictures: {agreement}")
     if pictures is None:
-        click.echo(f"these are the bundle's {found.images} samples: PICTURES, 64 or more of them, say more")
-    click.echo(f"time: {found.time_ratio:.2f} of fp32 on this machine")
-    if found.time_ratio > 0.9:
+        click.echo("these are the samples of the bundle: PICTURES, 64 or more of them, say more")
+    click.echo(f"time: {time_ratio:.2f} of fp32 on this machine")
+    if time_ratio > 0.9:
         click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)
     click.echo(f"{out}: {manifest.name} with an int8 graph; the node takes it (precision: auto)")

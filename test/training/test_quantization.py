@@ -90,6 +90,7 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
         assert maps[0].min() < 0 < maps[0].max()
         truth, prediction = (prepare_prediction(each) for each in maps)
         klds += compare(prediction, truth).kld.tolist()
+    found = found.agreement
     assert found.kld_mean == pytest.approx(np.mean(klds)) and 0 < found.kld_mean < 1
     assert found.kld_max == pytest.approx(max(klds))
 

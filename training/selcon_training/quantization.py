@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,44 +14,26 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.core.agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.files import read_image
-from selcon_ros.core.grasp import GraspParameters, find
-from selcon_ros.core.grounder import Engine, Grounder, Grounding
+from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare
 from selcon_training.cpu_graph import fused
 from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
-from selcon_training.metrics import compare as compare_maps
-from selcon_training.metrics import prepare_prediction
 
-TOLERANCE = 0.01
-"""Mean KLD of int8 heatmaps from the fp32 ones above which a bundle is not written."""
 _ROUNDS, _RUNS = 3, 3
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """How far int8 is from fp32, over all actions on all pictures.
+    """How far int8 is from fp32, and its time as a share of that of fp32 on this machine."""
 
-    kld_*: KLD of the int8 heatmap with the fp32 one as the truth (`metrics.compare`), over those that are not
-        constant.
-    shift_*: how far the best grasp pixel moves, in camera pixels, over the `grasped` heatmaps where both have
-        one; `changed`: share of heatmaps where only one of the two has one. No confidence is asked for.
-    time_ratio: time of int8 as a share of that of fp32, on this machine.
-    """
-
-    images: int
-    kld_mean: float
-    kld_p95: float
-    kld_max: float
-    grasped: int
-    shift_median: float
-    shift_p95: float
-    changed: float
+    agreement: Agreement
     time_ratio: float
 
 
@@ -74,17 +55,26 @@ def quantize(
     images = spread(read_samples(given) if pictures is None else _pictures(pictures), limit)
     fp32 = replace(given, files={"model": given.model})
     int8 = in_int8(given)
-    engines = [open_backend(each, setup=Setup(threads)) for each in (fp32, int8)]
-    found = _measure([Grounder(given, engine) for engine in engines], images)
+    exact, rounded = (
+        Grounder(given, open_backend(each, setup=Setup(threads))) for each in (fp32, int8)
+    )
+    shown = tqdm(images, desc="int8 against fp32", unit="image")
+    found = agreement(exact, rounded, (_image(each) for each in shown))
     if not found.kld_mean <= tolerance:
         raise SelconError(
             f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
             f"pictures, more than the tolerance {tolerance:g}: {out} is not written; keep fp32"
         )
     record = {"method": "dynamic, 7 bit weights per channel", "tolerance": tolerance, **asdict(found)}
-    del record["time_ratio"]  # of this machine, not of the bundle
     manifest = replace(given.manifest, metrics=given.manifest.metrics | {"int8": record})
-    return write_bundle(out, manifest, given.files | int8.files), found
+    written = write_bundle(out, manifest, given.files | int8.files)
+    frames = _image(images[0])[None]
+    times = compare(
+        {"fp32": lambda: exact.backend.run(frames), "int8": lambda: rounded.backend.run(frames)},
+        _ROUNDS,
+        _RUNS,
+    )
+    return written, Quantized(found, times["int8"].median / times["fp32"].median)
 
 
 def int8_graph(model: bytes) -> bytes:
@@ -134,51 +124,8 @@ def _without_advice(record: logging.LogRecord) -> bool:
     return "pre-process" not in record.getMessage()
 
 
-def _measure(
-    grounders: Sequence[Grounder], images: Sequence[Path] | Sequence[NDArray[np.uint8]]
-) -> Quantized:
-    """Ground all actions in every picture with fp32 and with int8."""
-    klds: list[NDArray[np.float64]] = []
-    shifts: list[float] = []
-    changed = 0
-    for each in tqdm(images, desc="int8 against fp32", unit="image"):
-        image = read_image(each) if isinstance(each, Path) else each
-        exact, rounded = (grounder.ground(image) for grounder in grounders)
-        truth, prediction = (prepare_prediction(each.refined) for each in (exact, rounded))
-        telling = truth.amax(dim=(-2, -1)) > 0
-        klds.append(compare_maps(prediction[telling], truth[telling]).kld.numpy())
-        for action in grounders[0].actions:
-            points = [_grasp_pixel(each, action) for each in (exact, rounded)]
-            if points[0] is not None and points[1] is not None:
-                shifts.append(float(np.hypot(*np.subtract(points[0], points[1]))))
-            else:
-                changed += (points[0] is None) is not (points[1] is None)
-    kld = np.concatenate(klds)
-    if not len(kld):
-        raise DataError("every fp32 heatmap is constant on these pictures: int8 cannot be compared with it")
-    engines = [grounder.backend for grounder in grounders]
-    return Quantized(
-        len(images),
-        float(kld.mean()),
-        float(np.percentile(kld, 95)),
-        float(kld.max()),
-        len(shifts),
-        float(np.median(shifts)) if shifts else 0.0,
-        float(np.percentile(shifts, 95)) if shifts else 0.0,
-        changed / (len(images) * len(grounders[0].actions)),
-        _time_ratio(engines, image[None]),
-    )
-
-
-def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:
-    points = find(grounding.heatmap(action), parameters=GraspParameters(min_confidence=0.0))
-    return points[0].pixel if points else None
-
-
-def _time_ratio(engines: Sequence[Engine], frames: NDArray[np.uint8]) -> float:
-    fp32, int8 = engines
-    times = compare({"fp32": lambda: fp32.run(frames), "int8": lambda: int8.run(frames)}, _ROUNDS, _RUNS)
-    return times["int8"].median / times["fp32"].median
+def _image(given: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return read_image(given) if isinstance(given, Path) else given
 
 
 def _pictures(folder: Path) -> list[Path]:
