@@ -50,7 +50,8 @@ def command(
         return
     click.echo(f"from fp32, {len(manifest.actions)} actions in {agreement.images} pictures: {agreement}")
     if pictures is None:
-        click.echo("these are the samples of the bundle: PICTURES, 64 or more of them, say more")
+        count = agreement.images
+        click.echo(f"these are the bundle's {count} samples: PICTURES, 64 or more of them, say more")
     click.echo(f"time: {time_ratio:.2f} of fp32 on this machine")
     if time_ratio > 0.9:
         click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)
