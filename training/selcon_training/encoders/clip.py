@@ -126,10 +126,11 @@ def _query_query(qv: Tensor, query_norm: nn.Module, heads: int, scale: float) ->
     """ClearCLIP's attention: softmax(q qᵀ · scale) v over joint [B, N, 2D] queries and values, giving [B, N,
     D].
     """
-    batch, count, _ = qv.shape
-    q, v = qv.reshape(batch, count, 2, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    # Each tensor's own sizes: engines fold those away.
+    q, v = qv.reshape(*qv.shape[:2], 2, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     q = query_norm(q)
-    return attend(q, q, v, scale).transpose(1, 2).reshape(batch, count, -1)
+    attended = attend(q, q, v, scale).transpose(1, 2)
+    return attended.reshape(*attended.shape[:2], -1)
 
 
 class _OpenClipTower(nn.Module):
@@ -155,6 +156,7 @@ class _OpenClipTower(nn.Module):
         self.blocks = nn.ModuleList(_OpenClipBlock(block) for block in blocks[:-1])
         last = blocks[-1]
         self.heads: int = last.attn.num_heads
+        self.scale = float(last.attn.head_dim) ** -0.5
         self.last_norm = last.ln_1
         joint = nn.Linear(last.attn.embed_dim, 3 * last.attn.embed_dim)
         joint.weight, joint.bias = last.attn.in_proj_weight, last.attn.in_proj_bias
@@ -183,7 +185,7 @@ class _OpenClipTower(nn.Module):
         for block in self.blocks:
             x = block(x)
         qv = self.query_value(self.last_norm(x))
-        x = _query_query(qv, nn.Identity(), self.heads, (x.shape[-1] // self.heads) ** -0.5)
+        x = _query_query(qv, nn.Identity(), self.heads, self.scale)
         x = self.norm(self.layer_scale(self.projection(x[:, 1:])))
         return x if self.output is None else x @ self.output
 
@@ -200,15 +202,17 @@ class _OpenClipBlock(nn.Module):
         self.norm1, self.norm2 = block.ln_1, block.ln_2
         self.scale1, self.scale2 = block.ls_1, block.ls_2
         self.heads: int = block.attn.num_heads
+        self.scale = float(block.attn.head_dim) ** -0.5
         self.in_weight, self.in_bias = block.attn.in_proj_weight, block.attn.in_proj_bias
         self.projection = block.attn.out_proj
         self.mlp = block.mlp
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, count, width = x.shape
         qkv = F.linear(self.norm1(x), self.in_weight, self.in_bias)
-        q, k, v = qkv.reshape(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        attended = attend(q, k, v, q.shape[-1] ** -0.5).transpose(1, 2).reshape(batch, count, width)
+        # Each tensor's own sizes, and a scale that is a number: engines fold those away.
+        q, k, v = qkv.reshape(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        attended = attend(q, k, v, self.scale).transpose(1, 2)
+        attended = attended.reshape(*attended.shape[:2], -1)
         x = x + self.scale1(self.projection(attended))
         return x + self.scale2(self.mlp(self.norm2(x)))
 
