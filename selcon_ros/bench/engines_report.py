@@ -8,6 +8,7 @@ from typing import Any
 from selcon_ros.bench.engines import Measured
 from selcon_ros.bench.paper_size import NAME
 from selcon_ros.bench.report import Row, Table
+from selcon_ros.bench.subjects import Subject
 from selcon_ros.core.agreement import TOLERANCE
 
 AIMED_AT = "H200"
@@ -110,7 +111,7 @@ def _table(name: str, found: list[Measured]) -> Table:
             continue
         title, alone = each.subject.full_title, single.get(each.subject)
         gain = each.rate / alone if alone and each.batch > 1 else None
-        if gain is not None:
+        if gain is not None and not _one_by_one(each.subject):
             gains[title] = max(gain, gains.get(title, 0.0))
         lines.append(
             (
@@ -127,6 +128,11 @@ def _table(name: str, found: list[Measured]) -> Table:
         )
     missing = tuple((each.subject.full_title, each.reason) for each in found if each.times is None)
     return Table(name, HEADER, tuple(lines), missing, (_batching(gains),) if gains else ())
+
+
+def _one_by_one(subject: Subject) -> bool:
+    """Whether a batch is run image by image, so that what differs is chance."""
+    return (subject.backend, subject.device) == ("onnxruntime", "cpu")
 
 
 def _accuracy(found: Measured) -> tuple[str, str, str]:

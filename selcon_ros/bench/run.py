@@ -25,8 +25,8 @@ NODE_NOTES = [
     "above. The time runs from the stamp that the player puts on a frame just before it publishes it, until "
     "the heatmap's bytes are in the subscriber.",
     "Overhead beyond inference: the node's own median over its last answers of the time from the worker's "
-    "start until the heatmap is published, less the time in the engine: decoding, resizing, refining, "
-    "upsampling and publishing.",
+    "start until the heatmap is published, less the time in the engine: decoding, refining, upsampling and "
+    "publishing. Resizing and normalising are the engine's.",
     "All actions against one: camera image to heatmaps at the camera's resolution in one process, in turns.",
 ]
 PAPER_NOTES = [

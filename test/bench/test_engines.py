@@ -132,7 +132,7 @@ def test_a_disturbed_run_says_so() -> None:
 def test_the_table_says_whether_batches_pay() -> None:
     torch = Subject("torch", "fp32", "cpu")
     found = [
-        *(measured(FP32, 10.0, kld=-1e-12), measured(FP32, 40.0, batch=4)),
+        *(measured(FP32, 10.0, kld=-1e-12), measured(FP32, 20.0, batch=4)),  # chance: it runs one by one
         *(measured(torch, 10.0), measured(torch, 20.0, batch=4)),
         Measured("paper-size", INT8, 1, reason="nothing to run"),
         Measured("paper-size", replace(INT8, precision="int4"), 1, reason="nothing to run"),
