@@ -48,8 +48,8 @@ TEST = [
     "ruff>=0.12,<1",
     "pillow>=10,<15",
     "colcon-common-extensions>=0.3,<1",
-    # Builds engines without a GPU; running them takes pycuda and a driver.
-    "tensorrt-rtx-cu13>=1.4,<2",
+    # Builds engines without a GPU; running them takes pycuda and a driver. There is none for ARM.
+    "tensorrt-rtx-cu13>=1.4,<2; platform_machine == 'x86_64'",
     *ENGINE,
     # colcon calls setup.py commands that setuptools 80 dropped.
     "setuptools>=70.1,<80",

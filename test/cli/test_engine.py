@@ -19,7 +19,7 @@ from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.kinds import KINDS, installed
 from support.engines import KEY, RECORD, bundle_of, colours, picture
 
-pytest.importorskip("tensorrt_rtx")
+pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 pytestmark = pytest.mark.skipif(has_gpu(), reason="what is said where there is no NVIDIA GPU")
 RTX = ("--kind", "tensorrt_rtx")
 TARGETS = ("--target", "8.6", "--target", "12.0")

@@ -21,7 +21,7 @@ from selcon_ros.engines.kinds import KINDS, Messages, library
 from selcon_ros.engines.provide import CAMERA, Wish, find, make, obstacle, with_samples
 from support.engines import SIZE, bundle_of, colours, layer_types
 
-trt = pytest.importorskip("tensorrt_rtx")
+trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 RTX = KINDS["tensorrt_rtx"]
 TARGETS = ("8.6", "12.0")
 AHEAD = Wish(RTX, compute=TARGETS)

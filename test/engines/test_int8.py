@@ -46,6 +46,7 @@ def test_it_answers_nearly_as_fp32_does(preparation: Preparation) -> None:
 
 
 def test_the_engine_has_int8_layers(preparation: Preparation) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
     kind = KINDS["tensorrt_rtx"]
     shapes = Shapes(preparation.bundle.manifest.input_size, (1, 1, 2), (480, 640))
     layers = build(kind, preparation.result.model, shapes, ["8.6"], lambda phase, share: None).layers

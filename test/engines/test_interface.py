@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-trt = pytest.importorskip("tensorrt_rtx")
+trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 ROOT = Path(__file__).parents[2] / "selcon_ros"
 BUILDING = {
     "trt": trt,

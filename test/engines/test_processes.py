@@ -13,7 +13,7 @@ from selcon_ros.engines.kinds import KINDS
 from selcon_ros.engines.provide import BATCH, Wish, _key, find, with_samples
 from support.engines import bundle_of, colours
 
-pytest.importorskip("tensorrt_rtx")
+pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 WISH = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
 BUILD = """
 import os, signal, sys
