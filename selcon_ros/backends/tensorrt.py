@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, grap
 if TYPE_CHECKING:
     from selcon_ros.engines.cache import Cache, Entry
 
+_log = logging.getLogger(__name__)
 SHAPES = 4
 """So many sizes of images keep their memory and recorded work; the one used longest ago gives way."""
 
@@ -161,13 +163,18 @@ class _Shape:
         np.copyto(self._inputs[FRAMES].host, inputs[FRAMES])
         self._queue()
         self._device.wait()
-        self._recording = self._device.record(self._queue)
+        try:
+            self._recording = self._device.record(self._queue)
+        except BackendError as error:
+            _log.warning("no CUDA graph of this engine (%s): images take longer", error)
 
     def run(self, frames: Frames) -> list[Maps]:
         """Return the output maps of images of this size: copies, since the next run writes over them."""
         np.copyto(self._inputs[FRAMES].host, frames)
-        assert self._recording is not None
-        self._recording.launch()
+        if self._recording is not None:
+            self._recording.launch()
+        else:
+            self._queue()
         self._device.wait()
         return [buffer.host.copy() for buffer in self._outputs.values()]
 
