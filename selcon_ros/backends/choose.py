@@ -56,7 +56,9 @@ def open_model(
     except BackendError as error:
         if not fall_back or backend == CPU:
             raise
-        instead = _open(Path(path), CPU, "auto", setup, f"since {backend} does not run")
+        # fp32 that was asked for stays fp32; what the CPU does not have becomes its best.
+        wanted = precision if precision in BACKENDS[CPU].precisions else AUTO
+        instead = _open(Path(path), CPU, wanted, setup, f"since {backend} does not run")
         return replace(instead, failures=(f"{backend}: {error}",))
 
 

@@ -21,11 +21,10 @@ _NON_BLOCKING = 1
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: its name, compute capability ("9.0") and memory in bytes."""
+    """A GPU: its name and compute capability ("9.0")."""
 
     name: str
     compute: str
-    memory: int
 
 
 def gpu(index: int = 0) -> Gpu:
@@ -212,6 +211,6 @@ def _find(index: int) -> tuple[Any, Any, Gpu]:
             raise BackendError(f"no GPU number {index}: the driver shows {count}")
         device = driver.Device(index)
         major, minor = device.compute_capability()
-        return driver, device, Gpu(device.name(), f"{major}.{minor}", int(device.total_memory()))
+        return driver, device, Gpu(device.name(), f"{major}.{minor}")
     except driver.Error as error:
         raise BackendError(f"the NVIDIA driver shows no GPU: {first_line(error)}") from error

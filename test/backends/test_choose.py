@@ -61,6 +61,13 @@ def test_a_backend_that_is_not_there_is_an_error_or_gives_way(bundle: Path, back
     assert opened.why == f"onnxruntime: since {backend} does not run"
 
 
+@no_gpu
+@pytest.mark.parametrize(("precision", "int8"), [("auto", True), ("fp16", True), ("fp32", False)])
+def test_fp32_that_was_asked_for_stays_so_on_the_cpu(with_int8: Path, precision: str, int8: bool) -> None:
+    opened = open_model(with_int8, "tensorrt_rtx", precision, fall_back=True)
+    assert ("int8" in opened.backend.name) is int8 and opened.failures
+
+
 @pytest.mark.parametrize(
     ("backend", "precision", "message"),
     [
