@@ -60,7 +60,8 @@ def test_the_packaged_model_is_built_for_two_gpus(packaged: Prepared) -> None:
 
 
 def test_products_are_in_half_precision_and_what_is_sensitive_is_not(packaged: Prepared) -> None:
-    types = layer_types(packaged.model)
+    manifest = with_samples(default_bundle_path()).manifest
+    types = layer_types(packaged.model, manifest)
     assert types["MATRIX_MULTIPLY"] | types["CONVOLUTION"] == {"HALF"}
     assert types["SOFTMAX"] == types["NORMALIZATION"] == {"FLOAT"}
 

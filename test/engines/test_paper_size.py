@@ -29,7 +29,7 @@ def test_is_built_in_half_precision(bundle: Bundle) -> None:
     graph = half.SerializeToString()
     del half
     gc.collect()
-    types = layer_types(graph)
+    types = layer_types(graph, bundle.manifest)
     assert types["MATRIX_MULTIPLY"] | types["CONVOLUTION"] == {"HALF"}
     assert types["SOFTMAX"] == types["NORMALIZATION"] == {"FLOAT"}
     rtx = KINDS["tensorrt_rtx"]

@@ -64,17 +64,26 @@ def bundle_of(model: onnx.ModelProto | bytes, out: Path, samples: int = 2, **cha
     return with_samples(out)
 
 
-def layer_types(graph: bytes) -> dict[str, set[str]]:
-    """Return the types in which TensorRT for RTX computes a graph's layers but preprocessing, by kind."""
+def layer_types(graph: bytes, of: Manifest) -> dict[str, set[str]]:
+    """Return the types in which TensorRT for RTX computes a graph's layers but preprocessing, by kind.
+
+    The network's inputs and outputs are those that the manifest asks for, by name, shape and type.
+    """
     rtx = KINDS["tensorrt_rtx"]
     trt, messages = library(rtx), Messages(rtx)
     builder = trt.Builder(messages.logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, messages.logger)
     assert parser.parse(graph)
-    names = {network.get_input(index).name for index in range(network.num_inputs)}
-    assert names == {FRAMES, ROWS, COLUMNS}
-    assert "cam" in {network.get_output(index).name for index in range(network.num_outputs)}
+    tensors = [network.get_input(index) for index in range(network.num_inputs)]
+    tensors += [network.get_output(index) for index in range(network.num_outputs)]
+    (height, width), maps = of.input_size, (-1, len(of.actions), *of.map_grid)
+    assert {each.name: (each.dtype.name, tuple(each.shape)) for each in tensors} == {
+        FRAMES: ("UINT8", (-1, -1, -1, 3)),
+        ROWS: ("FLOAT", (height, -1)),
+        COLUMNS: ("FLOAT", (width, -1)),
+        **{name: ("FLOAT", maps) for name in of.outputs},
+    }
     types: dict[str, set[str]] = defaultdict(set)
     for layer in map(network.get_layer, range(network.num_layers)):
         if not layer.name.startswith(PREFIX):
