@@ -64,7 +64,9 @@ def command(
     from selcon_ros.backends.base import Setup
     from selcon_ros.backends.choose import open_model
     from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
-    from selcon_ros.core.files import read_camera, read_depth, read_image, write_image
+    from selcon_ros.core.camera_files import read_camera
+    from selcon_ros.core.depth_files import read_depth
+    from selcon_ros.core.files import read_image, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
     from selcon_ros.core.overlay import draw

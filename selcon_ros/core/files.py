@@ -1,14 +1,12 @@
-"""Read pictures, depth images and camera files from disk."""
+"""Read and write pictures."""
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.errors import CameraError, DepthError, ImageError, SelconError
+from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_header import ImageHeader, read_header
 
 MAX_PIXELS = 200_000_000
@@ -26,51 +24,6 @@ def read_image(path: str | Path, at_least: tuple[int, int] | None = None) -> NDA
     """
     image = decode(read_bytes(path, ImageError), path, cv2.IMREAD_COLOR, ImageError, at_least)
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
-
-
-def read_depth(path: str | Path, scale: float) -> NDArray[np.float32]:
-    """Return the depth [H, W] float32 in metres of a 16 bit grey PNG whose unit is `scale` metres.
-
-    0 stays 0: not measured. Raises DepthError.
-    """
-    depth = decode(read_bytes(path, DepthError), path, cv2.IMREAD_UNCHANGED, DepthError)
-    if depth.ndim != 2 or depth.dtype != np.uint16:
-        raise DepthError(
-            f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be a 16 bit grey image"
-        )
-    metres: NDArray[np.float32] = depth.astype(np.float32) * np.float32(scale)
-    return metres
-
-
-def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
-    """Return the intrinsics, and the depth scale in metres (0.001 if not given), of a camera file.
-
-    It is JSON: {"width", "height", "fx", "fy", "cx", "cy", "depth_scale"}. Raises CameraError.
-    """
-    path = Path(path)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CameraError(f"camera file {path} cannot be read: {error}") from None
-    if not isinstance(record, dict):
-        raise CameraError(f"camera file {path}: it must be a JSON object")
-    record.setdefault("depth_scale", 0.001)
-    numbers = {}
-    for name in ("fx", "fy", "cx", "cy", "width", "height", "depth_scale"):
-        value = record.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise CameraError(f"camera file {path}: {name} must be a number, got {value!r}")
-        numbers[name] = float(value)
-    for name in ("width", "height"):
-        if not numbers[name].is_integer():
-            raise CameraError(f"camera file {path}: {name} must be a whole number, got {numbers[name]}")
-    scale, width, height = numbers.pop("depth_scale"), int(numbers.pop("width")), int(numbers.pop("height"))
-    if not 0 < scale < float("inf"):
-        raise CameraError(f"camera file {path}: depth_scale must be above zero, got {scale}")
-    try:
-        return Intrinsics(**numbers, width=width, height=height), scale
-    except CameraError as error:
-        raise CameraError(f"camera file {path}: {error}") from None
 
 
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:

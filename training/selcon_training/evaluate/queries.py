@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.files import read_camera, read_depth
+from selcon_ros.core.camera_files import read_camera
+from selcon_ros.core.depth_files import read_depth
 from selcon_training.data.dense import read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item, check_actions
