@@ -103,7 +103,7 @@ setup(
     entry_points={
         "console_scripts": [
             "selcon = selcon_ros.cli.main:main",
-            "grounding_node = selcon_ros.ros.grounding_node:main",
+            "grounding_node = selcon_ros.ros.main:main",
         ],
     },
 )

@@ -36,7 +36,7 @@ def node_process(bundle: Path, log: Path) -> PythonProcess:
     arguments = ["--ros-args", "-r", "__ns:=/affordance", "-p", f"bundle:={bundle}"]
     for topic in ("image", "depth", "camera_info"):
         arguments += ["-r", f"{topic}:=/camera/{topic}"]
-    return PythonProcess("grounding node", "selcon_ros.ros.grounding_node", arguments, log)
+    return PythonProcess("grounding node", "selcon_ros.ros.main", arguments, log)
 
 
 def player_process(recording: Path, log: Path, rate: float | None = None) -> PythonProcess:

@@ -5,18 +5,14 @@ Topics are described in docs/topics.md, parameters in docs/parameters.md.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -34,9 +30,12 @@ from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
 from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import RELIABLE, Outputs
+from selcon_ros.ros.signals import Stop
 
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
+CLOSE_SECONDS = 4.0
+"""How long the end waits for the worker: for a frame, or for a model that is being opened."""
 NEWEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 SENSOR_DATA = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 
@@ -45,11 +44,11 @@ class GroundingNode(Node):
     """Answers every image it has time for with the heatmap and the grasp points of the current action."""
 
     def __init__(self, open_model: OpenModel = open_model, **options: Any) -> None:
-        """Load the model and open the topics; an engine may still be built when the node is there.
+        """Read the model's manifest, open the topics, and begin to open the model (see `wait_for_model`).
 
         :param open_model: opens a bundle in an engine
         :param options: passed to `rclpy.node.Node`
-        :raises SelconError: for wrong parameters, bundles and engines
+        :raises SelconError: for wrong parameters and bundles
         """
         super().__init__("grounding", **options)
         settings = parameters.declare(self)
@@ -81,7 +80,6 @@ class GroundingNode(Node):
             self.set_action(settings.action)
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
-        self._model.wait()
 
     def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
         topic = self.resolve_topic_name(name)
@@ -260,46 +258,23 @@ class GroundingNode(Node):
             reason = f"{self._image_topic} has a publisher that sends nothing"
         self._health.problem("camera", f"no image for {silence:.0f} s; {reason}", every=30.0)
 
-    def close(self) -> None:
-        """End the worker and wait for it; then the node can be destroyed."""
+    def wait_for_model(self, stop: Stop | None = None) -> bool:
+        """Wait until the model is open, or an engine is being built for it.
+
+        :param stop: what ends the wait
+        :returns: whether that is so; False when it was stopped
+        :raises SelconError: for a model that cannot be opened
+        """
+        return self._model.wait(stop)
+
+    def close(self) -> bool:
+        """Publish no more answers and end the worker; then the node can be destroyed.
+
+        :returns: whether it has ended; False if it is still in a call of the engine after `CLOSE_SECONDS`
+        """
         self._model.close()
         self._images.close()
-        # A conversion that is under way cannot be ended; nothing of it is used or left behind.
-        self._worker.join(5.0 if self._model.state else None)
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until it is interrupted.
-
-    :returns: the exit status: 0, or 1 if the node cannot start (the reason is one line in the log)
-    """
-    try:
-        rclpy.init(args=None if args is None else list(args))
-    except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
-        print(f"grounding_node: {error}", file=sys.stderr)
-        return 1
-    node = None
-    try:
-        node = GroundingNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except SelconError as error:
-        get_logger("grounding").fatal(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():
-            raise
-        # A signal ended the context while a callback was publishing: that is a stop like any other.
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        with self._action_lock:
+            self._action = None
+        self._worker.join(CLOSE_SECONDS)
+        return not self._worker.is_alive()

@@ -14,6 +14,7 @@ from selcon_ros.backends.choose import Opened, open_model
 from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.signals import Stop
 
 TOLD_EVERY = 5.0
 """Seconds between two log lines about an engine that is being built."""
@@ -78,10 +79,16 @@ class Model:
         """What is being done until the model can be run, "" from then on."""
         return self._state
 
-    def wait(self) -> None:
-        """Wait until the model is open, or an engine is being built for it. Raises what made it fail."""
-        self._settled.wait()
+    def wait(self, stop: Stop | None = None) -> bool:
+        """Wait until the model is open, or an engine is being built for it; returns False if stopped before.
+
+        Raises what made it fail.
+        """
+        while not self._settled.wait(0.05):
+            if stop is not None and stop.requested:
+                return False
         self.check()
+        return True
 
     def check(self) -> None:
         """Raise what made opening fail, if it did."""

@@ -55,7 +55,7 @@ def test_commands(wheel: zipfile.ZipFile) -> None:
     (name,) = (each for each in wheel.namelist() if each.endswith("entry_points.txt"))
     commands = wheel.read(name).decode()
     assert "selcon = selcon_ros.cli.main:main" in commands
-    assert "grounding_node = selcon_ros.ros.grounding_node:main" in commands
+    assert "grounding_node = selcon_ros.ros.main:main" in commands
 
 
 def test_a_robot_needs_no_torch(wheel: zipfile.ZipFile) -> None:

@@ -96,6 +96,7 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
         node = GroundingNode(
             failing, context=made, parameter_overrides=[Parameter("diagnostics_period", value=0.05)]
         )
+        node.wait_for_model()
         executor = SingleThreadedExecutor(context=made)
         executor.add_node(node)
         executor.spin_once(0.2)  # nothing has failed yet

@@ -20,7 +20,7 @@ from support.ros import Robot, bar_depth, calibration, pixels_of, scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)
-NODE = [sys.executable, "-m", "selcon_ros.ros.grounding_node", "--ros-args", "-r", "__ns:=/affordance"]
+NODE = [sys.executable, "-m", "selcon_ros.ros.main", "--ros-args", "-r", "__ns:=/affordance"]
 
 
 def environment() -> dict[str, str]:

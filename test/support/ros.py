@@ -238,6 +238,7 @@ def running_node(
         parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
         **options,
     )
+    node.wait_for_model()
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 

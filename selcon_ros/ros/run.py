@@ -1,0 +1,86 @@
+"""Start the node, spin it until it shall stop, and take it down in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.grounding_node import GroundingNode
+from selcon_ros.ros.signals import Stop
+
+CALLBACK_SECONDS = 2.0
+"""How long the end waits for a callback. `ros2 launch` kills what has not ended 10 s after SIGINT."""
+
+
+def run(stop: Stop, args: list[str]) -> int:
+    """Run the node until `stop` is requested.
+
+    :param args: the command line, with the program's name
+    :returns: the exit status: 0, or 1 if the node cannot start or fails (the reason is one line in the log)
+    """
+    stop.hold()
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
+        print(f"grounding_node: {error}", file=sys.stderr)
+        return 1
+    node, ended, status = None, True, 0
+    try:
+        node = GroundingNode()
+        if node.wait_for_model(stop):
+            ended = _spin(node, stop)
+    except SelconError as error:
+        get_logger("grounding").fatal(str(error))
+        status = 1
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    if node is not None:
+        ended = node.close() and ended
+        node.destroy_node()
+    rclpy.try_shutdown()
+    stop.done()
+    if not ended:
+        # A thread that is still in a call of a library would meet an interpreter that is gone.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _spin(node: GroundingNode, stop: Stop) -> bool:
+    """Spin until `stop` is requested; returns whether the callbacks ended. Raises what one of them raised."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    finished: Future[None] = Future()
+    faults: list[Exception] = []
+
+    def spin() -> None:
+        try:
+            executor.spin_until_future_complete(finished)
+        except ExternalShutdownException:
+            pass
+        except Exception as error:
+            faults.append(error)
+        finally:
+            stop.request()
+
+    # In a thread of its own, for waiting for messages keeps Python from handling a signal.
+    thread = threading.Thread(target=spin, name="executor", daemon=True)
+    thread.start()
+    stop.wait()
+    finished.set_result(None)
+    thread.join(CALLBACK_SECONDS)
+    executor.shutdown(0)
+    if faults:
+        raise faults[0]
+    return not thread.is_alive()

@@ -1,0 +1,54 @@
+"""SIGINT and SIGTERM as one request to stop, which the program answers when it can."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from contextlib import suppress
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """A request to stop: the first SIGINT or SIGTERM makes it, or `request`. Later ones change nothing.
+
+    Make it first of all and in the main thread, which has to be free for signals: Python runs their handlers
+    there, between two steps, and not within a call that waits in C++.
+    """
+
+    def __init__(self) -> None:
+        """Take the signals over. Until `hold` is called one ends the process at once, with exit status 0."""
+        self.requested = False
+        self._held = False
+        # Unlike an Event, whose lock the interrupted thread may hold, this may be put to in a signal handler.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def hold(self) -> None:
+        """From now on there is something to close: a signal requests to stop, and no more."""
+        self._held = True
+
+    def request(self) -> None:
+        """Request to stop, from any thread."""
+        self.requested = True
+        self._wake.put(None)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the request (None: as long as it takes), and return whether it has been made."""
+        if not self.requested:
+            with suppress(queue.Empty):
+                self._wake.get(timeout=seconds)
+        return self.requested
+
+    def done(self) -> None:
+        """Ignore the signals from now on, for the end of the process."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._held:
+            os._exit(0)
+        self.request()
