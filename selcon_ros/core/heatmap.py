@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.manifest import Calibration, Manifest
 
-_Real = TypeVar("_Real", bound=np.floating[Any])
+# In quotes: at run time numpy takes subscripts from 1.22 on, and Humble has 1.21.
+_Real = TypeVar("_Real", bound="np.floating[Any]")
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,9 @@ def _resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     """Return the image stretched to `size` (h, w)."""
     method = cv2.INTER_AREA if _averages(image.shape[:2], size) else cv2.INTER_LINEAR
     resized: NDArray[np.uint8] = np.empty((*size, 3), np.uint8)
+    if image.shape[:2] == (1, 1):  # OpenCV before 4.6 takes no colour image of one pixel
+        resized[:] = image
+        return resized
     cv2.resize(image, size[::-1], dst=resized, interpolation=method)
     return resized
 

@@ -4,11 +4,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import read_image, write_image
 from support.bundles import COLOURS, colour_bundle
+from support.commands import runner
 
 CAMERA = {"width": 640, "height": 480, "fx": 600, "fy": 600, "cx": 320, "cy": 240, "depth_scale": 0.0005}
 
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 def ground(folder: Path, *arguments: str, image: str = "bar.png", action: str = "hold") -> Result:
     fixed = ["ground", str(folder / image), "--action", action, "--bundle", str(folder / "colours")]
-    return CliRunner().invoke(main, [*fixed, *(text.replace("@", f"{folder}/") for text in arguments)])
+    return runner().invoke(main, [*fixed, *(text.replace("@", f"{folder}/") for text in arguments)])
 
 
 def test_overlay_and_printed_grasp(folder: Path) -> None:
@@ -89,15 +90,15 @@ def test_bad_input_is_one_line(
 ) -> None:
     result = ground(folder, *arguments, **options)
     assert result.exit_code == 1
-    assert message in result.output and len(result.stderr.strip().splitlines()) == 1
+    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
 
 
 def test_depth_needs_its_unit(folder: Path) -> None:
     result = ground(folder, "--depth", "@depth.png")
-    assert result.exit_code == 2 and "--depth needs --camera" in result.output
+    assert result.exit_code == 2 and "--depth needs --camera" in result.stderr
 
 
 def test_depth_of_another_size(folder: Path) -> None:
     cv2.imwrite(str(folder / "small.png"), np.ones((240, 320), np.uint16))
     result = ground(folder, "--depth", "@small.png", "--camera", "@camera.json")
-    assert result.exit_code == 1 and "depth is 320x240, the image 640x480" in result.output
+    assert result.exit_code == 1 and "depth is 320x240, the image 640x480" in result.stderr

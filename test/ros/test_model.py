@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import rclpy
@@ -113,6 +114,8 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
 def test_a_backend_that_does_not_run_gives_way_with_a_lasting_warning(start):
     robot, _ = start(outputs=("heatmap",), action="hold", backend="tensorrt_rtx")
     robot.answer("heatmap", scene(hold=PART))
-    robot.told("backend: tensorrt_rtx: no NVIDIA driver here")
+    installed = find_spec("tensorrt_rtx") is not None
+    why = "no NVIDIA driver here" if installed else "TensorRT for RTX is not usable"
+    robot.told(f"backend: tensorrt_rtx: {why}")
     assert robot.heard["diagnostics"][-1].status[0].level == DiagnosticStatus.WARN
     assert robot.facts()["engine"].startswith("ONNX Runtime")

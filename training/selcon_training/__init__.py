@@ -2,6 +2,7 @@
 torch).
 """
 
+import selcon_ros  # noqa: F401  (first: what it says to ONNX Runtime must stand before anything imports that)
 from selcon_training import torchvision_operators
 
 torchvision_operators.ensure()

@@ -1,0 +1,60 @@
+"""ONNX Runtime tells nobody that it is used, whatever of ours runs it."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from support.tree import tracked_files
+
+ROOT = Path(__file__).parents[2]
+# Their __init__.py turns it off, and Python runs that before any module in them.
+PACKAGES = ("selcon_ros", "training/selcon_training")
+VARIABLE = "ORT_DISABLE_TELEMETRY"
+
+
+def run(arguments: list[str], home: Path, **variables: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != VARIABLE} | variables
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'training'}"
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, cwd=home, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_command_leaves_nothing_in_the_user_s_cache(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    picture = tmp_path / "grey.png"
+    cv2.imwrite(str(picture), np.full((60, 80, 3), 128, np.uint8))
+    run(["-m", "selcon_ros.cli.main", "ground", str(picture), "--action", "hold", "--threads", "1"], home)
+    assert not list(home.rglob("*"))
+
+
+@pytest.mark.parametrize("package", ["selcon_ros", "selcon_ros.core.bundle", "selcon_training"])
+def test_it_is_off_once_a_package_is_imported(tmp_path: Path, package: str) -> None:
+    if package == "selcon_training":
+        pytest.importorskip("torch", reason="selcon_training needs torch: pip install '.[train]'")
+    code = f"import os, {package}; print(os.environ['{VARIABLE}'])"
+    assert run(["-c", code], tmp_path).strip() == "1"
+    assert run(["-c", code], tmp_path, **{VARIABLE: "0"}).strip() == "0"  # the user's own choice
+
+
+def test_nothing_outside_the_packages_and_tests_imports_onnxruntime() -> None:
+    outside = [
+        path for path in tracked_files() if path.suffix == ".py" and path.parts[0] != "test"
+        and not any(path.is_relative_to(package) for package in PACKAGES)
+    ]
+    assert Path("setup.py") in outside
+    for path in outside:
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert "onnxruntime" not in {name.partition(".")[0] for name in names}, path
