@@ -1,5 +1,7 @@
 """Read and write pictures."""
 
+import os
+import stat
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,8 @@ from selcon_ros.core.image_header import ImageHeader, read_header
 
 MAX_PIXELS = 200_000_000
 """A larger picture is refused: decoded it would take over 600 MB, and a small file may claim any size."""
+MAX_FILE_BYTES = 512 * 2**20
+"""A larger file is refused: no picture within the limit of pixels has as many bytes."""
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
@@ -42,12 +46,37 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
         raise ImageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def read_bytes(path: str | Path, fault: type[SelconError]) -> bytes:
-    """Return the file's content. Raises ``fault``."""
+def read_bytes(path: str | Path, fault: type[SelconError], limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the content of a plain file of at most ``limit`` bytes.
+
+    Raises ``fault`` for a file that is missing, unreadable or larger, and for what is no plain file (a
+    directory, a pipe, a device): nothing waits for a writer, and nothing endless is read.
+    """
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise fault(f"cannot read {path}: {error.strerror}") from None
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            about = os.fstat(handle)
+            if not stat.S_ISREG(about.st_mode):
+                raise fault(f"cannot read {path}: it is {_kind(about.st_mode)}, not a plain file")
+            with open(handle, "rb", closefd=False) as file:
+                content = file.read(limit + 1) if about.st_size <= limit else b""
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        if isinstance(error, fault):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else str(error)  # a name with a zero byte
+        raise fault(f"cannot read {path}: {reason}") from None
+    size = max(about.st_size, len(content))
+    if size > limit:
+        raise fault(f"cannot read {path}: it has {size} bytes, more than the {limit} that are read")
+    return content
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a directory"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
 def decode(

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_image, write_image
+from selcon_ros.core.files import read_bytes, read_image, write_image
 
 CUT_SHORT = cv2.imencode(".png", np.ones((9, 9, 3)))[1].tobytes()[:40]
 
@@ -45,3 +47,31 @@ def test_missing_picture_and_unwritable_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ImageError, match="cannot write"):
         write_image(tmp_path / "file" / "x.png", np.zeros((4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("make", "what"), [(Path.mkdir, "a directory"), (os.mkfifo, "a pipe")])
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable, what: str) -> None:
+    make(tmp_path / "x.png")
+    with pytest.raises(ImageError, match=f"x.png: it is {what}, not a plain file"):
+        read_image(tmp_path / "x.png")
+
+
+def test_devices_and_circles_of_links_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.png").symlink_to("y.png")
+    (tmp_path / "y.png").symlink_to("x.png")
+    with pytest.raises(ImageError, match="x.png: Too many levels of symbolic links"):
+        read_image(tmp_path / "x.png")
+    with pytest.raises(ImageError, match="/dev/zero: it is a device"):
+        read_image("/dev/zero")
+    with pytest.raises(ImageError, match="null byte"):
+        read_image("x\0.png")
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("x")
+    assert read_bytes(tmp_path / "link", ImageError, 5) == b"12345"
+    with pytest.raises(ImageError, match="x: it has 5 bytes, more than the 4 that are read"):
+        read_bytes(tmp_path / "x", ImageError, 4)
+    with pytest.raises(ImageError, match="more than the 4 that are read"):
+        read_bytes("/proc/self/status", ImageError, 4)  # a plain file that says it is empty

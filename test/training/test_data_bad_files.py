@@ -97,7 +97,7 @@ def test_two_images_with_one_truth_map_are_told(root):
 def test_an_image_damaged_inside_stops_at_its_reading(root):
     item = open_dataset(root, "Seen").items("trainset")[0]
     content = item.path.read_bytes()
-    item.path.write_bytes(content[:2] + bytes(200) + content[202:])
+    item.path.write_bytes(content[:3] + bytes(200) + content[203:])
     assert glance(item.path) is None  # both ends are there
     with pytest.raises(DataError, match=rf"{item.path.name} is not an image.*selcon data check"):
         load_weak([item], (96, 128), Augmentation(), 0, 0, 0, 0)

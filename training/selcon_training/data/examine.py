@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-from PIL import Image
 
 from selcon_ros.core.files import decode, read_bytes
 from selcon_ros.core.image_header import read_header
@@ -27,7 +25,6 @@ GROUP = 64
 """Files examined together."""
 DECODERS = ("Corrupt JPEG", "Premature end of JPEG", "libpng")
 """How decoders' lines about damage begin."""
-EXIF_ORIENTATION = 274
 
 
 @dataclass(frozen=True)
@@ -83,21 +80,18 @@ def _attribute(file: tuple[Path, Role], facts: FileFacts) -> FileFacts:
 
 
 def _oddities(content: bytes) -> tuple[str, ...]:
-    odd = []
     header = read_header(content)
-    if header is None:
+    if header is None:  # what is decoded has a header
+        return ()
+    odd = []
+    if header.kind not in ("JPEG", "PNG"):
         odd.append("neither JPEG nor PNG")
-    else:
-        if header.colours != "colour":
-            odd.append(header.colours)
-        if header.bits != 8 and header.colours != "palette":
-            odd.append(f"{header.bits} bits")
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
-                odd.append("rotated by EXIF")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        pass  # read by OpenCV, unknown to Pillow, or with damaged EXIF data, which OpenCV ignores
+    if header.colours != "colour":
+        odd.append(header.colours)
+    if header.bits != 8 and header.colours != "palette":
+        odd.append(f"{header.bits} bits")
+    if header.orientation != 1:
+        odd.append("rotated by EXIF")
     return tuple(odd)
 
 

@@ -13,13 +13,11 @@ from pathlib import Path
 import cv2
 
 from selcon_ros.core.files import decode, read_bytes
-from selcon_ros.core.image_header import JPEG_END, JPEG_START, PNG_END, PNG_START
+from selcon_ros.core.image_headers import jpeg, png
 from selcon_training.errors import DataError
 
 THREADS = 16
 """The time goes into waiting for the disk."""
-TAIL = 512
-"""Bytes: some cameras and programs write notes behind a picture's end."""
 
 
 def look_over(paths: Sequence[Path], root: Path) -> None:
@@ -39,16 +37,16 @@ def look_over(paths: Sequence[Path], root: Path) -> None:
 def glance(path: Path) -> str | None:
     """What is wrong with an image file, in words, or None if both its ends are those of a JPEG or PNG.
 
-    Anything else is decoded in full.
+    Anything else is decoded in full: other formats, and pictures with notes behind their end.
     """
     try:
         with path.open("rb", buffering=0) as file:
-            head = file.read(len(PNG_START))
-            file.seek(-min(TAIL, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            head = file.read(len(png.START))
+            file.seek(-min(len(png.END), os.fstat(file.fileno()).st_size), os.SEEK_END)
             tail = file.read()
     except OSError as error:
         return f"cannot read {path}: {error.strerror}"
-    if (head.startswith(JPEG_START) and JPEG_END in tail) or (head == PNG_START and PNG_END in tail):
+    if (head.startswith(jpeg.START) and tail.endswith(jpeg.END)) or (head, tail) == (png.START, png.END):
         return None
     try:
         decode(read_bytes(path, DataError), path, cv2.IMREAD_COLOR, DataError)

@@ -1,0 +1,55 @@
+"""JPEG (ITU-T T.81): walk the markers from the start of the picture to its end."""
+
+import re
+
+from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_headers.tiff import exif_orientation
+
+START, END = b"\xff\xd8\xff", b"\xff\xd9"
+# Not 0xFF00, a byte of a scan's data, nor the restart marks in it.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_ALONE, _BEGIN, _END, _SCAN, _APP1 = 0x01, 0xD8, 0xD9, 0xDA, 0xE1
+_COLOURS = {1: "grey", 3: "colour", 4: "cmyk"}
+_MOST_SCANS = 200
+"""Each scan costs a pass over the whole picture; encoders make about ten."""
+
+
+def read_jpeg(content: bytes) -> ImageHeader | None:
+    """The header of a JPEG, or None where its segments are damaged.
+
+    Segments are stepped over, with the thumbnails and profiles in them. In a scan a mark's first byte is
+    always escaped, so the first end mark outside of segments is the picture's. One that is cut inside its
+    scan and goes on with another picture's start is not whole; one that goes on with the rest of another
+    picture's scan cannot be told from a whole one without decoding it.
+    """
+    at, scans, whole, orientation = len(START) - 1, 0, False, 1
+    sizes: list[tuple[int, int]] = []
+    bits = channels = 0
+    for _ in range(MOST_PARTS):
+        found = _MARKER.search(content, at)
+        if found is None:
+            break
+        marker, at = found[1][0], found.end()
+        if marker == _ALONE:
+            continue
+        if marker in (_BEGIN, _END):
+            whole = marker == _END and scans > 0
+            break
+        length = int.from_bytes(content[at : at + 2], "big")
+        if length < 2 and at + 2 <= len(content):
+            return None
+        if marker in _FRAMES and length >= 8 and at + 8 <= len(content):
+            bits, channels = content[at + 2], content[at + 7]
+            height, width = (int.from_bytes(content[at + n : at + n + 2], "big") for n in (3, 5))
+            sizes.append((width, height))
+        elif marker == _APP1 and content.startswith(b"Exif\0\0", at + 2) and orientation == 1:
+            orientation = exif_orientation(content[at + 8 : at + length])
+        elif marker == _SCAN:
+            scans += 1
+        at += length
+    if not sizes or scans > _MOST_SCANS:
+        return None
+    colours = _COLOURS.get(channels, f"{channels} channels")
+    largest = max(width * height for width, height in sizes)
+    return ImageHeader("JPEG", *sizes[0], bits, colours, whole, orientation, largest)
