@@ -17,7 +17,8 @@ from torch import Tensor
 from selcon_training.averaging import resized
 from selcon_training.durable import write_file
 from selcon_training.encoders import EncoderSpec, load_encoders
-from selcon_training.encoders.weight_files import mismatches
+from selcon_training.encoders.mismatch import mismatch
+from selcon_training.encoders.weight_files import shapes
 from selcon_training.errors import CheckpointError
 from selcon_training.model import SelconNet, TextFeatures
 
@@ -110,9 +111,9 @@ def load_model(
         raise CheckpointError(f"{folder}: {error}") from error
     net.clip.spec, net.dino.spec = clip_spec, dino_spec
     wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
-    problems = mismatches(wanted, {k: tuple(v.shape) for k, v in state.items()})
-    if problems:
-        raise CheckpointError(f"{folder / WEIGHTS} does not fit its description:\n" + "\n".join(problems))
+    problem = mismatch(wanted, shapes(state))
+    if problem is not None:
+        raise CheckpointError(f"{folder / WEIGHTS} does not fit its description:\n{problem}")
     refuse_not_finite(state, f"{folder / WEIGHTS} cannot be used")
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)

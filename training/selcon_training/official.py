@@ -19,13 +19,14 @@ from selcon_ros.core.manifest import Calibration
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
 from selcon_training.encoders.loading import bare_clip
+from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import (
     OFFICIAL_CLIP,
     OFFICIAL_DINO,
     below,
     first_not_finite,
-    mismatches,
     read_state_dict,
+    shapes,
 )
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.export import export_bundle
@@ -50,7 +51,7 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
     """Return the network of a released checkpoint, for 224×224 images and the class list of `divide`.
 
     Only tensors are read from the file, no code. Raises CheckpointError for a file that holds none, and one
-    that lists every missing, extra and misshapen key.
+    that says which keys are missing, extra and of another shape.
     """
     if divide not in get_args(Divide):
         raise CheckpointError(f"divide must be one of {', '.join(get_args(Divide))}, got {divide!r}")
@@ -70,9 +71,10 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
         key: value.reshape(()) if value.numel() == 1 and key in ours and ours[key].ndim == 0 else value
         for key, value in state.items()
     }
-    problems = mismatches(_shapes(ours), _shapes(state))
-    if problems:
-        raise CheckpointError(f"{path} is not a released checkpoint for {divide}:\n" + "\n".join(problems))
+    problem = mismatch(shapes(ours), shapes(state))
+    if problem is not None:
+        other = _other(state, divide)
+        raise CheckpointError(f"{path} is not a released checkpoint for {divide}{other}:\n{problem}")
     damaged = first_not_finite(state)
     if damaged is not None:
         raise CheckpointError(f"{path}: {damaged} holds NaN or infinity; get the checkpoint anew")
@@ -126,8 +128,11 @@ def _official_key(key: str) -> str:
     return f"{_HEADS[module]}.{rest}" if module in _HEADS else f"aff_proj.{key}"
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(value.shape) for key, value in state.items()}
+def _other(state: Mapping[str, Tensor], asked: str) -> str:
+    """Which other divide's checkpoint it is, if its number of actions tells."""
+    rows = state["aff_classifier.bias"].numel() if "aff_classifier.bias" in state else None
+    fits = next((divide for divide, name in _LISTS.items() if len(CLASS_LISTS[name]) == rows), None)
+    return "" if fits in (None, asked) else f" (it has {rows} actions, as --divide {fits})"
 
 
 def _file_digest(path: Path) -> str:

@@ -20,6 +20,7 @@ from selcon_training.config import ConfigError, TrainConfig, parse_config
 from selcon_training.data.fingerprint import fingerprint
 from selcon_training.data.layout import DataSet
 from selcon_training.durable import sync_folder, write_file
+from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.model import SelconNet
 
@@ -138,7 +139,7 @@ def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing: this checkpoint cannot be resumed, only used") from error
     except Exception as error:  # whatever a damaged pickle makes of itself
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+        raise CheckpointError(f"{path} cannot be read: {why_unreadable(error)}") from None
     refuse_not_finite(_tensors(state), f"{path} cannot be resumed")
     return state
 

@@ -8,7 +8,6 @@ hold both.
 
 from __future__ import annotations
 
-import argparse
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,20 +19,24 @@ from safetensors.torch import load_file
 from timm.models import eva, vision_transformer
 from torch import Tensor, nn
 
+from selcon_training.encoders.mismatch import mismatch
+from selcon_training.encoders.torch_files import LeftOutArray, read_torch_file, why_unreadable
 from selcon_training.errors import EncoderError
 
 State = dict[str, Tensor]
 
 OFFICIAL_CLIP, OFFICIAL_DINO = "net.", "vit_model."  # the encoders' prefixes in the authors' checkpoints
-_INSIDE = ("state_dict", "teacher", "model")  # where training checkpoints keep the weights
+_INSIDE = ("state_dict", "model_state_dict", "teacher", "model")  # where checkpoints keep the weights
 _OPENAI_ONLY = ("input_resolution", "context_length", "vocab_size")
-_LISTED = 12
+_WRAPPERS = ("_orig_mod", "module")  # no encoder and no head has a part of such a name
 
 
 def read_state_dict(path: Path) -> State:
     """Read a state dict from .safetensors, or from a torch file without running any code stored in it.
 
-    Of a training checkpoint its weights are taken: "state_dict", DINO's "teacher", or "model".
+    Of a training checkpoint its weights are taken: "state_dict", "model_state_dict", DINO's "teacher", or
+    "model". Names are without what torch.compile and parallel training put into them (see `unwrapped`), and
+    what lies beside the tensors is left out.
     """
     if not path.is_file():
         raise EncoderError(f"no such weights file: {path}")
@@ -43,25 +46,53 @@ def read_state_dict(path: Path) -> State:
             "such archives). Where you trust it, turn it into weights with: python -c \"import torch; "
             f"torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), 'weights.pt')\""
         )
-    # DINO's training checkpoints keep their arguments: a Namespace holds attributes and runs nothing.
-    torch.serialization.add_safe_globals([argparse.Namespace])
     try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EncoderError(f"{path} is not a file of weights that can be read safely: {reason}") from error
+        if path.suffix.lower() == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = read_torch_file(path)
+    except Exception as error:  # whatever a damaged file makes of itself
+        reason = why_unreadable(error)
+        raise EncoderError(f"{path} is not a file of weights that can be read safely: {reason}") from None
     if isinstance(state, dict):
         state = next((state[key] for key in _INSIDE if isinstance(state.get(key), dict)), state)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise EncoderError(f"{path} holds no state dict (names to tensors)")
-    return {str(key): value for key, value in state.items()}
+    if not isinstance(state, dict):
+        raise EncoderError(f"{path} holds no state dict (names to tensors) but a {type(state).__name__}")
+    arrays = [str(key) for key, value in state.items() if isinstance(value, LeftOutArray)]
+    if arrays:
+        raise EncoderError(
+            f"{path}: {arrays[0]} is a numpy array ({len(arrays)} of its {len(state)} entries are), "
+            "and only tensors are read. Where it was made, save tensors: torch.from_numpy(value)"
+        )
+    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        named = ", ".join(str(key) for key in list(state)[:5]) or "nothing"
+        raise EncoderError(f"{path} holds no state dict (names to tensors), but {named}")
+    return unwrapped(tensors, path)
+
+
+def unwrapped(state: State, path: Path) -> State:
+    """Return `state` under the names that it had before torch.compile ("_orig_mod.") and parallel training or
+    averaging ("module."), wherever in a name and in whatever order they stand.
+
+    Raises EncoderError for two tensors that would have one name.
+    """
+    found: dict[str, str] = {}
+    for key in state:
+        own = ".".join(part for part in key.split(".") if part not in _WRAPPERS)
+        if own in found:
+            raise EncoderError(
+                f"{path} holds {own} twice, as {found[own]} and {key}: save one network's weights alone"
+            )
+        found[own] = key
+    if any("module" in key.split(".") for key in state):
+        found.pop("n_averaged", None)  # the counter of torch's AveragedModel
+    return {own: state[key] for own, key in found.items()}
 
 
 def stated_encoder(path: Path) -> str | None:
     """Return the name of the encoder that a file of `selcon encoders fetch` says it holds."""
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         return None
     with safe_open(path, "pt") as file:
         return (file.metadata() or {}).get("encoder")
@@ -79,7 +110,6 @@ def dino_weights(state: State, model: nn.Module, name: str) -> State:
     """
     if is_official(state):
         return below(state, OFFICIAL_DINO)
-    state = below(state, "module.") or state
     state = below(state, "backbone.") or state
     own = model.state_dict()
     state = {key: value for key, value in state.items() if key in own or not key.startswith("head.")}
@@ -100,7 +130,7 @@ def clip_weights(state: State, model: nn.Module, name: str, quick_gelu: bool) ->
     OpenAI's weights are refused for a model without it.
     """
     official = is_official(state)
-    state = below(state, OFFICIAL_CLIP) if official else below(state, "module.") or state
+    state = below(state, OFFICIAL_CLIP) if official else state
     if (official or any(key in state for key in _OPENAI_ONLY)) and not quick_gelu:
         raise EncoderError(
             f"these are OpenAI's weights, which need QuickGELU, but {name} has GELU: name the model "
@@ -116,28 +146,16 @@ def clip_weights(state: State, model: nn.Module, name: str, quick_gelu: bool) ->
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load `state` into `model`; an EncoderError names missing, extra and misshapen keys."""
-    own = model.state_dict()
-    problems = mismatches(
-        {k: tuple(v.shape) for k, v in own.items()}, {k: tuple(v.shape) for k, v in state.items()}
-    )
-    if len(problems) > _LISTED:  # another architecture altogether
-        problems[_LISTED:] = [f"  and {len(problems) - _LISTED} more"]
-    if problems:
-        raise EncoderError(f"{what} does not fit:\n" + "\n".join(problems))
+    """Load `state` into `model`; an EncoderError says which keys are missing, extra or of another shape."""
+    problem = mismatch(shapes(model.state_dict()), shapes(state))
+    if problem is not None:
+        raise EncoderError(f"{what} does not fit:\n{problem}")
     model.load_state_dict(state)
 
 
-def mismatches(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Return one line per key that is missing, extra or of another shape."""
-    lines = [f"  missing: {key} {list(wanted[key])}" for key in wanted if key not in given]
-    lines += [f"  extra: {key} {list(given[key])}" for key in given if key not in wanted]
-    lines += [
-        f"  misshapen: {key} is {list(given[key])}, needed {list(wanted[key])}"
-        for key in wanted
-        if key in given and tuple(given[key]) != tuple(wanted[key])
-    ]
-    return lines
+def shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor."""
+    return {key: tuple(value.shape) for key, value in state.items()}
 
 
 def first_not_finite(state: Mapping[str, Tensor]) -> str | None:

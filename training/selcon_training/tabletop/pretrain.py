@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
 from selcon_training.building import training_device
+from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.tabletop.encoders import INPUT_SIZE
 from selcon_training.tabletop.pupils import ClipPupil, PartPupil
 from selcon_training.tabletop.views import LabelledImage, find_images, make_batch
@@ -155,7 +156,10 @@ class _Run:
         """Load the kept state; return the step to go on from."""
         if not self.file.is_file():
             raise SelconError(f"nothing to resume: {self.file} does not exist")
-        state = torch.load(self.file, weights_only=True, map_location="cpu")
+        try:
+            state = torch.load(self.file, weights_only=True, map_location="cpu")
+        except Exception as error:  # whatever a damaged file makes of itself
+            raise SelconError(f"{self.file} cannot be read: {why_unreadable(error)}") from None
         if state["options"] != asdict(self.options):
             raise SelconError(
                 f"{self.file} was made with {state['options']}, not {asdict(self.options)}; "
