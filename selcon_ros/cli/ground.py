@@ -79,6 +79,8 @@ def command(
 
     path = bundle if bundle is not None else default_bundle_path()
     model = load_bundle(path, roles=())
+    if model.manifest.data_warning:
+        click.echo(f"warning: model {model.manifest.name}: {model.manifest.data_warning}", err=True)
     unknown = _unknown(action, model)  # told before the engine starts
     if unknown is None:
         opened = open_model(path, backend, precision, Setup(threads))
@@ -105,6 +107,7 @@ def command(
         record = {
             "image": str(image),
             "bundle": model.manifest.name,
+            "rendered_only": model.manifest.rendered_only,
             "action": heatmap.action,
             "open_vocabulary": unknown is not None,
             "confidence": heatmap.confidence if unknown is None else None,

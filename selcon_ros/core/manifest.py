@@ -86,6 +86,23 @@ class Manifest:
         """The graph's outputs: "cam", and "affinity" where the calibration needs it."""
         return ("cam",) if self.calibration == "none" else ("cam", "affinity")
 
+    @property
+    def rendered_only(self) -> bool:
+        """Whether the training record says that all training data were rendered ("synthetic": true)."""
+        return self.training.get("synthetic") is True
+
+    @property
+    def data_warning(self) -> str:
+        """What a user of a real camera must know about the training data, in one line; "" if nothing."""
+        if not self.rendered_only:
+            return ""
+        name = " ".join(str(self.training.get("data", "")).split())[:80]
+        data = f"rendered scenes alone ({name})" if name else "rendered scenes alone"
+        return (
+            f"trained on {data}: do not trust it on a real camera; "
+            "give a bundle trained on photographs (selcon import-official, selcon train)"
+        )
+
     def to_json(self) -> str:
         """Return the text of manifest.json."""
         record = {"format_version": FORMAT_VERSION, **asdict(self)}

@@ -70,6 +70,8 @@ def run_demo(
     if not console.is_terminal:
         console = Console(width=110)  # in a log the table need not fit a window
     console.print(f"model [bold]{model.manifest.name}[/bold]: {model.manifest.description}", highlight=False)
+    if model.manifest.data_warning:
+        console.print(f"warning: {model.manifest.data_warning}", style="yellow", highlight=False)
 
     rclpy.init()
     try:

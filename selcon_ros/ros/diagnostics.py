@@ -112,17 +112,15 @@ class Health:
 
 
 def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -> DiagnosticStatus:
-    """One status: a warning that names every lasting problem, otherwise OK with what the node is doing.
+    """One status: every lasting problem, if there is one as a warning, and what the node is doing.
 
     :param facts: what else to tell; `state` is what the node is doing
     """
     problems = health.problems
     values = {**facts, **health.values()}
     level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
-    if problems:
-        message = "; ".join(f"{source}: {text}" for source, text in sorted(problems.items()))
-    else:
-        message = f"{facts['state']}, {values['rate_hz']} Hz"
+    told = [f"{source}: {text}" for source, text in sorted(problems.items())]
+    message = "; ".join([*told, f"{facts['state']}, {values['rate_hz']} Hz"])
     return DiagnosticStatus(
         level=level, name=name, hardware_id=hardware, message=message, values=key_values(values)
     )

@@ -93,6 +93,8 @@ class GroundingNode(Node):
         manifest = self._model.manifest
         log = self.get_logger()
         log.info(f"model {manifest.name}: {manifest.description}")
+        if manifest.data_warning:
+            self._health.problem("model data", manifest.data_warning)  # as long as this model runs
         log.info(f"actions: {', '.join(manifest.actions)}")
         log.info(f"images from {self._image_topic} ({settings.image_transport})")
         log.info(f"actions from {self._action_topic}")

@@ -7,6 +7,7 @@ import pytest
 from click.testing import Result
 
 from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.files import read_image, write_image
 from support.bundles import COLOURS, colour_bundle
 from support.commands import runner
@@ -41,6 +42,16 @@ def test_overlay_and_printed_grasp(folder: Path) -> None:
     assert "knows nothing about objects" in result.stderr
     overlay, image = read_image(folder / "new" / "overlay.png"), read_image(folder / "bar.png")
     assert (overlay != image)[210:250, 220:340].any(axis=-1).mean() > 0.9
+
+
+def test_a_model_that_saw_no_photograph_is_told_of(folder: Path) -> None:
+    assert "rendered" not in ground(folder).stderr
+    assert json.loads(ground(folder, "--json").stdout)["rendered_only"] is False
+    for extra in ((), ("--json",)):
+        told = ground(folder, "--bundle", str(default_bundle_path()), *extra)
+        (line,) = (line for line in told.stderr.splitlines() if line.startswith("warning: "))
+        assert "model tabletop: trained on rendered scenes alone" in line and "real camera" in line
+    assert json.loads(told.stdout)["rendered_only"] is True
 
 
 def test_json_with_a_pose(folder: Path) -> None:

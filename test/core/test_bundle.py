@@ -275,3 +275,22 @@ def test_long_values_are_cut_in_messages() -> None:
 
 def test_the_default_bundle_is_in_the_package() -> None:
     assert default_bundle_path().parts[-3:] == ("selcon_ros", "assets", "tabletop")
+
+
+def test_the_packaged_model_says_that_it_saw_no_photograph() -> None:
+    manifest = load_bundle(default_bundle_path(), roles=()).manifest
+    assert manifest.rendered_only
+    assert manifest.data_warning.startswith("trained on rendered scenes alone (tabletop): ")
+    assert "real camera" in manifest.data_warning
+
+
+@pytest.mark.parametrize("said", [{}, {"synthetic": False}, {"synthetic": "partly"}, {"synthetic": 1}])
+def test_only_what_is_known_to_be_rendered_alone_is_warned_of(said: dict[str, Any]) -> None:
+    manifest = replace(colour_manifest(), training=said)
+    assert not manifest.rendered_only and manifest.data_warning == ""
+
+
+def test_the_warning_is_one_line_whatever_the_data_are_called() -> None:
+    for name in (None, 3, "a\nb" * 1000):
+        warning = replace(colour_manifest(), training={"synthetic": True, "data": name}).data_warning
+        assert len(warning) < 300 and "\n" not in warning

@@ -110,6 +110,16 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
         made.try_shutdown()
 
 
+def test_a_model_that_saw_no_photograph_is_warned_of_as_long_as_it_runs(start, tmp_path):
+    rendered = colour_bundle(tmp_path / "rendered", training={"synthetic": True, "data": "cubes"})
+    robot, _ = start(outputs=("heatmap",), action="hold", bundle=rendered)
+    robot.answer("heatmap", scene(hold=PART))
+    said = robot.told("; answering hold, ")
+    assert said.startswith("model data: trained on rendered scenes alone (cubes): ") and said.endswith(" Hz")
+    assert robot.heard["diagnostics"][-1].status[0].level == DiagnosticStatus.WARN
+    assert robot.facts()["state"] == "answering hold"
+
+
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU here: shown only on machines without one")
 def test_a_backend_that_does_not_run_gives_way_with_a_lasting_warning(start):
     robot, _ = start(outputs=("heatmap",), action="hold", backend="tensorrt_rtx")

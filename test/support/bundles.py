@@ -1,6 +1,8 @@
 """A real, tiny model bundle whose answers a test can paint: it looks for colours."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -85,12 +87,17 @@ def colour_manifest(input_size: tuple[int, int] = (288, 384)) -> Manifest:
     )
 
 
-def colour_bundle(out: Path, input_size: tuple[int, int] = (288, 384)) -> Path:
+def colour_bundle(
+    out: Path, input_size: tuple[int, int] = (288, 384), training: dict[str, Any] | None = None
+) -> Path:
     """Write the colour bundle to `out` (a folder, or a file ending in .zip) and return `out`.
 
-    Paint the part that shall afford cut_with red, hold green, pour blue (COLOURS) on anything grey.
+    Paint the part that shall afford cut_with red, hold green, pour blue (COLOURS) on anything grey. `training`
+    is the manifest's record of its training.
     """
     manifest = colour_manifest(input_size)
+    if training is not None:
+        manifest = replace(manifest, training=training)
     normalisation = manifest.normalisation
     write_bundle(
         out,

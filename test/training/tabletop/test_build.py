@@ -50,6 +50,7 @@ def built(small_world, tmp_path_factory):
 
 def test_the_bundle_says_what_it_was_trained_on(built):
     manifest = json.loads((built[0] / "bundle" / "manifest.json").read_text())
+    assert manifest["training"]["synthetic"] is True
     assert "synthetic" in manifest["description"] and "real cameras" in manifest["description"]
     assert manifest["input_size"] == [288, 384] and len(manifest["actions"]) == 8
     assert manifest["confidence"] is not None
