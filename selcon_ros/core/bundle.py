@@ -3,16 +3,17 @@
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from selcon_ros.core.atomic_write import check_destination, making_folder, writing
 from selcon_ros.core.errors import BundleError
+from selcon_ros.core.files import read_bytes
 from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
+from selcon_ros.core.onnx_file import check_onnx
+from selcon_ros.core.zip_file import Archive, open_zip
 
 __all__ = [
     "Bundle", "BundleFile", "ConfidenceFit", "Encoder", "Manifest", "Normalisation",
@@ -23,10 +24,13 @@ MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 1 << 20
 # An ONNX file is one protobuf message, which cannot be larger.
 FILE_LIMIT = 1 << 31
+BUNDLE_LIMIT = 2 * FILE_LIMIT
 # Files that answer actions outside the class list, for workstations: see `selcon export --open`.
 OPEN_ROLES = ("open_model", "open_text")
 # The same graph with weights of 8 bits, for CPUs: see `selcon quantize`.
 INT8_ROLE = "model.int8"
+_LONGEST = 200
+"""Characters of a file's path."""
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
 # A few pictures of the kind the model is for, which engines are compared on: see `samples`.
 _SAMPLE = re.compile(r"sample\.([1-9][0-9]*)")
@@ -61,20 +65,24 @@ def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundl
     """Read a bundle folder or .zip into memory and verify it: all its files, or only those of `roles`.
 
     Raises BundleError when it is missing, its manifest is wrong, a file is missing, lies outside the
-    bundle or does not have the SHA-256 that the manifest gives.
+    bundle, does not have the SHA-256 that the manifest gives, or is larger than a network can be, and for an
+    ONNX file that keeps weights elsewhere or has operators that are not ONNX's.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        return _read(path, roles, lambda name, limit: _read_in_folder(path, name, limit))
-    if not path.is_file():
-        raise BundleError(f"no model bundle at {path}: give a bundle folder or .zip")
     try:
-        with zipfile.ZipFile(path) as archive:
-            prefix = _zip_prefix(path, archive)
-            return _read(path, roles, lambda name, limit: _read_in_zip(archive, prefix + name, limit))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        # RuntimeError: encrypted, or compressed in a way that zipfile does not know.
-        raise BundleError(f"{path} is not a readable bundle .zip: {error}") from None
+        if path.is_dir():
+            return _read(path, roles, lambda name, limit: _read_in_folder(path, name, limit))
+        if not path.is_file():
+            raise FileNotFoundError
+        with open_zip(path, BundleError) as archive:
+            prefix = _zip_prefix(archive)
+            return _read(path, roles, lambda name, limit: archive.read(prefix + name, limit))
+    except FileNotFoundError:
+        raise BundleError(f"no model bundle at {path}: give a bundle folder or .zip") from None
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from None
+    except OSError as error:
+        raise BundleError(f"bundle {path}: {error.strerror or error}") from None
 
 
 def load_model(path: str | Path, precision: str = "auto") -> Bundle:
@@ -113,35 +121,52 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
     manifest = replace(manifest, files=entries)
     contents = {MANIFEST: manifest.to_json().encode()}
     contents |= {entry.path: files[role] for role, entry in entries.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".zip":
-        _write_zip(out, contents)
-    else:
-        _write_folder(out, contents)
+    check_bundle_destination(out)
+    try:
+        if out.suffix == ".zip":
+            _write_zip(out, contents)
+        else:
+            _write_folder(out, contents)
+    except OSError as error:
+        raise BundleError(f"cannot write bundle {out}: {error.strerror}") from error
     return manifest
 
 
-def _read(path: Path, roles: Collection[str] | None, read: Callable[[str, int], bytes]) -> Bundle:
+def check_bundle_destination(out: str | Path) -> None:
+    """Raise the BundleError that writing a bundle to `out` would end in, before the work for it is done."""
+    out = Path(out).expanduser()
+    packed = out.suffix == ".zip"
     try:
-        manifest = Manifest.from_json(read(MANIFEST, MANIFEST_LIMIT))
-        if "model" not in manifest.files:
-            raise BundleError(f"manifest.json: files must name 'model', got {sorted(manifest.files)}")
-        files = {}
-        for role, entry in manifest.files.items():
-            if roles is not None and role not in roles:
-                continue
-            content = read(_inner_path(role, entry.path), FILE_LIMIT)
-            digest = hashlib.sha256(content).hexdigest()
-            if digest != entry.sha256:
-                raise BundleError(
-                    f"{entry.path} was changed or damaged: its SHA-256 is {digest}, "
-                    f"the manifest says {entry.sha256 or 'nothing'}; get the bundle again"
-                )
-            files[role] = content
-    except BundleError as error:
-        raise BundleError(f"bundle {path}: {error}") from None
+        check_destination(out, folder=not packed and out.is_dir())
     except OSError as error:
-        raise BundleError(f"bundle {path}: {error.strerror or error}: {error.filename or ''}") from None
+        raise BundleError(f"cannot write bundle {out}: {error.strerror}") from error
+    if packed:
+        foreign = out.exists() and not zipfile.is_zipfile(out)
+    else:
+        foreign = out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir()))
+    if foreign:
+        raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
+
+
+def _read(path: Path, roles: Collection[str] | None, read: Callable[[str, int], bytes]) -> Bundle:
+    manifest = Manifest.from_json(read(MANIFEST, MANIFEST_LIMIT))
+    if "model" not in manifest.files:
+        raise BundleError(f"manifest.json: files must name 'model', got {sorted(manifest.files)[:9]}")
+    files: dict[str, bytes] = {}
+    for role, entry in manifest.files.items():
+        if roles is not None and role not in roles:
+            continue
+        left = BUNDLE_LIMIT - sum(map(len, files.values()))
+        content = read(_inner_path(role, entry.path), min(FILE_LIMIT, left))
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != entry.sha256:
+            raise BundleError(
+                f"{entry.path} was changed or damaged: its SHA-256 is {digest}, "
+                f"the manifest says {entry.sha256 or 'nothing'}; get the bundle again"
+            )
+        if _SAMPLE.fullmatch(role) is None:
+            check_onnx(content, entry.path, BundleError)
+        files[role] = content
     return Bundle(manifest, files, path)
 
 
@@ -153,68 +178,43 @@ def _file_name(role: str) -> str:
 def _inner_path(role: str, name: str) -> str:
     """Return `name` if it is a plain relative path inside a bundle."""
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
-        raise BundleError(f"files.{role}.path must be a relative path inside the bundle, got {name!r}")
+    foreign = name.startswith("/") or ".." in parts or "\\" in name or ":" in name
+    if not parts or foreign or len(name) > _LONGEST or not name.isprintable():
+        raise BundleError(
+            f"files.{role[:80]}.path must be a relative path inside the bundle, of at most {_LONGEST} "
+            f"characters, got {name[:80]!r}"
+        )
     return str(PurePosixPath(name))
 
 
 def _read_in_folder(folder: Path, name: str, limit: int) -> bytes:
-    file = (folder / name).resolve()
-    if not file.is_relative_to(folder.resolve()):
+    # Not Path.resolve, which raises RuntimeError for links that lead in a circle.
+    file = Path(os.path.realpath(folder / name))
+    if not file.is_relative_to(os.path.realpath(folder)):
         raise BundleError(f"{name} leads out of the bundle, to {file}")
-    if not file.is_file():
+    if not file.exists():
         raise BundleError(f"{name} is missing")
-    if file.stat().st_size > limit:
-        raise BundleError(f"{name} has {file.stat().st_size} bytes, more than the {limit} allowed")
-    return file.read_bytes()
+    return read_bytes(file, BundleError, limit)
 
 
-def _zip_prefix(path: Path, archive: zipfile.ZipFile) -> str:
+def _zip_prefix(archive: Archive) -> str:
     """Return "" or the one top folder: archives are made of a folder or of its content."""
-    found = [name for name in archive.namelist() if name.split("/")[-1] == MANIFEST and name.count("/") <= 1]
+    found = [name for name in archive.names if name.split("/")[-1] == MANIFEST and name.count("/") <= 1]
     if len(found) != 1:
-        raise BundleError(f"bundle {path}: it must hold one {MANIFEST}, found {len(found)}")
+        raise BundleError(f"it must hold one {MANIFEST}, found {len(found)}")
     return found[0].removesuffix(MANIFEST)
 
 
-def _read_in_zip(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise BundleError(f"{name} is missing") from None
-    if info.file_size > limit:
-        raise BundleError(f"{name} has {info.file_size} bytes, more than the {limit} allowed")
-    return archive.read(info)
-
-
 def _write_zip(out: Path, contents: Mapping[str, bytes]) -> None:
-    if out.exists() and not zipfile.is_zipfile(out):
-        raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
-            for name, content in contents.items():
-                # A fixed date: the same content gives the same archive.
-                archive.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with writing(out) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, content in contents.items():
+            # A fixed date: the same content gives the same archive.
+            archive.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
 
 
 def _write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
-    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        os.chmod(work, 0o755)
-        fresh, old = work / "new", work / "old"
+    with making_folder(out) as fresh:
         for name, content in contents.items():
             file = fresh / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-    finally:
-        shutil.rmtree(work)

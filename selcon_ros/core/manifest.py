@@ -8,9 +8,13 @@ from typing import Any, Literal, cast, get_args
 
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.errors import BundleError
+from selcon_ros.core.json_file import parse_object
 
 FORMAT_VERSION = 1
 Calibration = Literal["continuous", "binarized", "none"]
+# What the node logs and publishes has bounds.
+TEXTS = {"name": 200, "description": 4000, "licence": 4000}
+MOST_ACTIONS, LONGEST_ACTION = 2000, 100
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,8 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
         """Parse manifest.json. Raises BundleError naming the field and its value."""
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise BundleError(f"manifest.json is not valid JSON: {error}") from None
-        _expect(isinstance(record, dict), "the top level", record, "an object")
+        content = text.encode() if isinstance(text, str) else text
+        record = parse_object(content, "manifest.json", BundleError)
         version = record.get("format_version")
         _expect(version == FORMAT_VERSION, "format_version", version, f"{FORMAT_VERSION} for this program")
         return _from_record(record)
@@ -188,11 +189,16 @@ def _from_record(record: dict[str, Any]) -> Manifest:
 
 def _check_manifest(manifest: Manifest) -> None:
     _expect(bool(manifest.name.strip()), "name", manifest.name, "text that is not empty")
+    for name, most in TEXTS.items():
+        text = getattr(manifest, name)
+        _expect(len(text) <= most, name, text, f"text of at most {most} characters")
     actions = manifest.actions
     _expect(len(actions) > 0, "actions", actions, "a list of at least one action")
+    _expect(len(actions) <= MOST_ACTIONS, "actions", actions, f"a list of at most {MOST_ACTIONS} actions")
     seen: dict[str, str] = {}
     for action in actions:
-        _expect(isinstance(action, str) and action_key(action) != "", "actions", action, "names")
+        named = isinstance(action, str) and len(action) <= LONGEST_ACTION and action_key(action) != ""
+        _expect(named, "actions", action, f"names of at most {LONGEST_ACTION} characters")
         key = action_key(action)
         _expect(key not in seen, "actions", f"{seen.get(key)} and {action}", "different names")
         seen[key] = action

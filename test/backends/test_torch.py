@@ -40,8 +40,10 @@ def relative(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
 
 
 def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> Bundle:
-    write_bundle(folder / "made", manifest or colour_manifest(), {"model": model})
-    return load_bundle(folder / "made")
+    """As loaded, but for what `load_bundle` itself refuses of a graph: backends do so too."""
+    path = folder / "made"
+    written = write_bundle(path, manifest or colour_manifest(), {"model": model})
+    return Bundle(written, {"model": model}, path)
 
 
 def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.ModelProto:

@@ -81,7 +81,7 @@ def test_a_robot_does_not_read_them(tmp_path: Path, paths: list[Path]) -> None:
 def test_what_is_no_picture_is_named_though_its_hash_fits(
     tmp_path: Path, paths: list[Path], change: Callable[[bytes], bytes], message: str
 ) -> None:
-    files = {"model": b"x"} | sample_files(paths)
+    files = {"model": b"\x08\x05"} | sample_files(paths)
     files["sample.2"] = change(files["sample.2"])
     write_bundle(tmp_path / "made", colour_manifest(), files)
     with pytest.raises(BundleError, match=message):
@@ -107,6 +107,6 @@ def test_a_damaged_picture_is_not_taken(paths: list[Path]) -> None:
 
 def test_a_sample_may_lie_elsewhere(tmp_path: Path, paths: list[Path]) -> None:
     manifest = replace(colour_manifest(), files={"sample.1": BundleFile("pictures/mug.png")})
-    write_bundle(tmp_path / "made", manifest, {"model": b"x", "sample.1": paths[1].read_bytes()})
+    write_bundle(tmp_path / "made", manifest, {"model": b"\x08\x05", "sample.1": paths[1].read_bytes()})
     (image,) = read_samples(load_bundle(tmp_path / "made"))
     assert (tmp_path / "made/pictures/mug.png").is_file() and tuple(image[0, 0]) == (250, 40, 10)

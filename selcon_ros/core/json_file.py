@@ -1,0 +1,115 @@
+"""JSON that others wrote: parsed within bounds, with one short message for whatever is wrong with it."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from selcon_ros.core.errors import SelconError
+
+DEPTH = 32
+"""Objects and lists within each other; our own files have five."""
+DIGITS = 18
+"""Of a whole number: it then fits 64 bits."""
+
+
+def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> dict[str, Any]:
+    """Return the object that a JSON file's content holds; ``name`` is the file's in messages.
+
+    Strict where Python's parser is not, so that nothing odd turns up later: it must be UTF-8 (a byte order
+    mark may lead), numbers finite and whole ones of at most DIGITS digits, a key given once, nesting at most
+    DEPTH deep, and text free of halves of surrogate pairs. Raises ``fault`` (RFC 8259 leaves these open).
+    """
+    return cast(dict[str, Any], _parse(content, name, fault, dict))
+
+
+def parse_list(content: bytes, name: str | Path, fault: type[SelconError]) -> list[Any]:
+    """Return the list that a JSON file's content holds, as strictly as `parse_object`. Raises ``fault``."""
+    return cast(list[Any], _parse(content, name, fault, list))
+
+
+def _parse(content: bytes, name: str | Path, fault: type[SelconError], wanted: type) -> object:
+    try:
+        value = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_object,
+            parse_int=_whole,
+            parse_float=_number,
+            parse_constant=_no_number,
+        )
+        _check(value)
+    except UnicodeDecodeError as error:
+        raise fault(f"{name} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise fault(f"{name} is not valid JSON: {error.msg}, {place}") from None
+    except RecursionError:
+        raise fault(f"{name} is not valid JSON: nested more than {DEPTH} deep") from None
+    except ValueError as error:
+        raise fault(f"{name} is not valid JSON: {error}") from None
+    if not isinstance(value, wanted):
+        kind = "an object" if wanted is dict else "a list"
+        raise fault(f"{name} must hold {kind} of JSON, not {_shown(value)}")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {_shown(key)} is given twice")
+            seen.add(key)
+    return found
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > DIGITS:
+        raise ValueError(f"a whole number of {len(text.lstrip('-'))} digits, at most {DIGITS} are read")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {_shown(text)} is too large")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _check(value: object) -> None:
+    """Raise ValueError for what is nested too deep or holds text that cannot be written."""
+    level: list[object] = [value]
+    for _ in range(DEPTH + 1):
+        if not level:
+            return
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                _check_texts(each)
+            inside = each.values() if isinstance(each, dict) else each if isinstance(each, list) else (each,)
+            _check_texts(text for text in inside if isinstance(text, str))
+            below += [container for container in inside if isinstance(container, dict | list)]
+        level = below
+    raise ValueError(f"nested more than {DEPTH} deep")
+
+
+def _check_texts(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the text {_shown(text)} holds half a surrogate pair") from None
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message: one line, in ASCII, of at most 60 characters."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = ascii(value if not isinstance(value, str) else value[:60])
+    return text if len(text) <= 60 else text[:57] + "..."
