@@ -1,5 +1,6 @@
 """`selcon demo`: the node at work on a recording."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -58,9 +59,13 @@ def command(
       selcon demo
       selcon demo --out demo_out --action hold --action pour
     """
+    from selcon_ros.ros.signals import Stop
+
+    # Before what is slow is imported. An ended demo is no success.
+    stop = Stop((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), status=1)
     from selcon_ros.demo.run import run_demo
 
-    results = run_demo(out, recording, bundle, list(actions) or None, frames, patience)
+    results = run_demo(stop, out, recording, bundle, list(actions) or None, frames, patience)
     click.echo(f"pictures: {out / 'contact_sheet.png'}   bag: {out / 'bag'}   all in {out}/")
     for result in results:
         if result.missing:

@@ -22,8 +22,11 @@ def command(recording: Path | None, namespace: str, rate: float | None, loop: bo
       selcon play --loop
       selcon play my_recording --namespace /wrist_camera --rate 10
     """
+    from selcon_ros.ros.signals import Stop
+
+    stop = Stop()  # before what is slow is imported
     from selcon_ros.demo.player import play
     from selcon_ros.recording import default_recording, read_recording
 
-    count = play(read_recording(recording or default_recording()), namespace, rate, loop)
+    count = play(read_recording(recording or default_recording()), stop, namespace, rate, loop)
     click.echo(f"published {count} frames")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from dataclasses import dataclass
-from types import FrameType
 
 import numpy as np
 import rclpy
@@ -20,6 +17,7 @@ from std_msgs.msg import Header
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording
 from selcon_ros.ros.conversions import fill_image
+from selcon_ros.ros.signals import Stop
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,19 @@ class Player(Node):
 
 
 def play(
-    recording: Recording, namespace: str = "/camera", rate: float | None = None, loop: bool = False
+    recording: Recording,
+    stop: Stop,
+    namespace: str = "/camera",
+    rate: float | None = None,
+    loop: bool = False,
 ) -> int:
-    """Publish the recording until its end, SIGINT or SIGTERM, and return the number of frames published.
+    """Publish the recording until its end or until `stop`, and return the number of frames published.
 
     rate: frames per second; None keeps the recording's own times.
     """
-    stop = threading.Event()
-
-    def request_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
+    stop.hold()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, request_stop)
+    player = None
     try:
         player = Player(recording, namespace)
         due = due_times(recording, rate)
@@ -86,7 +83,10 @@ def play(
             player.publish(index)
             count += 1
     finally:
+        if player is not None:
+            player.destroy_node()
         rclpy.try_shutdown()
+        stop.done()
 
 
 def due_times(recording: Recording, rate: float | None) -> list[float]:

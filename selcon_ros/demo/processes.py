@@ -22,13 +22,13 @@ class PythonProcess:
     """A module of this package, run by this interpreter in a process of its own.
 
     Used as a context manager: leaving it interrupts the process (SIGINT, as Ctrl-C), and kills it if it has
-    not ended after five seconds.
+    not ended after five seconds. It ends with this process, however that ends (see `selcon_ros.demo.child`).
     """
 
     def __init__(self, name: str, module: str, arguments: list[str], log: Path) -> None:
         self.name = name
         self.log = log
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [sys.executable, "-m", "selcon_ros.demo.child", str(os.getpid()), module, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PythonProcess:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 
 from selcon_ros.core.actions import match_action
@@ -21,6 +22,7 @@ from selcon_ros.demo.report import contact_sheet, table, write_png, write_result
 from selcon_ros.demo.results import ActionResult, summarise
 from selcon_ros.demo.truth import Truth
 from selcon_ros.recording import Recording, default_recording, read_recording
+from selcon_ros.ros.signals import Stop
 
 START_SECONDS = 120.0
 # Of each action's frames this many go into the bag: a second of film, not a gigabyte.
@@ -46,6 +48,7 @@ def player_process(recording: Path, log: Path, rate: float | None = None) -> Pyt
 
 
 def run_demo(
+    stop: Stop,
     out: Path,
     recording: Path | None = None,
     bundle: Path | None = None,
@@ -55,6 +58,7 @@ def run_demo(
 ) -> list[ActionResult]:
     """Run the demo, fill the folder `out`, and return a result per action.
 
+    stop: ends the demo before its time, and then KeyboardInterrupt is raised;
     recording, bundle: None for those of the package; actions: None for all in the recording's truth that the
     model knows; frames: answers gathered per action; patience: seconds to wait for them, and for a grasp
     point among them. Raises DemoError where node or camera do not come up.
@@ -73,7 +77,9 @@ def run_demo(
     if model.manifest.data_warning:
         console.print(f"warning: {model.manifest.data_warning}", style="yellow", highlight=False)
 
-    rclpy.init()
+    stop.hold()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    collector = None
     try:
         with Bag(out / "bag") as bag:
             collector = Collector(
@@ -82,7 +88,7 @@ def run_demo(
             node = node_process(bundle, out / "log" / "grounding_node.log")
             player = player_process(recording, out / "log" / "player.log")
             with node, player:
-                watched = Watched(collector, [node, player])
+                watched = Watched(collector, [node, player], stop)
                 watched.start()
                 truth = Truth(played)
                 results = []
@@ -94,6 +100,8 @@ def run_demo(
                     results.append(summarise(action, answers, truth))
                 watched.wait_for_diagnostics(results)
     finally:
+        if collector is not None:
+            collector.destroy_node()
         rclpy.try_shutdown()
 
     write_results(out, results)
@@ -106,11 +114,14 @@ def run_demo(
 class Watched:
     """The collector, with an eye on the processes that it listens to."""
 
-    def __init__(self, collector: Collector, processes: list[PythonProcess]) -> None:
+    def __init__(self, collector: Collector, processes: list[PythonProcess], stop: Stop) -> None:
         self._collector = collector
         self._processes = processes
+        self._stop = stop
 
     def _watch(self) -> None:
+        if self._stop.requested:
+            raise KeyboardInterrupt
         for process in self._processes:
             process.check()
 

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -21,10 +22,11 @@ CALLBACK_SECONDS = 2.0
 """How long the end waits for a callback. `ros2 launch` kills what has not ended 10 s after SIGINT."""
 
 
-def run(stop: Stop, args: list[str]) -> int:
+def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = GroundingNode) -> int:
     """Run the node until `stop` is requested.
 
     :param args: the command line, with the program's name
+    :param make: makes the node
     :returns: the exit status: 0, or 1 if the node cannot start or fails (the reason is one line in the log)
     """
     stop.hold()
@@ -35,7 +37,7 @@ def run(stop: Stop, args: list[str]) -> int:
         return 1
     node, ended, status = None, True, 0
     try:
-        node = GroundingNode()
+        node = make()
         if node.wait_for_model(stop):
             ended = _spin(node, stop)
     except SelconError as error:

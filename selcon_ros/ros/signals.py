@@ -1,30 +1,35 @@
-"""SIGINT and SIGTERM as one request to stop, which the program answers when it can."""
+"""Signals as one request to stop, which the program answers when it can."""
 
 from __future__ import annotations
 
 import os
 import queue
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Stop:
-    """A request to stop: the first SIGINT or SIGTERM makes it, or `request`. Later ones change nothing.
+    """A request to stop, made by a signal or by `request`. Later ones change nothing.
 
     Make it first of all and in the main thread, which has to be free for signals: Python runs their handlers
     there, between two steps, and not within a call that waits in C++.
     """
 
-    def __init__(self) -> None:
-        """Take the signals over. Until `hold` is called one ends the process at once, with exit status 0."""
+    def __init__(
+        self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM), status: int = 0
+    ) -> None:
+        """Take the signals over. Until `hold` is called one ends the process at once.
+
+        :param status: its exit status then
+        """
         self.requested = False
+        self._signals, self._status = signals, status
         self._held = False
         # Unlike an Event, whose lock the interrupted thread may hold, this may be put to in a signal handler.
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for number in SIGNALS:
+        for number in self._signals:
             signal.signal(number, self._on_signal)
 
     def hold(self) -> None:
@@ -45,10 +50,10 @@ class Stop:
 
     def done(self) -> None:
         """Ignore the signals from now on, for the end of the process."""
-        for number in SIGNALS:
+        for number in self._signals:
             signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._held:
-            os._exit(0)
+            os._exit(self._status)
         self.request()

@@ -92,8 +92,8 @@ def colour_bundle(
 ) -> Path:
     """Write the colour bundle to `out` (a folder, or a file ending in .zip) and return `out`.
 
-    Paint the part that shall afford cut_with red, hold green, pour blue (COLOURS) on anything grey. `training`
-    is the manifest's record of its training.
+    Paint the part that shall afford cut_with red, hold green, pour blue (COLOURS) on anything grey.
+    `training` is the manifest's record of its training.
     """
     manifest = colour_manifest(input_size)
     if training is not None:
