@@ -1,12 +1,19 @@
 """The command `selcon`. A subcommand is imported when it is used, so each needs only its own libraries."""
 
+import errno
+import io
+import sys
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import click
 
 from selcon_ros import __version__
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import SelconError, first_line
+
+STOPPED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Entry(NamedTuple):
@@ -52,8 +59,13 @@ EXTRAS = {
 }
 
 
-def as_message(command: str, error: SelconError | ImportError) -> Exception:
+def as_message(command: str, error: SelconError | ImportError | OSError | MemoryError) -> Exception:
     """Return the one-line message for an error that a user can mend; any other error as it is."""
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    if isinstance(error, MemoryError):
+        wanted = f": {first_line(error)}" if str(error) else ""
+        return click.ClickException(f"selcon {command} needs more memory than there is{wanted}")
     if not isinstance(error, ImportError):
         return click.ClickException(str(error))
     library = (error.name or "").partition(".")[0]
@@ -76,8 +88,18 @@ def as_message(command: str, error: SelconError | ImportError) -> Exception:
     )
 
 
+def _of_the_system(error: OSError) -> Exception:
+    """Disk full, no right, no such file: name the file and the cause."""
+    if error.errno == errno.EPIPE:
+        return error  # who read our output has gone: click ends quietly
+    place = f"{error.filename}: " if error.filename is not None else ""
+    more = "; make room there, or choose another place" if error.errno in FULL else ""
+    return click.ClickException(f"{place}{error.strerror or first_line(error)}{more}")
+
+
 class LazyGroup(click.Group):
-    """A click group that imports a subcommand when it is used, and shows our errors as one line."""
+    """A click group that imports a subcommand when it is used, and shows errors that a user can mend as one
+    line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -97,10 +119,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # Names of files may hold what is no text, and a terminal may not have our signs.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
-        except (SelconError, ImportError) as error:
+        except (SelconError, ImportError, OSError, MemoryError) as error:
             raise as_message(ctx.invoked_subcommand or "", error) from error
+        except KeyboardInterrupt:
+            click.echo(f"\nselcon {ctx.invoked_subcommand}: stopped", err=True)
+            raise SystemExit(STOPPED) from None
 
 
 @click.group(
