@@ -1,19 +1,35 @@
-"""The pinhole camera: intrinsics of a rectified image and points from depth."""
+"""The camera: intrinsics, with the lens's distortion where the image has it, and points from depth."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.distortion import Distortion
 from selcon_ros.core.errors import CameraError, DepthError
+
+Floats = NDArray[np.float32]
+
+
+LONGEST_SIDE = 16384
+"""Pixels. A larger image is no camera's."""
+STEEPEST = 1000.0
+"""Largest x/z or y/z of a pixel's ray: less than a thousandth short of 90 degrees off the optical axis."""
+NEAREST, FARTHEST = 0.005, 50.0
+"""Depths in metres that are taken for measurements of what an arm could reach; others are not used."""
+
+# Share of the measured depths that must be in that range, or their unit is another.
+USABLE = 0.05
 
 
 @dataclass(frozen=True)
 class Intrinsics:
     """Focal lengths and principal point in pixels, for an image of `width` x `height`.
 
-    Pixel (0, 0) is the centre of the upper left pixel, as in ROS and OpenCV.
+    Pixel (0, 0) is the centre of the upper left pixel, as in ROS and OpenCV. An image that is not rectified
+    has its lens's `distortion`.
     Raises CameraError for a camera that is not calibrated (ROS writes zeros then).
     """
 
@@ -23,6 +39,7 @@ class Intrinsics:
     cy: float
     width: int
     height: int
+    distortion: Distortion | None = None
 
     def __post_init__(self) -> None:
         for name in ("fx", "fy", "cx", "cy"):
@@ -35,6 +52,14 @@ class Intrinsics:
             )
         if self.width <= 0 or self.height <= 0:
             raise CameraError(f"camera size is {self.width}x{self.height}: both must be positive")
+        for axis, focal, centre, size in (
+            ("x", self.fx, self.cx, self.width), ("y", self.fy, self.cy, self.height)
+        ):
+            if not max(abs(centre), abs(size - centre)) <= STEEPEST * focal:
+                raise CameraError(
+                    f"camera f{axis} = {focal:g} and c{axis} = {centre:g} do not belong to an image of "
+                    f"{self.width}x{self.height}: it would look sideways; use the camera's own calibration"
+                )
 
     def scaled(self, width: int, height: int) -> "Intrinsics":
         """Return the intrinsics of the same view resized (stretched) to `width` x `height`.
@@ -45,19 +70,131 @@ class Intrinsics:
         if (width, height) == (self.width, self.height):
             return self
         sx, sy = width / self.width, height / self.height
-        return Intrinsics(
-            self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height
+        return replace(
+            self, fx=self.fx * sx, fy=self.fy * sy, cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5, width=width, height=height,
         )
 
+    def check_whole(self) -> None:
+        """Raise CameraError if no camera's whole image, before binning or cropping, can have these numbers.
+
+        Focal lengths are from a twentieth of the longer side (a fisheye has a third) to a hundred times
+        that (a telescope); the principal point is in the image or at most one longer side outside.
+        """
+        remedy = "calibrate the camera again, or use its own calibration"
+        longer = max(self.width, self.height)
+        if longer > LONGEST_SIDE:
+            raise CameraError(
+                f"the camera's size is {self.width}x{self.height}: at most {LONGEST_SIDE} are taken; {remedy}"
+            )
+        for name, value in (("fx", self.fx), ("fy", self.fy)):
+            if not longer / 20 <= value <= longer * 100:
+                raise CameraError(
+                    f"camera {name} is {value:g}: for an image of {self.width}x{self.height} it must be from "
+                    f"{longer / 20:g} to {longer * 100}; {remedy}"
+                )
+        for name, value, size in (("cx", self.cx, self.width), ("cy", self.cy, self.height)):
+            if not -longer <= value <= size + longer:
+                raise CameraError(
+                    f"camera {name} is {value:g}: for an image of {self.width}x{self.height} it must be from "
+                    f"{-longer} to {size + longer}; {remedy}"
+                )
+
+    def rays(self, u: NDArray[np.integer], v: NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """Return x/z and y/z, float32, of the viewing rays of the pixels in columns u [W] and rows v [H].
+
+        Without distortion they are [W] and [H, 1], otherwise [H, W], NaN where the lens images nothing.
+        """
+        if self.distortion is None:
+            x, y = (u - self.cx) / self.fx, (v - self.cy) / self.fy
+            return x.astype(np.float32), y.astype(np.float32)[:, None]
+        rays = _ray_map(self).of(u, v)
+        return rays[..., 0], rays[..., 1]
+
+    def focal_length_at(self, u: int, v: int) -> float:
+        """Return the focal length in pixels at a pixel: at depth z its neighbours are up to z / f apart."""
+        if self.distortion is None:
+            return min(self.fx, self.fy)
+        left, top = max(u - 1, 0), max(v - 1, 0)
+        x, y = self.rays(np.arange(left, min(u + 2, self.width)), np.arange(top, min(v + 2, self.height)))
+        across, down = (np.hypot(np.diff(x, axis=axis), np.diff(y, axis=axis)) for axis in (1, 0))
+        spaces = np.concatenate([across[v - top], down[:, u - left]])
+        spaces = spaces[np.isfinite(spaces) & (spaces > 0)]
+        return 1 / float(spaces.max()) if len(spaces) else min(self.fx, self.fy)
+
     def project(self, point: NDArray[np.floating]) -> tuple[float, float]:
-        """Return the pixel (u, v) of a point (x, y, z) in metres, optical frame, z > 0."""
+        """Return the pixel (u, v) of a point (x, y, z) in metres, optical frame, z > 0.
+
+        NaN where the lens does not image it.
+        """
         x, y, z = (float(value) for value in point)
-        return self.fx * x / z + self.cx, self.fy * y / z + self.cy
+        if self.distortion is None:
+            return self.fx * x / z + self.cx, self.fy * y / z + self.cy
+        x, y = (float(value) for value in self.distortion.distort(np.array([x / z, y / z])))
+        return self.fx * x + self.cx, self.fy * y + self.cy
+
+
+class _RayMap:
+    """The rays of a camera with distortion [H, W, 2], worked out once, tile by tile as they are asked for."""
+
+    TILE = 64
+
+    def __init__(self, camera: Intrinsics) -> None:
+        self._camera = camera
+        self._rays = np.empty((camera.height, camera.width, 2), np.float32)
+        self._done = np.zeros((-(-camera.height // self.TILE), -(-camera.width // self.TILE)), np.bool_)
+
+    def of(self, u: NDArray[np.integer], v: NDArray[np.integer]) -> Floats:
+        """Return the rays [h, w, 2] of columns u [w] and rows v [h]."""
+        if len(u) == 0 or len(v) == 0:
+            return np.empty((len(v), len(u), 2), np.float32)
+        top, left = int(v[0]) // self.TILE, int(u[0]) // self.TILE
+        asked = self._done[top : int(v[-1]) // self.TILE + 1, left : int(u[-1]) // self.TILE + 1]
+        for row, column in np.argwhere(~asked):
+            self._work_out(top + int(row), left + int(column))
+        rays: Floats = self._rays[v[:, None], u]
+        return rays
+
+    def _work_out(self, row: int, column: int) -> None:
+        camera, v0, u0 = self._camera, row * self.TILE, column * self.TILE
+        assert camera.distortion is not None
+        x = (np.arange(u0, min(u0 + self.TILE, camera.width)) - camera.cx) / camera.fx
+        y = (np.arange(v0, min(v0 + self.TILE, camera.height)) - camera.cy) / camera.fy
+        rays = camera.distortion.undistort(np.stack(np.meshgrid(x, y), axis=-1))
+        self._rays[v0 : v0 + len(y), u0 : u0 + len(x)] = rays
+        self._done[row, column] = True
+
+
+@lru_cache(maxsize=2)
+def _ray_map(camera: Intrinsics) -> _RayMap:
+    return _RayMap(camera)
 
 
 def valid_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where a depth image [H, W] in metres has a measurement: finite and above zero (REP 118)."""
-    return np.isfinite(depth) & (depth > 0)
+    """Return where a depth image [H, W] in metres has a measurement that can be used (REP 118).
+
+    Zero, negative, infinite and NaN are none; nor is what is nearer than NEAREST or farther than FARTHEST.
+    """
+    measured: NDArray[np.bool_] = (depth >= NEAREST) & (depth <= FARTHEST)
+    return measured
+
+
+def check_metres(depth: NDArray[np.float32], remedy: str) -> None:
+    """Raise DepthError if a depth image [H, W] cannot be in metres: of what it measures, hardly any is valid.
+
+    The `remedy` ends the message. An image that measures nothing passes.
+    """
+    measured = depth[:: max(1, depth.shape[0] // 64), :: max(1, depth.shape[1] // 64)]
+    measured = measured[np.isfinite(measured) & (measured > 0)]
+    if len(measured) == 0:
+        measured = depth[np.isfinite(depth) & (depth > 0)]
+    if np.count_nonzero(valid_depth(measured)) >= USABLE * len(measured):
+        return
+    median = float(np.median(measured))
+    guess = "millimetres read as metres?" if median > FARTHEST else "metres read as a smaller unit?"
+    raise DepthError(
+        f"the median depth is {median:.3g} m, only {NEAREST} to {FARTHEST:g} m are taken ({guess}): {remedy}"
+    )
 
 
 def deproject(
@@ -65,9 +202,10 @@ def deproject(
 ) -> NDArray[np.float32]:
     """Return the points [H, W, 3] float32 in metres, optical frame (x right, y down, z forward).
 
-    `depth` [H, W] is in metres along the optical axis; where it is 0, negative, NaN or infinite the
-    point is NaN. When it is a crop of the image, `origin` is the (u, v) of its first pixel; when only every
-    `step`-th pixel, that is told here too. Raises DepthError when it reaches beyond the camera's image.
+    `depth` [H, W] is in metres along the optical axis; where it is no measurement (see `valid_depth`), or the
+    lens images nothing, the point is NaN. When it is a crop of the image, `origin` is the (u, v) of its first
+    pixel; when only every `step`-th pixel, that is told here too. Raises DepthError when it reaches beyond
+    the camera's image.
     """
     if depth.ndim != 2:
         raise DepthError(f"depth has shape {depth.shape}: it must be [height, width]")
@@ -80,10 +218,11 @@ def deproject(
             f"{intrinsics.width}x{intrinsics.height} image"
         )
     z = np.where(valid_depth(depth), depth, np.float32(np.nan)).astype(np.float32, copy=False)
-    rays_x = ((u - intrinsics.cx) / intrinsics.fx).astype(np.float32)
-    rays_y = ((v - intrinsics.cy) / intrinsics.fy).astype(np.float32)
+    rays_x, rays_y = intrinsics.rays(u, v)
     points = np.empty((*depth.shape, 3), np.float32)
     np.multiply(z, rays_x, out=points[..., 0])
-    np.multiply(z, rays_y[:, None], out=points[..., 1])
+    np.multiply(z, rays_y, out=points[..., 1])
     points[..., 2] = z
+    if intrinsics.distortion is not None:
+        points[np.isnan(rays_x), 2] = np.nan
     return points

@@ -33,6 +33,7 @@ def read_camera(path: str | Path) -> tuple[Intrinsics, float]:
     if not 0 < scale < float("inf"):
         raise CameraError(f"camera file {path}: depth_scale must be above zero, got {scale}")
     try:
-        return Intrinsics(**numbers, width=width, height=height), scale
+        fx, fy, cx, cy = (numbers[name] for name in ("fx", "fy", "cx", "cy"))
+        return Intrinsics(fx, fy, cx, cy, width, height), scale
     except CameraError as error:
         raise CameraError(f"camera file {path}: {error}") from None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import surface
-from selcon_ros.core.camera import Intrinsics, deproject
+from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.heatmap import Heatmap
 
@@ -20,6 +20,8 @@ FULL_DETAIL = 20_000
 # Hot pixels belong together if the heat between them stays above this share of the threshold: on a coarse
 # map a slanting bar is a string of beads.
 BRIDGE = 0.8
+# How far outside of the image a finger may touch, as a share of the image's longer side.
+JAWS_BEYOND = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class GraspPoint:
     orientation: quaternion (x, y, z, w); its z axis is the approach direction, into the object, its x axis
         the closing direction of the gripper, across the region's thin axis.
     width: metres to close over.
-    jaws: the two pixels where the fingers would touch.
+    jaws: the two pixels where the fingers would touch; they may lie outside of the image, by half its longer
+        side at most.
     note: what limits the answer. Without usable depth there is no position, orientation or width, and this
         says why.
     """
@@ -102,11 +105,12 @@ def find(
 ) -> Grasps:
     """Return the grasp points of a heatmap, best first.
 
-    `depth` [H, W] float in metres is registered to the image; 0, negative, NaN and infinite pixels are
-    invalid. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
+    `depth` [H, W] float in metres is registered to the image; what `camera.valid_depth` does not take is no
+    measurement. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
     of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither
     what is behind the part nor the table under it counts. Where an object rises from a table, axes and
-    width are those of the object there, not of the heat. Raises DepthError when the depth has another
+    width are those of the object there, not of the heat. Every pose is finite, in front of the camera and no
+    farther than `camera.FARTHEST`. Raises DepthError when the depth has another
     size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
     """
     _check_geometry(heatmap, depth, intrinsics)
@@ -183,7 +187,7 @@ def _hot_regions(
         heat = np.empty_like(values)
         cv2.GaussianBlur(values, (side, side), parameters.smoothing, dst=heat)
     peak = float(heat.max())
-    if not peak > 0:
+    if not 0 < peak < math.inf:
         return [], ["the heatmap is flat"]
     contrast = 1 - cv2.mean(heat)[0] / peak
     if contrast < parameters.min_contrast:
@@ -251,7 +255,29 @@ def _grasp(
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
-    return _surface_grasp(region, score, body, points, intrinsics, parameters)
+    try:
+        point = _surface_grasp(region, score, body, points, intrinsics, parameters)
+        fault = _fault(point, intrinsics)
+    except np.linalg.LinAlgError:
+        fault = "its surface has no axes"
+    return _flat_grasp(region, score, f"no pose: {fault}") if fault else point
+
+
+def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
+    """Return why a pose cannot be: the last guard, for an arm moves to what is found here."""
+    assert point.position is not None and point.orientation is not None
+    assert point.width is not None and point.jaws is not None
+    if not np.isfinite([*point.position, *point.orientation, point.width, *np.ravel(point.jaws)]).all():
+        return "it is not finite"
+    if not NEAREST <= point.position[2] <= FARTHEST:
+        return f"it is {point.position[2]:g} m away"
+    if not point.width > 0:
+        return "it has no width"
+    beyond = JAWS_BEYOND * max(intrinsics.width, intrinsics.height)
+    for u, v in point.jaws:
+        if not (-beyond <= u < intrinsics.width + beyond and -beyond <= v < intrinsics.height + beyond):
+            return f"a jaw is at ({u:.0f}, {v:.0f}), far outside of the image"
+    return ""
 
 
 def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
@@ -281,6 +307,7 @@ def _surface_grasp(
 ) -> GraspPoint:
     """Return a grasp point with a pose on the hot part of `body` [h, w], whose points are [h, w, 3]."""
     place = surface.middle(body & region.mask, body, region.heat)
+    pixel = region.pixel(place)
     half = parameters.window // 2
     window = (
         slice(max(place.v - half, 0), place.v + half + 1), slice(max(place.u - half, 0), place.u + half + 1)
@@ -289,21 +316,21 @@ def _surface_grasp(
     own = points[place.v, place.u]
     position = own * (depth / own[2])
     axes = surface.grasp_axes(surface.nearby(points, body, place), position.astype(np.float64))
-    spacing = region.step * depth / min(intrinsics.fx, intrinsics.fy)
+    spacing = region.step * depth / intrinsics.focal_length_at(*pixel)
     local = (points[body] - position) @ axes[:, :2].astype(np.float32)
     low, high = surface.extent_across(local, place.thickness, spacing)
     if high - low + spacing > parameters.max_width:
         # A head on a handle, say, is seen as one body whose long axis is not the head's.
         axes, low, high = surface.narrowest(local, axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
-    u, v = region.pixel(place)
+    jaws = [intrinsics.project(end) if end[2] > 0 else (math.nan, math.nan) for end in ends]
     return GraspPoint(
-        pixel=(float(u), float(v)),
+        pixel=(float(pixel[0]), float(pixel[1])),
         score=score,
         position=(float(position[0]), float(position[1]), float(position[2])),
         orientation=surface.quaternion(axes),
         # The outermost pixels' halves belong to the part.
         width=high - low + spacing,
-        jaws=(intrinsics.project(ends[0]), intrinsics.project(ends[1])),
+        jaws=(jaws[0], jaws[1]),
         note="cut off by the image border: the width is a lower bound" if region.clipped else "",
     )

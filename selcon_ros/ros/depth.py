@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.distortion import distortion_from
 from selcon_ros.ros.conversions import MessageError, decode_file, rows
 
 Depth = npt.NDArray[np.float32]
@@ -78,10 +80,11 @@ def _decompress(message: CompressedImage) -> Depth:
 
 
 def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Intrinsics:
-    """Pinhole intrinsics of the image that a CameraInfo goes with, after its binning and region of interest.
+    """Intrinsics of the image that a CameraInfo goes with, after its binning and region of interest.
 
-    :param rectified: the image is rectified, so its matrix is P and not K
-    :raises MessageError: if the camera is not calibrated (a focal length that is zero or not finite)
+    :param rectified: the image is rectified, so its matrix is P and it has no distortion; otherwise K and D
+    :raises CameraError: for a camera that is not calibrated, numbers that no camera has, a region of interest
+        outside of the image, a distortion model that is not known or has another number of coefficients
     """
     if rectified:
         fx, cx, fy, cy, matrix = message.p[0], message.p[2], message.p[5], message.p[6], "P"
@@ -92,11 +95,22 @@ def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Int
             f"the camera is not calibrated: {matrix} in camera_info has fx = {fx:g}, fy = {fy:g}, "
             f"cx = {cx:g}, cy = {cy:g}; calibrate it, or set its camera_info_url"
         )
+    distortion = None if rectified else distortion_from(message.distortion_model, message.d)
+    whole = Intrinsics(fx, fy, cx, cy, message.width, message.height, distortion)
+    whole.check_whole()
     bin_x, bin_y = max(1, message.binning_x), max(1, message.binning_y)
     roi = message.roi
     width, height = roi.width or message.width, roi.height or message.height
+    if roi.x_offset + width > message.width or roi.y_offset + height > message.height:
+        raise MessageError(
+            f"camera_info's region of interest, {width} x {height} at ({roi.x_offset}, {roi.y_offset}), is "
+            f"not within its {message.width} x {message.height} image: its width and height must be those of "
+            "the whole image, before binning"
+        )
     # A pixel centre has a whole number, so binning also moves the principal point by half a pixel's growth.
-    return Intrinsics(
+    # Distortion is a matter of rays, which binning and cropping leave as they are.
+    return replace(
+        whole,
         fx=fx / bin_x,
         fy=fy / bin_y,
         cx=(cx - roi.x_offset + 0.5) / bin_x - 0.5,

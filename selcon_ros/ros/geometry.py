@@ -9,7 +9,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.camera import Intrinsics, check_metres
 from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
@@ -28,6 +28,7 @@ class Geometry:
     def __init__(self, node: Node, health: Health) -> None:
         self._node = node
         self._health = health
+        self._image_topic = node.resolve_topic_name("image")
         self._depth_topic = node.resolve_topic_name("depth")
         self.depths: StampedBuffer[Any] = StampedBuffer("depth image", KEPT)
         self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", KEPT)
@@ -56,6 +57,7 @@ class Geometry:
                 raise MessageError(
                     "the depth image has no valid pixel: all are zero, negative, infinite or NaN"
                 )
+            check_metres(depth, "a 32FC1 depth image must be in metres, a 16UC1 one in millimetres")
         except SelconError as error:
             self._health.problem("depth", f"{error} (grasp points stay in pixels)")
             return None
@@ -70,6 +72,12 @@ class Geometry:
                 raise MessageError("no camera_info has come yet")
             intrinsics = intrinsics_from_message(info, settings.rectified)
             check_same_view(header, size, info.header, (intrinsics.width, intrinsics.height), "camera_info")
+            if intrinsics.distortion is not None and named_rectified(self._image_topic):
+                raise MessageError(
+                    f"the image topic {self._image_topic} is named like a rectified image, but the parameter "
+                    f"rectified is false and camera_info has distortion ({intrinsics.distortion.model}): set "
+                    "rectified to true, or take the raw image"
+                )
         except SelconError as error:
             self._health.problem("camera_info", f"{error} (grasp points stay in pixels)")
             return None
@@ -92,3 +100,8 @@ def check_same_view(header: Header, size: Size, other: Header, other_size: Size,
         raise MessageError(
             f"the {what} is {other_size[0]} x {other_size[1]}, the image {size[0]} x {size[1]}: {remedy}"
         )
+
+
+def named_rectified(topic: str) -> bool:
+    """Whether a topic is named as image_proc names rectified images: image_rect, image_rect_color."""
+    return any(part.startswith("image_rect") for part in topic.split("/"))

@@ -68,7 +68,7 @@ class Settings:
     action: str = _parameter("", "Action to begin with; empty: wait for the topic.", read_only=True)
     image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)
     depth_transport: str = _parameter("raw", "Type of the depth topic.", choices=_TRANSPORTS, read_only=True)
-    rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K.")
+    rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
     max_frame_age: float = _parameter(
         1.0, "An image that came longer ago than this is not answered any more, s; 0: no limit.", 0.0, 1e6
     )

@@ -108,6 +108,8 @@ def test_no_depth_for_this_image(robot):
         ),
         (raw_image(np.zeros_like(DEPTH), "16UC1"), "the depth image has no valid pixel"),
         (raw_image(np.full(DEPTH.shape, np.nan, np.float32), "32FC1"), "the depth image has no valid pixel"),
+        (raw_image(DEPTH.astype(np.float32), "32FC1"), "the median depth is 800 m, only 0.005 to 50 m are"),
+        (raw_image(DEPTH.astype(np.float32) * np.float32(1e-6), "32FC1"), "the median depth is 0.0008 m"),
         (raw_image(IMAGE, "rgb8"), "unknown depth encoding 'rgb8'; known are 16UC1"),
         (Image(header=header(), encoding="16UC1"), "the depth image is 0 x 0 pixels"),
     ],
@@ -149,6 +151,8 @@ def info(**changes) -> CameraInfo:
     [
         (info(k=[0.0] * 9), "the camera is not calibrated: K in camera_info has fx = 0"),
         (info(k=[float("nan")] * 9), "the camera is not calibrated: K in camera_info has fx = nan"),
+        (info(k=[1e-38, 0.0, 160.0, 0.0, 300.0, 120.0, 0.0, 0.0, 1.0]), "camera fx = 1e-38 and cx = 160"),
+        (info(distortion_model="ftheta", d=[0.1] * 4), "the lens distortion model 'ftheta' is not known"),
         (info(width=640, height=480), "the camera_info is 640 x 480, the image 320 x 240"),
         (info(header=header(frame="other_camera")), "the camera_info is in frame 'other_camera'"),
     ],

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sensor_msgs.msg import RegionOfInterest
 
+from selcon_ros.core.distortion import Distortion
 from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.depth import depth_from_message, intrinsics_from_message
 from support.messages import camera_info, compressed_image, encoded, raw_image
@@ -97,6 +99,55 @@ def test_binning_and_region_of_interest():
     # The full image's centre lies 219.5 - 0 pixels into the region; binned pixels are twice as large.
     assert found.cx == pytest.approx((319.5 - 100 + 0.5) / 2 - 0.5)
     assert found.cy == pytest.approx((239.5 - 80 + 0.5) / 2 - 0.5)
+
+
+def test_a_raw_image_has_its_lens_s_distortion():
+    info = camera_info(640, 480, 600.0)
+    info.distortion_model, info.d = "plumb_bob", [-0.2, 0.05, 0.001, -0.002, 0.0]
+    assert intrinsics_from_message(info).distortion == Distortion("plumb_bob", tuple(info.d))
+    assert intrinsics_from_message(info, rectified=True).distortion is None
+    info.d = [0.0] * 5
+    assert intrinsics_from_message(info).distortion is None
+
+
+def test_binned_and_cropped_a_pixel_keeps_its_ray():
+    """A pixel's ray is that of its middle in the whole image."""
+    info = camera_info(640, 480, 300.0)
+    info.distortion_model, info.d = "plumb_bob", [-0.2, 0.05, 0.001, -0.002, 0.0]
+    whole = intrinsics_from_message(info)
+    info.binning_x, info.binning_y = 2, 4
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 80, 400, 320
+    part = intrinsics_from_message(info)
+    assert (part.width, part.height) == (200, 80)
+    x, y = part.rays(np.array([0, 150]), np.array([0, 70]))
+    for column, u in enumerate((0, 150)):
+        for row, v in enumerate((0, 70)):
+            ray = np.array([x[row, column], y[row, column], 1.0])
+            middle = (100 + 2 * u + 0.5, 80 + 4 * v + 1.5)
+            assert whole.project(ray) == pytest.approx(middle, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"width": 4_000_000_000}, "do not belong to an image of 4000000000x480"),
+        ({"k": [1e-38, 0, 320, 0, 600, 240, 0, 0, 1]}, "fx = 1e-38"),
+        ({"k": [20, 0, 320, 0, 600, 240, 0, 0, 1]}, "fx is 20: .* must be from 32 to 64000"),
+        ({"k": [600, 0, 1e10, 0, 600, 240, 0, 0, 1]}, "cx = 1e[+]10"),
+        ({"k": [600, 0, 320, 0, 600, 2400, 0, 0, 1]}, "cy is 2400"),
+        ({"k": [600, 0, 320, 0, 1e300, 240, 0, 0, 1]}, "fy is 1e[+]300"),
+        ({"distortion_model": "thin", "d": [0.1] * 5}, "model 'thin' is not known"),
+        ({"distortion_model": "plumb_bob", "d": [0.1] * 3}, "plumb_bob has 3 coefficients, not 4 or 5"),
+        ({"distortion_model": "plumb_bob", "d": [float("nan")] * 5}, "plumb_bob is nan"),
+        ({"roi": RegionOfInterest(x_offset=500, width=200, height=480)}, "region of interest, 200 x 480"),
+    ],
+)
+def test_a_calibration_of_no_camera_is_refused(changes, says):
+    info = camera_info(640, 480)
+    for name, value in changes.items():
+        setattr(info, name, value)
+    with pytest.raises(SelconError, match=says):
+        intrinsics_from_message(info)
 
 
 @pytest.mark.parametrize(

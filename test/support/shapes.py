@@ -1,6 +1,7 @@
 """Depth images of simple solids with known surfaces, and heatmaps as blurred as a network's."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,11 +13,36 @@ CAMERA = Intrinsics(600.0, 600.0, 319.5, 239.5, 640, 480)
 SHAPE = (480, 640)
 
 
+@lru_cache(maxsize=4)
 def rays(camera: Intrinsics = CAMERA) -> np.ndarray:
-    """Return the viewing rays [H, W, 3] with z = 1."""
+    """Return the viewing rays [H, W, 3] with z = 1; through a lens by OpenCV's undistortion."""
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    if camera.distortion is not None:
+        return undistorted(camera, np.stack([u, v], axis=-1))
     x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
     return np.stack([x, y, np.ones_like(x)], axis=-1)
+
+
+def undistorted(camera: Intrinsics, pixels: np.ndarray) -> np.ndarray:
+    """Return the viewing rays [..., 3] with z = 1 of pixels [..., 2] through a lens, by OpenCV, converged."""
+    lens = camera.distortion
+    if lens is None:
+        plane = (pixels - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+        return np.concatenate([plane, np.ones((*plane.shape[:-1], 1))], axis=-1)
+    k = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    flat = pixels.reshape(-1, 1, 2).astype(np.float64)
+    many = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 500, 1e-12)
+    if lens.model == "equidistant":
+        found = cv2.fisheye.undistortPoints(flat, k, np.array(lens.coefficients), criteria=many)
+    else:
+        # From 4.13 on undistortPoints takes the criteria, until then a function of its own.
+        iterated = getattr(cv2, "undistortPointsIter", None)
+        found = (
+            iterated(flat, k, np.array(lens.coefficients), None, None, many)
+            if iterated is not None
+            else cv2.undistortPoints(flat, k, np.array(lens.coefficients), criteria=many)
+        )
+    return np.concatenate([found[:, 0], np.ones((len(found), 1))], axis=1).reshape(*pixels.shape[:-1], 3)
 
 
 @dataclass
@@ -41,13 +67,15 @@ class Table:
         first = np.cos(yaw) * right + np.sin(yaw) * away
         return np.stack([first, np.cross(self.up, first), self.up], axis=1)
 
-    def depth(self) -> np.ndarray:
-        return (self.up @ self.origin) / (rays() @ self.up)
+    def depth(self, camera: Intrinsics = CAMERA) -> np.ndarray:
+        return (self.up @ self.origin) / (rays(camera) @ self.up)
 
 
-def box_depth(centre: np.ndarray, axes: np.ndarray, size: np.ndarray) -> np.ndarray:
+def box_depth(
+    centre: np.ndarray, axes: np.ndarray, size: np.ndarray, camera: Intrinsics = CAMERA
+) -> np.ndarray:
     """Return the depth [H, W] of a box (infinite where the ray misses it)."""
-    directions = rays() @ axes
+    directions = rays(camera) @ axes
     start = -centre @ axes
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (-size / 2 - start) / directions, (size / 2 - start) / directions
@@ -98,8 +126,10 @@ def on(mask: np.ndarray, pixel: tuple[float, float]) -> bool:
     return bool(mask[round(pixel[1]), round(pixel[0])])
 
 
-def scene(table: Table, *solids: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def scene(
+    table: Table, *solids: np.ndarray, camera: Intrinsics = CAMERA
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the depth image of solids on a table, and where each is visible."""
-    layers = np.stack([table.depth(), *solids])
+    layers = np.stack([table.depth(camera), *solids])
     nearest = layers.argmin(axis=0)
     return layers.min(axis=0).astype(np.float32), [nearest == 1 + i for i in range(len(solids))]
