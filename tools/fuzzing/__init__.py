@@ -1,0 +1,1 @@
+"""What tools/fuzz_messages.py and tools/fuzz_files.py are made of."""

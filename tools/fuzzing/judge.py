@@ -1,0 +1,99 @@
+"""What every output of the node has to be, whatever came in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PolygonStamped, Pose, PoseArray
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from fuzzing.report import bad_text
+
+TEXT = 4000
+"""Longest text in a status or a marker, in characters."""
+Stamp = tuple[int, int]
+Sizes = dict[Stamp, tuple[int, int]]
+
+
+def faults(message: Any, sizes: Sizes) -> Iterator[str]:
+    """What is wrong with an output message.
+
+    :param sizes: widths and heights that the images with a stamp had at most
+    """
+    if isinstance(message, MarkerArray):
+        for marker in message.markers:
+            yield from _marker(marker)
+        return
+    stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
+    if isinstance(message, DiagnosticArray):
+        yield from _status(message)
+        if message.status and message.status[0].name.endswith("grounding") and stamp not in sizes:
+            return  # /diagnostics are stamped with the node's clock
+    elif stamp not in sizes:
+        yield f"stamp {stamp} is none of an image that was sent"
+    if isinstance(message, Image):
+        yield from _image(message)
+    elif isinstance(message, PoseArray):
+        for pose in message.poses:
+            yield from _pose(pose)
+            if not pose.position.z > 0:
+                yield f"a grasp pose at z = {pose.position.z}, not in front of the camera"
+    elif isinstance(message, PolygonStamped):
+        width, height = sizes.get(stamp, (0, 0))
+        for point in message.polygon.points:
+            inside = -0.5 <= point.x <= width - 0.5 and -0.5 <= point.y <= height - 0.5
+            if not inside:
+                yield f"pixel ({point.x}, {point.y}) lies outside the image of {width} x {height}"
+            if not 0 <= point.z <= 1:
+                yield f"a score of {point.z}"
+
+
+def _image(message: Image) -> Iterator[str]:
+    kind, channels = {"32FC1": (np.float32, 1), "bgr8": (np.uint8, 3)}[message.encoding]
+    row = message.width * channels * np.dtype(kind).itemsize
+    if message.step != row or len(message.data) != row * message.height or not row:
+        yield (
+            f"an output of {message.width} x {message.height} {message.encoding} has step {message.step} "
+            f"and {len(message.data)} bytes"
+        )
+    elif message.encoding == "32FC1":
+        values = np.frombuffer(message.data, np.float32)
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            yield f"heat from {values.min()} to {values.max()}"
+
+
+def _pose(pose: Pose) -> Iterator[str]:
+    p, q = pose.position, pose.orientation
+    if not all(math.isfinite(each) for each in (p.x, p.y, p.z, q.x, q.y, q.z, q.w)):
+        yield f"a pose that is not finite: {p}, {q}"
+    elif abs(math.hypot(q.x, q.y, q.z, q.w) - 1) > 1e-3:
+        yield f"a quaternion of length {math.hypot(q.x, q.y, q.z, q.w)}"
+
+
+def _marker(marker: Marker) -> Iterator[str]:
+    if marker.action != Marker.ADD:
+        return
+    yield from _pose(marker.pose)
+    numbers = [marker.scale.x, marker.scale.y, marker.scale.z]
+    numbers += [value for point in marker.points for value in (point.x, point.y, point.z)]
+    if not all(math.isfinite(each) for each in numbers) or min(numbers[:3]) < 0:
+        yield f"a marker with numbers {numbers}"
+    if said := bad_text(marker.text, TEXT):
+        yield f"a marker's text: {said}"
+
+
+def _status(message: DiagnosticArray) -> Iterator[str]:
+    for status in message.status:
+        texts = [status.name, status.message, status.hardware_id]
+        for text in [*texts, *(each.value for each in status.values)]:
+            if said := bad_text(text, TEXT):
+                yield f"diagnostics: {said}"
+        values = {each.key: each.value for each in status.values}
+        confidence = values.get("confidence")
+        if confidence is not None and not 0 <= float(confidence) <= 1:
+            yield f"a confidence of {confidence}"
