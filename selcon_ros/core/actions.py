@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from selcon_ros.core.errors import UnknownActionError
+from selcon_ros.core.text import quoted
 
 
 def action_key(text: str) -> str:
@@ -28,5 +29,4 @@ def match_action(text: str, actions: Sequence[str]) -> str:
     close = get_close_matches(key[:100], list(known), n=3, cutoff=0.5)
     closest = " or ".join(repr(known[match]) for match in close)
     hint = f"did you mean {closest}? " if close else ""
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    raise UnknownActionError(f"unknown action {shown!r}: {hint}This model knows: {listing}")
+    raise UnknownActionError(f"unknown action {quoted(text)}: {hint}This model knows: {listing}")

@@ -12,8 +12,12 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from selcon_ros.core.text import one_line
+
 LOG_EVERY = 5.0
 """Seconds between two log lines about the same source of problems."""
+MESSAGE = 4000
+"""Characters of the message of /diagnostics, which names every problem, at most."""
 REMEMBERED = 120
 """Answers whose times the medians are taken over."""
 
@@ -59,7 +63,8 @@ class Health:
         self.answered = 0
 
     def problem(self, source: str, text: str, every: float = LOG_EVERY) -> None:
-        """Note a problem and log it, but one source at most once in `every` seconds."""
+        """Note a problem on one line and log it, but one source at most once in `every` seconds."""
+        text = one_line(text)
         now = time.monotonic()
         with self._lock:
             self._problems[source] = text
@@ -122,10 +127,14 @@ def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -
     told = [f"{source}: {text}" for source, text in sorted(problems.items())]
     message = "; ".join([*told, f"{facts['state']}, {values['rate_hz']} Hz"])
     return DiagnosticStatus(
-        level=level, name=name, hardware_id=hardware, message=message, values=key_values(values)
+        level=level,
+        name=name,
+        hardware_id=one_line(hardware),
+        message=one_line(message, MESSAGE),
+        values=key_values(values),
     )
 
 
 def key_values(values: Mapping[str, str]) -> list[KeyValue]:
-    """A mapping as diagnostic_msgs writes it."""
-    return [KeyValue(key=key, value=value) for key, value in values.items()]
+    """A mapping as diagnostic_msgs writes it, each value on one line."""
+    return [KeyValue(key=key, value=one_line(value)) for key, value in values.items()]

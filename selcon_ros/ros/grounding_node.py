@@ -14,6 +14,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
@@ -24,14 +25,18 @@ from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.grasp import Grasps, find
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.ros import diagnostics, outputs, parameters
+from selcon_ros.core.text import one_line
+from selcon_ros.ros import diagnostics, node_parameters, outputs
 from selcon_ros.ros.conversions import MessageError, Pixels, image_from_message
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
 from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import RELIABLE, Outputs
+from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
+ACTION_LOG = 1.0
+"""Seconds between two log lines about a new action."""
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
 CLOSE_SECONDS = 4.0
@@ -51,7 +56,7 @@ class GroundingNode(Node):
         :raises SelconError: for wrong parameters and bundles
         """
         super().__init__("grounding", **options)
-        settings = parameters.declare(self)
+        settings = node_parameters.declare(self, self._on_action_set)
         self._health = diagnostics.Health(self.get_logger())
         self._model = Model(settings, self.get_logger(), open_model)
         self._grounder: Grounder | None = None
@@ -77,7 +82,7 @@ class GroundingNode(Node):
         self.create_timer(settings.diagnostics_period, self._publish_diagnostics)
         self._introduce(settings)
         if settings.action:
-            self.set_action(settings.action)
+            self._on_action_set(settings.action)
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
 
@@ -89,20 +94,22 @@ class GroundingNode(Node):
         self.create_subscription(kind, name, callback, qos, event_callbacks=events)
         return topic
 
-    def _introduce(self, settings: parameters.Settings) -> None:
+    def _introduce(self, settings: Settings) -> None:
         manifest = self._model.manifest
         log = self.get_logger()
-        log.info(f"model {manifest.name}: {manifest.description}")
+        log.info(one_line(f"model {manifest.name}: {manifest.description}"))
         if manifest.data_warning:
             self._health.problem("model data", manifest.data_warning)  # as long as this model runs
-        log.info(f"actions: {', '.join(manifest.actions)}")
+        log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
+        if said := node_parameters.unknown_overrides(self):
+            self._health.problem("parameters", said)  # lasts as long as the node
         log.info(f"images from {self._image_topic} ({settings.image_transport})")
         log.info(f"actions from {self._action_topic}")
 
     # Callbacks: they store, and leave the work to the worker.
 
     def set_action(self, text: str) -> None:
-        """Answer for another action from now on, beginning with the newest image.
+        """Answer for another action from now on, beginning with the newest image. The parameter follows.
 
         One that the model does not know ends the answers, clears the markers, and is told which there are.
         """
@@ -110,16 +117,27 @@ class GroundingNode(Node):
             action: str | None = match_action(text, self._model.manifest.actions)
         except SelconError as error:
             action = None
-            self._health.problem("action", str(error), every=0.0)
+            self._health.problem("action", str(error))
+        if action != self._action:
+            self.set_parameters([Parameter("action", value=action or "")])  # calls _on_action_set
+        elif action is None:
+            self._clear()
+
+    def _on_action_set(self, text: str) -> None:
+        """Answer for what the parameter `action` is set to, or no more. Raises UnknownActionError."""
+        action = match_action(text, self._model.manifest.actions) if text else None
         with self._action_lock:
             changed, self._action = action != self._action, action
             if action is None:
-                self._outputs.clear(Header(stamp=self.get_clock().now().to_msg()))
+                self._clear()
         if action is not None:
             self._health.solved("action")
-            if changed:
-                self.get_logger().info(f"action: {action}")
-                self._images.ask_again()
+        if changed:
+            self.get_logger().info(f"action: {one_line(action or 'none')}", throttle_duration_sec=ACTION_LOG)
+            self._images.ask_again()
+
+    def _clear(self) -> None:
+        self._outputs.clear(Header(stamp=self.get_clock().now().to_msg()))
 
     def _on_qos_mismatch(self, topic: str, policy: Any) -> None:
         name = qos_policy_name_from_kind(policy)
@@ -156,7 +174,7 @@ class GroundingNode(Node):
                     self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
 
     def _answer(self, received: Received[Any]) -> None:
-        settings = parameters.read(self)
+        settings = node_parameters.read(self)
         if self._action is None or not self._outputs.any_wanted:
             return
         if 0 < settings.max_frame_age < received.age:
@@ -206,7 +224,7 @@ class GroundingNode(Node):
             if action == self._action:
                 publish()
 
-    def _grasp(self, heatmap: Heatmap, header: Header, settings: parameters.Settings) -> Grasps:
+    def _grasp(self, heatmap: Heatmap, header: Header, settings: Settings) -> Grasps:
         """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
         height, width = heatmap.values.shape
         depth, intrinsics = self._geometry.of(header, (width, height), settings)

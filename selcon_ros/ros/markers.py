@@ -11,10 +11,13 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from selcon_ros.core.grasp import GraspPoint
+from selcon_ros.core.text import one_line
 
 ARROW_LENGTH = 0.10
 """Metres; the arrow's tip is the grasp point."""
 FINGER_LENGTH = 0.03
+LABEL = 40
+"""Characters of an action's name on a label, at most."""
 UNKNOWN_WIDTH = 0.02
 """Metres between the fingers that are drawn when the width is not known."""
 
@@ -83,7 +86,7 @@ def _markers(point: GraspPoint, number: int, action: str) -> Iterator[Marker]:
 
     width = "" if point.width is None else f"  {1e3 * point.width:.0f} mm"
     label = Marker(ns="label", id=number, type=Marker.TEXT_VIEW_FACING, action=Marker.ADD, color=colour)
-    label.text = f"{action} {point.score:.2f}{width}"
+    label.text = f"{one_line(action, LABEL)} {point.score:.2f}{width}"
     label.pose.position = _above(pose)
     label.pose.orientation.w = 1.0
     label.scale.z = 0.02

@@ -13,6 +13,7 @@ from selcon_ros.backends.base import Frames, Maps, Setup, parse_cores
 from selcon_ros.backends.choose import Opened, open_model
 from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.text import one_line
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
@@ -70,8 +71,8 @@ class Model:
         self.failures = opened.failures
         self._state = ""
         height, width = self.manifest.input_size
-        self._log.info(f"engine {self.engine.name}, input {width} x {height}, from {self.path}")
-        self._log.info(f"backend {opened.why}")
+        self._log.info(one_line(f"engine {self.engine.name}, input {width} x {height}, from {self.path}"))
+        self._log.info(one_line(f"backend {opened.why}"))
         return Grounder(opened.bundle, self.engine)
 
     @property
@@ -106,7 +107,7 @@ class Model:
         self._settled.set()
         if time.monotonic() - self._told > TOLD_EVERY:
             self._told = time.monotonic()
-            self._log.info(self._state)
+            self._log.info(one_line(self._state))
 
 
 class TimedBackend:

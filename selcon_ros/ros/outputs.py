@@ -21,6 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from selcon_ros.core.grasp import GraspPoint, Grasps
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
+from selcon_ros.core.text import one_line
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.diagnostics import Times, key_values
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
@@ -120,7 +121,7 @@ class Outputs:
             **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
         }
         text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {len(grasps)} grasp points"
-        result = DiagnosticStatus(name=name, message=text, values=key_values(values))
+        result = DiagnosticStatus(name=name, message=one_line(text), values=key_values(values))
         self._status.publish(DiagnosticArray(header=header, status=[result]))
 
 

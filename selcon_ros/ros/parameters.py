@@ -1,20 +1,26 @@
-"""The node's parameters: one typed table with default, range and description, declared on the node."""
+"""The node's parameters: one typed table with default, range and description, and what fits in it.
+
+Nothing here needs ROS; `selcon_ros.ros.node_parameters` puts them on a node.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
-
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.text import quoted
+
+ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
+"""What rclpy declares itself; those of topics begin with the last one."""
+MOST_TOLD = 5
+"""Unknown names that are told at once."""
 
 
 def _parameter(
@@ -65,7 +71,7 @@ class Settings:
         False, "The CPU engine's threads wait busily within a frame.", read_only=True
     )
     warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, read_only=True)
-    action: str = _parameter("", "Action to begin with; empty: wait for the topic.", read_only=True)
+    action: str = _parameter("", "The action that is answered; empty: none, wait for one.")
     image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)
     depth_transport: str = _parameter("raw", "Type of the depth topic.", choices=_TRANSPORTS, read_only=True)
     rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
@@ -128,61 +134,58 @@ class Settings:
         )
 
 
-def descriptors() -> dict[str, ParameterDescriptor]:
-    """The ROS descriptor of every parameter, by name, in the order of the table."""
-    found = {}
-    for each in fields(Settings):
-        about = each.metadata
-        descriptor = ParameterDescriptor(name=each.name, read_only=about["read_only"])
-        descriptor.description = about["description"]
-        if about["choices"]:
-            descriptor.additional_constraints = f"one of {', '.join(about['choices'])}"
-        if isinstance(each.default, float):
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=float(about["low"]), to_value=float(about["high"]), step=0.0)
-            ]
-        elif isinstance(each.default, int) and not isinstance(each.default, bool):
-            descriptor.integer_range = [IntegerRange(from_value=about["low"], to_value=about["high"], step=1)]
-        found[each.name] = descriptor
-    return found
+TABLE = {each.name: each for each in fields(Settings)}
+"""The fields of `Settings` by the parameters' names."""
 
 
-def declare(node: Node) -> Settings:
-    """Declare every parameter on a node and validate what was given at start.
+def checked(name: str, value: Any) -> Any:
+    """Return a value as the parameter `name` takes it.
 
-    :raises ParameterError: for a wrong type, a value out of range, or none of the choices
+    YAML tells types by how a value looks: a whole number is taken for a fraction (`1`), and as text (a bundle
+    called `2024`).
+
+    :raises ParameterError: for another type, a value out of range, or none of the choices
     """
-    defaults = {each.name: each.default for each in fields(Settings)}
-    for name, descriptor in descriptors().items():
-        try:
-            node.declare_parameter(name, defaults[name], descriptor)
-        except InvalidParameterTypeException as error:
-            wanted = type(defaults[name]).__name__
-            raise ParameterError(f"parameter {name} must be of type {wanted}: {error}") from error
-        except InvalidParameterValueException as error:
-            raise ParameterError(f"parameter {name}: {error}") from error
-    reason = _objection([node.get_parameter(name) for name in defaults])
-    if reason:
-        raise ParameterError(reason)
-    node.add_on_set_parameters_callback(_on_set)
-    return read(node)
+    default, about = TABLE[name].default, TABLE[name].metadata
+    kind = type(default)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and kind in (float, str):
+        value = kind(value)
+    if not isinstance(value, kind) or (kind is int and not whole):
+        raise ParameterError(f"parameter {name} must be of type {kind.__name__}: {_got(name, kind, value)}")
+    if about["choices"] and value not in about["choices"]:
+        raise ParameterError(
+            f"parameter {name} is {quoted(value)}, must be one of {', '.join(about['choices'])}"
+        )
+    # Not NaN either, which no comparison holds for.
+    if about["low"] is not None and not about["low"] <= value <= about["high"]:
+        raise ParameterError(
+            f"parameter {name} is {value!r}, must be from {about['low']:g} to {about['high']:g}"
+        )
+    return value
 
 
-def read(node: Node) -> Settings:
-    """The parameters as they are now."""
-    return Settings(**{each.name: node.get_parameter(each.name).value for each in fields(Settings)})
+def _got(name: str, kind: type, value: Any) -> str:
+    if value is None:
+        return "it has no value"
+    got = f"got {quoted(value)}"
+    if kind is str and isinstance(value, bool | float):
+        # `on`, `yes` and `true` are one to YAML, and so are 1.1 and 1.10: what was written is lost.
+        return f"{got}, for YAML takes it for no text; put it in quotes twice: -p \"{name}:='...'\""
+    return got
 
 
-def _on_set(parameters: list[Parameter[Any]]) -> SetParametersResult:
-    reason = _objection(parameters)
-    return SetParametersResult(successful=not reason, reason=reason)
+def unknown(given: Iterable[str]) -> str:
+    """Say which of these names are no parameters, and which parameters come closest; "" if there are none.
 
-
-def _objection(parameters: list[Parameter[Any]]) -> str:
-    """What is wrong with a value of a fixed choice; types and ranges ROS checks itself."""
-    choices = {each.name: each.metadata["choices"] for each in fields(Settings)}
-    for parameter in parameters:
-        allowed = choices.get(parameter.name, ())
-        if allowed and parameter.value not in allowed:
-            return f"parameter {parameter.name} is '{parameter.value}', must be one of {', '.join(allowed)}"
-    return ""
+    What ROS itself takes is left out: `use_sim_time`, `start_type_description_service`, `qos_overrides.…`.
+    """
+    names = [each for each in given if each not in TABLE and each.split(".")[0] not in ROS_PARAMETERS]
+    told = []
+    for name in sorted(names)[:MOST_TOLD]:
+        close = get_close_matches(name[:100], TABLE, n=1, cutoff=0.6)
+        told.append(quoted(name) + (f" (did you mean {close[0]}?)" if close else ""))
+    if not told:
+        return ""
+    more = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
+    return f"this node has no parameter {', '.join(told)}{more}: what is given for it has no effect"

@@ -15,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import one_line
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.signals import Stop
 
@@ -41,7 +42,7 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
         if node.wait_for_model(stop):
             ended = _spin(node, stop)
     except SelconError as error:
-        get_logger("grounding").fatal(str(error))
+        get_logger("grounding").fatal(one_line(str(error)))
         status = 1
     except Exception:
         traceback.print_exc()

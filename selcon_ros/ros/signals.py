@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import queue
+import select
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,8 +27,11 @@ class Stop:
         self.requested = False
         self._signals, self._status = signals, status
         self._held = False
-        # Unlike an Event, whose lock the interrupted thread may hold, this may be put to in a signal handler.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # A signal may come to any thread, or just before the main one waits for a lock: it then sleeps on.
+        # What every signal does is to write into this pipe.
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in self._signals:
             signal.signal(number, self._on_signal)
 
@@ -39,13 +42,13 @@ class Stop:
     def request(self) -> None:
         """Request to stop, from any thread."""
         self.requested = True
-        self._wake.put(None)
+        with suppress(BlockingIOError):  # it is full: nobody has to be woken any more
+            os.write(self._wake, b"\0")
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the request (None: as long as it takes), and return whether it has been made."""
-        if not self.requested:
-            with suppress(queue.Empty):
-                self._wake.get(timeout=seconds)
+        if not self.requested and select.select([self._woken], [], [], seconds)[0]:
+            self.requested = True
         return self.requested
 
     def done(self) -> None:

@@ -120,6 +120,32 @@ def test_action_parameter_is_the_first_action(start):
     robot.answer("heatmap", scene(pour=PART))
 
 
+def test_parameter_and_topic_action_are_one(start):
+    robot, node = start(outputs=("heatmap",))
+    parameter = lambda: node.get_parameter("action").value  # noqa: E731
+    set_to = lambda value: node.set_parameters([Parameter("action", value=value)])[0]  # noqa: E731
+    assert set_to("Cut With").successful
+    robot.answer("heatmap", scene(cut_with=PART))
+    refused = set_to("fly")
+    assert not refused.successful and refused.reason.startswith("unknown action 'fly': This model knows: ")
+    robot.say("hold")
+    robot.until(lambda: parameter() == "hold", "the parameter")
+    robot.answer("heatmap", scene(hold=PART))
+    robot.say("fly")
+    robot.until(lambda: parameter() == "", "the parameter of no action")
+    assert set_to("pour").successful
+    robot.until(lambda: robot.facts()["state"] == "answering pour", "pour")
+    assert set_to("").successful
+    robot.until(lambda: robot.facts()["state"].startswith("waiting for an action"), "no action")
+
+
+def test_a_value_for_no_parameter_is_a_lasting_warning(start):
+    robot, _ = start(action="hold", treshold=0.4)
+    robot.told("parameters: this node has no parameter 'treshold' (did you mean threshold?)")
+    robot.answer("heatmap", scene(hold=PART))
+    robot.told("parameters: this node has no parameter 'treshold'")
+
+
 def test_a_part_that_is_absent_has_no_grasp_point_and_its_markers_go(start):
     robot, _ = start(action="hold")
     robot.answer_in_3d(scene(hold=PART), bar_depth(320, 240, PART), calibration())

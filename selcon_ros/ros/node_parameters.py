@@ -1,0 +1,89 @@
+"""The parameters on a node: declared, read, and checked when they are set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.parameters import TABLE, Settings, checked, unknown
+
+OnAction = Callable[[str], None]
+
+
+def descriptors() -> dict[str, ParameterDescriptor]:
+    """The ROS descriptor of every parameter, by name, in the order of the table."""
+    found = {}
+    for name, each in TABLE.items():
+        about = each.metadata
+        descriptor = ParameterDescriptor(name=name, read_only=about["read_only"])
+        descriptor.description = about["description"]
+        if about["choices"]:
+            descriptor.additional_constraints = f"one of {', '.join(about['choices'])}"
+        if isinstance(each.default, float):
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(about["low"]), to_value=float(about["high"]), step=0.0)
+            ]
+        elif isinstance(each.default, int) and not isinstance(each.default, bool):
+            descriptor.integer_range = [IntegerRange(from_value=about["low"], to_value=about["high"], step=1)]
+        found[name] = descriptor
+    return found
+
+
+def declare(node: Node, on_action: OnAction) -> Settings:
+    """Declare every parameter on a node, with what was given at start.
+
+    :param on_action: called with what `action` is set to later; raises a SelconError to refuse it
+    :raises ParameterError: for a wrong type, a value out of range, or none of the choices
+    """
+    for name, descriptor in descriptors().items():
+        # Without a type at first: only so can what was given be had as it is.
+        given = node.declare_parameter(name, TABLE[name].default, ParameterDescriptor(dynamic_typing=True))
+        value = checked(name, given.value)
+        node.undeclare_parameter(name)
+        node.declare_parameter(name, value, descriptor, ignore_override=True)
+    node.add_on_set_parameters_callback(lambda parameters: _on_set(parameters, on_action))
+    # From Iron on a node may change what is set before its type is checked.
+    if hasattr(node, "add_pre_set_parameters_callback"):
+        node.add_pre_set_parameters_callback(_with_fractions)
+    return read(node)
+
+
+def read(node: Node) -> Settings:
+    """The parameters as they are now."""
+    return Settings(**{name: node.get_parameter(name).value for name in TABLE})
+
+
+def unknown_overrides(node: Node) -> str:
+    """Say which values were given at start for names that are no parameters; "" if there are none."""
+    # rclpy has no public list of them: where it keeps it elsewhere one day, nothing is said.
+    return unknown(getattr(node, "_parameter_overrides", {}))
+
+
+def _on_set(parameters: list[Parameter[Any]], on_action: OnAction) -> SetParametersResult:
+    """Refuse all if one of them is wrong. ROS has checked the types, but ranges with a tolerance."""
+    given = {each.name: each.value for each in parameters if each.name in TABLE}
+    try:
+        for name, value in given.items():
+            checked(name, value)
+        if "action" in given:
+            on_action(given["action"])
+    except SelconError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
+
+
+def _with_fractions(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+    """A whole number that is set for a fraction becomes one."""
+    return [
+        Parameter(each.name, value=float(each.value))
+        if each.type_ == Parameter.Type.INTEGER
+        and each.name in TABLE
+        and isinstance(TABLE[each.name].default, float)
+        else each
+        for each in parameters
+    ]

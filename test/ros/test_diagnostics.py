@@ -1,0 +1,62 @@
+"""What is logged and published about problems is bounded, whatever comes in."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rcl_interfaces.msg import Log
+
+from selcon_ros.core.text import LINE
+from selcon_ros.ros.diagnostics import MESSAGE, Health, status
+from support.ros import RELIABLE
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=200)
+
+
+class Lines:
+    """A logger that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.said.append(text)
+
+    info = warning
+
+
+@given(st.lists(st.tuples(ANY, st.integers(1, 30)), min_size=1, max_size=8))
+def test_any_text_stays_one_line_of_a_sane_length(parts):
+    lines = Lines()
+    health = Health(lines)
+    for number, (text, times) in enumerate(parts):
+        health.problem(f"source {number}", text * times)
+    made = status("node", parts[0][0], health, {"state": parts[0][0] * 20, "action": parts[0][0]})
+    assert len(lines.said) == len(parts)
+    assert all(len(each) <= LINE + 20 and each.isprintable() for each in lines.said)
+    assert len(made.message) <= MESSAGE and made.message.isprintable() and made.hardware_id.isprintable()
+    assert all(len(each.value) <= LINE and each.value.isprintable() for each in made.values)
+
+
+def test_a_source_is_logged_once_in_a_while_and_the_newest_problem_is_kept():
+    lines = Lines()
+    health = Health(lines)
+    for number in range(1000):
+        health.problem("image", f"bad {number}")
+    health.solved("image")  # what was said is no more what is wrong, so nothing is taken back
+    health.problem("image", "bad 1000")
+    assert lines.said == ["image: bad 0"]
+    assert health.problems == {"image": "bad 1000"}
+
+
+def test_a_flood_of_unknown_actions_is_one_line_of_the_log(start):
+    robot, _ = start(outputs=("markers",), action="hold")
+    heard: list[str] = []
+    robot.create_subscription(Log, "/rosout", lambda said: heard.append(said.msg), RELIABLE)
+    for number in range(200):
+        robot.say(f"fly {number}\n[FATAL] [0.0] [arm]: forged \x1b[31m" + "x" * 5000)
+        robot.spin(0.005)
+    robot.told("unknown action 'fly ")
+    robot.until(lambda: any("unknown action" in each for each in heard), "the log")
+    robot.spin(0.3)
+    said = [each for each in heard if "unknown action" in each]
+    assert len(said) <= 2  # one in five seconds
+    assert all(len(each) < 300 and each.isprintable() for each in said)
