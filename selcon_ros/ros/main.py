@@ -4,21 +4,46 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
+from selcon_ros.core.errors import first_line
+from selcon_ros.core.text import quoted
 from selcon_ros.ros.signals import Stop
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM.
+    """Run the node until SIGINT or SIGTERM, or say how it is used.
 
-    :param args: the command line, None for the process's own
+    :param args: the command line with the program's name, None for the process's own
     :returns: the exit status: 0 after a signal, at whatever moment it comes; 1 if the node cannot start or
         fails (the reason is one line in the log)
     """
     stop = Stop()
-    from selcon_ros.ros.run import run
+    args = list(sys.argv if args is None else args)
+    if "--help" in args or "-h" in args:
+        from selcon_ros.ros.usage import usage
 
-    return run(stop, sys.argv if args is None else list(args))
+        print(usage())
+        return 0
+    for flag, file in pairwise(args):
+        if flag == "--params-file" and not Path(file).is_file():
+            return _refuse(f"no parameter file at {quoted(file, 300)}")
+    try:
+        from selcon_ros.ros.run import run
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if not library.endswith(("rclpy", "rpyutils", "_msgs", "_interfaces")):
+            raise
+        from selcon_ros.ros.usage import NO_ROS
+
+        return _refuse(f"{first_line(error)}. {NO_ROS}")
+    return run(stop, args)
+
+
+def _refuse(reason: str) -> int:
+    print(f"grounding_node: {reason}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import traceback
@@ -19,6 +20,7 @@ from selcon_ros.core.text import one_line
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.signals import Stop
 
+SOURCE = r",? at \S+\.c(pp)?:\d+"
 CALLBACK_SECONDS = 2.0
 """How long the end waits for a callback. `ros2 launch` kills what has not ended 10 s after SIGINT."""
 
@@ -34,7 +36,8 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
-        print(f"grounding_node: {error}", file=sys.stderr)
+        # Without the places in rcl's sources.
+        print(f"grounding_node: {one_line(re.sub(SOURCE, '', str(error)))}", file=sys.stderr)
         return 1
     node, ended, status = None, True, 0
     try:

@@ -2,21 +2,24 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper
 
 from selcon_ros.core.bundle import write_bundle
+from selcon_ros.ros.parameters import Settings
 from support import ros
 from support.bundles import colour_bundle, colour_manifest
-from support.ros import Robot, bar_depth, calibration, pixels_of, scene
+from support.ros import OUTPUTS, Robot, bar_depth, calibration, pixels_of, scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)
@@ -134,7 +137,8 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "backend:=onnxruntime", "-p", "precision:=fp16"], "does not run fp16"),
         (["-p", "cores:='two'"], "cores is 'two': give core numbers and ranges"),
         (["-p", "cores:='5000'"], "cores are 5000: this process may use"),
-        (["--params-file", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["--params-file", "/nowhere.yaml"], "grounding_node: no parameter file at '/nowhere.yaml'"),
+        (["-p", "threshold"], "Couldn't parse parameter override rule: '-p threshold'"),
         (["-p", "action:=fly"], "unknown action 'fly': This model knows: cut_with, hold, pour"),
     ],
 )
@@ -147,3 +151,24 @@ def refused(arguments: list[str], says: str) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert says in said and "Traceback" not in said
+    assert not re.search(r"\.c(pp)?:\d+", said.split("grounding_node:")[-1])
+
+
+def test_help_names_every_topic_and_parameter_before_ros_is_begun():
+    done = subprocess.run([*NODE, "--help"], env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and not done.stderr
+    for name in [*OUTPUTS, "/diagnostics", "image", "depth", "camera_info", "action"]:
+        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE), name
+    for each in fields(Settings):
+        assert f"  {each.name}: {json.dumps(each.default)} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+WITHOUT = "import sys; sys.modules['rclpy'] = None; from selcon_ros.ros.main import main; sys.exit(main({}))"
+
+
+def test_without_ros_it_says_what_to_do():
+    code = [sys.executable, "-c", WITHOUT.format(["grounding_node"])]
+    done = subprocess.run(code, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.startswith("grounding_node: ")
+    assert len(done.stderr.splitlines()) == 1 and "pip install 'selcon_ros[ros]'" in done.stderr
