@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.image_decoding import decode
 
 BAG_NAME = "recording.mcap"
 TRUTH_NAME = "truth.json"
@@ -220,9 +221,13 @@ def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame
     )
 
     def picture(topic: str, flags: int, kind: type[np.generic], dimensions: int) -> NDArray[Any]:
-        array = cv2.imdecode(np.asarray(messages[topic].data), flags)
-        if array is None or array.dtype != kind or array.ndim != dimensions:
-            raise RecordingError(f"the picture on {topic} of frame {stamp} in {folder} cannot be decoded.")
+        name = f"the picture on {topic} of frame {stamp} in {folder}"
+        array = decode(bytes(messages[topic].data), name, flags, RecordingError, turn=False)
+        if array.dtype != kind or array.ndim != dimensions:
+            raise RecordingError(
+                f"{name} decodes to {array.dtype} with shape {array.shape}: it must have {dimensions} "
+                f"dimensions of {kind.__name__}"
+            )
         return array
 
     bgr = picture(IMAGE, cv2.IMREAD_COLOR, np.uint8, 3)

@@ -10,6 +10,7 @@ import click
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
+from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 
 if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
               help="No grasp points below this confidence.")
 @click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,
               help="The gripper's opening in metres.")
+@click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, show_default=True,
+              help="A larger IMAGE or depth is refused before it is decoded.")
 @click.option("--backend", type=click.Choice((AUTO, *BACKENDS)), default=AUTO, show_default=True,
               help="Inference engine; auto: the fastest that runs here.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
@@ -41,6 +44,7 @@ def command(
     out: Path | None,
     min_confidence: float,
     max_width: float,
+    max_pixels: int,
     backend: str,
     precision: str,
     threads: int | None,
@@ -73,9 +77,10 @@ def command(
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
-    picture = read_image(image)
+    limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
+    picture = read_image(image, limit=limit)
     intrinsics, scale = read_camera(camera) if camera is not None else (None, 0.001)
-    metres = read_depth(depth, scale) if depth is not None else None
+    metres = read_depth(depth, scale, limit) if depth is not None else None
 
     path = bundle if bundle is not None else default_bundle_path()
     model = load_bundle(path, roles=())

@@ -9,24 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError, SelconError
-from selcon_ros.core.image_header import ImageHeader, read_header
+from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 
-MAX_PIXELS = 200_000_000
-"""A larger picture is refused: decoded it would take over 600 MB, and a small file may claim any size."""
 MAX_FILE_BYTES = 512 * 2**20
 """A larger file is refused: no picture within the limit of pixels has as many bytes."""
-REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
-def read_image(path: str | Path, at_least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Return the picture [H, W, 3] uint8, RGB, turned as a JPEG's EXIF says.
+def read_image(
+    path: str | Path, at_least: tuple[int, int] | None = None, limit: PixelLimit = ORDINARY
+) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3] uint8, RGB, turned as its EXIF orientation says.
 
     Grey becomes three equal channels, an alpha channel is dropped (as in the paper's code), 16 bit values
     are scaled to 8, CMYK and palettes are converted. With ``at_least`` (h, w) a JPEG may be decoded at a
     half, a quarter or an eighth of its size, as long as its sides, however it is turned, stay that long.
     Raises ImageError.
     """
-    image = decode(read_bytes(path, ImageError), path, cv2.IMREAD_COLOR, ImageError, at_least)
+    content = read_bytes(path, ImageError)
+    image = decode(content, path, cv2.IMREAD_COLOR, ImageError, at_least, limit)
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
@@ -77,41 +78,3 @@ def _kind(mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "a directory"
     return "a pipe" if stat.S_ISFIFO(mode) else "a device"
-
-
-def decode(
-    content: bytes,
-    name: str | Path,
-    flags: int,
-    fault: type[SelconError],
-    at_least: tuple[int, int] | None = None,
-) -> NDArray[np.generic]:
-    """Decode an image file's content with OpenCV's ``flags``; ``at_least`` is as in `read_image`.
-
-    Raises ``fault``, naming the file ``name``, for what is empty, cut short, over MAX_PIXELS or no image.
-    """
-    if not content:
-        raise fault(f"{name} is empty: copy it again or remove it")
-    header = read_header(content)
-    if header is not None and not header.whole:
-        raise fault(f"{name} is cut short: its {header.kind} data has no end; copy it again or remove it")
-    if header is not None and header.pixels > MAX_PIXELS:
-        raise fault(
-            f"{name} has {header.width} x {header.height} pixels; at most {MAX_PIXELS // 10**6} million are "
-            "read: shrink it first"
-        )
-    if at_least is not None and header is not None and header.kind == "JPEG":
-        flags = REDUCED.get(_reduction(header, at_least), flags)
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise fault(f"{name} is not an image that OpenCV reads, or it is damaged")
-    return image
-
-
-def _reduction(header: ImageHeader, at_least: tuple[int, int]) -> int:
-    # EXIF may swap the sides: the shorter one has to do for the longer need.
-    short, needed = min(header.width, header.height), max(at_least)
-    return next((factor for factor in REDUCED if short // factor >= needed), 1)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import Bundle, sample_roles
 from selcon_ros.core.errors import BundleError
-from selcon_ros.core.files import decode, read_image
+from selcon_ros.core.files import read_image
+from selcon_ros.core.image_decoding import decode
 
 LONGEST = 640
 """Longer side in pixels; a larger picture is shrunk to it."""

@@ -18,11 +18,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 
 LARGEST_SIDE = 16384
 """Pixels. A wider or higher image is taken for a damaged message before anything of its size is allocated."""
 
 Pixels = npt.NDArray[np.uint8]
+Look = Callable[[str, npt.NDArray[np.uint16]], None]
 
 
 class MessageError(SelconError):
@@ -75,17 +78,22 @@ ENCODINGS = tuple(name.upper() if name[0] == "8" else name for name in _ENCODING
 """Every encoding of a raw colour image that `image_from_message` takes."""
 
 
-def image_from_message(message: Image | CompressedImage) -> Pixels:
+def image_from_message(
+    message: Image | CompressedImage, limit: PixelLimit = ORDINARY, look: Look | None = None
+) -> Pixels:
     """Decode a colour image.
 
-    Sixteen-bit channels keep their upper eight bits. The result of `rgb8` is a view on the message.
+    Sixteen-bit channels keep their upper eight bits. The result of `rgb8` is a view on the message. A file's
+    orientation is not applied: calibration and depth belong to the image as the camera sends it.
 
-    :param message: a raw image in one of `ENCODINGS`, with any `step` and byte order, or a JPEG or PNG
+    :param message: a raw image in one of `ENCODINGS`, with any `step` and byte order, or an image file of one
+        of `image_header.FORMATS`
+    :param look: called with the encoding and the values of 16-bit images
     :returns: H x W x 3 uint8, RGB
     :raises MessageError: for zero or absurd sizes, too little data, unknown or depth encodings, damaged files
     """
     if isinstance(message, CompressedImage):
-        return _decompress(message)
+        return _decompress(message, limit, look)
     name = message.encoding.strip().lower()
     if name in _DEPTH_ENCODINGS:
         raise MessageError(
@@ -103,9 +111,8 @@ def image_from_message(message: Image | CompressedImage) -> Pixels:
             f"this one is {message.width} x {message.height}"
         )
     lines = message.height * 3 // 2 if encoding.planar else message.height
-    pixels = rows(message, encoding.dtype, encoding.channels, lines, "image")
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    values = rows(message, encoding.dtype, encoding.channels, lines, "image", limit)
+    pixels = _eight_bits(values, message.encoding, look)
     try:
         return encoding.to_rgb(np.ascontiguousarray(pixels, np.uint8))
     except cv2.error as error:
@@ -116,16 +123,25 @@ def image_from_message(message: Image | CompressedImage) -> Pixels:
 
 
 def rows(
-    message: Image, dtype: npt.DTypeLike, channels: int, lines: int | None = None, what: str = "image"
+    message: Image,
+    dtype: npt.DTypeLike,
+    channels: int,
+    lines: int | None = None,
+    what: str = "image",
+    limit: PixelLimit = ORDINARY,
 ) -> npt.NDArray[Any]:
     """View the data of a raw image as an array, without the padding of its rows, in the machine's byte order.
 
+    Nothing is allocated before the data are known to be there.
+
     :param lines: rows in the data where that differs from the height (planar YUV)
     :param what: what the message is to the user, for error texts
-    :returns: H x W, or H x W x channels; a view where the byte order allows
+    :returns: H x W, or H x W x channels; a view where padding and byte order allow
     :raises MessageError: for a zero or absurd size, a `step` too small for the width, or too little data
     """
     check_size(message.width, message.height, what)
+    weight = message.width * message.height * max(4, channels * np.dtype(dtype).itemsize) // 4
+    limit.check(f"the {what}", (message.width, message.height), weight, MessageError)
     element = np.dtype(dtype).newbyteorder(">" if message.is_bigendian else "<")
     lines = message.height if lines is None else lines
     width_bytes = message.width * channels * element.itemsize
@@ -134,17 +150,15 @@ def rows(
             f"the {what} says step = {message.step} bytes a row, but {message.width} pixels of "
             f"'{message.encoding}' take {width_bytes}"
         )
-    data = np.frombuffer(message.data, np.uint8)
     # The last row may come without its padding.
     needed = message.step * (lines - 1) + width_bytes
-    if data.size < needed:
+    if len(message.data) < needed:
         raise MessageError(
             f"the {what} is truncated: {message.width} x {message.height} '{message.encoding}' with step "
-            f"{message.step} needs {needed} bytes, the message has {data.size}"
+            f"{message.step} needs {needed} bytes, the message has {len(message.data)}"
         )
-    if data.size < message.step * lines:
-        data = np.concatenate([data, np.zeros(message.step * lines - data.size, np.uint8)])
-    packed: npt.NDArray[Any] = data[: message.step * lines].reshape(lines, message.step)[:, :width_bytes]
+    strides = (message.step, 1)
+    packed: npt.NDArray[Any] = np.ndarray((lines, width_bytes), np.uint8, message.data, 0, strides)
     if element.itemsize > 1:
         packed = np.ascontiguousarray(packed)
     shape = (lines, message.width) if channels == 1 else (lines, message.width, channels)
@@ -163,60 +177,38 @@ def check_size(width: int, height: int, what: str) -> None:
         )
 
 
-def decode_file(data: bytes, flags: int, what: str) -> npt.NDArray[Any]:
-    """Decode the bytes of a JPEG or PNG file, refusing damaged ones instead of returning half a picture.
+def _decompress(message: CompressedImage, limit: PixelLimit, look: Look | None) -> Pixels:
+    # What the file holds counts: colour is colour, whatever the format says of the camera.
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    values = decode(
+        bytes(message.data), "the compressed image", flags, MessageError, limit=limit, turn=False
+    )
+    pixels = _eight_bits(values, message.format, look)
+    if pixels.ndim == 3:
+        return _with(cv2.COLOR_BGR2RGB)(pixels)
+    return _ENCODINGS[_mosaic(message.format) or "mono8"].to_rgb(pixels)
 
-    :param flags: `cv2.IMREAD_*`
-    :returns: what `cv2.imdecode` makes of it (BGR order)
-    :raises MessageError: for other file types, cut or damaged files, sizes beyond `LARGEST_SIDE`
+
+def _mosaic(format: str) -> str | None:
+    """The Bayer pattern of a grey file, by its message's format: `ENCODING; CODEC compressed TARGET`.
+
+    A target is the encoding that the sender has converted the image to.
     """
-    if data.startswith(b"\xff\xd8"):
-        size, complete = _jpeg_size(data), data.rstrip(b"\0").endswith(b"\xff\xd9")
-    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        size = (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
-        complete = b"IEND" in data[-64:]
-    else:
-        raise MessageError(
-            f"the compressed {what} is neither JPEG nor PNG: "
-            f"its {len(data)} bytes begin with {data[:8].hex() or 'nothing'}"
-        )
-    if size is None or not complete:
-        raise MessageError(f"the compressed {what} is truncated: its {len(data)} bytes have no end marker")
-    check_size(*size, what)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise MessageError(
-            f"the compressed {what} ({len(data)} bytes) cannot be decoded: {error.err}"
-        ) from error
-    if pixels is None:
-        raise MessageError(f"the compressed {what} ({len(data)} bytes) is damaged: it cannot be decoded")
-    return np.asarray(pixels)
+    encoding, _, codec = format.lower().partition(";")
+    target = codec.partition("compressed")[2].strip()
+    name = target or encoding.strip()
+    return name if name.startswith("bayer_") and name in _ENCODINGS else None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG from its frame header; None if the file ends before it."""
-    at = 2
-    while at + 9 <= len(data):
-        if data[at] != 0xFF:
-            return None
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
-
-
-def _decompress(message: CompressedImage) -> Pixels:
-    # image_transport writes the original encoding first: a Bayer mosaic is compressed as it is, in grey.
-    original = message.format.split(";")[0].strip().lower()
-    mosaic = original.startswith("bayer_") and original in _ENCODINGS
-    flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = np.asarray(decode_file(bytes(message.data), flags, "image"), np.uint8)
-    return _ENCODINGS[original].to_rgb(pixels) if mosaic else _with(cv2.COLOR_BGR2RGB)(pixels)
+def _eight_bits(values: npt.NDArray[Any], encoding: str, look: Look | None) -> Pixels:
+    """The upper eight bits of values of 16, which ``look`` sees before."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype != np.uint16:
+        raise MessageError(f"the values of the image are {values.dtype}; 8 and 16 bits are known")
+    if look is not None:
+        look(encoding, values)
+    return (values >> 8).astype(np.uint8)
 
 
 def fill_image(message: Image, pixels: npt.NDArray[np.generic], encoding: str, header: Header) -> Image:

@@ -12,30 +12,35 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import distortion_from
-from selcon_ros.ros.conversions import MessageError, decode_file, rows
+from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.image_headers import png
+from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.ros.conversions import MessageError, rows
 
 Depth = npt.NDArray[np.float32]
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+# The encodings of depth in millimetres; or a file's codec, where the format does not say the encoding.
+_MILLIMETRES = ("16uc1", "mono16", "png", "tiff")
 # image_transport's compressedDepth begins with an enum and the two parameters of its inverse-depth code.
 _TRANSPORT_HEADER = struct.Struct("<iff")
 
 
-def depth_from_message(message: Image | CompressedImage) -> Depth:
+def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = ORDINARY) -> Depth:
     """Decode a depth image; the encoding says the unit.
 
-    :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a PNG of one of the first two
-        (format `16UC1; png`), or image_transport's `compressedDepth` (PNG, of either unit)
+    :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in
+        millimetres (format `16UC1; png`, or `png` alone), or image_transport's
+        `compressedDepth` (PNG, of either unit)
     :returns: H x W float32 in metres; NaN where there is no measurement (0, infinite, NaN, negative)
     :raises MessageError: for other encodings, wrong sizes, damaged data
     """
     if isinstance(message, CompressedImage):
-        return _valid(_decompress(message))
+        return _valid(_decompress(message, limit))
     name = message.encoding.strip().lower()
     if name in ("16uc1", "mono16"):
-        return _valid(rows(message, np.uint16, 1, what="depth image") * np.float32(0.001))
+        return _valid(rows(message, np.uint16, 1, what="depth image", limit=limit) * np.float32(0.001))
     if name == "32fc1":
-        return _valid(rows(message, np.float32, 1, what="depth image").astype(np.float32))
+        return _valid(rows(message, np.float32, 1, what="depth image", limit=limit).astype(np.float32))
     raise MessageError(
         f"unknown depth encoding '{message.encoding}'; known are 16UC1 (millimetres) and 32FC1 (metres)"
     )
@@ -48,11 +53,11 @@ def _valid(metres: npt.NDArray[np.generic]) -> Depth:
     return depth
 
 
-def _decompress(message: CompressedImage) -> Depth:
+def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
     data = bytes(message.data)
     encoding = message.format.split(";")[0].strip().lower()
     parameters = None
-    if data[_TRANSPORT_HEADER.size :].startswith(_PNG):
+    if data[_TRANSPORT_HEADER.size :].startswith(png.START):
         _, *parameters = _TRANSPORT_HEADER.unpack_from(data)
         data = data[_TRANSPORT_HEADER.size :]
     elif "rvl" in message.format.lower():
@@ -60,16 +65,18 @@ def _decompress(message: CompressedImage) -> Depth:
             f"the depth image has the format '{message.format}'; only PNG is known: set the publisher's "
             "compressedDepth format to png, or use the raw depth image"
         )
-    if encoding not in ("16uc1", "mono16") and not (encoding == "32fc1" and parameters):
+    if encoding not in _MILLIMETRES and not (encoding == "32fc1" and parameters):
         raise MessageError(
-            f"unknown compressed depth format '{message.format}'; known are '16UC1; png' and "
+            f"unknown compressed depth format '{message.format}'; known are 'png', '16UC1; png' and "
             "'16UC1' or '32FC1' with 'compressedDepth png'"
         )
-    values = decode_file(data, cv2.IMREAD_UNCHANGED, "depth image")
+    values = decode(
+        data, "the compressed depth image", cv2.IMREAD_UNCHANGED, MessageError, limit=limit, turn=False
+    )
     if values.dtype != np.uint16 or values.ndim != 2:
         raise MessageError(
-            f"the compressed depth image decodes to {values.dtype} with shape {values.shape}; "
-            "a depth PNG has one channel of 16 bits"
+            f"the compressed depth image, of format '{message.format}', decodes to {values.dtype} with shape "
+            f"{values.shape}; depth has one channel of 16 bits: let the camera send 16UC1 as PNG"
         )
     if encoding == "32fc1" and parameters:
         a, b = parameters

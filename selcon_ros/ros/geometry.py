@@ -51,7 +51,7 @@ class Geometry:
         try:
             wait = settings.sync_wait if published else 0.0
             message = self.depths.match(header, settings.sync_tolerance, wait)
-            depth = depth_from_message(message)
+            depth = depth_from_message(message, settings.limit)
             check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
             if not np.isfinite(depth).any():
                 raise MessageError(

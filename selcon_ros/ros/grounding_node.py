@@ -181,7 +181,7 @@ class GroundingNode(Node):
             raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
         start = time.monotonic()
         self._model.engine.seconds = 0.0
-        image, grounding = self._ground(received)
+        image, grounding = self._ground(received, settings)
         header = received.message.header
         # The action may have changed during the inference, which serves them all.
         if (action := self._action) is None:
@@ -210,10 +210,10 @@ class GroundingNode(Node):
             lambda: self._outputs.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
         )
 
-    def _ground(self, received: Received[Any]) -> tuple[Pixels, Grounding]:
+    def _ground(self, received: Received[Any], settings: Settings) -> tuple[Pixels, Grounding]:
         """Decode and ground an image, or find it already grounded when only the action is new."""
         if self._grounded is None or self._grounded[0] is not received:
-            image = image_from_message(received.message)
+            image = image_from_message(received.message, settings.limit)
             assert self._grounder is not None
             self._grounded = (received, image, self._grounder.ground(image))
         return self._grounded[1], self._grounded[2]

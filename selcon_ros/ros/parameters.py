@@ -15,6 +15,7 @@ from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import quoted
 
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
@@ -75,6 +76,9 @@ class Settings:
     image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)
     depth_transport: str = _parameter("raw", "Type of the depth topic.", choices=_TRANSPORTS, read_only=True)
     rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
+    max_image_pixels: int = _parameter(
+        MAX_PIXELS, "A larger image or depth image is refused before it is decoded.", 1, 200_000_000
+    )
     max_frame_age: float = _parameter(
         1.0, "An image that came longer ago than this is not answered any more, s; 0: no limit.", 0.0, 1e6
     )
@@ -116,6 +120,11 @@ class Settings:
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
     )
     diagnostics_period: float = _parameter(1.0, "Time between diagnostics, s.", 0.05, 60.0, read_only=True)
+
+    @property
+    def limit(self) -> PixelLimit:
+        """Of images and depth images."""
+        return PixelLimit(self.max_image_pixels, "send smaller ones, or raise max_image_pixels")
 
     @property
     def grasp(self) -> GraspParameters:

@@ -43,7 +43,7 @@ def full(path: str) -> None:
         (lambda: Path("/nowhere/at/all").read_text(), "/nowhere/at/all: No such file or directory"),
         (lambda: os.listdir("/dev/null"), "/dev/null: Not a directory"),
         (lambda: io.StringIO().fileno(), "Error: fileno"),
-        (lambda: np.empty(1 << 60, np.uint8), "selcon work needs more memory than there is: Unable to allocate"),
+        (lambda: np.empty(1 << 60, np.uint8), "needs more memory than there is: Unable to allocate"),
     ],
 )
 def test_the_file_and_the_cause_are_named(

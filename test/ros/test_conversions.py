@@ -1,13 +1,17 @@
 """Every encoding, row padding and byte order; damaged messages; and the way back into a message."""
 
+import array
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from selcon_ros.ros.conversions import ENCODINGS, MessageError, fill_image, image_from_message
+from selcon_ros.ros.depth import depth_from_message
 from support.messages import compressed_image, encoded, header, raw_image
 
 sizes = st.integers(1, 9).map(lambda half: 2 * half)
@@ -170,11 +174,43 @@ def test_damaged_raw_images_are_named(message, says):
         image_from_message(message)
 
 
-def test_last_row_may_come_without_its_padding():
+@pytest.mark.parametrize("missing", [1, 6])
+def test_last_row_may_come_without_its_padding(missing):
     pixels = noise(4, 6, 3, np.uint8, 0)
     message = raw_image(pixels, "rgb8", padding=6)
-    message.data = message.data[:-6]
+    message.data = message.data[:-missing]
     np.testing.assert_array_equal(image_from_message(message), pixels)
+
+
+def test_one_row_with_the_largest_step_is_read_from_what_is_there():
+    pixels = noise(1, 32, 3, np.uint8, 0)
+    message = raw_image(pixels, "rgb8")
+    message.step = 2**32 - 1
+    np.testing.assert_array_equal(image_from_message(message), pixels)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    encoding=st.sampled_from([*ENCODINGS, "16UC1", "32FC1"]),
+    height=st.sampled_from([0, 1, 2, 4, 16384, 2**32 - 1]),
+    width=st.sampled_from([0, 1, 2, 8, 16384, 2**32 - 1]),
+    step=st.sampled_from([0, 1, 8, 24, 64, 2**16, 2**31, 2**32 - 1]),
+    data=st.binary(max_size=300),
+    big_endian=st.booleans(),
+)
+def test_nothing_is_allocated_for_data_that_are_not_there(encoding, height, width, step, data, big_endian):
+    message = Image(encoding=encoding, height=height, width=width, step=step, data=array.array("B", data))
+    message.is_bigendian = int(big_endian)
+    tracemalloc.start()
+    try:
+        read = depth_from_message if encoding in ("16UC1", "32FC1") else image_from_message
+        assert read(message).shape[:2] == (height, width)
+    except MessageError:
+        pass
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 2**20
 
 
 JPEG, PNG = (encoded(noise(32, 32, 3, np.uint8, 3), ending) for ending in (".jpg", ".png"))
@@ -183,12 +219,13 @@ JPEG, PNG = (encoded(noise(32, 32, 3, np.uint8, 3), ending) for ending in (".jpg
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "neither JPEG nor PNG: its 0 bytes begin with nothing"),
-        (b"GIF89a", "neither JPEG nor PNG"),
-        (JPEG[: len(JPEG) // 2], "truncated"),
-        (JPEG[:3], "truncated"),
-        (JPEG[:2] + b"\xff\xd9", "truncated"),
-        (PNG[: len(PNG) // 2], "truncated"),
+        (b"", "the compressed image is empty"),
+        (b"h264", "the compressed image is not an image: it begins with the bytes 68 32 36 34"),
+        (JPEG[: len(JPEG) // 2], "the compressed image is cut short"),
+        (JPEG[:-9] + JPEG, "the compressed image is cut short"),
+        (JPEG[:3], "size cannot be found"),
+        (JPEG[:2] + b"\xff\xd9", "size cannot be found"),
+        (PNG[: len(PNG) // 2], "cut short"),
         (PNG[:16] + (60000).to_bytes(4, "big") * 2 + PNG[24:], "60000 x 60000 pixels"),
         (PNG[:16] + bytes(8) + PNG[24:], "0 x 0 pixels"),
         (PNG[:40] + bytes(60) + PNG[100:], "damaged"),

@@ -10,6 +10,7 @@ from sensor_msgs.msg import RegionOfInterest
 
 from selcon_ros.core.distortion import Distortion
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.pixel_limit import PixelLimit
 from selcon_ros.ros.depth import depth_from_message, intrinsics_from_message
 from support.messages import camera_info, compressed_image, encoded, raw_image
 
@@ -38,7 +39,13 @@ def test_the_message_is_not_changed():
 
 
 @pytest.mark.parametrize("head", [b"", bytes(12)])
-@pytest.mark.parametrize("format", ["16UC1; png", "16UC1; compressedDepth png", "16UC1; compressedDepth"])
+@pytest.mark.parametrize(
+    "format",
+    [
+        "16UC1; png", "16UC1; png compressed", "mono16; png", "mono16", "png", "png; ", "png; compressed",
+        "16UC1; compressedDepth png", "16UC1; compressedDepth",
+    ],
+)  # fmt: skip
 def test_png_of_millimetres(format, head):
     message = compressed_image(head + encoded(MILLIMETRES, ".png"), format)
     np.testing.assert_allclose(depth_from_message(message), METRES, rtol=1e-6)
@@ -62,17 +69,29 @@ def test_png_of_inverse_depth():
         (compressed_image(bytes(30), "16UC1; compressedDepth rvl"), "only PNG is known"),
         (compressed_image(encoded(MILLIMETRES, ".png"), "32FC1; png"), "unknown compressed depth format"),
         (compressed_image(encoded(MILLIMETRES, ".png"), "jpeg"), "unknown compressed depth format 'jpeg'"),
-        (compressed_image(encoded(MILLIMETRES, ".png")[:50], "16UC1; png"), "depth image is truncated"),
+        (compressed_image(encoded(MILLIMETRES, ".png")[:50], "png"), "depth image is (damaged|cut short)"),
         (
             compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "16UC1; png"),
-            "one channel of 16 bits",
+            "of format '16UC1; png', decodes to uint8 .*one channel of 16 bits",
         ),
-        (compressed_image(b"", "16UC1; png"), "neither JPEG nor PNG"),
+        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "png"), "one channel of 16 bits"),
+        (compressed_image(encoded(np.zeros((2, 2, 3), np.uint16), ".png"), "png"), "one channel of 16 bits"),
+        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".jpg"), "16UC1; jpeg compressed "), "16 bits"),
+        (compressed_image(b"", "16UC1; png"), "the compressed depth image is empty"),
     ],
 )
 def test_other_depth_is_refused(message, says):
     with pytest.raises(SelconError, match=says):
         depth_from_message(message)
+
+
+@pytest.mark.parametrize(
+    "message", [raw_image(MILLIMETRES, "16UC1"), compressed_image(encoded(MILLIMETRES, ".png"), "png")]
+)
+def test_depth_over_the_limit_is_refused(message):
+    assert depth_from_message(message, PixelLimit(6)).shape == MILLIMETRES.shape
+    with pytest.raises(SelconError, match="depth image has 3 x 2 pixels; at most 5 are read"):
+        depth_from_message(message, PixelLimit(5))
 
 
 def test_truncated_depth_is_named():

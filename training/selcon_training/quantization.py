@@ -17,11 +17,11 @@ from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, BundleFile, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError, first_line
-from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare
 from selcon_training.cpu_graph import fused
+from selcon_training.data.images import read_picture
 from selcon_training.data.layout import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
@@ -125,7 +125,7 @@ def _without_advice(record: logging.LogRecord) -> bool:
 
 
 def _image(given: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return read_image(given) if isinstance(given, Path) else given
+    return read_picture(given) if isinstance(given, Path) else given
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -14,10 +14,9 @@ from tqdm import tqdm
 
 from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
-from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
-from selcon_training.data.images import F32, U8
+from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import TEST_SPLITS, open_dataset
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
@@ -104,7 +103,7 @@ def tune(
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
     pictures = spread(find_pictures(data, split, grounder.actions), limit)
     for picture in tqdm(pictures, desc=split, unit="image"):
-        grounding = grounder.ground(read_image(picture.path))
+        grounding = grounder.ground(read_picture(picture.path))
         for query in picture.queries.values():
             truth = files.truth(query)
             if truth is None or not truth.any():

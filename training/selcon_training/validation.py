@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_ros.core.manifest import Calibration
 from selcon_training import ranks
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items, read_truth
-from selcon_training.data.images import F32, U8
+from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import Size, resize
@@ -254,5 +253,5 @@ def pictures(paths: Sequence[Path], size: Size) -> U8:
     """Decode images and stretch them: N x h x w x 3 uint8."""
     images = np.empty((len(paths), *size, 3), np.uint8)
     for index, path in enumerate(paths):
-        images[index] = resize(read_image(path), size)
+        images[index] = resize(read_picture(path), size)
     return images

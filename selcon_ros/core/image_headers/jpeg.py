@@ -1,6 +1,7 @@
 """JPEG (ITU-T T.81): walk the markers from the start of the picture to its end."""
 
 import re
+from struct import unpack
 
 from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
 from selcon_ros.core.image_headers.tiff import exif_orientation
@@ -24,11 +25,10 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
     picture's scan cannot be told from a whole one without decoding it.
     """
     at, scans, whole, orientation = len(START) - 1, 0, False, 1
-    sizes: list[tuple[int, int]] = []
-    bits = channels = 0
+    frame: tuple[int, int, int, int] | None = None
     for _ in range(MOST_PARTS):
         found = _MARKER.search(content, at)
-        if found is None:
+        if found is None or (found.start() > at and scans == 0 and content[at] != 0xFF):
             break
         marker, at = found[1][0], found.end()
         if marker == _ALONE:
@@ -37,19 +37,19 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
             whole = marker == _END and scans > 0
             break
         length = int.from_bytes(content[at : at + 2], "big")
-        if length < 2 and at + 2 <= len(content):
-            return None
-        if marker in _FRAMES and length >= 8 and at + 8 <= len(content):
-            bits, channels = content[at + 2], content[at + 7]
-            height, width = (int.from_bytes(content[at + n : at + n + 2], "big") for n in (3, 5))
-            sizes.append((width, height))
+        if length < 2 or at + length > len(content):
+            break
+        if marker in _FRAMES:
+            if frame is not None or length < 8:  # a picture has one
+                break
+            frame = unpack(">BHHB", content[at + 2 : at + 8])
         elif marker == _APP1 and content.startswith(b"Exif\0\0", at + 2) and orientation == 1:
             orientation = exif_orientation(content[at + 8 : at + length])
         elif marker == _SCAN:
             scans += 1
         at += length
-    if not sizes or scans > _MOST_SCANS:
+    if frame is None or scans > _MOST_SCANS:
         return None
+    bits, height, width, channels = frame
     colours = _COLOURS.get(channels, f"{channels} channels")
-    largest = max(width * height for width, height in sizes)
-    return ImageHeader("JPEG", *sizes[0], bits, colours, whole, orientation, largest)
+    return ImageHeader("JPEG", width, height, bits, colours, whole, orientation)

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import read_image
 from selcon_training.data.dense import read_truth
-from selcon_training.data.images import U8, read_labels
+from selcon_training.data.images import U8, read_labels, read_picture
 from selcon_training.data.layout import DataSet, Item, by_folder
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import Size, resize
@@ -83,8 +82,8 @@ def draw_samples(
 def read_sample(sample: Sample, size: Size) -> tuple[U8, U8, NDArray[np.bool_]]:
     """Read a sample: ego h x w x 3 and exo E x h x w x 3 uint8, stretched to ``size``, and the part's mask
     (where the truth exceeds half of its maximum) at the truth's own size."""
-    ego = resize(read_image(sample.ego.path), size)
-    exo = np.stack([resize(read_image(item.path), size) for item in sample.exo])
+    ego = resize(read_picture(sample.ego.path), size)
+    exo = np.stack([resize(read_picture(item.path), size) for item in sample.exo])
     return ego, exo, part_of(read_truth([sample.truth]), None)
 
 

@@ -14,8 +14,10 @@ from typing import Literal
 
 import cv2
 
-from selcon_ros.core.files import decode, read_bytes
+from selcon_ros.core.files import read_bytes
+from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_header import read_header
+from selcon_training.data.images import LIMIT
 from selcon_training.errors import DataError
 
 Role = Literal["picture", "truth", "map"]
@@ -49,7 +51,7 @@ def examine(path: Path, role: Role) -> FileFacts:
     try:
         content = read_bytes(path, DataError)
         digest = hashlib.sha256(content).digest()
-        image = decode(content, path.name, READ_AS[role], DataError)
+        image = decode(content, path.name, READ_AS[role], DataError, None, LIMIT)
     except DataError as error:
         return FileFacts(digest, error=str(error))
     odd = _oddities(content) if role == "picture" else ()

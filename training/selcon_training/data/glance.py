@@ -12,8 +12,10 @@ from pathlib import Path
 
 import cv2
 
-from selcon_ros.core.files import decode, read_bytes
+from selcon_ros.core.files import read_bytes
+from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_headers import jpeg, png
+from selcon_training.data.images import LIMIT
 from selcon_training.errors import DataError
 
 THREADS = 16
@@ -49,7 +51,7 @@ def glance(path: Path) -> str | None:
     if (head.startswith(jpeg.START) and tail.endswith(jpeg.END)) or (head, tail) == (png.START, png.END):
         return None
     try:
-        decode(read_bytes(path, DataError), path, cv2.IMREAD_COLOR, DataError)
+        decode(read_bytes(path, DataError), path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
     except DataError as error:
         return str(error)
     return None

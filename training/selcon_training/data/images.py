@@ -1,5 +1,4 @@
-"""Reading pictures for training, truth maps, masks and label maps; decoding itself is selcon_ros.core.files'.
-"""
+"""Reading pictures for training, truth maps, masks and label maps."""
 
 from __future__ import annotations
 
@@ -10,17 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import decode, read_bytes, read_image
+from selcon_ros.core.files import read_bytes, read_image
+from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.pixel_limit import PixelLimit
 from selcon_training.errors import DataError
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
+LIMIT = PixelLimit(200_000_000)
+"""Of the pictures of data sets, which come from phones with such sensors too."""
+
 
 def read_picture(path: Path, at_least: tuple[int, int] | None = None) -> U8:
     """Read a picture as `selcon_ros.core.files.read_image` does. Raises DataError."""
     try:
-        return read_image(path, at_least)
+        return read_image(path, at_least, LIMIT)
     except ImageError as error:
         raise _hinting(error) from None
 
@@ -49,7 +53,7 @@ def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _read(path: Path, flags: int) -> U8:
     try:
-        return decode(read_bytes(path, ImageError), path, flags, ImageError)  # type: ignore[return-value]
+        return decode(read_bytes(path, ImageError), path, flags, ImageError, None, LIMIT)  # type: ignore[return-value]
     except ImageError as error:
         raise _hinting(error) from None
 

@@ -10,10 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.camera import Intrinsics, deproject
-from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters, Grasps, find
 from selcon_ros.core.heatmap import Heatmap
-from selcon_training.data.images import F32
+from selcon_training.data.images import F32, read_picture
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
@@ -188,7 +187,7 @@ def measure_absence(
 ) -> None:
     """Ask pictures for the actions that nothing in them affords, as ``measure``."""
     for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
-        predictor.look(read_image(picture.path))
+        predictor.look(read_picture(picture.path))
         for action, query in picture.queries.items():
             geometry = files.geometry(query)
             heatmap = predictor.answer(query).heatmap
@@ -212,7 +211,7 @@ def _one_picture(
         result.left_out.setdefault("no truth map", []).append(picture.name)
     if not asked:
         return
-    image = read_image(picture.path)
+    image = read_picture(picture.path)
     predictor.look(image)
     for query, truth in asked:
         if not truth.any():

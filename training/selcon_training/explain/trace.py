@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap import refine
 from selcon_ros.core.manifest import Calibration
-from selcon_training.data.images import F32, U8
+from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.transforms import resize
 from selcon_training.losses.pixel import part_threshold, positive_set
 from selcon_training.maps import cosine_of, minmax
@@ -120,7 +119,7 @@ def trace(
     ``calibration`` and ``gamma`` are those of inference.
     """
     with evaluating(net):
-        picture = read_image(sample.ego)
+        picture = read_picture(sample.ego)
         ego = _encode(net, [picture], saliency=True)
         assert ego.saliency is not None
         label = net.actions.index(sample.action)
@@ -143,7 +142,7 @@ def trace(
 
 
 def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakObjectiveConfig) -> Exo:
-    images = [read_image(path) for path in sample.exo]
+    images = [read_picture(path) for path in sample.exo]
     exo = _encode(net, images, saliency=False)
     labels = torch.tensor([label], device=net.text_action.device)
     ego_object, exo_object = object_maps(net, ego, exo, labels, weak.object_maps)

@@ -9,11 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core.files import read_image
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
-from selcon_training.data.images import U8
+from selcon_training.data.images import U8, read_picture
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture
 from selcon_training.evaluate.run import Row, grasps, query_of
@@ -54,7 +53,7 @@ class Gallery:
 
     def _ask(self, row: Row) -> tuple[U8, Any, Any]:
         picture, query = query_of(self.pictures, row)
-        image = read_image(picture.path)
+        image = read_picture(picture.path)
         self.predictor.look(image)
         return image, self.predictor.answer(query), query
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import ImageError, SelconError
+from selcon_ros.core.image_decoding import decode
 from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import PART_KINDS
 
@@ -79,7 +80,7 @@ def find_images(root: Path, actions: list[str]) -> list[LabelledImage]:
 
 
 def _decode(data: bytes, flags: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flags), dtype=np.uint8)
+    return np.asarray(decode(data, "a rendered image", flags, ImageError), np.uint8)
 
 
 def _shares(labels: NDArray[np.uint8], kinds: int, cell: int) -> NDArray[np.float32]:
