@@ -24,12 +24,12 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
     scan and goes on with another picture's start is not whole; one that goes on with the rest of another
     picture's scan cannot be told from a whole one without decoding it.
     """
-    at, scans, whole, orientation = len(START) - 1, 0, False, 1
+    at, marker, scans, whole, orientation = len(START) - 1, _BEGIN, 0, False, 1
     frame: tuple[int, int, int, int] | None = None
     for _ in range(MOST_PARTS):
         found = _MARKER.search(content, at)
-        if found is None or (found.start() > at and scans == 0 and content[at] != 0xFF):
-            break
+        if found is None or (marker != _SCAN and content[at] != 0xFF):
+            break  # only a scan has data behind its segment
         marker, at = found[1][0], found.end()
         if marker == _ALONE:
             continue
