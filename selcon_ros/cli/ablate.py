@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_FOLDER
+
 
 @click.command(short_help="Train a configuration with changes and several seeds, and compare.")
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -22,7 +24,7 @@ import click
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key in all rows, e.g. threads=1."
 )
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the runs."
+    "--out", type=OUT_FOLDER, required=True, help="Folder of the runs."
 )
 @click.option("--table", "only_table", is_flag=True, help="Train nothing: tabulate what is finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")

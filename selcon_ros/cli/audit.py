@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_FOLDER
+
 
 @click.command(short_help="Ask a trained run how its part discovery behaves.")
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Data set [the run's]."
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Report folder.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Report folder.")
 @click.option("--samples", type=click.IntRange(1), default=400, show_default=True)
 @click.option(
     "--degraded",

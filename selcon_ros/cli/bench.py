@@ -10,6 +10,7 @@ from selcon_ros.bench.report import SPEED
 from selcon_ros.cli.bench_engines import engines
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.bench_training import training
+from selcon_ros.cli.destination import OUT_FILE
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -17,7 +18,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.group(invoke_without_command=True)
 @click.pass_context
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here (Markdown)."
+    "--out", type=OUT_FILE, help="Write the report here (Markdown)."
 )
 @click.option(
     "--bundle", type=click.Path(path_type=Path, exists=True), help="Model bundle  [default: the packaged one]"

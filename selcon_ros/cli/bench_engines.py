@@ -9,6 +9,7 @@ import click
 
 from selcon_ros.bench.report import ENGINES
 from selcon_ros.cli.bench_report import show
+from selcon_ros.cli.destination import OUT_FILE
 
 if TYPE_CHECKING:
     from selcon_ros.bench.engines import Measured
@@ -44,7 +45,7 @@ PICTURE = Path("images", "engines.png")
     help="Folder of engines built for a GPU  [default: the user's]",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    "--out", type=OUT_FILE,
     help=f"Page to write this chapter into; its picture goes to {PICTURE} beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")

@@ -9,6 +9,8 @@ import click
 
 from selcon_ros.bench.report import Row, into_page, markdown
 from selcon_ros.bench.report import Table as Section
+from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.errors import SelconError
 
 
 def show(
@@ -23,15 +25,32 @@ def show(
     data: Mapping[str, object] | None = None,
 ) -> None:
     """Print rows and tables, or rows and `data` as JSON; write the chapter of them into the page `out`."""
+    _print(rows, machine, about, as_json, tables, data)
+    if out is not None:  # after the rest: measuring takes long, and this may fail
+        chapter = markdown(rows, machine, notes, about, tables, picture)
+        page = _read(out) if out.is_file() else ""
+        write_file(out, into_page(page, chapter).encode())
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SelconError(f"{page} is not UTF-8 text (byte {error.start}): give another --out") from None
+
+
+def _print(
+    rows: list[Row],
+    machine: dict[str, str],
+    about: tuple[str, str],
+    as_json: bool,
+    tables: Sequence[Section],
+    data: Mapping[str, object] | None,
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        chapter = markdown(rows, machine, notes, about, tables, picture)
-        page = out.read_text(encoding="utf-8") if out.is_file() else ""
-        out.write_text(into_page(page, chapter), encoding="utf-8")
     if as_json:
         found = [{**asdict(row), "met": row.met} for row in rows]
         click.echo(json.dumps({"machine": machine, "rows": found, **(data or {})}))

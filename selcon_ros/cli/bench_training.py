@@ -6,6 +6,7 @@ import click
 
 from selcon_ros.bench.report import TRAINING
 from selcon_ros.cli.bench_report import show
+from selcon_ros.cli.destination import OUT_FILE
 
 
 @click.command()
@@ -28,7 +29,7 @@ from selcon_ros.cli.bench_report import show
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns that are counted."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Page to write this chapter into."
+    "--out", type=OUT_FILE, help="Page to write this chapter into."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def training(

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.core.atomic_write import write_file
+
 if TYPE_CHECKING:
     from selcon_training.data.findings import Report
 
@@ -38,7 +41,7 @@ def command() -> None:
     "--skip", type=click.Path(path_type=Path), help="Leave out the files that this list names (data.skip)."
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a skip list of the files at fault."
+    "--out", type=OUT_FILE, help="Write a skip list of the files at fault."
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads that decode. [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, every file named.")
@@ -99,7 +102,8 @@ def _progress(facts: Iterator[T], total: int) -> Iterator[T]:
 
 def _write(out: Path, text: str) -> None:
     try:
-        out.write_text(text, encoding="utf-8")
+        # Names of files may hold what is no text.
+        write_file(out, text.encode(errors="surrogateescape"))
     except OSError as error:
         raise click.ClickException(f"cannot write {out}: {error.strerror}") from None
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_FOLDER
+
 
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OUT_FOLDER,
     default="demo_out",
     show_default=True,
     help="Where pictures, grasp points and the bag go.",

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_FILE
+
 
 @click.group()
 def command() -> None:
@@ -44,7 +46,7 @@ def list_command(as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--weights", help="Which of its weights: a CLIP's tag, such as openai; or a file to convert.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
+@click.option("--out", type=OUT_FILE, required=True, help="The .safetensors file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print name, weights, digest and file as JSON.")
 def fetch(name: str, weights: str | None, out: Path, as_json: bool) -> None:
     """Download the encoder NAME and write it to a file, where there is a connection.

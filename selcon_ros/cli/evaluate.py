@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from selcon_ros.cli.destination import OUT_FOLDER
+
 COLUMNS = {
     "n": ("queries", "d", 1.0),
     "KLD": ("kld", ".3f", 1.0),
@@ -32,7 +34,7 @@ LEGEND = (
 )
 @click.option("--split", default="testset", show_default=True, help="Folder with egocentric/ and GT/.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the report."
+    "--out", type=OUT_FOLDER, required=True, help="Folder of the report."
 )
 @click.option(
     "--baseline",
@@ -88,20 +90,27 @@ def command(
         raise click.UsageError(f"--run is given {len(runs)} times for {len(bundles)} bundles: once for each")
     if baseline is not None and len(bundles) > 1:
         raise click.UsageError("--baseline has no seeds: give one BUNDLE")
+    from selcon_training.errors import ResultNotWritten
     from selcon_training.evaluate.command import run, run_seeds
 
-    several = len(bundles) > 1
-    if several:
-        tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
-    else:
-        trained = runs[0] if runs else None
-        tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip)
+    several, lost = len(bundles) > 1, None
+    try:
+        if several:
+            tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
+        else:
+            trained = runs[0] if runs else None
+            tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip)
+    except ResultNotWritten as error:
+        tables, lost = error.result, error
     if as_json:
         import json
 
         click.echo(json.dumps(tables, indent=2))
     else:
         _print(tables)
+    if lost is not None:
+        raise lost
+    if not as_json:
         click.echo(f"report: {out / ('summary.html' if several else 'report.html')}")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_PAGE
+
 
 @click.command(short_help="Draw part discovery and what leads to it, for any sample.")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -24,7 +26,7 @@ import click
     "--sample", "names", multiple=True, metavar="ACTION/OBJECT/STEM", help="Which of --data; may be repeated."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="An .html file, or a folder for PNGs too."
+    "--out", type=OUT_PAGE, required=True, help="An .html file, or a folder for PNGs too."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of every sample as JSON.")
 def command(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.bundle_report import report
+from selcon_ros.cli.destination import OUT_BUNDLE
 
 
 def _size(
@@ -20,7 +21,7 @@ def _size(
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option("--name", help="Name of the bundle; default: the training's.")
 @click.option("--description", help="What the node prints when it starts; default: the training's.")
 @click.option("--licence", help="Licence of the weights; default: the training's.")

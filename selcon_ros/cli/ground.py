@@ -9,6 +9,7 @@ import click
 
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.choose import AUTO
+from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, folder or .zip [the packaged one].")
 @click.option("--depth", type=click.Path(path_type=Path), help="Depth registered to IMAGE, 16 bit PNG.")
 @click.option("--camera", type=click.Path(path_type=Path), help="JSON: width height fx fy cx cy depth_scale.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Overlay picture to write.")
+@click.option("--out", type=OUT_FILE, help="Overlay picture to write.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="No grasp points below this confidence.")
 @click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,

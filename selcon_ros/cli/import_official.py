@@ -6,6 +6,7 @@ from typing import Any, cast
 import click
 
 from selcon_ros.cli.bundle_report import report
+from selcon_ros.cli.destination import OUT_BUNDLE
 
 
 @click.command()
@@ -16,7 +17,7 @@ from selcon_ros.cli.bundle_report import report
     required=True,
     help="What it was trained on: AGD20K Seen (36 actions) or Unseen (25), or HICO-IIF (10).",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option(
     "--calibration",
     type=click.Choice(["continuous", "binarized", "none"]),

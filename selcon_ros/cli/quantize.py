@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_BUNDLE
+
 
 @click.command(short_help="Add an int8 graph for CPUs to a bundle.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("pictures", type=click.Path(path_type=Path), required=False)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
               help="Measure on at most this many of the pictures, evenly spread.")
 @click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True,

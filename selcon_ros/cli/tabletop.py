@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.destination import OUT_BUNDLE, OUT_FOLDER
+
 
 @click.group()
 def command() -> None:
@@ -21,7 +23,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("data", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("data", type=OUT_FOLDER)
 @click.option(
     "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
 )
@@ -46,7 +48,7 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
 @command.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the weights."
+    "--out", type=OUT_FOLDER, required=True, help="Folder for the weights."
 )
 @click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip).")
@@ -85,7 +87,7 @@ def pretrain(
 
 
 @command.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=OUT_FOLDER)
 @click.option("--frames", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--seed", default=23, show_default=True)
 def record(folder: Path, frames: int, seed: int) -> None:
@@ -103,11 +105,11 @@ def record(folder: Path, frames: int, seed: int) -> None:
 @command.command()
 @click.option(
     "--work",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OUT_FOLDER,
     required=True,
     help="Folder for data and runs.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle to write.")
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from selcon_ros.cli.destination import OUT_BUNDLE
+
 if TYPE_CHECKING:
     from selcon_training.tuning import Tuning
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
 @click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle folder or .zip to write.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option(
     "--skip", type=click.Path(dir_okay=False, path_type=Path), help="List of files to leave out (data.skip)."
 )
@@ -48,13 +50,21 @@ def command(
       selcon tune my_bundle.zip data/tabletop --divide Seen --out tuned.zip
       selcon tune my_bundle data/tabletop --divide Seen --out tuned --limit 200 --json
     """
+    from selcon_training.errors import ResultNotWritten
     from selcon_training.tuning import tune
 
-    _, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
+    lost = None
+    try:
+        _, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
+    except ResultNotWritten as error:
+        tuning, lost = error.result, error
     if as_json:
         click.echo(json.dumps(tuning.record(), indent=2))
     else:
         _print(tuning)
+    if lost is not None:
+        raise lost
+    if not as_json:
         click.echo(f"{out}: smoothing {tuning.smoothing:g} cells, temperature {tuning.temperature:g}")
 
 

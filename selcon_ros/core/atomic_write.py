@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all: until then what was there before stays."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
@@ -20,6 +21,11 @@ def write_file(path: str | Path, content: bytes) -> None:
     """Write a file, and the folders it lies in. Raises OSError naming ``path``; its former content stays."""
     with writing(path) as stream:
         stream.write(content)
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write a value as JSON, indented; see `write_file`."""
+    write_file(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
@@ -41,8 +42,7 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     if not done:
         raise ImageError(f"cannot write {path}: choose a name that ends in .png or .jpg")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
+        write_file(path, data.tobytes())
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error.strerror}") from None
 

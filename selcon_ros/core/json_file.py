@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.files import read_bytes
 
+LIMIT = 16 << 20
+"""Bytes of a file; parsed they take ten times as much."""
 DEPTH = 32
 """Objects and lists within each other; our own files have five."""
 DIGITS = 18
 """Of a whole number: it then fits 64 bits."""
+
+
+def read_object(path: str | Path, fault: type[SelconError], limit: int = LIMIT) -> dict[str, Any]:
+    """Return the object in a JSON file of at most ``limit`` bytes; see `parse_object`. Raises ``fault``."""
+    return parse_object(read_bytes(path, fault, limit), path, fault)
 
 
 def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.demo.results import ActionResult
 
 Picture = NDArray[np.uint8]
@@ -24,16 +24,14 @@ def write_results(out: Path, results: list[ActionResult]) -> None:
     for result in results:
         if result.overlay is not None:
             write_png(out / f"{result.action}.png", result.overlay)
-        text = json.dumps(result.to_json(), indent=2)
-        (out / f"{result.action}.json").write_text(text + "\n", encoding="utf-8")
-    summary = json.dumps([result.to_json() for result in results], indent=2)
-    (out / "summary.json").write_text(summary + "\n", encoding="utf-8")
+        write_json(out / f"{result.action}.json", result.to_json())
+    write_json(out / "summary.json", [result.to_json() for result in results])
 
 
 def write_png(path: Path, bgr: Picture) -> None:
     """Write an H×W×3 uint8 BGR picture; raises OSError where it cannot be written."""
     _, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
-    path.write_bytes(data.tobytes())
+    write_file(path, data.tobytes())
 
 
 def contact_sheet(results: list[ActionResult], title: str) -> Picture:

@@ -32,6 +32,7 @@ from selcon_training.report.published import CLASSES, PUBLISHED, published_for
 from selcon_training.trainer import Trainer
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
+from support.disk import files_of_at_most
 from support.nets import register_small_clip
 
 
@@ -245,6 +246,17 @@ def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
     assert json.loads(shown.stdout)["overall"]["queries"] == 6
     wrong = runner.invoke(main, arguments)
     assert wrong.exit_code == 1 and "--divide" in wrong.output
+
+
+def test_what_was_measured_is_shown_where_the_report_cannot_be_written(squares, bundle, tmp_path):
+    arguments = ["evaluate", str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path / "out")]
+    with files_of_at_most(20_000):
+        done = CliRunner().invoke(main, [*arguments, "--limit", "3", "--json"])
+    assert json.loads(done.stdout)["overall"]["queries"] == 6
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == f"Error: cannot write {tmp_path}/out/report.html: File too large"
+    # What was small enough is there, and nothing half written.
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["queries.csv", "results.json"]
 
 
 def test_seeds_are_summarised(squares, bundle, tmp_path):

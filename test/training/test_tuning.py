@@ -14,6 +14,7 @@ from selcon_training.evaluate.command import run
 from selcon_training.tuning import SMOOTHING, TEMPERATURE, tune
 from support.bundles import colour_bundle
 from support.dataset import make_dataset
+from support.disk import files_of_at_most
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,16 @@ def test_data_without_validation_say_what_to_do(squares, bundle, tmp_path):
     shutil.rmtree(copy / "Seen/valset")
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1 and "chosen on a validation split with truth maps" in result.output
+
+
+def test_the_choice_is_shown_where_the_bundle_cannot_be_written(squares, bundle, tmp_path):
+    out = tmp_path / "out.zip"
+    arguments = ["tune", str(bundle), str(squares), "--divide", "Seen", "--out", str(out), "--limit", "1"]
+    with files_of_at_most(500):
+        result = CliRunner().invoke(main, [*arguments, "--json"])
+    assert json.loads(result.stdout)["queries"] == 2
+    assert result.exit_code == 1 and f"cannot write bundle {out}: File too large" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_table_fits_a_terminal(squares, bundle, tmp_path):

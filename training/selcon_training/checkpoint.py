@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from selcon_ros.core.atomic_write import write_file
 from selcon_training.averaging import resized
-from selcon_training.durable import write_file
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import shapes

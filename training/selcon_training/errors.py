@@ -1,5 +1,7 @@
 """Errors of the training side; the command line prints them without a traceback."""
 
+from typing import Any
+
 from selcon_ros.core.errors import SelconError
 
 
@@ -17,6 +19,16 @@ class CheckpointError(SelconError):
 
 class CheckpointNotWritten(CheckpointError):
     """A checkpoint could not be written (disk full, no right); the former one is as it was."""
+
+
+class ResultNotWritten(SelconError):
+    """What was measured could not be written (disk full, no right): it is in `result`, to be shown at least.
+    """
+
+    def __init__(self, reason: OSError | SelconError, result: Any) -> None:
+        system = isinstance(reason, OSError)
+        super().__init__(f"cannot write {reason.filename}: {reason.strerror}" if system else str(reason))
+        self.result = result
 
 
 class RanksError(SelconError):

@@ -14,12 +14,12 @@ import torch
 import yaml
 from torch import Tensor
 
+from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig, parse_config
 from selcon_training.data.fingerprint import fingerprint
 from selcon_training.data.layout import DataSet
-from selcon_training.durable import sync_folder, write_file
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.model import SelconNet
@@ -207,7 +207,7 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
                 + _compared(former.get("images", {}), counts)
             )
     if ranks.first():
-        write_file(path, (json.dumps(now, indent=2) + "\n").encode())
+        write_json(path, now)
 
 
 def _compared(former: dict[str, int], now: dict[str, int]) -> str:

@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import TEST_SPLITS, open_dataset
 from selcon_training.data.sampling import spread
-from selcon_training.errors import DataError
+from selcon_training.errors import DataError, ResultNotWritten
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.queries import Files, Query, find_pictures
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
@@ -81,7 +82,8 @@ def tune(
 
     The graph stays as it is, byte for byte; what was chosen before is forgotten. `limit` takes that many
     pictures, evenly spread; `skip` lists files to leave out. Raises DataError for a test split, which must
-    not decide anything, and for a split without truth maps.
+    not decide anything, and for a split without truth maps, and ResultNotWritten, with the tuning, where the
+    bundle cannot be written.
     """
     if Path(split).name in TEST_SPLITS:
         raise DataError(
@@ -123,7 +125,10 @@ def tune(
         "tuning": {"data": data.name, "divide": divide, "split": split, **tuning.record()}
     }
     tuned = replace(given.manifest, smoothing=chosen[0], temperature=chosen[1], metrics=metrics)
-    return write_bundle(out, tuned, given.files), tuning
+    try:
+        return write_bundle(out, tuned, given.files), tuning
+    except SelconError as error:
+        raise ResultNotWritten(error, tuning) from error
 
 
 def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:

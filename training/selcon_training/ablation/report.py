@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_training.ablation.studies import Study
 from selcon_training.ablation.table import METRICS, cell, collect, markdown
 from selcon_training.report.page import render
@@ -19,10 +19,9 @@ def write(study: Study, out: Path, seeds: int) -> dict[str, Any]:
     """Write what is finished of a study into the folder ``out/<study>_report``; returns the results."""
     results = collect(study, out, seeds)
     folder = out / f"{study.name}_report"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "results.json", results)
     tables = [f"{split}:\n\n{markdown(study, results, split)}" for split in results["splits"]]
-    (folder / "table.md").write_text("\n".join(tables), encoding="utf-8")
+    write_file(folder / "table.md", "\n".join(tables).encode())
     page = render(
         "ablation.html",
         study=study,
@@ -34,7 +33,7 @@ def write(study: Study, out: Path, seeds: int) -> dict[str, Any]:
             for split in results["splits"]
         },
     )
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    write_file(folder / "report.html", page.encode())
     return results
 
 

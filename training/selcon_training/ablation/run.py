@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -11,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from selcon_ros.core.atomic_write import write_json
 from selcon_training.ablation.studies import Row, Study, run_config
 from selcon_training.building import test_time_averaging, training_device
 from selcon_training.checkpoint import load_model
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
-from selcon_training.durable import write_file
 from selcon_training.errors import RanksError
 from selcon_training.run_state import FREE_KEYS, changed_keys, checkpoint_folder
 from selcon_training.trainer import Trainer
@@ -58,7 +57,7 @@ def run_study(
             if not Trainer(configs[row.name, seed], resume=True).run():
                 return False
             figures = measure(configs[row.name, seed])
-            write_file(folder / FIGURES, (json.dumps(figures, indent=2) + "\n").encode())
+            write_json(folder / FIGURES, figures)
     return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_training.audit.run import GAMMAS, Audit
 from selcon_training.report.page import render
 from selcon_training.report.plots import BLUE, CRIMSON, GREY, figure_svg
@@ -21,8 +21,7 @@ Rows = Mapping[str, Figures]
 def write(result: Audit, out: Path) -> dict[str, Any]:
     """Write the report into the folder ``out``; returns the tables."""
     tables = result.tables()
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "results.json").write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "results.json", tables)
     graphs = {
         "Reliability threshold α": _alphas(result, tables["alphas"]),
         "Selection threshold γ": _gammas(tables["conditions"], result.gamma),
@@ -42,7 +41,7 @@ def write(result: Audit, out: Path) -> dict[str, Any]:
         },
         graphs={title: Markup(svg) for title, svg in graphs.items()},
     )
-    (out / "report.html").write_text(page, encoding="utf-8")
+    write_file(out / "report.html", page.encode())
     return tables
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import open_clip
 import timm
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
+from selcon_ros.core.atomic_write import check_destination, write_file
 from selcon_training.encoders.clip import DenseClip
 from selcon_training.encoders.dino import PartEncoder
 from selcon_training.encoders.loading import clip_model_of, dino_model_of
@@ -54,6 +53,10 @@ def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:
     """
     if out.suffix != ".safetensors":
         raise EncoderError(f"--out {out}: the file's name must end in .safetensors")
+    try:
+        check_destination(out)
+    except OSError as error:
+        raise EncoderError(f"cannot write {out}: {error.strerror}") from error
     is_clip = name in open_clip.list_models()
     if is_clip and weights is None:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
@@ -70,14 +73,11 @@ def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:
         DenseClip(model, usable, name=name)
     else:
         PartEncoder(model, usable, name)
-    partial = out.with_name(out.name + ".partial")
+    about = {"encoder": name, "weights": str(spec.weights), "digest": str(spec.sha256)}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, partial, {"encoder": name, "weights": str(spec.weights), "digest": str(spec.sha256)})
-        os.replace(partial, out)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise EncoderError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
+        write_file(out, save(state, about))
+    except OSError as error:
+        raise EncoderError(f"cannot write {out}: {error.strerror}") from error
     return spec, "clip" if is_clip else "dino"
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.errors import ResultNotWritten
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.run import Evaluation, Row, evaluate
@@ -38,7 +40,8 @@ def run(
     """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
 
     ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery. ``skip`` lists files to leave out.
+    discovery. ``skip`` lists files to leave out. Raises ResultNotWritten, with the tables, where they cannot
+    be written.
     """
     if trained is not None:  # told before the work, not after
         read_history(trained)
@@ -55,10 +58,12 @@ def run(
         "baseline": baseline,
         "published": None if limit is not None else published_for(data, divide, split),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "results.json").write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
-    write_queries(out / "queries.csv", result)
-    write_report(out / "report.html", tables, result, predictor, data, actions, trained)
+    try:
+        write_json(out / "results.json", tables)
+        write_queries(out / "queries.csv", result)
+        write_report(out / "report.html", tables, result, predictor, data, actions, trained)
+    except OSError as error:
+        raise ResultNotWritten(error, tables) from error
     return tables
 
 
@@ -86,9 +91,12 @@ def run_seeds(
         for bundle, folder, run_folder in zip(bundles, folders, trained or [None] * len(bundles), strict=True)
     ]
     summary = summarise(loaded, folders, tables)
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide, skip).synthetic)
-    (out / "summary.html").write_text(page, encoding="utf-8")
+    try:
+        write_json(out / "summary.json", summary)
+        page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide, skip).synthetic)
+        write_file(out / "summary.html", page.encode())
+    except OSError as error:
+        raise ResultNotWritten(error, summary) from error
     return summary
 
 
@@ -105,13 +113,14 @@ def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, spli
 
 def write_queries(path: Path, result: Evaluation) -> None:
     """One line per query, for the user's own statistics; ``kld_none`` is the KLD under calibration none."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*_line(result.rows[0]), "nothing"], restval="")
-        writer.writeheader()
-        for row in result.rows:
-            writer.writerow(_line(row) | {"nothing": False})
-        for absence in result.absences:
-            writer.writerow(asdict(absence) | {"nothing": True})
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, [*_line(result.rows[0]), "nothing"], restval="")
+    writer.writeheader()
+    for row in result.rows:
+        writer.writerow(_line(row) | {"nothing": False})
+    for absence in result.absences:
+        writer.writerow(asdict(absence) | {"nothing": True})
+    write_file(path, file.getvalue().encode())
 
 
 def _line(row: Row) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.files import write_image
 from selcon_training.data.layout import open_dataset
 from selcon_training.errors import CheckpointError
@@ -57,8 +58,7 @@ def run(
         shown.append({"figures": made.figures(), "picture": embedded(picture)})
     page = render("explain.html", checkpoint=checkpoint, note=trained.note, shown=shown, weak=trained.weak)
     path = out if alone else out / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page.encode())
     return [entry["figures"] for entry in shown]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.grasp import GraspParameters
 from selcon_training.data.layout import DataSet
 from selcon_training.evaluate.predictors import Predictor
@@ -66,7 +67,7 @@ def write_report(
         discoveries=_discoveries(run, data) if run is not None else [],
         synthetic=data.synthetic,
     )
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page.encode())
 
 
 def _discoveries(run: Path, data: DataSet) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import write_json
 from selcon_training.tabletop.objects import KINDS, TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ACTIONS, PART_KINDS, Rng
 from selcon_training.tabletop.rendering import Rendered, Renderer
@@ -257,10 +258,8 @@ def render(
         "synthetic": True,
         "seed": seed,
     }
-    (root / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
-    (root / "parts.json").write_text(
-        json.dumps({"parts": PART_KINDS, "objects": OBJECT_KINDS}, indent=1) + "\n"
-    )
+    write_json(root / "dataset.json", about)
+    write_json(root / "parts.json", {"parts": PART_KINDS, "objects": OBJECT_KINDS})
     jobs = [
         (split, index)
         for split in splits(scale)

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import write_file, write_json, writing
 from selcon_ros.core.errors import SelconError
 from selcon_training.building import training_device
 from selcon_training.encoders.torch_files import why_unreadable
@@ -116,9 +117,9 @@ def pretrain(
             bar.update()
             if (step + 1) % options.save_every == 0:
                 run.save(step + 1)
-    save_file(pupil.encoder_state(), out / f"{which}.safetensors")
+    write_file(out / f"{which}.safetensors", save(pupil.encoder_state()))
     summary = {"options": asdict(options), "images": len(items), "losses": _means(recent)}
-    (out / f"{which}.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_json(out / f"{which}.json", summary)
     return _means(recent)
 
 
@@ -142,15 +143,14 @@ class _Run:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def save(self, step: int) -> None:
-        partial = self.file.with_suffix(".partial")
         state = {
             "pupil": self.pupil.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": step,
             "options": asdict(self.options),
         }
-        torch.save(state, partial)
-        partial.replace(self.file)
+        with writing(self.file) as stream:
+            torch.save(state, stream)
 
     def restore(self) -> int:
         """Load the kept state; return the step to go on from."""

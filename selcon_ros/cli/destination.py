@@ -1,0 +1,59 @@
+"""Types of the options that say where to write: a place that cannot be written to is told before the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from selcon_ros.core.atomic_write import check_destination
+from selcon_ros.core.errors import SelconError
+
+
+class Destination(click.Path):
+    """A path to write to, as a pathlib.Path; `check` raises OSError or SelconError where that cannot be."""
+
+    def __init__(self, check: Callable[[Path], None], **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+        self._check = check
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        path = super().convert(value, param, ctx)
+        assert isinstance(path, Path)
+        try:
+            self._check(path)
+        except OSError as error:
+            raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from error
+        except SelconError as error:
+            raise click.ClickException(str(error)) from error
+        return path
+
+
+def _folder(path: Path) -> None:
+    check_destination(path, folder=True)
+
+
+def _bundle(path: Path) -> None:
+    # Not at the top: it imports OpenCV, which takes a while.
+    from selcon_ros.core.bundle import check_bundle_destination
+
+    check_bundle_destination(path)
+
+
+def _page(path: Path) -> None:
+    check_destination(path, folder=path.suffix.lower() not in (".html", ".htm"))
+
+
+OUT_FILE = Destination(check_destination)
+OUT_FOLDER = Destination(_folder)
+OUT_BUNDLE = Destination(_bundle)
+OUT_PAGE = Destination(_page)
+"""An .html file, or a folder."""
