@@ -4,6 +4,8 @@ ros2 launch selcon_ros demo.launch.py
 ros2 launch selcon_ros demo.launch.py actions:=hold,pour rviz:=false
 """
 
+import json
+import math
 import os
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
 from launch import LaunchContext, LaunchDescription
+from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
@@ -47,6 +50,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("bundle", default_value="", description="model bundle, folder or .zip"),
         DeclareLaunchArgument("actions", default_value="", description="hold,pour; empty: all"),
         DeclareLaunchArgument("seconds", default_value="5.0", description="time for each action"),
+        # First of all: where an argument is wrong, nothing is started.
+        OpaqueFunction(function=_check),
         # Images need more shared memory than Fast DDS gives by default.
         SetEnvironmentVariable(PROFILE_VARIABLE, str(SHARE / "config" / "fastdds_images.xml")),
         # In RViz the world has z upwards, and the camera looks along x.
@@ -66,12 +71,33 @@ def generate_launch_description() -> LaunchDescription:
     ])  # fmt: skip
 
 
-def _ask_for_actions(context: LaunchContext) -> list[TimerAction]:
-    """One `ros2 topic pub` per action, after each other."""
+def _check(context: LaunchContext) -> None:
+    """Raise for a bundle that cannot be read, an action that it does not know, and a time that is none."""
+    _actions(context)
+    _seconds(context)
+
+
+def _actions(context: LaunchContext) -> list[str]:
     given = LaunchConfiguration("actions").perform(context)
     bundle = LaunchConfiguration("bundle").perform(context) or default_bundle_path()
-    actions = given.split(",") if given else load_bundle(bundle).manifest.actions
-    seconds = float(LaunchConfiguration("seconds").perform(context))
+    known = load_bundle(bundle, roles=()).manifest.actions
+    return [match_action(action, known) for action in given.split(",")] if given else list(known)
+
+
+def _seconds(context: LaunchContext) -> float:
+    given = LaunchConfiguration("seconds").perform(context)
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise RuntimeError(f"seconds is {given!r}: give the time for each action, as 5.0")
+    return seconds
+
+
+def _ask_for_actions(context: LaunchContext) -> list[TimerAction]:
+    """One `ros2 topic pub` per action, after each other."""
+    seconds = _seconds(context)
     return [
         TimerAction(
             period=3.0 + number * seconds,
@@ -79,10 +105,10 @@ def _ask_for_actions(context: LaunchContext) -> list[TimerAction]:
                 ExecuteProcess(
                     cmd=[
                         *("ros2", "topic", "pub", "--once", "-w", "1"),
-                        *("/affordance/action", "std_msgs/msg/String", f"{{data: {action.strip()}}}"),
+                        *("/affordance/action", "std_msgs/msg/String", f"{{data: {json.dumps(action)}}}"),
                     ]
                 )
             ],
         )
-        for number, action in enumerate(actions)
+        for number, action in enumerate(_actions(context))
     ]

@@ -9,66 +9,127 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
 TOPICS = ("image", "depth", "camera_info")
+# What grounding.rviz shows of the node, by the names that it has there.
+SHOWN = ("/affordance/overlay", "/affordance/heatmap", "/affordance/markers", "/affordance/grasp_points")
+
+
+def as_text(text: str) -> ParameterValue:
+    """Text, whatever it looks like: a bundle may be called 2024."""
+    return ParameterValue(text, value_type=str)
+
+
+def as_truth(text: str) -> bool:
+    """One of TRUTHS."""
+    return text.lower() == "true"
+
+
+TRUTHS = ("true", "false", "True", "False")
 # Arguments that, where given, go before the parameter file.
-OVERRIDES = ("bundle", "action", "image_transport", "depth_transport")
+OVERRIDES = {
+    "bundle": as_text,
+    "action": as_text,
+    "image_transport": as_text,
+    "depth_transport": as_text,
+    "min_confidence": float,
+    "use_sim_time": as_truth,
+}
+RESPAWN_DELAY = 2.0
 
 
 def generate_launch_description() -> LaunchDescription:
-    def argument(name: str, default: str, about: str, **options: list[str]) -> DeclareLaunchArgument:
+    def argument(name: str, default: str, about: str, *choices: str) -> DeclareLaunchArgument:
+        options = {"choices": list(choices)} if choices else {}
         return DeclareLaunchArgument(name, default_value=default, description=about, **options)
 
-    transports = ["", "raw", "compressed"]
+    of_file = "empty: that of the parameter file"
     return LaunchDescription([
         argument("image", "/camera/image", "colour image topic, its full name"),
         argument("depth", "/camera/depth", "depth image topic, registered to the colour image"),
         argument("camera_info", "/camera/camera_info", "calibration topic of the colour camera"),
-        argument("image_transport", "", "type of the image topic", choices=transports),
-        argument("depth_transport", "", "type of the depth topic", choices=transports),
-        argument("bundle", "", "model bundle, folder or .zip; empty: that of the parameter file"),
-        argument("action", "", "action to begin with; empty: that of the parameter file"),
+        argument("image_transport", "", "type of the image topic", "", "raw", "compressed"),
+        argument("depth_transport", "", "type of the depth topic", "", "raw", "compressed"),
+        argument("bundle", "", f"model bundle, folder or .zip; {of_file}"),
+        argument("action", "", f"action to begin with; {of_file}"),
+        argument("min_confidence", "", f"no grasp points for less confidence, 0 to 1; {of_file}"),
+        argument("use_sim_time", "", f"time from /clock; {of_file}", "", *TRUTHS),
         argument("namespace", "affordance", "namespace of the node and its topics"),
+        argument("name", "grounding", "name of the node"),
         argument("params_file", str(SHARE / "config" / "grounding.yaml"), "parameters of the node"),
         argument("log_level", "info", "debug, info, warn, error or fatal"),
-        argument("rviz", "false", "show heatmap, overlay, grasp points and depth in RViz"),
+        argument("respawn", "false", "start the node again when it has ended", *TRUTHS),
+        argument("required", "true", "end the launch with status 1 when the node fails", *TRUTHS),
+        argument("rviz", "false", "show heatmap, overlay, grasp points and depth in RViz", *TRUTHS),
         argument("rviz_config", str(SHARE / "config" / "grounding.rviz"), "what RViz shows"),
         argument("frame", "camera_color_optical_frame", "fixed frame of RViz"),
-        OpaqueFunction(function=_grounding_node),
-        Node(
-            package="rviz2",
-            executable="rviz2",
-            arguments=["-d", LaunchConfiguration("rviz_config"), "-f", LaunchConfiguration("frame")],
-            # grounding.rviz names the default topics.
-            remappings=[
-                ("/camera/image", LaunchConfiguration("image")),
-                ("/camera/depth", LaunchConfiguration("depth")),
-                ("/camera/camera_info", LaunchConfiguration("camera_info")),
-            ],
-            condition=IfCondition(LaunchConfiguration("rviz")),
-        ),
+        OpaqueFunction(function=_start),
     ])  # fmt: skip
 
 
-def _grounding_node(context: LaunchContext) -> list[Node]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
-    # As text, whatever it looks like: a bundle may be called 2024.
-    overrides = {name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
-    return [
-        Node(
-            package="selcon_ros",
-            executable="grounding_node",
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), overrides],
-            remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
-            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-            output="screen",
-        )
-    ]
+def _start(context: LaunchContext) -> list[Node]:
+    nodes = [_grounding_node(context)]
+    return [*nodes, _rviz(context)] if as_truth(_text(context, "rviz")) else nodes
+
+
+def _text(context: LaunchContext, name: str) -> str:
+    return LaunchConfiguration(name).perform(context)
+
+
+def _overrides(context: LaunchContext) -> dict[str, object]:
+    given = {name: text for name in OVERRIDES if (text := _text(context, name))}
+    try:
+        return {name: OVERRIDES[name](text) for name, text in given.items()}
+    except ValueError:
+        wrong = f"min_confidence is {given['min_confidence']!r}: give a number from 0 to 1"
+        raise RuntimeError(wrong) from None
+
+
+def _grounding_node(context: LaunchContext) -> Node:
+    file = _text(context, "params_file")
+    if not Path(file).is_file():
+        raise RuntimeError(f"no parameter file at {file!r}: give params_file another")
+    respawn = as_truth(_text(context, "respawn"))
+    return Node(
+        package="selcon_ros",
+        executable="grounding_node",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[file, _overrides(context)],
+        remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        respawn=respawn,
+        respawn_delay=RESPAWN_DELAY,
+        on_exit=_fail if as_truth(_text(context, "required")) and not respawn else None,
+    )
+
+
+def _fail(event: ProcessExited, context: LaunchContext) -> None:
+    """End the launch with status 1 when the node has failed: launch itself would return 0."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"the grounding node ended with exit status {event.returncode}")
+
+
+def _rviz(context: LaunchContext) -> Node:
+    pushed = context.launch_configurations.get("ros_namespace")
+    namespace = make_namespace_absolute(prefix_namespace(pushed, _text(context, "namespace"))).rstrip("/")
+    shown = [(topic, f"{namespace}/{topic.split('/')[-1]}") for topic in SHOWN]
+    cameras = [(f"/camera/{name}", LaunchConfiguration(name)) for name in TOPICS]
+    sim_time = {name: value for name, value in _overrides(context).items() if name == "use_sim_time"}
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", LaunchConfiguration("rviz_config"), "-f", LaunchConfiguration("frame")],
+        parameters=[sim_time],
+        # grounding.rviz names the default topics.
+        remappings=[*cameras, *shown],
+    )

@@ -2,8 +2,8 @@
 
 import ast
 import importlib.util
+import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -59,19 +59,44 @@ def test_packages_that_are_named_are_depended_on_and_their_executables_exist(pat
             assert package in depends
 
 
-def test_arguments_that_override_are_parameters_and_topics_are_the_nodes():
-    from selcon_ros.ros.parameters import Settings
-
-    values = {
-        target.id: ast.literal_eval(node.value)
-        for node in tree(ROOT / "launch" / "grounding.launch.py").body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+def assigned(path: Path) -> dict[str, ast.expr]:
+    return {
+        target.id: node.value
+        for node in tree(path).body
+        if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert set(values["OVERRIDES"]) <= {each.name for each in fields(Settings)}
+
+
+def test_arguments_that_override_are_parameters_and_topics_are_the_nodes():
+    from selcon_ros.ros.parameters import ROS_PARAMETERS, TABLE
+
+    values = assigned(ROOT / "launch" / "grounding.launch.py")
+    assert {key.value for key in values["OVERRIDES"].keys} <= {*TABLE, *ROS_PARAMETERS}
     page = (ROOT / "docs" / "topics.md").read_text()
-    assert all(f"| `{topic}` |" in page.split("## Out")[0] for topic in values["TOPICS"])
+    topics = ast.literal_eval(values["TOPICS"])
+    assert all(f"| `{topic}` |" in page.split("## Out")[0] for topic in topics)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_launch_argument_is_documented(path):
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    named = {
+        call.args[0].value
+        for call in calls
+        if getattr(call.func, "id", "") in ("argument", "DeclareLaunchArgument")
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert len(named) >= 4
+    page = (ROOT / "docs" / "running.md").read_text()
+    assert not {name for name in named if f"`{name}`" not in page}
+
+
+def test_every_output_that_rviz_shows_is_remapped_to_the_namespace():
+    shown = set(re.findall(r"/affordance/\w+", (ROOT / "config" / "grounding.rviz").read_text()))
+    values = assigned(ROOT / "launch" / "grounding.launch.py")
+    assert shown and set(ast.literal_eval(values["SHOWN"])) == shown
 
 
 def test_the_dds_profile_holds_large_images():
@@ -113,29 +138,82 @@ def installed(tmp_path, monkeypatch):
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
 
 
-def test_grounding_launch_starts_one_node_with_the_given_arguments(installed):
-    module = load(ROOT / "launch" / "grounding.launch.py")
+def context_of(module, **arguments):
     from launch import LaunchContext
 
     context = LaunchContext()
     for action in module.generate_launch_description().entities:
         if type(action).__name__ == "DeclareLaunchArgument":
             action.execute(context)
-    context.launch_configurations.update(
-        image="/my/image/compressed", image_transport="compressed", bundle="2024"
-    )
-    (node,) = module._grounding_node(context)
+    context.launch_configurations.update(arguments)
+    return context
+
+
+def expanded(node, context):
     node._perform_substitutions(context)
-    assert node.node_name.startswith("/affordance/")
+    return node
+
+
+def test_grounding_launch_starts_one_node_with_the_given_arguments(installed):
+    module = load(ROOT / "launch" / "grounding.launch.py")
+    given = {"image": "/my/image/compressed", "image_transport": "compressed", "bundle": "2024"}
+    context = context_of(module, **given, min_confidence="0", name="eye", use_sim_time="True")
+    (node,) = module._start(context)
+    assert expanded(node, context).node_name == "/affordance/eye"
     assert ("image", "/my/image/compressed") in node.expanded_remapping_rules
     assert ("depth", "/camera/depth") in node.expanded_remapping_rules
+    overrides = module._overrides(context)
+    assert overrides["bundle"].evaluate(context) == "2024"
+    assert overrides["min_confidence"] == 0.0 and overrides["use_sim_time"] is True
+
+
+def test_rviz_shows_the_topics_of_the_namespace(installed):
+    module = load(ROOT / "launch" / "grounding.launch.py")
+    for namespace, pushed, topic in (
+        ("affordance", None, "/affordance/overlay"),
+        ("affordance", "/left", "/left/affordance/overlay"),
+        ("/eye/", "/left", "/eye/overlay"),
+        ("", None, "/overlay"),
+    ):
+        context = context_of(module, namespace=namespace, rviz="True")
+        if pushed:
+            context.launch_configurations["ros_namespace"] = pushed
+        rviz = expanded(module._start(context)[1], context)
+        assert ("/affordance/overlay", topic) in rviz.expanded_remapping_rules
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"params_file": "/nowhere.yaml"}, "no parameter file at '/nowhere.yaml'"),
+        ({"min_confidence": "high"}, "min_confidence is 'high': give a number"),
+    ],
+)
+def test_a_wrong_argument_of_grounding_launch_is_named(installed, arguments, says):
+    module = load(ROOT / "launch" / "grounding.launch.py")
+    with pytest.raises(RuntimeError, match=says):
+        module._start(context_of(module, **arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"bundle": "/nowhere"}, "no model bundle at /nowhere"),
+        ({"actions": "hold,fly"}, "unknown action 'fly'"),
+        ({"seconds": "abc"}, "seconds is 'abc'"),
+        ({"seconds": "nan"}, "seconds is 'nan'"),
+    ],
+)
+def test_demo_launch_checks_its_arguments_before_it_starts_anything(installed, arguments, says):
+    module = load(ROOT / "launch" / "demo.launch.py")
+    entities = module.generate_launch_description().entities
+    declared = [type(each).__name__ == "DeclareLaunchArgument" for each in entities]
+    check = entities[declared.index(False)]
+    with pytest.raises((RuntimeError, ValueError), match=says):
+        check.execute(context_of(module, **arguments))
 
 
 def test_demo_launch_asks_for_one_action_after_the_other(installed):
     module = load(ROOT / "launch" / "demo.launch.py")
-    from launch import LaunchContext
-
-    context = LaunchContext()
-    context.launch_configurations.update(actions="hold, pour", bundle="", seconds="2.0")
-    asked = module._ask_for_actions(context)
+    asked = module._ask_for_actions(context_of(module, actions="hold, pour", seconds="2.0"))
     assert [each.period for each in asked] == [3.0, 5.0]
