@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -18,6 +19,8 @@ LOG_EVERY = 5.0
 """Seconds between two log lines about the same source of problems."""
 MESSAGE = 4000
 """Characters of the message of /diagnostics, which names every problem, at most."""
+SETTLED = 5.0
+"""Seconds without a problem after which the log says that its source works again."""
 REMEMBERED = 120
 """Answers whose times the medians are taken over."""
 
@@ -49,40 +52,56 @@ class Health:
     """Collects problems and times from all threads.
 
     A problem belongs to a source ("image", "depth", "action", ...) and lasts until that source is solved.
+    The log hears of each problem, and once that it is over: when the source has been well for `SETTLED`
+    seconds, so that one that flickers does not fill the log.
     """
 
     def __init__(self, logger: RcutilsLogger) -> None:
         self._logger = logger
         self._lock = threading.Lock()
         self._problems: dict[str, str] = {}
-        self._logged: dict[str, float] = {}
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[float, str]] = {}
+        """When and of what kind the last line in the log about a source was, until it is taken back."""
+        self._solved: dict[str, float] = {}
+        """Since when a source is well whose problem has been said."""
         self._last: tuple[str, float] | None = None
         self._times: deque[Times] = deque(maxlen=REMEMBERED)
         self._answers: deque[float] = deque(maxlen=REMEMBERED)
         self.answered = 0
 
     def problem(self, source: str, text: str, every: float = LOG_EVERY) -> None:
-        """Note a problem on one line and log it, but one source at most once in `every` seconds."""
+        """Note a problem on one line and log it: the same at most once in `every` seconds.
+
+        Another one of the same source is logged from `LOG_EVERY` seconds after the last on.
+        """
         text = one_line(text)
         now = time.monotonic()
+        kind = re.sub(r"[0-9.]+", "", text)
         with self._lock:
             self._problems[source] = text
             self._last = (text, now)
-            silent = now - self._logged.get(source, -np.inf) < every
+            self._solved.pop(source, None)
+            said, said_kind = self._said.get(source, (-np.inf, ""))
+            silent = now - said < (every if kind == said_kind else min(every, LOG_EVERY))
             if not silent:
-                self._logged[source] = now
-                self._said[source] = text
+                self._said[source] = (now, kind)
         if not silent:
             self._logger.warning(f"{source}: {text}")
 
     def solved(self, source: str) -> None:
         """The source is well again."""
         with self._lock:
-            was = self._problems.pop(source, None)
-            recovered = was is not None and was == self._said.pop(source, None)
-        # Only what was said is taken back, so that a source that flickers stays quiet.
-        if recovered:
+            if self._problems.pop(source, None) is not None and source in self._said:
+                self._solved[source] = time.monotonic()
+
+    def settle(self) -> None:
+        """Log what has been well for `SETTLED` seconds; call it now and then."""
+        now = time.monotonic()
+        with self._lock:
+            settled = [source for source, since in self._solved.items() if now - since >= SETTLED]
+            for source in settled:
+                del self._solved[source], self._said[source]
+        for source in settled:
             self._logger.info(f"{source}: works again")
 
     def record(self, times: Times) -> None:

@@ -23,6 +23,10 @@ class Stamped(Protocol):
 M = TypeVar("M", bound=Stamped)
 
 
+class OutOfStep(MessageError):
+    """The messages of a topic are not near enough to an image in time."""
+
+
 def seconds(stamp: Time) -> float:
     """A stamp in seconds; differences are good to a microsecond."""
     return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
@@ -50,7 +54,6 @@ class LatestSlot(Generic[M]):
         self._fresh = False
         self._untaken = False
         self._closed = False
-        self._made = time.monotonic()
         self.received = 0
         self.dropped = 0
 
@@ -61,12 +64,6 @@ class LatestSlot(Generic[M]):
             self.received += 1
             self._newest, self._fresh, self._untaken = Received(message), True, True
             self._condition.notify()
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last message, or since the slot was made."""
-        with self._condition:
-            return time.monotonic() - (self._newest.at if self._newest else self._made)
 
     def ask_again(self) -> None:
         """Let `take` return the newest message once more (for a new question about it)."""
@@ -119,12 +116,12 @@ class StampedBuffer(Generic[M]):
         with self._condition:
             return self._nearest(seconds(header.stamp))
 
-    def match(self, header: Header, tolerance: float, wait: float) -> M:
-        """The message nearest to `header` in time, if near enough.
+    def match(self, header: Header, tolerance: float, wait: float) -> M | None:
+        """The message nearest to `header` in time, if near enough; None before the first.
 
         :param tolerance: largest difference of the stamps, s
         :param wait: how long to wait for one that is on its way, s; not if the topic fell silent a second ago
-        :raises MessageError: if there is none, naming the topic and the difference
+        :raises OutOfStep: if the nearest is too far
         """
         stamp = seconds(header.stamp)
 
@@ -137,13 +134,12 @@ class StampedBuffer(Generic[M]):
                 self._condition.wait_for(near, wait)
             found = self._nearest(stamp)
         if found is None:
-            raise MessageError(f"no {self._what} has come yet")
+            return None
         difference = seconds(found.header.stamp) - stamp
         if abs(difference) > tolerance:
-            raise MessageError(
+            raise OutOfStep(
                 f"no {self._what} within {tolerance * 1e3:g} ms of the image: the nearest stamp is "
-                f"{abs(difference) * 1e3:.0f} ms {'later' if difference > 0 else 'earlier'}; "
-                "synchronise the topics or raise sync_tolerance"
+                f"{abs(difference) * 1e3:.0f} ms {'later' if difference > 0 else 'earlier'}"
             )
         return found
 

@@ -11,12 +11,16 @@ from std_msgs.msg import Header
 
 from selcon_ros.core.camera import Intrinsics, check_metres
 from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.camera_watch import SILENCE, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frames import StampedBuffer
+from selcon_ros.ros.frames import OutOfStep, StampedBuffer
+from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.parameters import Settings
 
+ENOUGH = 5
+"""Depth images after which it is known whether some are lost."""
 KEPT = 10
 """Messages that are kept of depth and camera_info: a third of a second at 30 Hz."""
 Size = tuple[int, int]
@@ -25,13 +29,21 @@ Size = tuple[int, int]
 class Geometry:
     """Keeps the last depth images and calibrations, and finds those that belong to an image."""
 
-    def __init__(self, node: Node, health: Health) -> None:
+    def __init__(self, node: Node, health: Health, settings: Settings) -> None:
+        """Subscribe to depth and camera_info."""
         self._node = node
         self._health = health
         self._image_topic = node.resolve_topic_name("image")
-        self._depth_topic = node.resolve_topic_name("depth")
         self.depths: StampedBuffer[Any] = StampedBuffer("depth image", KEPT)
         self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", KEPT)
+        kind = IMAGE_TYPES[settings.depth_transport]
+        self.depth_input = Input(node, "depth", kind, self.depths.put, depth=5)
+        self.info_input = Input(node, "camera_info", CameraInfo, self.infos.put, depth=5, latched=True)
+
+    @property
+    def inputs(self) -> tuple[Input, Input]:
+        """The subscriptions."""
+        return self.depth_input, self.info_input
 
     def of(self, header: Header, size: Size, settings: Settings) -> tuple[Depth | None, Intrinsics | None]:
         """Depth in metres and intrinsics for an image of `size` (width, height).
@@ -42,15 +54,16 @@ class Geometry:
         return depth, None if depth is None else self._intrinsics(header, size, settings)
 
     def _depth(self, header: Header, size: Size, settings: Settings) -> Depth | None:
-        published = self._node.count_publishers(self._depth_topic) > 0
+        published = self._node.count_publishers(self.depth_input.topic) > 0
         if not published and len(self.depths) == 0:
             self._node.get_logger().info(
-                f"nobody publishes {self._depth_topic}: grasp points stay in pixels, without poses", once=True
+                f"nobody publishes {self.depth_input.topic}: grasp points stay in pixels, without poses",
+                once=True,
             )
             return None
         try:
             wait = settings.sync_wait if published else 0.0
-            message = self.depths.match(header, settings.sync_tolerance, wait)
+            message = self._depth_message(header, settings.sync_tolerance, wait)
             depth = depth_from_message(message, settings.limit)
             check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
             if not np.isfinite(depth).any():
@@ -59,17 +72,36 @@ class Geometry:
                 )
             check_metres(depth, "a 32FC1 depth image must be in metres, a 16UC1 one in millimetres")
         except SelconError as error:
-            self._health.problem("depth", f"{error} (grasp points stay in pixels)")
+            self._health.problem("depth", f"{error} ({where(self.depth_input)})")
             return None
         self._health.solved("depth")
         return depth
+
+    def _depth_message(self, header: Header, tolerance: float, wait: float) -> Any:
+        try:
+            message = self.depths.match(header, tolerance, wait)
+        except OutOfStep as error:
+            raise MessageError(f"{error}; {self._why_out_of_step()}") from error
+        if message is None:
+            raise MessageError(f"no depth image has come yet: {why_silent(self.depth_input)}")
+        return message
+
+    def _why_out_of_step(self) -> str:
+        """Whether depth images are missing, or have other stamps than the images."""
+        if self.depth_input.silence > SILENCE:
+            return f"no depth image for {self.depth_input.silence:.0f} s: {why_silent(self.depth_input)}"
+        if self.depth_input.losses.lost:
+            return losses(self.depth_input)
+        if self.depth_input.received < ENOUGH:
+            return f"only {self.depth_input.received} depth images have come yet"
+        return "synchronise the topics or raise sync_tolerance"
 
     def _intrinsics(self, header: Header, size: Size, settings: Settings) -> Intrinsics | None:
         try:
             # A calibration holds for longer than an image: the nearest one serves, however old.
             info = self.infos.nearest(header)
             if info is None:
-                raise MessageError("no camera_info has come yet")
+                raise MessageError(f"no camera_info has come yet: {why_silent(self.info_input)}")
             intrinsics = intrinsics_from_message(info, settings.rectified)
             check_same_view(header, size, info.header, (intrinsics.width, intrinsics.height), "camera_info")
             if intrinsics.distortion is not None and named_rectified(self._image_topic):
@@ -79,10 +111,15 @@ class Geometry:
                     "rectified to true, or take the raw image"
                 )
         except SelconError as error:
-            self._health.problem("camera_info", f"{error} (grasp points stay in pixels)")
+            self._health.problem("camera_info", f"{error} ({where(self.info_input)})")
             return None
         self._health.solved("camera_info")
         return intrinsics
+
+
+def where(mine: Input) -> str:
+    """Which topic and publisher a problem is about, and what it means."""
+    return f"{mine.topic} of {names_of(mine.publishers) or 'nobody'}; grasp points stay in pixels"
 
 
 def check_same_view(header: Header, size: Size, other: Header, other_size: Size, what: str) -> None:

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from selcon_ros.backends.choose import open_model
@@ -27,22 +25,21 @@ from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.ros import diagnostics, node_parameters, outputs
+from selcon_ros.ros.camera_watch import CameraWatch
+from selcon_ros.ros.clock import STEADY, ClockWatch
 from selcon_ros.ros.conversions import MessageError, Pixels, image_from_message
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
+from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input
 from selcon_ros.ros.model import Model, OpenModel
-from selcon_ros.ros.outputs import RELIABLE, Outputs
+from selcon_ros.ros.outputs import Outputs
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
 ACTION_LOG = 1.0
 """Seconds between two log lines about a new action."""
-SILENCE = 2.0
-"""Seconds without an image after which the node says so."""
 CLOSE_SECONDS = 4.0
 """How long the end waits for the worker: for a frame, or for a model that is being opened."""
-NEWEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-SENSOR_DATA = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 
 
 class GroundingNode(Node):
@@ -65,34 +62,27 @@ class GroundingNode(Node):
         # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
         self._action_lock = threading.Lock()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
-        self._geometry = Geometry(self, self._health)
+        self._geometry = Geometry(self, self._health, settings)
         self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
         self._answered: dict[str, str] = {}
 
-        self._outputs = Outputs(self, self._on_qos_mismatch)
-        kinds = {"raw": Image, "compressed": CompressedImage}
-        self._image_kind = kinds[settings.image_transport]
-        self._image_topic = self._subscribe(self._image_kind, "image", self._images.put, NEWEST)
-        self._subscribe(kinds[settings.depth_transport], "depth", self._geometry.depths.put, SENSOR_DATA)
-        self._subscribe(CameraInfo, "camera_info", self._geometry.infos.put, SENSOR_DATA)
-        self._action_topic = self._subscribe(
-            String, "action", lambda said: self.set_action(said.data), RELIABLE
+        self._outputs = Outputs(self)
+        self._image_input = Input(
+            self, "image", IMAGE_TYPES[settings.image_transport], self._images.put, depth=1
         )
+        self._action_input = Input(
+            self, "action", String, lambda said: self.set_action(said.data), depth=1, reliability=RELIABLE
+        )
+        inputs = (*self._geometry.inputs, self._action_input)
+        self._watch = CameraWatch(self, self._health, self._image_input, inputs, self._outputs.topics)
+        self._clock_watch = ClockWatch(self, self._health)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(settings.diagnostics_period, self._publish_diagnostics)
+        self.create_timer(settings.diagnostics_period, self._publish_diagnostics, clock=STEADY)
         self._introduce(settings)
         if settings.action:
             self._on_action_set(settings.action)
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
-
-    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
-        topic = self.resolve_topic_name(name)
-        events = SubscriptionEventCallbacks(
-            incompatible_qos=lambda event: self._on_qos_mismatch(topic, event.last_policy_kind)
-        )
-        self.create_subscription(kind, name, callback, qos, event_callbacks=events)
-        return topic
 
     def _introduce(self, settings: Settings) -> None:
         manifest = self._model.manifest
@@ -103,8 +93,8 @@ class GroundingNode(Node):
         log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
         if said := node_parameters.unknown_overrides(self):
             self._health.problem("parameters", said)  # lasts as long as the node
-        log.info(f"images from {self._image_topic} ({settings.image_transport})")
-        log.info(f"actions from {self._action_topic}")
+        log.info(f"images from {self._image_input.topic} ({settings.image_transport})")
+        log.info(f"actions from {self._action_input.topic}")
 
     # Callbacks: they store, and leave the work to the worker.
 
@@ -138,14 +128,6 @@ class GroundingNode(Node):
 
     def _clear(self) -> None:
         self._outputs.clear(Header(stamp=self.get_clock().now().to_msg()))
-
-    def _on_qos_mismatch(self, topic: str, policy: Any) -> None:
-        name = qos_policy_name_from_kind(policy)
-        self._health.problem(
-            f"QoS of {topic}",
-            f"another node's {name} does not fit this node's, and no message passes between them: "
-            "publish actions reliable, and subscribe to outputs volatile and without a deadline",
-        )
 
     # The worker.
 
@@ -234,11 +216,13 @@ class GroundingNode(Node):
 
     def _publish_diagnostics(self) -> None:
         self._model.check()
-        self._look_for_camera()
+        self._watch.look()
+        self._clock_watch.look()
+        self._health.settle()
         if self._model.state:
             state = self._model.state
         elif self._action is None:
-            state = f"waiting for an action on {self._action_topic}"
+            state = f"waiting for an action on {self._action_input.topic}"
         elif not self._outputs.any_wanted:
             state = "resting: nobody subscribes to an output"
         else:
@@ -251,32 +235,15 @@ class GroundingNode(Node):
             **self._answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
+            "lost_images": str(self._image_input.lost),
+            "lost_depth_images": str(self._geometry.depth_input.lost),
         }
         status = diagnostics.status(
             self.get_fully_qualified_name(), self._model.manifest.name, self._health, facts
         )
         message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.stamp = self._clock_watch.stamp()
         self._diagnostics.publish(message)
-
-    def _look_for_camera(self) -> None:
-        """Say why no images come, as far as the ROS graph shows it."""
-        silence = self._images.silence
-        if silence < SILENCE:
-            self._health.solved("camera")
-            return
-        others = {info.topic_type for info in self.get_publishers_info_by_topic(self._image_topic)}
-        wanted = f"sensor_msgs/msg/{self._image_kind.__name__}"
-        if not others:
-            reason = f"nobody publishes {self._image_topic}: remap it to the camera's topic"
-        elif wanted not in others:
-            reason = (
-                f"{self._image_topic} carries {', '.join(sorted(others))}, this node takes {wanted}: "
-                "set image_transport to raw or compressed accordingly"
-            )
-        else:
-            reason = f"{self._image_topic} has a publisher that sends nothing"
-        self._health.problem("camera", f"no image for {silence:.0f} s; {reason}", every=30.0)
 
     def wait_for_model(self, stop: Stop | None = None) -> bool:
         """Wait until the model is open, or an engine is being built for it.

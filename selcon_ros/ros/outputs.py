@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -37,12 +37,7 @@ RELIABLE = QoSProfile(
 class Outputs:
     """Publishes results; asks first who listens, so that nothing is computed for nobody."""
 
-    def __init__(self, node: Node, on_mismatch: Callable[[str, Any], None]) -> None:
-        """Create the publishers.
-
-        :param on_mismatch: called with a topic and the kind of the QoS policy that keeps a subscriber from it
-        """
-        self._mismatch = on_mismatch
+    def __init__(self, node: Node) -> None:
         self._node = node
         self._heatmap = self._publisher(Image, "heatmap")
         self._overlay = self._publisher(Image, "overlay")
@@ -54,11 +49,17 @@ class Outputs:
         self._grasp_markers = GraspMarkers()
 
     def _publisher(self, kind: type, name: str) -> Publisher[Any]:
-        topic = self._node.resolve_topic_name(name)
-        events = PublisherEventCallbacks(
-            incompatible_qos=lambda event: self._mismatch(topic, event.last_policy_kind)
+        # Whose QoS does not fit is looked up in the ROS graph, which also shows when that is over.
+        quiet = PublisherEventCallbacks(use_default_callbacks=False)
+        return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=quiet)
+
+    @property
+    def topics(self) -> list[str]:
+        """The full name of every output."""
+        every = (
+            self._heatmap, self._overlay, self._grasp_points, self._grasp_pixels, self._markers, self._status
         )
-        return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=events)
+        return [publisher.topic_name for publisher in every]
 
     @property
     def any_wanted(self) -> bool:

@@ -61,12 +61,9 @@ def test_the_slot_wakes_a_waiting_reader_and_lets_it_go_at_the_end():
     assert not reader.is_alive() and taken == [1]
 
 
-def test_silence_and_age_grow():
+def test_age_grows():
     slot = LatestSlot()
-    time.sleep(0.01)
-    assert slot.silence >= 0.01
     slot.put(image(1))
-    assert slot.silence < 0.01
     received = slot.take()
     time.sleep(0.01)
     assert received.age >= 0.01
@@ -98,11 +95,8 @@ def test_match_is_the_nearest_of_the_last_few(stamps, wanted, tolerance):
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(MessageError, match="no depth image has come yet"):
-        buffer().match(header(1), 0.02, 0.0)
-    with pytest.raises(
-        MessageError, match="nearest stamp is 100 ms later; synchronise the topics or raise sync_tol"
-    ):
+    assert buffer().match(header(1), 0.02, 0.0) is None
+    with pytest.raises(MessageError, match="nearest stamp is 100 ms later"):
         buffer(1.1).match(header(1), 0.02, 0.0)
     with pytest.raises(MessageError, match="nearest stamp is 500 ms earlier"):
         buffer(0.5).match(header(1), 0.02, 0.0)

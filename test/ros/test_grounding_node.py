@@ -371,22 +371,24 @@ def test_parameters_take_effect_at_once(start):
 def test_an_action_that_cannot_arrive_is_told(start):
     robot, _ = start(outputs=())
     robot.create_publisher(String, "action", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
-    assert "RELIABILITY does not fit" in robot.told("QoS of /affordance/action")
+    told = robot.told("QoS of /affordance/action")
+    assert "/affordance/robot: Best effort publisher and reliable subscription; no message passes" in told
 
 
 def test_a_subscriber_that_cannot_hear_is_told(start):
     robot, _ = start(outputs=())
     demanding = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     robot.create_subscription(Image, "heatmap", lambda _: None, demanding)
-    assert "DURABILITY does not fit" in robot.told("QoS of /affordance/heatmap")
+    told = robot.told("QoS of /affordance/heatmap")
+    assert "/affordance/robot: Volatile publisher and transient local subscription; no message passes" in told
 
 
 def test_a_camera_that_does_not_send_is_told(start, monkeypatch):
-    monkeypatch.setattr("selcon_ros.ros.grounding_node.SILENCE", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
     robot, _ = start(outputs=("heatmap",), action="hold")
     robot.told("/affordance/image has a publisher that sends nothing")
     robot.destroy_publisher(robot.image)
-    robot.told("nobody publishes /affordance/image: remap it to the camera's topic")
+    robot.told("nobody publishes /affordance/image: remap image to the camera's topic")
     with context() as elsewhere:  # one participant cannot have a topic with two types
         camera = Node("camera", context=elsewhere, namespace="affordance")
         camera.create_publisher(CompressedImage, "image", 1)

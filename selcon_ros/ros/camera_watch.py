@@ -1,0 +1,143 @@
+"""Why nothing comes, or not enough: what the ROS graph and the middleware say about the node's topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, qos_check_compatible
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from selcon_ros.ros import fastdds
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.inputs import Input, name_of, own_endpoints
+
+SILENCE = 2.0
+"""Seconds without an image after which the node says so."""
+
+
+class CameraWatch:
+    """Looks at the node's topics once in a while and reports what keeps messages from passing."""
+
+    def __init__(
+        self, node: Node, health: Health, image: Input, others: Sequence[Input], outputs: Sequence[str]
+    ) -> None:
+        """Nothing is looked at before `look`.
+
+        :param image: the images, which the node cannot do without
+        :param others: the other subscriptions
+        :param outputs: the topics that the node publishes
+        """
+        self._node, self._health = node, health
+        self._image, self._inputs, self._outputs = image, (image, *others), tuple(outputs)
+
+    def look(self) -> None:
+        """Report problems, and take back those that are over. In the executor's thread."""
+        for each in self._inputs:
+            each.look()
+            self._report(f"QoS of {each.topic}", self._deaf_to(each))
+            self._report(f"losses on {each.topic}", losses(each) if each.losses.serious else "")
+        for topic in self._outputs:
+            self._report(f"QoS of {topic}", self._unheard_on(topic))
+        silence = self._image.silence
+        silent = silence >= SILENCE
+        self._report("camera", f"no image for {silence:.0f} s; {why_silent(self._image)}" if silent else "")
+
+    def _report(self, source: str, problem: str) -> None:
+        if problem:
+            self._health.problem(source, problem, every=30.0)
+        else:
+            self._health.solved(source)
+
+    def _deaf_to(self, mine: Input) -> str:
+        """Which publishers of an input this node cannot hear because of their QoS."""
+        apart = [
+            f"{name_of(other)}: {reason}"
+            for other in mine.publishers
+            if other.topic_type == mine.type_name and (reason := misfit(other, mine.endpoint))
+        ]
+        return _nothing_passes(
+            apart,
+            f"publish reliable, or set qos_overrides.{mine.topic}.subscription.reliability to best_effort",
+        )
+
+    def _unheard_on(self, topic: str) -> str:
+        """Which subscribers of an output cannot hear this node because of their QoS."""
+        own = next(iter(own_endpoints(self._node, self._node.get_publishers_info_by_topic(topic))), None)
+        apart = [
+            f"{name_of(other)}: {reason}"
+            for other in self._node.get_subscriptions_info_by_topic(topic)
+            if (reason := misfit(own, other))
+        ]
+        return _nothing_passes(apart, "subscribe volatile and without a deadline")
+
+
+def _nothing_passes(apart: Sequence[str], remedy: str) -> str:
+    return f"{'; '.join(apart)}; no message passes between that node and this: {remedy}" if apart else ""
+
+
+def misfit(publisher: TopicEndpointInfo | None, subscription: TopicEndpointInfo | None) -> str:
+    """Why the QoS of two endpoints, as the ROS graph shows them, keeps them apart; empty if it does not."""
+    if publisher is None or subscription is None:
+        return ""
+    fit, reason = qos_check_compatible(publisher.qos_profile, subscription.qos_profile)
+    if fit != QoSCompatibility.ERROR:
+        return ""
+    return str(reason).replace("ERROR: ", "").strip(";").replace(";", ", ")
+
+
+def names_of(infos: Iterable[TopicEndpointInfo]) -> str:
+    """The names of nodes, each once."""
+    return ", ".join(sorted({name_of(info) for info in infos}))
+
+
+def why_silent(mine: Input) -> str:
+    """Why nothing comes on a topic, with what can be done about it."""
+    all_publishers = mine.publishers
+    publishers = [info for info in all_publishers if info.topic_type == mine.type_name]
+    if not all_publishers:
+        return f"nobody publishes {mine.topic}: remap {mine.name} to the camera's topic"
+    if not publishers:
+        types = ", ".join(sorted({info.topic_type for info in all_publishers}))
+        remedy = (
+            f"set {mine.name}_transport to raw or compressed accordingly"
+            if mine.name in ("image", "depth")
+            else f"remap {mine.name} to another topic"
+        )
+        return f"{mine.topic} carries {types}, this node takes {mine.type_name}: {remedy}"
+    if mine.losses.lost:
+        return losses(mine)
+    who = names_of(publishers)
+    if all(misfit(info, mine.endpoint) for info in publishers):
+        return f"the QoS of {who} on {mine.topic} does not fit this node's"
+    reason = f"{mine.topic} has a publisher that sends nothing, {who}"
+    if mine.received == 0 and fast_dds() and mine.endpoint:
+        own = mine.endpoint.endpoint_gid
+        if any(fastdds.same_host(info.endpoint_gid, own) for info in publishers):
+            reason += (
+                "; or, as it runs on this machine, in a container that does not share this node's /dev/shm: "
+                "share it (docker run --ipc=host), or give both the UDP profile (docs/containers.md)"
+            )
+    return reason
+
+
+def losses(mine: Input) -> str:
+    """How much of a topic is lost on the way, and what can be done about it."""
+    count = mine.losses
+    found = (
+        f"{count.lost} of the last {count.lost + count.came} messages on {mine.topic} were lost on the way, "
+        f"not by {names_of(mine.publishers) or 'their publisher'}: "
+    )
+    cures = [
+        f"subscribe reliable (parameter qos_overrides.{mine.topic}.subscription.reliability: reliable)",
+        "send smaller or compressed images",
+    ]
+    if fast_dds():
+        cures.insert(0, fastdds.lossless())
+    return found + ", or ".join(cures)
+
+
+def fast_dds() -> bool:
+    """The middleware is Fast DDS."""
+    return str(get_rmw_implementation_identifier()).startswith("rmw_fastrtps")

@@ -1,0 +1,168 @@
+"""Fast DDS, ROS 2's default middleware: the profile in force, and its shared memory in /dev/shm."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from pathlib import Path
+
+NAME = "selcon_ros"
+SHARED_MEMORY = Path("/dev/shm")
+SEGMENT = 512 * 1024
+"""Bytes of the segment that a process has without a profile."""
+MEGABYTE = 1024 * 1024
+SEGMENT_NAME = re.compile(r"(fastdds|fastrtps)_[0-9a-f]+")
+"""Files of segments; those of ports have `_port` in their names."""
+YOUNG = 5.0
+"""Seconds in which a file in /dev/shm may not be locked yet by the process that makes it."""
+
+
+def profile_variable() -> str:
+    """The environment variable that names a profile, in this ROS distribution.
+
+    Fast DDS was renamed: distributions up to Jazzy read the old name, later ones complain about it.
+    """
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    return "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+
+
+def share_folder() -> Path:
+    """The package's share/ folder: of the installation that runs, or the source tree."""
+    installed = Path(sys.prefix) / "share" / NAME
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        if prefix and (Path(prefix) / "share" / NAME / "config").is_dir():
+            installed = Path(prefix) / "share" / NAME
+            break
+    sources = Path(__file__).parents[2]
+    return installed if (installed / "config").is_dir() else sources
+
+
+def packaged_profile(name: str = "images") -> Path:
+    """A profile of this package: `images` (shared memory for large images) or `udp` (no shared memory)."""
+    return share_folder() / "config" / f"fastdds_{name}.xml"
+
+
+def segment_wanted() -> int:
+    """Bytes of the segment that this process should have; 0 where it shall do without shared memory.
+
+    :raises ElementTree.ParseError: for a profile that is no XML
+    :raises OSError: for a profile that cannot be read
+    """
+    builtin = "UDP" not in os.environ.get("FASTDDS_BUILTIN_TRANSPORTS", "")
+    # The middleware adds a shared memory of its own to whatever a profile says.
+    localhost = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
+    profile = os.environ.get(profile_variable())
+    if not profile:
+        return SEGMENT if builtin or localhost else 0
+    root = ElementTree.parse(profile).getroot()
+    texts = {_bare(each.tag): (each.text or "").strip() for each in root.iter()}
+    sizes = [
+        next((int(each.text or SEGMENT) for each in one if _bare(each.tag) == "segment_size"), SEGMENT)
+        for one in root.iter()
+        if _bare(one.tag) == "transport_descriptor"
+        and any(_bare(each.tag) == "type" and (each.text or "").strip() == "SHM" for each in one)
+    ]
+    builtin = builtin and texts.get("useBuiltinTransports", "true") != "false"
+    return max([*sizes, SEGMENT if builtin or localhost else 0])
+
+
+def _bare(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def own_segment() -> int:
+    """Bytes of the largest segment that this process holds the lock of; 0 without one."""
+    sizes = [0]
+    for handle in Path("/proc/self/fd").iterdir():
+        try:
+            lock = handle.readlink()
+            if lock.parent == SHARED_MEMORY and SEGMENT_NAME.fullmatch(lock.name.removesuffix("_el")):
+                sizes.append(lock.with_name(lock.name.removesuffix("_el")).stat().st_size)
+        except OSError:  # closed meanwhile
+            continue
+    return max(sizes)
+
+
+def dead_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
+    """Segments whose process is gone, for nobody holds their lock any more; a killed process leaves them."""
+    found = []
+    for segment in sorted(folder.iterdir()):
+        if not SEGMENT_NAME.fullmatch(segment.name):
+            continue
+        try:
+            if time.time() - segment.stat().st_ctime < YOUNG:
+                continue
+            handle = os.open(segment.with_name(segment.name + "_el"), os.O_RDONLY)
+        except OSError:  # another user's, or gone meanwhile
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            found.append(segment)
+        except OSError:
+            pass  # its process lives
+        finally:
+            os.close(handle)
+    return found
+
+
+def shared_memory_problem() -> str:
+    """What is wrong with this process's shared memory, and the cure; empty if nothing is."""
+    try:
+        wanted = segment_wanted()
+    except (OSError, ElementTree.ParseError, ValueError) as error:
+        return f"the Fast DDS profile of {profile_variable()} cannot be read and has no effect: {error}"
+    if not wanted or not SHARED_MEMORY.is_dir():
+        return ""
+    space = shutil.disk_usage(SHARED_MEMORY)
+    missing = own_segment() < wanted
+    dead = dead_segments()
+    if not missing and (not dead or space.free > 4 * wanted):
+        return ""
+    room = f"/dev/shm has {_megabytes(space.free)} of {_megabytes(space.total)} MB free"
+    said = (
+        f"this process did not get the {_megabytes(wanted)} MB of shared memory that Fast DDS wants for it, "
+        f"so large images get lost: {room}"
+        if missing
+        else room
+    )
+    if dead:
+        held = sum(each.stat().st_size for each in dead if each.exists())
+        names = ", ".join(each.name for each in dead[:3]) + (", ..." if len(dead) > 3 else "")
+        cure = (
+            f"{len(dead)} segments of dead processes hold {_megabytes(held)} MB ({names}): "
+            "'fastdds shm clean' deletes them"
+        )
+    else:
+        cure = (
+            "give the container more (docker run --shm-size=256m, or --ipc=host), "
+            "or name a profile with a smaller segment"
+        )
+    return f"{said}; {cure}{', then start the node again' if missing else ''}"
+
+
+def lossless() -> str:
+    """How to give images shared memory that they fit in."""
+    variable = profile_variable()
+    if profile := os.environ.get(variable):
+        return f"start the publisher's process, too, with {variable}={profile}"
+    return f"start both processes with {variable}={packaged_profile()}"
+
+
+def same_host(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Two endpoints are of different processes on one machine, as Fast DDS writes it into their identifiers.
+
+    Vendor and host take the first four bytes, the process the next four. Where the host is the same, Fast DDS
+    sends through shared memory alone.
+    """
+    first, second = bytes(one), bytes(other)
+    return first[:4] == second[:4] and first[4:8] != second[4:8]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / MEGABYTE:.0f}" if size >= 10 * MEGABYTE else f"{size / MEGABYTE:.1f}"

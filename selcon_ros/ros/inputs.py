@@ -1,0 +1,181 @@
+"""The node's subscriptions: topic, type and QoS of each, what came on it, and what was lost on the way."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from selcon_ros.core.errors import ParameterError
+
+BEST_EFFORT, RELIABLE = QoSReliabilityPolicy.BEST_EFFORT, QoSReliabilityPolicy.RELIABLE
+IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+"""The type of an image topic by the parameter `*_transport`."""
+RECENT = 10.0
+"""Seconds over which losses are looked at."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """How many messages came and how many were lost on the way, in the last `RECENT` seconds."""
+
+    came: int
+    lost: int
+
+    @property
+    def serious(self) -> bool:
+        """More than one message in ten is lost, and more than two."""
+        return self.lost > 2 and 10 * self.lost > self.lost + self.came
+
+
+class Input:
+    """One subscription, which counts what comes and what the middleware says it has lost."""
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        kind: type,
+        callback: Callable[[Any], None],
+        depth: int,
+        reliability: QoSReliabilityPolicy = BEST_EFFORT,
+        latched: bool = False,
+    ) -> None:
+        """Subscribe; the parameters `qos_overrides./TOPIC.subscription.*` change the QoS.
+
+        :param depth: messages that wait for the callback
+        :param latched: hear also what a transient-local publisher sent before this node was there
+        :raises ParameterError: for a QoS override that is none
+        """
+        self.name, self.kind = name, kind
+        self.received = self.lost = 0
+        self._node, self._callback, self._latched = node, callback, latched
+        self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
+        self._last = time.monotonic()
+        self._earlier: Subscription[Any] | None = None
+        self.topic = node.resolve_topic_name(name)
+        self.qos = QoSProfile(depth=depth, reliability=reliability)
+        self._subscription = self._subscribe()
+        self.topic = self._subscription.topic_name
+
+    @property
+    def type_name(self) -> str:
+        """The message type as the ROS graph writes it."""
+        return f"{self.kind.__module__.split('.')[0]}/msg/{self.kind.__name__}"
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last message, or since the subscription was made."""
+        return time.monotonic() - self._last
+
+    @property
+    def publishers(self) -> list[TopicEndpointInfo]:
+        """Who publishes the topic, of whatever type."""
+        return list(self._node.get_publishers_info_by_topic(self.topic))
+
+    @property
+    def endpoint(self) -> TopicEndpointInfo | None:
+        """This subscription as the ROS graph shows it; None while it does not."""
+        infos = own_endpoints(self._node, self._node.get_subscriptions_info_by_topic(self.topic))
+        volatile = QoSDurabilityPolicy.VOLATILE
+        return next((info for info in infos if info.qos_profile.durability == volatile), None)
+
+    @property
+    def losses(self) -> Losses:
+        """What came and was lost lately."""
+        _, received, lost = self._recent[0]
+        return Losses(self.received - received, self.lost - lost)
+
+    def look(self) -> None:
+        """Follow the ROS graph and the time; call it now and then, in the executor's thread."""
+        now = time.monotonic()
+        self._recent.append((now, self.received, self.lost))
+        while now - self._recent[0][0] > RECENT:
+            self._recent.popleft()
+        if self._latched:
+            self._hear_what_was_sent_before()
+
+    def _subscribe(self) -> Subscription[Any]:
+        try:
+            try:
+                return self._create(SubscriptionEventCallbacks(
+                    message_lost=self._on_lost, use_default_callbacks=False
+                ))  # fmt: skip
+            except UnsupportedEventTypeError:  # a middleware that does not count
+                return self._create(SubscriptionEventCallbacks(use_default_callbacks=False))
+        except (
+            InvalidParameterTypeException,
+            InvalidParameterValueException,
+            InvalidQosOverridesError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise ParameterError(
+                f"a parameter qos_overrides.{self.topic}.subscription.* cannot be used: {error}"
+            ) from error
+
+    def _create(self, events: SubscriptionEventCallbacks) -> Subscription[Any]:
+        return self._node.create_subscription(
+            self.kind,
+            self.topic,
+            self._on_message,
+            self.qos,
+            event_callbacks=events,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _on_message(self, message: Any) -> None:
+        self.received += 1
+        self._last = time.monotonic()
+        self._callback(message)
+
+    def _on_lost(self, event: Any) -> None:
+        self.lost += max(0, event.total_count_change)
+
+    def _hear_what_was_sent_before(self) -> None:
+        """Subscribe a second time, transient local, while a publisher offers that.
+
+        A volatile subscription does not get what was sent before it was there, and a transient-local one gets
+        nothing of a volatile publisher. What comes twice has the same stamp.
+        """
+        offered = any(
+            info.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+            and info.qos_profile.reliability == RELIABLE
+            and info.topic_type == self.type_name
+            for info in self.publishers
+        )
+        if offered and self._earlier is None:
+            qos = QoSProfile(
+                depth=self.qos.depth, reliability=RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
+            )
+            self._earlier = self._node.create_subscription(
+                self.kind,
+                self.topic,
+                self._on_message,
+                qos,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
+        elif not offered and self._earlier is not None:
+            self._node.destroy_subscription(self._earlier)
+            self._earlier = None
+
+
+def name_of(info: TopicEndpointInfo) -> str:
+    """A node's name with its namespace."""
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
+
+def own_endpoints(node: Node, infos: Iterable[TopicEndpointInfo]) -> Iterator[TopicEndpointInfo]:
+    """Those endpoints that are the node's own."""
+    return (info for info in infos if name_of(info) == node.get_fully_qualified_name())
