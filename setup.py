@@ -93,6 +93,7 @@ setup(
         "opencv-python-headless>=4.8,<6",
         "onnxruntime>=1.17,<2",
         "click>=8.1,<9",
+        "pyyaml>=5.4,<7",
         "rich>=13,<16",
         "tqdm>=4.66,<5",
     ],

@@ -75,6 +75,27 @@ class Intrinsics:
             cy=(self.cy + 0.5) * sy - 0.5, width=width, height=height,
         )
 
+    def part(self, region: tuple[int, int, int, int], binning: tuple[int, int] = (1, 1)) -> "Intrinsics":
+        """Return the intrinsics of a region (u, v, width, height) of the whole image, then binned (x, y).
+
+        As in sensor_msgs/CameraInfo: a width or height of 0 is the whole image's, a binning of 0 is 1.
+        Raises CameraError for a region that is not within the image.
+        """
+        u, v, width, height = region[0], region[1], region[2] or self.width, region[3] or self.height
+        if min(u, v) < 0 or u + width > self.width or v + height > self.height:
+            raise CameraError(
+                f"the region of interest, {width} x {height} at ({u}, {v}), is not within the camera's "
+                f"{self.width} x {self.height} image: width and height must be those of the whole image, "
+                "before binning"
+            )
+        x, y = max(1, binning[0]), max(1, binning[1])
+        # A pixel's centre has a whole number: binning moves the principal point by half a pixel's growth.
+        # Distortion is a matter of rays, which both leave as they are.
+        return replace(
+            self, fx=self.fx / x, fy=self.fy / y, cx=(self.cx - u + 0.5) / x - 0.5,
+            cy=(self.cy - v + 0.5) / y - 0.5, width=width // x, height=height // y,
+        )
+
     def check_whole(self) -> None:
         """Raise CameraError if no camera's whole image, before binning or cropping, can have these numbers.
 

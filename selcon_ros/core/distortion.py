@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import CameraError
+from selcon_ros.core.text import quoted
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class Distortion:
         numbers = COEFFICIENTS.get(self.model)
         if numbers is None:
             raise CameraError(
-                f"the lens distortion model '{self.model[:40]}' is not known, only "
+                f"the lens distortion model {quoted(self.model)} is not known, only "
                 f"{', '.join(COEFFICIENTS)}: {remedy}"
             )
         if len(self.coefficients) not in numbers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -105,23 +104,7 @@ def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Int
     distortion = None if rectified else distortion_from(message.distortion_model, message.d)
     whole = Intrinsics(fx, fy, cx, cy, message.width, message.height, distortion)
     whole.check_whole()
-    bin_x, bin_y = max(1, message.binning_x), max(1, message.binning_y)
     roi = message.roi
-    width, height = roi.width or message.width, roi.height or message.height
-    if roi.x_offset + width > message.width or roi.y_offset + height > message.height:
-        raise MessageError(
-            f"camera_info's region of interest, {width} x {height} at ({roi.x_offset}, {roi.y_offset}), is "
-            f"not within its {message.width} x {message.height} image: its width and height must be those of "
-            "the whole image, before binning"
-        )
-    # A pixel centre has a whole number, so binning also moves the principal point by half a pixel's growth.
-    # Distortion is a matter of rays, which binning and cropping leave as they are.
-    return replace(
-        whole,
-        fx=fx / bin_x,
-        fy=fy / bin_y,
-        cx=(cx - roi.x_offset + 0.5) / bin_x - 0.5,
-        cy=(cy - roi.y_offset + 0.5) / bin_y - 0.5,
-        width=width // bin_x,
-        height=height // bin_y,
+    return whole.part(
+        (roi.x_offset, roi.y_offset, roi.width, roi.height), (message.binning_x, message.binning_y)
     )
