@@ -14,15 +14,20 @@ from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from selcon_ros.core.bundle import Bundle
+    from selcon_ros.core.camera import Intrinsics
 
 
 @click.command(short_help="Ground an action in one image.")
 @click.argument("image", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--action", required=True, help='What to do, for example "cut with"; spaces and case are free.')
 @click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, folder or .zip [the packaged one].")
-@click.option("--depth", type=click.Path(path_type=Path), help="Depth registered to IMAGE, 16 bit PNG.")
-@click.option("--camera", type=click.Path(path_type=Path), help="JSON: width height fx fy cx cy depth_scale.")
+@click.option("--depth", type=click.Path(path_type=Path), help="Depth registered to IMAGE, PNG, TIFF, .npy.")
+@click.option("--camera", type=click.Path(path_type=Path), help="Calibration of the camera, JSON or YAML.")
+@click.option("--rectified", is_flag=True, help="IMAGE is rectified: use the projection matrix of --camera.")
 @click.option("--out", type=OUT_FILE, help="Overlay picture to write.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="No grasp points below this confidence.")
@@ -42,6 +47,7 @@ def command(
     bundle: Path | None,
     depth: Path | None,
     camera: Path | None,
+    rectified: bool,
     out: Path | None,
     min_confidence: float,
     max_width: float,
@@ -54,8 +60,17 @@ def command(
     """Say where IMAGE affords an action and where to grasp it.
 
     With depth and camera, grasp points have a position in metres in the camera's optical frame (x right,
-    y down, z forward), an orientation and a width. The depth's unit is the camera file's depth_scale in
-    metres (0.001 if it does not say).
+    y down, z forward), an orientation and a width.
+
+    Depth is 16 bit grey (PNG, TIFF, .npy), in units of the camera file's depth_scale in metres (0.001 if it
+    does not say), or floats in metres (TIFF, .npy).
+
+    A camera file is JSON with width, height, fx, fy, cx, cy and depth_scale; a calibration of ROS
+    (camera_calibration's ost.yaml or ost.txt, or what `ros2 topic echo --once /camera_info` prints), of
+    OpenCV (FileStorage, YAML or JSON), of Open3D, or of librealsense (JSON). Its lens distortion is used.
+
+    A picture with an EXIF orientation is grounded upright. Depth and camera belong to it as it is stored, and
+    so do pixels, poses and overlay then.
 
     An action outside the model's list is answered by a bundle made with `selcon export --open`, unverified.
 
@@ -63,25 +78,30 @@ def command(
     Examples:
       selcon ground mug.jpg --action hold --out overlay.png
       selcon ground mug.jpg --action hold --depth mug_depth.png --camera mug.json --json
+      selcon ground rgb.png --action hold --depth depth.npy --camera ost.yaml
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
     from selcon_ros.backends.base import Setup
     from selcon_ros.backends.choose import open_model
     from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
-    from selcon_ros.core.camera_files import read_camera
-    from selcon_ros.core.depth_files import read_depth
-    from selcon_ros.core.files import read_image, write_image
+    from selcon_ros.core.files import read_stored, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
+    from selcon_ros.core.image_decoding import upright
     from selcon_ros.core.overlay import draw
+    from selcon_ros.core.raster import as_stored
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
-    picture = read_image(image, limit=limit)
-    intrinsics, scale = read_camera(camera) if camera is not None else (None, 0.001)
-    metres = read_depth(depth, scale, limit) if depth is not None else None
+    stored, orientation = read_stored(image, limit)
+    picture = upright(stored, orientation)
+    geometry = None
+    if depth is not None and camera is not None:
+        geometry = _read_geometry(depth, camera, rectified, stored, orientation, limit)
+    elif camera is not None:
+        click.echo(f"{camera} is not used: without --depth there are no poses", err=True)
 
     path = bundle if bundle is not None else default_bundle_path()
     model = load_bundle(path, roles=())
@@ -101,6 +121,15 @@ def command(
         grounder = open_grounder(load_bundle(path, roles=OPEN_ROLES), action, threads)
         # Nothing was fitted for this action: no confidence, and so no grasp point unless none is asked for.
         heatmap = replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
+    turned = orientation != 1 and geometry is not None
+    if turned:
+        picture = stored
+        heatmap = replace(heatmap, values=as_stored(heatmap.values, orientation))
+        click.echo(
+            f"{image} has EXIF orientation {orientation}: it was grounded upright; pixels, poses and overlay "
+            "are of the picture as stored", err=True,
+        )
+    metres, intrinsics = geometry if geometry is not None else (None, None)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
     grasps = find(heatmap, metres, intrinsics, parameters)
     if unknown is not None and min_confidence > 0:
@@ -112,6 +141,8 @@ def command(
     if as_json:
         record = {
             "image": str(image),
+            "exif_orientation": orientation,
+            "raster": "stored" if turned or orientation == 1 else "upright",
             "bundle": model.manifest.name,
             "rendered_only": model.manifest.rendered_only,
             "action": heatmap.action,
@@ -144,6 +175,35 @@ def command(
         click.echo(f"no grasp: {reason}")
     if out is not None:
         click.echo(f"overlay: {out}")
+
+
+def _read_geometry(
+    depth: Path,
+    camera: Path,
+    rectified: bool,
+    stored: "NDArray[np.uint8]",
+    orientation: int,
+    limit: PixelLimit,
+) -> "tuple[NDArray[np.float32], Intrinsics]":
+    """Return the depth in metres and the camera of a picture [H, W, 3] as it is stored."""
+    from selcon_ros.core.camera import check_metres
+    from selcon_ros.core.camera_files import read_camera
+    from selcon_ros.core.depth_files import read_depth
+    from selcon_ros.core.errors import DepthError
+    from selcon_ros.core.raster import check_stored
+
+    intrinsics, scale = read_camera(camera, rectified)
+    metres = read_depth(depth, scale, limit, orientation)
+    check_stored(
+        orientation,
+        (stored.shape[1], stored.shape[0]),
+        {str(depth): (metres.shape[1], metres.shape[0]), str(camera): (intrinsics.width, intrinsics.height)},
+    )
+    try:
+        check_metres(metres, f"floats must be metres, whole numbers units of depth_scale, here {scale:g} m")
+    except DepthError as error:
+        raise DepthError(f"{depth}: {error}") from None
+    return metres, intrinsics
 
 
 def _unknown(action: str, bundle: "Bundle") -> str | None:

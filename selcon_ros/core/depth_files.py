@@ -36,7 +36,7 @@ def read_depth(
         own = judge(content, path, DepthError).orientation
         if own not in (1, orientation):
             raise DepthError(
-                f"{path} has EXIF orientation {own}, its picture {orientation}: store both upright, without one"
+                f"{path} has EXIF orientation {own}, its picture {orientation}: store both without one"
             )
         depth = decode(content, path, cv2.IMREAD_UNCHANGED, DepthError, limit=limit, turn=False)
     if depth.ndim != 2 or not (depth.dtype.kind == "f" or depth.dtype == np.uint16):
@@ -47,7 +47,7 @@ def read_depth(
 
 
 def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
-    """Return the array of a .npy file; nothing is unpickled, and nothing allocated for data that is not there."""
+    """Return a .npy file's array; nothing is unpickled, or allocated for data that are not there."""
     content = read_bytes(path, DepthError, limit.pixels * 8 + NPY_HEADER)
     stream = io.BytesIO(content)
     try:
@@ -64,7 +64,7 @@ def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
     expected = math.prod(shape) * kind.itemsize
     if len(content) - stream.tell() != expected:
         raise DepthError(
-            f"{path} is cut short or damaged: {shape[1]} x {shape[0]} values of {kind} take {expected} bytes, "
+            f"{path} is cut short or damaged: {shape[1]} x {shape[0]} values of {kind} are {expected} bytes, "
             f"it has {len(content) - stream.tell()}"
         )
     values = np.frombuffer(content, kind, offset=stream.tell())

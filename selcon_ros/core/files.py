@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import ImageError, SelconError
-from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -30,6 +30,17 @@ def read_image(
     content = read_bytes(path, ImageError)
     image = decode(content, path, cv2.IMREAD_COLOR, ImageError, at_least, limit)
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
+
+
+def read_stored(path: str | Path, limit: PixelLimit = ORDINARY) -> tuple[NDArray[np.uint8], int]:
+    """Return the picture [H, W, 3] uint8, RGB, as stored, and its EXIF orientation 1..8.
+
+    Raises ImageError.
+    """
+    content = read_bytes(path, ImageError)
+    orientation = judge(content, path, ImageError).orientation
+    image = decode(content, path, cv2.IMREAD_COLOR, ImageError, limit=limit, turn=False)
+    return np.ascontiguousarray(image[:, :, ::-1], np.uint8), orientation
 
 
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:

@@ -1,0 +1,46 @@
+"""A picture that is stored turned, and the depth and calibration that belong to it as it is stored."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from selcon_ros.core.errors import ImageError
+from selcon_ros.core.image_decoding import upright
+
+Size = tuple[int, int]
+
+
+def as_stored(image: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an upright picture [H, W, ...] back to how one of that EXIF orientation, 1..8, is stored."""
+    return upright(image, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def check_stored(orientation: int, stored: Size, others: dict[str, Size]) -> None:
+    """Raise ImageError unless depth and calibration are known to be of the picture as it is stored.
+
+    A depth image and a calibration are the sensor's, which EXIF does not turn. But a program may have turned
+    them as it showed the picture: their sizes tell only where turning changes the size.
+
+    :param stored: width and height of the picture as stored, of that EXIF orientation (1..8)
+    :param others: names and sizes of depth image and calibration
+    """
+    if orientation == 1:
+        return
+    turned = stored[::-1] if orientation > 4 else stored
+    remedy = (
+        "store picture, depth and calibration in one raster, the picture without EXIF orientation "
+        "(exiftool -Orientation= takes it away)"
+    )
+    said = f"the picture has EXIF orientation {orientation}"
+    for name, size in others.items():
+        if size == turned != stored:
+            raise ImageError(
+                f"{said}, and {name} is {size[0]} x {size[1]}, as the picture is when turned, not as it is "
+                f"stored: {remedy}"
+            )
+    if turned == stored:
+        names = " and ".join(others)
+        raise ImageError(
+            f"{said}, which keeps its size {stored[0]} x {stored[1]}: whether {names} are turned like it "
+            f"cannot be told: {remedy}"
+        )
