@@ -16,8 +16,8 @@ from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
 
 if TYPE_CHECKING:
-    from selcon_ros.engines.cache import Key
     from selcon_ros.engines.kinds import Kind
+    from selcon_ros.engines.record import Key
 
 F = TypeVar("F", bound=Callable[..., Any])
 PICTURES = 64

@@ -11,8 +11,8 @@ from typing import Any
 
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.cache import Range
 from selcon_ros.engines.kinds import Kind, Messages, aims, library
+from selcon_ros.engines.record import Range
 
 USUAL = (480, 640)
 """Camera image (H, W) that kernels are chosen for."""

@@ -3,69 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from selcon_ros.core.atomic_write import PART, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
+from selcon_ros.core.files import read_bytes
+from selcon_ros.engines.record import Key, Record, read_record
 
-ENGINE, RECORD, LOCK, PART, TIMINGS = ".engine", ".json", ".lock", ".part", ".timings"
-Range = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an engine is made of and for; another value of any of these asks for another engine.
-
-    model: SHA-256 of the bundle's ONNX file; graph: version of our preparation of it; kind, version: the
-    library; gpu: name of the GPU whose kernels were chosen, "any" for an engine that compiles where it runs;
-    compute: compute capabilities; batch: images at once (least, best, most); camera: largest camera image
-    (H, W).
-    """
-
-    model: str
-    graph: int
-    kind: str
-    version: str
-    gpu: str
-    compute: tuple[str, ...]
-    precision: str
-    batch: Range
-    camera: tuple[int, int]
-
-    @property
-    def digest(self) -> str:
-        """A name for it."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of an engine: its key, its bundle, its file's SHA-256 and what was measured.
-
-    layers: how many compute in which type. agreement: how far it is from ONNX Runtime (`Agreement` as
-    values), None where it could not be run yet; agreement_of_graph: the same of its graph, in ONNX Runtime.
-    """
-
-    key: Key
-    bundle: str
-    sha256: str
-    bytes: int
-    seconds: float
-    created: str
-    layers: dict[str, int]
-    kept: tuple[str, ...]
-    agreement_of_graph: dict[str, Any]
-    agreement: dict[str, Any] | None = None
+ENGINE, RECORD, LOCK, TIMINGS = ".engine", ".json", ".lock", ".timings"
 
 
 @dataclass(frozen=True)
@@ -83,9 +34,10 @@ class Entry:
     def content(self) -> bytes:
         """Read the engine. Raises BackendError where the file is gone, cut short or changed."""
         try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise EngineError(f"engine {self.path} cannot be read: {error.strerror}") from None
+            # One byte more, so that one that has grown is told from it.
+            content = read_bytes(self.path, EngineError, self.record.bytes + 1)
+        except EngineError as error:
+            raise EngineError(f"{error}; build the engine again") from None
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.record.sha256:
             raise EngineError(
@@ -123,17 +75,21 @@ class Cache:
         key = record.key
         path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE}"
         record = replace(record, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        with self._part(content) as engine, self._part(_text(record)) as text:
-            # The record comes last: an engine without one is no entry.
-            entry = Entry(path, record)
-            entry.paths[0].unlink(missing_ok=True)
-            os.replace(engine, path)
-            os.replace(text, entry.paths[0])
+        entry = Entry(path, record)
+        # Both are written before either is put in its place. The record comes last: an engine without one is
+        # no entry.
+        with self._faults(), writing(entry.paths[0]) as text:
+            text.write(record.to_json().encode())
+            text.flush()
+            with writing(path) as engine:
+                engine.write(content)
+                engine.flush()
+                entry.paths[0].unlink(missing_ok=True)
         return entry
 
     def update(self, entry: Entry) -> Entry:
         """Write an entry's record anew."""
-        self.write(entry.paths[0].name, _text(entry.record))
+        self.write(entry.paths[0].name, entry.record.to_json().encode())
         return entry
 
     def remove(self, entry: Entry) -> None:
@@ -142,21 +98,19 @@ class Cache:
 
     def delete(self, paths: Sequence[Path]) -> None:
         """Delete files of the folder, as far as they are there."""
-        try:
+        with self._faults():
             for path in paths:
                 path.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._fault(error) from None
 
     def read(self, name: str) -> bytes:
         """Return a file of the folder (a library's timing cache), empty where there is none."""
         path = self.folder / _plain(name)
-        return path.read_bytes() if path.is_file() else b""
+        return read_bytes(path, EngineError) if path.is_file() else b""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the folder, whole or not at all."""
-        with self._part(content) as part:
-            os.replace(part, self.folder / _plain(name))
+        with self._faults():
+            write_file(self.folder / _plain(name), content)
 
     @contextmanager
     def lock(self, key: Key, waiting: Callable[[], None]) -> Iterator[None]:
@@ -199,32 +153,22 @@ class Cache:
         return [path for path in self._files() if path.suffix == RECORD]
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        try:
+            found = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        except OSError as error:
+            raise BackendError(f"cannot read the engine cache {self.folder}: {error.strerror}") from None
+        return [path for path in found if path.is_symlink() or not path.is_dir()]
 
     def _make(self) -> None:
-        try:
+        with self._faults():
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._fault(error) from None
 
     @contextmanager
-    def _part(self, content: bytes) -> Iterator[Path]:
-        """A file of the folder with this content, gone at the end unless it was renamed."""
-        self._make()
-        part = None
+    def _faults(self) -> Iterator[None]:
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=PART, delete=False) as file:
-                part = Path(file.name)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(part, 0o644)  # as other files are: a node of another user may read them
-            yield part
+            yield
         except OSError as error:
             raise self._fault(error) from None
-        finally:
-            if part is not None:
-                part.unlink(missing_ok=True)
 
     def _fault(self, error: OSError) -> BackendError:
         return BackendError(
@@ -243,19 +187,10 @@ def _plain(name: str) -> str:
     return "".join(each if each.isalnum() or each in "._-" else "_" for each in name).lstrip(".") or "engine"
 
 
-def _text(record: Record) -> bytes:
-    return (json.dumps(asdict(record), indent=2) + "\n").encode()
-
-
 def _read(path: Path) -> Entry | None:
     """Return the engine of a record, None where either cannot be read."""
     engine = path.with_suffix(ENGINE)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        key = values.pop("key")
-        for name in ("compute", "batch", "camera"):
-            key[name] = tuple(key[name])
-        values["kept"] = tuple(values["kept"])
-        return Entry(engine, Record(key=Key(**key), **values)) if engine.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+        return Entry(engine, read_record(path)) if engine.is_file() else None
+    except EngineError:
         return None

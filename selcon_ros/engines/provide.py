@@ -18,9 +18,10 @@ from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Progress, Shapes, build
-from selcon_ros.engines.cache import TIMINGS, Cache, Entry, Key, Range, Record
+from selcon_ros.engines.cache import TIMINGS, Cache, Entry
 from selcon_ros.engines.graph import GRAPH_VERSION, Preparation, compare, takes_batches
 from selcon_ros.engines.kinds import KINDS, Kind, aims, installed, library
+from selcon_ros.engines.record import Key, Range, Record
 
 BATCH: Range = (1, 1, 4)
 ONE: Range = (1, 1, 1)

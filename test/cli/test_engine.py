@@ -17,7 +17,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.kinds import KINDS, installed
-from support.engines import KEY, RECORD, bundle_of, colours, picture
+from support.engines import AGREEMENT, KEY, RECORD, bundle_of, colours, picture
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 pytestmark = pytest.mark.skipif(has_gpu(), reason="what is said where there is no NVIDIA GPU")
@@ -106,7 +106,7 @@ def test_list_shows_engines_and_what_is_damaged(folder: Path) -> None:
     engines = folder / "engines"
     cache = Cache(engines)
     (entry,) = cache.entries()
-    cache.update(replace(entry, record=replace(entry.record, agreement={"kld_mean": 0.00123})))
+    cache.update(replace(entry, record=replace(entry.record, agreement=AGREEMENT | {"kld_mean": 0.00123})))
     shown = selcon("list", "--cache", engines).output
     for said in ("tiny", "tensorrt_rtx", "fp16", "8.6, 12.0 (any)", "1:1:4", "0.00123", entry.path.name):
         assert said in shown, said
@@ -200,7 +200,7 @@ def test_ctrl_c_leaves_nothing(folder: Path) -> None:
     assert process.stdout is not None and "converted graph" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and "Aborted!" in errors and "Traceback" not in errors
+    assert process.returncode == 130 and "selcon engine: stopped" in errors and "Traceback" not in errors
     cache = Cache(folder / "fresh")
     assert cache.entries() == [] == cache.damaged()
 

@@ -4,14 +4,16 @@ import json
 import os
 import resource
 import signal
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from selcon_ros.cli.main import main
 from selcon_ros.core.errors import BackendError
 from selcon_ros.engines.cache import Cache, Entry
-from support.engines import KEY, RECORD
+from support.engines import AGREEMENT, KEY, RECORD
 from support.processes import exit_code, in_a_process
 
 OTHER = {
@@ -65,9 +67,9 @@ def test_adding_again_replaces(cache: Cache, entry: Entry) -> None:
 
 
 def test_updating_keeps_the_engine(cache: Cache, entry: Entry) -> None:
-    cache.update(replace(entry, record=replace(entry.record, agreement={"kld_mean": 0.5})))
+    cache.update(replace(entry, record=replace(entry.record, agreement=AGREEMENT)))
     found = cache.find(KEY)
-    assert found is not None and found.record.agreement == {"kld_mean": 0.5}
+    assert found is not None and found.record.agreement == AGREEMENT
     assert found.content() == b"engine" * 100
 
 
@@ -100,7 +102,7 @@ def test_a_changed_engine_is_named(entry: Entry, content: bytes, message: str) -
 
 def test_an_engine_that_is_gone_is_named(entry: Entry) -> None:
     entry.path.unlink()
-    with pytest.raises(BackendError, match="cannot be read: No such file"):
+    with pytest.raises(BackendError, match="cannot read .*: No such file"):
         entry.content()
 
 
@@ -112,6 +114,63 @@ def test_a_damaged_record_is_no_entry(cache: Cache, entry: Entry, content: bytes
     entry.paths[0].write_bytes(content)
     assert cache.entries() == []
     assert cache.damaged() == sorted(entry.paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bundle", 7),
+        ("bytes", "many"),
+        ("bytes", True),
+        ("bytes", None),
+        ("seconds", [1]),
+        ("created", None),
+        ("layers", {"half": "3"}),
+        ("layers", []),
+        ("kept", "name"),
+        ("kept", [1]),
+        ("agreement", {}),
+        ("agreement", {"kld_mean": 0.1}),
+        ("agreement", {**AGREEMENT, "worst": ["hold"]}),
+        ("agreement", {**AGREEMENT, "kld_mean": "small"}),
+        ("agreement_of_graph", None),
+        ("key", {**asdict(KEY), "batch": [1, 1]}),
+        ("key", {**asdict(KEY), "compute": [8.6]}),
+        ("key", {**asdict(KEY), "kind": ["tensorrt"]}),
+        ("key", {**asdict(KEY), "graph": 1.5}),
+    ],
+)
+def test_a_record_with_a_value_of_another_type_is_no_entry_and_cleaned_away(
+    cache: Cache, entry: Entry, name: str, value: object
+) -> None:
+    values = json.loads(entry.paths[0].read_text())
+    assert name in values and values[name] != value
+    entry.paths[0].write_text(json.dumps({**values, name: value}))
+    assert cache.entries() == [] and cache.find(KEY) is None
+    for command in (["list"], ["list", "--json"]):
+        listed = CliRunner().invoke(main, ["engine", *command, "--cache", str(cache.folder)])
+        assert listed.exit_code == 0 and entry.path.name in listed.output
+    cleaned = CliRunner().invoke(main, ["engine", "clean", "--yes", "--cache", str(cache.folder)])
+    assert cleaned.exit_code == 0 and names(cache) == []
+
+
+def test_what_is_no_plain_file_is_no_entry(cache: Cache, entry: Entry) -> None:
+    for path in entry.paths:
+        path.unlink()
+        os.mkfifo(path)
+        assert cache.entries() == []
+        assert path in cache.damaged()
+    cache.delete(cache.damaged())
+    (cache.folder / "folder.engine").mkdir()
+    (cache.folder / "circle.json").symlink_to("circle.json")
+    assert cache.entries() == [] and cache.damaged() == [cache.folder / "circle.json"]
+
+
+def test_an_engine_that_has_grown_is_not_read_whole(entry: Entry) -> None:
+    with entry.path.open("ab") as file:
+        file.truncate(1 << 40)  # takes no room: nothing is written
+    with pytest.raises(BackendError, match="more than"):
+        entry.content()
 
 
 def test_a_record_of_another_version_is_no_entry(cache: Cache, entry: Entry) -> None:
@@ -136,7 +195,8 @@ def test_a_file_in_the_folder_s_place(tmp_path: Path) -> None:
     (tmp_path / "engines").write_text("a file")
     cache = Cache(tmp_path / "engines")
     for attempt in (lambda: cache.add(RECORD, b"x"), lambda: cache.lock(KEY, lambda: None).__enter__()):
-        with pytest.raises(BackendError, match="cannot write to the engine cache .*: File exists; make"):
+        says = "cannot write to the engine cache .*: (File exists|Not a directory); make"
+        with pytest.raises(BackendError, match=says):
             attempt()
     assert cache.entries() == [] == cache.damaged()
 

@@ -1,7 +1,7 @@
 """Small bundles with samples, and what is needed to build engines of them without a GPU."""
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,21 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.cache import Key, Record
 from selcon_ros.engines.frames import PREFIX
 from selcon_ros.engines.kinds import KINDS, Messages, library
 from selcon_ros.engines.provide import with_samples
+from selcon_ros.engines.record import Key, Record
 from support.bundles import COLOURS, colour_manifest, colour_model
 
 SIZE = (64, 96)
 KEY = Key(
     "model", 1, "tensorrt_rtx", "1.4", "any", ("8.6",), precision="fp16", batch=(1, 1, 4), camera=(480, 640)
 )
-RECORD = Record(
-    KEY, "tiny", "", 0, 1.5, "2026-01-01T00:00:00+00:00", {"half": 3}, (), {"kld_mean": 0.001}
-)
+AGREEMENT = asdict(Agreement(2, 0.001, 0.002, 0.003, ("hold", 1), 2, 0.5, 1.0, 0.0))
+RECORD = Record(KEY, "tiny", "", 0, 1.5, "2026-01-01T00:00:00+00:00", {"half": 3}, (), AGREEMENT)
 
 
 def manifest(size: tuple[int, int] = SIZE) -> Manifest:
