@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.distortion import distortion_from, model_and_coefficients
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
 
@@ -177,14 +178,15 @@ def _messages(frame: RecordedFrame, store: Any) -> Iterator[tuple[str, Any]]:
     yield PARTS, compressed("mono8; png", ".png", frame.labels, (cv2.IMWRITE_PNG_COMPRESSION, 9))
 
     camera = frame.intrinsics
+    model, coefficients = model_and_coefficients(camera.distortion)
     k = np.array([camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1], dtype=np.float64)
     p = np.insert(k, [3, 6, 9], 0.0)
     region = types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
     yield CAMERA_INFO, types["sensor_msgs/msg/CameraInfo"](
-        header=header, height=camera.height, width=camera.width, distortion_model="plumb_bob",
-        d=np.zeros(5), k=k, r=np.eye(3).reshape(-1), p=p, binning_x=0, binning_y=0, roi=region,
+        header=header, height=camera.height, width=camera.width, distortion_model=model,
+        d=np.array(coefficients), k=k, r=np.eye(3).reshape(-1), p=p, binning_x=0, binning_y=0, roi=region,
     )  # fmt: skip
 
 
@@ -218,6 +220,7 @@ def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame
         float(info.k[5]),
         int(info.width),
         int(info.height),
+        distortion_from(str(info.distortion_model), info.d),
     )
 
     def picture(topic: str, flags: int, kind: type[np.generic], dimensions: int) -> NDArray[Any]:

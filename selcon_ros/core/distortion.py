@@ -111,6 +111,13 @@ def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | N
     return Distortion(name, tuple(values))
 
 
+def model_and_coefficients(distortion: Distortion | None) -> tuple[str, list[float]]:
+    """Return how CameraInfo says a distortion, or that there is none."""
+    if distortion is None:
+        return "plumb_bob", [0.0] * 5
+    return distortion.model, list(distortion.coefficients)
+
+
 @dataclass(frozen=True)
 class _Lens:
     """What is computed once from the coefficients.

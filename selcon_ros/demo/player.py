@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.distortion import model_and_coefficients
 from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.signals import Stop
@@ -108,13 +109,14 @@ def _to_messages(frame: RecordedFrame) -> _Messages:
 
 
 def _camera_info(camera: Intrinsics, header: Header) -> CameraInfo:
+    model, coefficients = model_and_coefficients(camera.distortion)
     k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     return CameraInfo(
         header=header,
         width=camera.width,
         height=camera.height,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
+        distortion_model=model,
+        d=coefficients,
         k=k,
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],

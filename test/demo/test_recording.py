@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[demo]'")
 
+from selcon_ros.core.distortion import Distortion
 from selcon_ros.recording import (
     BAG_NAME,
     CAMERA_INFO,
@@ -41,6 +42,13 @@ def test_reads_back_what_was_written(folder: Path) -> None:
         np.testing.assert_array_equal(frame.labels, expected.labels)
         # JPEG is lossy; red and blue are not swapped and nothing has moved.
         assert np.abs(frame.image.astype(int) - expected.image).mean() < 3
+
+
+def test_a_lens_s_distortion_is_kept(tmp_path: Path) -> None:
+    lens = Distortion("rational_polynomial", (0.1, 0.2, 0.0, 0.01, 0.3, 0.4, 0.5, 0.6))
+    frame = replace(painted_frame(0), intrinsics=replace(INTRINSICS, distortion=lens))
+    write_recording(tmp_path / "recording", [frame], LABELS)
+    assert read_recording(tmp_path / "recording").frames[0].intrinsics.distortion == lens
 
 
 def test_part_mask_is_the_union_of_the_actions_parts(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
@@ -350,3 +351,16 @@ def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     assert overall["nothing_queries"] == 3  # valnothingset
     page = (out / "report.html").read_text()
     assert "Training, by epoch" in page and "Part discovery" not in page  # trained on truth maps
+
+
+def test_a_turned_picture_with_depth_is_not_guessed(tmp_path):
+    data = open_dataset(make_dataset(tmp_path, test=1), "Seen")
+    files = Files(data, "testset")
+    query = next(iter(find_pictures(data, "testset", tuple(COLOURS))[0].queries.values()))
+    assert files.geometry(query) is not None
+    path = query.items[0].path
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(path).save(path, exif=exif)
+    with pytest.raises(DataError, match="has EXIF orientation 6 and depth beside it: store it without"):
+        files.geometry(query)

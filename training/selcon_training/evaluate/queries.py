@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.camera import Intrinsics, check_metres
 from selcon_ros.core.camera_files import read_camera
 from selcon_ros.core.depth_files import read_depth
+from selcon_ros.core.errors import ImageError
+from selcon_ros.core.files import read_bytes
+from selcon_ros.core.image_decoding import judge
 from selcon_training.data.dense import read_truth
 from selcon_training.data.images import F32, U8
 from selcon_training.data.layout import DataSet, Item, check_actions
+from selcon_training.errors import DataError
 
 
 @dataclass
@@ -56,14 +60,26 @@ class Files:
         return self._union(kind, query)
 
     def geometry(self, query: Query) -> tuple[F32, Intrinsics] | None:
-        """Depth H x W in metres and the camera, or None where there are no such files."""
+        """Depth H x W in metres and the camera, or None where there are no such files.
+
+        Raises SelconError for ones that cannot be used, and where the picture is turned by EXIF: whether its
+        depth is turned like it cannot be told.
+        """
         item = query.items[0]
         depth = self.data.extra(self.split, "depth", item)
         camera = self.data.extra(self.split, "camera", item, ".json")
         if depth is None or camera is None:
             return None
+        orientation = judge(read_bytes(item.path, ImageError), item.path, ImageError).orientation
+        if orientation != 1:
+            raise DataError(
+                f"{item.path} has EXIF orientation {orientation} and depth beside it: store it without "
+                "an orientation, in the raster of its depth"
+            )
         intrinsics, scale = read_camera(camera)
-        return read_depth(depth, scale), intrinsics
+        metres = read_depth(depth, scale)
+        check_metres(metres, f"depth_scale in {camera} is {scale:g} m a unit")
+        return metres, intrinsics
 
     def _union(self, kind: str, query: Query) -> U8 | None:
         paths = [self.data.extra(self.split, kind, item) for item in query.items]
