@@ -103,7 +103,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "selcon = selcon_ros.cli.main:main",
+            "selcon = selcon_ros.cli.start:main",
             "grounding_node = selcon_ros.ros.main:main",
         ],
     },

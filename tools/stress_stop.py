@@ -29,8 +29,8 @@ PYTHON = [sys.executable, "-m"]
 PROGRAMS = {
     "node": [*PYTHON, "selcon_ros.ros.main", "--ros-args", "-r", "__ns:=/affordance", "-p", "action:=hold"]
     + [word for name in ("image", "depth", "camera_info") for word in ("-r", f"{name}:=/camera/{name}")],
-    "play": [*PYTHON, "selcon_ros.cli.main", "play", "--loop"],
-    "demo": [*PYTHON, "selcon_ros.cli.main", "demo"],
+    "play": [*PYTHON, "selcon_ros.cli.start", "play", "--loop"],
+    "demo": [*PYTHON, "selcon_ros.cli.start", "demo"],
 }
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
 PATTERNS = ((INT,), (TERM,), (INT, INT), (INT, INT, TERM), (TERM, INT))
@@ -112,10 +112,10 @@ def stop_once(program: str, run: Run, log: Path) -> tuple[str, str]:
     how = f"{'while Python starts: ' if early else ''}{status}"
     if early or KILL in run.signals:
         return "", how
-    if found := UGLY.search(said.replace("Aborted!", "")):
+    if found := UGLY.search(said):
         return f"it says {found[0]}", how
-    # An interrupted demo is no success; node and player are ended by signals.
-    wanted = (1, 0) if program == "demo" else (0,)
+    # An interrupted demo is no success; node and player are meant to be ended by signals.
+    wanted = (130, 0) if program == "demo" else (0,)
     return ("" if status in wanted else f"its exit status is {status}"), how
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.start import STOPPED
 
 
 @click.command()
@@ -63,8 +64,8 @@ def command(
     """
     from selcon_ros.ros.signals import Stop
 
-    # Before what is slow is imported. An ended demo is no success.
-    stop = Stop((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), status=1)
+    # Before what is slow is imported.
+    stop = Stop((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), status=STOPPED)
     from selcon_ros.demo.run import run_demo
 
     results = run_demo(stop, out, recording, bundle, list(actions) or None, frames, patience)

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple, cast
 import click
 
 from selcon_ros import __version__
+from selcon_ros.cli.start import STOPPED
 from selcon_ros.core.errors import SelconError, first_line
 
-STOPPED = 130
-"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

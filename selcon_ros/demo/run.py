@@ -44,7 +44,7 @@ def node_process(bundle: Path, log: Path) -> PythonProcess:
 def player_process(recording: Path, log: Path, rate: float | None = None) -> PythonProcess:
     """`selcon play --loop` of a recording."""
     arguments = ["play", str(recording), "--loop", *(["--rate", str(rate)] if rate else [])]
-    return PythonProcess("player", "selcon_ros.cli.main", arguments, log)
+    return PythonProcess("player", "selcon_ros.cli.start", arguments, log)
 
 
 def run_demo(

@@ -57,3 +57,22 @@ def test_a_robot_s_installation_grounds_or_says_what_is_missing(library: str) ->
 def test_our_errors_are_one_line() -> None:
     told = as_message("ground", BundleError("no model bundle at x"))
     assert isinstance(told, click.ClickException) and told.message == "no model bundle at x"
+
+
+INTERRUPTED = """
+import importlib.abc, os, signal, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from selcon_ros.cli.start import main
+main()
+"""
+
+
+def test_an_interrupt_while_libraries_are_imported_is_no_traceback():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")

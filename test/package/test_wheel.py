@@ -54,7 +54,7 @@ def test_share_and_starters(source: Path, wheel: zipfile.ZipFile) -> None:
 def test_commands(wheel: zipfile.ZipFile) -> None:
     (name,) = (each for each in wheel.namelist() if each.endswith("entry_points.txt"))
     commands = wheel.read(name).decode()
-    assert "selcon = selcon_ros.cli.main:main" in commands
+    assert "selcon = selcon_ros.cli.start:main" in commands
     assert "grounding_node = selcon_ros.ros.main:main" in commands
 
 

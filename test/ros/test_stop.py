@@ -1,0 +1,76 @@
+"""Signals at any moment end node, player and demo in order, and leave nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support import ros
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The node with a model that takes forever to open: a build with progress, or a call that cannot be ended.
+SLOW = """
+import sys, time
+import selcon_ros.ros.run as run
+from selcon_ros.ros import grounding_node
+from selcon_ros.ros.signals import Stop
+
+grounding_node.CLOSE_SECONDS = 0.2
+
+def building(path, backend, precision, setup, fall_back):
+    while True:
+        setup.progress("timing kernels", 0.1)
+        time.sleep(0.01)
+
+def stuck(path, backend, precision, setup, fall_back):
+    print("opening", flush=True)
+    time.sleep(3600)
+
+sys.exit(run.run(Stop(), ["node"], lambda: grounding_node.GroundingNode(MODEL)))
+"""
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize(
+    ("program", "runs", "latest"), [("node", 4, 2.5), ("play", 3, 2.0), ("demo", 3, 4.0)]
+)
+def test_signals_at_some_moments(program, runs, latest):
+    command = [sys.executable, str(ROOT / "tools" / "stress_stop.py"), program]
+    command += ["--runs", str(runs), "--latest", str(latest), "--seed", "1"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{program}: {runs} runs, 0 bad" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "says"), [("building", "building the engine"), ("stuck", "opening")]
+)
+def test_a_model_that_is_being_opened_does_not_hold_up_the_end(tmp_path, model, says):
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOW.replace("MODEL", model)],
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        while says not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in log.read_text()
