@@ -13,12 +13,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from onnx import TensorProto, helper
 
 from selcon_ros.core.bundle import write_bundle
 from selcon_ros.ros.parameters import Settings
 from support import ros
-from support.bundles import colour_bundle, colour_manifest
+from support.bundles import colour_bundle, colour_manifest, other_outputs
 from support.ros import OUTPUTS, Robot, bar_depth, calibration, pixels_of, scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,16 +87,6 @@ def another_format(folder: Path) -> Path:
 
 def not_onnx(folder: Path) -> Path:
     write_bundle(folder, colour_manifest(), {"model": b"no graph at all"})
-    return folder
-
-
-def other_outputs(folder: Path) -> Path:
-    values = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 288, 384]) for name in ("image", "mask")
-    ]
-    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["mask"])], "g", values[:1], values[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    write_bundle(folder, colour_manifest(), {"model": model.SerializeToString()})
     return folder
 
 

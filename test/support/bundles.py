@@ -107,3 +107,14 @@ def colour_bundle(
         },
     )
     return out
+
+
+def other_outputs(folder: Path) -> Path:
+    """Write a bundle whose graph is sound, and not what its manifest says."""
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 288, 384]) for name in ("image", "mask")
+    ]
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["mask"])], "g", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    write_bundle(folder, colour_manifest(), {"model": model.SerializeToString()})
+    return folder
