@@ -6,7 +6,6 @@ ros2 launch selcon_ros demo.launch.py actions:=hold,pour rviz:=false
 
 import json
 import math
-import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -27,13 +26,11 @@ from launch_ros.substitutions import ExecutableInPackage
 from launch import LaunchContext, LaunchDescription
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
 CAMERA_FRAME = "camera_color_optical_frame"
 WORLD_FRAME = "camera_link"
-# Fast DDS was renamed: distributions up to Jazzy read the old name, later ones complain about it.
-OLD_DDS = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if OLD_DDS else "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -53,7 +50,7 @@ def generate_launch_description() -> LaunchDescription:
         # First of all: where an argument is wrong, nothing is started.
         OpaqueFunction(function=_check),
         # Images need more shared memory than Fast DDS gives by default.
-        SetEnvironmentVariable(PROFILE_VARIABLE, str(SHARE / "config" / "fastdds_images.xml")),
+        SetEnvironmentVariable(profile_variable(), str(packaged_profile())),
         # In RViz the world has z upwards, and the camera looks along x.
         Node(
             package="tf2_ros",

@@ -17,6 +17,10 @@ SILENCE = 2.0
 """Seconds without an image after which the node says so."""
 
 
+NO_NAME = "_NODE_NAME_UNKNOWN_"
+"""What the ROS graph calls a node that it only knows the endpoints of."""
+
+
 class CameraWatch:
     """Looks at the node's topics once in a while and reports what keeps messages from passing."""
 
@@ -31,6 +35,7 @@ class CameraWatch:
         """
         self._node, self._health = node, health
         self._image, self._inputs, self._outputs = image, (image, *others), tuple(outputs)
+        self._memory_checked = not fast_dds()
 
     def look(self) -> None:
         """Report problems, and take back those that are over. In the executor's thread."""
@@ -40,6 +45,11 @@ class CameraWatch:
             self._report(f"losses on {each.topic}", losses(each) if each.losses.serious else "")
         for topic in self._outputs:
             self._report(f"QoS of {topic}", self._unheard_on(topic))
+        if not self._memory_checked:
+            # At the start, and then until it is in order: where it was, nothing takes it away any more.
+            problem = fastdds.shared_memory_problem()
+            self._report("shared memory", problem)
+            self._memory_checked = not problem
         silence = self._image.silence
         silent = silence >= SILENCE
         self._report("camera", f"no image for {silence:.0f} s; {why_silent(self._image)}" if silent else "")
@@ -89,7 +99,7 @@ def misfit(publisher: TopicEndpointInfo | None, subscription: TopicEndpointInfo 
 
 def names_of(infos: Iterable[TopicEndpointInfo]) -> str:
     """The names of nodes, each once."""
-    return ", ".join(sorted({name_of(info) for info in infos}))
+    return ", ".join(sorted({name_of(info) for info in infos if info.node_name != NO_NAME}))
 
 
 def why_silent(mine: Input) -> str:
@@ -111,15 +121,17 @@ def why_silent(mine: Input) -> str:
     who = names_of(publishers)
     if all(misfit(info, mine.endpoint) for info in publishers):
         return f"the QoS of {who} on {mine.topic} does not fit this node's"
-    reason = f"{mine.topic} has a publisher that sends nothing, {who}"
-    if mine.received == 0 and fast_dds() and mine.endpoint:
-        own = mine.endpoint.endpoint_gid
-        if any(fastdds.same_host(info.endpoint_gid, own) for info in publishers):
-            reason += (
-                "; or, as it runs on this machine, in a container that does not share this node's /dev/shm: "
-                "share it (docker run --ipc=host), or give both the UDP profile (docs/containers.md)"
-            )
-    return reason
+    if any(info.node_name != NO_NAME for info in publishers):
+        return f"{mine.topic} has a publisher that sends nothing, {who}"
+    # Names of nodes are sent as everything else, so not even those arrive.
+    reason = f"nothing that the publisher of {mine.topic} sends arrives, not even its node's name: "
+    own = mine.endpoint.endpoint_gid if mine.endpoint else []
+    if fast_dds() and any(fastdds.same_host(info.endpoint_gid, own) for info in publishers):
+        return reason + (
+            "as it runs on this machine, it is in a container that does not share this node's /dev/shm; "
+            "share it (docker run --ipc=host), or give both the UDP profile (docs/containers.md)"
+        )
+    return reason + "look for a firewall, or for a network interface that the other machine does not reach"
 
 
 def losses(mine: Input) -> str:

@@ -1,0 +1,211 @@
+"""What the node says about its topics: who is not heard, and why, and when that is over."""
+
+import pytest
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+from selcon_ros.core.errors import ParameterError
+from selcon_ros.ros import diagnostics
+from selcon_ros.ros.camera_watch import losses, why_silent
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.inputs import Input, Losses
+from support.messages import raw_image
+from support.ros import bar_depth, calibration, context, running_node, scene
+
+PART = (200, 48, 232, 144)
+IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class Lines:
+    """A logger that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.said.append(text)
+
+    info = warning
+
+
+def test_a_problem_that_was_said_is_taken_back_once_and_one_that_flickers_is_quiet(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
+    log = Lines()
+    health = Health(log)
+    for _ in range(100):  # bad for a second, well for a second
+        health.problem("camera", "no image for 2 s", every=30.0)
+        now[0] += 1.0
+        health.solved("camera")
+        health.settle()
+        now[0] += 1.0
+    assert not health.problems
+    assert set(log.said) == {"camera: no image for 2 s"} and len(log.said) <= 8
+    for _ in range(10):
+        health.solved("camera")
+        health.settle()
+        now[0] += 1.0
+    assert log.said[-1] == "camera: works again" and log.said.count("camera: works again") == 1
+    health.problem("camera", "no image for 3 s", every=30.0)  # and it is said at once when it comes again
+    assert log.said[-1] == "camera: no image for 3 s"
+
+
+def test_another_reason_does_not_wait_for_the_same_one(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
+    log = Lines()
+    health = Health(log)
+    for text in (
+        "no image for 2 s; nobody publishes",
+        "no image for 8.5 s; nobody publishes",
+        "no image; QoS",
+    ):
+        health.problem("camera", text, every=30.0)
+        now[0] += 6.0
+    assert log.said == ["camera: no image for 2 s; nobody publishes", "camera: no image; QoS"]
+
+
+def test_a_qos_that_does_not_fit_is_told_until_the_other_node_is_gone(start):
+    robot, _ = start(outputs=())
+    shy = robot.create_publisher(String, "action", BEST_EFFORT)
+    told = robot.told("QoS of /affordance/action: /affordance/robot: Best effort publisher")
+    assert "qos_overrides./affordance/action.subscription.reliability to best_effort" in told
+    deaf = robot.create_subscription(
+        Image, "heatmap", lambda _: None, QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    )
+    robot.told("QoS of /affordance/heatmap: /affordance/robot: Volatile publisher")
+    robot.destroy_publisher(shy)
+    robot.destroy_subscription(deaf)
+    robot.until(lambda: "QoS" not in robot.problems(), "the end of the warnings")
+
+
+def test_a_calibration_that_was_sent_once_before_the_start_is_heard(start, bundle):
+    once = QoSProfile(
+        depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    )
+    with context() as elsewhere:
+        driver = Node("driver", context=elsewhere, namespace="affordance")
+        driver.create_publisher(CameraInfo, "camera_info", once).publish(calibration())
+        robot, node = start(action="hold")
+        robot.answer("grasp_points", IMAGE, DEPTH, fits=lambda message: message.poses)
+        assert len(node._geometry.infos) == 1
+        driver.destroy_node()
+    # A volatile camera is heard as before, beside it and after it.
+    robot.answer_in_3d(IMAGE, DEPTH, calibration())
+
+
+def test_a_missing_calibration_names_topic_publisher_and_cure(start):
+    robot, _ = start(action="hold")
+
+    def show() -> None:
+        robot.show(IMAGE, DEPTH)
+
+    robot.told(
+        "no camera_info has come yet: /affordance/camera_info has a publisher that sends nothing, /aff", show
+    )
+    robot.destroy_publisher(robot.info)
+    robot.told(
+        "no camera_info has come yet: nobody publishes /affordance/camera_info: remap camera_info to the",
+        show,
+    )
+    with context() as elsewhere:  # one participant cannot have a topic with two types
+        other = Node("other", context=elsewhere, namespace="affordance")
+        other.create_publisher(String, "camera_info", 1)
+        robot.told(
+            "/affordance/camera_info carries std_msgs/msg/String, this node takes sensor_msgs/msg/Cam", show
+        )
+        other.destroy_node()
+
+
+def test_a_calibration_of_another_frame_names_topic_and_publisher(start):
+    robot, _ = start(action="hold")
+    info = calibration()
+    info.header.frame_id = "depth_optical_frame"
+    told = robot.told("camera_info is in frame 'depth_optical_frame'", lambda: robot.show(IMAGE, DEPTH, info))
+    assert "(/affordance/camera_info of /affordance/robot; grasp points stay in pixels)" in told
+
+
+def test_depth_that_is_lost_is_told_from_depth_that_is_not_synchronised(start):
+    robot, node = start(action="hold", sync_wait=0.0)
+    late = raw_image(DEPTH, "16UC1")
+
+    def show() -> None:
+        robot.show(IMAGE)
+        late.header = robot.stamp()
+        robot.depth.publish(late)
+
+    robot.told("earlier; synchronise the topics or raise sync_tolerance", show)
+    node._geometry.depth_input.lost += 100
+    told = robot.told("messages on /affordance/depth were lost on the way", show)
+    assert "losses on /affordance/depth" in told
+    robot.until(lambda: "synchronise" not in robot.problems(), "the right reason", show)
+
+
+def test_losses_are_serious_when_there_are_some_and_they_are_many():
+    assert not Losses(came=0, lost=2).serious
+    assert not Losses(came=100, lost=10).serious
+    assert Losses(came=20, lost=3).serious and Losses(came=0, lost=3).serious
+
+
+def test_old_losses_are_forgotten(monkeypatch):
+    with context() as made:
+        node = Node("ear", context=made)
+        now = [1000.0]
+        monkeypatch.setattr("selcon_ros.ros.inputs.time.monotonic", lambda: now[0])
+        heard = Input(node, "image", Image, lambda _: None, depth=1)
+        heard.look()
+        heard.lost += 7
+        heard.look()
+        assert heard.losses == Losses(came=0, lost=7)
+        assert "7 of the last 7 messages on /image were lost on the way" in losses(heard)
+        now[0] += 11.0
+        heard.look()
+        assert heard.losses == Losses(came=0, lost=0)
+        node.destroy_node()
+
+
+def test_a_middleware_that_cannot_count_losses_is_subscribed_to_all_the_same(monkeypatch):
+    def cannot(events, *_):
+        if events.message_lost:
+            raise UnsupportedEventTypeError("message lost")
+        return []
+
+    monkeypatch.setattr(SubscriptionEventCallbacks, "create_event_handlers", cannot)
+    with context() as made:
+        node = Node("ear", context=made)
+        heard = Input(node, "image", Image, lambda _: None, depth=1)
+        assert heard.topic == "/image" and node.count_subscribers("/image") == 1
+        assert why_silent(heard) == "nobody publishes /image: remap image to the camera's topic"
+        node.destroy_node()
+
+
+OVERRIDE = "qos_overrides./affordance/{}.subscription.{}"
+
+
+def test_qos_overrides_change_the_subscriptions(bundle):
+    wanted = {"image": "reliable", "depth": "reliable", "camera_info": "reliable", "action": "best_effort"}
+    overrides = {OVERRIDE.format(name, "reliability"): value for name, value in wanted.items()}
+    with context() as made, running_node(made, bundle, **overrides) as node:
+        for name, value in wanted.items():
+            (info,) = node.get_subscriptions_info_by_topic(f"/affordance/{name}")
+            assert info.qos_profile.reliability.name.lower() == value
+        assert node.get_parameter(OVERRIDE.format("image", "depth")).value == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [("reliability", "certain"), ("reliability", 1), ("depth", "deep"), ("depth", -1), ("history", 3)],
+)
+def test_a_qos_override_that_is_none_ends_the_start_with_one_line(bundle, policy, value):
+    name = OVERRIDE.format("image", policy)
+    with (
+        context() as made,
+        pytest.raises(ParameterError, match=r"qos_overrides\./affordance/image\.subscription") as raised,
+        running_node(made, bundle, **{name: value}),
+    ):
+        pass
+    assert policy in str(raised.value) and "\n" not in str(raised.value)

@@ -1,0 +1,35 @@
+"""The node under use_sim_time, with and without a clock that runs."""
+
+import time
+
+from rosgraph_msgs.msg import Clock
+
+from support.ros import calibration, scene
+
+PART = (200, 48, 232, 144)
+
+
+def test_diagnostics_come_without_a_clock_and_say_that_it_is_awaited(start, monkeypatch):
+    monkeypatch.setattr("selcon_ros.ros.clock.STANDSTILL", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
+    robot, _ = start(outputs=("heatmap",), action="hold", use_sim_time=True)
+    told = robot.told("use_sim_time is true and nobody publishes /clock: start the simulator")
+    assert "camera: no image for" in told
+    stamp = robot.heard["diagnostics"][-1].header.stamp
+    assert abs(stamp.sec - time.time()) < 100
+
+    clock = robot.create_publisher(Clock, "/clock", 1)
+    robot.told("/clock has not told the time yet: is the simulation paused?")
+    said = Clock()
+    said.clock.sec = 50
+    clock.publish(said)
+    robot.told("/clock stands still at 50.0 s", every=lambda: clock.publish(said))
+    assert robot.heard["diagnostics"][-1].header.stamp.sec == 50
+    # Images are answered all the same: their stamps count, not the clock.
+    robot.answer("heatmap", scene(hold=PART), info=calibration())
+
+    def run() -> None:
+        said.clock.sec += 1
+        clock.publish(said)
+
+    robot.until(lambda: "clock" not in robot.problems(), "the clock", every=run)

@@ -1,0 +1,58 @@
+"""A camera and the node as two processes, for trials of the transport: `python -m support.trial camera`.
+
+The camera sends 640 x 480 images (0.92 MB) at 30 Hz until it is ended, beginning when somebody listens. The
+node prints, after some seconds, as JSON what it received, what was lost, and its problems.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from support.messages import header, raw_image
+from support.ros import running_node
+
+
+def camera() -> None:
+    rclpy.init()
+    node = Node("camera", namespace="affordance")
+    image = node.create_publisher(Image, "image", QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE))
+    depth = node.create_publisher(Image, "depth", QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE))
+    picture = raw_image(np.zeros((480, 640, 3), np.uint8), "rgb8")
+    metres = raw_image(np.full((480, 640), 800, np.uint16), "16UC1")
+    while not (image.get_subscription_count() and depth.get_subscription_count()):
+        time.sleep(0.05)
+    for number in range(100000):
+        picture.header = metres.header = header(number / 30)
+        image.publish(picture)
+        depth.publish(metres)
+        time.sleep(1 / 30)
+
+
+def node(bundle: Path, seconds: float) -> None:
+    context = Context()
+    rclpy.init(context=context)
+    with running_node(context, bundle, action="hold") as made:
+        time.sleep(seconds)
+        told = {
+            "received": made._image_input.received,
+            "lost": made._image_input.lost,
+            "received_depth": made._geometry.depth_input.received,
+            "problems": made._health.problems,
+        }
+    context.try_shutdown()
+    print("RESULT " + json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "camera":
+        camera()
+    else:
+        node(Path(sys.argv[2]), float(sys.argv[3]))
