@@ -1,7 +1,4 @@
-"""Colour images out of `sensor_msgs` messages, and arrays back into messages, with numpy and OpenCV alone.
-
-cv_bridge is not needed: its compiled module ties ROS to one numpy, and wheels of it do not exist.
-"""
+"""Colour images out of `sensor_msgs` messages, and arrays back into messages, with numpy and OpenCV alone."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ LARGEST_SIDE = 16384
 """Pixels. A wider or higher image is taken for a damaged message before anything of its size is allocated."""
 
 Pixels = npt.NDArray[np.uint8]
-Look = Callable[[str, npt.NDArray[np.uint16]], None]
+Look = Callable[[str, npt.NDArray[Any]], None]
 
 
 class MessageError(SelconError):
@@ -79,7 +76,10 @@ ENCODINGS = tuple(name.upper() if name[0] == "8" else name for name in _ENCODING
 
 
 def image_from_message(
-    message: Image | CompressedImage, limit: PixelLimit = ORDINARY, look: Look | None = None
+    message: Image | CompressedImage,
+    limit: PixelLimit = ORDINARY,
+    look: Look | None = None,
+    bridge: Callable[[Image], Pixels | None] | None = None,
 ) -> Pixels:
     """Decode a colour image.
 
@@ -88,7 +88,8 @@ def image_from_message(
 
     :param message: a raw image in one of `ENCODINGS`, with any `step` and byte order, or an image file of one
         of `image_header.FORMATS`
-    :param look: called with the encoding and the values of 16-bit images
+    :param look: called with the encoding and the values before they become 8 bits
+    :param bridge: converts raw images that were found whole, or returns None to leave one to this function
     :returns: H x W x 3 uint8, RGB
     :raises MessageError: for zero or absurd sizes, too little data, unknown or depth encodings, damaged files
     """
@@ -113,6 +114,8 @@ def image_from_message(
     lines = message.height * 3 // 2 if encoding.planar else message.height
     values = rows(message, encoding.dtype, encoding.channels, lines, "image", limit)
     pixels = _eight_bits(values, message.encoding, look)
+    if bridge is not None and (bridged := bridge(message)) is not None:
+        return bridged
     try:
         return encoding.to_rgb(np.ascontiguousarray(pixels, np.uint8))
     except cv2.error as error:
@@ -201,14 +204,12 @@ def _mosaic(format: str) -> str | None:
 
 
 def _eight_bits(values: npt.NDArray[Any], encoding: str, look: Look | None) -> Pixels:
-    """The upper eight bits of values of 16, which ``look`` sees before."""
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype != np.uint16:
+    """The values, of 16 bits the upper eight; ``look`` sees them before."""
+    if values.dtype not in (np.uint8, np.uint16):
         raise MessageError(f"the values of the image are {values.dtype}; 8 and 16 bits are known")
     if look is not None:
         look(encoding, values)
-    return (values >> 8).astype(np.uint8)
+    return values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
 
 
 def fill_image(message: Image, pixels: npt.NDArray[np.generic], encoding: str, header: Header) -> Image:

@@ -27,9 +27,10 @@ from selcon_ros.core.text import one_line
 from selcon_ros.ros import diagnostics, node_parameters, outputs
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch
-from selcon_ros.ros.conversions import MessageError, Pixels, image_from_message
+from selcon_ros.ros.conversions import MessageError, Pixels
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
+from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input
 from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import Outputs
@@ -57,6 +58,7 @@ class GroundingNode(Node):
         self._health = diagnostics.Health(self.get_logger())
         self._model = Model(settings, self.get_logger(), open_model)
         self._grounder: Grounder | None = None
+        self._reader = ImageReader(self._health, self.get_logger())
 
         self._action: str | None = None
         # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
@@ -137,6 +139,8 @@ class GroundingNode(Node):
             for failure in self._model.failures:
                 self._health.problem("backend", failure)
             if self._grounder is not None:
+                if node_parameters.read(self).image_transport == "raw":
+                    self._reader.prepare()
                 self._answer_all()
         finally:
             self._model.engine.close()
@@ -195,7 +199,7 @@ class GroundingNode(Node):
     def _ground(self, received: Received[Any], settings: Settings) -> tuple[Pixels, Grounding]:
         """Decode and ground an image, or find it already grounded when only the action is new."""
         if self._grounded is None or self._grounded[0] is not received:
-            image = image_from_message(received.message, settings.limit)
+            image = self._reader.read(received.message, settings.limit)
             assert self._grounder is not None
             self._grounded = (received, image, self._grounder.ground(image))
         return self._grounded[1], self._grounded[2]

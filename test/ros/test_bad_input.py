@@ -89,6 +89,12 @@ def test_an_image_that_is_none(robot, image, says):
     robot.told(says, every=lambda: robot.show(image, DEPTH, calibration()))
 
 
+def test_values_of_ten_bits_in_sixteen(robot):
+    """The images are answered all the same; the fixture sees that an ordinary one ends the warning."""
+    few_bits = raw_image(IMAGE.astype(np.uint16) * 4, "rgb16")
+    robot.told("image values: the values of the last", every=lambda: robot.show(few_bits, DEPTH, calibration()))
+
+
 def test_no_depth_for_this_image(robot):
     robot.told("depth: no depth image within 20 ms of the image", every=lambda: robot.show(IMAGE))
     status = robot.answer("status", IMAGE)
