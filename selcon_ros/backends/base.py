@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
+from selcon_ros.core.text import quoted
 
 _MOST_CORES = 1 << 13
 Frames = NDArray[np.uint8]
@@ -88,7 +89,7 @@ def parse_cores(text: str) -> tuple[int, ...]:
         first, dash, last = part.partition("-")
         last = last if dash else first
         if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < _MOST_CORES):
-            raise BackendError(f"cores is '{text}': give core numbers and ranges, as in 0,2-5")
+            raise BackendError(f"cores is {quoted(text)}: give core numbers and ranges, as in 0,2-5")
         cores |= set(range(int(first), int(last) + 1))
     return tuple(sorted(cores))
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.json_file import parse_object
+from selcon_ros.core.text import quoted
 
 FORMAT_VERSION = 1
 Calibration = Literal["continuous", "binarized", "none"]
@@ -124,9 +125,7 @@ class Manifest:
 
 def _expect(condition: bool, name: str, value: object, wanted: str) -> None:
     if not condition:
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        raise BundleError(f"manifest.json: {name} must be {wanted}, got {shown}")
+        raise BundleError(f"manifest.json: {name} must be {wanted}, got {quoted(value, 80)}")
 
 
 def _is_number(value: object) -> bool:

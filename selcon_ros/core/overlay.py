@@ -10,6 +10,7 @@ from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasp import GraspPoint
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.preprocess import check_image
+from selcon_ros.core.text import one_line
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -22,6 +23,8 @@ FAINT = 0.15
 STRONGEST = 0.65
 # OpenCV draws at sixteenths of a pixel.
 SHIFT = 4
+# Characters of a line of the caption, at most: the longer, the smaller it is written.
+CAPTION = 160
 
 
 def _heat_colours() -> tuple[Picture, NDArray[np.float32]]:
@@ -128,7 +131,7 @@ def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
     v = 0
     for line in lines:
         # The built-in font has ASCII only.
-        text = line.encode("ascii", "replace").decode()
+        text = one_line(line, CAPTION).encode("ascii", "replace").decode()
         scale, weight = 0.6 * unit, max(1, round(1.3 * unit))
         (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
         room = picture.shape[1] - 2 * margin

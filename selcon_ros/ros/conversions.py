@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.text import quoted
 
 LARGEST_SIDE = 16384
 """Pixels. A wider or higher image is taken for a damaged message before anything of its size is allocated."""
@@ -98,17 +99,18 @@ def image_from_message(
     name = message.encoding.strip().lower()
     if name in _DEPTH_ENCODINGS:
         raise MessageError(
-            f"the image has the encoding '{message.encoding}', which is depth: "
+            f"the image has the encoding {quoted(message.encoding)}, which is depth: "
             "is the image topic remapped to a depth topic?"
         )
     encoding = _ENCODINGS.get(name)
     if encoding is None:
-        raise MessageError(f"unknown image encoding '{message.encoding}'; known are {', '.join(ENCODINGS)}")
+        known = ", ".join(ENCODINGS)
+        raise MessageError(f"unknown image encoding {quoted(message.encoding)}; known are {known}")
     # Chroma is stored once for two columns, in the planar encodings also once for two rows.
     halved = encoding.channels == 2 or encoding.planar
     if (halved and message.width % 2) or (encoding.planar and message.height % 2):
         raise MessageError(
-            f"an image of encoding '{message.encoding}' needs even sides, "
+            f"an image of encoding {quoted(message.encoding)} needs even sides, "
             f"this one is {message.width} x {message.height}"
         )
     lines = message.height * 3 // 2 if encoding.planar else message.height
@@ -120,7 +122,7 @@ def image_from_message(
         return encoding.to_rgb(np.ascontiguousarray(pixels, np.uint8))
     except cv2.error as error:
         raise MessageError(
-            f"an image of {message.width} x {message.height} '{message.encoding}' "
+            f"an image of {message.width} x {message.height} {quoted(message.encoding)} "
             f"cannot be converted: {error.err}"
         ) from error
 
@@ -151,14 +153,14 @@ def rows(
     if message.step < width_bytes:
         raise MessageError(
             f"the {what} says step = {message.step} bytes a row, but {message.width} pixels of "
-            f"'{message.encoding}' take {width_bytes}"
+            f"{quoted(message.encoding)} take {width_bytes}"
         )
     # The last row may come without its padding.
     needed = message.step * (lines - 1) + width_bytes
     if len(message.data) < needed:
         raise MessageError(
-            f"the {what} is truncated: {message.width} x {message.height} '{message.encoding}' with step "
-            f"{message.step} needs {needed} bytes, the message has {len(message.data)}"
+            f"the {what} is truncated: {message.width} x {message.height} {quoted(message.encoding)} with "
+            f"step {message.step} needs {needed} bytes, the message has {len(message.data)}"
         )
     strides = (message.step, 1)
     packed: npt.NDArray[Any] = np.ndarray((lines, width_bytes), np.uint8, message.data, 0, strides)

@@ -14,6 +14,7 @@ from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_headers import png
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.text import quoted
 from selcon_ros.ros.conversions import MessageError, rows
 
 Depth = npt.NDArray[np.float32]
@@ -41,7 +42,7 @@ def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = ORD
     if name == "32fc1":
         return _valid(rows(message, np.float32, 1, what="depth image", limit=limit).astype(np.float32))
     raise MessageError(
-        f"unknown depth encoding '{message.encoding}'; known are 16UC1 (millimetres) and 32FC1 (metres)"
+        f"unknown depth encoding {quoted(message.encoding)}; known are 16UC1 (millimetres) and 32FC1 (metres)"
     )
 
 
@@ -61,12 +62,12 @@ def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
         data = data[_TRANSPORT_HEADER.size :]
     elif "rvl" in message.format.lower():
         raise MessageError(
-            f"the depth image has the format '{message.format}'; only PNG is known: set the publisher's "
-            "compressedDepth format to png, or use the raw depth image"
+            f"the depth image has the format {quoted(message.format)}; only PNG is known: set the "
+            "publisher's compressedDepth format to png, or use the raw depth image"
         )
     if encoding not in _MILLIMETRES and not (encoding == "32fc1" and parameters):
         raise MessageError(
-            f"unknown compressed depth format '{message.format}'; known are 'png', '16UC1; png' and "
+            f"unknown compressed depth format {quoted(message.format)}; known are 'png', '16UC1; png' and "
             "'16UC1' or '32FC1' with 'compressedDepth png'"
         )
     values = decode(
@@ -74,8 +75,8 @@ def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
     )
     if values.dtype != np.uint16 or values.ndim != 2:
         raise MessageError(
-            f"the compressed depth image, of format '{message.format}', decodes to {values.dtype} with shape "
-            f"{values.shape}; depth has one channel of 16 bits: let the camera send 16UC1 as PNG"
+            f"the compressed depth image, of format {quoted(message.format)}, decodes to {values.dtype} with "
+            f"shape {values.shape}; depth has one channel of 16 bits: let the camera send 16UC1 as PNG"
         )
     if encoding == "32fc1" and parameters:
         a, b = parameters

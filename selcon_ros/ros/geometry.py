@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from selcon_ros.core.camera import Intrinsics, check_metres
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import quoted
 from selcon_ros.ros.camera_watch import SILENCE, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
@@ -131,7 +132,8 @@ def check_same_view(header: Header, size: Size, other: Header, other_size: Size,
     remedy = "use depth that is registered (aligned) to the colour image, and the colour camera's camera_info"
     if other.frame_id != header.frame_id:
         raise MessageError(
-            f"the {what} is in frame '{other.frame_id}', the image in '{header.frame_id}': {remedy}"
+            f"the {what} is in frame {quoted(other.frame_id)}, the image in {quoted(header.frame_id)}: "
+            f"{remedy}"
         )
     if other_size != size:
         raise MessageError(

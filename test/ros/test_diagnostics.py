@@ -1,11 +1,19 @@
 """What is logged and published about problems is bounded, whatever comes in."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rcl_interfaces.msg import Log
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from selcon_ros.core.text import LINE
+from selcon_ros.core.actions import match_action
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import LINE, quoted
+from selcon_ros.ros.conversions import image_from_message
+from selcon_ros.ros.depth import depth_from_message
 from selcon_ros.ros.diagnostics import MESSAGE, Health, status
+from selcon_ros.ros.geometry import check_same_view
 from support.ros import RELIABLE
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=200)
@@ -60,3 +68,24 @@ def test_a_flood_of_unknown_actions_is_one_line_of_the_log(start):
     said = [each for each in heard if "unknown action" in each]
     assert len(said) <= 2  # one in five seconds
     assert all(len(each) < 300 and each.isprintable() for each in said)
+
+
+FORGED = {"lines": "rgb8\n[FATAL] forged", "escape": "\x1b[2J", "long": "x" * 100_000}
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
+def test_text_of_messages_is_quoted_and_cut_where_a_problem_names_it(text):
+    header, other = Header(frame_id=text), Header(frame_id="camera")
+    problems = [
+        lambda: image_from_message(Image(width=4, height=2, step=12, encoding=text)),
+        lambda: depth_from_message(Image(width=4, height=2, step=12, encoding=text)),
+        lambda: depth_from_message(CompressedImage(format=text)),
+        lambda: check_same_view(header, (4, 2), other, (4, 2), "depth image"),
+        lambda: match_action(text, ["hold"]),
+    ]
+    for problem in problems:
+        with pytest.raises(SelconError) as raised:
+            problem()
+        said = str(raised.value)
+        assert said.isprintable() and len(said) < 600
+        assert quoted(text) in said
