@@ -7,7 +7,6 @@ object part seen there, 0 for none. truth.json names the parts. Needs the `demo`
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -19,10 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import distortion_from, model_and_coefficients
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import CameraError, SelconError, first_line
 from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.json_file import read_object
+from selcon_ros.mcap_bounds import check_mcap
 
 BAG_NAME = "recording.mcap"
 TRUTH_NAME = "truth.json"
@@ -34,6 +36,14 @@ CAMERA_INFO = "/camera/camera_info"
 PARTS = "/truth/parts/compressed"
 
 _COMPRESSED = "sensor_msgs/msg/CompressedImage"
+_TYPES = {
+    IMAGE: _COMPRESSED, DEPTH: _COMPRESSED, PARTS: _COMPRESSED, CAMERA_INFO: "sensor_msgs/msg/CameraInfo"
+}  # fmt: skip
+_NUMBERS = frozenset(map(str, range(1, 256)))
+_LONGEST = 100
+"""Characters of a name in truth.json."""
+DECODED_LIMIT = 4 << 30
+"""Bytes of all frames together, which are held in memory."""
 _JPEG_QUALITY = 92
 _FORM = f"A recording is a folder with {BAG_NAME} and {TRUTH_NAME}."
 
@@ -106,19 +116,17 @@ def write_recording(folder: Path, frames: Iterable[RecordedFrame], labels: dict[
         writer = Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP)
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
-            kinds = {IMAGE: _COMPRESSED, DEPTH: _COMPRESSED, PARTS: _COMPRESSED}
-            kinds[CAMERA_INFO] = "sensor_msgs/msg/CameraInfo"
             connections = {
-                topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in kinds.items()
+                topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in _TYPES.items()
             }
             for frame in frames:
                 _check(frame, labels)
                 for topic, message in _messages(frame, store):
-                    data = store.serialize_cdr(message, kinds[topic])
+                    data = store.serialize_cdr(message, _TYPES[topic])
                     writer.write(connections[topic], frame.stamp_ns, data)
         shutil.move(str(bag / BAG_NAME), str(folder / BAG_NAME))
     truth = {"labels": {str(number): asdict(label) for number, label in sorted(labels.items())}}
-    (folder / TRUTH_NAME).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / TRUTH_NAME, truth)
 
 
 def read_recording(folder: Path) -> Recording:
@@ -134,9 +142,15 @@ def read_recording(folder: Path) -> Recording:
         stamps.setdefault(stamp, {})[topic] = message
     if not stamps:
         raise RecordingError(f"{folder / BAG_NAME} holds no camera frame. Record it again.")
-    frames = [_decode(stamp, messages, folder) for stamp, messages in sorted(stamps.items())]
-    for frame in frames:
+    frames, size = [], 0
+    for stamp, messages in sorted(stamps.items()):
+        frame = _decode(stamp, messages, folder)
         _check(frame, labels)
+        size += frame.image.nbytes + frame.depth_mm.nbytes + frame.labels.nbytes
+        if size > DECODED_LIMIT:
+            limit = f"{DECODED_LIMIT >> 20} MB"
+            raise RecordingError(f"the frames of {folder} take over {limit}. Record a shorter one.")
+        frames.append(frame)
     return Recording(frames, labels)
 
 
@@ -196,15 +210,23 @@ def _read_messages(path: Path) -> Iterator[tuple[str, Any]]:
     if not path.is_file():
         raise RecordingError(f"no recording at {path}. {_FORM}")
     store = _typestore()
-    wanted = {IMAGE, DEPTH, CAMERA_INFO, PARTS}
     try:
+        check_mcap(path, RecordingError)
         with Reader(path) as reader:
-            for connection, _, data in reader.messages():
-                if connection.topic in wanted:
-                    yield connection.topic, store.deserialize_cdr(data, connection.msgtype)
+            wanted = [connection for connection in reader.connections if connection.topic in _TYPES]
+            for each in wanted:
+                if each.msgtype != _TYPES[each.topic]:
+                    raise RecordingError(
+                        f"{path} has {each.msgtype[:80]} on {each.topic}, it must be {_TYPES[each.topic]}."
+                    )
+            for connection, _, data in reader.messages(wanted) if wanted else ():
+                yield connection.topic, store.deserialize_cdr(data, connection.msgtype)
+    except RecordingError:
+        raise
     except Exception as error:  # the reader lets struct, zstd and assertion errors through beside its own
         raise RecordingError(
-            f"{path} cannot be read as a recording ({type(error).__name__}: {error}). Is the file complete?"
+            f"{path} cannot be read as a recording ({type(error).__name__}: {first_line(error)}). Is it "
+            "complete?"
         ) from error
 
 
@@ -213,15 +235,18 @@ def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame
     if missing:
         raise RecordingError(f"frame {stamp} of {folder} has no message on {', '.join(missing)}.")
     info = messages[CAMERA_INFO]
-    intrinsics = Intrinsics(
-        float(info.k[0]),
-        float(info.k[4]),
-        float(info.k[2]),
-        float(info.k[5]),
-        int(info.width),
-        int(info.height),
-        distortion_from(str(info.distortion_model), info.d),
-    )
+    try:
+        intrinsics = Intrinsics(
+            float(info.k[0]),
+            float(info.k[4]),
+            float(info.k[2]),
+            float(info.k[5]),
+            int(info.width),
+            int(info.height),
+            distortion_from(str(info.distortion_model), info.d),
+        )
+    except CameraError as error:
+        raise RecordingError(f"frame {stamp} of {folder}: {error}") from None
 
     def picture(topic: str, flags: int, kind: type[np.generic], dimensions: int) -> NDArray[Any]:
         name = f"the picture on {topic} of frame {stamp} in {folder}"
@@ -244,16 +269,21 @@ def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame
 
 
 def _read_labels(path: Path) -> dict[int, PartLabel]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["labels"]
-        return {
-            int(number): PartLabel(str(entry["object"]), str(entry["part"]), str(entry["action"]))
-            for number, entry in entries.items()
-        }
-    except FileNotFoundError as error:
-        raise RecordingError(f"no truth at {path}. {_FORM}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    if not path.exists():
+        raise RecordingError(f"no truth at {path}. {_FORM}")
+    entries = read_object(path, RecordingError).get("labels")
+    labels = entries.items() if isinstance(entries, dict) else [("", None)]
+    found = {int(number): _label(entry) for number, entry in labels if number in _NUMBERS}
+    if len(found) < len(labels) or None in found.values():
         raise RecordingError(
-            f'{path} is not of the form {{"labels": {{"1": {{"object": …, "part": …, "action": …}}}}}} '
-            f"({type(error).__name__}: {error})."
-        ) from error
+            f'{path} is not of the form {{"labels": {{"1": {{"object": …, "part": …, "action": …}}}}}}, with '
+            f"numbers from 1 to {len(_NUMBERS)} and names of at most {_LONGEST} characters."
+        )
+    return {number: label for number, label in found.items() if label is not None}
+
+
+def _label(entry: object) -> PartLabel | None:
+    """The label of an entry of truth.json, None where it is none."""
+    names = [entry.get(name) for name in ("object", "part", "action")] if isinstance(entry, dict) else []
+    texts = [name for name in names if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST]
+    return PartLabel(*texts) if len(texts) == 3 else None

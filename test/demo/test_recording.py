@@ -1,14 +1,20 @@
 """The recording reads back what was written, opens as a plain mcap bag, and refuses what is damaged."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[demo]'")
 
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from selcon_ros import recording
 from selcon_ros.core.distortion import Distortion
 from selcon_ros.recording import (
     BAG_NAME,
@@ -30,11 +36,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_reads_back_what_was_written(folder: Path) -> None:
-    recording = read_recording(folder)
-    assert recording.labels == LABELS
-    assert recording.actions == ["cut_with", "hold", "pour"]
-    assert len(recording.frames) == 3
-    for index, frame in enumerate(recording.frames):
+    found = read_recording(folder)
+    assert found.labels == LABELS
+    assert found.actions == ["cut_with", "hold", "pour"]
+    assert len(found.frames) == 3
+    for index, frame in enumerate(found.frames):
         expected = painted_frame(index)
         assert frame.stamp_ns == expected.stamp_ns
         assert frame.intrinsics == INTRINSICS
@@ -55,10 +61,10 @@ def test_part_mask_is_the_union_of_the_actions_parts(tmp_path: Path) -> None:
     frame = painted_frame(0)
     labels = {**LABELS, 3: replace(LABELS[3], action="cut_with")}
     write_recording(tmp_path, [frame], labels)
-    recording = read_recording(tmp_path)
+    found = read_recording(tmp_path)
     expected = np.isin(frame.labels, [1, 3])
-    np.testing.assert_array_equal(recording.part_mask(recording.frames[0], "cut_with"), expected)
-    assert not recording.part_mask(recording.frames[0], "fly").any()
+    np.testing.assert_array_equal(found.part_mask(found.frames[0], "cut_with"), expected)
+    assert not found.part_mask(found.frames[0], "fly").any()
 
 
 def test_is_a_plain_bag(folder: Path) -> None:
@@ -100,10 +106,69 @@ def test_a_truncated_file_is_named(folder: Path, keep: float) -> None:
         read_recording(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"labels": {"x": {}}}', '{"labels": {"1": {"object": "cup"}}}'])
-def test_a_wrong_truth_file_is_named(folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is not valid JSON"),
+        ("[]", "must hold an object"),
+        ("{}", "is not of the form"),
+        ('{"labels": []}', "is not of the form"),
+        ('{"labels": {"x": {}}}', "is not of the form"),
+        ('{"labels": {"1": {"object": "cup"}}}', "is not of the form"),
+        ('{"labels": {"1": {"object": "cup", "part": 3, "action": "hold"}}}', "is not of the form"),
+        ('{"labels": {"256": {"object": "cup", "part": "a", "action": "hold"}}}', "from 1 to 255"),
+        ('{"labels": {"1": {"object": "cup", "part": "a", "action": "a\\nb"}}}', "is not of the form"),
+    ],
+)
+def test_a_wrong_truth_file_is_named(folder: Path, text: str, says: str) -> None:
     (folder / TRUTH_NAME).write_text(text)
-    with pytest.raises(RecordingError, match=r"truth\.json is not of the form"):
+    with pytest.raises(RecordingError, match=rf"truth\.json {says}|truth\.json .*{says}"):
+        read_recording(folder)
+
+
+def test_another_type_on_a_topic_of_ours_is_named(folder: Path) -> None:
+    write_bag(folder, [("std_msgs/msg/String", IMAGE, string)])
+    says = f"has std_msgs/msg/String on {IMAGE}, it must be sensor_msgs/msg/CompressedImage"
+    with pytest.raises(RecordingError, match=says):
+        read_recording(folder)
+
+
+def test_other_topics_are_not_minded_and_no_topic_of_ours_is_told(folder: Path) -> None:
+    write_bag(folder, [("std_msgs/msg/String", "/chatter", string)])
+    with pytest.raises(RecordingError, match="holds no camera frame"):
+        read_recording(folder)
+
+
+def string(store: Any) -> Any:
+    return store.types["std_msgs/msg/String"](data="hello")
+
+
+def write_bag(folder: Path, messages: list[tuple[str, str, Callable[[Any], Any]]]) -> None:
+    """Put a bag with these messages in the place of the recording's."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with Writer(folder / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for kind, topic, make in messages:
+            connection = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connection, 1, store.serialize_cdr(make(store), kind))
+    (folder / "bag" / "bag.mcap").replace(folder / BAG_NAME)
+
+
+def test_a_recording_damaged_anywhere_is_read_or_refused(folder: Path) -> None:
+    """Every fault is a RecordingError of one line, whatever rosbags and zstd raise."""
+    bag = folder / BAG_NAME
+    whole = bag.read_bytes()
+    places = [*range(0, 120), *range(len(whole) - 500, len(whole))]
+    for place in places[::12]:
+        bag.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_recording(folder)
+        except RecordingError as error:
+            assert "\n" not in str(error) and len(str(error)) < 400
+
+
+def test_memory_for_frames_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "DECODED_LIMIT", 4 << 20)
+    with pytest.raises(RecordingError, match="the frames of .* take over 4 MB. Record a shorter one"):
         read_recording(folder)
 
 
