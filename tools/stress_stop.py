@@ -33,8 +33,8 @@ PROGRAMS = {
     "demo": [*PYTHON, "selcon_ros.cli.start", "demo"],
 }
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
-PATTERNS = ((INT,), (TERM,), (INT, INT), (INT, INT, TERM), (TERM, INT))
-OF_DEMO = (*PATTERNS, (HUP,), (KILL,))
+PATTERNS = ((INT,), (TERM,), (HUP,), (INT, INT), (INT, INT, TERM), (TERM, INT))
+OF_DEMO = (*PATTERNS, (KILL,))
 UGLY = re.compile(r"Traceback|terminate called|Abort|Segmentation|Exception ignored|core dumped|Fatal Python")
 END_SECONDS = 30.0
 

@@ -1,6 +1,5 @@
 """`selcon demo`: the node at work on a recording."""
 
-import signal
 from pathlib import Path
 
 import click
@@ -64,8 +63,7 @@ def command(
     """
     from selcon_ros.ros.signals import Stop
 
-    # Before what is slow is imported.
-    stop = Stop((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), status=STOPPED)
+    stop = Stop(status=STOPPED)  # before what is slow is imported
     from selcon_ros.demo.run import run_demo
 
     results = run_demo(stop, out, recording, bundle, list(actions) or None, frames, patience)

@@ -142,6 +142,8 @@ class GroundingNode(Node):
                 if node_parameters.read(self).image_transport == "raw":
                     self._reader.prepare()
                 self._answer_all()
+        except Exception as error:  # without a worker the node is of no use
+            self._model.fail(error)
         finally:
             self._model.engine.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +14,7 @@ from selcon_ros.ros.signals import Stop
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, or say how it is used.
+    """Run the node until SIGINT, SIGTERM or SIGHUP, or say how it is used.
 
     :param args: the command line with the program's name, None for the process's own
     :returns: the exit status: 0 after a signal, at whatever moment it comes; 1 if the node cannot start or
@@ -24,6 +25,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if "--help" in args or "-h" in args:
         from selcon_ros.ros.usage import usage
 
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as for `| head`
         print(usage())
         return 0
     for flag, file in pairwise(args):

@@ -96,6 +96,10 @@ class Model:
         if self._fault is not None:
             raise self._fault
 
+    def fail(self, error: Exception) -> None:
+        """Let `check` raise this error."""
+        self._fault = error
+
     def close(self) -> None:
         """End a build that is under way; the engine itself is closed by the thread that opened it."""
         self._closing = True

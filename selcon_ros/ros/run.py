@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -44,7 +45,7 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
         node = make()
         if node.wait_for_model(stop):
             ended = _spin(node, stop)
-    except SelconError as error:
+    except (SelconError, ParameterException) as error:  # the latter for what rclpy declares: use_sim_time
         get_logger("grounding").fatal(one_line(str(error)))
         status = 1
     except Exception:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
@@ -17,15 +18,16 @@ class Stop:
     there, between two steps, and not within a call that waits in C++.
     """
 
-    def __init__(
-        self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM), status: int = 0
-    ) -> None:
+    def __init__(self, status: int = 0) -> None:
         """Take the signals over. Until `hold` is called one ends the process at once.
 
         :param status: its exit status then
         """
         self.requested = False
-        self._signals, self._status = signals, status
+        self._status = status
+        # Behind nohup a hang-up is ignored, and stays so.
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        self._signals = SIGNALS[:2] if ignored else SIGNALS
         self._held = False
         # A signal may come to any thread, or just before the main one waits for a lock: it then sleeps on.
         # What every signal does is to write into this pipe.

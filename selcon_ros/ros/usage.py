@@ -12,8 +12,8 @@ BEFORE = """\
 usage: grounding_node [--help] [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
 
 Finds the part of an object that affords an action (hold, pour, ...) in a camera's images, and grasp
-points on it, and publishes both. Ctrl-C ends it. Exit status: 0 after SIGINT or SIGTERM, 1 when it
-cannot start or fails; the log says why.
+points on it, and publishes both. Ctrl-C ends it. Exit status: 0 after a signal, 1 when it cannot
+start or fails; the log says why.
 
 examples:
   ros2 launch selcon_ros grounding.launch.py image:=/camera/color/image_raw rviz:=true

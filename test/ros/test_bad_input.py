@@ -92,7 +92,8 @@ def test_an_image_that_is_none(robot, image, says):
 def test_values_of_ten_bits_in_sixteen(robot):
     """The images are answered all the same; the fixture sees that an ordinary one ends the warning."""
     few_bits = raw_image(IMAGE.astype(np.uint16) * 4, "rgb16")
-    robot.told("image values: the values of the last", every=lambda: robot.show(few_bits, DEPTH, calibration()))
+    show = lambda: robot.show(few_bits, DEPTH, calibration())  # noqa: E731
+    robot.told("image values: the values of the last", every=show)
 
 
 def test_no_depth_for_this_image(robot):

@@ -110,6 +110,23 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
         made.try_shutdown()
 
 
+def test_a_worker_that_fails_ends_the_node(bundle, monkeypatch):
+    def broken():
+        raise RuntimeError("a broken bridge")
+
+    monkeypatch.setattr("selcon_ros.ros.image_reader.find_bridge", broken)
+    with context() as made:
+        given = [Parameter("diagnostics_period", value=0.05), Parameter("bundle", value=str(bundle))]
+        node = GroundingNode(context=made, parameter_overrides=given)
+        executor = SingleThreadedExecutor(context=made)
+        executor.add_node(node)
+        with pytest.raises(RuntimeError, match="a broken bridge"):
+            for _ in range(100):
+                executor.spin_once(0.2)
+        assert node.close()
+        node.destroy_node()
+
+
 def test_a_model_that_saw_no_photograph_is_warned_of_as_long_as_it_runs(start, tmp_path):
     rendered = colour_bundle(tmp_path / "rendered", training={"synthetic": True, "data": "cubes"})
     robot, _ = start(outputs=("heatmap",), action="hold", bundle=rendered)
