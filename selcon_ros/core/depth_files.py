@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import cv2
@@ -53,7 +54,9 @@ def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
     try:
         version = npy.read_magic(stream)
         read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, by_columns, kind = read_header(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's parser, about a damaged header
+            shape, by_columns, kind = read_header(stream)
     except Exception as error:  # numpy lets errors of the parsers of a header through
         raise DepthError(
             f"{path} is not a .npy file with one array, or damaged: {one_line(first_line(error), 200)}"

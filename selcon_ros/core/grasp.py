@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,14 +11,8 @@ from selcon_ros.core import surface
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.regions import Region, hot_regions
 
-# Regions looked at, largest first: a noisy map breaks into hundreds of specks.
-MAX_REGIONS = 16
-# A region's box with more than about this many pixels is looked at with fewer.
-FULL_DETAIL = 20_000
-# Hot pixels belong together if the heat between them stays above this share of the threshold: on a coarse
-# map a slanting bar is a string of beads.
-BRIDGE = 0.8
 # How far outside of the image a finger may touch, as a share of the image's longer side.
 JAWS_BEYOND = 0.5
 
@@ -118,7 +111,13 @@ def find(
         return Grasps(
             refused=[f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"]
         )
-    regions, refused = _hot_regions(heatmap.values, parameters)
+    regions, refused = hot_regions(
+        heatmap.values,
+        parameters.threshold,
+        parameters.smoothing,
+        parameters.min_contrast,
+        parameters.min_points,
+    )
     points: list[GraspPoint] = []
     for region in regions:
         if len(points) == parameters.max_points:
@@ -134,31 +133,6 @@ def find(
         else:
             points.append(point)
     return Grasps(points, refused)
-
-
-@dataclass(frozen=True)
-class _Region:
-    """A hot region: `heat` [h, w] and `mask` [h, w] bool of a box around it with first pixel `origin` (u, v).
-
-    The box leaves room for what the part belongs to. Of a large one only every `step`-th row and column
-    is kept. `clipped`: the region touches the image border.
-    """
-
-    origin: tuple[int, int]
-    step: int
-    heat: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    mass: float
-    clipped: bool
-
-    def crop(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the region's pixels [h, w] of an image [H, W]."""
-        (u0, v0), (height, width) = self.origin, self.mask.shape
-        return image[v0 : v0 + height * self.step : self.step, u0 : u0 + width * self.step : self.step]
-
-    def pixel(self, place: surface.Place) -> tuple[int, int]:
-        """Return the image's pixel (u, v) of a place of the region."""
-        return self.origin[0] + self.step * place.u, self.origin[1] + self.step * place.v
 
 
 def _check_geometry(
@@ -177,56 +151,8 @@ def _check_geometry(
         )
 
 
-def _hot_regions(
-    values: NDArray[np.float32], parameters: GraspParameters
-) -> tuple[list[_Region], list[str]]:
-    """Return the regions above the threshold by falling mass, and why there are none or some were dropped."""
-    heat = values
-    if parameters.smoothing > 0:
-        side = 2 * math.ceil(2 * parameters.smoothing) + 1
-        heat = np.empty_like(values)
-        cv2.GaussianBlur(values, (side, side), parameters.smoothing, dst=heat)
-    peak = float(heat.max())
-    if not 0 < peak < math.inf:
-        return [], ["the heatmap is flat"]
-    contrast = 1 - cv2.mean(heat)[0] / peak
-    if contrast < parameters.min_contrast:
-        return [], [f"contrast {contrast:.2f} is below {parameters.min_contrast:.2f}"]
-    warm = (heat >= BRIDGE * parameters.threshold * peak).view(np.uint8)
-    left, top, width, height = cv2.boundingRect(warm)
-    box = warm[top : top + height, left : left + width]
-    _, labels = cv2.connectedComponents(box, connectivity=8)
-    labels[heat[top : top + height, left : left + width] < parameters.threshold * peak] = 0
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    order = np.argsort(-areas, kind="stable")[:MAX_REGIONS]
-    regions = []
-    for label in order:
-        if areas[label] < parameters.min_points:
-            break
-        x, y, width, height = cv2.boundingRect((labels == label).view(np.uint8))
-        clipped = min(x + left, y + top) == 0 or (
-            x + left + width == values.shape[1] or y + top + height == values.shape[0]
-        )
-        margin = max(width, height) // 2 + 8
-        u0, v0 = max(x + left - margin, 0), max(y + top - margin, 0)
-        u1 = min(x + left + width + margin, values.shape[1])
-        v1 = min(y + top + height + margin, values.shape[0])
-        step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / FULL_DETAIL)))
-        warmth = heat[v0:v1:step, u0:u1:step]
-        mask = np.zeros(values.shape, np.bool_)
-        mask[top : top + box.shape[0], left : left + box.shape[1]] = labels == label
-        mask = mask[v0:v1:step, u0:u1:step]
-        mass = step**2 * float(np.sum(surface.fourth_power(warmth[mask] / peak)))
-        regions.append(_Region((u0, v0), step, warmth, mask, mass, clipped))
-    if not regions:
-        largest = int(areas[order[0]])
-        return [], [f"the largest hot region has {largest} pixels, fewer than {parameters.min_points}"]
-    return sorted(regions, key=lambda region: -region.mass), []
-
-
 def _grasp(
-    region: _Region,
+    region: Region,
     score: float,
     depth: NDArray[np.float32] | None,
     intrinsics: Intrinsics | None,
@@ -280,7 +206,7 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
     return ""
 
 
-def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
+def _flat_grasp(region: Region, score: float, note: str) -> GraspPoint:
     """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
     place = surface.middle(region.mask, region.mask, region.heat)
     height, width = region.mask.shape
@@ -298,7 +224,7 @@ def _flat_grasp(region: _Region, score: float, note: str) -> GraspPoint:
 
 
 def _surface_grasp(
-    region: _Region,
+    region: Region,
     score: float,
     body: NDArray[np.bool_],
     points: NDArray[np.float32],
