@@ -8,7 +8,7 @@ ros2 topic pub --once /affordance/action std_msgs/msg/String "{data: hold}"
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -16,6 +16,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
+from selcon_ros.ros.fastdds import packaged_profile, profile_variable
+from selcon_ros.ros.inputs import COMPRESSED
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
 TOPICS = ("image", "depth", "camera_info")
@@ -44,6 +46,8 @@ OVERRIDES = {
     "use_sim_time": as_truth,
 }
 RESPAWN_DELAY = 2.0
+PROFILES = {"shm": "images", "udp": "udp"}
+RELIABILITIES = ("", "reliable", "best_effort")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -56,12 +60,15 @@ def generate_launch_description() -> LaunchDescription:
         argument("image", "/camera/image", "colour image topic, its full name"),
         argument("depth", "/camera/depth", "depth image topic, registered to the colour image"),
         argument("camera_info", "/camera/camera_info", "calibration topic of the colour camera"),
-        argument("image_transport", "", "type of the image topic", "", "raw", "compressed"),
-        argument("depth_transport", "", "type of the depth topic", "", "raw", "compressed"),
+        argument("image_transport", "", "form of the images", "", "raw", "compressed"),
+        argument("depth_transport", "", "form of depth", "", "raw", "compressed", "compressedDepth"),
         argument("bundle", "", f"model bundle, folder or .zip; {of_file}"),
         argument("action", "", f"action to begin with; {of_file}"),
         argument("min_confidence", "", f"no grasp points for less confidence, 0 to 1; {of_file}"),
         argument("use_sim_time", "", f"time from /clock; {of_file}", "", *TRUTHS),
+        argument("image_reliability", "", "QoS of the image subscription", *RELIABILITIES),
+        argument("depth_reliability", "", "QoS of the depth subscription", *RELIABILITIES),
+        argument("profile", "none", "Fast DDS profile of node and RViz: none, shm, udp, or a file"),
         argument("namespace", "affordance", "namespace of the node and its topics"),
         argument("name", "grounding", "name of the node"),
         argument("params_file", str(SHARE / "config" / "grounding.yaml"), "parameters of the node"),
@@ -75,8 +82,8 @@ def generate_launch_description() -> LaunchDescription:
     ])  # fmt: skip
 
 
-def _start(context: LaunchContext) -> list[Node]:
-    nodes = [_grounding_node(context)]
+def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
+    nodes = [*_profile(context), _grounding_node(context)]
     return [*nodes, _rviz(context)] if as_truth(_text(context, "rviz")) else nodes
 
 
@@ -93,6 +100,30 @@ def _overrides(context: LaunchContext) -> dict[str, object]:
         raise RuntimeError(wrong) from None
 
 
+def _profile(context: LaunchContext) -> list[SetEnvironmentVariable]:
+    """What gives the node and RViz a Fast DDS profile; `none` leaves the environment as it is."""
+    given = _text(context, "profile")
+    if given == "none":
+        return []
+    file = packaged_profile(PROFILES[given]) if given in PROFILES else Path(given)
+    if not file.is_file():
+        raise RuntimeError(f"profile is {given!r}: give none, shm, udp, or the path of a file")
+    return [SetEnvironmentVariable(profile_variable(), str(file.absolute()))]
+
+
+def _qos_overrides(context: LaunchContext) -> dict[str, str]:
+    """The parameters that ROS names after the topics, compressed or not."""
+    overrides = {}
+    for name in ("image", "depth"):
+        if reliability := _text(context, f"{name}_reliability"):
+            topic = _text(context, name)
+            if not topic.startswith("/"):
+                raise RuntimeError(f"{name} is {topic!r}: {name}_reliability needs a full name with a slash")
+            for ending in ("", *COMPRESSED):
+                overrides[f"qos_overrides.{topic}{ending}.subscription.reliability"] = reliability
+    return overrides
+
+
 def _grounding_node(context: LaunchContext) -> Node:
     file = _text(context, "params_file")
     if not Path(file).is_file():
@@ -103,7 +134,7 @@ def _grounding_node(context: LaunchContext) -> Node:
         executable="grounding_node",
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=[file, _overrides(context)],
+        parameters=[file, _overrides(context), _qos_overrides(context)],
         remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",

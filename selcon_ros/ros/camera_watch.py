@@ -107,6 +107,11 @@ def why_silent(mine: Input) -> str:
     all_publishers = mine.publishers
     publishers = [info for info in all_publishers if info.topic_type == mine.type_name]
     if not all_publishers:
+        if mine.topic != mine.base and (carried := mine.base_types):
+            return (
+                f"nobody publishes {mine.topic}, and {mine.base} carries {', '.join(sorted(carried))}: "
+                f"set {mine.name}_transport to raw, or publish {mine.topic}"
+            )
         return f"nobody publishes {mine.topic}: remap {mine.name} to the camera's topic"
     if not publishers:
         types = ", ".join(sorted({info.topic_type for info in all_publishers}))

@@ -89,10 +89,10 @@ def own_segment() -> int:
     return max(sizes)
 
 
-def dead_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
+def dead_segments(folder: Path | None = None) -> list[Path]:
     """Segments whose process is gone, for nobody holds their lock any more; a killed process leaves them."""
     found = []
-    for segment in sorted(folder.iterdir()):
+    for segment in sorted((folder or SHARED_MEMORY).iterdir()):
         if not SEGMENT_NAME.fullmatch(segment.name):
             continue
         try:

@@ -38,7 +38,9 @@ class Geometry:
         self.depths: StampedBuffer[Any] = StampedBuffer("depth image", KEPT)
         self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", KEPT)
         kind = IMAGE_TYPES[settings.depth_transport]
-        self.depth_input = Input(node, "depth", kind, self.depths.put, depth=5)
+        self.depth_input = Input(
+            node, "depth", kind, self.depths.put, depth=5, transport=settings.depth_transport
+        )
         self.info_input = Input(node, "camera_info", CameraInfo, self.infos.put, depth=5, latched=True)
 
     @property

@@ -69,9 +69,8 @@ class GroundingNode(Node):
         self._answered: dict[str, str] = {}
 
         self._outputs = Outputs(self)
-        self._image_input = Input(
-            self, "image", IMAGE_TYPES[settings.image_transport], self._images.put, depth=1
-        )
+        kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
+        self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
         self._action_input = Input(
             self, "action", String, lambda said: self.set_action(said.data), depth=1, reliability=RELIABLE
         )

@@ -20,8 +20,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from selcon_ros.core.errors import ParameterError
 
 BEST_EFFORT, RELIABLE = QoSReliabilityPolicy.BEST_EFFORT, QoSReliabilityPolicy.RELIABLE
-IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
+IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage, "compressedDepth": CompressedImage}
 """The type of an image topic by the parameter `*_transport`."""
+COMPRESSED = ("/compressed", "/compressedDepth")
+"""How the names of topics end that image_transport makes of an image topic."""
 RECENT = 10.0
 """Seconds over which losses are looked at."""
 
@@ -51,10 +53,12 @@ class Input:
         depth: int,
         reliability: QoSReliabilityPolicy = BEST_EFFORT,
         latched: bool = False,
+        transport: str = "raw",
     ) -> None:
         """Subscribe; the parameters `qos_overrides./TOPIC.subscription.*` change the QoS.
 
         :param depth: messages that wait for the callback
+        :param transport: image_transport's name for the form of the images, which its topics end with
         :param latched: hear also what a transient-local publisher sent before this node was there
         :raises ParameterError: for a QoS override that is none
         """
@@ -64,7 +68,10 @@ class Input:
         self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
         self._last = time.monotonic()
         self._earlier: Subscription[Any] | None = None
-        self.topic = node.resolve_topic_name(name)
+        self.base = node.resolve_topic_name(name)
+        """The topic without the ending of the transport."""
+        bare = transport == "raw" or self.base.endswith(COMPRESSED)
+        self.topic = self.base if bare else f"{self.base}/{transport}"
         self.qos = QoSProfile(depth=depth, reliability=reliability)
         self._subscription = self._subscribe()
         self.topic = self._subscription.topic_name
@@ -83,6 +90,11 @@ class Input:
     def publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic, of whatever type."""
         return list(self._node.get_publishers_info_by_topic(self.topic))
+
+    @property
+    def base_types(self) -> set[str]:
+        """The types that the base topic carries."""
+        return {info.topic_type for info in self._node.get_publishers_info_by_topic(self.base)}
 
     @property
     def endpoint(self) -> TopicEndpointInfo | None:
@@ -105,6 +117,8 @@ class Input:
             self._recent.popleft()
         if self._latched:
             self._hear_what_was_sent_before()
+        if self.topic != self.base and not self.publishers and self.type_name in self.base_types:
+            self._move_to_base()
 
     def _subscribe(self) -> Subscription[Any]:
         try:
@@ -124,6 +138,21 @@ class Input:
             raise ParameterError(
                 f"a parameter qos_overrides.{self.topic}.subscription.* cannot be used: {error}"
             ) from error
+
+    def _move_to_base(self) -> None:
+        """Subscribe to the base topic: it carries compressed images itself, without a name that says so."""
+        earlier, silent = self._subscription, self.topic
+        self.topic = self.base
+        try:
+            self._subscription = self._subscribe()
+        except ParameterError as error:
+            self.base = self.topic = silent
+            self._node.get_logger().error(str(error))
+            return
+        self._node.destroy_subscription(earlier)
+        self._node.get_logger().info(
+            f"{self.name} from {self.topic}: it carries {self.type_name}, and nobody publishes {silent}"
+        )
 
     def _create(self, events: SubscriptionEventCallbacks) -> Subscription[Any]:
         return self._node.create_subscription(

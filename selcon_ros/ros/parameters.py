@@ -73,8 +73,10 @@ class Settings:
     )
     warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, read_only=True)
     action: str = _parameter("", "The action that is answered; empty: none, wait for one.")
-    image_transport: str = _parameter("raw", "Type of the image topic.", choices=_TRANSPORTS, read_only=True)
-    depth_transport: str = _parameter("raw", "Type of the depth topic.", choices=_TRANSPORTS, read_only=True)
+    image_transport: str = _parameter("raw", "Form of the images.", choices=_TRANSPORTS, read_only=True)
+    depth_transport: str = _parameter(
+        "raw", "Form of the depth images.", choices=(*_TRANSPORTS, "compressedDepth"), read_only=True
+    )
     rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
     max_image_pixels: int = _parameter(
         MAX_PIXELS, "A larger image or depth image is refused before it is decoded.", 1, 200_000_000

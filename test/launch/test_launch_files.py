@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -173,6 +174,21 @@ def test_grounding_launch_starts_one_node_with_the_given_arguments(installed):
     assert overrides["min_confidence"] == 0.0 and overrides["use_sim_time"] is True
 
 
+def test_qos_and_profile_of_grounding_launch(installed, monkeypatch):
+    module = load(ROOT / "launch" / "grounding.launch.py")
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    context = context_of(module, image="/cam/image", image_reliability="reliable", profile="udp")
+    variable, _ = module._start(context)
+    variable.execute(context)
+    assert os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds_udp.xml")
+    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE")
+    assert module._qos_overrides(context) == {
+        "qos_overrides./cam/image.subscription.reliability": "reliable",
+        "qos_overrides./cam/image/compressed.subscription.reliability": "reliable",
+        "qos_overrides./cam/image/compressedDepth.subscription.reliability": "reliable",
+    }
+
+
 def test_rviz_shows_the_topics_of_the_namespace(installed):
     module = load(ROOT / "launch" / "grounding.launch.py")
     for namespace, pushed, topic in (
@@ -193,6 +209,8 @@ def test_rviz_shows_the_topics_of_the_namespace(installed):
     [
         ({"params_file": "/nowhere.yaml"}, "no parameter file at '/nowhere.yaml'"),
         ({"min_confidence": "high"}, "min_confidence is 'high': give a number"),
+        ({"profile": "fast"}, "profile is 'fast': give none, shm, udp, or the path of a file"),
+        ({"image": "camera", "image_reliability": "reliable"}, "needs a full name with a slash"),
     ],
 )
 def test_a_wrong_argument_of_grounding_launch_is_named(installed, arguments, says):

@@ -4,7 +4,7 @@ import pytest
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from selcon_ros.core.errors import ParameterError
@@ -209,3 +209,55 @@ def test_a_qos_override_that_is_none_ends_the_start_with_one_line(bundle, policy
     ):
         pass
     assert policy in str(raised.value) and "\n" not in str(raised.value)
+
+
+def named(bundle, image: str, **settings: str) -> tuple[str, str]:
+    """The topics that image and depth are taken from."""
+    arguments = ["--ros-args", "-r", f"image:={image}", "-r", f"depth:={image}_depth"]
+    with context() as made, running_node(made, bundle, cli_args=arguments, **settings) as node:
+        return node._image_input.topic, node._geometry.depth_input.topic
+
+
+@pytest.mark.parametrize(
+    ("image", "settings", "topics"),
+    [
+        ("/cam/image_raw", {}, ("/cam/image_raw", "/cam/image_raw_depth")),
+        (
+            "/cam/image_raw",
+            {"image_transport": "compressed", "depth_transport": "compressedDepth"},
+            ("/cam/image_raw/compressed", "/cam/image_raw_depth/compressedDepth"),
+        ),
+        (
+            "/cam/image_raw/compressed",
+            {"image_transport": "compressed", "depth_transport": "compressed"},
+            ("/cam/image_raw/compressed", "/cam/image_raw/compressed_depth/compressed"),
+        ),
+    ],
+)
+def test_compressed_topics_have_the_names_of_image_transport(bundle, image, settings, topics):
+    assert named(bundle, image, **settings) == topics
+
+
+def test_a_base_topic_that_carries_raw_images_only_is_told(start, monkeypatch):
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
+    with context() as made:
+        node = Node("ear", context=made)
+        heard = Input(node, "image", CompressedImage, lambda _: None, depth=1, transport="compressed")
+        assert why_silent(heard) == "nobody publishes /image/compressed: remap image to the camera's topic"
+        node.create_publisher(Image, "image", 1)
+        heard.look()
+        assert heard.topic == "/image/compressed"
+        told = why_silent(heard)
+        assert "nobody publishes /image/compressed, and /image carries sensor_msgs/msg/Image: set im" in told
+        node.destroy_node()
+
+
+def test_a_base_topic_that_carries_compressed_images_is_taken():
+    with context() as made:
+        node = Node("ear", context=made)
+        heard = Input(node, "image", CompressedImage, lambda _: None, depth=1, transport="compressed")
+        node.create_publisher(CompressedImage, "image", 1)
+        heard.look()
+        assert heard.topic == "/image"
+        assert node.count_subscribers("/image") == 1 and node.count_subscribers("/image/compressed") == 0
+        node.destroy_node()

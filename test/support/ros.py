@@ -225,7 +225,11 @@ def context() -> Iterator[Context]:
 
 @contextmanager
 def running_node(
-    context: Context, bundle: Path, open_model: Callable[..., Any] | None = None, **settings: Any
+    context: Context,
+    bundle: Path,
+    open_model: Callable[..., Any] | None = None,
+    cli_args: list[str] | None = None,
+    **settings: Any,
 ) -> Iterator[GroundingNode]:
     """The node under test, spinning in a thread of its own."""
     # However slow the machine is, no image is too old and no depth too late, unless the test wants that.
@@ -236,6 +240,7 @@ def running_node(
         context=context,
         namespace="affordance",
         parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+        cli_args=cli_args,
         **options,
     )
     node.wait_for_model()
