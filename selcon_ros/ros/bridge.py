@@ -79,12 +79,13 @@ def _try_out(seconds: float) -> tuple[list[str], str]:
         return [], f"did not answer within {seconds:g} s"
     except OSError as error:
         return [], f"cannot be tried out: {error.strerror}"
-    if done.returncode < 0:
-        return [], f"ends the process with {signal.Signals(-done.returncode).name}"
     lines = done.stdout.decode(errors="replace").splitlines()
+    said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return [], f"ends the process with {name}: {one_line(said[0], 200)}"
     found = next((line for line in reversed(lines) if line.startswith(_RESULT)), None)
     if found is None:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         return [], f"fails: {one_line(said[-1], 200)}"
     encodings = json.loads(found.removeprefix(_RESULT))
     return encodings, "agrees with this package's conversions on no encoding"
@@ -94,14 +95,17 @@ def trial() -> None:
     """Convert a small image of each encoding in both ways, and print the encodings that come out equal."""
     from cv_bridge import CvBridge
 
-    theirs, agreed = CvBridge(), []
+    theirs, agreed, faults = CvBridge(), [], []
     for encoding in _CANDIDATES:
         try:
             converted = theirs.imgmsg_to_cv2(_sample(encoding), "rgb8")
-        except Exception:
+        except Exception as error:
+            faults.append(error)
             continue
         if np.array_equal(converted, image_from_message(_sample(encoding))):
             agreed.append(encoding)
+    if len(faults) == len(_CANDIDATES):
+        raise faults[0]  # it imports its compiled module when it converts
     print(_RESULT + json.dumps(agreed), flush=True)
 
 

@@ -85,7 +85,11 @@ def test_padding_other_encodings_and_faults_are_left_to_us(installed) -> None:
         ("import os; os._exit(3)", "fails: it said nothing"),
         ("raise ImportError('another numpy')", "fails: ImportError: another numpy"),
         ("import time; time.sleep(60)", "did not answer within 1 s"),
-        ("class CvBridge:\n    pass", "agrees with this package's conversions on no encoding"),
+        ("class CvBridge:\n    pass", "fails: AttributeError: 'CvBridge' object has no"),
+        (
+            "class CvBridge:\n    def imgmsg_to_cv2(self, message, encoding):\n        return None",
+            "agrees with this package's conversions on no encoding",
+        ),
     ],
 )
 def test_a_broken_one_is_told_and_left_alone(installed, code: str, says: str) -> None:
