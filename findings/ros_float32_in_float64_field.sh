@@ -1,0 +1,36 @@
+#!/bin/bash
+# A numpy.float32 in a float64 field of a ROS 2 message is sent as another number.
+#
+# Versions: rclpy 9.1.2 (Kilted), std_msgs 5.5.1, numpy 2.4.2, Python 3.11.
+# Expected: 0.1, as Python's float() of it gives; or an error.
+# Happens: the value is read as if its memory were a float64: 5.1e-315 arrives, without a word. numpy.float64 is
+#   a float and is right; numpy.int64 is wrong too. ROS_PYTHON_CHECK_FIELDS=1 turns it into an AssertionError, but
+#   it is not set by default.
+# Seen:
+#   float32 0.1 arrives as 5.122630465e-315
+#   int64 3 arrives as 1.5e-323
+#   with ROS_PYTHON_CHECK_FIELDS=1: AssertionError The 'data' field must be of type 'float'
+# To do: float(value) before it goes into a message.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+"${PYTHON:-python3}" -m venv "$folder/venv"
+"$folder/venv/bin/pip" -q install ros-rclpy==9.1.2 ros-rmw-fastrtps-cpp==9.3.3 ros-std-msgs==5.5.1 numpy==2.4.2
+export AMENT_PREFIX_PATH=$folder/venv
+cat > "$folder/send.py" <<'PY'
+import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Float64
+
+for value in (np.float32(0.1), np.int64(3), np.float64(0.1)):
+    try:
+        arrived = deserialize_message(serialize_message(Float64(data=value)), Float64).data
+        print(type(value).__name__, value, "arrives as", arrived)
+    except AssertionError as error:
+        print(type(value).__name__, value, "AssertionError", error)
+PY
+said=$("$folder/venv/bin/python" "$folder/send.py")
+echo "$said"
+grep -q "float32 0.1 arrives as 5.12.*e-315" <<< "$said" && grep -q "float64 0.1 arrives as 0.1" <<< "$said"
+ROS_PYTHON_CHECK_FIELDS=1 "$folder/venv/bin/python" "$folder/send.py" | tee "$folder/checked"
+grep -q "float32 0.1 AssertionError" "$folder/checked"
