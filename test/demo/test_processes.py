@@ -1,10 +1,15 @@
 """Child processes: stopped when left, and their last words quoted when they die."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from selcon_ros.demo.processes import ProcessError, PythonProcess
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_process_that_ended_is_quoted(tmp_path: Path) -> None:
@@ -18,3 +23,43 @@ def test_a_running_process_is_stopped(tmp_path: Path) -> None:
     with PythonProcess("server", "http.server", ["0", "--bind", "127.0.0.1"], tmp_path / "log") as process:
         process.check()
     assert process._process.returncode is not None
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from selcon_ros.demo.processes import PythonProcess
+with PythonProcess("server", "http.server", ["0", "--bind", "127.0.0.1"], Path(sys.argv[1])) as process:
+    while "Serving" not in Path(sys.argv[1]).read_text():
+        process.check()
+        time.sleep(0.02)
+    print(process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def alive(process: Path) -> bool:
+    """Whether a process's folder in /proc is there, and not only what its parent has not asked for yet."""
+    try:
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: prctl")
+def test_a_process_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc") / parent.stdout.readline().strip()
+        assert child.is_dir() and child.name.isdigit()
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while alive(child):
+        assert time.monotonic() < deadline, "the child lives on"
+        time.sleep(0.02)
+
+
+def test_a_child_whose_parent_has_ended_already_does_not_begin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "selcon_ros.demo.child", "1", "this"]  # its parent is not process 1
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr == ""
