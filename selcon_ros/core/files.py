@@ -71,7 +71,9 @@ def read_bytes(path: str | Path, fault: type[SelconError], limit: int = MAX_FILE
             if not stat.S_ISREG(about.st_mode):
                 raise fault(f"cannot read {path}: it is {_kind(about.st_mode)}, not a plain file")
             with open(handle, "rb", closefd=False) as file:
-                content = file.read(limit + 1) if about.st_size <= limit else b""
+                # A read reserves what it is asked for, so it is asked for little more than there is.
+                most = min(limit, max(about.st_size, 1 << 20))
+                content = file.read(most + 1) if about.st_size <= limit else b""
         finally:
             os.close(handle)
     except (OSError, ValueError) as error:

@@ -75,3 +75,9 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
         read_bytes(tmp_path / "x", ImageError, 4)
     with pytest.raises(ImageError, match="more than the 4 that are read"):
         read_bytes("/proc/self/status", ImageError, 4)  # a plain file that says it is empty
+
+
+def test_a_small_file_takes_little_memory_however_large_a_file_may_be(tmp_path):
+    path = tmp_path / "small"
+    path.write_bytes(b"content")
+    assert read_bytes(path, ImageError, limit=1 << 62) == b"content"
