@@ -94,6 +94,8 @@ def command(
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
+    if rectified and depth is None:
+        raise click.UsageError("--rectified says how to read --camera, which is used with --depth only")
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     stored, orientation = read_stored(image, limit)
     picture = upright(stored, orientation)

@@ -159,6 +159,8 @@ class _RayMap:
     """The rays of a camera with distortion [H, W, 2], worked out once, tile by tile as they are asked for."""
 
     TILE = 64
+    # Tiles that are worked out at a time: a large image must not wait for all of them.
+    AT_ONCE = 32
 
     def __init__(self, camera: Intrinsics) -> None:
         self._camera = camera
@@ -171,19 +173,22 @@ class _RayMap:
             return np.empty((len(v), len(u), 2), np.float32)
         top, left = int(v[0]) // self.TILE, int(u[0]) // self.TILE
         asked = self._done[top : int(v[-1]) // self.TILE + 1, left : int(u[-1]) // self.TILE + 1]
-        for row, column in np.argwhere(~asked):
-            self._work_out(top + int(row), left + int(column))
+        missing = np.argwhere(~asked)
+        for row, column in missing[: self.AT_ONCE]:
+            v0, u0 = (top + int(row)) * self.TILE, (left + int(column)) * self.TILE
+            v1, u1 = min(v0 + self.TILE, self._camera.height), min(u0 + self.TILE, self._camera.width)
+            self._rays[v0:v1, u0:u1] = self._work_out(np.arange(u0, u1), np.arange(v0, v1))
+            self._done[v0 // self.TILE, u0 // self.TILE] = True
+        if len(missing) > self.AT_ONCE:
+            return self._work_out(u, v)
         rays: Floats = self._rays[v[:, None], u]
         return rays
 
-    def _work_out(self, row: int, column: int) -> None:
-        camera, v0, u0 = self._camera, row * self.TILE, column * self.TILE
+    def _work_out(self, u: NDArray[np.integer], v: NDArray[np.integer]) -> Floats:
+        camera = self._camera
         assert camera.distortion is not None
-        x = (np.arange(u0, min(u0 + self.TILE, camera.width)) - camera.cx) / camera.fx
-        y = (np.arange(v0, min(v0 + self.TILE, camera.height)) - camera.cy) / camera.fy
-        rays = camera.distortion.undistort(np.stack(np.meshgrid(x, y), axis=-1))
-        self._rays[v0 : v0 + len(y), u0 : u0 + len(x)] = rays
-        self._done[row, column] = True
+        plane = np.meshgrid((u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy)
+        return camera.distortion.undistort(np.stack(plane, axis=-1)).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -111,6 +111,11 @@ def test_depth_needs_its_unit(folder: Path) -> None:
     assert result.exit_code == 2 and "--depth needs --camera" in result.stderr
 
 
+def test_rectified_alone_says_nothing(folder: Path) -> None:
+    result = ground(folder, "--rectified")
+    assert result.exit_code == 2 and "--rectified says how to read --camera" in result.output
+
+
 def test_depth_of_another_size(folder: Path) -> None:
     cv2.imwrite(str(folder / "small.png"), np.full((240, 320), 1200, np.uint16))
     result = ground(folder, "--depth", "@small.png", "--camera", "@camera.json")

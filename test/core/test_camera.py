@@ -120,6 +120,14 @@ def test_through_a_lens_points_are_projected_to_their_pixels() -> None:
     np.testing.assert_array_equal(crop, points[40:100:3, 50:200:3])
 
 
+def test_a_large_image_seen_sparsely_has_the_same_rays() -> None:
+    large = LENS.scaled(3840, 2880)
+    sparse, *later = (deproject(np.ones((192, 256), np.float32), large, step=15) for _ in range(3))
+    assert all(np.array_equal(sparse, each) for each in later)
+    dense = deproject(np.ones((60, 60), np.float32), large, origin=(600, 450))
+    np.testing.assert_array_equal(sparse[30:34, 40:44], dense[::15, ::15])
+
+
 def test_through_a_lens_a_pixel_beyond_it_has_no_point() -> None:
     lens = Intrinsics(150.0, 150.0, 320.0, 240.0, 640, 480, Distortion("plumb_bob", (-0.3, 0.0, 0.0, 0.0)))
     points = deproject(np.ones((480, 640), np.float32), lens)
