@@ -83,7 +83,7 @@ def test_a_glance_accepts_what_can_be_read(root, tmp_path):
 def test_a_broken_truth_map_stops_the_start_too(root):
     data = open_dataset(root, "Seen")
     cut_short(next((root / "Seen/testset/GT").rglob("*.png")))
-    with pytest.raises(DataError, match="1 of 6 image files.*cut short"):
+    with pytest.raises(DataError, match=r"1 of 6 truth maps.*cut short.*selcon data check .*data\.skip"):
         dense_items(data, "testset", ACTIONS)
 
 

@@ -32,7 +32,7 @@ def test_finds_images_and_their_extras(tmp_path):
     assert len(items) == 6 and data.synthetic and data.exhaustive_truth
     for kind in ("GT", "mask", "depth", "objectmask"):
         assert data.extra("testset", kind, items[0]) is not None
-    assert data.extra("testset", "camera", items[0], ".json") is not None
+    assert data.camera("testset", items[0]) is not None
     assert data.extra("testset", "GT", data.items("trainset")[0]) is None
 
 
@@ -100,6 +100,7 @@ def test_other_pictures_know_their_own_action_only_and_need_its_truth(tmp_path):
     )
     for path in truths[1:]:
         path.unlink()
+    data = open_dataset(tmp_path, "Seen")
     with pytest.raises(DataError, match="no truth map"):
         dense_items(data, "trainset", ACTIONS)
 
@@ -123,14 +124,14 @@ def test_hold_out_takes_a_part_of_every_folder(tmp_path):
 
 
 def test_unknown_truth_size_is_told(tmp_path):
-    from selcon_training.data.dense import read_truth
+    from selcon_training.data.pairs import read_truth
     from support.dataset import _image
 
     paths = (tmp_path / "a.png", tmp_path / "b.png")
     _image(paths[0], np.zeros((4, 5), np.uint8))
     _image(paths[1], np.zeros((5, 5), np.uint8))
     with pytest.raises(DataError, match=r"b.png is \(5, 5\)"):
-        read_truth(paths)
+        read_truth(paths, paths[0])
     paths[1].write_text(json.dumps("no image"))
     with pytest.raises(DataError, match="b.png is not an image.*selcon data check"):
-        read_truth(paths)
+        read_truth(paths, paths[0])

@@ -22,7 +22,7 @@ from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare
 from selcon_training.cpu_graph import fused
 from selcon_training.data.images import read_picture
-from selcon_training.data.layout import IMAGE_SUFFIXES
+from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
 

@@ -177,6 +177,13 @@ def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list
     ]
 
 
+def splits_of(config: TrainConfig) -> list[str]:
+    """The splits that a run reads, whether or not the data set has them."""
+    splits = ["valset", "valnothingset"]
+    splits += [config.data.weak_split] if config.supervision != "dense" else []
+    return splits + (config.data.dense_splits if config.supervision != "weak" else [])
+
+
 def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
     """Write data.json (fingerprint and counts of what is learned from) into the run's folder; on resume,
     compare.
@@ -184,9 +191,7 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
     Raises ConfigError saying which counts have changed, or the file if it is missing.
     """
     path = config.output / "data.json"
-    splits = ["valset", "valnothingset"]
-    splits += [config.data.weak_split] if config.supervision != "dense" else []
-    splits += config.data.dense_splits if config.supervision != "weak" else []
+    splits = splits_of(config)
     counts = {
         f"{split}/{view}": len(data.items(split, view))
         for split in sorted(set(splits))

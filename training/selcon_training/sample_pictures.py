@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from selcon_ros.core.samples import sample_files
-from selcon_training.data.layout import IMAGE_SUFFIXES, TEST_SPLITS
+from selcon_training.data.layout import TEST_SPLITS
+from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
 

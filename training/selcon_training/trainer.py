@@ -28,6 +28,7 @@ from selcon_training.checkpoint import load_model
 from selcon_training.confidence import fit_confidence
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
+from selcon_training.data.notices import notices
 from selcon_training.data.sampling import prefetch
 from selcon_training.determinism import set_deterministic
 from selcon_training.errors import CheckpointNotWritten
@@ -97,6 +98,9 @@ class Trainer:
             self.stepper.restore(folder, state)
             self.position, self.metrics = Position(state["epoch"], state["step"]), state["metrics"]
         self.validator = make_validator(config, self.data, self.net)
+        if ranks.first():
+            for line in notices(self.data, run_state.splits_of(config)):
+                tqdm.write(f"warning: {line}")
         self._raw: dict[str, Any] = {"metrics": {}, "confidence": None}
         self._told_to_stop = self._stop = False
         self._unsaved: CheckpointNotWritten | None = None

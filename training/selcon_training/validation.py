@@ -18,9 +18,10 @@ from selcon_ros.core.heatmap import refine, upsample
 from selcon_ros.core.manifest import Calibration
 from selcon_training import ranks
 from selcon_training.averaging import PLAIN, Averaging, averaged
-from selcon_training.data.dense import DenseItem, dense_items, read_truth
+from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import Size, resize
 from selcon_training.evaluate.measures import part_of, peaks_on
@@ -79,9 +80,9 @@ class MapValidator:
     ) -> dict[Calibration, dict[str, float]]:
         """Measure heatmaps made with each of these calibrations from one pass of the network."""
         asked = [
-            (action, paths, [self._refined(cam, affinity, action, one) for one in calibrations])
+            (item, action, [self._refined(cam, affinity, action, one) for one in calibrations])
             for item, cam, affinity in self._predictions(net)
-            for action, paths in item.truths.items()
+            for action in item.truths
         ]
         rows: list[list[list[float]]] = []
         for start in range(0, len(asked), COMPARED):
@@ -105,16 +106,16 @@ class MapValidator:
         return figures
 
     def _rows(
-        self, asked: Sequence[tuple[int, Sequence[Path], Sequence[F32]]], device: torch.device
+        self, asked: Sequence[tuple[DenseItem, int, Sequence[F32]]], device: torch.device
     ) -> list[list[list[float]]]:
         """Action, KLD, SIM, NSS and right part of every query whose truth is not all zero, for each of its
         maps: queries x maps x 5."""
         actions, maps, truths, rights = [], [], [], []
-        for action, paths, refined in asked:
-            truth = read_truth(paths)
+        for item, action, refined in asked:
+            truth = read_truth(item.truths[action], item.path)
             if not truth.any():
                 continue
-            part = part_of(truth, self._mask(paths))
+            part = part_of(truth, self._mask(item, action))
             actions.append(action)
             maps.append(torch.from_numpy(np.stack(refined)))
             truths.append(prepare_truth(torch.from_numpy(truth).to(device))[None])
@@ -135,9 +136,8 @@ class MapValidator:
         for item, cam, affinity in self._predictions(net):
             for action in range(len(self.actions)) if item.known is None else item.known:
                 paths = item.truths.get(action)
-                rows.append(
-                    (action, self._at_peak(cam, affinity, action), bool(paths and read_truth(paths).any()))
-                )
+                there = bool(paths and read_truth(paths, item.path).any())
+                rows.append((action, self._at_peak(cam, affinity, action), there))
         rows = ranks.collected(rows)
         if self.data.has("valnothingset"):
             label = {action: index for index, action in enumerate(self.actions)}
@@ -168,7 +168,8 @@ class MapValidator:
         for item, image, (cam, affinity) in zip(chosen, images, outputs, strict=True):
             action = min(item.truths)
             refined = self._refined(cam, affinity, action)
-            truth = resize(read_truth(item.truths[action]), self.size).astype(np.float32) / 255.0
+            whole = read_truth(item.truths[action], item.path)
+            truth = resize(whole, self.size).astype(np.float32) / 255.0
             made.append((f"{self.actions[action]} in {item.name}", image, refined, truth))
         return made
 
@@ -190,10 +191,12 @@ class MapValidator:
         refined = self._refined(cam, affinity, action)
         return float(cam[action].ravel()[int(refined.argmax())])
 
-    def _mask(self, truths: Sequence[Path]) -> U8 | None:
-        folder = self.data.base / self.split
-        masks = [folder / "mask" / path.relative_to(folder / "GT") for path in truths]
-        return read_truth(masks) if all(path.is_file() for path in masks) else None
+    def _mask(self, item: DenseItem, action: int) -> U8 | None:
+        """The part's mask beside the truth maps, where every one of them has one."""
+        places = [Item(*path.parts[-3:-1], path.stem, item.path) for path in item.truths[action]]
+        masks = [self.data.extra(self.split, "mask", place) for place in places]
+        found = [mask for mask in masks if mask is not None]
+        return read_truth(found, item.path) if len(found) == len(masks) else None
 
 
 class LabelValidator:

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.data.dense import read_truth
 from selcon_training.data.images import U8, read_labels, read_picture
 from selcon_training.data.layout import DataSet, Item, by_folder
+from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import Size, resize
 from selcon_training.errors import DataError
@@ -84,7 +84,7 @@ def read_sample(sample: Sample, size: Size) -> tuple[U8, U8, NDArray[np.bool_]]:
     (where the truth exceeds half of its maximum) at the truth's own size."""
     ego = resize(read_picture(sample.ego.path), size)
     exo = np.stack([resize(read_picture(item.path), size) for item in sample.exo])
-    return ego, exo, part_of(read_truth([sample.truth]), None)
+    return ego, exo, part_of(read_truth([sample.truth], sample.ego.path), None)
 
 
 def facts_of(data: DataSet, split: str, sample: Sample, part: NDArray[np.bool_]) -> Facts:

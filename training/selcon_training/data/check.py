@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from selcon_training.data.check_maps import check_maps
 from selcon_training.data.examine import FileFacts, Role, examine_all
-from selcon_training.data.findings import Count, Place, Report
-from selcon_training.data.images import same_aspect
+from selcon_training.data.findings import EVALUATION, Count, Findings, Report, Split
 from selcon_training.data.known import CLASS_LISTS, PUBLISHED, Published, recognise
-from selcon_training.data.layout import (
-    DIVIDES,
-    DataSet,
+from selcon_training.data.layout import DIVIDES, DataSet, by_folder, check_actions, open_dataset
+from selcon_training.data.listing import (
+    IMAGE_SUFFIXES,
+    SYSTEM_FILES,
+    Files,
     Item,
-    by_folder,
-    check_actions,
-    find_items,
-    open_dataset,
-    visible,
+    folders_in,
+    suffix_counts,
+    survey,
 )
+from selcon_training.data.truth_maps import FOLDERS, WEAK
 from selcon_training.errors import DataError
 
 VIEWS = ("egocentric", "exocentric")
 TRAINING = "trainset"
-EVALUATION = ("testset", "valset", "nothingset", "valnothingset")
-"""Splits to measure on; any other split is to train on."""
-SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 
 Progress = Callable[[Iterator[FileFacts], int], Iterator[FileFacts]]
-
-
-@dataclass
-class Split:
-    """The files of one split after skipping: images by view, maps by kind (GT, mask, ...)."""
-
-    name: str
-    images: dict[str, list[Item]] = field(default_factory=dict)
-    maps: dict[str, list[Item]] = field(default_factory=dict)
-
-
-class Findings(dict[str, list[Place]]):
-    """Findings as they are collected: kind to places."""
-
-    def add(self, kind: str, name: str, note: str = "") -> None:
-        """Note one place."""
-        self.setdefault(kind, []).append(Place(name, note))
 
 
 def check(
@@ -85,11 +65,11 @@ def _check_one(
     for split in splits:
         files += [(item.path, "picture") for items in split.images.values() for item in items]
         for kind, items in split.maps.items():
-            files += [(item.path, "truth" if kind == "GT" else "map") for item in items]
+            files += [(item.path, "truth" if kind in FOLDERS else "map") for item in items]
     examined = progress(examine_all(files, threads), len(files))
     facts = {path: fact for (path, _), fact in zip(files, examined, strict=True)}
     _check_files(data, files, facts, findings)
-    _check_maps(data, splits, facts, findings)
+    check_maps(data, splits, facts, findings)
     _check_copies(data, splits, facts, findings)
     return Report(
         root=str(data.root),
@@ -103,9 +83,7 @@ def _check_one(
 
 
 def _splits(data: DataSet, findings: Findings) -> list[Split]:
-    folders = [
-        path for path in visible(data.base) if any((path / view).is_dir() for view in VIEWS)
-    ]
+    folders = [path for path in folders_in(data.base) if any((path / view).is_dir() for view in VIEWS)]
     if not folders:
         raise DataError(
             f"{data.base} holds no split: expected trainset/{{exocentric,egocentric}}/<action>/<object>/"
@@ -118,7 +96,7 @@ def _splits(data: DataSet, findings: Findings) -> list[Split]:
         for view in VIEWS:
             if not data.has(folder.name, view):
                 continue
-            everything = find_items(folder / view)
+            everything, files = survey(folder / view)
             try:
                 kept = data.listed(folder.name, view)
             except DataError as error:
@@ -129,15 +107,21 @@ def _splits(data: DataSet, findings: Findings) -> list[Split]:
             if view == "egocentric":
                 dropped = {item.name for item in everything if item.name not in names}
             _check_strays(data, folder / view, everything, findings)
-        for kind in visible(folder):
-            if kind.is_dir() and kind.name not in VIEWS:
+            _check_other_files(data, folder / view, files, findings)
+        for kind in folders_in(folder):
+            if kind.name not in VIEWS:
+                found, files = survey(kind)
                 items = [
                     item
-                    for item in find_items(kind)
+                    for item in found
                     if data.relative(item.path) not in data.skip and item.name not in dropped
                 ]
                 if items:
                     split.maps[kind.name] = items
+                if items or kind.name in FOLDERS:
+                    _check_other_files(data, kind, files, findings)
+                if kind.name == "GT":
+                    split.unread_truth = [*files.unread, *files.special]
         splits.append(split)
     return splits
 
@@ -152,6 +136,15 @@ def _check_strays(data: DataSet, folder: Path, items: Sequence[Item], findings: 
             findings.add("ignored", data.relative(path))
         elif path.is_dir() and path not in filled and not any(path in other.parents for other in filled):
             findings.add("empty folder", data.relative(path))
+
+
+def _check_other_files(data: DataSet, folder: Path, files: Files, findings: Findings) -> None:
+    for path in files.special:
+        findings.add("special", data.relative(path))
+    if files.unread:
+        total = len(files.images) + len(files.unread)
+        note = f"{suffix_counts(files.unread)}, of {total} files; read are {', '.join(IMAGE_SUFFIXES)}"
+        findings.add("not read", data.relative(folder), note)
 
 
 def _actions(data: DataSet, splits: Sequence[Split], wanted: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -221,22 +214,6 @@ def _check_folders(
             for (action, thing), images in exo.items():
                 if len(images) == 1:
                     findings.add("one exo", f"{folder}/exocentric/{action}/{thing}")
-        if split.maps.get("GT"):
-            _check_pairs(data, split, findings)
-
-
-def _check_pairs(data: DataSet, split: Split, findings: Findings) -> None:
-    truths = {item.name for item in split.maps["GT"]}
-    images: dict[str, Item] = {}
-    for item in split.images.get("egocentric", []):
-        first = images.setdefault(item.name, item)
-        if first is not item and item.name in truths:
-            findings.add("two images", data.relative(item.path), f"and {first.path.name}")
-        if split.name in EVALUATION and item.name not in truths:
-            findings.add("no truth", data.relative(item.path))
-    for item in split.maps["GT"]:
-        if item.name not in images:
-            findings.add("no image", data.relative(item.path))
 
 
 def _check_files(
@@ -251,26 +228,19 @@ def _check_files(
             findings.add("damaged", name, fact.complaint)
         if fact.oddities:
             findings.add("format", name, ", ".join(fact.oddities))
-        if role == "truth" and fact.blank:
-            findings.add("all zero", name)
+        if fact.unclear is not None:
+            findings.add("truth values", name, fact.unclear)
+        elif role == "truth":
+            _check_truth(fact, name, "/GT/" in name, findings)
 
 
-def _check_maps(
-    data: DataSet, splits: Sequence[Split], facts: dict[Path, FileFacts], findings: Findings
-) -> None:
-    for split in splits:
-        images = {view: {item.name: item for item in items} for view, items in split.images.items()}
-        for kind, items in split.maps.items():
-            view = "exocentric" if kind.startswith("exocentric") else "egocentric"
-            for item in items:
-                image = images.get(view, {}).get(item.name)
-                if image is None or facts[image.path].error or facts[item.path].error:
-                    continue
-                wanted, found = facts[image.path].shape, facts[item.path].shape
-                if wanted != found:
-                    fits = same_aspect(wanted, found)
-                    note = f"{found[1]} x {found[0]}, its image {wanted[1]} x {wanted[0]}"
-                    findings.add("truth size" if fits else "truth aspect", data.relative(item.path), note)
+def _check_truth(fact: FileFacts, name: str, graded: bool, findings: Findings) -> None:
+    if fact.note:
+        findings.add("read as", name, fact.note)
+    if graded and fact.peak == 0:
+        findings.add("all zero", name)
+    elif 0 < fact.peak < WEAK:
+        findings.add("weak truth", name, f"up to {fact.peak} of 255")
 
 
 def _check_copies(

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from selcon_training.data.glance import look_over
-from selcon_training.data.images import F32, U8, read_grey, read_picture, same_aspect
+from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import DataSet
-from selcon_training.data.sampling import generator
+from selcon_training.data.pairs import fitting
+from selcon_training.data.sampling import generator, usable_threads
 from selcon_training.data.transforms import (
     WHOLE,
     Jitter,
@@ -65,9 +67,10 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
     """The pictures of a split that have truth maps.
 
     With exhaustive truth (dataset.json) files of one stem are one picture, and an action without a map does
-    not occur in it; otherwise every file is an item of its own and only its own action is known. Raises
-    DataError if a split has no truth map at all or a broken one, holds an action that is not in the class
-    list, or two images that one truth map would belong to.
+    not occur in it; otherwise every file is an item of its own and only its own action is known. Every map
+    is decoded once, its largest value goes into ``data.peaks``. Raises DataError if a split has no truth map
+    at all, or one that is broken, unclear or does not fit its picture, holds an action that is not in the
+    class list, or two images that one truth map would belong to.
     """
     label = {action: index for index, action in enumerate(actions)}
     pictures: dict[str, Path] = {}
@@ -80,6 +83,11 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
         truth = data.extra(split, "GT", item)
         if truth is None and not data.exhaustive_truth:
             continue
+        if truth is None and (other := data.not_read(split, "GT", item)):
+            raise DataError(
+                f"truth map {other} is in a format that is not read, or no plain file, and without it "
+                f"{item.path.name} would be taken for one without {item.action}: save it as PNG"
+            )
         key = item.stem if data.exhaustive_truth else item.name
         if not data.exhaustive_truth and key in pictures:
             raise DataError(f"{item.path} and {pictures[key].name} have one truth map, {truth}: remove one")
@@ -96,8 +104,7 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
         raise DataError(
             f"{where / 'GT'} has no truth map for any image: dense training and validation need some"
         )
-    look_over([path for maps in truths.values() for paths in maps.values() for path in paths], data.root)
-    return [
+    items = [
         DenseItem(
             name=key,
             path=pictures[key],
@@ -106,6 +113,38 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
         )
         for key, maps in truths.items()
     ]
+    _look_at_truths(data, items)
+    return items
+
+
+def _look_at_truths(data: DataSet, items: Sequence[DenseItem]) -> None:
+    """Decode every truth map once, on all cores. Raises DataError naming those that cannot be used."""
+    pairs = [
+        (path, item.path)
+        for item in items
+        for paths in item.truths.values()
+        for path in paths
+        if path not in data.peaks
+    ]
+
+    def peak(pair: tuple[Path, Path]) -> int | str:
+        try:
+            return int(fitting([pair[0]], pair[1]).max())
+        except DataError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        found = tqdm(pool.map(peak, pairs), total=len(pairs), desc="truth maps", leave=False, disable=None)
+        peaks = dict(zip((path for path, _ in pairs), found, strict=True))
+    faults = [value for value in peaks.values() if isinstance(value, str)]
+    if faults:
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise DataError(
+            f"{len(faults)} of {len(pairs)} truth maps cannot be used: {'; '.join(faults[:5])}{more}. "
+            f"List them with: selcon data check {data.root} --out skip.txt; then mend them, "
+            "or leave them out with data.skip: skip.txt"
+        )
+    data.peaks.update({path: value for path, value in peaks.items() if isinstance(value, int)})
 
 
 class DenseImages:
@@ -144,7 +183,7 @@ class DenseImages:
             item = self.items[index]
             picture = read_picture(item.path, decode_size(size))
             pictures[index] = resize(picture, size)
-            maps = {action: _fitting(paths, item, picture) for action, paths in item.truths.items()}
+            maps = {action: fitting(paths, item.path) for action, paths in item.truths.items()}
             truths.append({action: resize(values, small) for action, values in maps.items()})
         self._pictures, self._truths = pictures, truths
 
@@ -191,34 +230,9 @@ class DenseImages:
         picture = read_picture(item.path, decode_size(self.size, self.augmentation.zoom[1]))
         maps: dict[int, U8] = {}
         for action, paths in item.truths.items():
-            values = _fitting(paths, item, picture)
+            values = fitting(paths, item.path)
             # The sampler takes 4 x 4 points per cell: shrink first, so that it averages rather than picks.
             limit = (self.size[0] // TRUTH_STRIDE, self.size[1] // TRUTH_STRIDE)
             large = values.shape[0] > limit[0] and values.shape[1] > limit[1]
             maps[action] = resize(values, limit) if large else values
         return picture, maps
-
-
-def read_truth(paths: Sequence[Path]) -> U8:
-    """The union (maximum) of truth maps of one picture and action, h x w uint8. Raises DataError if sizes
-    differ."""
-    maps = [read_grey(path) for path in paths]
-    for path, values in zip(paths, maps, strict=True):
-        if values.shape != maps[0].shape:
-            raise DataError(
-                f"truth map {path} is {values.shape}, but {paths[0]} of the same picture {maps[0].shape}"
-            )
-    union: U8 = np.maximum.reduce(maps)
-    return union
-
-
-def _fitting(paths: Sequence[Path], item: DenseItem, picture: U8) -> U8:
-    """The truth map, which may be larger or smaller than its picture but not of another shape."""
-    truth = read_truth(paths)
-    size = (picture.shape[0], picture.shape[1])
-    if not same_aspect(size, (truth.shape[0], truth.shape[1])):
-        raise DataError(
-            f"truth map {paths[0]} is {truth.shape[1]} x {truth.shape[0]} pixels: not the shape of its image "
-            f"{item.path}; find every such map with: selcon data check ROOT"
-        )
-    return truth

@@ -15,18 +15,22 @@ from typing import Literal
 import cv2
 
 from selcon_ros.core.files import read_bytes
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.image_header import read_header
+from selcon_ros.core.image_decoding import decode, judge
+from selcon_ros.core.image_header import ImageHeader
 from selcon_training.data.images import LIMIT
+from selcon_training.data.pairs import Stored, stored_truth
+from selcon_training.data.truth_maps import TruthError, decode_truth
 from selcon_training.errors import DataError
 
 Role = Literal["picture", "truth", "map"]
-"""A picture of the set; a truth map, read as grey; any other map (mask, depth, labels), read as it is."""
-READ_AS = {"picture": cv2.IMREAD_COLOR, "truth": cv2.IMREAD_GRAYSCALE, "map": cv2.IMREAD_UNCHANGED}
+"""A picture of the set; a truth map or mask; any other map (depth, labels), read as it is."""
 GROUP = 64
 """Files examined together."""
 DECODERS = ("Corrupt JPEG", "Premature end of JPEG", "libpng")
 """How decoders' lines about damage begin."""
+
+
+UNKNOWN = Stored((0, 0), 1)
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,14 @@ class FileFacts:
 
     digest: bytes
     error: str | None = None
-    shape: tuple[int, int] = (0, 0)
-    """Height, width as it is read: after EXIF rotation."""
-    blank: bool = False
-    """Zero everywhere."""
+    unclear: str | None = None
+    """Of a truth map: why nobody can tell what its values mean; then nothing else is known either."""
+    stored: Stored = UNKNOWN
+    """Size before EXIF rotation, and its orientation."""
+    peak: int = 0
+    """The largest value of a truth map as it is read, 0..255."""
+    note: str = ""
+    """How the values of a truth map are read where not as they are."""
     oddities: tuple[str, ...] = ()
     """Formats other than 8-bit colour JPEG or PNG; all are read properly."""
     complaint: str | None = None
@@ -51,11 +59,18 @@ def examine(path: Path, role: Role) -> FileFacts:
     try:
         content = read_bytes(path, DataError)
         digest = hashlib.sha256(content).digest()
-        image = decode(content, path.name, READ_AS[role], DataError, None, LIMIT)
+        if role == "truth":
+            truth = decode_truth(content, path.name)
+            return FileFacts(digest, stored=stored_truth(truth), peak=truth.peak, note=truth.note)
+        flags = cv2.IMREAD_COLOR if role == "picture" else cv2.IMREAD_UNCHANGED
+        decode(content, path.name, flags, DataError, None, LIMIT)
+        header = judge(content, path.name, DataError)
+    except TruthError as error:
+        return FileFacts(digest, unclear=str(error))
     except DataError as error:
         return FileFacts(digest, error=str(error))
-    odd = _oddities(content) if role == "picture" else ()
-    return FileFacts(digest, None, image.shape[:2], not image.any(), odd)
+    stored = Stored((header.height, header.width), header.orientation)
+    return FileFacts(digest, stored=stored, oddities=_oddities(header) if role == "picture" else ())
 
 
 def examine_all(files: Sequence[tuple[Path, Role]], threads: int | None) -> Iterator[FileFacts]:
@@ -74,20 +89,15 @@ def examine_all(files: Sequence[tuple[Path, Role]], threads: int | None) -> Iter
 
 
 def _attribute(file: tuple[Path, Role], facts: FileFacts) -> FileFacts:
-    if facts.error is not None:
+    if facts.error is not None or facts.unclear is not None:
         return facts
     with _decoder_words() as words:
         examine(*file)
         return replace(facts, complaint=words())
 
 
-def _oddities(content: bytes) -> tuple[str, ...]:
-    header = read_header(content)
-    if header is None:  # what is decoded has a header
-        return ()
-    odd = []
-    if header.kind not in ("JPEG", "PNG"):
-        odd.append("neither JPEG nor PNG")
+def _oddities(header: ImageHeader) -> tuple[str, ...]:
+    odd = [header.kind] if header.kind not in ("JPEG", "PNG") else []
     if header.colours != "colour":
         odd.append(header.colours)
     if header.bits != 8 and header.colours != "palette":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from selcon_training.data.listing import Item
+
+EVALUATION = ("testset", "valset", "nothingset", "valnothingset")
+"""Splits to measure on; any other split is to train on."""
 Level = Literal["error", "warning", "info"]
 
 
@@ -23,7 +28,11 @@ KINDS: dict[str, Kind] = {
     "leak": Kind("error", "training image is a test or validation image too", skippable=True),
     "no ego": Kind("error", "exocentric folder without an egocentric image"),
     "truth aspect": Kind("error", "map of another aspect ratio than its image", skippable=True),
+    "truth values": Kind("error", "truth map whose values have no clear meaning", skippable=True),
+    "turned": Kind("error", "picture turned by EXIF: nothing tells how its truth map lies", skippable=True),
     "two images": Kind("error", "two images for one truth map"),
+    "two maps": Kind("error", "two maps for one image"),
+    "map not read": Kind("error", "map in a format that is not read, where a missing one says: nothing here"),
     "other actions": Kind("warning", "the actions are not all those of the published set"),
     "count": Kind("warning", "not as many files as published"),
     "no training": Kind("warning", "nothing to train on, only to evaluate"),
@@ -33,10 +42,15 @@ KINDS: dict[str, Kind] = {
     "all zero": Kind("warning", "truth map is zero everywhere: left out of evaluation"),
     "no truth": Kind("warning", "image without a truth map: left out of evaluation"),
     "no image": Kind("warning", "truth map without an image"),
+    "weak truth": Kind("warning", "truth map whose largest value is below half of 255: read as it is"),
+    "with its image": Kind("warning", "picture turned by EXIF, with a truth map"),
     "truth size": Kind("warning", "map of another size than its image"),
     "damaged": Kind("warning", "decoded, but the decoder complains"),
     "duplicate": Kind("warning", "same image twice in one folder"),
     "ignored": Kind("warning", "no image by its name or place: ignored"),
+    "not read": Kind("warning", "files in a format that is not read: left out"),
+    "special": Kind("warning", "no plain file (pipe, device, link that leads nowhere): not opened"),
+    "read as": Kind("info", "truth map read as 0..255"),
     "repeated": Kind("info", "same image under several actions or objects"),
     "format": Kind("info", "unusual format, read properly"),
 }
@@ -48,6 +62,25 @@ class Place:
 
     name: str
     note: str = ""
+
+
+class Findings(dict[str, list[Place]]):
+    """Findings as they are collected: kind to places."""
+
+    def add(self, kind: str, name: str, note: str = "") -> None:
+        """Note one place."""
+        self.setdefault(kind, []).append(Place(name, note))
+
+
+@dataclass
+class Split:
+    """The files of one split after skipping: images by view, maps by kind (GT, mask, ...)."""
+
+    name: str
+    images: dict[str, list[Item]] = field(default_factory=dict)
+    maps: dict[str, list[Item]] = field(default_factory=dict)
+    unread_truth: list[Path] = field(default_factory=list)
+    """Files in GT that are in another format, or no plain files."""
 
 
 @dataclass(frozen=True)

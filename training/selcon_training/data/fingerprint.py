@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from selcon_training.data.layout import DataSet, find_items
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import find_items
 from selcon_training.errors import DataError
 
 TRUTH_KINDS = ("GT", "mask")

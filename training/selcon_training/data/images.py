@@ -29,11 +29,6 @@ def read_picture(path: Path, at_least: tuple[int, int] | None = None) -> U8:
         raise _hinting(error) from None
 
 
-def read_grey(path: Path) -> U8:
-    """Read a grey image (truth map or mask) as H x W uint8. Raises DataError."""
-    return _read(path, cv2.IMREAD_GRAYSCALE)
-
-
 def read_labels(path: Path) -> U8:
     """Read a label map as H x W uint8 ids, without any conversion. Raises DataError for anything but 8-bit
     grey."""

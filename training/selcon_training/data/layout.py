@@ -2,9 +2,9 @@
 rendered sets.
 
 ``ROOT/[Seen|Unseen/]<split>/{exocentric,egocentric}/<action>/<object>/<stem>.jpg`` with ground truth in
-``<split>/GT/<action>/<object>/<stem>.png``. HICO-IIF has no Seen/Unseen level. A rendered set adds
-``dataset.json`` in ROOT and the folders mask, depth, camera, objectmask and {egocentric,exocentric}_parts
-beside GT.
+``<split>/GT/<action>/<object>/<stem>.png``; every image may have any suffix of IMAGE_SUFFIXES. HICO-IIF has
+no Seen/Unseen level. A rendered set adds ``dataset.json`` in ROOT and the folders mask, depth, camera,
+objectmask and {egocentric,exocentric}_parts beside GT.
 """
 
 from __future__ import annotations
@@ -18,28 +18,13 @@ from typing import Any
 
 from selcon_training.data.glance import look_over
 from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, find_items
 from selcon_training.data.text_lists import checked_actions, read_actions, read_skip
 from selcon_training.errors import DataError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 DIVIDES = ("Seen", "Unseen")
 TEST_SPLITS = frozenset({"testset", "nothingset"})
 """Folders of pictures that may decide nothing."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image file of a split: its action and object folder, its stem and its path."""
-
-    action: str
-    object: str
-    stem: str
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """``action/object/stem``, as printed in messages and tables."""
-        return f"{self.action}/{self.object}/{self.stem}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,10 @@ class DataSet:
     synthetic: bool = False
     skip: frozenset[str] = frozenset()
     """Files to leave out, as paths from ``root`` with forward slashes."""
+    peaks: dict[Path, int] = field(default_factory=dict, compare=False, repr=False)
+    """Truth maps that were decoded once and found clear (see `dense_items`), and their largest values."""
     _sound: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
+    _files: dict[Path, dict[str, Files]] = field(default_factory=dict, compare=False, repr=False)
 
     def has(self, split: str, view: str = "egocentric") -> bool:
         """Whether the split has this view's folder."""
@@ -83,10 +71,9 @@ class DataSet:
             return items
 
         def named(item: Item) -> bool:
-            truth = self.base / split / "GT" / item.action / item.object / f"{item.stem}.png"
-            return self.relative(item.path) in self.skip or (
-                view == "egocentric" and self.relative(truth) in self.skip
-            )
+            truths = self._beside(split, "GT", item).images if view == "egocentric" else []
+            skipped = [self.relative(truth) in self.skip for truth in truths]
+            return self.relative(item.path) in self.skip or (bool(skipped) and all(skipped))
 
         left_out = [item for item in items if named(item)]
         if self.exhaustive_truth:
@@ -99,11 +86,36 @@ class DataSet:
             raise DataError(f"folder {folder}: every image is on the skip list")
         return kept
 
-    def extra(self, split: str, kind: str, item: Item, suffix: str = ".png") -> Path | None:
-        """The file of this kind (GT, mask, depth, camera, objectmask, ...) that belongs to an image, if it
-        exists."""
-        path = self.base / split / kind / item.action / item.object / (item.stem + suffix)
+    def extra(self, split: str, kind: str, item: Item) -> Path | None:
+        """The image file of this kind (GT, mask, depth, objectmask, ...) that belongs to an image, if there
+        is one that is not to be skipped. Raises DataError for two."""
+        found = [
+            path for path in self._beside(split, kind, item).images if self.relative(path) not in self.skip
+        ]
+        if len(found) > 1:
+            raise DataError(
+                f"{item.path} has two files in {kind}, {found[0].name} and {found[1].name}, in "
+                f"{found[0].parent}: remove one, or name it in data.skip"
+            )
+        return found[0] if found else None
+
+    def camera(self, split: str, item: Item) -> Path | None:
+        """The camera file (JSON) that belongs to an image, if there is one."""
+        path = self.base / split / "camera" / item.action / item.object / f"{item.stem}.json"
         return path if path.is_file() else None
+
+    def not_read(self, split: str, kind: str, item: Item) -> Path | None:
+        """A file of this kind that would belong to an image, but is in a format that is not read or is no
+        plain file."""
+        beside = self._beside(split, kind, item)
+        return next(iter([*beside.unread, *beside.special]), None)
+
+    def _beside(self, split: str, kind: str, item: Item) -> Files:
+        """The files of an image's stem in another kind's folder, which is listed once."""
+        folder = self.base / split / kind / item.action / item.object
+        if folder not in self._files:
+            self._files[folder] = by_stem(folder) if folder.is_dir() else {}
+        return self._files[folder].get(item.stem, Files())
 
     def relative(self, path: Path) -> str:
         """A file's path from ``root`` with forward slashes: its name in skip lists, reports and
@@ -192,29 +204,6 @@ def list_items(folder: Path) -> list[Item]:
             f"folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) as <action>/<object>/<image>"
         )
     return items
-
-
-def find_items(folder: Path) -> list[Item]:
-    """The images in ``folder/<action>/<object>/``, sorted bytewise by action, object and file name.
-
-    The order does not depend on the file system or the locale: a seed means the same on every machine.
-    """
-    return [
-        Item(action.name, thing.name, file.stem, file)
-        for action in visible(folder)
-        if action.is_dir()
-        for thing in visible(action)
-        if thing.is_dir()
-        for file in visible(thing)
-        if file.suffix.lower() in IMAGE_SUFFIXES
-    ]
-
-
-def visible(folder: Path) -> list[Path]:
-    """What a folder holds, sorted bytewise by name, but names that begin with a dot (``.DS_Store``,
-    ``._x.jpg``)."""
-    entries = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(entries, key=lambda path: os.fsencode(path.name))
 
 
 def _describe(root: Path) -> dict[str, Any]:

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from selcon_ros.core.camera import Intrinsics, check_metres
 from selcon_ros.core.camera_files import read_camera
 from selcon_ros.core.depth_files import read_depth
-from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_bytes
-from selcon_ros.core.image_decoding import judge
-from selcon_training.data.dense import read_truth
 from selcon_training.data.images import F32, U8
-from selcon_training.data.layout import DataSet, Item, check_actions
+from selcon_training.data.layout import DataSet, check_actions
+from selcon_training.data.listing import Item
+from selcon_training.data.pairs import read_truth, stored_as
 from selcon_training.errors import DataError
 
 
@@ -67,10 +65,10 @@ class Files:
         """
         item = query.items[0]
         depth = self.data.extra(self.split, "depth", item)
-        camera = self.data.extra(self.split, "camera", item, ".json")
+        camera = self.data.camera(self.split, item)
         if depth is None or camera is None:
             return None
-        orientation = judge(read_bytes(item.path, ImageError), item.path, ImageError).orientation
+        orientation = stored_as(item.path).orientation
         if orientation != 1:
             raise DataError(
                 f"{item.path} has EXIF orientation {orientation} and depth beside it: store it without "
@@ -84,7 +82,7 @@ class Files:
     def _union(self, kind: str, query: Query) -> U8 | None:
         paths = [self.data.extra(self.split, kind, item) for item in query.items]
         found = [path for path in paths if path is not None]
-        return read_truth(found) if len(found) == len(paths) else None
+        return read_truth(found, query.items[0].path) if len(found) == len(paths) else None
 
 
 def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[Picture]:

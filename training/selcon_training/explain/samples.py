@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selcon_ros.core.actions import match_action
-from selcon_training.data.layout import IMAGE_SUFFIXES, DataSet, Item, by_folder
+from selcon_training.data.layout import DataSet, by_folder
+from selcon_training.data.listing import IMAGE_SUFFIXES, Item
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
 from selcon_training.explain.trace import Sample

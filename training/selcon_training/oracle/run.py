@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
-from selcon_training.data.dense import read_truth
 from selcon_training.data.layout import DataSet, Item, open_dataset
+from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import generator
 from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import Scores, part_of, score
@@ -69,7 +69,7 @@ def _measure(
     rows: list[tuple[str, Scores]] = []
     for index, item in enumerate(held):
         path = data.extra(config.data.weak_split, "GT", item)
-        truth = None if path is None else read_truth([path])
+        truth = None if path is None else read_truth([path], item.path)
         if truth is None or not truth.any():
             continue
         features = store.features(np.array([index]), np.array([False]))
