@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command(short_help="Train a configuration with changes and several seeds, and compare.")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("config", type=UserPath(exists=True, dir_okay=False))
 @click.option(
     "--study",
     "study_name",

@@ -11,8 +11,9 @@ from selcon_ros.cli.bench_engines import engines
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.bench_training import training
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import UserPath
 
-_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+_FOLDER = UserPath(file_okay=False, exists=True)
 
 
 @click.group(invoke_without_command=True)
@@ -21,7 +22,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--out", type=OUT_FILE, help="Write the report here (Markdown)."
 )
 @click.option(
-    "--bundle", type=click.Path(path_type=Path, exists=True), help="Model bundle  [default: the packaged one]"
+    "--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]"
 )
 @click.option("--recording", type=_FOLDER, help="What the camera plays  [default: the packaged one]")
 @click.option(

@@ -10,6 +10,7 @@ import click
 from selcon_ros.bench.report import ENGINES
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from selcon_ros.bench.engines import Measured
@@ -19,7 +20,7 @@ PICTURE = Path("images", "engines.png")
 
 @click.command()
 @click.option(
-    "--bundle", "bundles", type=click.Path(path_type=Path, exists=True), multiple=True,
+    "--bundle", "bundles", type=UserPath(exists=True), multiple=True,
     help="Model bundle, may be given several times  [default: the packaged one]",
 )
 @click.option(
@@ -27,7 +28,7 @@ PICTURE = Path("images", "engines.png")
     help="The network of the paper's size too; needs the train extra  [default: if it is there]",
 )
 @click.option(
-    "--authors", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    "--authors", type=UserPath(file_okay=False, exists=True),
     help="Clone of the paper's official repository, to be timed in turns with ours.",
 )
 @click.option(
@@ -41,7 +42,7 @@ PICTURE = Path("images", "engines.png")
     "--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn and batch."
 )
 @click.option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False),
+    "--cache", type=UserPath(file_okay=False),
     help="Folder of engines built for a GPU  [default: the user's]",
 )
 @click.option(

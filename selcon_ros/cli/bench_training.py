@@ -7,12 +7,13 @@ import click
 from selcon_ros.bench.report import TRAINING
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command()
 @click.option(
     "--authors",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=UserPath(file_okay=False, exists=True),
     help="Clone of the paper's official repository, to be timed in turns with ours.",
 )
 @click.option(

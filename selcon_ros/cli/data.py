@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.atomic_write import write_file
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("root", type=click.Path(path_type=Path))
+@click.argument("root", type=UserPath())
 @click.option("--divide", type=click.Choice(["Seen", "Unseen"]), help="Only this one. [default: all]")
 @click.option(
     "--actions",
     help="Class list: seen, unseen, hico_iif, a text file (an action a line), or names with commas between.",
 )
 @click.option(
-    "--skip", type=click.Path(path_type=Path), help="Leave out the files that this list names (data.skip)."
+    "--skip", type=UserPath(), help="Leave out the files that this list names (data.skip)."
 )
 @click.option(
     "--out", type=OUT_FILE, help="Write a skip list of the files at fault."

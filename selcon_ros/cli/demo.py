@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.cli.start import STOPPED
 
 
@@ -18,11 +19,11 @@ from selcon_ros.cli.start import STOPPED
 )
 @click.option(
     "--recording",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=UserPath(file_okay=False, exists=True),
     help="Folder with recording.mcap and truth.json  [default: the packaged one]",
 )
 @click.option(
-    "--bundle", type=click.Path(path_type=Path, exists=True), help="Model bundle  [default: the packaged one]"
+    "--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]"
 )
 @click.option(
     "--action", "actions", multiple=True, help="May be repeated  [default: all in the recording's truth]"

@@ -9,15 +9,16 @@ from typing import Any
 
 import click
 
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.atomic_write import check_destination
 from selcon_ros.core.errors import SelconError
 
 
-class Destination(click.Path):
+class Destination(UserPath):
     """A path to write to, as a pathlib.Path; `check` raises OSError or SelconError where that cannot be."""
 
     def __init__(self, check: Callable[[Path], None], **options: Any) -> None:
-        super().__init__(path_type=Path, **options)
+        super().__init__(**options)
         self._check = check
 
     def convert(

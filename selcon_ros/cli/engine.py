@@ -19,6 +19,7 @@ from selcon_ros.cli.engine_options import (
     progress_bar,
     reason_of,
 )
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.errors import BackendError, BundleError
 
@@ -53,7 +54,7 @@ command.add_command(clean)
 
 
 @command.command(short_help="Build the engine of a bundle.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=UserPath())
 @engine_options
 @click.option("--again", is_flag=True, help="Build it even if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -11,6 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.agreement import TOLERANCE
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
@@ -52,7 +53,7 @@ def _targets(context: click.Context, parameter: click.Parameter, value: tuple[st
 def cache_option(function: F) -> F:
     """Add --cache."""
     return click.option(
-        "--cache", type=click.Path(path_type=Path), metavar="FOLDER",
+        "--cache", type=UserPath(), metavar="FOLDER",
         help="Folder of engines  [default: selcon_ros/engines in the user's cache]",
     )(function)
 
@@ -82,7 +83,7 @@ def engine_options(function: F) -> F:
             help="Mean KLD from fp32 above which an engine is refused.",
         ),
         click.option(
-            "--pictures", type=click.Path(path_type=Path), metavar="FOLDER",
+            "--pictures", type=UserPath(), metavar="FOLDER",
             help=f"Compare on these, {PICTURES} at most, evenly spread  [default: the bundle's samples]",
         ),
         cache_option,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.paths import UserPath
 
 COLUMNS = {
     "n": ("queries", "d", 1.0),
@@ -28,7 +29,7 @@ LEGEND = (
 
 
 @click.command(short_help="Measure a bundle on a data set, with an HTML report.")
-@click.argument("places", metavar="BUNDLE... DATA", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("places", metavar="BUNDLE... DATA", nargs=-1, type=UserPath())
 @click.option(
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
@@ -45,11 +46,11 @@ LEGEND = (
     "--run",
     "runs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
 )
 @click.option(
-    "--skip", type=click.Path(dir_okay=False, path_type=Path), help="List of files to leave out (data.skip)."
+    "--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip)."
 )
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")

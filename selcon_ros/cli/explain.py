@@ -7,19 +7,20 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_PAGE
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command(short_help="Draw part discovery and what leads to it, for any sample.")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("checkpoint", type=UserPath())
+@click.argument("images", nargs=-1, type=UserPath(dir_okay=False))
 @click.option("--action", help='What to do, for example "cut with"; spaces and case are free.')
 @click.option(
     "--exo",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Picture of someone doing it, or a folder of which three are taken; may be repeated.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Draw samples of this data set instead.")
+@click.option("--data", type=UserPath(), help="Draw samples of this data set instead.")
 @click.option("--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide of --data.")
 @click.option("--split", default="trainset", show_default=True, help="Which split of --data.")
 @click.option(

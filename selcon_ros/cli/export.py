@@ -6,6 +6,7 @@ import click
 
 from selcon_ros.cli.bundle_report import report
 from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
 
 
 def _size(
@@ -20,7 +21,7 @@ def _size(
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=UserPath())
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option("--name", help="Name of the bundle; default: the training's.")
 @click.option("--description", help="What the node prints when it starts; default: the training's.")
@@ -47,7 +48,7 @@ def _size(
     help="Height and width of the network's input; default: the training's.",
 )
 @click.option(
-    "--samples", type=click.Path(path_type=Path), metavar="FOLDER",
+    "--samples", type=UserPath(), metavar="FOLDER",
     help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")

@@ -10,6 +10,7 @@ import click
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.choose import AUTO
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Ground an action in one image.")
-@click.argument("image", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("image", type=UserPath(dir_okay=False))
 @click.option("--action", required=True, help='What to do, for example "cut with"; spaces and case are free.')
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, folder or .zip [the packaged one].")
-@click.option("--depth", type=click.Path(path_type=Path), help="Depth registered to IMAGE, PNG, TIFF, .npy.")
-@click.option("--camera", type=click.Path(path_type=Path), help="Calibration of the camera, JSON or YAML.")
+@click.option("--bundle", type=UserPath(), help="Bundle, folder or .zip [the packaged one].")
+@click.option("--depth", type=UserPath(), help="Depth registered to IMAGE, PNG, TIFF, .npy.")
+@click.option("--camera", type=UserPath(), help="Calibration of the camera, JSON or YAML.")
 @click.option("--rectified", is_flag=True, help="IMAGE is rectified: use the projection matrix of --camera.")
 @click.option("--out", type=OUT_FILE, help="Overlay picture to write.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True,

@@ -7,10 +7,11 @@ import click
 
 from selcon_ros.cli.bundle_report import report
 from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=UserPath())
 @click.option(
     "--divide",
     type=click.Choice(["Seen", "Unseen", "HICO"]),
@@ -26,7 +27,7 @@ from selcon_ros.cli.destination import OUT_BUNDLE
     help="How the object affinity weighs the class activation map; the published numbers are continuous.",
 )
 @click.option(
-    "--samples", type=click.Path(path_type=Path), metavar="FOLDER",
+    "--samples", type=UserPath(), metavar="FOLDER",
     help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")

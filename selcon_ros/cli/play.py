@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.paths import UserPath
+
 
 @click.command()
-@click.argument("recording", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("recording", required=False, type=UserPath(file_okay=False, exists=True))
 @click.option("--namespace", default="/camera", show_default=True, help="Topics are NAMESPACE/image, …")
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="Frames per second  [default: as recorded]"

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command(short_help="Add an int8 graph for CPUs to a bundle.")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("pictures", type=click.Path(path_type=Path), required=False)
+@click.argument("bundle", type=UserPath())
+@click.argument("pictures", type=UserPath(), required=False)
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
               help="Measure on at most this many of the pictures, evenly spread.")

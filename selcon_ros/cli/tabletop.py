@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.destination import OUT_BUNDLE, OUT_FOLDER
+from selcon_ros.cli.paths import UserPath
 
 
 @click.group()
@@ -46,7 +47,7 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
 
 
 @command.command()
-@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("data", type=UserPath(exists=True, file_okay=False))
 @click.option(
     "--out", type=OUT_FOLDER, required=True, help="Folder for the weights."
 )
@@ -112,7 +113,7 @@ def record(folder: Path, frames: int, seed: int) -> None:
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle to write.")
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False),
+    type=UserPath(exists=True, dir_okay=False),
     help="Default: training/configs/tabletop_dense.yaml.",
 )
 @click.option(
@@ -126,7 +127,7 @@ def record(folder: Path, frames: int, seed: int) -> None:
 def build(
     work: Path,
     out: Path,
-    config: str | None,
+    config: Path | None,
     scale: float,
     pretrain_epochs: int | None,
     overrides: tuple[str, ...],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False))
+@click.argument("config", type=UserPath(exists=True, dir_okay=False))
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key, e.g. schedule.epochs=3."
 )
@@ -14,7 +18,7 @@ import click
     "--resume", is_flag=True, help="Go on from the run's checkpoint (from the start if it has none)."
 )
 @click.option("--check", is_flag=True, help="Only check the configuration and print it in full.")
-def command(config: str, overrides: tuple[str, ...], resume: bool, check: bool) -> None:
+def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool) -> None:
     """Train the network from the YAML file CONFIG.
 
     torchrun starts it on several GPUs or machines: schedule.batch_size is that of all together, and the

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
     from selcon_training.tuning import Tuning
 
 
 @click.command(short_help="Choose a bundle's smoothing and temperature on validation.")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("bundle", type=UserPath())
+@click.argument("data", type=UserPath())
 @click.option(
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
 @click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option(
-    "--skip", type=click.Path(dir_okay=False, path_type=Path), help="List of files to leave out (data.skip)."
+    "--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip)."
 )
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")

@@ -13,6 +13,7 @@ from selcon_ros.core.errors import BundleError
 from selcon_ros.core.files import read_bytes
 from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
 from selcon_ros.core.onnx_file import check_onnx
+from selcon_ros.core.user_path import user_path
 from selcon_ros.core.zip_file import Archive, open_zip
 
 __all__ = [
@@ -68,7 +69,7 @@ def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundl
     bundle, does not have the SHA-256 that the manifest gives, or is larger than a network can be, and for an
     ONNX file that keeps weights elsewhere or has operators that are not ONNX's.
     """
-    path = Path(path).expanduser()
+    path = user_path(path, BundleError)
     try:
         if path.is_dir():
             return _read(path, roles, lambda name, limit: _read_in_folder(path, name, limit))
@@ -109,7 +110,7 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
     in. `out` appears complete or not at all; an existing bundle there is replaced, anything else is left
     alone with a BundleError.
     """
-    out = Path(out).expanduser()
+    out = user_path(out, BundleError)
     if "model" not in files:
         raise BundleError(f"a bundle needs the file role 'model', got {sorted(files)}")
     entries = {}
@@ -134,7 +135,7 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
 
 def check_bundle_destination(out: str | Path) -> None:
     """Raise the BundleError that writing a bundle to `out` would end in, before the work for it is done."""
-    out = Path(out).expanduser()
+    out = user_path(out, BundleError)
     packed = out.suffix == ".zip"
     try:
         check_destination(out, folder=not packed and out.is_dir())

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from selcon_training.config import ConfigError, load_config, parse_config
+from selcon_training.config import ConfigError, TrainConfig, load_config, parse_config
+from selcon_training.config_sections import DataConfig, EncodersConfig
 from selcon_training.released import OFFICIAL
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -97,3 +98,31 @@ def test_unreadable_files_are_told(tmp_path):
         (tmp_path / "c.yaml").write_text(text)
         with pytest.raises(ConfigError, match=told):
             load_config(tmp_path / "c.yaml")
+
+
+def test_the_home_folder_in_every_path_of_a_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(
+        "{name: x, output: ~/run, data: {root: ~/data, skip: ~/skip.txt, actions: ~/actions.txt},"
+        " encoders: {cache_folder: ~/store, dino: {name: a, weights: ~/dino.pth}}}"
+    )
+    config = load_config("~/mine.yaml", ["encoders.clip.name=b", "encoders.clip.weights=~/clip.pt"])
+    assert config.output == tmp_path / "run" and config.data.root == tmp_path / "data"
+    assert config.data.skip == tmp_path / "skip.txt" and config.encoders.cache_folder == tmp_path / "store"
+    named = (config.data.actions, config.encoders.dino.weights, config.encoders.clip.weights)
+    assert named == tuple(str(tmp_path / name) for name in ("actions.txt", "dino.pth", "clip.pt"))
+    with pytest.raises(ConfigError, match=r"data\.root = '~no-such-user/x': .*no home folder for ~no-such-u"):
+        load_config("~/mine.yaml", ["data.root=~no-such-user/x"])
+
+
+def test_every_path_of_a_configuration_takes_the_home_folder():
+    """A field that is a path and is not declared as one of these would take ~ for a name."""
+    sections = [TrainConfig, DataConfig, EncodersConfig]
+    paths = [
+        (section.__name__, name, field)
+        for section in sections
+        for name, field in section.model_fields.items()
+        if "Path" in str(field.annotation)
+    ]
+    assert len(paths) == 4
+    assert all("BeforeValidator" in f"{field.metadata}{field.annotation}" for _, _, field in paths)

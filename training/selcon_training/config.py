@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (
     CheckpointConfig,
     DataConfig,
@@ -30,6 +31,7 @@ from selcon_training.config_sections import (
     OptimiserConfig,
     ScheduleConfig,
     Section,
+    UserPath,
     ValidationConfig,
 )
 from selcon_training.data.sampling import usable_threads
@@ -49,7 +51,7 @@ class TrainConfig(Section):
     """Printed by the node at start-up; say what the model was trained on."""
     licence: str = "Apache-2.0"
     supervision: Literal["weak", "dense", "mixed"] = "weak"
-    output: Path
+    output: UserPath
     """Folder of the run: checkpoints, logs, the configuration used."""
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
@@ -131,9 +133,10 @@ class TrainConfig(Section):
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a YAML configuration and apply ``key.sub=value`` overrides (values are YAML too).
 
-    Relative paths stay relative to the working folder. Raises ConfigError naming every bad key and its value.
+    Relative paths stay relative to the working folder, and ~ in any path is the home folder. Raises
+    ConfigError naming every bad key and its value.
     """
-    path = Path(path)
+    path = user_path(path, ConfigError)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -5,7 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.user_path import user_path
+
+
+def _at_home(value: Any) -> Any:
+    """A path, or a text that may be one, with ~ or ~user at its start replaced."""
+    if not isinstance(value, str | Path) or not str(value).startswith("~"):
+        return value
+    try:
+        return str(user_path(value, SelconError))
+    except SelconError as error:
+        raise ValueError(str(error)) from None
+
+
+UserPath = Annotated[Path, BeforeValidator(_at_home)]
+"""Every path of a configuration."""
+NameOrFile = Annotated[str, BeforeValidator(_at_home)]
 
 
 class Section(BaseModel):
@@ -26,12 +44,12 @@ class JitterConfig(Section):
 class DataConfig(Section):
     """Which data, and how images become network inputs."""
 
-    root: Path
+    root: UserPath
     divide: Literal["Seen", "Unseen"] | None = None
-    actions: str | list[str] | None = None
+    actions: NameOrFile | list[str] | None = None
     """In label order: seen, unseen, hico_iif, a text file (an action a line), a list, or null: dataset.json's
     list, else the training folders' names."""
-    skip: Path | None = None
+    skip: UserPath | None = None
     """Text file of images and truth maps to leave out, one a line, named from root: selcon data check --out
     writes one."""
     weak_split: str = "trainset"
@@ -66,7 +84,7 @@ class EncoderConfig(Section):
     """A timm (dino) or open_clip (clip) model: weights are null, "openai"/"pretrained" or a local file."""
 
     name: str
-    weights: str | None = None
+    weights: NameOrFile | None = None
     sha256: str | None = None
 
 
@@ -84,7 +102,7 @@ class EncodersConfig(Section):
     """Encode cache_views views of every image once, and train the heads on the stored features (weak)."""
     cache_views: PositiveInt = 2
     """K: views are drawn by data.zoom, data.fit and data.jitter; with data.flip every second is mirrored."""
-    cache_folder: Path | None = None
+    cache_folder: UserPath | None = None
     """Where stored features lie; null: features/ beside the run."""
 
     @field_validator("compile", mode="before")

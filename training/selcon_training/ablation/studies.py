@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.user_path import user_path
 from selcon_training.config import ConfigError, TrainConfig, load_config
 from selcon_training.config_sections import Section
 
@@ -65,7 +66,7 @@ def known_studies() -> list[str]:
 
 def load_study(name: str) -> Study:
     """Read a packaged study by name, or a user's by the path of its YAML file. Raises ConfigError."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    path = user_path(name, ConfigError) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(
             f"no study {name!r}: give the path of a YAML file or one of {', '.join(known_studies())}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selcon_ros.core.user_path import user_path
 from selcon_training.data.glance import look_over
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, find_items
@@ -129,7 +130,8 @@ class DataSet:
         Raises DataError for a name that is neither, an empty list and an action that comes twice.
         """
         if isinstance(wanted, str):
-            return CLASS_LISTS[wanted] if wanted in CLASS_LISTS else read_actions(Path(wanted))
+            known = CLASS_LISTS.get(wanted)
+            return known if known is not None else read_actions(user_path(wanted, DataError))
         if wanted is not None:
             return checked_actions(wanted, "actions")
         if self.actions:

@@ -6,13 +6,13 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import open_clip
 import timm
 from torch import nn
 
+from selcon_ros.core.user_path import user_path
 from selcon_training.encoders.clip import DenseClip, Tokenizer
 from selcon_training.encoders.dino import PartEncoder
 from selcon_training.encoders.sizes import check_input_size, patch_size
@@ -174,7 +174,7 @@ def _without_weights_warning() -> Iterator[None]:
 
 
 def _is_file(weights: str) -> bool:
-    return weights.endswith(_FILE_ENDINGS) or "/" in weights
+    return weights.lower().endswith(_FILE_ENDINGS) or "/" in weights
 
 
 def _as(spec: EncoderSpec) -> str:
@@ -183,7 +183,7 @@ def _as(spec: EncoderSpec) -> str:
 
 def _read(spec: EncoderSpec, weights: str) -> State:
     """Read a weights file; one that says it holds another encoder is refused."""
-    path = Path(weights).expanduser()
+    path = user_path(weights, EncoderError)
     state = read_state_dict(path)
     held = stated_encoder(path)
     if held is not None and spec.name not in (held, held.split(".")[0]):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.user_path import user_path
 from selcon_training.checkpoint import load_model
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.errors import CheckpointError, DataError
@@ -36,7 +37,7 @@ def open_trained(folder: Path) -> Trained:
     The objective's constants come from config.yaml of the run; without that file they are the paper's, which
     ``note`` says. Raises CheckpointError, saying so where a model bundle was given.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder, CheckpointError)
     if folder.suffix in (".zip", ".onnx") or (folder / "manifest.json").is_file():
         raise CheckpointError(
             f"{folder} is a model bundle, which has no exocentric branch and no part discovery: give the "

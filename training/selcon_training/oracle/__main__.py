@@ -13,7 +13,7 @@ from selcon_training.oracle.run import cross_entropy_only, run_oracle
 
 
 @click.command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False))
+@click.argument("config", type=click.Path(dir_okay=False))
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration."
 )

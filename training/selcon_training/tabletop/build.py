@@ -19,7 +19,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "tabletop_dense.yaml"
 def build(
     work: Path,
     out: Path,
-    config: str | None = None,
+    config: Path | None = None,
     scale: float = 1.0,
     pretrain_epochs: int | None = None,
     overrides: Sequence[str] = (),
