@@ -59,6 +59,7 @@ def test_without_truth_in_training_the_test_images_are_asked(tmp_path):
     assert all("trainset/exocentric" in str(item.path) for sample in samples for item in sample.exo)
     for path in (data.base / "testset/GT").rglob("*.png"):
         path.unlink()
+    data = open_dataset(tmp_path / "data", "Seen")  # files are listed once
     with pytest.raises(DataError, match="needs truth maps"):
         draw_samples(data, "trainset", list(COLOURS), 3, 4, seed=0)
 
