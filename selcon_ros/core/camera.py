@@ -100,7 +100,8 @@ class Intrinsics:
         """Raise CameraError if no camera's whole image, before binning or cropping, can have these numbers.
 
         Focal lengths are from a twentieth of the longer side (a fisheye has a third) to a hundred times
-        that (a telescope); the principal point is in the image or at most one longer side outside.
+        that (a telescope); the principal point is in the image or at most five longer sides outside, for
+        sensors that are cropped without saying so.
         """
         remedy = "calibrate the camera again, or use its own calibration"
         longer = max(self.width, self.height)
@@ -115,10 +116,10 @@ class Intrinsics:
                     f"{longer / 20:g} to {longer * 100}; {remedy}"
                 )
         for name, value, size in (("cx", self.cx, self.width), ("cy", self.cy, self.height)):
-            if not -longer <= value <= size + longer:
+            if not -5 * longer <= value <= size + 5 * longer:
                 raise CameraError(
                     f"camera {name} is {value:g}: for an image of {self.width}x{self.height} it must be from "
-                    f"{-longer} to {size + longer}; {remedy}"
+                    f"{-5 * longer} to {size + 5 * longer}; {remedy}"
                 )
 
     def rays(self, u: NDArray[np.integer], v: NDArray[np.integer]) -> tuple[Floats, Floats]:

@@ -91,8 +91,8 @@ def test_scaling_to_the_same_size_changes_nothing() -> None:
     ("change", "message"),
     [
         ({"fx": 31}, "fx is 31: for an image of 640x480 it must be from 32 to 64000; calibrate"),
-        ({"fy": 1e9}, "fy is 1e[+]09"), ({"cx": 1281}, "cx is 1281: .* it must be from -640 to 1280"),
-        ({"cy": -641}, "cy is -641: .* it must be from -640 to 1120"),
+        ({"fy": 1e9}, "fy is 1e[+]09"), ({"cx": 3841}, "cx is 3841: .* it must be from -3200 to 3840"),
+        ({"cy": -3201}, "cy is -3201: .* it must be from -3200 to 3680"),
         ({"width": 16385, "fx": 16385}, "size is 16385x480: at most 16384"),
     ],
 )
