@@ -15,9 +15,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from rclpy.utilities import remove_ros_args
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.text import one_line
+from selcon_ros.core.text import one_line, quoted
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.signals import Stop
 
@@ -39,6 +40,10 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
     except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
         # Without the places in rcl's sources.
         print(f"grounding_node: {one_line(re.sub(SOURCE, '', str(error)))}", file=sys.stderr)
+        return 1
+    if others := remove_ros_args(args)[1:]:
+        print(f"grounding_node: {quoted(others[0])} is no argument: put --ros-args first", file=sys.stderr)
+        rclpy.shutdown()
         return 1
     node, ended, status = None, True, 0
     try:

@@ -34,7 +34,7 @@ TOPICS_OUT = {
     "status": "DiagnosticArray, about each answered image",
     "/diagnostics": "DiagnosticArray, about the node",
 }
-NO_ROS = "ROS 2 (rclpy) is not here: source its setup.bash, or pip install 'selcon_ros[ros]'"
+NO_ROS = "ROS 2 is not here, or not whole: source its setup.bash, or pip install 'selcon_ros[ros]'"
 
 
 def usage() -> str:

@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("program", "runs", "latest"), [("node", 4, 2.5), ("play", 3, 2.0), ("demo", 3, 4.0)]
+    ("program", "runs", "latest"), [("node", 3, 2.5), ("play", 2, 2.0), ("demo", 2, 4.0)]
 )
 def test_signals_at_some_moments(program, runs, latest):
     command = [sys.executable, str(ROOT / "tools" / "stress_stop.py"), program]
