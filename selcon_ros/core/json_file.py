@@ -17,19 +17,24 @@ DIGITS = 18
 """Of a whole number: it then fits 64 bits."""
 
 
-def read_object(path: str | Path, fault: type[SelconError], limit: int = LIMIT) -> dict[str, Any]:
+def read_object(
+    path: str | Path, fault: type[SelconError], limit: int = LIMIT, finite: bool = True
+) -> dict[str, Any]:
     """Return the object in a JSON file of at most ``limit`` bytes; see `parse_object`. Raises ``fault``."""
-    return parse_object(read_bytes(path, fault, limit), path, fault)
+    return parse_object(read_bytes(path, fault, limit), path, fault, finite)
 
 
-def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> dict[str, Any]:
+def parse_object(
+    content: bytes, name: str | Path, fault: type[SelconError], finite: bool = True
+) -> dict[str, Any]:
     """Return the object that a JSON file's content holds; ``name`` is the file's in messages.
 
     Strict where Python's parser is not, so that nothing odd turns up later: it must be UTF-8 (a byte order
     mark may lead), numbers finite and whole ones of at most DIGITS digits, a key given once, nesting at most
-    DEPTH deep, and text free of halves of surrogate pairs. Raises ``fault`` (RFC 8259 leaves these open).
+    DEPTH deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open). ``finite=False``
+    takes NaN and infinities, which Python writes. Raises ``fault``.
     """
-    return cast(dict[str, Any], _parse(content, name, fault, dict))
+    return cast(dict[str, Any], _parse(content, name, fault, dict, finite))
 
 
 def parse_list(content: bytes, name: str | Path, fault: type[SelconError]) -> list[Any]:
@@ -37,14 +42,16 @@ def parse_list(content: bytes, name: str | Path, fault: type[SelconError]) -> li
     return cast(list[Any], _parse(content, name, fault, list))
 
 
-def _parse(content: bytes, name: str | Path, fault: type[SelconError], wanted: type) -> object:
+def _parse(
+    content: bytes, name: str | Path, fault: type[SelconError], wanted: type, finite: bool = True
+) -> object:
     try:
         value = json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_object,
             parse_int=_whole,
             parse_float=_number,
-            parse_constant=_no_number,
+            parse_constant=_no_number if finite else float,
         )
         _check(value)
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.errors import BundleError
@@ -18,12 +18,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.text(), VALUES), st.booleans())
 def test_what_was_written_is_read(record: dict[str, object], marked: bool) -> None:
     content = json.dumps(record).encode("utf-8-sig" if marked else "utf-8")
     assert parse_object(content, "x.json", BundleError) == record
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary())
 def test_whatever_the_bytes_only_the_fault_comes_out(content: bytes) -> None:
     try:

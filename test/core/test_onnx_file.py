@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -109,6 +109,7 @@ def test_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         check_onnx(b"\x08\x01" * 101, "model.onnx", BundleError)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda inner: b"\x3a\x64" + inner.ljust(100)))
 def test_whatever_the_bytes_only_the_fault_comes_out(content: bytes) -> None:
     try:

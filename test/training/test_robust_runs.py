@@ -119,7 +119,7 @@ def test_other_data_are_refused_on_resume(tmp_path, squares):
     with pytest.raises(ConfigError, match=r"trainset/egocentric: 24 images became 23$"):
         Trainer(parse_config(elsewhere), resume=True)
     (tmp_path / "run/data.json").unlink()
-    with pytest.raises(ConfigError, match=r"data.json, what it learned from, cannot be read"):
+    with pytest.raises(ConfigError, match=r"what it learned from: cannot read .*data.json"):
         Trainer(parse_config(values), resume=True)
 
 

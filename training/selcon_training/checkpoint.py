@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.json_file import read_object
 from selcon_training.averaging import resized
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.mismatch import mismatch
@@ -136,11 +137,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / _DESCRIPTION
     if not path.is_file():
         raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION} is missing")
-    try:
-        description = json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
-    version = description.get("format_version") if isinstance(description, dict) else None
+    description = read_object(path, CheckpointError, finite=False)
+    version = description.get("format_version")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{path}: format_version is {version!r}, this code reads {FORMAT_VERSION}")
-    return dict(description)
+    return description

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     Field,
     PositiveInt,
@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.files import read_bytes
+from selcon_ros.core.text import one_line
 from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (
     CheckpointConfig,
@@ -34,9 +36,13 @@ from selcon_training.config_sections import (
     UserPath,
     ValidationConfig,
 )
+from selcon_training.config_yaml import LIMIT, parse_yaml
 from selcon_training.data.sampling import usable_threads
 from selcon_training.objective import WeakObjectiveConfig
 from selcon_training.released import BATCH_NORM_MOMENTUM, OFFICIAL
+
+_SHOWN, _LONGEST = 10, 100
+"""Faults that a message lists, and characters of a value in it."""
 
 
 class ConfigError(SelconError):
@@ -137,17 +143,17 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
     ConfigError naming every bad key and its value.
     """
     path = user_path(path, ConfigError)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
     for override in overrides:
         _apply(values, override)
     return parse_config(values, str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the values in a YAML file. Raises ConfigError."""
+    return parse_yaml(read_bytes(path, ConfigError, LIMIT), path, ConfigError)
 
 
 def parse_config(values: dict[str, Any], source: str = "configuration") -> TrainConfig:
@@ -156,19 +162,24 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Train
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         lines = [_explain(entry) for entry in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise ConfigError(f"{source}: " + "; ".join(lines[:_SHOWN]) + more) from error
 
 
 def _explain(entry: Any) -> str:
     key = ".".join(str(part) for part in entry["loc"]) or "the combination"
     if entry["type"] == "extra_forbidden":
-        return f"{key}: no such key (value {entry['input']!r})"
+        return f"{key[:_LONGEST]}: no such key (value {_shown(entry['input'])})"
     if entry["type"] == "missing":
         return f"{key}: required, but not given"
     message = str(entry["msg"]).removeprefix("Value error, ")
     if not entry["loc"]:
         return message
-    return f"{key} = {entry['input']!r}: {message}"
+    return f"{key} = {_shown(entry['input'])}: {message}"
+
+
+def _shown(value: Any) -> str:
+    return one_line(repr(value), _LONGEST)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -183,7 +194,4 @@ def _apply(values: dict[str, Any], override: str) -> None:
         section = section[parent]
         if not isinstance(section, dict):
             raise ConfigError(f"--set {override!r}: {parent} is not a section")
-    try:
-        section[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from error
+    section[last] = parse_yaml(os.fsencode(text), f"the value of --set {key[:_LONGEST]}", ConfigError)

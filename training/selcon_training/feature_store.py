@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from selcon_ros.core.json_file import read_object
 from selcon_training.config import ConfigError
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
@@ -112,7 +113,7 @@ class FeatureStore:
                 values = np.load(self._file(name), mmap_mode="r")
                 if values.shape != shape or values.dtype != np.float16:
                     raise ValueError(f"{name} holds {values.dtype} {values.shape}")
-            return min(int(json.loads(record.read_text())["images"]), len(self.items))
+            return min(int(read_object(record, ConfigError)["images"]), len(self.items))
         except (OSError, ValueError, KeyError, TypeError) as error:
             _say(f"stored features in {self.folder} are damaged and are built again: {error}")
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ import yaml
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
+from selcon_ros.core.json_file import read_object
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
-from selcon_training.config import ConfigError, TrainConfig, parse_config
+from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
 from selcon_training.data.fingerprint import fingerprint
 from selcon_training.data.layout import DataSet
 from selcon_training.encoders.torch_files import why_unreadable
@@ -168,7 +168,7 @@ def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list
     """What differs between a run's config.yaml and a configuration, but for keys that begin with a free one.
     """
     # Parsed, so that keys which did not exist when the run was begun have their defaults.
-    begun = parse_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    begun = parse_config(read_yaml(path), str(path))
     former, now = _flat(begun.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
     return [
         f"{key}: {former.get(key)!r} became {now.get(key)!r}"
@@ -201,21 +201,20 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
     now = {"fingerprint": fingerprint(data, splits), "images": counts}
     if resume:
         try:
-            former = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"cannot resume {config.output}: {path}, what it learned from, cannot be read: {error}"
-            ) from error
+            former = read_object(path, ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
+        images = former.get("images")
         if former != now:
             raise ConfigError(
                 f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
-                + _compared(former.get("images", {}), counts)
+                + _compared(images if isinstance(images, dict) else {}, counts)
             )
     if ranks.first():
         write_json(path, now)
 
 
-def _compared(former: dict[str, int], now: dict[str, int]) -> str:
+def _compared(former: dict[str, Any], now: dict[str, int]) -> str:
     changed = [
         f"{split}: {former.get(split, 0)} images became {now.get(split, 0)}"
         for split in sorted(former.keys() | now.keys())

@@ -7,12 +7,11 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.user_path import user_path
-from selcon_training.config import ConfigError, TrainConfig, load_config
+from selcon_training.config import ConfigError, TrainConfig, load_config, read_yaml
 from selcon_training.config_sections import Section
 
 FOLDER = Path(__file__).parent / "studies"
@@ -71,10 +70,7 @@ def load_study(name: str) -> Study:
         raise ConfigError(
             f"no study {name!r}: give the path of a YAML file or one of {', '.join(known_studies())}"
         )
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
     try:

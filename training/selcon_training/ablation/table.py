@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from selcon_ros.core.json_file import read_object
 from selcon_training.ablation.run import FIGURES, SPLITS, run_folder
 from selcon_training.ablation.studies import Study
+from selcon_training.errors import DataError
 from selcon_training.evaluate.seeds import over_seeds
 from selcon_training.report.page import spread
 
@@ -25,11 +26,11 @@ def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
             if not path.is_file():
                 missing.append(f"{row.name}, seed {seed}")
                 continue
-            for split, by_calibration in json.loads(path.read_text(encoding="utf-8")).items():
+            for split, by_calibration in read_object(path, DataError, finite=False).items():
                 for calibration in study.calibrations:
                     cell = splits.setdefault(split, {}).setdefault(row.name, {}).setdefault(calibration, {})
                     for metric in METRICS:
-                        cell.setdefault(metric, []).append(by_calibration[calibration][metric])
+                        cell.setdefault(metric, []).append(_figure(path, by_calibration, calibration, metric))
     return {
         "study": study.name,
         "title": study.title,
@@ -37,6 +38,15 @@ def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
         "splits": {split: splits[split] for split in SPLITS if split in splits},
         "missing": missing,
     }
+
+
+def _figure(path: Path, by_calibration: Any, calibration: str, metric: str) -> float:
+    """One figure of figures.json. Raises DataError where it is not there."""
+    figures = by_calibration.get(calibration) if isinstance(by_calibration, dict) else None
+    value = figures.get(metric) if isinstance(figures, dict) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise DataError(f"{path} lacks {metric} with calibration {calibration}: remove it to measure again")
+    return value
 
 
 def cell(metric: str, values: Sequence[float]) -> str:

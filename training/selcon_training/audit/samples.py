@@ -3,7 +3,6 @@ folder."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.json_file import read_object
 from selcon_training.data.images import U8, read_labels, read_picture
 from selcon_training.data.layout import DataSet, Item, by_folder
 from selcon_training.data.pairs import read_truth
@@ -112,7 +112,9 @@ def _object_and_hands(
     names, path = data.root / "parts.json", data.extra(split, "exocentric_objects", item)
     if path is None or not names.is_file():
         return None
-    objects = json.loads(names.read_text(encoding="utf-8"))["objects"]
+    objects = read_object(names, DataError).get("objects")
+    if not isinstance(objects, list):
+        raise DataError(f"{names}: objects must be a list of names")
     if item.object not in objects or "hand" not in objects:
         return None
     labels = read_labels(path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selcon_ros.core.files import read_bytes
+from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.user_path import user_path
 from selcon_training.checkpoint import load_model
@@ -15,6 +16,8 @@ from selcon_training.errors import CheckpointError, DataError
 from selcon_training.model import SelconNet
 from selcon_training.objective import WeakObjectiveConfig
 from selcon_training.run_state import RAW, checkpoint_folder
+
+_HISTORY_LIMIT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,13 @@ def read_history(run: Path) -> list[dict[str, Any]]:
     Raises DataError where there is no such file, or a line is not of this kind.
     """
     path = Path(run) / "metrics.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}): --run takes the folder that selcon train wrote"
-        ) from None
+    if not path.exists():
+        raise DataError(f"there is no {path}: --run takes the folder that selcon train wrote")
     epochs: dict[int, dict[str, Any]] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            epochs[int(record["epoch"])] = {"train": dict(record["train"])} | record
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}, line {number}: not the record of an epoch ({error!r})") from None
+    for number, line in enumerate(read_bytes(path, DataError, _HISTORY_LIMIT).splitlines(), start=1):
+        record = parse_object(line, f"{path}, line {number}", DataError, finite=False)
+        epoch = record.get("epoch")
+        if type(epoch) is not int or not isinstance(record.get("train"), dict):
+            raise DataError(f"{path}, line {number}: not the record of an epoch")
+        epochs[epoch] = record
     return [epochs[epoch] for epoch in sorted(epochs)]

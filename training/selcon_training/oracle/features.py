@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from selcon_ros.core.json_file import read_object
 from selcon_training.data.images import F32, read_labels
 from selcon_training.data.layout import DataSet, Item
 from selcon_training.data.sampling import generator
@@ -129,10 +129,10 @@ def token_shares(labels: NDArray[np.uint8], kinds: int, grid: tuple[int, int]) -
 
 def _names(data: DataSet) -> dict[str, list[str]]:
     path = data.root / "parts.json"
+    names = read_object(path, DataError)
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
         return {kind: [str(name) for name in names[kind]] for kind in ("parts", "objects")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise DataError(
             f'{path} must hold {{"parts": [names], "objects": [names]}}, by id: {error!r}'
         ) from error

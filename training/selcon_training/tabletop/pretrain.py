@@ -7,7 +7,6 @@ one does with it. The two have nothing in common but the images, so each is trai
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import os
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_file, write_json, writing
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.json_file import read_object
 from selcon_training.building import training_device
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.tabletop.encoders import INPUT_SIZE
@@ -85,7 +85,9 @@ def pretrain(
     bar is in the given `row` of the terminal. Returns the mean losses of the last 50 steps. Raises
     SelconError where there is nothing to train on or to resume.
     """
-    actions = json.loads((data / "dataset.json").read_text())["actions"]
+    actions = read_object(data / "dataset.json", SelconError).get("actions")
+    if not isinstance(actions, list) or not all(isinstance(action, str) for action in actions):
+        raise SelconError(f"{data / 'dataset.json'}: actions must be a list of names; render the data again")
     epochs = options.epochs or EPOCHS[which]
     options = replace(options, epochs=epochs)
     torch.manual_seed(options.seed)
