@@ -34,12 +34,12 @@ class CameraWatch:
         :param outputs: the topics that the node publishes
         """
         self._node, self._health = node, health
-        self._image, self._inputs, self._outputs = image, (image, *others), tuple(outputs)
+        self._image, self.inputs, self._outputs = image, (image, *others), tuple(outputs)
         self._memory_checked = not fast_dds()
 
     def look(self) -> None:
         """Report problems, and take back those that are over. In the executor's thread."""
-        for each in self._inputs:
+        for each in self.inputs:
             each.look()
             self._report(f"QoS of {each.topic}", self._deaf_to(each))
             self._report(f"losses on {each.topic}", losses(each) if each.losses.serious else "")

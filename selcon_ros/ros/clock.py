@@ -6,9 +6,9 @@ import time
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ROSClock
-from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
+from selcon_ros.ros.compat import ClockType
 from selcon_ros.ros.diagnostics import Health
 
 STANDSTILL = 2.0

@@ -31,7 +31,7 @@ from selcon_ros.ros.conversions import MessageError, Pixels
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
 from selcon_ros.ros.image_reader import ImageReader
-from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input
+from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import Outputs
 from selcon_ros.ros.parameters import Settings
@@ -94,6 +94,8 @@ class GroundingNode(Node):
         log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
         if said := node_parameters.unknown_overrides(self):
             self._health.problem("parameters", said)  # lasts as long as the node
+        if said := overrides_of_nothing(self, self._watch.inputs):
+            self._health.problem("QoS overrides", said)  # likewise
         log.info(f"images from {self._image_input.topic} ({settings.image_transport})")
         log.info(f"actions from {self._action_input.topic}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
@@ -18,12 +18,14 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from selcon_ros.core.errors import ParameterError
+from selcon_ros.ros.compat import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 BEST_EFFORT, RELIABLE = QoSReliabilityPolicy.BEST_EFFORT, QoSReliabilityPolicy.RELIABLE
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage, "compressedDepth": CompressedImage}
 """The type of an image topic by the parameter `*_transport`."""
 COMPRESSED = ("/compressed", "/compressedDepth")
 """How the names of topics end that image_transport makes of an image topic."""
+ROS_TOPICS = ("/clock", "/parameter_events", "/rosout")
 RECENT = 10.0
 """Seconds over which losses are looked at."""
 
@@ -136,7 +138,8 @@ class Input:
             ValueError,
         ) as error:
             raise ParameterError(
-                f"a parameter qos_overrides.{self.topic}.subscription.* cannot be used: {error}"
+                f"a parameter qos_overrides.{self.topic}.subscription.* cannot be used: {error} "
+                "(reliability: reliable or best_effort; history: keep_last or keep_all; depth: 1 to 1000)"
             ) from error
 
     def _move_to_base(self) -> None:
@@ -161,7 +164,7 @@ class Input:
             self._on_message,
             self.qos,
             event_callbacks=events,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(callback=_objection),
         )
 
     def _on_message(self, message: Any) -> None:
@@ -198,6 +201,35 @@ class Input:
         elif not offered and self._earlier is not None:
             self._node.destroy_subscription(self._earlier)
             self._earlier = None
+
+
+def _objection(qos: QoSProfile) -> SetParametersResult:
+    """Whether overrides make sense, in the form that rclpy asks for."""
+    return SetParametersResult(successful=1 <= qos.depth <= 1000, reason=f"depth is {qos.depth}")
+
+
+def overrides_of_nothing(node: Node, inputs: Iterable[Input]) -> str:
+    """Say which QoS overrides given at start change nothing; empty if all do.
+
+    Those of a topic's other forms, compressed or not, and of ROS's own topics are left out.
+    """
+    inputs = list(inputs)
+    topics = {each.topic for each in inputs}
+    others = {f"{each.base}{ending}" for each in inputs for ending in ("", *COMPRESSED)} - topics
+    # rclpy has no public list of them: where it keeps it elsewhere one day, nothing is said.
+    names = [
+        name
+        for name in getattr(node, "_parameter_overrides", {})
+        if name.startswith("qos_overrides.")
+        and not node.has_parameter(name)
+        and name.split(".")[1] not in {*others, *ROS_TOPICS}
+    ]
+    if not names:
+        return ""
+    return (
+        f"{', '.join(sorted(names)[:3])}: no such QoS override; those of this node are "
+        f"qos_overrides.TOPIC.subscription.reliability, history and depth of {', '.join(sorted(topics))}"
+    )
 
 
 def name_of(info: TopicEndpointInfo) -> str:

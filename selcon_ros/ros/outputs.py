@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Point32, Polygon, PolygonStamped, PoseArray
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
@@ -22,6 +21,7 @@ from selcon_ros.core.grasp import GraspPoint, Grasps
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
+from selcon_ros.ros.compat import PublisherEventCallbacks
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.diagnostics import Times, key_values
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose

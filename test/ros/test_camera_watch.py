@@ -211,6 +211,21 @@ def test_a_qos_override_that_is_none_ends_the_start_with_one_line(bundle, policy
     assert policy in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_a_qos_override_that_changes_nothing_is_told(bundle):
+    overrides = {
+        OVERRIDE.format("imag", "reliability"): "reliable",
+        OVERRIDE.format("image", "reliabilty"): "reliable",
+        OVERRIDE.format("image/compressed", "reliability"): "reliable",  # the launch file gives both
+        OVERRIDE.format("image", "reliability"): "reliable",
+    }
+    with context() as made, running_node(made, bundle, **overrides) as node:
+        said = node._health.problems["QoS overrides"]
+    assert said.startswith(
+        "qos_overrides./affordance/imag.subscription.reliability, "
+        "qos_overrides./affordance/image.subscription.reliabilty: no such QoS override; those of this node are"
+    )
+
+
 def named(bundle, image: str, **settings: str) -> tuple[str, str]:
     """The topics that image and depth are taken from."""
     arguments = ["--ros-args", "-r", f"image:={image}", "-r", f"depth:={image}_depth"]
