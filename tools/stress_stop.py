@@ -124,27 +124,28 @@ def camera_and_listener() -> Iterator[list[int]]:
     """Something to do for the node: a recording that is played, and a listener; yields its answers' sizes."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
     from sensor_msgs.msg import Image
 
-    camera = subprocess.Popen(PROGRAMS["play"], stdout=subprocess.DEVNULL)
     heard: list[int] = []
-    with rclpy.init():
-        listener = rclpy.create_node("listener")
-        for name in ("heatmap", "overlay"):
-            topic = f"/affordance/{name}"
-            listener.create_subscription(Image, topic, lambda data: heard.append(len(data)), 1, raw=True)
-        executor = SingleThreadedExecutor()
-        executor.add_node(listener)
-        thread = threading.Thread(target=executor.spin)
-        thread.start()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    listener = rclpy.create_node("listener")
+    for name in ("heatmap", "overlay"):
+        topic = f"/affordance/{name}"
+        listener.create_subscription(Image, topic, lambda data: heard.append(len(data)), 1, raw=True)
+    executor = SingleThreadedExecutor()
+    executor.add_node(listener)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    with subprocess.Popen(PROGRAMS["play"], stdout=subprocess.DEVNULL) as camera:
         try:
             yield heard
         finally:
+            camera.terminate()
             executor.shutdown()
             thread.join()
             listener.destroy_node()
-            camera.terminate()
-            camera.wait()
+            rclpy.shutdown()
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from std_msgs.msg import Header, String
 
 from selcon_ros.backends.choose import open_model
 from selcon_ros.core.actions import match_action
-from selcon_ros.core.errors import ImageError, SelconError
+from selcon_ros.core.errors import ImageError, ParameterError, SelconError
 from selcon_ros.core.grasp import Grasps, find
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap
@@ -81,7 +81,10 @@ class GroundingNode(Node):
         self.create_timer(settings.diagnostics_period, self._publish_diagnostics, clock=STEADY)
         self._introduce(settings)
         if settings.action:
-            self._on_action_set(settings.action)
+            try:
+                self._on_action_set(settings.action)
+            except SelconError as error:
+                raise ParameterError(f"parameter action: {error}") from None
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
 
