@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from struct import pack
+from struct import pack, unpack_from
 
 import cv2
 import numpy as np
@@ -169,10 +169,22 @@ def test_the_first_of_several_pictures_counts() -> None:
     assert read(tiff, PIXELS).shape == (HEIGHT, WIDTH, 3)
 
 
+TIFF = saved("TIFF")
+
+
+def tiff_tag(tag: int, **changes: int) -> bytes:
+    """A TIFF whose entry of this tag says another type, length or value."""
+    (start,) = unpack_from("<I", TIFF, 4)
+    (count,) = unpack_from("<H", TIFF, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    at = next(at for at in places if unpack_from("<H", TIFF, at)[0] == tag)
+    entry = dict(zip(("kind", "length", "value"), unpack_from("<HII", TIFF, at + 2), strict=True)) | changes
+    return TIFF[:at] + pack("<HHII", tag, *entry.values()) + TIFF[at + 12 :]
+
+
 PNG = FORMATS["png"]
 JPEG = FORMATS["jpeg"]
 FRAME = JPEG.index(b"\xff\xc0")
-TIFF = saved("TIFF")
 
 
 @pytest.mark.usefixtures("undecoded")
@@ -187,6 +199,9 @@ TIFF = saved("TIFF")
         (b"BM" + bytes(60), "begins like a BMP whose size cannot be found"),
         (b"II*\0" + pack("<IH", 8, 9), "begins like a TIFF whose size cannot be found"),
         (TIFF[:4] + pack("<I", len(TIFF)) + TIFF[8:], "begins like a TIFF whose size cannot be found"),
+        (tiff_tag(257, kind=9), "begins like a TIFF whose size cannot be found"),
+        (tiff_tag(257, length=2), "begins like a TIFF whose size cannot be found"),
+        (tiff_tag(259, value=34892), "begins like a TIFF whose size cannot be found"),
         (b"P5 9999999999 3 255\n", "begins like a PNM whose size cannot be found"),
         (b"P5 10 10 255\n" + bytes(99), "x is cut short or damaged: its PNM data"),
         (FORMATS["bmp"][:-1], "x is cut short or damaged: its BMP data"),

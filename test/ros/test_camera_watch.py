@@ -222,7 +222,7 @@ def test_a_qos_override_that_changes_nothing_is_told(bundle):
         said = node._health.problems["QoS overrides"]
     assert said.startswith(
         "qos_overrides./affordance/imag.subscription.reliability, "
-        "qos_overrides./affordance/image.subscription.reliabilty: no such QoS override; those of this node are"
+        "qos_overrides./affordance/image.subscription.reliabilty: no such QoS override; those of this node"
     )
 
 

@@ -14,6 +14,9 @@ _KNOWN = frozenset({
     _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES,
     _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT,
 })  # fmt: skip
+_SINGLE = (
+    _WIDTH, _HEIGHT, _COMPRESSION, _COLOURS, _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT
+)  # fmt: skip
 _ALL_ROWS = 2**32 - 1
 _CCITT, _LZW, _JPEG, _DEFLATE, _PACKED = (2, 3, 4), 5, 7, (8, 32946), 32773
 _COMPRESSIONS = frozenset({1, *_CCITT, _LZW, _JPEG, *_DEFLATE, _PACKED})
@@ -26,9 +29,11 @@ def read_tiff(content: bytes) -> ImageHeader | None:
     if entries is None:
         return None
     values = {tag: numbers for tag, (numbers, _) in entries.items()}
+    if any(len(values.get(tag, (0,))) != 1 for tag in _SINGLE):
+        return None
 
     def one(tag: int, default: int) -> int:
-        return values[tag][0] if values.get(tag) else default
+        return values[tag][0] if tag in values else default
 
     width, height, channels = one(_WIDTH, 0), one(_HEIGHT, 0), one(_CHANNELS, 1)
     if one(_COMPRESSION, 1) not in _COMPRESSIONS or channels < 1:
@@ -67,8 +72,8 @@ def _orientation(entries: dict[int, tuple[tuple[int, ...], int]]) -> int:
 
 
 def _entries(content: bytes, wanted: Set[int] = _KNOWN) -> dict[int, tuple[tuple[int, ...], int]] | None:
-    """The numbers of the wanted tags, and where they stand; None where the directory breaks off or has one
-    of them twice."""
+    """The numbers of the wanted tags, and where they stand; None where the directory breaks off, or has one
+    of them twice or as another type than whole numbers."""
     order = "<" if content.startswith(STARTS[0]) else ">"
     entries: dict[int, tuple[tuple[int, ...], int]] = {}
     try:
@@ -77,9 +82,9 @@ def _entries(content: bytes, wanted: Set[int] = _KNOWN) -> dict[int, tuple[tuple
         for number in range(count):
             at = start + 2 + 12 * number
             tag, kind, length = unpack_from(f"{order}HHI", content, at)
-            if tag not in wanted or kind not in _TYPES:
+            if tag not in wanted:
                 continue
-            if tag in entries:
+            if tag in entries or kind not in _TYPES:
                 return None
             form = f"{order}{length}{_TYPES[kind]}"
             at += 8
