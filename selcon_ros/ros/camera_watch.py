@@ -129,7 +129,10 @@ def why_silent(mine: Input) -> str:
     if any(info.node_name != NO_NAME for info in publishers):
         return f"{mine.topic} has a publisher that sends nothing, {who}"
     # Names of nodes are sent as everything else, so not even those arrive.
-    reason = f"nothing that the publisher of {mine.topic} sends arrives, not even its node's name: "
+    reason = (
+        f"nothing that the publisher of {mine.topic} sends arrives, not even its node's name, "
+        "if it is a ROS node: "
+    )
     own = mine.endpoint.endpoint_gid if mine.endpoint else []
     if fast_dds() and any(fastdds.same_host(info.endpoint_gid, own) for info in publishers):
         return reason + (

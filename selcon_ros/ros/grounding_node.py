@@ -100,6 +100,8 @@ class GroundingNode(Node):
         if said := overrides_of_nothing(self, self._watch.inputs):
             self._health.problem("QoS overrides", said)  # likewise
         log.info(f"images from {self._image_input.topic} ({settings.image_transport})")
+        depth, info = self._geometry.inputs
+        log.info(f"depth from {depth.topic} ({settings.depth_transport}), camera_info from {info.topic}")
         log.info(f"actions from {self._action_input.topic}")
 
     # Callbacks: they store, and leave the work to the worker.

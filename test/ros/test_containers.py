@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from selcon_ros.ros.fastdds import packaged_profile
+from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from support import ros
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,14 +46,15 @@ def trial(bundle: Path, profile: Path | None, shared: bool = True, seconds: floa
         f"{ALONE} {other}{PYTHON} camera & camera=$!; {PYTHON} node {bundle} {seconds}; "
         "kill -9 $camera; wait $camera 2>/dev/null"
     )
-    environment = {name: value for name, value in os.environ.items() if name not in ros.ENVIRONMENT}
+    other_settings = {*ros.ENVIRONMENT, profile_variable()}
+    environment = {name: value for name, value in os.environ.items() if name not in other_settings}
     environment |= {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "test")]),
         "ROS_DOMAIN_ID": "0",
         "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
     }
     if profile is not None:
-        environment["FASTDDS_DEFAULT_PROFILES_FILE"] = str(profile)
+        environment[profile_variable()] = str(profile)
     done = subprocess.run(
         ["unshare", "-n", "-m", "--kill-child", "bash", "-c", script],
         env=environment, capture_output=True, text=True, timeout=120,
@@ -72,7 +73,7 @@ def test_images_are_lost_without_a_profile_and_the_node_says_how_many_and_what_h
     assert told["lost"] > told["received"]
     said = losses(told)
     assert "messages on /affordance/image were lost on the way, not by /affordance/camera" in said
-    assert f"start both processes with FASTDDS_DEFAULT_PROFILES_FILE={packaged_profile()}" in said
+    assert f"start both processes with {profile_variable()}={packaged_profile()}" in said
     assert "qos_overrides./affordance/image.subscription.reliability: reliable" in said
     assert "shared memory" not in told["problems"]
 

@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
+from selcon_ros.ros.fastdds import profile_variable
 from selcon_ros.ros.grounding_node import GroundingNode
 from support.bundles import COLOURS
 from support.messages import FRAME, camera_info, header, raw_image
@@ -35,7 +36,7 @@ PROFILE = Path(__file__).resolve().parents[2] / "config" / "fastdds_images.xml"
 ENVIRONMENT = {
     "ROS_DOMAIN_ID": str(DOMAIN),
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
+    profile_variable(): str(PROFILE),
     "OMP_NUM_THREADS": "1",
 }
 TIMEOUT = 90.0
