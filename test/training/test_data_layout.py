@@ -64,8 +64,8 @@ def test_missing_root_and_split_are_told(tmp_path):
 def test_broken_description_is_told(tmp_path):
     make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
     for text, told in (
-        ("{", "not readable as JSON"),
-        ("[]", "expected a JSON object"),
+        ("{", "not valid JSON"),
+        ("[]", "an object of JSON"),
         ('{"actions": [1]}', "names"),
     ):
         (tmp_path / "dataset.json").write_text(text)

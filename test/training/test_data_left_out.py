@@ -9,6 +9,7 @@ from selcon_training.config import parse_config
 from selcon_training.data.check import check
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.notices import notices
+from selcon_training.errors import DataError
 from selcon_training.trainer import Trainer
 from support.dataset import config_values, make_dataset
 from support.nets import register_small_clip
@@ -59,6 +60,13 @@ def test_other_formats_are_counted_by_check_and_training(root):
     assert len(data.items("trainset")) == before
 
 
+def test_a_set_of_other_formats_alone_says_which(root):
+    for path in (root / "Seen/trainset/egocentric").rglob("*.jpg"):
+        path.rename(path.with_suffix(".heic"))
+    with pytest.raises(DataError, match=r"holds no image .*, but 12 \.heic, which are not read"):
+        open_dataset(root, "Seen").items("trainset")
+
+
 def test_what_is_no_plain_file_is_named_and_never_opened(root):
     before = len(open_dataset(root, "Seen").items("trainset"))
     count = add_special_files(root)
@@ -71,6 +79,15 @@ def test_what_is_no_plain_file_is_named_and_never_opened(root):
     lines = notices(data, ["trainset"])
     assert len(lines) == 6 and lines[-1] == "and 1 more such files"
     assert all("is not opened" in line for line in lines[:-1])
+
+
+def test_a_list_or_a_description_that_is_no_plain_file_is_told(root):
+    (root / "skip.txt").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"skip\.txt: it is a device, not a plain file"):
+        open_dataset(root, "Seen", root / "skip.txt")
+    os.mkfifo(root / "dataset.json")
+    with pytest.raises(DataError, match=r"dataset\.json: it is a pipe, not a plain file"):
+        open_dataset(root, "Seen")
 
 
 def test_training_says_what_it_leaves_out(root, tmp_path, capsys):

@@ -44,6 +44,11 @@ SPLIT = PART.astype(np.uint8) + (PART & (np.arange(128) > 60))
 ONE = PART.astype(np.uint8)
 
 
+SPECK = np.zeros(SHAPE, np.uint8)
+SPECK[9:14, 9:14] = cv2.GaussianBlur(np.pad([[255.0]], 2), (5, 5), 0.6) * 2.2
+SPECK[11, 11] = 255
+
+
 def rgb(colour, ground=(0, 0, 0)):
     image = np.full((*SHAPE, 3), ground, np.uint8)
     image[PART] = colour
@@ -81,6 +86,7 @@ CLEAR: dict[str, tuple[str, Any, Any]] = {
     "TIFF": (".tif", ONE, PART),
     "TIFF of fractions": (".TIFF", SOFT.astype(np.float32), SOFT),
     "BMP": (".bmp", ONE, PART),
+    "a speck, blurred": (".png", SPECK, SPECK / 255),
     "antialiased": (
         ".png", cv2.resize(cv2.resize(ONE * 255, (48, 36)), (128, 96), interpolation=cv2.INTER_LINEAR), SOFT,
     ),

@@ -9,17 +9,17 @@ objectmask and {egocentric,exocentric}_parts beside GT.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selcon_ros.core.json_file import read_object
 from selcon_ros.core.user_path import user_path
 from selcon_training.data.glance import look_over
 from selcon_training.data.known import CLASS_LISTS
-from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, find_items
+from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, suffix_counts, survey
 from selcon_training.data.text_lists import checked_actions, read_actions, read_skip
 from selcon_training.errors import DataError
 
@@ -197,27 +197,25 @@ def by_folder(items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
 
 
 def list_items(folder: Path) -> list[Item]:
-    """`find_items`; raises DataError if the folder is missing or holds none."""
+    """The images in ``folder/<action>/<object>/``, in bytewise order. Raises DataError if the folder is
+    missing or holds none."""
     if not folder.is_dir():
         raise DataError(f"folder {folder} is missing: expected <action>/<object>/<image>.jpg in it")
-    items = find_items(folder)
+    items, files = survey(folder)
     if not items:
+        other = f", but {suffix_counts(files.unread)}, which are not read: convert them"
         raise DataError(
             f"folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) as <action>/<object>/<image>"
+            + (other if files.unread else "")
         )
     return items
 
 
 def _describe(root: Path) -> dict[str, Any]:
     path = root / "dataset.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not readable as JSON: {error}") from error
-    if not isinstance(described, dict):
-        raise DataError(f"{path}: expected a JSON object, found {type(described).__name__}")
+    described = read_object(path, DataError)
     actions = described.get("actions")
     if actions is None:
         described.pop("actions", None)

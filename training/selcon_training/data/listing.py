@@ -47,10 +47,11 @@ class Files:
 def files_in(folder: Path) -> Files:
     """Sort the visible files of one folder. Raises DataError for a folder that cannot be listed."""
     files = Files()
-    for path in visible(folder):
-        if os.path.isdir(path) or path.name in SYSTEM_FILES:
+    for entry in _entries(folder):
+        path = Path(entry.path)
+        if entry.name in SYSTEM_FILES or _is_folder(entry):
             continue
-        if not os.path.isfile(path):
+        if not _is_plain_file(entry):
             files.special.append(path)
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             files.images.append(path)
@@ -93,18 +94,27 @@ def find_items(folder: Path) -> list[Item]:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The visible folders in a folder, sorted bytewise by name."""
-    return [path for path in visible(folder) if os.path.isdir(path)]
+    """The visible folders in a folder, sorted bytewise by name. Raises DataError if it cannot be listed."""
+    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
 
 
-def visible(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What a folder holds, sorted bytewise by name, but names that begin with a dot (``.DS_Store``,
-    ``._x.jpg``). Raises DataError for a folder that cannot be listed."""
+    ``._x.jpg``). An entry knows what it is without a further look at the disk."""
     try:
-        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise DataError(f"cannot list {folder}: {error.strerror}") from None
-    return sorted(entries, key=lambda path: os.fsencode(path.name))
+    return sorted(found, key=lambda entry: os.fsencode(entry.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir(follow_symlinks=False)
+
+
+def _is_plain_file(entry: os.DirEntry[str]) -> bool:
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file(follow_symlinks=False)
 
 
 def suffix_counts(paths: Sequence[Path]) -> str:

@@ -6,8 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from selcon_ros.core.files import read_bytes
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.errors import DataError
+
+MOST_BYTES = 64 << 20
+"""Of a list: half a million names."""
 
 
 def read_actions(path: Path) -> tuple[str, ...]:
@@ -55,8 +59,8 @@ def _is_inside(name: PurePosixPath) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, DataError, MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataError(f"cannot read {path} as a text file: {error}") from None
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]

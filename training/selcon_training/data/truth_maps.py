@@ -30,7 +30,7 @@ WEAK = 128
 FEW = 16
 """So many values other than 0, or fewer, are labels rather than grades where they are small."""
 LABEL = 32
-"""Most marked pixels of a map of labels are below this, though a border may be marked with 255."""
+"""Labels are below this in a map of labels whose border is marked with the largest value (Pascal VOC)."""
 RINGING = 32
 """JPEG changes values near a sharp edge by up to about this much."""
 
@@ -141,7 +141,8 @@ def _grades(values: NDArray[Any], name: str | Path) -> tuple[U8, str]:
     if len(levels) == 2:
         raise TruthError(f"truth map {name} has the values {listed}, and which is the part? {_SAVE}")
     middle = int(np.searchsorted(np.cumsum(counts[1:]), counts[1:].sum() / 2)) + 1
-    if len(marked) <= FEW and (peak < WEAK or middle < LABEL):
+    with_border = peak == top and marked[-2] < LABEL and middle < LABEL
+    if len(marked) <= FEW and (peak < WEAK or with_border):
         raise TruthError(
             f"truth map {name} seems to hold label numbers ({listed}), not grades from 0 to 255: {_SAVE}, "
             "for its action alone"
