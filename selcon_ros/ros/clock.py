@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ROSClock
 from rclpy.node import Node
 
 from selcon_ros.ros.compat import ClockType
-from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.diagnostics import LOG_EVERY, Health
 
 STANDSTILL = 2.0
 """Seconds in which the ROS clock must move."""
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that run whatever the ROS clock does."""
+
+
+def without_negative(
+    callback: Callable[[Any], None], logger: Any
+) -> Callable[[Any], None]:
+    """What rclpy does with a message on /clock, without those before time zero: it would end the node."""
+
+    def take(message: Any) -> None:
+        if message.clock.sec < 0:
+            logger.warning(
+                f"clock: /clock says {message.clock.sec} s, a negative time, which is left out",
+                throttle_duration_sec=LOG_EVERY,
+            )
+        else:
+            callback(message)
+
+    return take
 
 
 class ClockWatch:

@@ -26,7 +26,7 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.ros import diagnostics, node_parameters, outputs
 from selcon_ros.ros.camera_watch import CameraWatch
-from selcon_ros.ros.clock import STEADY, ClockWatch
+from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError, Pixels
 from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
@@ -87,6 +87,14 @@ class GroundingNode(Node):
                 raise ParameterError(f"parameter action: {error}") from None
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any
+    ) -> Any:
+        """As rclpy's own, which it uses for /clock too."""
+        if topic == "/clock":
+            callback = without_negative(callback, self.get_logger())
+        return super().create_subscription(msg_type, topic, callback, *more, **options)
 
     def _introduce(self, settings: Settings) -> None:
         manifest = self._model.manifest

@@ -33,3 +33,20 @@ def test_diagnostics_come_without_a_clock_and_say_that_it_is_awaited(start, monk
         clock.publish(said)
 
     robot.until(lambda: "clock" not in robot.problems(), "the clock", every=run)
+
+
+def test_a_time_before_zero_is_left_out(start):
+    robot, node = start(outputs=("heatmap",), action="hold", use_sim_time=True)
+    clock = robot.create_publisher(Clock, "/clock", 1)
+    said = Clock()
+
+    def tell(seconds: int) -> None:
+        said.clock.sec = seconds
+        clock.publish(said)
+
+    robot.until(lambda: node.get_clock().now().nanoseconds == 7 * 10**9, "7 s", every=lambda: tell(7))
+    for _ in range(5):
+        tell(-3)
+        robot.spin(0.1)
+    robot.until(lambda: node.get_clock().now().nanoseconds == 9 * 10**9, "9 s", every=lambda: tell(9))
+    robot.answer("heatmap", scene(hold=PART), info=calibration())

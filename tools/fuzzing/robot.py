@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from std_msgs.msg import String
 from fuzzing.hostile import Case
 from fuzzing.judge import Sizes, Stamp, faults
 from selcon_ros.ros.parameters import Settings
+from support.bundles import COLOURS
 from support.messages import camera_info, compressed_image, encoded, header, raw_image
 from support.ros import OUTPUTS, RELIABLE, bar_depth, scene
 
@@ -132,7 +134,7 @@ class Robot:
                 # A change of a parameter without a name changes nothing, and rclpy calls it successful.
                 if name and result.successful != _allowed(name, value):
                     did = "was taken" if result.successful else f"was refused: {result.reason}"
-                    yield f"{name!r} = {value!r} {did}"
+                    yield f"{name[:60]!r} = {str(value)[:60]!r} {did}"
         self._pending.clear()
 
     def ask(self, deadline: float) -> str:
@@ -203,11 +205,18 @@ def _right(output: str, message: Any) -> bool:
 
 
 def _allowed(name: str, value: Any) -> bool:
-    """Whether a change has to be taken, by the table of parameters."""
+    """Whether a change has to be taken, by their table; whole numbers are fractions and texts too."""
     known = {each.name: each for each in fields(Settings)}
-    if name not in known or known[name].metadata["read_only"] or type(value) is not type(known[name].default):
+    if name not in known or known[name].metadata["read_only"]:
         return False
-    about = known[name].metadata
+    kind, about = type(known[name].default), known[name].metadata
+    if type(value) is int and kind in (float, str):
+        value = kind(value)
+    if type(value) is not kind:
+        return False
+    if name == "action":
+        known_actions = [action.replace("_", "") for action in COLOURS]
+        return re.sub(r"[\s_-]+", "", value.split("\0")[0]).lower() in ("", *known_actions)
     if about["low"] is not None:
         return bool(about["low"] <= value <= about["high"])
     return not about["choices"] or value in about["choices"]
