@@ -5,6 +5,8 @@ from struct import unpack
 from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
 
 _FRAME, _EXTENSION = 0x2C, 0x21
+_MOST_BLOCKS = 1_000_000
+"""Of up to 255 bytes each."""
 
 
 def read_gif(content: bytes) -> ImageHeader | None:
@@ -35,6 +37,8 @@ def _table(flags: int) -> int:
 
 def _skip(content: bytes, at: int) -> int:
     """Where the sub-blocks that begin at ``at`` end; beyond the content if they break off."""
-    while at < len(content) and content[at]:
+    for _ in range(_MOST_BLOCKS):
+        if at >= len(content) or not content[at]:
+            return at + 1
         at += 1 + content[at]
-    return at + 1
+    return len(content) + 1

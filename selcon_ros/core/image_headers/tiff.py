@@ -3,7 +3,7 @@
 from collections.abc import Set
 from struct import calcsize, error, unpack_from
 
-from selcon_ros.core.image_headers.header import ImageHeader, colours_of
+from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader, colours_of
 
 STARTS = (b"II*\0", b"MM\0*")
 _TYPES = {1: "B", 3: "H", 4: "I"}
@@ -84,7 +84,7 @@ def _entries(content: bytes, wanted: Set[int] = _KNOWN) -> dict[int, tuple[tuple
             tag, kind, length = unpack_from(f"{order}HHI", content, at)
             if tag not in wanted:
                 continue
-            if tag in entries or kind not in _TYPES:
+            if tag in entries or kind not in _TYPES or length > MOST_PARTS:
                 return None
             form = f"{order}{length}{_TYPES[kind]}"
             at += 8
