@@ -102,11 +102,13 @@ UNCLEAR: dict[str, tuple[str, Any, str]] = {
     "everywhere": (".png", np.full(SHAPE, 255, np.uint8), "is 255 everywhere"),
     "two grounds": (".png", np.where(PART, 255, 127).astype(np.uint8), "127, 255, and which"),
     "bytes in 16 bits": (".png", (SOFT * 255).astype(np.uint16), "16 bits, but values up to 25"),
+    "per mille in 16 bits": (".png", (SOFT * 1000).astype(np.uint16), "values up to 99. of 65535 only"),
     "colours and transparency": (
         ".png", np.dstack([rgb((200, 0, 0)), (SOFT * 255).astype(np.uint8)]), "both colours and transparency",
     ),
     "labels in JPEG": (".jpg", SPLIT, "JPEG with values up to [23]"),
     "fractions beyond one": (".tif", SOFT.astype(np.float32) * 100, "floating point values 0 to 1"),
+    "fractions that add up to one": (".tif", SOFT / SOFT.sum(), "floating point values 0 to 0.000"),
     "no number": (".tif", np.where(PART, np.nan, 0).astype(np.float32), "floating point values"),
     "fractions everywhere": (".tif", np.full(SHAPE, 0.5, np.float32), "everywhere"),
 }  # fmt: skip
@@ -163,7 +165,7 @@ def test_unclear_maps_are_refused_by_check_and_training_alike(tmp_path):
     for (kind, (_, _, told)), place in zip(UNCLEAR.items(), found, strict=True):
         assert re.search(told, place.note), kind
         assert "save it" in place.note and len(place.note) < 300
-    with pytest.raises(DataError, match=r"15 of 15 truth maps cannot be used.*10 more.*data\.skip") as caught:
+    with pytest.raises(DataError, match=r"17 of 17 truth maps cannot be used.*12 more.*data\.skip") as caught:
         dense_items(open_dataset(root), "testset", ["hold"])
     assert found[0].note.partition("truth map ")[2].partition(" ")[2] in str(caught.value)
 

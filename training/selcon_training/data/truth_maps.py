@@ -27,6 +27,9 @@ FOLDERS = ("GT", "mask", "objectmask")
 """Kinds of folders that hold such maps."""
 WEAK = 128
 """A graded map whose largest value is below this is read as it is, and said: it may hold percent."""
+LEAST = 1 / 16
+"""A map of 16 bits or floating point whose largest value is below this share of the range is refused: it was
+made for another range, and little or nothing of it would be left."""
 FEW = 16
 """So many values other than 0, or fewer, are labels rather than grades where they are small."""
 LABEL = 32
@@ -123,8 +126,10 @@ def _labels(content: bytes, image: NDArray[Any], name: str | Path) -> NDArray[An
 
 def _of_unit_range(values: NDArray[Any], name: str | Path) -> U8:
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0.0 and high <= 1.0):  # NaN too
-        raise TruthError(f"truth map {name} has floating point values {low:.3g} to {high:.3g}: {_SAVE}")
+    if not (low >= 0.0 and high <= 1.0) or 0.0 < high < LEAST:  # NaN too
+        raise TruthError(
+            f"truth map {name} has floating point values {low:.3g} to {high:.3g}, not 0 to 1: {_SAVE}"
+        )
     return np.rint(values * 255.0).astype(np.uint8)
 
 
@@ -149,8 +154,8 @@ def _grades(values: NDArray[Any], name: str | Path) -> tuple[U8, str]:
         )
     if top == 255:
         return np.ascontiguousarray(values, np.uint8), ""
-    if peak <= 255:
-        raise TruthError(f"truth map {name} has 16 bits, but values up to {peak} only: save it with 8 bits")
+    if peak < LEAST * top:
+        raise TruthError(f"truth map {name} has 16 bits, but values up to {peak} of {top} only: {_SAVE}")
     return np.rint(values / 257.0).astype(np.uint8), "16 bits"
 
 
