@@ -13,6 +13,7 @@ from selcon_ros.core.errors import BundleError
 from selcon_ros.core.files import read_bytes
 from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
 from selcon_ros.core.onnx_file import check_onnx
+from selcon_ros.core.text import one_line
 from selcon_ros.core.user_path import user_path
 from selcon_ros.core.zip_file import Archive, open_zip
 
@@ -182,8 +183,8 @@ def _inner_path(role: str, name: str) -> str:
     foreign = name.startswith("/") or ".." in parts or "\\" in name or ":" in name
     if not parts or foreign or len(name) > _LONGEST or not name.isprintable():
         raise BundleError(
-            f"files.{role[:80]}.path must be a relative path inside the bundle, of at most {_LONGEST} "
-            f"characters, got {name[:80]!r}"
+            f"files.{one_line(role, 80)}.path must be a relative path inside the bundle, of at most "
+            f"{_LONGEST} characters, got {name[:80]!r}"
         )
     return str(PurePosixPath(name))
 

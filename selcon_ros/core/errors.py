@@ -1,5 +1,7 @@
 """Every error that a user can cause: shown as one sentence, never as a traceback."""
 
+from selcon_ros.core.text import one_line
+
 
 class SelconError(ValueError):
     """Bad input; the message names the thing, its value and what to do."""
@@ -42,5 +44,5 @@ class ParameterError(SelconError):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of a library's error, or its type if it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    """Return the first line of a library's error, printable and short, or its type if it says nothing."""
+    return one_line((str(error).strip().splitlines() or [type(error).__name__])[0], 300)

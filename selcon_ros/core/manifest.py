@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.json_file import parse_object
-from selcon_ros.core.text import quoted
+from selcon_ros.core.text import one_line, quoted
 
 FORMAT_VERSION = 1
 Calibration = Literal["continuous", "binarized", "none"]
@@ -125,7 +125,7 @@ class Manifest:
 
 def _expect(condition: bool, name: str, value: object, wanted: str) -> None:
     if not condition:
-        raise BundleError(f"manifest.json: {name} must be {wanted}, got {quoted(value, 80)}")
+        raise BundleError(f"manifest.json: {one_line(name, 100)} must be {wanted}, got {quoted(value, 80)}")
 
 
 def _is_number(value: object) -> bool:
@@ -197,7 +197,8 @@ def _check_manifest(manifest: Manifest) -> None:
     seen: dict[str, str] = {}
     for action in actions:
         named = isinstance(action, str) and len(action) <= LONGEST_ACTION and action_key(action) != ""
-        _expect(named, "actions", action, f"names of at most {LONGEST_ACTION} characters")
+        named = named and action.isprintable()
+        _expect(named, "actions", action, f"names of at most {LONGEST_ACTION} printable characters")
         key = action_key(action)
         _expect(key not in seen, "actions", f"{seen.get(key)} and {action}", "different names")
         seen[key] = action

@@ -8,6 +8,7 @@ onnx.proto3 and the encoding of Protocol Buffers.
 from collections.abc import Iterator
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import one_line
 
 MOST_FIELDS = 3_000_000
 """Of one file: some seconds of work."""
@@ -69,7 +70,7 @@ def check_onnx(content: bytes, name: str, fault: type[SelconError]) -> None:
         raise fault(f"{name} is no ONNX file, or it is damaged: export it again") from None
     missing = [operator for operator in foreign if operator not in defined]
     if missing:
-        shown = ", ".join(f"{domain}.{kind}" for domain, kind in missing[:3])
+        shown = one_line(", ".join(f"{domain}.{kind}" for domain, kind in missing[:3]), 200)
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise fault(f"{name} has operators that are not ONNX's: {shown}{more}; export it without them")
 
