@@ -1,6 +1,7 @@
 """What the node says about its topics: who is not heard, and why, and when that is over."""
 
 import pytest
+from rcl_interfaces.msg import Log
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -67,6 +68,16 @@ def test_another_reason_does_not_wait_for_the_same_one(monkeypatch):
         health.problem("camera", text, every=30.0)
         now[0] += 6.0
     assert log.said == ["camera: no image for 2 s; nobody publishes", "camera: no image; QoS"]
+
+
+def test_a_camera_that_comes_back_is_said_to_work_again(start, monkeypatch):
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.5)
+    monkeypatch.setattr(diagnostics, "SETTLED", 0.2)
+    robot, _ = start(outputs=())
+    heard: list[str] = []
+    robot.create_subscription(Log, "/rosout", lambda said: heard.append(said.msg), 100)
+    robot.told("camera: no image for")
+    robot.until(lambda: "camera: works again" in heard, "the line", every=lambda: robot.show(IMAGE))
 
 
 def test_a_qos_that_does_not_fit_is_told_until_the_other_node_is_gone(start):
