@@ -103,6 +103,7 @@ def run_demo(
         if collector is not None:
             collector.destroy_node()
         rclpy.try_shutdown()
+        stop.done()
 
     write_results(out, results)
     title = f"action in, heatmap and grasp points out: model {model.manifest.name}"

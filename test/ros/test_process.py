@@ -130,7 +130,7 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "use_sim_time:=maybe"], "use_sim_time"),
         (["--", "-p", "action:=hold"], "'-p' is no argument: put --ros-args first"),
         (["-p", "threshold"], "Couldn't parse parameter override rule: '-p threshold'"),
-        (["-p", "action:=fly"], "parameter action: unknown action 'fly': This model knows: cut_with, hold, pour"),
+        (["-p", "action:=fly"], "parameter action: unknown action 'fly': This model knows: cut_with, hold"),
     ],
 )
 def test_a_wrong_parameter_ends_the_start(bundle, arguments, says):
