@@ -61,7 +61,7 @@ def test_it_answers_and_stops_cleanly(bundle, tmp_path, stop):
         robot.destroy_node()
     said = log.read_text()
     assert "Test model: finds red, green and blue. It knows nothing about objects." in said
-    assert "actions: cut_with, hold, pour" in said
+    assert "actions: cut_with, hold, pour" in said and "raw images are converted by" in said
     assert "Traceback" not in said
 
 
