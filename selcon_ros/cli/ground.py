@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
     from selcon_ros.core.camera import Intrinsics
 
+NEARLY_BLACK = 16
+"""Of 255: 12 bits in a file of 16 stay below."""
+
 
 @click.command(short_help="Ground an action in one image.")
 @click.argument("image", type=UserPath(dir_okay=False))
@@ -100,6 +103,11 @@ def command(
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     stored, orientation = read_stored(image, limit)
     picture = upright(stored, orientation)
+    if (brightest := int(picture.max())) < NEARLY_BLACK:
+        click.echo(
+            f"warning: {image} is nearly black, its brightest value is {brightest} of 255: if it holds 10 or "
+            "12 bits in 16, scale them first", err=True,
+        )
     geometry = None
     if depth is not None and camera is not None:
         geometry = _read_geometry(depth, camera, rectified, stored, orientation, limit)

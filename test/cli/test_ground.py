@@ -252,3 +252,12 @@ def test_depth_with_another_orientation_is_refused(folder: Path) -> None:
     result = ground(folder, *GEOMETRY)
     assert result.exit_code == 1
     assert "depth.png has EXIF orientation 6, its picture 1" in result.stderr
+
+
+def test_a_nearly_black_picture_is_answered_and_told(folder: Path) -> None:
+    image = read_image(folder / "bar.png")
+    cv2.imwrite(str(folder / "twelve.png"), image[..., ::-1].astype(np.uint16) * 16)  # 12 bits in 16
+    result = ground(folder, image="twelve.png")
+    assert result.exit_code == 0 and "warning: " in result.stderr
+    assert "twelve.png is nearly black, its brightest value is" in result.stderr
+    assert "nearly black" not in ground(folder).stderr
