@@ -11,7 +11,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from selcon_ros.ros import fastdds
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.inputs import Input, name_of, own_endpoints
+from selcon_ros.ros.inputs import RELIABLE, Input, name_of, own_endpoints
 
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
@@ -144,18 +144,19 @@ def why_silent(mine: Input) -> str:
 
 def losses(mine: Input) -> str:
     """How much of a topic is lost on the way, and what can be done about it."""
+    publishers = mine.publishers
     count = mine.losses
     found = (
-        f"{count.lost} of the last {count.lost + count.came} messages on {mine.topic} were lost on the way, "
-        f"not by {names_of(mine.publishers) or 'their publisher'}: "
+        f"{count.lost} of the last {count.lost + count.came} messages on {mine.topic} were lost on the way "
+        f"from {names_of(publishers) or 'their publisher'}: "
     )
-    cures = [
-        f"subscribe reliable (parameter qos_overrides.{mine.topic}.subscription.reliability: reliable)",
-        "send smaller or compressed images",
-    ]
-    if fast_dds():
-        cures.insert(0, fastdds.lossless())
-    return found + ", or ".join(cures)
+    cures = fastdds.cures_of_losses() if fast_dds() else []
+    offered = any(info.qos_profile.reliability == RELIABLE for info in publishers)
+    if offered and mine.qos.reliability != RELIABLE:
+        cures.append(
+            f"subscribe reliable (parameter qos_overrides.{mine.topic}.subscription.reliability: reliable)"
+        )
+    return found + ", or ".join([*cures, "send smaller or compressed images"])
 
 
 def fast_dds() -> bool:

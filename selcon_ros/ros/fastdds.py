@@ -10,6 +10,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 NAME = "selcon_ros"
@@ -19,6 +20,9 @@ SEGMENT = 512 * 1024
 MEGABYTE = 1024 * 1024
 SEGMENT_NAME = re.compile(r"(fastdds|fastrtps)_[0-9a-f]+")
 """Files of segments; those of ports have `_port` in their names."""
+RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
+ENOUGH_BUFFER = 4 * MEGABYTE
+"""Bytes of a UDP receive buffer that holds a few images; as the profiles ask for."""
 YOUNG = 5.0
 """Seconds in which a file in /dev/shm may not be locked yet by the process that makes it."""
 
@@ -146,12 +150,20 @@ def shared_memory_problem() -> str:
     return f"{said}; {cure}{', then start the node again' if missing else ''}"
 
 
-def lossless() -> str:
-    """How to give images shared memory that they fit in."""
+def cures_of_losses() -> list[str]:
+    """What keeps Fast DDS from losing images between processes."""
     variable = profile_variable()
-    if profile := os.environ.get(variable):
-        return f"start the publisher's process, too, with {variable}={profile}"
-    return f"start both processes with {variable}={packaged_profile()}"
+    profile = os.environ.get(variable)
+    if not profile:
+        return [f"start both processes with {variable}={packaged_profile()}"]
+    cures = [f"start the publisher's process, too, with {variable}={profile}"]
+    with suppress(OSError, ElementTree.ParseError, ValueError):
+        wanted = segment_wanted()
+        if not wanted and (buffer := int(RECEIVE_BUFFER.read_text())) < ENOUGH_BUFFER:
+            cures.append(f"raise net.core.rmem_max from {buffer} to {ENOUGH_BUFFER} (sysctl -w)")
+        elif wanted and (free := shutil.disk_usage(SHARED_MEMORY).free) < wanted:
+            cures.append(f"give it room in /dev/shm, which has {_megabytes(free)} MB free")
+    return cures
 
 
 def same_host(one: Sequence[int], other: Sequence[int]) -> bool:

@@ -153,3 +153,23 @@ def test_hosts_are_told_by_the_identifiers_of_endpoints():
     elsewhere = bytes.fromhex("010f55b52a2223a70000000000001303")
     assert fastdds.same_host(camera, node) and not fastdds.same_host(elsewhere, node)
     assert not fastdds.same_host(node, node)  # one process
+
+
+def test_cures_of_losses_are_those_of_the_profile_in_force(monkeypatch, tmp_path):
+    assert fastdds.cures_of_losses() == [
+        f"start both processes with FASTDDS_DEFAULT_PROFILES_FILE={fastdds.packaged_profile()}"
+    ]
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(fastdds.shutil, "disk_usage", lambda _: usage(64 << 20, 0, 5 << 20))
+    monkeypatch.setattr(fastdds, "RECEIVE_BUFFER", tmp_path / "rmem_max")
+    (tmp_path / "rmem_max").write_text("212992\n")
+    for name, cure in {
+        "images": "give it room in /dev/shm, which has 5.0 MB free",
+        "udp": "raise net.core.rmem_max from 212992 to 4194304 (sysctl -w)",
+    }.items():
+        profile = PROFILES / f"fastdds_{name}.xml"
+        monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+        assert fastdds.cures_of_losses() == [
+            f"start the publisher's process, too, with FASTDDS_DEFAULT_PROFILES_FILE={profile}",
+            cure,
+        ]
