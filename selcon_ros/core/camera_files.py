@@ -8,7 +8,7 @@ from typing import Any
 
 from selcon_ros.core import json_file, yaml_file
 from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.distortion import Distortion, distortion_from
+from selcon_ros.core.distortion import BY_NUMBER, Distortion, distortion_from
 from selcon_ros.core.errors import CameraError
 from selcon_ros.core.files import read_bytes
 from selcon_ros.core.text import quoted
@@ -26,9 +26,6 @@ REALSENSE = {
     "inverse_brown_conrady": "plumb_bob",
     "kannala_brandt4": "equidistant",
 }
-# OpenCV tells its pinhole models apart by the number of coefficients. Four may be a fisheye's, too.
-BY_NUMBER = {5: "plumb_bob", 8: "rational_polynomial", 12: "rational_polynomial", 14: "rational_polynomial"}
-
 # Names of the list of coefficients.
 LISTS = ("distortion_coefficients", "d", "coeffs", "distortion_coeffs", "dist_coeffs", "distortion", "dist")
 
@@ -152,7 +149,7 @@ def _lens(record: Record) -> Distortion | None:
     model = next((record[name] for name in names if record.get(name) not in (None, "")), None)
     if record.get("fisheye_model") not in (None, 0, False, "false"):
         model = "equidistant"  # as OpenCV's calibration sample says it
-    if model is None:
+    if model is None and len(coefficients) != 4:  # four may be a fisheye's, too
         model = BY_NUMBER.get(len(coefficients))
     if model is None:
         raise CameraError(

@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """The models that are known, and how many coefficients each may have."""
+BY_NUMBER = {
+    number: model for model in ("plumb_bob", "rational_polynomial") for number in COEFFICIENTS[model]
+}
+"""OpenCV's pinhole models: a shorter list is the beginning of a longer one, so numbers tell them apart."""
 ALIASES = {"fisheye": "equidistant"}
 """Other names in use for a model."""
 # Radii of rays at which a lens is tabulated: evenly in angle, up to just under 90 degrees off the axis.
@@ -98,7 +102,9 @@ class Distortion:
 def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | None:
     """Return a lens's distortion, or None if it has none: no coefficients, or all zero, whatever the model.
 
-    Zeros that fill a longer list than the model needs are left out. Raises CameraError as Distortion does.
+    Zeros that fill a longer list than the model needs are left out. Of OpenCV's pinhole models the number of
+    coefficients counts, as for image_geometry: drivers send the name of one with the list of another. Raises
+    CameraError as Distortion does.
     """
     values = [float(value) for value in coefficients]
     if not any(values):
@@ -108,6 +114,8 @@ def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | N
     if len(values) not in numbers:
         fitting = [number for number in numbers if number < len(values) and not any(values[number:])]
         values = values[: fitting[0]] if fitting else values
+    if name in BY_NUMBER.values():
+        name = BY_NUMBER.get(len(values), name)
     return Distortion(name, tuple(values))
 
 

@@ -106,7 +106,11 @@ class Geometry:
             if info is None:
                 raise MessageError(f"no camera_info has come yet: {why_silent(self.info_input)}")
             intrinsics = intrinsics_from_message(info, settings.rectified)
-            check_same_view(header, size, info.header, (intrinsics.width, intrinsics.height), "camera_info")
+            part = (intrinsics.width, intrinsics.height)
+            what = "camera_info"
+            if part != (info.width, info.height):
+                what += f", {info.width} x {info.height} before binning and region of interest,"
+            check_same_view(header, size, info.header, part, what)
             if intrinsics.distortion is not None and named_rectified(self._image_topic):
                 raise MessageError(
                     f"the image topic {self._image_topic} is named like a rectified image, but the parameter "
@@ -144,5 +148,8 @@ def check_same_view(header: Header, size: Size, other: Header, other_size: Size,
 
 
 def named_rectified(topic: str) -> bool:
-    """Whether a topic is named as image_proc names rectified images: image_rect, image_rect_color."""
-    return any(part.startswith("image_rect") for part in topic.split("/"))
+    """Whether a topic is named as image_proc names rectified images: image_rect, image_rect_color.
+
+    realsense2_camera's image_rect_raw says nothing: the D405's colour image has that name and distortion.
+    """
+    return any(part.startswith("image_rect") and "raw" not in part for part in topic.split("/"))

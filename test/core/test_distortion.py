@@ -120,6 +120,10 @@ def test_a_fisheye_sees_no_more_than_half_the_world() -> None:
         ("equidistant", (0.1, 0.1, 0.1, 0.1, 0.0), "equidistant", 4),  # in a list of five
         ("plumb_bob", (0.1, 0, 0, 0, 0.2, 0, 0, 0), "plumb_bob", 5),
         ("rational_polynomial", (0.1,) * 8, "rational_polynomial", 8),
+        ("plumb_bob", (0.1,) * 8, "rational_polynomial", 8),
+        ("plumb_bob", (0.1,) * 14, "rational_polynomial", 14),
+        ("rational_polynomial", (0.1,) * 5, "plumb_bob", 5),
+        ("rational_polynomial", (0.1,) * 4, "plumb_bob", 4),
     ],
 )
 def test_the_names_and_lists_that_drivers_send(
@@ -141,8 +145,8 @@ def test_no_distortion_is_no_matter_of_models(model: str, values: Sequence[float
         ("ftheta", (0.1,) * 4, "model 'ftheta' is not known, only plumb_bob, .*: calibrate"),
         ("", (0.1,) * 5, "model '' is not known"),
         ("plumb_bob", (0.1,) * 3, "plumb_bob has 3 coefficients, not 4 or 5: calibrate"),
-        ("plumb_bob", (0.1,) * 8, "plumb_bob has 8 coefficients, not 4 or 5"),
-        ("rational_polynomial", (0.1,) * 5, "rational_polynomial has 5 coefficients, not 8 or 12 or 14"),
+        ("plumb_bob", (0.1,) * 7, "plumb_bob has 7 coefficients, not 4 or 5"),
+        ("rational_polynomial", (0.1,) * 6, "rational_polynomial has 6 coefficients, not 8 or 12 or 14"),
         ("equidistant", (0.1,) * 5, "equidistant has 5 coefficients, not 4"),
         ("plumb_bob", (0.1, math.nan, 0, 0), "a coefficient of the lens distortion plumb_bob is nan"),
         ("plumb_bob", (math.inf, 0, 0, 0), "plumb_bob is inf"),

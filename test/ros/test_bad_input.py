@@ -161,6 +161,7 @@ def info(**changes) -> CameraInfo:
         (info(k=[1e-38, 0.0, 160.0, 0.0, 300.0, 120.0, 0.0, 0.0, 1.0]), "camera fx = 1e-38 and cx = 160"),
         (info(distortion_model="ftheta", d=[0.1] * 4), "the lens distortion model 'ftheta' is not known"),
         (info(width=640, height=480), "the camera_info is 640 x 480, the image 320 x 240"),
+        (info(binning_x=2, binning_y=2), "the camera_info, 320 x 240 before binning and region of "),
         (info(header=header(frame="other_camera")), "the camera_info is in frame 'other_camera'"),
     ],
 )
