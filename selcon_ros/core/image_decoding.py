@@ -31,7 +31,7 @@ def decode(
 
     :param name: what it is to the user
     :param flags: `cv2.IMREAD_COLOR` or `IMREAD_GRAYSCALE`, both 8 bit (of 16 the upper 8 are kept) unless
-        with `IMREAD_ANYDEPTH`; or `IMREAD_UNCHANGED`
+        with `IMREAD_ANYDEPTH`; or `IMREAD_UNCHANGED`, for the values as they stand in the file
     :param at_least: (h, w); a JPEG in colour may be decoded at a half, a quarter or an eighth of its size, as
         long as its sides, however it is turned, stay that long
     :param turn: turn the picture as its EXIF orientation says, alike in every format
@@ -54,6 +54,10 @@ def decode(
         image = None
     if image is None:
         raise fault(f"{name} is damaged, or of a kind of {header.kind} that OpenCV {cv2.__version__} lacks")
+    if header.most and flags != cv2.IMREAD_UNCHANGED:
+        white = np.iinfo(image.dtype).max
+        scaled = np.arange(white + 1).clip(max=header.most) * white // header.most
+        image = scaled.astype(image.dtype)[image]
     if deep and image.dtype != np.uint8:
         if image.dtype != np.uint16:
             raise fault(f"{name} has values of type {image.dtype}; read are 8 and 16 bits: convert it")

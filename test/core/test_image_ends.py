@@ -63,6 +63,14 @@ def test_a_picture_with_bytes_behind_its_end_is_whole(name: str, tail: str) -> N
     np.testing.assert_array_equal(read(WHOLE[name] + TAILS[tail]), read(WHOLE[name]))
 
 
+@pytest.mark.parametrize("between", [b"\0\0", b"\x12", b"\xff", b"\xff\0"])
+@pytest.mark.parametrize("mark", [b"\xff\xdb", b"\xff\xda", b"\xff\xd9"])
+def test_odd_bytes_between_a_jpeg_s_segments_do_no_harm(mark: bytes, between: bytes) -> None:
+    """Cameras send them, and libjpeg steps over them, with a warning."""
+    start, found, end = WHOLE["jpeg"].rpartition(mark)
+    np.testing.assert_array_equal(read(start + between + found + end), read(WHOLE["jpeg"]))
+
+
 @given(name=st.sampled_from(sorted(WHOLE)), tail=st.binary(max_size=60))
 def test_any_bytes_behind_the_end_change_nothing(name: str, tail: bytes) -> None:
     assert read_header(WHOLE[name] + tail) == read_header(WHOLE[name])

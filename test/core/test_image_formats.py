@@ -51,6 +51,10 @@ def png16(values: np.ndarray) -> bytes:
     return cv2.imencode(".png", values)[1].tobytes()
 
 
+def words(values: np.ndarray) -> bytes:
+    return b" ".join(b"%d" % value for value in values.ravel()) + b"\n"
+
+
 def read(tmp_path: Path, content: bytes, at_least: tuple[int, int] | None = None) -> np.ndarray:
     (tmp_path / "x").write_bytes(content)
     return read_image(tmp_path / "x", at_least)
@@ -84,10 +88,15 @@ GREY = PIL.convert("L")
         (encoded(kind="TIFF", compression="tiff_lzw"), PICTURE, 0),
         (cv2.imencode(".tiff", PICTURE[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), PICTURE, 0),
         (encoded(kind="PPM"), PICTURE, 0),
+        (b"P6 100 60 4080\n" + (PICTURE * np.uint16(16)).astype(">u2").tobytes(), PICTURE, 0.5),
+        (b"P6 100 60 127\n" + (PICTURE // 2).tobytes(), PICTURE, 1),
+        (b"P3 100 60 4080\n" + words(PICTURE * np.uint16(16)), PICTURE, 0.5),
+        (b"P3 100 60 127\n" + words(PICTURE // 2), PICTURE, 1),
     ],
     ids=[
         "jpeg", "progressive", "png", "alpha", "palette", "palette-transparent", "grey png", "grey jpeg",
-        "cmyk", "16 bit", "16 bit grey", "webp", "bmp", "tiff", "16 bit tiff", "ppm",
+        "cmyk", "16 bit", "16 bit grey", "webp", "bmp", "tiff", "16 bit tiff", "ppm", "12 bit ppm",
+        "7 bit ppm", "12 bit ppm in words", "7 bit ppm in words",
     ],
 )
 def test_every_format_gives_the_same_picture(

@@ -41,6 +41,7 @@ FILES = {
     "lossless WebP": saved("WEBP", lossless=True),
     "WebP with alpha": saved("WEBP", PIL.convert("RGBA")),
     "BMP": saved("BMP"),
+    "BMP of OS/2": b"BM" + pack("<IHHIIHHHH", 26 + 4560, 0, 0, 26, 12, WIDTH, HEIGHT, 1, 24) + bytes(4560),
     "TIFF": saved("TIFF"),
     "LZW": saved("TIFF", compression="tiff_lzw"),
     "TIFF of another order": b"MM\0*" + pack(">I", 8) + pack(">H", 3) + b"".join(

@@ -10,13 +10,13 @@ _UNCOMPRESSED, _MASKS = 0, 3
 
 def read_bmp(content: bytes) -> ImageHeader | None:
     """The header of a BMP, or None where it breaks off. A negative height means rows from the top."""
-    if len(content) < 34:
+    if len(content) < 26:
         return None
     start, length = unpack("<II", content[10:18])
     compression = _UNCOMPRESSED
     if length == _OLD:
         width, height, _, depth = unpack("<HHHH", content[18:26])
-    elif length >= 36:
+    elif length >= 36 and len(content) >= 34:
         width, height, _, depth, compression = unpack("<iiHHI", content[18:34])
     else:
         return None

@@ -26,6 +26,10 @@ class ImageHeader:
     """Pixels of the largest part that a decoder may allocate where that is not width times height: a frame,
     a strip, a tile, another size that the file also claims."""
 
+    most: int = 0
+    """The value that stands for white where that is not the largest of so many bits, and the decoder does not
+    scale by it."""
+
     @property
     def pixels(self) -> int:
         """Width times height."""

@@ -28,8 +28,8 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
     frame: tuple[int, int, int, int] | None = None
     for _ in range(MOST_PARTS):
         found = _MARKER.search(content, at)
-        if found is None or (marker != _SCAN and content[at] != 0xFF):
-            break  # only a scan has data behind its segment
+        if found is None or (scans > 0 and marker != _SCAN and content[at] != 0xFF):
+            break  # behind the first scan, more than a mark behind a segment is another picture's
         marker, at = found[1][0], found.end()
         if marker == _ALONE:
             continue

@@ -20,7 +20,7 @@ def read_pnm(content: bytes) -> ImageHeader | None:
         at = found.end()
     width, height = numbers[:2]
     most = numbers[2] if len(numbers) > 2 else 1
-    if most > 65535:
+    if not 0 < most <= 65535:
         return None
     bits, channels = (16 if most > 255 else 8), (1 if kind in _BITMAP + _GREY else 3)
     if kind == b"4":
@@ -30,4 +30,7 @@ def read_pnm(content: bytes) -> ImageHeader | None:
     else:  # in words: a digit each, in bitmaps with nothing between them
         needed = width * height * channels * (1 if kind in _BITMAP else 2) - 1
     colours = "grey" if channels == 1 else "colour"
-    return ImageHeader("PNM", width, height, bits, colours, at + 1 + needed <= len(content))
+    whole = at + 1 + needed <= len(content)
+    # OpenCV scales values of 8 bits in words, and no others; bitmaps have no such value.
+    scaled = most == 2**bits - 1 or (bits == 8 and kind not in (b"5", b"6"))
+    return ImageHeader("PNM", width, height, bits, colours, whole, most=0 if scaled else most)
