@@ -216,7 +216,7 @@ def _allowed(name: str, value: Any) -> bool:
         return False
     if name == "action":
         known_actions = [action.replace("_", "") for action in COLOURS]
-        return re.sub(r"[\s_-]+", "", value.split("\0")[0]).lower() in ("", *known_actions)
+        return not value or re.sub(r"[\s_-]+", "", value.split("\0")[0]).lower() in known_actions
     if about["low"] is not None:
         return bool(about["low"] <= value <= about["high"])
     return not about["choices"] or value in about["choices"]
