@@ -100,7 +100,7 @@ def _run(
         return ""
 
     slowest = largest = 0.0
-    with tqdm(total=len(numbers), unit=" files", file=sys.stderr) as bar:
+    with tqdm(total=len(numbers), unit=" files", file=sys.stderr, mininterval=0.5) as bar:
         for outcome in run_all(list(numbers), work, jobs):
             subject, _ = chosen(outcome.case)
             bar.update()

@@ -110,7 +110,8 @@ class Run:
             if wrong := robot.ask(START):
                 raise click.ClickException(f"{name}, before anything hostile: {wrong}; {robot.facts}")
         start, sent, number, deaths = time.monotonic(), 0, only[0] if only else 0, 0
-        with tqdm(total=len(only) or count, unit=" cases" if only else " messages", file=sys.stderr) as bar:
+        unit = " cases" if only else " messages"
+        with tqdm(total=len(only) or count, unit=unit, file=sys.stderr, mininterval=0.5) as bar:
             while number <= only[-1] if only else sent < count:
                 batch = range(
                     number, min((number // BATCH + 1) * BATCH, only[-1] + 1 if only else sys.maxsize)

@@ -87,6 +87,17 @@ def read_bytes(path: str | Path, fault: type[SelconError], limit: int = MAX_FILE
     return content
 
 
+def require_plain_file(path: str | Path, fault: type[SelconError]) -> None:
+    """Raise ``fault`` unless there is a plain file at `path`, for libraries that open it themselves."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise fault(f"cannot read {path}: {reason}") from None
+    if not stat.S_ISREG(mode):
+        raise fault(f"cannot read {path}: it is {_kind(mode)}, not a plain file")
+
+
 def _kind(mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "a directory"

@@ -133,7 +133,7 @@ def test_a_skipped_picture_with_exhaustive_truth_goes_with_all_its_copies(tmp_pa
 @pytest.mark.parametrize("name", ["Seen/nowhere.jpg", "../data/skip.txt", "/etc/hostname"])
 def test_a_wrong_skip_list_is_told(root, name):
     (root / "skip.txt").write_text(f"{name}\n")
-    with pytest.raises(DataError, match=f"skip.txt: no such file in .*: {name}"):
+    with pytest.raises(DataError, match=f"skip.txt: no such file in .*: '{name}'"):
         open_dataset(root, "Seen", root / "skip.txt")
 
 
@@ -158,7 +158,7 @@ def test_class_lists_come_from_folders_a_name_a_list_or_a_file(root):
     ("text", "told"),
     [
         ("# nothing\n", "no action in it"),
-        ("pour\nhold\npour\n", "pour more than once"),
+        ("pour\nhold\npour\n", "'pour' more than once"),
         ("a/b\n", "'a/b' is no"),
     ],
 )

@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files import require_plain_file
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.text import one_line
 from selcon_training.averaging import resized
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.mismatch import mismatch
@@ -83,10 +85,7 @@ def load_model(
     """
     folder = Path(folder)
     description = _read_description(folder)
-    try:
-        state = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    state = read_weights(folder)
     try:
         stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
         clip_spec = EncoderSpec(**description["encoders"]["clip"])
@@ -119,6 +118,16 @@ def load_model(
     net.load_state_dict(state, strict=False)
     net.train_encoders(trainable)
     return (net if net.input_size == size else resized(net, size)).eval(), meta
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint's folder by name. Raises CheckpointError if they are missing or damaged."""
+    path = folder / WEIGHTS
+    require_plain_file(path, CheckpointError)
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read: {one_line(str(error))}") from error
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:

@@ -14,6 +14,7 @@ import yaml
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
+from selcon_ros.core.files import require_plain_file
 from selcon_ros.core.json_file import read_object
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
@@ -134,6 +135,8 @@ def _not_written(folder: Path, files: dict[Path, bytes], error: OSError) -> str:
 def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
     """The state that `save_run` was given. Raises CheckpointError if it is missing, damaged or not finite."""
     path = folder / _STATE
+    if path.exists():
+        require_plain_file(path, CheckpointError)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:

@@ -7,11 +7,10 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from selcon_training.checkpoint import WEIGHTS, refuse_not_finite
+from selcon_training.checkpoint import WEIGHTS, read_weights, refuse_not_finite
 from selcon_training.model import SelconNet
 
 
@@ -42,7 +41,7 @@ class Average:
 
     def restore(self, folder: Path, count: int) -> None:
         """Take up the averaged weights that a checkpoint holds, of ``count`` steps."""
-        state = load_file(folder / WEIGHTS)
+        state = read_weights(folder)
         refuse_not_finite(state, f"{folder / WEIGHTS} cannot be resumed")
         averaged = self._averaged.module
         averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})

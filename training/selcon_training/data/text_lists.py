@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from selcon_ros.core.files import read_bytes
+from selcon_ros.core.text import quoted
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.errors import DataError
 
@@ -32,10 +33,11 @@ def checked_actions(actions: Sequence[str], source: str) -> tuple[str, ...]:
         raise DataError(f"{source}: no action in it; give at least one")
     twice = sorted({action for action in actions if list(actions).count(action) > 1})
     if twice:
-        raise DataError(f"{source}: {', '.join(twice)} more than once; every action is one label")
+        shown = ", ".join(quoted(name) for name in twice[:5])
+        raise DataError(f"{source}: {shown} more than once; every action is one label")
     odd = [action for action in actions if not action.strip() or {"/", "\\"} & set(action)]
     if odd:
-        raise DataError(f"{source}: {odd[0]!r} is no action: actions are named as their folders are")
+        raise DataError(f"{source}: {quoted(odd[0])} is no action: actions are named as their folders are")
     return tuple(actions)
 
 
@@ -46,9 +48,10 @@ def read_skip(path: Path, root: Path) -> frozenset[str]:
     wrong = [name for name in names if not _is_inside(PurePosixPath(name)) or not (root / name).is_file()]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        shown = ", ".join(quoted(name, 200) for name in wrong[:5])
         raise DataError(
-            f"skip list {path}: no such file in {root}: {', '.join(wrong[:5])}{more}; names are relative to "
-            "that folder, one a line"
+            f"skip list {path}: no such file in {root}: {shown}{more}; names are relative to that folder, "
+            "one a line"
         )
     return frozenset(PurePosixPath(name).as_posix() for name in names)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from selcon_ros.core.text import one_line
+
 
 class LeftOut:
     """Takes the place of a numpy object in a torch file: it keeps nothing of it, and runs nothing."""
@@ -72,4 +74,4 @@ def why_unreadable(error: Exception) -> str:
         return error.strerror
     if "weights_only" in text or "Weights only" in text or not text.strip():
         return "it is no file that torch has written, or it is damaged; get it anew"
-    return text.strip().splitlines()[0][:200]
+    return one_line(text.strip().splitlines()[0], 200)

@@ -1,0 +1,33 @@
+"""A checkpoint's files are read as plain files, and what is said of them is fit to be printed."""
+
+import os
+
+import pytest
+import torch
+
+from selcon_training.checkpoint import load_model
+from selcon_training.encoders.torch_files import why_unreadable
+from selcon_training.errors import CheckpointError
+from selcon_training.run_state import read_state
+
+
+def test_nothing_waits_for_the_writer_of_a_pipe(tmp_path):
+    (tmp_path / "model.json").write_text('{"format_version": 1}')
+    os.mkfifo(tmp_path / "model.safetensors")
+    os.mkfifo(tmp_path / "trainer.pt")
+    with pytest.raises(CheckpointError, match="model.safetensors: it is a pipe, not a plain file"):
+        load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="trainer.pt: it is a pipe, not a plain file"):
+        read_state(tmp_path, torch.device("cpu"))
+
+
+def test_missing_weights(tmp_path):
+    (tmp_path / "model.json").write_text('{"format_version": 1}')
+    with pytest.raises(CheckpointError, match="model.safetensors: No such file"):
+        load_model(tmp_path)
+
+
+def test_what_a_damaged_file_is_quoted_with_is_printable():
+    assert why_unreadable(RuntimeError("Unknown endianness type: littl\0")) == (
+        "Unknown endianness type: littl\\x00"
+    )
