@@ -1,10 +1,12 @@
-# make demo: see it work.  make test: lint, types and all tests.  make bench: measure.  Each makes its own environment.
+# make demo: see it work.  make test: lint, types and all tests.  make test-oldest: the robot's part on the oldest libraries.
+# make bench: measure.  Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-oldest lint bench clean
 
 TEST_VENV := .venv
 DEMO_VENV := .venv-demo
+OLDEST_VENV := .venv-oldest
 OUT ?= demo_out
 
 # The environments are complete in themselves: what a sourced ROS or another environment left in the shell
@@ -14,7 +16,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 export PYTHON
 
 help:
-	@sed -n 1p Makefile
+	@sed -n 1,2p Makefile
 
 $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 	tools/make_venv.sh $(DEMO_VENV) ros,demo
@@ -22,6 +24,10 @@ $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 
 $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
 	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,test
+	touch $@
+
+$(OLDEST_VENV)/.ready: setup.py tools/make_venv.sh tools/requirements.py
+	tools/make_venv.sh $(OLDEST_VENV) ros,demo,test oldest
 	touch $@
 
 demo: $(DEMO_VENV)/.ready
@@ -39,11 +45,18 @@ test: $(TEST_VENV)/.ready lint
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+# What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch.
+test-oldest: $(OLDEST_VENV)/.ready
+	tools/install.sh $(OLDEST_VENV)
+	AMENT_PREFIX_PATH=$(abspath $(OLDEST_VENV)) PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH \
+		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		test/core test/backends test/engines test/cli test/ros test/demo test/package test/test_floors.py
+
 bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
 
 clean:
-	rm -rf $(TEST_VENV) $(DEMO_VENV) build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(TEST_VENV) $(DEMO_VENV) $(OLDEST_VENV) build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf selcon_ros.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

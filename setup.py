@@ -31,25 +31,25 @@ TRAIN = [
     "pillow>=10,<15",
     "tensorboard>=2.16,<3",
     "safetensors>=0.4.5,<1",
-    "onnx>=1.16,<2",
+    "onnx>=1.17,<2",
 ]
-SIM = ["mujoco>=3.2,<5"]
+SIM = ["mujoco>=3.3.3,<5"]
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
-ENGINE = ["onnx>=1.16,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
+ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
 TORCH = ["torch>=2.4,<3", *ENGINE]
-RTX = ["tensorrt-rtx-cu13>=1.4,<2", "pycuda>=2024.1", *ENGINE]
+RTX = ["tensorrt-rtx-cu13>=1.5,<2", "pycuda>=2024.1", *ENGINE]
 TEST = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
-    "rosbags-image>=0.10,<0.11",
+    "rosbags-image>=0.10.2,<0.11",
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "pillow>=10,<15",
     "colcon-common-extensions>=0.3,<1",
     # Builds engines without a GPU; running them takes pycuda and a driver. There is none for ARM.
-    "tensorrt-rtx-cu13>=1.4,<2; platform_machine == 'x86_64'",
+    "tensorrt-rtx-cu13>=1.5,<2; platform_machine == 'x86_64'",
     *ENGINE,
     # colcon calls setup.py commands that setuptools 80 dropped.
     "setuptools>=70.1,<80",
@@ -89,13 +89,13 @@ setup(
     ],
     zip_safe=False,
     install_requires=[
-        "numpy>=1.26,<3",
-        "opencv-python-headless>=4.8,<6",
-        "onnxruntime>=1.17,<2",
-        "click>=8.1,<9",
+        "numpy>=1.21.5,<3",
+        "opencv-python-headless>=4.5.4.60,<6",
+        "onnxruntime>=1.19,<2",
+        "click>=8.0.3,<9",
         "pyyaml>=5.4,<7",
-        "rich>=13,<16",
-        "tqdm>=4.66,<5",
+        "rich>=11.2,<16",
+        "tqdm>=4.57,<5",
     ],
     extras_require={
         "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "test": TEST,

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Makes a virtual environment with this package's dependencies:  tools/make_venv.sh FOLDER EXTRAS
+# Makes a virtual environment with this package's dependencies:  tools/make_venv.sh FOLDER EXTRAS [oldest]
 # PYTHON=/path/to/python chooses the interpreter; otherwise the first usable Python 3.10 to 3.12 is taken.
+# oldest: each library in the lowest version that setup.py admits and that Python has a wheel of, in Python 3.10 if it is there.
 set -euo pipefail
 venv=$1
 extras=$2
+versions=${3:-newest}
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
@@ -19,7 +21,9 @@ usable() {
 
 python=""
 # A version manager's shims may answer "not found" for some names, hence the look into its folder.
-for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.10 \
+first=""
+[ "$versions" = newest ] || first="python3.10 $(echo "$HOME"/.pyenv/versions/3.10.*/bin/python3)"
+for candidate in ${PYTHON:-$first python3 python3.12 python3.11 python3.10 \
         "$HOME"/.pyenv/versions/3.1[012].*/bin/python3}; do
     if usable "$candidate"; then python=$candidate; break; fi
 done
@@ -43,6 +47,19 @@ echo "Making $venv with $("$python" --version) ($python)"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
 echo "Installing the dependencies of: $extras (a minute or more)"
 pip install "pip>=23.2" "setuptools>=70.1,<80"
+if [ "$versions" = oldest ]; then
+    pip install uv
+    # uv knows pip's settings by other names.
+    if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}; fi
+    if [ -n "${PIP_EXTRA_INDEX_URL:-}" ]; then export UV_INDEX=${UV_INDEX:-$PIP_EXTRA_INDEX_URL}; fi
+    if [ -n "${PIP_FIND_LINKS:-}" ]; then export UV_FIND_LINKS=${UV_FIND_LINKS:-${PIP_FIND_LINKS// /,}}; fi
+    if [ -n "${PIP_CERT:-}" ]; then export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}; fi
+    "$venv/bin/python" tools/requirements.py "$extras" >"$venv/requirements.txt"
+    # The lowest that is there as a wheel: older ones would be compiled, for Pythons that they never knew.
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --resolution lowest-direct \
+        $(printf -- '--only-binary %s ' numpy opencv-python-headless onnx pillow pyyaml) -r "$venv/requirements.txt"
+    exit
+fi
 case ",$extras," in *,train,*)
     # Exactly this one and first: resolved together with the rest, pip would bring a CUDA build of several gigabytes
     # even where a CPU build is offered.

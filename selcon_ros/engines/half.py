@@ -72,24 +72,32 @@ def in_half(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
         )
     except Exception as error:  # the library's errors share no base class
         raise BackendError(f"the graph cannot be converted to fp16: {first_line(error)}") from error
-    _join_single(half)
+    _join_single(half, model)
     return half, tuple(name for name in kept if not name.startswith(PREFIX))
 
 
-def _join_single(half: ModelProto) -> None:
+def _join_single(half: ModelProto, model: ModelProto) -> None:
     """Take away the conversions to fp16 and back between two layers in fp32, which the library leaves there.
 
-    They would round what the two are to have in full, and make large values infinite.
+    They would round what the two are to have in full, and make large values infinite. What the library added
+    to `model` is known by being new: how it is called differs with the library's version.
     """
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     graph = half.graph
     casts = {node.output[0]: node for node in graph.node if node.op_type == "Cast"}
+    layers = {node.name for node in model.graph.node}
+    # To fp16, and so from fp32.
+    lowered = {
+        name: node.input[0]
+        for name, node in casts.items()
+        if node.name not in layers and _target(node) == TensorProto.FLOAT16
+    }
     # A tensor that comes back from fp16, and the one in fp32 that went there.
     exact = {
-        name: casts[node.input[0]].input[0]
+        name: lowered[node.input[0]]
         for name, node in casts.items()
-        if _target(node) == TensorProto.FLOAT and node.input[0] in casts and _added(casts[node.input[0]])
+        if _target(node) == TensorProto.FLOAT and node.input[0] in lowered
     }
     for node in graph.node:
         for index, name in enumerate(node.input):
@@ -102,8 +110,8 @@ def _join_single(half: ModelProto) -> None:
         nodes = [node for node in nodes if node.op_type != "Cast" or node.output[0] in used]
     # What is in fp32 alone has its own name again, which `blame` knows it by.
     given = {name for node in nodes for name in node.output}
-    names = {name: name.removesuffix("_cast_to_fp16") for name in given}
-    names = {name: own for name, own in names.items() if own not in given}
+    known = {name for node in model.graph.node for name in node.output}
+    names = {full: own for own, full in lowered.items() if own in known - given and full in given - known}
     for node in nodes:
         for tensors in (node.input, node.output):
             for index, name in enumerate(tensors):
@@ -157,14 +165,6 @@ def _put(model: ModelProto, nodes: Sequence[NodeProto]) -> None:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     del model.graph.value_info[:]
-
-
-def _added(cast: NodeProto) -> bool:
-    """Whether the library put this conversion to fp16 there, in which case it is from fp32."""
-    name = cast.name
-    return _target(cast) == TensorProto.FLOAT16 and (
-        name.endswith("_cast_to_fp16_node") or name.startswith("graph_input_cast")
-    )
 
 
 def _target(cast: NodeProto) -> int:

@@ -16,7 +16,8 @@ class Kind:
     """A builder of engines.
 
     ahead: it can build for GPUs that this machine does not have, and the engine compiles its kernels where it
-    runs; without it, kernels are timed and chosen on the GPU at hand.
+    runs; without it, kernels are timed and chosen on the GPU at hand. lacks: compute capabilities that it
+    knows, but has no products in fp32 for, which every graph of ours has, if only to resize images.
     """
 
     name: str
@@ -24,13 +25,14 @@ class Kind:
     module: str
     extra: str
     ahead: bool
+    lacks: tuple[str, ...] = ()
 
 
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("tensorrt", "TensorRT", "tensorrt", "trt", ahead=False),
-        Kind("tensorrt_rtx", "TensorRT for RTX", "tensorrt_rtx", "rtx", ahead=True),
+        Kind("tensorrt_rtx", "TensorRT for RTX", "tensorrt_rtx", "rtx", ahead=True, lacks=("7.5",)),
     )
 }
 
@@ -56,7 +58,8 @@ def targets(kind: Kind) -> dict[str, Any]:
         return {}
     members = library(kind).ComputeCapability.__members__
     found = {name[2:]: value for name, value in members.items() if name.startswith("SM")}
-    return {f"{digits[:-1]}.{digits[-1]}": value for digits, value in found.items()}
+    named = {f"{digits[:-1]}.{digits[-1]}": value for digits, value in found.items()}
+    return {name: value for name, value in named.items() if name not in kind.lacks}
 
 
 def aims(kind: Kind, compute: Sequence[str]) -> list[Any]:
@@ -67,7 +70,9 @@ def aims(kind: Kind, compute: Sequence[str]) -> list[Any]:
     known = targets(kind) if compute else {}
     missing = [each for each in compute if each not in known]
     if missing:
-        choices = f"it can for {', '.join(known)}" if known else "it builds on the GPU that runs the engine"
+        choices = "it builds on the GPU that runs the engine"
+        if known:
+            choices = f"it can for {', '.join(known)}; for others build on the GPU, with --kind tensorrt"
         raise BackendError(f"{kind.title} cannot build ahead for GPUs of {missing[0]}: {choices}")
     return [known[each] for each in compute]
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
+
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+
+import torch
 
 from selcon_ros.backends.base import open_backend
 from selcon_ros.backends.onnx_in_torch import devices

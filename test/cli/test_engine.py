@@ -17,6 +17,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.kinds import KINDS, installed
+from support.commands import runner
 from support.engines import AGREEMENT, KEY, RECORD, bundle_of, colours, picture
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
@@ -59,7 +60,7 @@ def test_what_is_there_is_not_built_again_but_when_asked(folder: Path) -> None:
     words = ("build", folder / "tiny", *RTX, *TARGETS, "--cache", folder / "engines")
     assert "already there, built 20" in selcon(*words).output
     assert json.loads(selcon(*words, "--json").stdout)["built"] is False
-    again = selcon(*words, "--again", "--json")
+    again = runner().invoke(main, ["engine", *map(str, words), "--again", "--json"])
     result = json.loads(again.stdout)
     assert result["built"] is True and result["layers"] == {"half": 13, "float": 6}
     assert result["agreement"] is None and "driver" in result["not_run"]
@@ -74,7 +75,8 @@ def test_what_is_there_is_not_built_again_but_when_asked(folder: Path) -> None:
         (RTX, 1, "give --target with its compute capability, as in --target 8.6"),
         (("--kind", "tensorrt"), 1, "give --kind tensorrt_rtx and --target"),
         (("--kind", "tensorrt", "--target", "8.6"), 2, "--target is for --kind tensorrt_rtx: "),
-        ((*RTX, "--target", "1.0"), 1, "cannot build ahead for GPUs of 1.0: it can for 7.5"),
+        ((*RTX, "--target", "9.0"), 1, "cannot build ahead for GPUs of 9.0: it can for 8.0, 8.6, 8.9, 12.0"),
+        ((*RTX, "--target", "7.5"), 1, "GPUs of 7.5: it can for 8.0"),  # it knows them, but not our graphs
         ((*RTX, "--batch", "1:4"), 2, "'1:4' must be least:best:most"),
         ((*RTX, "--batch", "2:1:4"), 2, "'2:1:4' must be least:best:most"),
         ((*RTX, "--camera", "1080"), 2, "'1080' must be height and width in pixels"),

@@ -133,7 +133,7 @@ def test_batches_of_a_graph_that_takes_one_image_are_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        (Wish(RTX, compute=("9.9",)), "cannot build ahead for GPUs of 9.9: it can for 7.5, 8.0, 8.6"),
+        (Wish(RTX, compute=("9.9",)), "cannot build ahead for GPUs of 9.9: it can for 8.0, 8.6, 8.9"),
         (Wish(KINDS["tensorrt"], compute=("8.6",)), "it builds on the GPU that runs the engine"),
     ],
 )

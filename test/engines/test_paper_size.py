@@ -14,6 +14,7 @@ from selcon_ros.engines.half import in_half
 from selcon_ros.engines.kinds import KINDS
 from support.engines import layer_types
 
+pytest.importorskip("torch", reason="exporting the network needs torch: pip install '.[train]'")
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 
 

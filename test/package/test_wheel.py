@@ -62,5 +62,5 @@ def test_a_robot_needs_no_torch(wheel: zipfile.ZipFile) -> None:
     (name,) = (each for each in wheel.namelist() if each.endswith(".dist-info/METADATA"))
     lines = wheel.read(name).decode().splitlines()
     needed = [line.split(":")[1].strip() for line in lines if line.startswith("Requires-Dist:")]
-    base = {re.split("[<>=;]", requirement)[0] for requirement in needed if "extra ==" not in requirement}
+    base = {re.split("[ (<>=;]", requirement)[0] for requirement in needed if "extra ==" not in requirement}
     assert base == {"numpy", "opencv-python-headless", "onnxruntime", "click", "rich", "tqdm", "pyyaml"}

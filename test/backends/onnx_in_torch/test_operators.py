@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+
 from selcon_ros.backends.onnx_in_torch.operators import OPERATORS
 from selcon_ros.backends.onnx_in_torch.parsing import parse
 from selcon_ros.core.errors import BackendError

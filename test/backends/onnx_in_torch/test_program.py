@@ -2,8 +2,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from onnx import TensorProto, helper
+
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+
+import torch
 
 from selcon_ros.backends.onnx_in_torch.program import Program, reference
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
