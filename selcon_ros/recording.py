@@ -7,7 +7,7 @@ object part seen there, 0 for none. truth.json names the parts. Needs the `demo`
 
 from __future__ import annotations
 
-import shutil
+import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.atomic_write import write_json
+from selcon_ros.core.atomic_write import writing
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import distortion_from, model_and_coefficients
 from selcon_ros.core.errors import CameraError, SelconError, first_line
@@ -103,30 +103,35 @@ def write_recording(folder: Path, frames: Iterable[RecordedFrame], labels: dict[
     """Write recording.mcap and truth.json into `folder`, replacing what was there.
 
     Raises RecordingError where a frame's arrays differ in size or its truth map has a number that `labels`
-    lacks.
+    lacks, and where it cannot be written: what was there then stays.
     """
     from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
     from rosbags.rosbag2.enums import CompressionFormat
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    store = _typestore()
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        bag = Path(scratch) / "recording"
-        writer = Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP)
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        with writer:
-            connections = {
-                topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in _TYPES.items()
-            }
-            for frame in frames:
-                _check(frame, labels)
-                for topic, message in _messages(frame, store):
-                    data = store.serialize_cdr(message, _TYPES[topic])
-                    writer.write(connections[topic], frame.stamp_ns, data)
-        shutil.move(str(bag / BAG_NAME), str(folder / BAG_NAME))
     truth = {"labels": {str(number): asdict(label) for number, label in sorted(labels.items())}}
-    write_json(folder / TRUTH_NAME, truth)
+    store = _typestore()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, writing(folder / TRUTH_NAME) as stream:
+            bag = Path(scratch) / "recording"
+            writer = Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP)
+            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            with writer:
+                connections = {
+                    topic: writer.add_connection(topic, kind, typestore=store)
+                    for topic, kind in _TYPES.items()
+                }
+                for frame in frames:
+                    _check(frame, labels)
+                    for topic, message in _messages(frame, store):
+                        data = store.serialize_cdr(message, _TYPES[topic])
+                        writer.write(connections[topic], frame.stamp_ns, data)
+            stream.write((json.dumps(truth, indent=2) + "\n").encode())
+            stream.flush()
+            (bag / BAG_NAME).replace(folder / BAG_NAME)
+    except OSError as error:
+        raise RecordingError(f"cannot write the recording {folder}: {error.strerror or error}") from error
 
 
 def read_recording(folder: Path) -> Recording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import cv2
@@ -22,9 +23,11 @@ _BACKGROUND, _BRIGHT, _DIM = (32, 29, 27), (240, 240, 240), (170, 166, 162)
 def write_results(out: Path, results: list[ActionResult]) -> None:
     """Write ACTION.png, ACTION.json per result, and summary.json, into `out`."""
     for result in results:
+        # An action's name comes from a bundle, and is anything.
+        name = re.sub(r"[^\w -]", "_", result.action)
         if result.overlay is not None:
-            write_png(out / f"{result.action}.png", result.overlay)
-        write_json(out / f"{result.action}.json", result.to_json())
+            write_png(out / f"{name}.png", result.overlay)
+        write_json(out / f"{name}.json", result.to_json())
     write_json(out / "summary.json", [result.to_json() for result in results])
 
 

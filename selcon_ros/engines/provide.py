@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from selcon_ros.backends.cuda import gpu
 from selcon_ros.core.agreement import TOLERANCE, Agreement
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, EngineError
+from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Progress, Shapes, build
 from selcon_ros.engines.cache import TIMINGS, Cache, Entry
@@ -82,7 +83,9 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
     with cache.lock(key, lambda: progress("waiting for another process, which converts this graph", 0.0)):
         if (entry := cache.find(key)) is not None:
             try:
-                return entry.content()
+                content = entry.content()
+                check_onnx(content, str(entry.path), EngineError)
+                return content
             except BackendError:  # damaged: made again
                 cache.remove(entry)
         start = time.monotonic()

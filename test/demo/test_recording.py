@@ -27,6 +27,7 @@ from selcon_ros.recording import (
     read_recording,
     write_recording,
 )
+from support.disk import files_of_at_most
 from support.scenes import INTRINSICS, LABELS, painted_frame, painted_recording
 
 
@@ -79,6 +80,13 @@ def test_writing_again_replaces(folder: Path) -> None:
     write_recording(folder, [painted_frame(0)], LABELS)
     assert len(read_recording(folder).frames) == 1
     assert sorted(path.name for path in folder.iterdir()) == [BAG_NAME, TRUTH_NAME]
+
+
+def test_a_full_disk_leaves_the_recording_that_was_there(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with files_of_at_most(5000), pytest.raises(RecordingError, match="cannot write the recording .*too large"):
+        write_recording(folder, [painted_frame(0)], LABELS)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_refuses_frames_that_contradict_themselves(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The network as a whole: shapes, modes, gradients, checkpoints and export."""
 
 import json
+import os
 
 import numpy as np
 import onnx
@@ -127,6 +128,12 @@ def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
     (run / "model.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_model(run)
+
+    (run / "model.safetensors").unlink()
+    os.mkfifo(run / "model.safetensors")  # nobody waits for who writes into it
+    with pytest.raises(CheckpointError, match="model.safetensors: it is a pipe, not a plain file"):
+        load_model(run)
+    (run / "model.safetensors").unlink()
 
     save_file(state, run / "model.safetensors")
     for change, message in [

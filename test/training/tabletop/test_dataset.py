@@ -11,6 +11,7 @@ import pytest
 from selcon_training.tabletop import dataset
 from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ACTIONS
+from support.disk import files_of_at_most
 
 
 def _files(root, pattern):
@@ -95,3 +96,11 @@ def test_a_stopped_rendering_goes_on_where_it_was(small_world, tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
 def test_every_split_keeps_a_scene_for_each_action(share):
     assert all(split.scenes >= len(ACTIONS) for split in dataset.splits(share))
+
+
+def test_a_full_disk_leaves_no_half_picture_and_ends_the_rendering(tmp_path):
+    writer = dataset._Writer(tmp_path, "a")
+    with files_of_at_most(1000), pytest.raises(OSError, match="File too large") as caught:
+        writer.write("egocentric", "hold", "mug", ".png", bytes(2000))
+    assert caught.value.filename == str(tmp_path / "egocentric/hold/mug/a.png")
+    assert not list((tmp_path / "egocentric/hold/mug").iterdir())

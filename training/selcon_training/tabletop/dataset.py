@@ -140,7 +140,11 @@ class _Writer:
         if shared and kind in self._first:
             os.link(self._first[kind], path)
             return
-        path.write_bytes(content)
+        try:
+            path.write_bytes(content)
+        except OSError as error:  # the disk is full: nothing half written stays
+            path.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from error
         self._first[kind] = path
 
 
@@ -269,8 +273,13 @@ def render(
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(_render_scene, root, split, index, seed): split.name for split, index in jobs}
         with tqdm(total=len(jobs), unit="scene", desc="render", disable=not progress, mininterval=1) as bar:
-            for done in as_completed(waiting):
-                done.result()
-                bar.set_postfix_str(waiting[done], refresh=False)
-                bar.update()
+            try:
+                for done in as_completed(waiting):
+                    done.result()
+                    bar.set_postfix_str(waiting[done], refresh=False)
+                    bar.update()
+            except BaseException:
+                # Not one scene after the other fails as the first did; what is rendered stays.
+                pool.shutdown(cancel_futures=True)
+                raise
     return len(jobs)

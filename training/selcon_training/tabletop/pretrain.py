@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_file, write_json, writing
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.json_file import read_object
 from selcon_training.building import training_device
 from selcon_training.encoders.torch_files import why_unreadable
@@ -162,14 +162,17 @@ class _Run:
             state = torch.load(self.file, weights_only=True, map_location="cpu")
         except Exception as error:  # whatever a damaged file makes of itself
             raise SelconError(f"{self.file} cannot be read: {why_unreadable(error)}") from None
-        if state["options"] != asdict(self.options):
+        kept = state.get("options") if isinstance(state, dict) else None
+        if kept != asdict(self.options):
             raise SelconError(
-                f"{self.file} was made with {state['options']}, not {asdict(self.options)}; "
-                "resume with the same options"
+                f"{self.file} was made with {kept}, not {asdict(self.options)}; resume with the same options"
             )
-        self.pupil.load_state_dict(state["pupil"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        return int(state["step"])
+        try:
+            self.pupil.load_state_dict(state["pupil"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            return int(state["step"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise SelconError(f"{self.file} is damaged: {first_line(error)}; begin anew") from None
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
