@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from fuzzing.report import choose
 
@@ -113,8 +114,6 @@ def in_lines(random: Random, data: bytes) -> bytes:
 
 def in_yaml(random: Random, data: bytes) -> bytes:
     """A YAML text with another value somewhere, or with what only YAML has."""
-    import yaml
-
     # As JSON and back: a surrogate alone cannot be written in YAML.
     tree = json.loads(json.dumps(mutated(random, yaml.safe_load(data))).encode("utf-8", "replace").decode())
     with warnings.catch_warnings():
@@ -146,7 +145,13 @@ def in_zip(random: Random, data: bytes) -> bytes:
         entries[at] = (info, content + bytes(60_000_000))
     elif kind == "name":
         names = [
-            "../x", "/x", "a/../b", "\\x", "x" * 300, "manifest.json/", "./manifest.json",
+            "../x",
+            "/x",
+            "a/../b",
+            "\\x",
+            "x" * 300,
+            "manifest.json/",
+            "./manifest.json",
             "MANIFEST.JSON",
         ]
         entries.append((zipfile.ZipInfo(str(random.choice(names))), content))
@@ -185,13 +190,8 @@ def in_png(random: Random, data: bytes) -> bytes:
 
 
 BY_ENDING: dict[str, Callable[[Random, bytes], bytes]] = {
-    ".json": in_json,
-    ".jsonl": in_lines,
-    ".yaml": in_yaml,
-    ".zip": in_zip,
-    ".safetensors": in_safetensors,
-    ".png": in_png,
-    ".pth": in_zip,
+    ".json": in_json, ".jsonl": in_lines, ".yaml": in_yaml, ".zip": in_zip, ".safetensors": in_safetensors,
+    ".png": in_png, ".pth": in_zip, ".pt": in_zip, ".yml": in_yaml,
 }
 
 
@@ -204,14 +204,13 @@ def spoil(random: Random, path: Path) -> str:
         return place
     data = path.read_bytes()
     mutate = BY_ENDING.get(path.suffix, damage) if kind == "known" else damage
-    if mutate in (in_zip, in_json) and not _parses(mutate, data):
-        mutate = damage
-    path.write_bytes(mutate(random, data))
+    try:
+        changed = mutate(random, data)
+    except (ValueError, KeyError, IndexError, zipfile.BadZipFile, yaml.YAMLError):
+        # The file is of another kind than its name says.
+        mutate, changed = damage, damage(random, data)
+    path.write_bytes(changed)
     return mutate.__name__
-
-
-def _parses(mutate: Callable[..., bytes], data: bytes) -> bool:
-    return zipfile.is_zipfile(io.BytesIO(data)) if mutate is in_zip else data[:1] in (b"{", b"[")
 
 
 def put(place: str, path: Path) -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import yaml
 
-from fuzzing.subject import HEIGHT, WIDTH, Subject, command
+from fuzzing.subject import HEIGHT, WIDTH, Read, Subject, command
+
+DEPTHS = ("depth.png", "depth.tiff", "depth.npy")
+CAMERAS = ("camera.json", "ros.yaml", "opencv.yml", "open3d.json", "realsense.json")
 
 
 def robot_files(shared: Path) -> list[Subject]:
@@ -25,10 +29,11 @@ def robot_files(shared: Path) -> list[Subject]:
     bundle = colour_bundle(shared / "bundle", (HEIGHT, WIDTH))
     _pictures(shared / "pictures")
 
-    def ground(folder: Path) -> None:
+    def ground(depth: str = "depth.png", camera: str = "camera.json") -> Read:
         given = ["--action", "hold", "--bundle", bundle, "--backend", "onnxruntime", "--threads", 1]
-        depth = ["--depth", folder / "depth.png", "--camera", folder / "camera.json"]
-        command("ground", folder / "a.png", *given, *depth)
+        return lambda folder: command(
+            "ground", folder / "a.png", *given, "--depth", folder / depth, "--camera", folder / camera
+        )
 
     def picture(folder: Path) -> None:
         for path in folder.iterdir():
@@ -59,9 +64,9 @@ def robot_files(shared: Path) -> list[Subject]:
     ]
     return [
         *pictures,
-        Subject("picture of the command", _scene, ["a.png"], ground, 0.5),
-        Subject("depth image", _scene, ["depth.png"], ground),
-        Subject("camera file", _scene, ["camera.json"], ground),
+        Subject("picture of the command", _scene, ["a.png"], ground(), 0.5),
+        *(Subject(f"depth image {name}", _scene, [name], ground(name), 0.6) for name in DEPTHS),
+        *(Subject(f"camera file {name}", _scene, [name], ground(camera=name), 0.6) for name in CAMERAS),
         Subject(
             "bundle folder",
             lambda to: shutil.copytree(bundle, to / "bundle"),
@@ -101,22 +106,41 @@ def _pictures(folder: Path) -> None:
 
 
 def _scene(to: Path) -> None:
+    """A picture, and depth and camera of it in several forms."""
     pixels = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
     pixels[8:40, 20:32] = (0, 255, 0)
     depth = np.full((HEIGHT, WIDTH), 800, np.uint16)
     depth[8:40, 20:32] = 760
     cv2.imwrite(str(to / "a.png"), pixels)
     cv2.imwrite(str(to / "depth.png"), depth)
-    camera = {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "fx": 80.0,
-        "fy": 80.0,
-        "cx": 31.5,
-        "cy": 23.5,
-        "depth_scale": 0.001,
+    cv2.imwrite(str(to / "depth.tiff"), depth.astype(np.float32) / 1000)
+    np.save(to / "depth.npy", depth)
+    size, focal = {"width": WIDTH, "height": HEIGHT}, {"fx": 80.0, "fy": 80.0}
+    k, d = [80.0, 0.0, 31.5, 0.0, 80.0, 23.5, 0.0, 0.0, 1.0], [-0.2, 0.05, 0.001, 0.0, 0.0]
+    own = {**size, **focal, "cx": 31.5, "cy": 23.5, "depth_scale": 0.001}
+    realsense = {**size, **focal, "ppx": 31.5, "ppy": 23.5, "model": "brown_conrady", "coeffs": d}
+    ros = {
+        "image_width": WIDTH,
+        "image_height": HEIGHT,
+        "distortion_model": "plumb_bob",
+        "camera_matrix": {"rows": 3, "cols": 3, "data": k},
+        "distortion_coefficients": {"rows": 1, "cols": 5, "data": d},
     }
-    (to / "camera.json").write_text(json.dumps(camera))
+    (to / "camera.json").write_text(json.dumps(own))
+    (to / "realsense.json").write_text(json.dumps(realsense))
+    (to / "open3d.json").write_text(
+        json.dumps({**size, "intrinsic_matrix": np.reshape(k, (3, 3)).T.ravel().tolist()})
+    )
+    (to / "ros.yaml").write_text(yaml.safe_dump(ros))
+    storage = cv2.FileStorage(str(to / "opencv.yml"), cv2.FILE_STORAGE_WRITE)
+    for name, value in (
+        ("image_width", WIDTH),
+        ("image_height", HEIGHT),
+        ("camera_matrix", np.reshape(k, (3, 3))),
+        ("distortion_coefficients", np.array(d)),
+    ):
+        storage.write(name, value)
+    storage.release()
 
 
 def _rehashed(bundle: Path) -> Path:

@@ -22,6 +22,7 @@ def training_files(shared: Path) -> list[Subject]:
     from selcon_training.data.text_lists import read_actions, read_skip
     from selcon_training.encoders.weight_files import read_state_dict, stated_encoder
     from selcon_training.explain.run_folder import read_history
+    from selcon_training.run_state import read_state
     from support.dataset import make_dataset
 
     torch.set_num_threads(1)
@@ -95,6 +96,9 @@ def training_files(shared: Path) -> list[Subject]:
             state,
         ),
         Subject(
+            "state of a run", _state, ["trainer.pt"], lambda folder: read_state(folder, torch.device("cpu"))
+        ),
+        Subject(
             "class list",
             lambda to: (to / "a.txt").write_text("# actions\nhold\ncut_with\npour\n"),
             ["a.txt"],
@@ -120,6 +124,13 @@ def _checkpoint(shared: Path) -> None:
     clip = load_clip({"name": nets.register_small_clip(shared)}, (HEIGHT, WIDTH))
     net = SelconNet(clip, load_dino({"name": "test_vit"}, (HEIGHT, WIDTH)), nets.ACTIONS).eval()
     save_model(shared / "checkpoint", net)
+
+
+def _state(to: Path) -> None:
+    import torch
+
+    moments = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(4), "exp_avg_sq": torch.ones(4)}
+    torch.save({"optimiser": {"state": {0: moments}}, "step": 3, "epoch": 1}, to / "trainer.pt")
 
 
 def _skip_list(to: Path) -> None:
