@@ -13,11 +13,15 @@ from rosbags.typesys import Stores, get_typestore
 
 
 class Bag:
-    """A bag folder, replaced if it exists: NAME/NAME.mcap and NAME/metadata.yaml, chunks compressed."""
+    """A bag folder, replaced if it exists: NAME/NAME.mcap and NAME/metadata.yaml, chunks compressed.
+
+    Where the disk does not take it, none is left.
+    """
 
     def __init__(self, folder: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
+        self._folder = folder
         self._store = get_typestore(Stores.ROS2_JAZZY)
         self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -30,7 +34,14 @@ class Bag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError:
+            kind = OSError
+            raise
+        finally:
+            if kind is not None and issubclass(kind, OSError):  # the disk is full: half a bag is of no use
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, topic: str, type_name: str, time_ns: int, data: bytes) -> None:
         """Add a message of `type_name` ("sensor_msgs/msg/Image") in CDR, received at `time_ns`."""

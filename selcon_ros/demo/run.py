@@ -105,10 +105,10 @@ def run_demo(
         rclpy.try_shutdown()
         stop.done()
 
+    console.print(table(results))  # before files are written, which may fail
     write_results(out, results)
     title = f"action in, heatmap and grasp points out: model {model.manifest.name}"
     write_png(out / "contact_sheet.png", contact_sheet(results, title))
-    console.print(table(results))
     return results
 
 
