@@ -213,6 +213,21 @@ def test_compressed_image_and_depth(start):
     status = robot.answer_in_3d(image, depth, calibration())
     poses = robot.beside(status, "grasp_points")
     assert poses.poses[0].position.z == pytest.approx(0.76, abs=0.002)
+    trailing = compressed_image(bytes(image.data) + b"\r\n\xff", "jpeg")
+    by_codec = compressed_image(bytes(depth.data), "png")
+    status = robot.answer_in_3d(trailing, by_codec, calibration())
+    assert robot.beside(status, "grasp_points").poses[0].position.z == pytest.approx(0.76, abs=0.002)
+
+
+def test_the_largest_image_is_a_parameter(start):
+    robot, node = start(outputs=("heatmap",), action="hold", max_image_pixels=320 * 240 - 1)
+    robot.told(
+        "the image has 320 x 240 pixels; at most 76799 are read: send smaller ones, or raise "
+        "max_image_pixels",
+        every=lambda: robot.show(scene(hold=PART)),
+    )
+    assert node.set_parameters([Parameter("max_image_pixels", value=320 * 240)])[0].successful
+    robot.answer("heatmap", scene(hold=PART))
 
 
 class Slow:
