@@ -34,13 +34,14 @@ print("rubbish on the screen")
 class CvBridge:
     def imgmsg_to_cv2(self, message, desired_encoding):
         assert desired_encoding == "rgb8"
-        pixels = np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, -1)
+        shape = message.height, message.width, 1 if message.encoding == "mono8" else 3
+        pixels = np.frombuffer(bytes(message.data), np.uint8)[: np.prod(shape)].reshape(shape)  # no padding
         if message.encoding == "rgb8":
             return pixels + 0
         if message.encoding == "bgr8":
             return pixels[..., ::-1] + 0
         if message.encoding == "mono8":
-            return pixels.repeat(3, 2) // 2  # wrong
+            return pixels.repeat(3, 2) // 2
         raise RuntimeError("is not a colour format")
 """
 
@@ -65,7 +66,9 @@ def test_padding_other_encodings_and_faults_are_left_to_us(installed) -> None:
     installed(ALIKE)
     found, _ = find_bridge()
     assert found is not None
-    for message in (raw_image(PIXELS, "rgb8", padding=3), raw_image(PIXELS[..., 0], "mono8")):
+    other_order = raw_image(PIXELS, "rgb8")
+    other_order.is_bigendian = 1
+    for message in (raw_image(PIXELS, "rgb8", padding=3), raw_image(PIXELS[..., 0], "mono8"), other_order):
         assert found(message) is None
         np.testing.assert_array_equal(
             image_from_message(message, bridge=found), image_from_message(message)

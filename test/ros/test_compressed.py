@@ -44,6 +44,7 @@ def test_three_channels_are_colour(ending: str, format: str) -> None:
     ],
 )  # fmt: skip
 def test_one_channel_is_grey(ending: str, format: str) -> None:
+    assert len(set(read(encoded(MOSAIC, ending), format))) == 1
     assert read(encoded(GREY, ending), format) == pytest.approx([90, 90, 90], abs=2)
 
 
