@@ -24,7 +24,7 @@ from selcon_ros.core.json_file import read_object
 from selcon_training.config import ConfigError
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
-from selcon_training.data.layout import Item
+from selcon_training.data.listing import Item
 from selcon_training.data.sampling import prefetch
 from selcon_training.data.weak import load_weak
 from selcon_training.encoders import weights_digest

@@ -20,7 +20,8 @@ from selcon_training import ranks
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture
-from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
 from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import Size, resize
@@ -193,7 +194,7 @@ class MapValidator:
 
     def _mask(self, item: DenseItem, action: int) -> U8 | None:
         """The part's mask beside the truth maps, where every one of them has one."""
-        places = [Item(*path.parts[-3:-1], path.stem, item.path) for path in item.truths[action]]
+        places = [Item(path.parts[-3], path.parts[-2], path.stem, item.path) for path in item.truths[action]]
         masks = [self.data.extra(self.split, "mask", place) for place in places]
         found = [mask for mask in masks if mask is not None]
         return read_truth(found, item.path) if len(found) == len(masks) else None

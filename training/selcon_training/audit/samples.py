@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.images import U8, read_labels, read_picture
-from selcon_training.data.layout import DataSet, Item, by_folder
+from selcon_training.data.layout import DataSet, by_folder
+from selcon_training.data.listing import Item
 from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import Size, resize

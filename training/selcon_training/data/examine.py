@@ -97,7 +97,7 @@ def _attribute(file: tuple[Path, Role], facts: FileFacts) -> FileFacts:
 
 
 def _oddities(header: ImageHeader) -> tuple[str, ...]:
-    odd = [header.kind] if header.kind not in ("JPEG", "PNG") else []
+    odd: list[str] = [header.kind] if header.kind not in ("JPEG", "PNG") else []
     if header.colours != "colour":
         odd.append(header.colours)
     if header.bits != 8 and header.colours != "palette":

@@ -113,7 +113,7 @@ def _stored_as(picture: Path, _time: int, _size: int) -> Stored:
 def _turned(path: Path, picture: Path) -> U8:
     truth = decode_truth(read_bytes(path, DataError), path)
     turn = turn_of(stored_truth(truth), stored_as(picture), str(path), str(picture))
-    return upright(truth.values, turn)  # type: ignore[return-value]
+    return upright(truth.values, turn)
 
 
 def stored_truth(truth: TruthMap) -> Stored:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8, read_picture
-from selcon_training.data.layout import DataSet, Item, by_folder, check_actions
+from selcon_training.data.layout import DataSet, by_folder, check_actions
+from selcon_training.data.listing import Item
 from selcon_training.data.sampling import generator
 from selcon_training.data.transforms import Size, apply_crop, decode_size, draw_crop
 from selcon_training.errors import DataError

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.images import F32, read_labels
-from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
 from selcon_training.data.sampling import generator
 from selcon_training.errors import DataError
 from selcon_training.heads import Heads, View

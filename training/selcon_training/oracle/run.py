@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
-from selcon_training.data.layout import DataSet, Item, open_dataset
+from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.data.listing import Item
 from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import generator
 from selcon_training.errors import DataError

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
-from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
 from selcon_training.data.transforms import Jitter
 from selcon_training.data.weak import hold_out
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.dense import DenseBatch, dense_items
-from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
 from selcon_training.model import SelconNet
 from selcon_training.tasks.dense import DenseTask
 from selcon_training.tasks.weak import WeakBatch, WeakTask, training_ego

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from selcon_training import ranks
 from selcon_training.config import TrainConfig
-from selcon_training.data.layout import DataSet, Item
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
 from selcon_training.data.sampling import batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.feature_store import FeatureStore
