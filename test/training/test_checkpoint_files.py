@@ -1,14 +1,17 @@
 """A checkpoint's files are read as plain files, and what is said of them is fit to be printed."""
 
 import os
+import resource
+from pathlib import Path
 
 import pytest
 import torch
 
-from selcon_training.checkpoint import load_model
+from selcon_training.checkpoint import load_model, read_weights
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError
 from selcon_training.run_state import read_state
+from support.processes import exit_code, in_a_process
 
 
 def test_nothing_waits_for_the_writer_of_a_pipe(tmp_path):
@@ -31,3 +34,16 @@ def test_what_a_damaged_file_is_quoted_with_is_printable():
     assert why_unreadable(RuntimeError("Unknown endianness type: littl\0")) == (
         "Unknown endianness type: littl\\x00"
     )
+
+
+def test_weights_larger_than_the_memory(tmp_path):
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(2 << 30)
+
+    def read() -> None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), used + (1 << 30)))
+        with pytest.raises(CheckpointError, match="model.safetensors cannot be read: .*memory"):
+            read_weights(tmp_path)
+
+    assert exit_code(in_a_process(read)) == 0

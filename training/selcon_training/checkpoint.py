@@ -126,7 +126,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     require_plain_file(path, CheckpointError)
     try:
         return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, MemoryError) as error:
         raise CheckpointError(f"{path} cannot be read: {one_line(str(error))}") from error
 
 
