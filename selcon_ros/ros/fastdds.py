@@ -121,8 +121,13 @@ def shared_memory_problem() -> str:
         wanted = segment_wanted()
     except (OSError, ElementTree.ParseError, ValueError) as error:
         return f"the Fast DDS profile of {profile_variable()} cannot be read and has no effect: {error}"
-    if not wanted or not SHARED_MEMORY.is_dir():
+    try:
+        return _shortage(wanted) if wanted else ""
+    except OSError:  # no /dev/shm, or a file in it went away while it was looked at
         return ""
+
+
+def _shortage(wanted: int) -> str:
     space = shutil.disk_usage(SHARED_MEMORY)
     missing = own_segment() < wanted
     dead = dead_segments()

@@ -95,7 +95,7 @@ def test_a_segment_that_does_not_fit_is_told(bundle, tmp_path):
 
 
 def test_a_publisher_behind_another_shared_memory_is_told(bundle):
-    told = trial(bundle, None, shared=False, seconds=3.0)
+    told = trial(bundle, None, shared=False, seconds=2.6)
     assert told["received"] == 0
     said = told["problems"]["camera"]
     assert "nothing that the publisher of /affordance/image sends arrives, not even its node's name" in said

@@ -17,7 +17,6 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from support.messages import header, raw_image
-from support.ros import running_node
 
 
 def camera() -> None:
@@ -37,6 +36,8 @@ def camera() -> None:
 
 
 def node(bundle: Path, seconds: float) -> None:
+    from support.ros import running_node  # here, for it takes a camera a second to import
+
     context = Context()
     rclpy.init(context=context)
     with running_node(context, bundle, action="hold") as made:
