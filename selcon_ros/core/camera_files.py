@@ -154,7 +154,7 @@ def _lens(record: Record) -> Distortion | None:
     if model is None:
         raise CameraError(
             f"it has {len(coefficients)} distortion coefficients and does not say of which model: add "
-            "distortion_model, plumb_bob or equidistant"
+            "distortion_model, plumb_bob or equidistant (an ost.txt has no place for it: take the ost.yaml)"
         )
     name = re.sub(r"^(distortion\.|rs2_distortion_)", "", str(model).strip().lower()).replace(" ", "_")
     if name == "none" and "coeffs" in record:

@@ -40,7 +40,8 @@ def read_depth(
                 f"{path} has EXIF orientation {own}, its picture {orientation}: store both without one"
             )
         depth = decode(content, path, cv2.IMREAD_UNCHANGED, DepthError, limit=limit, turn=False)
-    if depth.ndim != 2 or not (depth.dtype.kind == "f" or depth.dtype == np.uint16):
+    # A .npy file may be of either byte order.
+    if depth.ndim != 2 or not (depth.dtype.kind == "f" or depth.dtype.newbyteorder("=") == np.uint16):
         raise DepthError(f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be {KINDS}")
     with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinite: no measurement
         metres: NDArray[np.float32] = depth.astype(np.float32)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import click
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -76,3 +77,11 @@ def test_names_that_are_no_text_are_told_all_the_same() -> None:
     command = [sys.executable, "-m", "selcon_ros.cli.main", "ground", name, "--action", "hold"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert done.returncode == 1 and "No such file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_opencv_s_log_is_silent_about_a_picture_that_we_tell_of(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "x.tif"), np.zeros((4, 4), np.float32))
+    command = [sys.executable, "-m", "selcon_ros.cli.main", "ground", tmp_path / "x.tif", "--action", "hold"]
+    environment = {key: value for key, value in os.environ.items() if key != "OPENCV_LOG_LEVEL"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stderr.splitlines()[-1].startswith("Error: ") and "[ERROR" not in done.stderr

@@ -23,6 +23,11 @@ def test_whole_numbers_are_in_the_camera_s_unit(tmp_path: Path, name: str) -> No
     np.testing.assert_allclose(depth, RAW * 0.0005)
 
 
+def test_whole_numbers_of_another_byte_order(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", RAW.astype(">u2"))
+    np.testing.assert_allclose(read_depth(tmp_path / "d.npy", 0.0005), RAW * 0.0005)
+
+
 def test_a_float_tiff_is_in_metres(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "d.tif"), METRES)
     np.testing.assert_array_equal(read_depth(tmp_path / "d.tif", 0.0005), METRES)
