@@ -1,7 +1,10 @@
 """Weights from the files that people have, and what is said when one does not do."""
 
 import argparse
+import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -331,11 +334,22 @@ def test_an_averaged_model_is_taken_and_a_name_that_comes_twice_is_not(tmp_path,
 
 @pytest.mark.parametrize("nested", [True, False])
 def test_numbers_of_numpy_beside_the_weights_do_no_harm(tmp_path, dino, nested):
-    beside = {"best": np.float64(0.7), "step": np.int64(3), "on": np.bool_(True), "epoch": 2, "by": "me"}
+    beside = {"best": np.float64(0.7), "step": np.int64(3), "on": np.bool_(True), "epoch": 2, "to": Path("x")}
     weights = {"state_dict": dino.state_dict()} if nested else dict(dino.state_dict())
     torch.save(weights | beside, tmp_path / "a.pth")
     encoder = load_dino({"name": "test_vit", "weights": str(tmp_path / "a.pth")}, SIZE)
     assert encoder.spec.sha256 == weights_digest(dino)
+
+
+@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+def test_numbers_of_older_and_newer_numpys_are_known(tmp_path, module):
+    """The module that makes them was renamed; torch's older format can be renamed in as text."""
+    file = io.BytesIO()
+    torch.save({"a": ONE, "best": np.float64(0.7)}, file, _use_new_zipfile_serialization=False)
+    content = re.sub(rb"cnumpy\.\w+\.multiarray\n", b"c" + module + b"\n", file.getvalue())
+    assert module in content
+    (tmp_path / "a.pth").write_bytes(content)
+    assert set(read_state_dict(tmp_path / "a.pth")) == {"a"}
 
 
 def test_weights_as_numpy_arrays_are_named(tmp_path):

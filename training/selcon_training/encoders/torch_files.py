@@ -13,7 +13,7 @@ from selcon_ros.core.text import one_line
 
 
 class LeftOut:
-    """Takes the place of a numpy object in a torch file: it keeps nothing of it, and runs nothing."""
+    """Takes the place of a number of numpy's or a path in a torch file: keeps nothing of it, runs nothing."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -35,7 +35,15 @@ def _stand_in(name: str, base: type[LeftOut]) -> type[LeftOut]:
 _STAND_INS = [
     *(
         _stand_in(name, LeftOut)
-        for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+        for name in (
+            "numpy.core.multiarray.scalar",
+            "numpy._core.multiarray.scalar",
+            "numpy.dtype",
+            "pathlib.PosixPath",
+            "pathlib._local.PosixPath",
+            "pathlib.WindowsPath",
+            "pathlib._local.WindowsPath",
+        )
     ),
     *(
         _stand_in(name, LeftOutArray)
@@ -46,13 +54,13 @@ _STAND_INS = [
         )
     ),
 ]
-"""Training scripts put a score or a step beside the weights as numpy's numbers. numpy's own code that makes
-them trusts what it is given, so it is not run."""
+"""Training scripts put a score or a step beside the weights as numpy's numbers, and folders among their
+arguments. numpy's own code that makes numbers trusts what it is given, so it is not run."""
 
 
 def read_torch_file(path: Path) -> Any:
-    """Return what a torch file holds, on the CPU: tensors and plain values; `LeftOut` where numpy objects
-    were.
+    """Return what a torch file holds, on the CPU: tensors and plain values; `LeftOut` where numpy's
+    objects and paths were.
 
     Raises whatever torch raises for a file that is damaged, or holds other objects: see `why_unreadable`.
     """
