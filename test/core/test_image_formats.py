@@ -88,9 +88,9 @@ GREY = PIL.convert("L")
         (encoded(kind="TIFF", compression="tiff_lzw"), PICTURE, 0),
         (cv2.imencode(".tiff", PICTURE[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), PICTURE, 0),
         (encoded(kind="PPM"), PICTURE, 0),
-        (b"P6 100 60 4080\n" + (PICTURE * np.uint16(16)).astype(">u2").tobytes(), PICTURE, 0.5),
+        (b"P6 100 60 4080\n" + (PICTURE.astype(np.uint16) * 16).astype(">u2").tobytes(), PICTURE, 0.5),
         (b"P6 100 60 127\n" + (PICTURE // 2).tobytes(), PICTURE, 1),
-        (b"P3 100 60 4080\n" + words(PICTURE * np.uint16(16)), PICTURE, 0.5),
+        (b"P3 100 60 4080\n" + words(PICTURE.astype(np.uint16) * 16), PICTURE, 0.5),
         (b"P3 100 60 127\n" + words(PICTURE // 2), PICTURE, 1),
     ],
     ids=[
