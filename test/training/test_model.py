@@ -113,7 +113,8 @@ def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
         load_model(run)
     save_model(run, loaded_net(tmp_path, random=True))
     description = json.loads((run / "model.json").read_text())
-    state = load_file(run / "model.safetensors")
+    # Copies: the file that they would be mapped from is written over below.
+    state = {key: value.clone() for key, value in load_file(run / "model.safetensors").items()}
 
     lame = {key: value for key, value in state.items() if key != "heads.fc1.bias"}
     save_file(lame | {"heads.surplus": torch.zeros(1)}, run / "model.safetensors")
