@@ -1,6 +1,7 @@
 """What package.xml, setup.py and the sources say of the package agrees."""
 
 import ast
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_every_ros_package_imported_is_a_dependency() -> None:
             used |= {top for top in tops if top in ros or top.endswith(("_msgs", "_interfaces"))}
     assert "rclpy" in used
     assert used <= declared, f"package.xml lacks {sorted(used - declared)}"
+
+
+def test_rosdep_brings_what_pip_would() -> None:
+    keys = {
+        "opencv-python-headless": "python3-opencv",
+        "onnxruntime": "python3-onnxruntime-pip",
+        "pyyaml": "python3-yaml",
+    }
+    needed = {re.split("[<>=]", each)[0] for each in ast.literal_eval(setup_arguments()["install_requires"])}
+    wanted = {keys.get(name, f"python3-{name}") for name in needed}
+    declared = {str(element.text) for element in MANIFEST.findall("exec_depend")}
+    assert {key for key in declared if key.startswith("python3-")} == wanted
 
 
 def test_tests_require_is_not_used() -> None:
