@@ -91,15 +91,15 @@ def measure_training(
 
 def draw_pictures(folder: Path) -> None:
     """Write a data set in AGD20K's layout: one 500×400 picture of each view for every Seen action."""
+    from selcon_ros.core.files import write_image
     from selcon_training.data.known import CLASS_LISTS
 
     rng = np.random.default_rng(0)
     for view in ("exocentric", "egocentric"):
         for action in CLASS_LISTS["seen"]:
             path = folder / "trainset" / view / action / "thing" / "0.jpg"
-            path.parent.mkdir(parents=True)
             picture = cv2.resize(rng.integers(0, 256, (25, 20, 3), np.uint8), (500, 400))
-            cv2.imwrite(str(path), picture)
+            write_image(path, np.asarray(picture, np.uint8))
 
 
 def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | None) -> Steps:

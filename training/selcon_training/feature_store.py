@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.json_file import read_object
 from selcon_training.config import ConfigError
 from selcon_training.data.dense import Augmentation
@@ -144,9 +144,7 @@ class FeatureStore:
         self._record(0)
 
     def _record(self, images: int) -> None:
-        fresh = self.folder / (_DONE + ".new")
-        fresh.write_text(json.dumps({"images": images}))
-        fresh.replace(self.folder / _DONE)
+        write_json(self.folder / _DONE, {"images": images})
 
     def _encode(self, net: SelconNet, done: int, batch_size: int, threads: int) -> None:
         device = net.text_action.device
