@@ -9,7 +9,8 @@ import torch
 
 from selcon_training.checkpoint import load_model, read_weights
 from selcon_training.encoders.torch_files import why_unreadable
-from selcon_training.errors import CheckpointError
+from selcon_training.encoders.weight_files import read_state_dict
+from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.run_state import read_state
 from support.processes import exit_code, in_a_process
 
@@ -34,6 +35,16 @@ def test_what_a_damaged_file_is_quoted_with_is_printable():
     assert why_unreadable(RuntimeError("Unknown endianness type: littl\0")) == (
         "Unknown endianness type: littl\\x00"
     )
+
+
+def test_an_archive_with_a_name_that_is_no_text(tmp_path):
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "weights.pth")
+    content = (tmp_path / "weights.pth").read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    name = content.index(b"data.pkl", directory)
+    (tmp_path / "weights.pth").write_bytes(content[:name] + b"\xab" + content[name + 1 :])
+    with pytest.raises(EncoderError, match="not a file of weights that can be read safely"):
+        read_state_dict(tmp_path / "weights.pth")
 
 
 def test_weights_larger_than_the_memory(tmp_path):

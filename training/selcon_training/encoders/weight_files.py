@@ -169,12 +169,10 @@ def below(state: Mapping[str, Tensor], prefix: str) -> State:
 
 
 def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except Exception:  # no archive, or whatever a damaged one makes of itself: torch says what is wrong
         return False
 
 
