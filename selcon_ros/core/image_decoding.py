@@ -76,7 +76,10 @@ def judge(content: bytes, name: str | Path, fault: type[SelconError]) -> ImageHe
         raise fault(f"{name} has the format {kind}; {known}: convert it")
     header = read_header(content)
     if header is None:
-        raise fault(f"{name} is damaged: it begins like a {kind} whose size cannot be found")
+        raise fault(
+            f"{name} begins like a {kind} whose size cannot be found: it is damaged, or of a kind that is "
+            "not read"
+        )
     if not header.whole:
         raise fault(f"{name} is cut short or damaged: its {kind} data have no end")
     return header

@@ -16,7 +16,8 @@ def as_stored(image: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def check_stored(orientation: int, stored: Size, others: dict[str, Size]) -> None:
-    """Raise ImageError unless depth and calibration are known to be of the picture as it is stored.
+    """Raise ImageError unless depth and calibration have the picture's size and are known to be as it is
+    stored.
 
     A depth image and a calibration are the sensor's, which EXIF does not turn. But a program may have turned
     them as it showed the picture: their sizes tell only where turning changes the size.
@@ -24,9 +25,15 @@ def check_stored(orientation: int, stored: Size, others: dict[str, Size]) -> Non
     :param stored: width and height of the picture as stored, of that EXIF orientation (1..8)
     :param others: names and sizes of depth image and calibration
     """
+    turned = stored[::-1] if orientation > 4 else stored
+    for name, size in others.items():
+        if size not in (stored, turned):
+            raise ImageError(
+                f"{name} is {size[0]} x {size[1]}, the picture {stored[0]} x {stored[1]}: take depth that is "
+                "registered to the picture, and the calibration for pictures of its size"
+            )
     if orientation == 1:
         return
-    turned = stored[::-1] if orientation > 4 else stored
     remedy = (
         "store picture, depth and calibration in one raster, the picture without EXIF orientation "
         "(exiftool -Orientation= takes it away)"

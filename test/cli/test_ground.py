@@ -116,10 +116,17 @@ def test_rectified_alone_says_nothing(folder: Path) -> None:
     assert result.exit_code == 2 and "--rectified says how to read --camera" in result.output
 
 
-def test_depth_of_another_size(folder: Path) -> None:
+def test_depth_and_calibration_of_another_size(folder: Path) -> None:
+    """Told before the model is opened, with the file's name."""
     cv2.imwrite(str(folder / "small.png"), np.full((240, 320), 1200, np.uint16))
     result = ground(folder, "--depth", "@small.png", "--camera", "@camera.json")
-    assert result.exit_code == 1 and "depth is 320x240, the image 640x480" in result.stderr
+    says = f"Error: {folder / 'small.png'} is 320 x 240, the picture 640 x 480: take depth that is registered"
+    assert result.exit_code == 1 and result.stderr.startswith(says)
+    half = {"width": 320, "height": 240, "fx": 300, "fy": 300, "cx": 160, "cy": 120}
+    (folder / "half.json").write_text(json.dumps(half))
+    result = ground(folder, "--depth", "@depth.png", "--camera", "@half.json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {folder / 'half.json'} is 320 x 240, the picture 640 x 480")
 
 
 # Forms of depth and camera.

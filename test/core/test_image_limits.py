@@ -201,7 +201,7 @@ FRAME = JPEG.index(b"\xff\xc0")
         (TIFF[:4] + pack("<I", len(TIFF)) + TIFF[8:], "begins like a TIFF whose size cannot be found"),
         (tiff_tag(257, kind=9), "begins like a TIFF whose size cannot be found"),
         (tiff_tag(257, length=2), "begins like a TIFF whose size cannot be found"),
-        (tiff_tag(259, value=34892), "begins like a TIFF whose size cannot be found"),
+        (tiff_tag(259, value=34892), "size cannot be found: it is damaged, or of a kind that is not read"),
         (b"P5 9999999999 3 255\n", "begins like a PNM whose size cannot be found"),
         (b"P5 10 10 255\n" + bytes(99), "x is cut short or damaged: its PNM data"),
         (FORMATS["bmp"][:-1], "x is cut short or damaged: its BMP data"),
