@@ -70,7 +70,7 @@ def losses(told: dict[str, Any]) -> str:
 
 def test_images_are_lost_without_a_profile_and_the_node_says_how_many_and_what_helps(bundle):
     told = trial(bundle, None)
-    assert told["lost"] > told["received"]
+    assert told["lost"] > 2
     said = losses(told)
     assert "messages on /affordance/image were lost on the way from /affordance/camera: " in said
     assert f"start both processes with {profile_variable()}={packaged_profile()}" in said

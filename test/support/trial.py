@@ -1,7 +1,8 @@
 """A camera and the node as two processes, for trials of the transport: `python -m support.trial camera`.
 
 The camera sends 640 x 480 images (0.92 MB) at 30 Hz until it is ended, beginning when somebody listens. The
-node prints, after some seconds, as JSON what it received, what was lost, and its problems.
+node prints as JSON, some seconds after it has found the camera, what it received, what was lost, and its
+problems.
 """
 
 import json
@@ -41,6 +42,9 @@ def node(bundle: Path, seconds: float) -> None:
     context = Context()
     rclpy.init(context=context)
     with running_node(context, bundle, action="hold") as made:
+        end = time.monotonic() + 30.0
+        while not made._image_input.publishers and time.monotonic() < end:
+            time.sleep(0.05)
         time.sleep(seconds)
         told = {
             "received": made._image_input.received,
