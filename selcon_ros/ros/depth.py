@@ -29,8 +29,8 @@ def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = ORD
     """Decode a depth image; the encoding says the unit.
 
     :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in
-        millimetres (format `16UC1; png`, or `png` alone), or image_transport's
-        `compressedDepth` (PNG, of either unit)
+        millimetres (format `16UC1; png`, or `png` alone), a TIFF of floats in metres (`32FC1; tiff`), or
+        image_transport's `compressedDepth` (PNG, of either unit)
     :returns: H x W float32 in metres; NaN where there is no measurement (0, infinite, NaN, negative)
     :raises MessageError: for other encodings, wrong sizes, damaged data
     """
@@ -65,20 +65,23 @@ def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
             f"the depth image has the format {quoted(message.format)}; only PNG is known: set the "
             "publisher's compressedDepth format to png, or use the raw depth image"
         )
-    if encoding not in _MILLIMETRES and not (encoding == "32fc1" and parameters):
+    if encoding not in (*_MILLIMETRES, "32fc1"):
         raise MessageError(
-            f"unknown compressed depth format {quoted(message.format)}; known are 'png', '16UC1; png' and "
-            "'16UC1' or '32FC1' with 'compressedDepth png'"
+            f"unknown compressed depth format {quoted(message.format)}; known are 'png', '16UC1; png', "
+            "'32FC1; tiff' and '16UC1' or '32FC1' with 'compressedDepth png'"
         )
     values = decode(
         data, "the compressed depth image", cv2.IMREAD_UNCHANGED, MessageError, limit=limit, turn=False
     )
-    if values.dtype != np.uint16 or values.ndim != 2:
+    if encoding == "32fc1" and values.dtype == np.float32 and values.ndim == 2:
+        return values
+    if values.dtype != np.uint16 or values.ndim != 2 or (encoding == "32fc1" and not parameters):
         raise MessageError(
             f"the compressed depth image, of format {quoted(message.format)}, decodes to {values.dtype} with "
-            f"shape {values.shape}; depth has one channel of 16 bits: let the camera send 16UC1 as PNG"
+            f"shape {values.shape}; depth has one channel, of 16 bits or of floats as 32FC1 in TIFF: let the "
+            "camera send 16UC1 as PNG"
         )
-    if encoding == "32fc1" and parameters:
+    if parameters and encoding == "32fc1":
         a, b = parameters
         with np.errstate(divide="ignore", invalid="ignore"):
             metres = np.float32(a) / (values - np.float32(b))

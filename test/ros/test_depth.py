@@ -61,21 +61,30 @@ def test_png_of_inverse_depth():
     np.testing.assert_allclose(depth, truth, rtol=2e-3)
 
 
+def test_tiff_of_metres():
+    """As image_transport's plugin sends floats where its format is tiff."""
+    sent = np.array([[0.0, 0.5, 1.25], [np.inf, -1.0, np.nan]], np.float32)
+    depth = depth_from_message(compressed_image(encoded(sent, ".tiff"), "32FC1; tiff compressed "))
+    assert depth.dtype == np.float32
+    np.testing.assert_array_equal(depth, np.array([[np.nan, 0.5, 1.25], [np.nan] * 3], np.float32))
+
+
 @pytest.mark.parametrize(
     ("message", "says"),
     [
         (raw_image(np.zeros((2, 2, 3), np.uint8), "rgb8"), "unknown depth encoding 'rgb8'; known are 16UC1"),
         (raw_image(np.zeros((2, 2), np.float64), "64FC1"), "unknown depth encoding '64FC1'"),
         (compressed_image(bytes(30), "16UC1; compressedDepth rvl"), "only PNG is known"),
-        (compressed_image(encoded(MILLIMETRES, ".png"), "32FC1; png"), "unknown compressed depth format"),
+        (compressed_image(encoded(MILLIMETRES, ".png"), "32FC1; png"), "decodes to uint16 .*32FC1 in TIFF"),
+        (compressed_image(encoded(METRES, ".tiff"), "16UC1; tiff compressed "), "decodes to float32 with"),
         (compressed_image(encoded(MILLIMETRES, ".png"), "jpeg"), "unknown compressed depth format 'jpeg'"),
         (compressed_image(encoded(MILLIMETRES, ".png")[:50], "png"), "depth image is (damaged|cut short)"),
         (
             compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "16UC1; png"),
-            "of format '16UC1; png', decodes to uint8 .*one channel of 16 bits",
+            "of format '16UC1; png', decodes to uint8 .*one channel, of 16 bits",
         ),
-        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "png"), "one channel of 16 bits"),
-        (compressed_image(encoded(np.zeros((2, 2, 3), np.uint16), ".png"), "png"), "one channel of 16 bits"),
+        (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".png"), "png"), "one channel, of 16 bits"),
+        (compressed_image(encoded(np.zeros((2, 2, 3), np.uint16), ".png"), "png"), "one channel, of 16 bits"),
         (compressed_image(encoded(np.zeros((2, 2), np.uint8), ".jpg"), "16UC1; jpeg compressed "), "16 bits"),
         (compressed_image(b"", "16UC1; png"), "the compressed depth image is empty"),
     ],
