@@ -68,7 +68,7 @@ class Input:
         self.received = self.lost = 0
         self._node, self._callback, self._latched = node, callback, latched
         self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
-        self._last = time.monotonic()
+        self._last: float | None = None
         self._earlier: Subscription[Any] | None = None
         self.base = node.resolve_topic_name(name)
         """The topic without the ending of the transport."""
@@ -85,8 +85,8 @@ class Input:
 
     @property
     def silence(self) -> float:
-        """Seconds since the last message, or since the subscription was made."""
-        return time.monotonic() - self._last
+        """Seconds since the last message, or since the first look: nothing can come before callbacks run."""
+        return 0.0 if self._last is None else time.monotonic() - self._last
 
     @property
     def publishers(self) -> list[TopicEndpointInfo]:
@@ -114,6 +114,8 @@ class Input:
     def look(self) -> None:
         """Follow the ROS graph and the time; call it now and then, in the executor's thread."""
         now = time.monotonic()
+        if self._last is None:
+            self._last = now
         self._recent.append((now, self.received, self.lost))
         while now - self._recent[0][0] > RECENT:
             self._recent.popleft()

@@ -162,6 +162,21 @@ def test_losses_are_serious_when_there_are_some_and_they_are_many():
     assert Losses(came=20, lost=3).serious and Losses(came=0, lost=3).serious
 
 
+def test_silence_begins_when_callbacks_run_not_while_a_model_is_opened(monkeypatch):
+    with context() as made:
+        node = Node("ear", context=made)
+        now = [1000.0]
+        monkeypatch.setattr("selcon_ros.ros.inputs.time.monotonic", lambda: now[0])
+        heard = Input(node, "image", Image, lambda _: None, depth=1)
+        now[0] += 60.0
+        heard.look()
+        assert heard.silence == 0.0
+        now[0] += 3.0
+        heard.look()
+        assert heard.silence == 3.0
+        node.destroy_node()
+
+
 def test_old_losses_are_forgotten(monkeypatch):
     with context() as made:
         node = Node("ear", context=made)
