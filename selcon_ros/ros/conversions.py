@@ -190,8 +190,18 @@ def _decompress(message: CompressedImage, limit: PixelLimit, look: Look | None) 
     )
     pixels = _eight_bits(values, message.format, look)
     if pixels.ndim == 3:
-        return _with(cv2.COLOR_BGR2RGB)(pixels)
+        return pixels if _red_first(message.format) else _with(cv2.COLOR_BGR2RGB)(pixels)
     return _ENCODINGS[_mosaic(message.format) or "mono8"].to_rgb(pixels)
+
+
+def _red_first(format: str) -> bool:
+    """Whether image_transport's plugin has written a file that has red and blue exchanged.
+
+    It converts colours to BGR for JPEG and PNG, and says so behind `compressed`. A TIFF gets the values of
+    the message as they are.
+    """
+    encoding, _, codec = format.lower().partition(";")
+    return encoding.strip().startswith("rgb") and codec.strip() == "tiff compressed"
 
 
 def _mosaic(format: str) -> str | None:

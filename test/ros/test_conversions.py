@@ -132,6 +132,23 @@ def test_compressed_colour_and_grey(ending, tolerance):
     assert grey.shape == (64, 80, 3) and np.abs(grey[..., 1].astype(int) - ramp[..., 0]).max() <= tolerance
 
 
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgb16", "bgr16", "rgba8", "bgra8"])
+def test_image_transport_s_tiff_holds_the_values_of_the_message(encoding):
+    """Unlike JPEG and PNG, which it converts to BGR before, as OpenCV wants it."""
+    kind = np.uint16 if encoding.endswith("16") else np.uint8
+    colour = {"r": 200, "g": 100, "b": 50, "a": 255}
+    values = np.full((4, 6, len(encoding.rstrip("816"))), [colour[each] for each in encoding.rstrip("816")])
+    sent = (values * (257 if kind == np.uint16 else 1)).astype(kind)
+    message = compressed_image(encoded(sent, ".tiff"), f"{encoding}; tiff compressed ")
+    assert (image_from_message(message) == (200, 100, 50)).all()
+
+
+def test_a_true_tiff_of_another_sender_is_read_as_it_is():
+    pixels = np.full((4, 6, 3), (200, 100, 50), np.uint8)
+    message = compressed_image(encoded(pixels[..., ::-1], ".tiff"), "tiff")
+    assert (image_from_message(message) == (200, 100, 50)).all()
+
+
 def test_compressed_mosaic_is_developed():
     pixels = np.tile(np.array([[200, 120], [120, 40]], np.uint8), (8, 8))
     result = image_from_message(compressed_image(encoded(pixels, ".png"), "bayer_rggb8; png compressed "))
