@@ -11,7 +11,7 @@ from fuzzing.subject import HEIGHT, WIDTH, Subject, command
 
 
 def training_files(shared: Path) -> list[Subject]:
-    """Kinds of files, with a checkpoint and a data set in the folder `shared`."""
+    """Kinds of files; some are read with what is in the folder `shared`."""
     import torch
     from safetensors.torch import save_file
 
@@ -26,8 +26,6 @@ def training_files(shared: Path) -> list[Subject]:
     from support.dataset import make_dataset
 
     torch.set_num_threads(1)
-    _checkpoint(shared)
-    make_dataset(shared / "squares", train=1, val=1, test=1, nothing=1)
     configs = Path(__file__).resolve().parents[2] / "training" / "configs"
     weights = {
         "encoder.weight": torch.randn(4, 3, 2, 2),
@@ -51,7 +49,7 @@ def training_files(shared: Path) -> list[Subject]:
     def evaluate(folder: Path) -> None:
         command("evaluate", shared / "bundle", folder / "squares", "--threads", 1, "--out", folder / "report")
 
-    data = lambda to: shutil.copytree(shared / "squares", to / "squares")  # noqa: E731
+    data = lambda to: make_dataset(to / "squares", train=1, val=1, test=1, nothing=1)  # noqa: E731
     inside = [
         "squares/**/*.jpg",
         "squares/**/GT/**/*.png",
@@ -78,7 +76,7 @@ def training_files(shared: Path) -> list[Subject]:
         Subject("data set that is measured", data, inside, evaluate, 0.5),
         Subject(
             "checkpoint",
-            lambda to: shutil.copytree(shared / "checkpoint", to / "checkpoint"),
+            lambda to: _checkpoint(to / "checkpoint", shared),
             ["checkpoint/*"],
             lambda folder: load_model(folder / "checkpoint"),
             1.5,
@@ -112,7 +110,7 @@ def training_files(shared: Path) -> list[Subject]:
     ]
 
 
-def _checkpoint(shared: Path) -> None:
+def _checkpoint(to: Path, shared: Path) -> None:
     import torch
 
     from selcon_training.checkpoint import save_model
@@ -123,7 +121,7 @@ def _checkpoint(shared: Path) -> None:
     torch.manual_seed(1)
     clip = load_clip({"name": nets.register_small_clip(shared)}, (HEIGHT, WIDTH))
     net = SelconNet(clip, load_dino({"name": "test_vit"}, (HEIGHT, WIDTH)), nets.ACTIONS).eval()
-    save_model(shared / "checkpoint", net)
+    save_model(to, net)
 
 
 def _state(to: Path) -> None:
