@@ -44,6 +44,7 @@ _LONGEST = 100
 """Characters of a name in truth.json."""
 DECODED_LIMIT = 4 << 30
 """Bytes of all frames together, which are held in memory."""
+FRAMES_LIMIT = 20_000
 _JPEG_QUALITY = 92
 _FORM = f"A recording is a folder with {BAG_NAME} and {TRUTH_NAME}."
 
@@ -145,6 +146,8 @@ def read_recording(folder: Path) -> Recording:
     for topic, message in _read_messages(folder / BAG_NAME):
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         stamps.setdefault(stamp, {})[topic] = message
+        if len(stamps) > FRAMES_LIMIT:
+            raise RecordingError(f"{folder / BAG_NAME} has over {FRAMES_LIMIT} frames. Record a shorter one.")
     if not stamps:
         raise RecordingError(f"{folder / BAG_NAME} holds no camera frame. Record it again.")
     frames, size = [], 0

@@ -15,6 +15,8 @@ FORMAT_VERSION = 1
 Calibration = Literal["continuous", "binarized", "none"]
 # What the node logs and publishes has bounds.
 TEXTS = {"name": 200, "description": 4000, "licence": 4000}
+MOST_VALUES = 1 << 24
+"""Of the network's input in pixels, and of an output: 4096 x 4096."""
 MOST_ACTIONS, LONGEST_ACTION = 2000, 100
 
 
@@ -206,6 +208,11 @@ def _check_manifest(manifest: Manifest) -> None:
         size = getattr(manifest, name)
         whole = all(type(value) is int and 1 <= value <= 8192 for value in size)
         _expect(len(size) == 2 and whole, name, size, "[height, width] of 1 to 8192")
+    pixels = math.prod(manifest.input_size)
+    _expect(pixels <= MOST_VALUES, "input_size", manifest.input_size, f"of at most {MOST_VALUES} pixels")
+    values = math.prod(manifest.map_grid) * len(actions)
+    wanted = f"of at most {MOST_VALUES} cells for all actions"
+    _expect(values <= MOST_VALUES, "map_grid", manifest.map_grid, wanted)
     for name in ("mean", "std"):
         values = getattr(manifest.normalisation, name)
         fits = len(values) == 3 and all(map(_is_number, values))

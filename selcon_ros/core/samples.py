@@ -14,6 +14,8 @@ from selcon_ros.core.image_decoding import decode
 
 LONGEST = 640
 """Longer side in pixels; a larger picture is shrunk to it."""
+MOST_PIXELS = 60_000_000
+"""Of all pictures together: decoded they take 180 MB."""
 QUALITY = 92
 """Of the JPEG files: what a camera sees is several times larger as PNG."""
 
@@ -37,7 +39,15 @@ def read_samples(bundle: Bundle) -> list[NDArray[np.uint8]]:
         raise BundleError(
             f"bundle {bundle.path} has no sample pictures: make it with `selcon export --samples FOLDER`"
         )
-    return [_decoded(bundle, role) for role in roles]
+    images: list[NDArray[np.uint8]] = []
+    for role in roles:
+        images.append(_decoded(bundle, role))
+        if sum(image.shape[0] * image.shape[1] for image in images) > MOST_PIXELS:
+            raise BundleError(
+                f"bundle {bundle.path} has sample pictures of over {MOST_PIXELS / 1e6:g} million pixels in "
+                "all: make it with smaller or fewer ones"
+            )
+    return images
 
 
 def _encoded(image: NDArray[np.uint8]) -> bytes:

@@ -301,6 +301,8 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
         (put(input_size=[288, -1]), "input_size must be"),
         (put(input_size=[288, 384.5]), "input_size must be"),
         (put(map_grid=[18, 10**9]), "map_grid must be"),
+        (put(map_grid=[4096, 4096]), "map_grid must be of at most 16777216 cells for all actions"),
+        (put(input_size=[4096, 8192]), "input_size must be of at most 16777216 pixels"),
         (put(normalisation={"mean": [0, 0, 0], "std": [1, 1]}), "normalisation.std must be three numbers"),
         (put(normalisation={"mean": [0, 0, 0], "std": [1, 1, 0]}), "normalisation.std must be above zero"),
         (put(normalisation={"mean": [0, 0, "x"], "std": [1, 1, 1]}), "normalisation.mean must be three"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selcon_ros.core import samples
 from selcon_ros.core.bundle import (
     BundleFile,
     default_bundle_path,
@@ -97,6 +98,19 @@ def test_the_packaged_bundle_brings_eight() -> None:
     bundle = load_bundle(default_bundle_path())
     assert [image.shape for image in read_samples(bundle)] == [(480, 640, 3)] * 8
     assert sum(len(bundle.files[role]) for role in sample_roles(bundle.files)) < 1_000_000
+
+
+def test_pictures_are_bounded_in_all(
+    tmp_path: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(tmp_path / "made", colour_manifest(), {"model": b"\x08\x05"} | sample_files(paths))
+    images = read_samples(load_bundle(tmp_path / "made"))
+    total = sum(image.shape[0] * image.shape[1] for image in images)
+    monkeypatch.setattr(samples, "MOST_PIXELS", total)
+    assert len(read_samples(load_bundle(tmp_path / "made"))) == len(images)
+    monkeypatch.setattr(samples, "MOST_PIXELS", total - 1)
+    with pytest.raises(BundleError, match="sample pictures of over .* million pixels in all"):
+        read_samples(load_bundle(tmp_path / "made"))
 
 
 def test_a_damaged_picture_is_not_taken(paths: list[Path]) -> None:
