@@ -34,11 +34,14 @@ def read_depth(
         depth = _read_npy(Path(path), limit)
     else:
         content = read_bytes(path, DepthError)
-        own = judge(content, path, DepthError).orientation
-        if own not in (1, orientation):
+        header = judge(content, path, DepthError)
+        if header.orientation not in (1, orientation):
             raise DepthError(
-                f"{path} has EXIF orientation {own}, its picture {orientation}: store both without one"
+                f"{path} has EXIF orientation {header.orientation}, its picture {orientation}: store both "
+                "without one"
             )
+        if 8 < header.bits < 16:  # OpenCV moves them up to 16 bits, so that the unit is another
+            raise DepthError(f"{path}: depth has {header.bits} bits: it must be {KINDS}")
         depth = decode(content, path, cv2.IMREAD_UNCHANGED, DepthError, limit=limit, turn=False)
     # A .npy file may be of either byte order.
     if depth.ndim != 2 or not (depth.dtype.kind == "f" or depth.dtype.newbyteorder("=") == np.uint16):

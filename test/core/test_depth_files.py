@@ -1,5 +1,6 @@
 import io
 from pathlib import Path
+from struct import pack
 
 import cv2
 import numpy as np
@@ -26,6 +27,16 @@ def test_whole_numbers_are_in_the_camera_s_unit(tmp_path: Path, name: str) -> No
 def test_whole_numbers_of_another_byte_order(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", RAW.astype(">u2"))
     np.testing.assert_allclose(read_depth(tmp_path / "d.npy", 0.0005), RAW * 0.0005)
+
+
+def test_a_tiff_of_twelve_bits_is_refused(tmp_path: Path) -> None:
+    """OpenCV reads its values times 16."""
+    entries = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 3)]
+    directory = b"".join(pack("<HHII", tag, 3, 1, value) for tag, value in entries)
+    content = b"II*\0" + pack("<I", 12) + b"\x3e\x81\xf4\0" + pack("<H", len(entries)) + directory + bytes(4)
+    (tmp_path / "d.tif").write_bytes(content)
+    with pytest.raises(DepthError, match="depth has 12 bits: it must be 16 bit grey"):
+        read_depth(tmp_path / "d.tif", 0.001)
 
 
 def test_a_float_tiff_is_in_metres(tmp_path: Path) -> None:
