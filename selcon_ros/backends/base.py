@@ -22,10 +22,12 @@ Maps = NDArray[np.float32]
 @dataclass(frozen=True)
 class Choice:
     """A backend that can be asked for: its module in selcon_ros.backends, which has
-    `open_engine(bundle, setup, name)`, and the precisions it runs, the one to prefer first."""
+    `open_engine(bundle, setup, name)`, the precisions it runs, the one to prefer first, and what pip
+    installs for it."""
 
     module: str
     precisions: tuple[str, ...]
+    package: str
 
     @property
     def gpu(self) -> bool:
@@ -35,12 +37,12 @@ class Choice:
 
 # Those that run on a GPU come first, the fastest first: the order in which `auto` tries them.
 BACKENDS = {
-    "tensorrt": Choice("tensorrt", ("fp16", "fp32", "int8")),
-    "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32", "int8")),
-    "torch": Choice("torch", ("fp16", "fp32")),
-    "onnxruntime_cuda": Choice("onnxruntime_graph", ("fp16", "fp32")),
-    "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32")),
-    "onnxruntime": Choice("onnxruntime", ("int8", "fp32")),
+    "tensorrt": Choice("tensorrt", ("fp16", "fp32", "int8"), "selcon_ros[trt]"),
+    "tensorrt_rtx": Choice("tensorrt", ("fp16", "fp32", "int8"), "selcon_ros[rtx]"),
+    "torch": Choice("torch", ("fp16", "fp32"), "selcon_ros[torch]"),
+    "onnxruntime_cuda": Choice("onnxruntime_graph", ("fp16", "fp32"), "selcon_ros[engine]"),
+    "onnxruntime_tensorrt": Choice("onnxruntime_graph", ("fp16", "fp32"), "selcon_ros[engine]"),
+    "onnxruntime": Choice("onnxruntime", ("int8", "fp32"), "onnxruntime"),
 }
 
 
@@ -138,7 +140,7 @@ def open_backend(bundle: Bundle, backend: str = "onnxruntime", setup: Setup | No
             raise  # a fault of ours
         raise NotInstalledError(
             f"backend {backend} needs {error.name or first_line(error)}: "
-            "pip install 'selcon_ros[trt]' or 'selcon_ros[rtx]'"
+            f"pip install '{BACKENDS[backend].package}'"
         ) from error
     for _ in range(setup.warm_up - 1):  # opening is the first
         opened.run(np.zeros((1, *bundle.manifest.input_size, 3), np.uint8))

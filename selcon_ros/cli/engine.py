@@ -89,11 +89,15 @@ def build(
       selcon engine build bundles/mine --precision fp32 --batch 1:2:8 --camera 2160,3840
       selcon engine build agd20k.zip --pictures photos --cache engines --json
     """
+    from selcon_ros.engines.kinds import library
+
+    chosen = chosen_kind(kind)
+    library(chosen)  # told first where it is missing: its extra brings what the imports below need
+
     from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.provide import Wish, find, make, obstacle, with_samples
     from selcon_ros.engines.provide import verify as run_and_compare
 
-    chosen = chosen_kind(kind)
     wish = Wish(chosen, precision or "fp16", batch, camera, targets, device)
     _check_targets(wish)
     model = with_samples(bundle)

@@ -42,13 +42,18 @@ COMMANDS = {
     "bench": Entry("bench", "Measure latency and throughput on this machine."),
 }
 
-# Which optional part of the package brings which library.
+# What a robot has: a library by its package on PyPI.
+BASE = {
+    "numpy": "numpy", "cv2": "opencv-python-headless", "onnxruntime": "onnxruntime", "yaml": "pyyaml",
+    "rich": "rich", "tqdm": "tqdm",
+}
+# Which optional part of the package brings which library, the smallest that does.
 EXTRAS = {
     "train": (
-        "torch", "torchvision", "timm", "open_clip", "pydantic", "yaml", "safetensors", "tensorboard", "onnx",
+        "torch", "torchvision", "timm", "open_clip", "pydantic", "safetensors", "tensorboard", "onnx",
         "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL",
     ),
-    "trt": ("tensorrt", "pycuda", "filelock", "platformdirs"),
+    "engine": ("filelock", "platformdirs"),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
     "ros": (
@@ -75,15 +80,13 @@ def as_message(command: str, error: SelconError | ImportError | OSError | Memory
         )
     extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
     if command == "engine" and library == "onnx":
-        extra = "trt"
-    if extra is None:
+        extra = "engine"  # training brings it too, and torch
+    if extra is None and library not in BASE:
         return error
-    others = {
-        "ros": " or source your ROS 2 installation", "trt": ', or "selcon_ros[rtx]" for TensorRT for RTX',
-    }
-    other = others.get(extra, "")
+    wanted = BASE.get(library) or f'"selcon_ros[{extra}]"'
+    other = " or source your ROS 2 installation" if extra == "ros" else ""
     return click.ClickException(
-        f'selcon {command} needs {library}: install it with: pip install "selcon_ros[{extra}]"{other}'
+        f"selcon {command} needs {library}: install it with: pip install {wanted}{other}"
     )
 
 

@@ -1,12 +1,19 @@
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from selcon_ros.cli.main import COMMANDS, as_message, main
+from selcon_ros.cli.main import BASE, COMMANDS, EXTRAS, as_message, main
 from selcon_ros.core.errors import BundleError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_help_lists_every_command_without_importing_any() -> None:
@@ -39,6 +46,44 @@ def test_unknown_command() -> None:
 def test_a_missing_library_says_what_to_install(library: str, command: str, message: str) -> None:
     told = as_message(command, ImportError("No module", name=library))
     assert isinstance(told, click.ClickException) and message in told.message
+
+
+@pytest.mark.parametrize(
+    ("absent", "arguments", "hint"),
+    [
+        ("cv2", "ground x.png --action hold", "needs cv2: install it with: pip install opencv-python-"),
+        ("onnxruntime", "ground @ --action hold", "pip install onnxruntime"),
+        ("filelock", "engine list", 'pip install "selcon_ros[engine]"'),
+        ("platformdirs", "engine clean --stale", 'pip install "selcon_ros[engine]"'),
+        ("tensorrt_rtx filelock onnx", "engine build x --kind tensorrt_rtx", "pip install 'selcon_ros[rtx]'"),
+        ("tensorrt filelock onnx", "engine build x --kind tensorrt", "pip install 'selcon_ros[trt]'"),
+        ("rosbags", "demo", 'pip install "selcon_ros[demo]"'),
+        ("rosbags", "play", 'pip install "selcon_ros[demo]"'),
+        ("rclpy", "play", 'pip install "selcon_ros[ros]" or source your ROS 2 installation'),
+    ],
+)
+def test_a_command_names_the_smallest_extra_that_helps(
+    tmp_path: Path, absent: str, arguments: str, hint: str
+) -> None:
+    if absent == "rosbags" and find_spec("rclpy") is None:
+        pytest.skip("needs ROS 2, which these commands would ask for first")
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((60, 80, 3), 128, np.uint8))
+    given = [word.replace("@", str(tmp_path / "grey.png")) for word in arguments.split()]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent.split()!r}));"
+        "from selcon_ros.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *given], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 1 and hint in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_hints_name_extras_that_there_are() -> None:
+    setup = (ROOT / "setup.py").read_text()
+    assert all(f'"{extra}": ' in setup for extra in EXTRAS)
+    assert all(f'"{package}>=' in setup for package in BASE.values())
 
 
 def test_an_import_error_that_is_a_fault_of_ours_is_not_hidden() -> None:
