@@ -101,7 +101,7 @@ class Intrinsics:
 
         Focal lengths are from a twentieth of the longer side (a fisheye has a third) to a hundred times
         that (a telescope); the principal point is in the image or at most five longer sides outside, for
-        sensors that are cropped without saying so.
+        sensors that are cropped without saying so, but not at (0, 0), where who has none leaves it.
         """
         remedy = "calibrate the camera again, or use its own calibration"
         longer = max(self.width, self.height)
@@ -115,6 +115,8 @@ class Intrinsics:
                     f"camera {name} is {value:g}: for an image of {self.width}x{self.height} it must be from "
                     f"{longer / 20:g} to {longer * 100}; {remedy}"
                 )
+        if self.cx == 0 and self.cy == 0:
+            raise CameraError(f"camera cx and cy are 0, the image's corner: {remedy}")
         for name, value, size in (("cx", self.cx, self.width), ("cy", self.cy, self.height)):
             if not -5 * longer <= value <= size + 5 * longer:
                 raise CameraError(

@@ -118,6 +118,19 @@ def test_intrinsics_are_k_or_p():
     assert (rectified.fx, rectified.fy, rectified.cx, rectified.width) == (580.0, 580.0, 319.5, 640)
 
 
+def test_a_projection_by_columns_is_refused():
+    info = camera_info(640, 480, 600.0)
+    info.p = [580.0, 0.0, 0.0, 0.0, 0.0, 580.0, 0.0, 0.0, 320.0, 240.0, 1.0, 0.0]
+    with pytest.raises(SelconError, match="P in camera_info is .*'320', '240'.*row by row"):
+        intrinsics_from_message(info, rectified=True)
+
+
+def test_a_trace_of_skew_and_a_baseline_do_no_harm():
+    info = camera_info(640, 480, 600.0)
+    info.k[1], info.p[3] = 0.2, -42.0
+    assert intrinsics_from_message(info) == intrinsics_from_message(info, rectified=True)
+
+
 def test_binning_and_region_of_interest():
     info = camera_info(640, 480, 600.0)
     info.binning_x = info.binning_y = 2
@@ -160,6 +173,9 @@ def test_binned_and_cropped_a_pixel_keeps_its_ray():
     [
         ({"width": 4_000_000_000}, "do not belong to an image of 4000000000x480"),
         ({"k": [1e-38, 0, 320, 0, 600, 240, 0, 0, 1]}, "fx = 1e-38"),
+        ({"k": [600, 0, 0, 0, 600, 0, 0, 0, 1]}, "cx and cy are 0, the image's corner"),
+        ({"k": [600, 0, 0, 0, 600, 0, 320, 240, 1]}, "K in camera_info is .*'320', '240', '1'.*row by row"),
+        ({"k": [600, 5, 320, 0, 600, 240, 0, 0, 1]}, "K in camera_info is .*without skew"),
         ({"k": [20, 0, 320, 0, 600, 240, 0, 0, 1]}, "fx is 20: .* must be from 32 to 64000"),
         ({"k": [600, 0, 1e10, 0, 600, 240, 0, 0, 1]}, "cx = 1e[+]10"),
         ({"k": [600, 0, 320, 0, 600, 24000, 0, 0, 1]}, "cy is 24000"),
