@@ -60,7 +60,7 @@ def _parse(content: bytes, name: str) -> Record:
     parse: Callable[[bytes, str, type[CameraError]], Record] = yaml_file.parse_object
     if re.search(rb"^\[image\]\s*$", start, re.MULTILINE):
         parse = _parse_ost
-    elif start[:1] in b"{[":
+    elif re.match(rb'\[|\{\s*["}]', start):  # YAML's braces (ros2 topic echo --flow-style) have no quotes
         parse = json_file.parse_object
     record: dict[str, Any] = {}
     for key, value in parse(content, name, CameraError).items():

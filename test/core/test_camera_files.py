@@ -172,9 +172,10 @@ def written(folder: Path, content: str | bytes | dict[str, Any]) -> Path:
         CALIBRATION.replace("\n", "\r\n"),
         MESSAGE, MESSAGE + MESSAGE, MESSAGE_ROS1, OST, opencv(".yml"), opencv(".json"),
         opencv(".yml").replace("%YAML 1.2", "%YAML:1.0"), json.dumps(REALSENSE),
+        f"{{d: {list(D)}, distortion_model: plumb_bob, height: 480, k: {K}, width: 640}}\n---\n",
     ],
     ids=["own", "calibration", "older calibration", "line ends", "message", "messages", "ROS 1", "ost",
-         "OpenCV YAML", "OpenCV JSON", "older OpenCV", "librealsense"],
+         "OpenCV YAML", "OpenCV JSON", "older OpenCV", "librealsense", "flow style"],
 )
 def test_forms_with_distortion(tmp_path: Path, text: str, mark: bytes) -> None:
     assert read_camera(written(tmp_path, mark + text.encode()))[0] == EXPECTED
