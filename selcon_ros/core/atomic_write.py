@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from selcon_ros.core.plain_file import kind_of
+
 PART = ".part"
 """How names of unfinished files end. A process that is killed may leave one."""
 # What file systems say that cannot sync a folder.
@@ -128,7 +130,7 @@ def _mode(target: Path) -> int | None:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is a pipe or a device, not a plain file")
+            raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a plain file")
         if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return mode

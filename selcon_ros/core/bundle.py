@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from selcon_ros.core.atomic_write import check_destination, making_folder, writing
 from selcon_ros.core.errors import BundleError
-from selcon_ros.core.files import read_bytes
 from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
 from selcon_ros.core.onnx_file import check_onnx
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import one_line
 from selcon_ros.core.user_path import user_path
 from selcon_ros.core.zip_file import Archive, open_zip

@@ -10,7 +10,7 @@ from selcon_ros.core import json_file, yaml_file
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import BY_NUMBER, Distortion, distortion_from
 from selcon_ros.core.errors import CameraError
-from selcon_ros.core.files import read_bytes
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 
 MAX_BYTES = 1_000_000

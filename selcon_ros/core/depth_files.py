@@ -11,9 +11,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import DepthError, first_line
-from selcon_ros.core.files import read_bytes
 from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import one_line
 
 KINDS = "16 bit grey, in units of the camera's depth_scale, or floats in metres (PNG, TIFF, .npy)"

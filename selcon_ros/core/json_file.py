@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.files import read_bytes
+from selcon_ros.core.plain_file import read_bytes
 
 LIMIT = 16 << 20
 """Bytes of a file; parsed they take ten times as much."""

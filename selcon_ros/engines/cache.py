@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 
 from selcon_ros.core.atomic_write import PART, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.files import read_bytes
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.engines.record import Key, Record, read_record
 
 ENGINE, RECORD, LOCK, TIMINGS = ".engine", ".json", ".lock", ".timings"

@@ -80,7 +80,7 @@ def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path, check) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "loop").symlink_to("loop")
     for name, says in {
-        "pipe": "a pipe or a device, not a plain file",
+        "pipe": "it is a pipe, not a plain file",
         ".": "Is a directory",
         "file/below": "Not a directory|is not a folder",
         "loop": "Too many levels of symbolic links",
@@ -92,7 +92,7 @@ def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path, check) -> None:
 
 
 def test_a_device_is_not_replaced() -> None:
-    with pytest.raises(OSError, match="a pipe or a device"):
+    with pytest.raises(OSError, match="it is a device, not a plain file"):
         write_file("/dev/null", b"x")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 

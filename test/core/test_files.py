@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_bytes, read_image, write_image
+from selcon_ros.core.files import read_image, write_image
 
 CUT_SHORT = cv2.imencode(".png", np.ones((9, 9, 3)))[1].tobytes()[:40]
 
@@ -65,19 +65,3 @@ def test_devices_and_circles_of_links_are_refused(tmp_path: Path) -> None:
         read_image("/dev/zero")
     with pytest.raises(ImageError, match="null byte"):
         read_image("x\0.png")
-
-
-def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"12345")
-    (tmp_path / "link").symlink_to("x")
-    assert read_bytes(tmp_path / "link", ImageError, 5) == b"12345"
-    with pytest.raises(ImageError, match="x: it has 5 bytes, more than the 4 that are read"):
-        read_bytes(tmp_path / "x", ImageError, 4)
-    with pytest.raises(ImageError, match="more than the 4 that are read"):
-        read_bytes("/proc/self/status", ImageError, 4)  # a plain file that says it is empty
-
-
-def test_a_small_file_takes_little_memory_however_large_a_file_may_be(tmp_path):
-    path = tmp_path / "small"
-    path.write_bytes(b"content")
-    assert read_bytes(path, ImageError, limit=1 << 62) == b"content"

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.files import require_plain_file
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.plain_file import require_plain_file
 from selcon_ros.core.text import one_line
 from selcon_training.averaging import resized
 from selcon_training.encoders import EncoderSpec, load_encoders

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.files import read_bytes
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import one_line
 from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (

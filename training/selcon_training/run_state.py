@@ -14,8 +14,8 @@ import yaml
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
-from selcon_ros.core.files import require_plain_file
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.plain_file import require_plain_file
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import cv2
 
-from selcon_ros.core.files import read_bytes
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_headers import jpeg, png
+from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.images import LIMIT
 from selcon_training.errors import DataError
 

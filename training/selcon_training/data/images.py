@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_bytes, read_image
+from selcon_ros.core.files import read_image
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.plain_file import read_bytes
 from selcon_training.errors import DataError
 
 U8 = NDArray[np.uint8]

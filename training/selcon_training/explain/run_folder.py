@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.files import read_bytes
 from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.user_path import user_path
 from selcon_training.checkpoint import load_model
 from selcon_training.config import TrainConfig, load_config
