@@ -4,10 +4,11 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.text import quoted
 
 LIMIT = 16 << 20
 """Bytes of a file; parsed they take ten times as much."""
@@ -34,17 +35,6 @@ def parse_object(
     DEPTH deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open). ``finite=False``
     takes NaN and infinities, which Python writes. Raises ``fault``.
     """
-    return cast(dict[str, Any], _parse(content, name, fault, dict, finite))
-
-
-def parse_list(content: bytes, name: str | Path, fault: type[SelconError]) -> list[Any]:
-    """Return the list that a JSON file's content holds, as strictly as `parse_object`. Raises ``fault``."""
-    return cast(list[Any], _parse(content, name, fault, list))
-
-
-def _parse(
-    content: bytes, name: str | Path, fault: type[SelconError], wanted: type, finite: bool = True
-) -> object:
     try:
         value = json.loads(
             content.decode("utf-8-sig"),
@@ -63,9 +53,9 @@ def _parse(
         raise fault(f"{name} is not valid JSON: nested more than {DEPTH} deep") from None
     except ValueError as error:
         raise fault(f"{name} is not valid JSON: {error}") from None
-    if not isinstance(value, wanted):
-        kind = "an object" if wanted is dict else "a list"
-        raise fault(f"{name} must hold {kind} of JSON, not {_shown(value)}")
+    if not isinstance(value, dict):
+        found = "a list" if isinstance(value, list) else quoted(value)
+        raise fault(f"{name} must hold an object of JSON, not {found}")
     return value
 
 
@@ -75,7 +65,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {_shown(key)} is given twice")
+                raise ValueError(f"the key {quoted(key)} is given twice")
             seen.add(key)
     return found
 
@@ -89,7 +79,7 @@ def _whole(text: str) -> int:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"the number {_shown(text)} is too large")
+        raise ValueError(f"the number {quoted(text)} is too large")
     return value
 
 
@@ -119,12 +109,4 @@ def _check_texts(texts: Iterable[str]) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"the text {_shown(text)} holds half a surrogate pair") from None
-
-
-def _shown(value: object) -> str:
-    """Return a value for a message: one line, in ASCII, of at most 60 characters."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = ascii(value if not isinstance(value, str) else value[:60])
-    return text if len(text) <= 60 else text[:57] + "..."
+            raise ValueError(f"the text {quoted(text)} holds half a surrogate pair") from None

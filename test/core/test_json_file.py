@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.errors import BundleError
-from selcon_ros.core.json_file import DEPTH, parse_list, parse_object
+from selcon_ros.core.json_file import DEPTH, parse_object
 
 VALUES = st.recursive(
     st.none()
@@ -66,9 +66,3 @@ def test_nesting_up_to_the_bound_is_read() -> None:
     depth = DEPTH - 1
     found = parse_object(b'{"a": ' + b"[" * depth + b"1" + b"]" * depth + b"}", "x.json", BundleError)
     assert str(found) == "{'a': " + "[" * depth + "1" + "]" * depth + "}"
-
-
-def test_lists_as_well() -> None:
-    assert parse_list(b"[1, 2]", "x.json", BundleError) == [1, 2]
-    with pytest.raises(BundleError, match="must hold a list of JSON, not an object"):
-        parse_list(b"{}", "x.json", BundleError)
