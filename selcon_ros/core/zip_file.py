@@ -9,6 +9,7 @@ from pathlib import Path
 from struct import error as StructError
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import quoted
 
 DIRECTORY_LIMIT = 1 << 20
 """Bytes of an archive's list of its files: about ten thousand names."""
@@ -29,7 +30,7 @@ class Archive:
         seen: set[str] = set()
         for name in self.names:
             if name in seen:
-                raise fault(f"it holds {name[:200]!r} more than once: pack it again")
+                raise fault(f"it holds {quoted(name, 200)} more than once: pack it again")
             seen.add(name)
 
     def read(self, name: str, limit: int) -> bytes:
@@ -68,6 +69,8 @@ def open_zip(path: Path, fault: type[SelconError]) -> Iterator[Archive]:
         raise fault(f"it is not a readable .zip: {error}") from None
     except OSError as error:
         raise fault(f"it cannot be read: {error.strerror or error}") from None
+    except NotImplementedError as error:  # a later version of the format, or another encryption
+        raise fault(f"it is a kind of .zip that is not read ({error}): pack it anew with zip") from None
     except RuntimeError:
         raise fault("it is encrypted: pack it without a password") from None
     except (zlib.error, EOFError, StructError, ValueError, OverflowError) as error:

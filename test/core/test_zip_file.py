@@ -86,6 +86,15 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
         read(path, "x")
 
 
+def test_an_archive_of_a_later_version(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", [("x", b"content")], zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 99  # what is needed to extract it
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=r"that is not read \(zip file version 9.9\): pack it with zip"):
+        read(path, "x")
+
+
 def test_an_archive_with_any_byte_changed_is_read_or_refused(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", [("x", b"some content" * 5)])
     whole = path.read_bytes()
