@@ -164,7 +164,7 @@ def _lens(record: Record) -> Distortion | None:
 
 def _depth_scale(record: Record) -> float:
     scale = _number(record, "depth_scale", DEPTH_SCALE)
-    if scale <= 0:
+    if not scale > 0:  # nor NaN
         raise CameraError(f"depth_scale must be above zero, got {scale:g}")
     if "intrinsic_matrix" in record and "depth_scale" in record:
         scale = 1 / scale  # Open3D's are units a metre

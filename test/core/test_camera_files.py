@@ -281,6 +281,7 @@ def test_opencv_s_models(tmp_path: Path, text: str, expected: str) -> None:
         (CALIBRATION.replace("0.     , 321", "3.     , 321"), "without skew"),
         (CALIBRATION.replace("-0.28", ".nan"), "the distortion must be a number, got '.nan'"),
         (CALIBRATION.replace("-0.28", "nan"), "a coefficient of the lens distortion plumb_bob is nan"),
+        (CALIBRATION + "depth_scale: nan\n", "depth_scale must be above zero, got nan"),
         (MESSAGE.replace("x_offset: 0", "x_offset: 700"), "the region of interest, 640 x 480 at"),
         (MESSAGE.replace("x_offset: 0", "x_offset: inf"), "x_offset must be a whole number, got inf"),
         (CALIBRATION.replace("[", "{"), "c.json is not valid YAML: .*, line 9, column 41"),
