@@ -13,7 +13,7 @@ from selcon_ros.core.errors import BundleError
 from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.text import one_line
+from selcon_ros.core.text import one_line, quoted
 from selcon_ros.core.user_path import user_path
 from selcon_ros.core.zip_file import Archive, open_zip
 
@@ -184,7 +184,7 @@ def _inner_path(role: str, name: str) -> str:
     if not parts or foreign or len(name) > _LONGEST or not name.isprintable():
         raise BundleError(
             f"files.{one_line(role, 80)}.path must be a relative path inside the bundle, of at most "
-            f"{_LONGEST} characters, got {name[:80]!r}"
+            f"{_LONGEST} characters, got {quoted(name, 80)}"
         )
     return str(PurePosixPath(name))
 

@@ -14,7 +14,6 @@ from selcon_ros.core.errors import DepthError, first_line
 from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.text import one_line
 
 KINDS = "16 bit grey, in units of the camera's depth_scale, or floats in metres (PNG, TIFF, .npy)"
 # What a .npy file has before its values, at most.
@@ -63,7 +62,7 @@ def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
             shape, by_columns, kind = read_header(stream)
     except Exception as error:  # numpy lets errors of the parsers of a header through
         raise DepthError(
-            f"{path} is not a .npy file with one array, or damaged: {one_line(first_line(error), 200)}"
+            f"{path} is not a .npy file with one array, or damaged: {first_line(error)}"
         ) from None
     if len(shape) != 2 or kind.kind not in "fu":
         raise DepthError(f"{path}: depth is {kind} with shape {shape}: it must be {KINDS}")

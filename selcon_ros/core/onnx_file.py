@@ -8,7 +8,7 @@ onnx.proto3 and the encoding of Protocol Buffers.
 from collections.abc import Iterator
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.text import one_line
+from selcon_ros.core.text import one_line, quoted
 
 MOST_FIELDS = 3_000_000
 """Of one file: some seconds of work."""
@@ -85,7 +85,7 @@ def _elsewhere(number: int, value: int | memoryview) -> bool:
 def _external(name: str, tensor: memoryview, fault: type[SelconError]) -> SelconError:
     named = [_text(value) for number, _, value in _fields(tensor) if number == _NAME["Tensor"]
              and isinstance(value, memoryview)]
-    weight = f"the weight {named[-1]!r}" if named else "a weight"
+    weight = f"the weight {quoted(named[-1], 200)}" if named else "a weight"
     return fault(f"{name} keeps {weight} in another file: export it with all weights inside")
 
 

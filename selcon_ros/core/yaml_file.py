@@ -1,5 +1,7 @@
 """YAML that others wrote: parsed within bounds, with one short message for whatever is wrong with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +30,34 @@ def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> 
                 raise yaml.YAMLError("it has aliases (*), which are not read")
             return super().compose_node(parent, index)
 
-    try:
+    with yaml_faults(name, fault):
         text = content.decode("utf-8-sig")
         if text.startswith("%YAML:"):
             text = text.partition("\n")[2]
         value = next((each for each in yaml.load_all(text, Loader) if each not in ("", None)), None)
         typed = _typed(value)
+    if not isinstance(typed, dict):
+        raise fault(f"{name} must hold a mapping of YAML: names with values")
+    return typed
+
+
+@contextmanager
+def yaml_faults(name: str | Path, fault: type[SelconError]) -> Iterator[None]:
+    """Raise ``fault``, naming the file ``name`` and the place in it, for what decoding and parsing raise."""
+    import yaml
+
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise fault(f"{name} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise fault(f"{name} is not valid YAML: {one_line(str(error.problem), 200)}{place}") from None
-    except yaml.YAMLError as error:
-        raise fault(f"{name} is not valid YAML: {one_line(first_line(error), 200)}") from None
     except RecursionError:
         raise fault(f"{name} is not valid YAML: nested too deep") from None
-    except (ValueError, TypeError) as error:  # a key that is a list, a character that does not exist
-        raise fault(f"{name} is not valid YAML: {one_line(first_line(error), 200)}") from None
-    if not isinstance(typed, dict):
-        raise fault(f"{name} must hold a mapping of YAML: names with values")
-    return typed
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # TypeError: a key that is a list
+        raise fault(f"{name} is not valid YAML: {first_line(error)}") from None
 
 
 def _typed(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.errors import EngineError
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.text import quoted
 
 Range = tuple[int, int, int]
 LIMIT = 1 << 20
@@ -91,7 +92,7 @@ def _made(kind: type[T], values: Any, path: Path) -> T:
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in given.items():
         if not _fits(value, hints[name]):
-            raise EngineError(f"{path}: {name} is not what it must be, got {str(value)[:60]!r}")
+            raise EngineError(f"{path}: {name} is not what it must be, got {quoted(value)}")
     return kind(**given)
 
 

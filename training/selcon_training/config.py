@@ -19,7 +19,7 @@ from pydantic import (
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.text import one_line
+from selcon_ros.core.text import quoted
 from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (
     CheckpointConfig,
@@ -169,17 +169,13 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Train
 def _explain(entry: Any) -> str:
     key = ".".join(str(part) for part in entry["loc"]) or "the combination"
     if entry["type"] == "extra_forbidden":
-        return f"{key[:_LONGEST]}: no such key (value {_shown(entry['input'])})"
+        return f"{key[:_LONGEST]}: no such key (value {quoted(entry['input'], _LONGEST)})"
     if entry["type"] == "missing":
         return f"{key}: required, but not given"
     message = str(entry["msg"]).removeprefix("Value error, ")
     if not entry["loc"]:
         return message
-    return f"{key} = {_shown(entry['input'])}: {message}"
-
-
-def _shown(value: Any) -> str:
-    return one_line(repr(value), _LONGEST)
+    return f"{key} = {quoted(entry['input'], _LONGEST)}: {message}"
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

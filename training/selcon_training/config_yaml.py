@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.core.text import one_line
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import quoted
+from selcon_ros.core.yaml_file import yaml_faults
 
 LIMIT = 256 << 10
 """Bytes of a file: PyYAML takes some seconds for them."""
@@ -54,21 +55,13 @@ def parse_yaml(content: bytes, name: str | Path, fault: type[SelconError]) -> An
     """
     if len(content) > LIMIT:
         raise fault(f"{name} has {len(content)} bytes, more than the {LIMIT} of a configuration")
-    try:
+    with yaml_faults(name, fault):
         loader = _Loader(content.decode("utf-8-sig"))
         node = loader.get_single_node()
         if node is None:
             return None
         _count(node, {})
         return loader.construct_document(node)
-    except UnicodeDecodeError as error:
-        raise fault(f"{name} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise fault(f"{name} is not valid YAML: {one_line(str(error.problem), 200)}{place}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise fault(f"{name} is not valid YAML: {one_line(first_line(error), 200)}") from None
 
 
 def _count(node: Node, counted: dict[int, int]) -> int:
@@ -103,10 +96,10 @@ def _check_keys(node: MappingNode) -> None:
         if key.tag == _MERGE:
             continue
         if not isinstance(key, ScalarNode) or not key.tag.endswith(":str"):
-            shown = f" {key.value[:60]!r}: write it in quotes" if isinstance(key, ScalarNode) else ""
+            shown = f" {quoted(key.value)}: write it in quotes" if isinstance(key, ScalarNode) else ""
             raise ValueError(f"line {line} has a key that is no text{shown}")
         if key.value in seen:
-            raise ValueError(f"line {line} gives the key {key.value[:60]!r} a second time")
+            raise ValueError(f"line {line} gives the key {quoted(key.value)} a second time")
         seen.add(key.value)
 
 
