@@ -91,7 +91,7 @@ def test_an_archive_of_a_later_version(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 6] = 99  # what is needed to extract it
     path.write_bytes(content)
-    with pytest.raises(BundleError, match=r"that is not read \(zip file version 9.9\): pack it with zip"):
+    with pytest.raises(BundleError, match=r"that is not read \(zip file version 9.9\): pack it anew"):
         read(path, "x")
 
 
