@@ -74,6 +74,15 @@ def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
     assert names(out) == ["second"] and names(out.parent) == ["out"]
 
 
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_former_one(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with making_folder(out) as fresh:
+        (fresh / "first").write_text("first")
+    with pytest.raises(FileNotFoundError), making_folder(out) as fresh:
+        fresh.rmdir()
+    assert names(out) == ["first"] and names(tmp_path) == ["out"]
+
+
 @pytest.mark.parametrize("check", [check_destination, lambda path: write_file(path, b"x")])
 def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path, check) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -19,6 +19,7 @@ from selcon_training.metrics import compare, prepare_prediction
 from selcon_training.quantization import int8_graph, quantize
 from support import nets
 from support.bundles import colour_bundle
+from support.disk import files_of_at_most
 
 OTHER = b"\x08\x0a"  # the least that is an ONNX file
 
@@ -102,6 +103,11 @@ def test_maps_that_move_too_far_are_refused(pictures, tmp_path):
     with pytest.raises(SelconError, match="more than the tolerance 1e-09: .*int8 is not written; keep fp32"):
         quantize(default_bundle_path(), pictures, out, limit=1, tolerance=1e-9, threads=1)
     assert not out.exists()
+
+
+def test_a_full_folder_for_temporary_files_is_named():
+    with files_of_at_most(10_000), pytest.raises(BackendError, match="is there room in /"):
+        int8_graph(load_bundle(default_bundle_path()).model)
 
 
 def test_a_graph_without_matrix_products_is_refused(tmp_path):

@@ -103,7 +103,10 @@ def int8_graph(model: bytes) -> bytes:
             )
             content = done.read_bytes()
     except Exception as error:  # the library's errors share no base class
-        raise BackendError(f"the graph cannot be quantised: {first_line(error)}") from error
+        reason = first_line(error)
+        if isinstance(error, OSError) or "serialization failed" in reason:
+            reason += f"; is there room in {tempfile.gettempdir()}?"
+        raise BackendError(f"the graph cannot be quantised: {reason}") from error
     finally:
         logging.getLogger().removeFilter(_without_advice)
     kinds = {node.op_type for node in onnx.load_from_string(content).graph.node}
