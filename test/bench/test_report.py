@@ -1,8 +1,12 @@
 """What the benchmark page says of a measurement."""
 
+from pathlib import Path
+
 import pytest
 
 from selcon_ros.bench.report import TRAINING, Row, into_page, markdown
+from selcon_ros.cli.bench_report import show
+from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times, compare
 
 
@@ -52,3 +56,14 @@ def test_a_chapter_takes_the_place_of_its_former_self_and_leaves_the_others() ->
     assert "first" not in again and again.count("# Speed\n") == 1
     assert again.index("third") < again.index("second")
     assert into_page(again, training) == again
+
+
+def test_what_was_measured_is_shown_before_a_page_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "latin.md").write_bytes(b"caf\xe9")
+    row = Row("latency", 3.25, "ms")
+    with pytest.raises(SelconError, match="latin.md is not UTF-8 text"):
+        show([row], {}, [], ("Speed", "of it"), tmp_path / "latin.md", as_json=False)
+    assert "3.2 ms" in capsys.readouterr().out
+    assert (tmp_path / "latin.md").read_bytes() == b"caf\xe9"
