@@ -139,7 +139,10 @@ def check_bundle_destination(out: str | Path) -> None:
     out = user_path(out, BundleError)
     packed = out.suffix == ".zip"
     try:
-        check_destination(out, folder=not packed and out.is_dir())
+        if packed or not out.is_dir():
+            check_destination(out)
+        else:  # it is replaced as a whole, in the folder that it lies in
+            check_destination(Path(os.path.realpath(out)).parent, folder=True)
     except OSError as error:
         raise BundleError(f"cannot write bundle {out}: {error.strerror}") from error
     if packed:

@@ -89,3 +89,13 @@ def test_into_a_folder_without_the_right(arguments: tuple[str, ...]) -> None:
         Path(name).chmod(0o555)
         with without_rights():
             assert "cannot be written to" in refused(arguments, Path(name) / "new" / "out")
+
+
+def test_a_bundle_is_replaced_in_the_folder_that_it_lies_in() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        bundle = Path(name) / "bundle"
+        bundle.mkdir()
+        bundle.chmod(0o777)
+        Path(name).chmod(0o555)
+        with without_rights():
+            assert f"the folder {name} cannot be written to" in refused(BUNDLES[0], bundle)
