@@ -16,6 +16,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.user_path import user_path
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.inputs import COMPRESSED
 
@@ -91,6 +93,11 @@ def _text(context: LaunchContext, name: str) -> str:
     return LaunchConfiguration(name).perform(context)
 
 
+def _path(context: LaunchContext, name: str) -> Path:
+    """A path; no shell replaces the ~ in name:=~/file."""
+    return user_path(_text(context, name), SelconError)
+
+
 def _overrides(context: LaunchContext) -> dict[str, object]:
     given = {name: text for name in OVERRIDES if (text := _text(context, name))}
     try:
@@ -105,7 +112,7 @@ def _profile(context: LaunchContext) -> list[SetEnvironmentVariable]:
     given = _text(context, "profile")
     if given == "none":
         return []
-    file = packaged_profile(PROFILES[given]) if given in PROFILES else Path(given)
+    file = packaged_profile(PROFILES[given]) if given in PROFILES else _path(context, "profile")
     if not file.is_file():
         raise RuntimeError(f"profile is {given!r}: give none, shm, udp, or the path of a file")
     return [SetEnvironmentVariable(profile_variable(), str(file.absolute()))]
@@ -125,16 +132,16 @@ def _qos_overrides(context: LaunchContext) -> dict[str, str]:
 
 
 def _grounding_node(context: LaunchContext) -> Node:
-    file = _text(context, "params_file")
-    if not Path(file).is_file():
-        raise RuntimeError(f"no parameter file at {file!r}: give params_file another")
+    file = _path(context, "params_file")
+    if not file.is_file():
+        raise RuntimeError(f"no parameter file at {str(file)!r}: give params_file another")
     respawn = as_truth(_text(context, "respawn"))
     return Node(
         package="selcon_ros",
         executable="grounding_node",
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=[file, _overrides(context), _qos_overrides(context)],
+        parameters=[str(file), _overrides(context), _qos_overrides(context)],
         remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
@@ -159,7 +166,7 @@ def _rviz(context: LaunchContext) -> Node:
     return Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", LaunchConfiguration("rviz_config"), "-f", LaunchConfiguration("frame")],
+        arguments=["-d", str(_path(context, "rviz_config")), "-f", LaunchConfiguration("frame")],
         parameters=[sim_time],
         # grounding.rviz names the default topics.
         remappings=[*cameras, *shown],

@@ -12,8 +12,10 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from selcon_ros.backends.base import Frames, Maps, Setup, parse_cores
 from selcon_ros.backends.choose import Opened, open_model
 from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
+from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.text import one_line
+from selcon_ros.core.user_path import user_path
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
@@ -30,8 +32,10 @@ class Model:
     """
 
     def __init__(self, settings: Settings, log: RcutilsLogger, open_model: OpenModel = open_model) -> None:
-        """Read the manifest. Raises BundleError for a bad bundle, BackendError for wrong cores."""
+        """Read the manifest. Raises BundleError for a bad bundle, BackendError for wrong cores,
+        ParameterError for a folder in the home of nobody."""
         self._cores = parse_cores(settings.cores)
+        self._cache = user_path(settings.engine_cache, ParameterError) if settings.engine_cache else None
         self.path = Path(settings.bundle) if settings.bundle else default_bundle_path()
         self.manifest: Manifest = load_bundle(self.path, roles=()).manifest
         self.engine = TimedBackend()
@@ -54,7 +58,7 @@ class Model:
                 warm_up=settings.warm_up,
                 device=settings.device,
                 build=settings.build_engine,
-                cache=Path(settings.engine_cache) if settings.engine_cache else None,
+                cache=self._cache,
                 progress=self._progress,
             )
             opened = self._open_model(

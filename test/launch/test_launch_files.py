@@ -208,12 +208,14 @@ def test_rviz_shows_the_topics_of_the_namespace(installed):
     ("arguments", "says"),
     [
         ({"params_file": "/nowhere.yaml"}, "no parameter file at '/nowhere.yaml'"),
+        ({"params_file": "~/my.yaml"}, "no parameter file at '/home/me/my.yaml'"),
         ({"min_confidence": "high"}, "min_confidence is 'high': give a number"),
         ({"profile": "fast"}, "profile is 'fast': give none, shm, udp, or the path of a file"),
         ({"image": "camera", "image_reliability": "reliable"}, "needs a full name with a slash"),
     ],
 )
-def test_a_wrong_argument_of_grounding_launch_is_named(installed, arguments, says):
+def test_a_wrong_argument_of_grounding_launch_is_named(installed, monkeypatch, arguments, says):
+    monkeypatch.setenv("HOME", "/home/me")
     module = load(ROOT / "launch" / "grounding.launch.py")
     with pytest.raises(RuntimeError, match=says):
         module._start(context_of(module, **arguments))

@@ -9,12 +9,15 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
 from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, ParameterError
 from selcon_ros.ros.grounding_node import GroundingNode
+from selcon_ros.ros.model import Model
+from selcon_ros.ros.parameters import Settings
 from support.bundles import colour_bundle
 from support.ros import DOMAIN, context, running_node, scene
 
@@ -108,6 +111,25 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
         node.close()
     finally:
         made.try_shutdown()
+
+
+def test_the_folder_of_engines_may_be_below_the_home_folder(bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    setups = []
+
+    def opener(path, backend, precision, setup, fall_back):
+        setups.append(setup)
+        raise BackendError("that is all")
+
+    def model(folder):
+        settings = Settings(bundle=str(bundle), engine_cache=folder)
+        return Model(settings, get_logger("test"), opener)
+
+    for folder in ("~/engines", ""):
+        assert model(folder).open() is None
+    assert [setup.cache for setup in setups] == [tmp_path / "engines", None]
+    with pytest.raises(ParameterError, match="no home folder for ~no-such-user"):
+        model("~no-such-user/engines")
 
 
 def test_a_worker_that_fails_ends_the_node(bundle, monkeypatch):
