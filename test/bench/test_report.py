@@ -65,5 +65,5 @@ def test_what_was_measured_is_shown_before_a_page_that_cannot_be_written(
     row = Row("latency", 3.25, "ms")
     with pytest.raises(SelconError, match="latin.md is not UTF-8 text"):
         show([row], {}, [], ("Speed", "of it"), tmp_path / "latin.md", as_json=False)
-    assert "3.2 ms" in capsys.readouterr().out
+    assert "3.25 ms" in capsys.readouterr().out
     assert (tmp_path / "latin.md").read_bytes() == b"caf\xe9"
