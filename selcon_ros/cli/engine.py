@@ -92,11 +92,13 @@ def build(
     from selcon_ros.engines.kinds import library
 
     chosen = chosen_kind(kind)
-    library(chosen)  # told first where it is missing: its extra brings what the imports below need
-
-    from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.provide import Wish, find, make, obstacle, with_samples
-    from selcon_ros.engines.provide import verify as run_and_compare
+    try:
+        from selcon_ros.engines.cache import Cache
+        from selcon_ros.engines.provide import Wish, find, make, obstacle, with_samples
+        from selcon_ros.engines.provide import verify as run_and_compare
+    except ImportError:
+        library(chosen)  # told first where it is missing: its extra brings the others
+        raise
 
     wish = Wish(chosen, precision or "fp16", batch, camera, targets, device)
     _check_targets(wish)
