@@ -98,7 +98,8 @@ def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Int
     :raises CameraError: for a camera that is not calibrated, numbers that no camera has, a region of interest
         outside of the image, a distortion model that is not known or has another number of coefficients
     """
-    values, matrix, columns = (message.p, "P", 4) if rectified else (message.k, "K", 3)
+    matrix, columns = ("P", 4) if rectified else ("K", 3)
+    values = [float(value) for value in (message.p if rectified else message.k)]
     (fx, skew, cx), (low, fy, cy) = (values[row * columns : row * columns + 3] for row in (0, 1))
     if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
         raise MessageError(

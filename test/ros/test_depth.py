@@ -114,6 +114,7 @@ def test_intrinsics_are_k_or_p():
     info = camera_info(640, 480, 600.0)
     info.p[0] = info.p[5] = 580.0
     assert intrinsics_from_message(info).fx == 600.0
+    assert type(intrinsics_from_message(info).fx) is float, "numpy's warn where they overflow"
     rectified = intrinsics_from_message(info, rectified=True)
     assert (rectified.fx, rectified.fy, rectified.cx, rectified.width) == (580.0, 580.0, 319.5, 640)
 
