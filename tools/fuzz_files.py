@@ -51,7 +51,6 @@ def main(
 
     # Threads of a pool would be missing in the children.
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     cv2.setNumThreads(0)
     numbers = cases(count, only)
     report = Report("fuzz_files", seed)
@@ -63,11 +62,11 @@ def main(
 def _run(
     report: Report, numbers: Sequence[int], kinds: Sequence[str], jobs: int, folder: Path, verbose: bool
 ) -> None:
-    import onnxruntime  # noqa: F401 - so that no child imports it anew
     from fuzzing.robot_files import robot_files
     from fuzzing.subject import Subject
     from fuzzing.training_files import training_files
 
+    import selcon_ros.engines.half  # noqa: F401 - brings ONNX Runtime, so that no child imports it anew
     from selcon_ros.core.errors import SelconError
 
     shared = folder / "shared"

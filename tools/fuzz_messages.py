@@ -63,8 +63,6 @@ def set_environment(folder: Path) -> None:
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     os.environ["ROS_LOG_DIR"] = str(folder)
-    # Before anything imports it: its import would start a thread and write into the user's cache.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class Run:

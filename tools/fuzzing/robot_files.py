@@ -169,7 +169,8 @@ def _recording(to: Path) -> None:
 
 
 def _engine(to: Path) -> None:
-    from selcon_ros.engines.cache import Cache, Key, Record
+    from selcon_ros.engines.cache import Cache
+    from selcon_ros.engines.record import Key, Record
 
     key = Key("0" * 64, 1, "tensorrt", "10.0", "any", ("8.6",), "fp16", (1, 1, 4), (1080, 1920))
     record = Record(
