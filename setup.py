@@ -19,8 +19,8 @@ ROS = [
 ]
 DEMO = ["rosbags>=0.11,<0.12"]
 TRAIN = [
-    "torch>=2.4,<3",
-    "torchvision>=0.19,<1",
+    "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
+    "torchvision>=0.28,<1",
     "accelerate>=1.0,<2",
     "timm>=1.0.22,<2",
     "open_clip_torch>=2.30,<4",
