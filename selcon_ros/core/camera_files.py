@@ -136,11 +136,13 @@ def _lens(record: Record) -> Distortion | None:
     it (its tangential part is applied after the radial one), kannala_brandt4 as equidistant; it does not
     deproject modified_brown_conrady, and for `none` it leaves the coefficients out.
     """
-    named = [name for name in record if re.fullmatch(r"[kp][1-6]", name) and record[name] != 0]
-    if named:
-        raise CameraError(f"it has distortion as {', '.join(named)}: write distortion_model and a list d")
     given = next((record[name] for name in LISTS if record.get(name) is not None), None)
-    if given is None or (isinstance(given, dict) and not given.get("data")):
+    unread = _unread(record) + (_unread(given) if isinstance(given, dict) else [])
+    if unread:
+        raise CameraError(
+            f"it has distortion as {quoted(', '.join(unread))}: write distortion_model and a list d"
+        )
+    if given is None or (isinstance(given, dict) and not given.get("data", given)):
         return None
     coefficients = _numbers(given, "the distortion")
     if not any(coefficients):
@@ -160,6 +162,15 @@ def _lens(record: Record) -> Distortion | None:
     if name == "none" and "coeffs" in record:
         return None
     return distortion_from(REALSENSE.get(name, name), coefficients)
+
+
+def _unread(record: Record) -> list[str]:
+    """Return the names of distortion that is not zero and in a form that is not read."""
+    return [
+        name for name, value in record.items()
+        if re.fullmatch("[kp][1-6]|(?!un).*distort.*", name) and name not in LISTS
+        and not isinstance(value, bool | str) and (any(value) if isinstance(value, list) else value)
+    ]  # fmt: skip
 
 
 def _depth_scale(record: Record) -> float:

@@ -183,6 +183,8 @@ def test_forms_with_distortion(tmp_path: Path, text: str, mark: bytes) -> None:
 
 def test_our_own_form(tmp_path: Path) -> None:
     assert read_camera(written(tmp_path, CAMERA)) == (Intrinsics(600, 600, 320, 240, 640, 480), 0.0005)
+    more = {**CAMERA, "undistorted": True, "distortion_type": "none", "k1": 0, "distortions": [0, 0]}
+    assert read_camera(written(tmp_path, more)) == read_camera(written(tmp_path, CAMERA))
     without = {key: value for key, value in CAMERA.items() if key != "depth_scale"}
     assert read_camera(written(tmp_path, without))[1] == 0.001
 
@@ -270,7 +272,10 @@ def test_opencv_s_models(tmp_path: Path, text: str, expected: str) -> None:
         ({"a": 1}, "it has no form that is read: JSON with width"),
         ({**OPEN3D, "intrinsic_matrix": K}, "intrinsic_matrix is .*column by column"),
         ({**OPEN3D, "intrinsic_matrix": K[:8]}, "intrinsic_matrix must be a list of 9 numbers"),
-        ({**CAMERA, "k1": 0.1, "p2": 0.1}, "distortion as k1, p2: write distortion_model and a list"),
+        ({**CAMERA, "k1": 0.1, "p2": 0.1}, "distortion as 'k1, p2': write distortion_model and a list"),
+        ({**CAMERA, "distortion": {"k1": 0.1, "k2": 0, "p2": 0.1}}, "distortion as 'k1, p2': write"),
+        ({**CAMERA, "distortionCoefficients": D}, "distortion as 'distortioncoefficients'"),
+        ({**CAMERA, "d": {"0": 0.1}}, "the distortion must be a list of some numbers"),
         ({**CAMERA, "d": [0.1, 0.1, 0, 0]}, "4 distortion coefficients and does not say of which model"),
         ({**CAMERA, "d": [0.1] * 5, "distortion_model": "ftheta"}, "model 'ftheta' is not known"),
         ({**CAMERA, "d": "0.1 0.1"}, "the distortion must be a list of some numbers, got '0.1 0.1'"),
