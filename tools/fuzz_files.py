@@ -36,7 +36,7 @@ LONGEST = 6000
 @click.option("--kind", "kinds", multiple=True, help="Only kinds of files with this in their name (repeat).")
 @click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Children at a time.")
 @click.option("--json", "as_json", type=click.Path(path_type=Path), help="File for the report.")
-@click.option("--verbose", is_flag=True, help="Print how every case ended.")
+@click.option("--verbose", is_flag=True, help="Print how every case ended, and how fast.")
 def main(
     seed: int,
     count: int,
@@ -107,7 +107,8 @@ def _run(
             report.counts[outcome.kind] += 1
             slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.growth)
             if verbose:
-                tqdm.write(f"{outcome.case} {subject.name}: {outcome.kind} {outcome.text[-300:]}")
+                took = f"{outcome.seconds:.1f} s"
+                tqdm.write(f"{outcome.case} {subject.name}: {outcome.kind} in {took} {outcome.text[-300:]}")
             if fault := _fault(outcome, subject.foreign):
                 report.fail(str(outcome.case), subject.name, fault)
             elif outcome.kind == "crash":
