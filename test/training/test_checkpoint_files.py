@@ -1,11 +1,13 @@
 """A checkpoint's files are read as plain files, and what is said of them is fit to be printed."""
 
+import json
 import os
 import resource
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from selcon_training.checkpoint import load_model, read_weights
 from selcon_training.encoders.torch_files import why_unreadable
@@ -58,3 +60,26 @@ def test_weights_larger_than_the_memory(tmp_path):
             read_weights(tmp_path)
 
     assert exit_code(in_a_process(read)) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"input_size": [64, -3]}, "a side of input_size is -3, not a whole number of 1 to 8192"),
+        ({"input_size": [64, 1e9]}, "a side of input_size is 1000000000.0"),
+        ({"actions": ["hold", 7]}, "actions: 7 is no text"),
+        ({"cam_activation": ["relu"]}, r"cam_activation: \['relu'\] is no text"),
+        ({"encoders": {"clip": {"name": 0.5}, "dino": {"name": "test_vit"}}}, "name of an encoder is 0.5"),
+    ],
+)
+def test_a_description_of_other_types_is_told(tmp_path, changes, told):
+    encoders = {"clip": {"name": "none"}, "dino": {"name": "none"}}
+    description = {
+        "format_version": 1, "actions": ["hold"], "input_size": [64, 96], "cam_activation": "relu",
+        "meta": {}, "upscale": 1, "encoders": encoders, "encoders_stored": True, "encoders_trainable": False,
+    }  # fmt: skip
+    (tmp_path / "model.json").write_text(json.dumps({**description, **changes}))
+    features = {name: torch.zeros(1, 4) for name in ("text_action", "text_person")}
+    save_file(features, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=f"is not a complete checkpoint: .*{told}"):
+        load_model(tmp_path)

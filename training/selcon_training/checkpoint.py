@@ -17,7 +17,7 @@ from torch import Tensor
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import require_plain_file
-from selcon_ros.core.text import one_line
+from selcon_ros.core.text import one_line, quoted
 from selcon_training.averaging import resized
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.mismatch import mismatch
@@ -28,6 +28,8 @@ from selcon_training.model import SelconNet, TextFeatures
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
+LARGEST = 8192
+"""Pixels of a side of the input; a larger one is damage, and would take all memory."""
 
 
 def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = None) -> None:
@@ -90,13 +92,15 @@ def load_model(
         stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
         clip_spec = EncoderSpec(**description["encoders"]["clip"])
         dino_spec = EncoderSpec(**description["encoders"]["dino"])
-        height, width = description["input_size"]
+        height, width = _size(description["input_size"])
         text = TextFeatures(state["text_action"], state["text_person"])
-        actions, activation, meta = description["actions"], description["cam_activation"], description["meta"]
+        actions = [_text("actions", each) for each in description["actions"]]
+        activation: Any = _text("cam_activation", description["cam_activation"])
+        meta = dict(description["meta"])
         upscale = int(description["upscale"])
         # Older checkpoints know neither of these.
         shared = description.get("shared_projection", False)
-        classifier = description.get("classifier", "linear")
+        classifier: Any = _text("classifier", description.get("classifier", "linear"))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} is not a complete checkpoint: {error!r}") from error
     # Stored encoders need only their architecture: their weights are in the file.
@@ -136,6 +140,21 @@ def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
     if bad:
         listed = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         raise CheckpointError(f"{refusal}: NaN or infinite: {listed}")
+
+
+def _size(value: Any) -> tuple[int, int]:
+    """A stored input size. Raises ValueError."""
+    height, width = value
+    for side in (height, width):
+        if type(side) is not int or not 0 < side <= LARGEST:
+            raise ValueError(f"a side of input_size is {quoted(side)}, not a whole number of 1 to {LARGEST}")
+    return height, width
+
+
+def _text(what: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what}: {quoted(value)} is no text")
+    return value
 
 
 def _of_encoder(key: str) -> bool:

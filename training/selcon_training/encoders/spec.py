@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from torch import nn
 
+from selcon_ros.core.text import quoted
+
 
 @dataclass(frozen=True)
 class EncoderSpec:
@@ -21,6 +23,11 @@ class EncoderSpec:
     name: str
     weights: str | None = None
     sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not isinstance(value, str) and (value is not None or name == "name"):
+                raise TypeError(f"{name} of an encoder is {quoted(value)}, not a text")
 
     def as_dict(self) -> dict[str, str | None]:
         """Return the plain dict that `EncoderSpec(**dict)` takes back."""
