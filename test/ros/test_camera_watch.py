@@ -11,7 +11,6 @@ from std_msgs.msg import String
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.camera_watch import losses, why_silent
-from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.inputs import Input, Losses
 from support.messages import raw_image
 from support.ros import bar_depth, calibration, context, running_node, scene
@@ -19,55 +18,6 @@ from support.ros import bar_depth, calibration, context, running_node, scene
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warning(self, text: str) -> None:
-        self.said.append(text)
-
-    info = warning
-
-
-def test_a_problem_that_was_said_is_taken_back_once_and_one_that_flickers_is_quiet(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
-    log = Lines()
-    health = Health(log)
-    for _ in range(100):  # bad for a second, well for a second
-        health.problem("camera", "no image for 2 s", every=30.0)
-        now[0] += 1.0
-        health.solved("camera")
-        health.settle()
-        now[0] += 1.0
-    assert not health.problems
-    assert set(log.said) == {"camera: no image for 2 s"} and len(log.said) <= 8
-    for _ in range(10):
-        health.solved("camera")
-        health.settle()
-        now[0] += 1.0
-    assert log.said[-1] == "camera: works again" and log.said.count("camera: works again") == 1
-    health.problem("camera", "no image for 3 s", every=30.0)  # and it is said at once when it comes again
-    assert log.said[-1] == "camera: no image for 3 s"
-
-
-def test_another_reason_does_not_wait_for_the_same_one(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
-    log = Lines()
-    health = Health(log)
-    for text in (
-        "no image for 2 s; nobody publishes",
-        "no image for 8.5 s; nobody publishes",
-        "no image; QoS",
-    ):
-        health.problem("camera", text, every=30.0)
-        now[0] += 6.0
-    assert log.said == ["camera: no image for 2 s; nobody publishes", "camera: no image; QoS"]
 
 
 def test_a_camera_that_comes_back_is_said_to_work_again(start, monkeypatch):

@@ -1,4 +1,4 @@
-"""What is logged and published about problems is bounded, whatever comes in."""
+"""What is logged and published about problems: once, until it is over, and bounded, whatever comes in."""
 
 import pytest
 from hypothesis import given
@@ -10,25 +10,15 @@ from std_msgs.msg import Header
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import LINE, quoted
+from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
 from selcon_ros.ros.diagnostics import MESSAGE, Health, status
 from selcon_ros.ros.geometry import check_same_view
+from support.log import Lines
 from support.ros import RELIABLE
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=200)
-
-
-class Lines:
-    """A logger that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warning(self, text: str) -> None:
-        self.said.append(text)
-
-    info = warning
 
 
 @given(st.lists(st.tuples(ANY, st.integers(1, 30)), min_size=1, max_size=8))
@@ -53,6 +43,43 @@ def test_a_source_is_logged_once_in_a_while_and_the_newest_problem_is_kept():
     health.problem("image", "bad 1000")
     assert lines.said == ["image: bad 0"]
     assert health.problems == {"image": "bad 1000"}
+
+
+def test_a_problem_that_was_said_is_taken_back_once_and_one_that_flickers_is_quiet(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
+    log = Lines()
+    health = Health(log)
+    for _ in range(100):  # bad for a second, well for a second
+        health.problem("camera", "no image for 2 s", every=30.0)
+        now[0] += 1.0
+        health.solved("camera")
+        health.settle()
+        now[0] += 1.0
+    assert not health.problems
+    assert set(log.said) == {"camera: no image for 2 s"} and len(log.said) <= 8
+    for _ in range(10):
+        health.solved("camera")
+        health.settle()
+        now[0] += 1.0
+    assert log.said[-1] == "camera: works again" and log.said.count("camera: works again") == 1
+    health.problem("camera", "no image for 3 s", every=30.0)  # and it is said at once when it comes again
+    assert log.said[-1] == "camera: no image for 3 s"
+
+
+def test_another_reason_does_not_wait_for_the_same_one(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
+    log = Lines()
+    health = Health(log)
+    for text in (
+        "no image for 2 s; nobody publishes",
+        "no image for 8.5 s; nobody publishes",
+        "no image; QoS",
+    ):
+        health.problem("camera", text, every=30.0)
+        now[0] += 6.0
+    assert log.said == ["camera: no image for 2 s; nobody publishes", "camera: no image; QoS"]
 
 
 def test_a_flood_of_actions_is_a_few_lines_of_the_log(start):

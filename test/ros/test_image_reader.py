@@ -8,6 +8,7 @@ from selcon_ros.ros import image_reader
 from selcon_ros.ros.bit_depth import IMAGES
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.image_reader import ImageReader
+from support.log import Lines
 from support.messages import raw_image
 
 FEW = raw_image(np.full((4, 6), 1023, np.uint16), "mono16")
@@ -15,20 +16,13 @@ FULL = raw_image(np.full((4, 6), 65535, np.uint16), "mono16")
 EIGHT = raw_image(np.full((4, 6, 3), 255, np.uint8), "rgb8")
 
 
-class Log:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    info = warning = lambda self, text: self.lines.append(text)
-
-
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log() -> Lines:
+    return Lines()
 
 
 @pytest.mark.parametrize("after", [FULL, EIGHT])
-def test_few_bits_are_a_lasting_problem_that_is_logged_once(log: Log, after) -> None:
+def test_few_bits_are_a_lasting_problem_that_is_logged_once(log: Lines, after) -> None:
     health = Health(log)
     reader = ImageReader(health, log)
     for _ in range(IMAGES - 1):
@@ -37,18 +31,18 @@ def test_few_bits_are_a_lasting_problem_that_is_logged_once(log: Log, after) -> 
     for _ in range(3):
         reader.read(FEW, ORDINARY)
         assert list(health.problems) == ["image values"]
-    assert len(log.lines) == 1 and "are these 10 bits?" in log.lines[0]
+    assert len(log.said) == 1 and "are these 10 bits?" in log.said[0]
     reader.read(after, ORDINARY)
     assert health.problems == {}
 
 
-def test_who_converts_is_logged_and_asked(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_converts_is_logged_and_asked(log: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = np.zeros((4, 6, 3), np.uint8)
     found = (lambda message: mine if message.encoding == "rgb8" else None), "converted by cv_bridge"
     monkeypatch.setattr(image_reader, "find_bridge", lambda: found)
     reader = ImageReader(Health(log), log)
     assert reader.read(EIGHT, ORDINARY).max() == 255
     reader.prepare()
-    assert log.lines == ["converted by cv_bridge"]
+    assert log.said == ["converted by cv_bridge"]
     assert reader.read(EIGHT, ORDINARY) is mine
     assert reader.read(FULL, ORDINARY).max() == 255
