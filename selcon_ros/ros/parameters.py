@@ -97,7 +97,10 @@ class Settings:
         _GRASP.min_confidence, "No grasp points for a heatmap of less confidence.", 0.0, 1.0
     )
     min_contrast: float = _parameter(
-        _GRASP.min_contrast, "No grasp points where the part is hotter than the rest by less.", 0.0, 1.0
+        _GRASP.min_contrast,
+        "No grasp points where the peak exceeds the mean heat by a smaller share of the peak.",
+        0.0,
+        1.0,
     )
     min_points: int = _parameter(
         _GRASP.min_points, "Pixels that a part needs, and depth measurements that a pose needs.", 3, 100000
