@@ -92,9 +92,8 @@ def command(
     from selcon_ros.core.files import read_stored, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
     from selcon_ros.core.grounder import Grounder
-    from selcon_ros.core.image_decoding import upright
+    from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
-    from selcon_ros.core.raster import as_stored
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
@@ -201,7 +200,7 @@ def _read_geometry(
     from selcon_ros.core.camera_files import read_camera
     from selcon_ros.core.depth_files import read_depth
     from selcon_ros.core.errors import DepthError
-    from selcon_ros.core.raster import check_stored
+    from selcon_ros.core.orientation import check_stored
 
     intrinsics, scale = read_camera(camera, rectified)
     metres = read_depth(depth, scale, limit, orientation)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.image_formats.tiff import without_orientation
 from selcon_ros.core.image_header import FORMATS, ImageHeader, image_format, read_header
-from selcon_ros.core.image_headers.tiff import without_orientation
+from selcon_ros.core.orientation import upright
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -83,15 +84,6 @@ def judge(content: bytes, name: str | Path, fault: type[SelconError]) -> ImageHe
     if not header.whole:
         raise fault(f"{name} is cut short or damaged: its {kind} data have no end")
     return header
-
-
-def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn a picture that is stored in EXIF ``orientation`` 1..8 (JEITA CP-3451, section 4.6.4)."""
-    if orientation > 4:
-        image = image.swapaxes(0, 1)
-    down = -1 if orientation in (3, 4, 7, 8) else 1
-    right = -1 if orientation in (2, 3, 6, 7) else 1
-    return np.ascontiguousarray(image[::down, ::right])
 
 
 def _reduction(header: ImageHeader, at_least: tuple[int, int]) -> int:

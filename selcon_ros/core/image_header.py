@@ -3,8 +3,8 @@ whether its data are all there."""
 
 from collections.abc import Callable
 
-from selcon_ros.core.image_headers import bmp, gif, jpeg, png, pnm, tiff, webp
-from selcon_ros.core.image_headers.header import ImageHeader, Kind
+from selcon_ros.core.image_formats import bmp, gif, jpeg, png, pnm, tiff, webp
+from selcon_ros.core.image_formats.header import ImageHeader, Kind
 
 __all__ = ["FORMATS", "ImageHeader", "image_format", "read_header"]
 

@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.image_headers import png
+from selcon_ros.core.image_formats import png
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.conversions import MessageError, rows

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from selcon_ros.core.image_decoding import upright
+from selcon_ros.core.orientation import as_stored
 from selcon_training.data.check import check
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.images import read_picture
@@ -248,8 +248,7 @@ def upright_and_stored(shape, orientation):
     """A picture as it is seen and as it is stored in an EXIF orientation."""
     seen = np.zeros(shape, np.uint8)
     seen[: shape[0] // 3, : shape[1] // 4] = 255
-    back = {6: 8, 8: 6}.get(orientation, orientation)
-    return seen, np.ascontiguousarray(upright(seen, back))
+    return seen, as_stored(seen, orientation)
 
 
 def set_with_exif(root, seen, stored, orientation, truth, own=1):

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 
 from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.image_headers import jpeg, png
+from selcon_ros.core.image_formats import jpeg, png
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.images import LIMIT
 from selcon_training.errors import DataError

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.image_decoding import upright
-from selcon_ros.core.raster import as_stored, check_stored
+from selcon_ros.core.orientation import as_stored, check_stored, upright
 
 SIZES = {"depth": (640, 480), "camera": (640, 480)}
 

@@ -3,8 +3,8 @@
 import re
 from struct import unpack
 
-from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
-from selcon_ros.core.image_headers.tiff import exif_orientation
+from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.tiff import exif_orientation
 
 START, END = b"\xff\xd8\xff", b"\xff\xd9"
 # Not 0xFF00, a byte of a scan's data, nor the restart marks in it.

@@ -3,7 +3,7 @@
 from collections.abc import Set
 from struct import calcsize, error, unpack_from
 
-from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader, colours_of
+from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader, colours_of
 
 STARTS = (b"II*\0", b"MM\0*")
 _TYPES = {1: "B", 3: "H", 4: "I"}

@@ -2,7 +2,7 @@
 
 import re
 
-from selcon_ros.core.image_headers.header import ImageHeader
+from selcon_ros.core.image_formats.header import ImageHeader
 
 _NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?=\s)")
 _BITMAP, _GREY = (b"1", b"4"), (b"2", b"5")

@@ -2,7 +2,7 @@
 
 from struct import unpack
 
-from selcon_ros.core.image_headers.header import ImageHeader
+from selcon_ros.core.image_formats.header import ImageHeader
 
 _OLD = 12
 _UNCOMPRESSED, _MASKS = 0, 3

@@ -2,8 +2,8 @@
 
 from struct import unpack
 
-from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
-from selcon_ros.core.image_headers.tiff import exif_orientation
+from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.tiff import exif_orientation
 
 _ALPHA = 0x10
 

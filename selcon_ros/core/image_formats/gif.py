@@ -2,7 +2,7 @@
 
 from struct import unpack
 
-from selcon_ros.core.image_headers.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
 
 _FRAME, _EXTENSION = 0x2C, 0x21
 _MOST_BLOCKS = 1_000_000

@@ -1,13 +1,22 @@
-"""A picture that is stored turned, and the depth and calibration that belong to it as it is stored."""
+"""Pictures that are stored turned (EXIF), and the depth and calibration that belong to them as stored."""
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.image_decoding import upright
 
 Size = tuple[int, int]
+
+
+def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn a picture that is stored in EXIF ``orientation`` 1..8 (JEITA CP-3451, section 4.6.4)."""
+    if orientation > 4:
+        image = image.swapaxes(0, 1)
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    right = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(image[::down, ::right])
 
 
 def as_stored(image: NDArray[Any], orientation: int) -> NDArray[Any]:
