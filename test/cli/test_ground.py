@@ -113,7 +113,7 @@ def test_depth_needs_its_unit(folder: Path) -> None:
 
 def test_rectified_alone_says_nothing(folder: Path) -> None:
     result = ground(folder, "--rectified")
-    assert result.exit_code == 2 and "--rectified says how to read --camera" in result.output
+    assert result.exit_code == 2 and "--rectified says how to read --camera" in result.stderr
 
 
 def test_depth_and_calibration_of_another_size(folder: Path) -> None:
