@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.image_formats.tiff import without_orientation
+from selcon_ros.core.image_formats.tiff import decoded_as_stored
 from selcon_ros.core.image_header import FORMATS, ImageHeader, image_format, read_header
 from selcon_ros.core.orientation import upright
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
@@ -43,7 +43,7 @@ def decode(
     header = judge(content, name, fault)
     limit.check(name, (header.width, header.height), header.weight, fault)
     if header.kind == "TIFF":
-        content = without_orientation(content)
+        content = decoded_as_stored(content)
     deep = header.bits > 8 and not flags & cv2.IMREAD_ANYDEPTH
     if at_least is not None and header.kind == "JPEG":
         flags = REDUCED.get(_reduction(header, at_least), flags)

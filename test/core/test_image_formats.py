@@ -76,6 +76,7 @@ GREY = PIL.convert("L")
         (encoded(quality=95, progressive=True), PICTURE, 2),
         (encoded(kind="PNG"), PICTURE, 0),
         (encoded(Image.fromarray(ALPHA), "PNG"), PICTURE, 0),
+        (encoded(Image.fromarray(ALPHA), "TIFF"), PICTURE, 0),
         (encoded(PALETTE, "PNG"), np.asarray(PALETTE.convert("RGB")), 0),
         (encoded(PALETTE, "PNG", transparency=3), np.asarray(PALETTE.convert("RGB")), 0),
         (encoded(GREY, "PNG"), np.asarray(GREY.convert("RGB")), 0),
@@ -94,9 +95,9 @@ GREY = PIL.convert("L")
         (b"P3 100 60 127\n" + words(PICTURE // 2), PICTURE, 1),
     ],
     ids=[
-        "jpeg", "progressive", "png", "alpha", "palette", "palette-transparent", "grey png", "grey jpeg",
-        "cmyk", "16 bit", "16 bit grey", "webp", "bmp", "tiff", "16 bit tiff", "ppm", "12 bit ppm",
-        "7 bit ppm", "12 bit ppm in words", "7 bit ppm in words",
+        "jpeg", "progressive", "png", "alpha", "tiff alpha", "palette", "palette-transparent", "grey png",
+        "grey jpeg", "cmyk", "16 bit", "16 bit grey", "webp", "bmp", "tiff", "16 bit tiff", "ppm",
+        "12 bit ppm", "7 bit ppm", "12 bit ppm in words", "7 bit ppm in words",
     ],
 )
 def test_every_format_gives_the_same_picture(

@@ -9,7 +9,7 @@ STARTS = (b"II*\0", b"MM\0*")
 _TYPES = {1: "B", 3: "H", 4: "I"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION = 256, 257, 258, 259, 262, 274
 _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 273, 279, 324, 325
-_CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 322, 323
+_CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA = 277, 278, 322, 323, 338
 _KNOWN = frozenset({
     _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES,
     _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT,
@@ -56,14 +56,17 @@ def exif_orientation(content: bytes) -> int:
     return _orientation(_entries(content, {_ORIENTATION}) or {}) if content.startswith(STARTS) else 1
 
 
-def without_orientation(content: bytes) -> bytes:
-    """A copy of a TIFF that says no orientation: OpenCV turns it unasked, and 16 bit ones the wrong way."""
-    entries = _entries(content, {_ORIENTATION}) or {}
-    if _ORIENTATION not in entries:
-        return content
-    at = entries[_ORIENTATION][1]
-    upright = b"\1\0" if content.startswith(STARTS[0]) else b"\0\1"
-    return content[:at] + upright + content[at + 2 :]
+def decoded_as_stored(content: bytes) -> bytes:
+    """A copy of a TIFF that OpenCV decodes to the colours that it holds, in the raster that it holds them.
+
+    It says no orientation, for OpenCV turns it unasked, and 16 bit ones the wrong way; and that alpha is
+    multiplied in already, for libtiff does it otherwise, so that transparent pixels become black.
+    """
+    for numbers, at in (_entries(content, {_ORIENTATION, _EXTRA}) or {}).values():
+        if numbers and numbers[0] != 1:  # 1 is upright, and alpha that is multiplied in
+            one = b"\1\0" if content.startswith(STARTS[0]) else b"\0\1"
+            content = content[:at] + one + content[at + 2 :]
+    return content
 
 
 def _orientation(entries: dict[int, tuple[tuple[int, ...], int]]) -> int:
