@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import pytest
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.heatmap import Heatmap, upsample
@@ -33,6 +34,8 @@ def undistorted(camera: Intrinsics, pixels: np.ndarray) -> np.ndarray:
     flat = pixels.reshape(-1, 1, 2).astype(np.float64)
     many = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 500, 1e-12)
     if lens.model == "equidistant":
+        if "criteria" not in (cv2.fisheye.undistortPoints.__doc__ or ""):
+            pytest.skip("this OpenCV gives up on a fisheye's rays too early to compare with")
         found = cv2.fisheye.undistortPoints(flat, k, np.array(lens.coefficients), criteria=many)
     else:
         # From 4.13 on undistortPoints takes the criteria, until then a function of its own.
