@@ -55,7 +55,7 @@ def _print(
         found = [{**asdict(row), "met": row.met} for row in rows]
         click.echo(json.dumps({"machine": machine, "rows": found, **(data or {})}))
         return
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for section in tables:
         shown = Table(title=section.title, box=SIMPLE_HEAD, padding=0, collapse_padding=True)
         for name in section.header:
@@ -64,9 +64,9 @@ def _print(
             shown.add_row(*line)
         console.print(shown)
         for what, why in section.missing:
-            console.print(f"{what}: not measured ({why})", highlight=False, markup=False)
+            console.print(f"{what}: not measured ({why})", highlight=False)
         for text in section.below:
-            console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False)
     table = Table("what", "measured", "target", "met", title=about[0])
     for row in rows:
         table.add_row(

@@ -115,7 +115,7 @@ def _print(report: Report) -> None:
 
     from selcon_training.data.findings import KINDS
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     known = report.recognised or "not a published set"
     title = " ".join(filter(None, (report.root, report.divide)))
     console.print(f"{title}: {known}, {len(report.actions)} actions", style="bold", soft_wrap=True)

@@ -223,4 +223,5 @@ def _print_table(store: Cache, entries: list[Entry]) -> None:
             entry.path.name,
         )
     # In a log or a pipe the table need not fit a window.
-    Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(table)
+    width = None if sys.stdout.isatty() else 240
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)

@@ -119,7 +119,7 @@ def _print(tables: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of folders and files may hold brackets
     for title, rows in (
         ("overall", {tables["split"]: tables["overall"]}),
         ("calibrations", tables["calibrations"]),

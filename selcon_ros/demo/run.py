@@ -5,11 +5,13 @@ Three processes: this one (actions out, everything in), `selcon play`, and the g
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
+from rich.text import Text
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
@@ -70,10 +72,9 @@ def run_demo(
     chosen = _choose(actions, played, model.manifest.actions)
     out.mkdir(parents=True, exist_ok=True)
     isolate(out / "log")
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=110)  # in a log the table need not fit a window
-    console.print(f"model [bold]{model.manifest.name}[/bold]: {model.manifest.description}", highlight=False)
+    # In a log the table need not fit a window. What bundles and recordings say may hold brackets.
+    console = Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False)
+    console.print(f"model {model.manifest.name}: {model.manifest.description}", highlight=False)
     if model.manifest.data_warning:
         console.print(f"warning: {model.manifest.data_warning}", style="yellow", highlight=False)
 
@@ -93,7 +94,7 @@ def run_demo(
                 truth = Truth(played)
                 results = []
                 for action in chosen:
-                    with console.status(f"asking for {action}"):
+                    with console.status(Text(f"asking for {action}")):
                         answers = watched.ask(action, frames, patience)
                     for frame in answers[-FRAMES_IN_BAG:]:
                         _keep(bag, frame)

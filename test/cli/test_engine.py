@@ -121,6 +121,8 @@ def test_list_shows_engines_and_what_is_damaged(folder: Path) -> None:
     listed = json.loads(selcon("list", "--cache", engines, "--json").output)
     assert [each["bundle"] for each in listed["engines"]] == ["tiny"] and len(listed["damaged"]) == 2
     assert "no engines in" in selcon("list", "--cache", folder / "none").output
+    shutil.copytree(engines, folder / "a[" / "b]")
+    assert "/a[/b]" in selcon("list", "--cache", folder / "a[" / "b]").output
 
 
 def test_verify_says_why_it_could_not(folder: Path) -> None:

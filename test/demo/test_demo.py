@@ -21,7 +21,7 @@ from support.scenes import LABELS, PART_MM, painted_recording
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("inputs")
     recording = painted_recording(folder / "recording")
-    bundle = colour_bundle(folder / "colours", training={"synthetic": True, "data": "cubes"})
+    bundle = colour_bundle(folder / "colours", training={"synthetic": True, "data": "cubes [/b]"})
     return ["--recording", str(recording), "--bundle", str(bundle)]
 
 
@@ -56,7 +56,7 @@ def test_every_action_is_answered_on_the_right_part(
         assert 1 <= answer["frames_with_3d_grasp_point"] <= answer["frames"] == 4
         assert 0 < answer["latency_ms"]["median"] <= answer["latency_ms"]["p95"]
         assert label.action in process.stdout and label.object in process.stdout
-    assert "warning: trained on rendered scenes alone (cubes): " in " ".join(process.stdout.split())
+    assert "warning: trained on rendered scenes alone (cubes [/b]): " in " ".join(process.stdout.split())
     assert [answer["action"] for answer in json.loads((out / "summary.json").read_text())] == [
         label.action for label in LABELS.values()
     ]

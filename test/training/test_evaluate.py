@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from selcon_ros.backends.base import open_backend
+from selcon_ros.cli.evaluate import _print as show_tables
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
@@ -247,6 +248,18 @@ def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
     assert json.loads(shown.stdout)["overall"]["queries"] == 6
     wrong = runner.invoke(main, arguments)
     assert wrong.exit_code == 1 and "--divide" in wrong.output
+
+
+def test_names_are_printed_as_they_are(capsys):
+    names = ["x[/b]", "[red]cup", ":cat:"]
+    figures = {"queries": 1, "kld": 1.0, "sim": 0.5, "nss": 2.0, "right_part": 1.0}
+    rows = dict.fromkeys(names, figures)
+    show_tables(
+        {"predictor": "[/b]", "split": "testset", "overall": figures, "calibrations": {}, "per_action": rows,
+         "per_object": {}, "left_out": {"no truth": names}, "notes": names}
+    )  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "[/b]: per action" in shown and all(shown.count(name) == 3 for name in names)
 
 
 def test_what_was_measured_is_shown_where_the_report_cannot_be_written(squares, bundle, tmp_path):

@@ -57,7 +57,7 @@ def command(
         rates = [100 * np.mean([run["overall"]["right_part"] for run in runs])]
         rates += [100 * np.mean([run["per_action"][a]["right_part"] for run in runs]) for a in actions]
         table.add_row(name, *means, *(f"{rate:.0f}" for rate in rates))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 if __name__ == "__main__":
