@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, qos_check_compatible
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import CompressedImage
 
 from selcon_ros.ros import fastdds
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.inputs import RELIABLE, Input, name_of, own_endpoints
+from selcon_ros.ros.inputs import COMPRESSED, RELIABLE, Input, name_of, own_endpoints
 
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
 
+SHOWN = 4
+"""Topics that may have been meant, named at most."""
 
 NO_NAME = "_NODE_NAME_UNKNOWN_"
 """What the ROS graph calls a node that it only knows the endpoints of."""
@@ -107,12 +111,7 @@ def why_silent(mine: Input) -> str:
     all_publishers = mine.publishers
     publishers = [info for info in all_publishers if info.topic_type == mine.type_name]
     if not all_publishers:
-        if mine.topic != mine.base and (carried := mine.base_types):
-            return (
-                f"nobody publishes {mine.topic}, and {mine.base} carries {', '.join(sorted(carried))}: "
-                f"set {mine.name}_transport to raw, or publish {mine.topic}"
-            )
-        return f"nobody publishes {mine.topic}: remap {mine.name} to the camera's topic"
+        return f"nobody publishes {mine.topic}{where_instead(mine)}"
     if not publishers:
         types = ", ".join(sorted({info.topic_type for info in all_publishers}))
         remedy = (
@@ -142,6 +141,23 @@ def why_silent(mine: Input) -> str:
     return reason + "look for a firewall, or for a network interface that the other machine does not reach"
 
 
+def where_instead(mine: Input) -> str:
+    """Where an input that nobody publishes may be found, and how to take it from there."""
+    if mine.topic != mine.base and (carried := mine.carrying(mine.base)):
+        return (
+            f", and {mine.base} carries {', '.join(sorted(carried))}: "
+            f"set {mine.name}_transport to raw, or publish {mine.topic}"
+        )
+    endings = COMPRESSED if mine.name == "depth" else COMPRESSED[:1] if mine.name == "image" else ()
+    for ending in endings:
+        other = mine.base + ending
+        if other != mine.topic and mine.carrying(other):
+            return f", but {other} is published: set {mine.name}_transport to {ending[1:]}"
+    remedy = f": remap {mine.name} to the camera's topic"
+    alike = get_close_matches(mine.topic, mine.elsewhere, SHOWN, cutoff=0.0)
+    return f"{remedy}; {mine.type_name} is on {', '.join(alike)}" if alike else remedy
+
+
 def losses(mine: Input) -> str:
     """How much of a topic is lost on the way, and what can be done about it."""
     publishers = mine.publishers
@@ -156,7 +172,8 @@ def losses(mine: Input) -> str:
         cures.append(
             f"subscribe reliable (parameter qos_overrides.{mine.topic}.subscription.reliability: reliable)"
         )
-    return found + ", or ".join([*cures, "send smaller or compressed images"])
+    compressed = mine.kind is CompressedImage
+    return found + ", or ".join([*cures, f"send smaller {'' if compressed else 'or compressed '}images"])
 
 
 def fast_dds() -> bool:

@@ -125,7 +125,8 @@ class Health:
         recent = [at for at in answers if now - at < 5.0]
         found = {
             "answered_images": str(self.answered),
-            "rate_hz": f"{(len(recent) - 1) / (recent[-1] - recent[0]):.1f}" if len(recent) > 1 else "0.0",
+            # Of a second at least: two answers in a row are no rate.
+            "rate_hz": f"{(len(recent) - 1) / max(now - recent[0], 1.0):.1f}" if recent else "0.0",
         }
         for name in times[0].parts() if times else ():
             each = 1e3 * np.array([one.parts()[name] for one in times])

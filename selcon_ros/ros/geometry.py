@@ -60,7 +60,7 @@ class Geometry:
         published = self._node.count_publishers(self.depth_input.topic) > 0
         if not published and len(self.depths) == 0:
             self._node.get_logger().info(
-                f"nobody publishes {self.depth_input.topic}: grasp points stay in pixels, without poses",
+                f"{why_silent(self.depth_input)}; grasp points stay in pixels, without poses",
                 once=True,
             )
             return None
@@ -126,7 +126,9 @@ class Geometry:
 
 def where(mine: Input) -> str:
     """Which topic and publisher a problem is about, and what it means."""
-    return f"{mine.topic} of {names_of(mine.publishers) or 'nobody'}; grasp points stay in pixels"
+    publishers = names_of(mine.publishers)
+    source = f"{mine.topic} of {publishers}; " if publishers else ""
+    return f"{source}grasp points stay in pixels"
 
 
 def check_same_view(header: Header, size: Size, other: Header, other_size: Size, what: str) -> None:

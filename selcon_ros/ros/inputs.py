@@ -94,9 +94,19 @@ class Input:
         return list(self._node.get_publishers_info_by_topic(self.topic))
 
     @property
-    def base_types(self) -> set[str]:
-        """The types that the base topic carries."""
-        return {info.topic_type for info in self._node.get_publishers_info_by_topic(self.base)}
+    def elsewhere(self) -> list[str]:
+        """The topics on which another node publishes this type."""
+        alike = [topic for topic, types in self._node.get_topic_names_and_types() if self.type_name in types]
+        me = self._node.get_fully_qualified_name()
+        return [
+            topic
+            for topic in alike
+            if any(name_of(info) != me for info in self._node.get_publishers_info_by_topic(topic))
+        ]
+
+    def carrying(self, topic: str) -> set[str]:
+        """The types that are published on a topic."""
+        return {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
 
     @property
     def endpoint(self) -> TopicEndpointInfo | None:
@@ -121,7 +131,7 @@ class Input:
             self._recent.popleft()
         if self._latched:
             self._hear_what_was_sent_before()
-        if self.topic != self.base and not self.publishers and self.type_name in self.base_types:
+        if self.topic != self.base and not self.publishers and self.type_name in self.carrying(self.base):
             self._move_to_base()
 
     def _subscribe(self) -> Subscription[Any]:

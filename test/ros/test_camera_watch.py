@@ -243,6 +243,29 @@ def test_a_base_topic_that_carries_raw_images_only_is_told(start, monkeypatch):
         node.destroy_node()
 
 
+def test_a_topic_of_another_form_or_name_is_named_where_nobody_publishes_the_one_that_is_heard():
+    with context() as made:
+        node, camera = Node("ear", context=made), Node("camera", context=made)
+        heard = Input(node, "image", Image, lambda _: None, depth=1)
+        node.create_publisher(Image, "image_of_its_own", 1)
+        node.create_subscription(Image, "image_that_is_heard", lambda _: None, 1)
+        assert why_silent(heard) == "nobody publishes /image: remap image to the camera's topic"
+        for topic in ("/wrist/colour", "/images", "/a", "/b", "/c"):
+            camera.create_publisher(Image, topic, 1)
+        told = why_silent(heard)
+        assert "remap image to the camera's topic; sensor_msgs/msg/Image is on /images, " in told
+        assert told.count(",") == 3
+        camera.create_publisher(CompressedImage, "/image/compressed", 1)
+        assert why_silent(heard) == (
+            "nobody publishes /image, but /image/compressed is published: set image_transport to compressed"
+        )
+        info = Input(node, "camera_info", CameraInfo, lambda _: None, depth=1)
+        camera.create_publisher(CameraInfo, "/camera/camera_info", 1)
+        assert why_silent(info).endswith("; sensor_msgs/msg/CameraInfo is on /camera/camera_info")
+        node.destroy_node()
+        camera.destroy_node()
+
+
 def test_a_base_topic_that_carries_compressed_images_is_taken():
     with context() as made:
         node = Node("ear", context=made)

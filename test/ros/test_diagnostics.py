@@ -13,7 +13,7 @@ from selcon_ros.core.text import LINE, quoted
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
-from selcon_ros.ros.diagnostics import MESSAGE, Health, status
+from selcon_ros.ros.diagnostics import MESSAGE, Health, Times, status
 from selcon_ros.ros.geometry import check_same_view
 from support.log import Lines
 from support.ros import RELIABLE
@@ -80,6 +80,27 @@ def test_another_reason_does_not_wait_for_the_same_one(monkeypatch):
         health.problem("camera", text, every=30.0)
         now[0] += 6.0
     assert log.said == ["camera: no image for 2 s; nobody publishes", "camera: no image; QoS"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "at", "rate"),
+    [
+        ((), 0.0, "0.0"),
+        ((0.0,), 0.0, "0.0"),
+        ((0.0, 0.01), 0.02, "1.0"),  # two answers in a row are not 100 Hz
+        ((0.0, 0.01), 4.0, "0.2"),
+        ([each / 20 for each in range(101)], 5.0, "20.0"),
+        ((0.0, 0.1), 6.0, "0.0"),
+    ],
+)
+def test_the_rate_is_that_of_the_last_seconds(monkeypatch, answers, at, rate):
+    now = [0.0]
+    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
+    health = Health(Lines())
+    for now[0] in answers:
+        health.record(Times(waiting=0.0, inference=0.01, overhead=0.0, grasping=0.0))
+    now[0] = at
+    assert health.values()["rate_hz"] == rate
 
 
 def test_a_flood_of_actions_is_a_few_lines_of_the_log(start):
