@@ -100,16 +100,23 @@ class Distortion:
 
 
 def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | None:
-    """Return a lens's distortion, or None if it has none: no coefficients, or all zero, whatever the model.
+    """Return a lens's distortion, or None if it has none: no coefficients, or only zeros.
 
-    Zeros that fill a longer list than the model needs are left out. Of OpenCV's pinhole models the number of
-    coefficients counts, as for image_geometry: drivers send the name of one with the list of another. Raises
-    CameraError as Distortion does.
+    Zeros of the equidistant model are refused: they are an ideal fisheye lens to OpenCV and no distortion to
+    others (image_geometry), and the two are far apart. Zeros that fill a longer list than the model needs are
+    left out. Of OpenCV's pinhole models the number of coefficients counts, as for image_geometry: drivers
+    send the name of one with the list of another. Raises CameraError as Distortion does.
     """
     values = [float(value) for value in coefficients]
-    if not any(values):
-        return None
     name = ALIASES.get(model.strip().lower(), model.strip().lower())
+    if not any(values):
+        if values and name == "equidistant":
+            raise CameraError(
+                f"the lens distortion model '{model[:40]}' has only zeros, which an ideal fisheye lens has "
+                "and drivers send for an image without distortion: for a fisheye set the first one to "
+                "1e-9, otherwise send the model plumb_bob or, for a rectified image, set rectified to true"
+            )
+        return None
     numbers = COEFFICIENTS.get(name, (len(values),))
     if len(values) not in numbers:
         fitting = [number for number in numbers if number < len(values) and not any(values[number:])]
