@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from selcon_ros.core.bundle import Bundle
     from selcon_ros.core.camera import Intrinsics
+    from selcon_ros.core.grasp import Grasps
+    from selcon_ros.core.heatmap import Heatmap
 
 NEARLY_BLACK = 16
 """Of 255: 12 bits in a file of 16 stay below."""
@@ -86,12 +88,9 @@ def command(
       selcon ground knife.jpg --action "cut with" --bundle my_bundle.zip --out overlay.png
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
-    from selcon_ros.backends.base import Setup
-    from selcon_ros.backends.choose import open_model
-    from selcon_ros.core.bundle import OPEN_ROLES, default_bundle_path, load_bundle
+    from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_stored, write_image
     from selcon_ros.core.grasp import GraspParameters, Grasps, find
-    from selcon_ros.core.grounder import Grounder
     from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
 
@@ -119,18 +118,10 @@ def command(
         click.echo(f"warning: model {model.manifest.name}: {model.manifest.data_warning}", err=True)
     unknown = _unknown(action, model)  # told before the engine starts
     if unknown is None:
-        opened = open_model(path, backend, precision, Setup(threads))
-        for failure in opened.failures:
-            click.echo(f"passed over {failure}", err=True)
-        heatmap = Grounder(opened.bundle, opened.backend).ground(picture).heatmap(action)
-        opened.backend.close()
+        heatmap = _ask(picture, action, path, backend, precision, threads)
     else:
-        from selcon_training.open_vocabulary import open_grounder
-
         click.echo(f"{unknown}; asking by open vocabulary", err=True)
-        grounder = open_grounder(load_bundle(path, roles=OPEN_ROLES), action, threads)
-        # Nothing was fitted for this action: no confidence, and so no grasp point unless none is asked for.
-        heatmap = replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
+        heatmap = _ask_openly(picture, action, path, threads)
     turned = orientation != 1 and geometry is not None
     if turned:
         picture = stored
@@ -165,24 +156,7 @@ def command(
         click.echo(json.dumps(record, indent=2))
         return
     click.echo(f"model {model.manifest.name}: {model.manifest.description}", err=True)
-    if unknown is None:
-        click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")
-    else:
-        click.echo(
-            f"{heatmap.action}: open vocabulary, unverified: no confidence is calibrated for it "
-            "(--min-confidence 0 shows grasp points all the same)"
-        )
-    for number, grasp in enumerate(grasps, start=1):
-        line = f"grasp {number}: pixel ({grasp.pixel[0]:.0f}, {grasp.pixel[1]:.0f}), score {grasp.score:.2f}"
-        if grasp.position is not None and grasp.width is not None:
-            x, y, z = (1000 * value for value in grasp.position)
-            line += f", position ({x:.0f}, {y:.0f}, {z:.0f}) mm, width {1000 * grasp.width:.0f} mm"
-        # A user who gave no depth knows that there is none.
-        if grasp.note and metres is not None:
-            line += f" ({grasp.note})"
-        click.echo(line)
-    for reason in grasps.refused:
-        click.echo(f"no grasp: {reason}")
+    _print(heatmap, grasps, unknown is not None, metres is not None)
     if out is not None:
         click.echo(f"overlay: {out}")
 
@@ -214,6 +188,53 @@ def _read_geometry(
     except DepthError as error:
         raise DepthError(f"{depth}: {error}") from None
     return metres, intrinsics
+
+
+def _ask(
+    picture: "NDArray[np.uint8]", action: str, bundle: Path, backend: str, precision: str, threads: int | None
+) -> "Heatmap":
+    """Ground an action of the model's list."""
+    from selcon_ros.backends.base import Setup
+    from selcon_ros.backends.choose import open_model
+    from selcon_ros.core.grounder import Grounder
+
+    opened = open_model(bundle, backend, precision, Setup(threads))
+    for failure in opened.failures:
+        click.echo(f"passed over {failure}", err=True)
+    heatmap = Grounder(opened.bundle, opened.backend).ground(picture).heatmap(action)
+    opened.backend.close()
+    return heatmap
+
+
+def _ask_openly(picture: "NDArray[np.uint8]", action: str, bundle: Path, threads: int | None) -> "Heatmap":
+    """Ground any action, by a bundle's text encoder."""
+    from selcon_ros.core.bundle import OPEN_ROLES, load_bundle
+    from selcon_training.open_vocabulary import open_grounder
+
+    grounder = open_grounder(load_bundle(bundle, roles=OPEN_ROLES), action, threads)
+    # Nothing was fitted for this action: no confidence, and so no grasp point unless none is asked for.
+    return replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
+
+
+def _print(heatmap: "Heatmap", grasps: "Grasps", openly: bool, has_depth: bool) -> None:
+    if not openly:
+        click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")
+    else:
+        click.echo(
+            f"{heatmap.action}: open vocabulary, unverified: no confidence is calibrated for it "
+            "(--min-confidence 0 shows grasp points all the same)"
+        )
+    for number, grasp in enumerate(grasps, start=1):
+        line = f"grasp {number}: pixel ({grasp.pixel[0]:.0f}, {grasp.pixel[1]:.0f}), score {grasp.score:.2f}"
+        if grasp.position is not None and grasp.width is not None:
+            x, y, z = (1000 * value for value in grasp.position)
+            line += f", position ({x:.0f}, {y:.0f}, {z:.0f}) mm, width {1000 * grasp.width:.0f} mm"
+        # A user who gave no depth knows that there is none.
+        if grasp.note and has_depth:
+            line += f" ({grasp.note})"
+        click.echo(line)
+    for reason in grasps.refused:
+        click.echo(f"no grasp: {reason}")
 
 
 def _unknown(action: str, bundle: "Bundle") -> str | None:
