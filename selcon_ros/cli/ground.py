@@ -13,6 +13,7 @@ from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
+from selcon_ros.core.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +156,7 @@ def command(
         }
         click.echo(json.dumps(record, indent=2))
         return
-    click.echo(f"model {model.manifest.name}: {model.manifest.description}", err=True)
+    click.echo(one_line(f"model {model.manifest.name}: {model.manifest.description}"), err=True)
     _print(heatmap, grasps, unknown is not None, metres is not None)
     if out is not None:
         click.echo(f"overlay: {out}")

@@ -103,7 +103,7 @@ class Manifest:
         """What a user of a real camera must know about the training data, in one line; "" if nothing."""
         if not self.rendered_only:
             return ""
-        name = " ".join(str(self.training.get("data", "")).split())[:80]
+        name = one_line(" ".join(str(self.training.get("data", "")).split()), 80)
         data = f"rendered scenes alone ({name})" if name else "rendered scenes alone"
         return (
             f"trained on {data}: do not trust it on a real camera; "
@@ -189,7 +189,8 @@ def _from_record(record: dict[str, Any]) -> Manifest:
 
 
 def _check_manifest(manifest: Manifest) -> None:
-    _expect(bool(manifest.name.strip()), "name", manifest.name, "text that is not empty")
+    name_fits = bool(manifest.name.strip()) and manifest.name.isprintable()
+    _expect(name_fits, "name", manifest.name, "printable text that is not empty")
     for name, most in TEXTS.items():
         text = getattr(manifest, name)
         _expect(len(text) <= most, name, text, f"text of at most {most} characters")

@@ -16,6 +16,7 @@ from rich.text import Text
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import one_line
 from selcon_ros.demo.bag import Bag
 from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, FrameMessages
 from selcon_ros.demo.environment import isolate
@@ -74,7 +75,7 @@ def run_demo(
     isolate(out / "log")
     # In a log the table need not fit a window. What bundles and recordings say may hold brackets.
     console = Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False)
-    console.print(f"model {model.manifest.name}: {model.manifest.description}", highlight=False)
+    console.print(one_line(f"model {model.manifest.name}: {model.manifest.description}"), highlight=False)
     if model.manifest.data_warning:
         console.print(f"warning: {model.manifest.data_warning}", style="yellow", highlight=False)
 

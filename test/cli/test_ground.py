@@ -67,6 +67,13 @@ def test_json_with_a_pose(folder: Path) -> None:
     assert len(grasp["orientation"]) == 4
 
 
+def test_a_description_stays_one_line(folder: Path) -> None:
+    manifest = folder / "colours" / "manifest.json"
+    record = json.loads(manifest.read_text()) | {"description": "first\n\x1b[2Jsecond"}
+    manifest.write_text(json.dumps(record))
+    assert "model colours: first\\n\\x1b[2Jsecond\n" in ground(folder).stderr
+
+
 def test_printed_position_is_in_millimetres(folder: Path) -> None:
     result = ground(folder, "--depth", "@depth.png", "--camera", "@camera.json")
     assert ", 600) mm, width " in result.stdout

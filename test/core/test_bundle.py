@@ -292,6 +292,7 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
         (put(format_version=2), "format_version must be 1.*got 2"),
         (drop("format_version"), "format_version must be 1.*got None"),
         (drop("name"), "name must be given"),
+        (put(name="a\x1b[2Jb"), r"name must be printable text that is not empty, got 'a\\x1b\[2Jb'"),
         (put(description=7), "description must be text, got 7"),
         (put(actions=[]), "actions must be a list of at least one"),
         (put(actions="hold"), "actions must be a list, got 'hold'"),
@@ -367,6 +368,6 @@ def test_only_what_is_known_to_be_rendered_alone_is_warned_of(said: dict[str, An
 
 
 def test_the_warning_is_one_line_whatever_the_data_are_called() -> None:
-    for name in (None, 3, "a\nb" * 1000):
+    for name in (None, 3, "a\nb" * 1000, "\x1b[2J"):
         warning = replace(colour_manifest(), training={"synthetic": True, "data": name}).data_warning
-        assert len(warning) < 300 and "\n" not in warning
+        assert len(warning) < 300 and warning.isprintable()
