@@ -6,6 +6,7 @@ ros2 launch selcon_ros demo.launch.py actions:=hold,pour rviz:=false
 
 import json
 import math
+import sys
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -27,6 +28,7 @@ from launch import LaunchContext, LaunchDescription
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
+from selcon_ros.ros.launch_arguments import unknown_argument
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
 CAMERA_FRAME = "camera_color_optical_frame"
@@ -69,7 +71,11 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _check(context: LaunchContext) -> None:
-    """Raise for a bundle that cannot be read, an action that it does not know, and a time that is none."""
+    """Raise for an argument that is none, an unreadable bundle, an unknown action and a time that is none."""
+    # Those of grounding.launch.py go through to it.
+    declared = [each.name for each in generate_launch_description().get_launch_arguments()]
+    if wrong := unknown_argument(sys.argv, Path(__file__), declared):
+        raise RuntimeError(wrong)
     _actions(context)
     _seconds(context)
 

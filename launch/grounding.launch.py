@@ -5,6 +5,7 @@ ros2 launch selcon_ros grounding.launch.py image:=/camera/color/image_raw \\
 ros2 topic pub --once /affordance/action std_msgs/msg/String "{data: hold}"
 """
 
+import sys
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -20,6 +21,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.inputs import COMPRESSED
+from selcon_ros.ros.launch_arguments import unknown_argument
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
 TOPICS = ("image", "depth", "camera_info")
@@ -85,6 +87,9 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
+    declared = [each.name for each in generate_launch_description().get_launch_arguments()]
+    if wrong := unknown_argument(sys.argv, Path(__file__), declared):
+        raise RuntimeError(wrong)
     nodes = [*_profile(context), _grounding_node(context)]
     return [*nodes, _rviz(context)] if as_truth(_text(context, "rviz")) else nodes
 

@@ -222,6 +222,26 @@ def test_a_wrong_argument_of_grounding_launch_is_named(installed, monkeypatch, a
 
 
 @pytest.mark.parametrize(
+    ("file", "argument", "says"),
+    [
+        ("grounding.launch.py", "imagee:=/camera/image", "no argument 'imagee': did you mean image?"),
+        ("grounding.launch.py", "threshold:=0.4", "no argument 'threshold': it is a parameter of the node"),
+        ("demo.launch.py", "action:=hold", ""),  # grounding.launch.py has it
+        ("demo.launch.py", "secunds:=1", "no argument 'secunds': did you mean seconds?"),
+    ],
+)
+def test_an_argument_that_a_launch_file_does_not_have_is_named(installed, monkeypatch, file, argument, says):
+    module = load(ROOT / "launch" / file)
+    monkeypatch.setattr("sys.argv", ["ros2", "launch", "selcon_ros", file, argument])
+    check = module._start if file.startswith("grounding") else module._check
+    if says:
+        with pytest.raises(RuntimeError, match=re.escape(says)):
+            check(context_of(module))
+    else:
+        check(context_of(module))
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"bundle": "/nowhere"}, "no model bundle at /nowhere"),
