@@ -1,6 +1,7 @@
 """The camera: intrinsics, with the lens's distortion where the image has it, and points from depth."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,13 +13,15 @@ from selcon_ros.core.errors import CameraError, DepthError
 
 Floats = NDArray[np.float32]
 
-
 LONGEST_SIDE = 16384
 """Pixels. A larger image is no camera's."""
 STEEPEST = 1000.0
 """Largest x/z or y/z of a pixel's ray: less than a thousandth short of 90 degrees off the optical axis."""
 NEAREST, FARTHEST = 0.005, 50.0
 """Depths in metres that are taken for measurements of what an arm could reach; others are not used."""
+
+MOST_SKEW = 1.0
+"""Pixels that are nothing to speak of: some calibrations have a trace of skew."""
 
 # Share of the measured depths that must be in that range, or their unit is another.
 USABLE = 0.05
@@ -156,6 +159,22 @@ class Intrinsics:
             return self.fx * x / z + self.cx, self.fy * y / z + self.cy
         x, y = (float(value) for value in self.distortion.distort(np.array([x / z, y / z])))
         return self.fx * x + self.cx, self.fy * y + self.cy
+
+
+def pinhole(matrix: Sequence[float], name: str, order: str = "row by row") -> tuple[float, ...]:
+    """Return fx, fy, cx, cy of a camera matrix, K [9] or P [12], row by row; P's last column does not count.
+
+    Raises CameraError, naming it and the ``order`` in which its source has it, for one with skew, and for one
+    in the other order: the principal point then stands in the last row.
+    """
+    columns = len(matrix) // 3
+    (fx, skew, cx), (low, fy, cy), last = (matrix[row * columns : row * columns + 3] for row in range(3))
+    if not (abs(skew) <= MOST_SKEW and np.allclose((low, *last[:2]), 0, atol=1e-6)):
+        raise CameraError(
+            f"{name} is {[f'{value:g}' for value in matrix]}: it must be fx 0 cx, 0 fy cy, 0 0 1, {order}, "
+            "without skew"
+        )
+    return fx, fy, cx, cy
 
 
 class _RayMap:

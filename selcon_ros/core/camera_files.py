@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core import json_file, yaml_file
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.camera import Intrinsics, pinhole
 from selcon_ros.core.distortion import BY_NUMBER, Distortion, distortion_from
 from selcon_ros.core.errors import CameraError
 from selcon_ros.core.plain_file import read_bytes
@@ -103,13 +103,12 @@ def _intrinsics(record: Record, rectified: bool) -> Intrinsics:
     return whole.part((sides[0], sides[1], sides[2], sides[3]), binning)
 
 
-def _pinhole(record: Record, rectified: bool) -> tuple[float, float, float, float]:
+def _pinhole(record: Record, rectified: bool) -> tuple[float, ...]:
     """Return fx, fy, cx, cy."""
     projection = next((name for name in ("projection_matrix", "p") if name in record), None)
     matrix = next((name for name in ("camera_matrix", "k", "m", "intrinsic_matrix") if name in record), None)
     if rectified and projection is not None:
-        p = _numbers(record[projection], projection, 12)
-        return p[0], p[5], p[2], p[6]
+        return pinhole(_numbers(record[projection], projection, 12), projection)
     if rectified and _lens(record) is not None:
         raise CameraError("it has no projection matrix for a rectified picture: take the raw picture")
     if matrix is None:
@@ -118,15 +117,13 @@ def _pinhole(record: Record, rectified: bool) -> tuple[float, float, float, floa
         cx, cy = ("ppx", "ppy") if "ppx" in record else ("cx", "cy")
         return _number(record, "fx"), _number(record, "fy"), _number(record, cx), _number(record, cy)
     value = record[matrix]
-    k = _numbers(value, matrix, 9)
+    k, order = _numbers(value, matrix, 9), "row by row"
     if matrix == "intrinsic_matrix" and isinstance(value, list) and not isinstance(value[0], list):
-        k = [k[place] for place in (0, 3, 6, 1, 4, 7, 2, 5, 8)]  # Open3D writes column by column
-    if any(k[place] for place in (1, 3, 6, 7)) or k[8] != 1:
-        raise CameraError(
-            f"{matrix} is {[f'{value:g}' for value in k]}: it must be fx 0 cx, 0 fy cy, 0 0 1 (Open3D's "
-            "intrinsic_matrix column by column), without skew"
-        )
-    return k[0], k[4], k[2], k[5]
+        # As Open3D writes it.
+        k, order = [k[place] for place in (0, 3, 6, 1, 4, 7, 2, 5, 8)], "column by column"
+    if k[8] != 1:
+        raise CameraError(f"{matrix} ends with {k[8]:g}, not with 1: use the camera's own calibration")
+    return pinhole(k, matrix, order)
 
 
 def _lens(record: Record) -> Distortion | None:

@@ -112,7 +112,7 @@ def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | N
     if not any(values):
         if values and name == "equidistant":
             raise CameraError(
-                f"the lens distortion model '{model[:40]}' has only zeros, which an ideal fisheye lens has "
+                f"the lens distortion model {quoted(model)} has only zeros, which an ideal fisheye lens has "
                 "and drivers send for an image without distortion: for a fisheye set the first one to "
                 "1e-9, otherwise send the model plumb_bob or, for a rectified image, set rectified to true"
             )

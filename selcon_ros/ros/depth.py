@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.camera import Intrinsics, pinhole
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_formats import png
@@ -21,8 +21,6 @@ Depth = npt.NDArray[np.float32]
 
 # The encodings of depth in millimetres; or a file's codec, where the format does not say the encoding.
 _MILLIMETRES = ("16uc1", "mono16", "png", "tiff")
-MOST_SKEW = 1.0
-"""Pixels that are nothing to speak of: some calibrations have a trace of skew."""
 # image_transport's compressedDepth begins with an enum and the two parameters of its inverse-depth code.
 _TRANSPORT_HEADER = struct.Struct("<iff")
 
@@ -95,24 +93,19 @@ def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Int
     """Intrinsics of the image that a CameraInfo goes with, after its binning and region of interest.
 
     :param rectified: the image is rectified, so its matrix is P and it has no distortion; otherwise K and D
-    :raises CameraError: for a camera that is not calibrated, numbers that no camera has, a region of interest
-        outside of the image, a distortion model that is not known or has another number of coefficients
+    :raises MessageError: for a camera that is not calibrated
+    :raises CameraError: for numbers that no camera has, a matrix with skew or by columns, a region of
+        interest outside of the image, a distortion model that is not known or has other coefficients
     """
     matrix, columns = ("P", 4) if rectified else ("K", 3)
     values = [float(value) for value in (message.p if rectified else message.k)]
-    (fx, skew, cx), (low, fy, cy) = (values[row * columns : row * columns + 3] for row in (0, 1))
+    fx, fy, cx, cy = (values[place] for place in (0, columns + 1, 2, columns + 2))
     if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
         raise MessageError(
             f"the camera is not calibrated: {matrix} in camera_info has fx = {fx:g}, fy = {fy:g}, "
             f"cx = {cx:g}, cy = {cy:g}; calibrate it, or set its camera_info_url"
         )
-    # A matrix by columns, as programs write it whose arrays are laid out so, has the principal point below.
-    below = (low, *values[2 * columns : 2 * columns + 2])
-    if not (abs(skew) <= MOST_SKEW and np.allclose(below, 0, atol=1e-6)):
-        raise MessageError(
-            f"{matrix} in camera_info is {[f'{value:g}' for value in values]}: it must be fx 0 cx, 0 fy cy, "
-            "0 0 1, row by row, without skew"
-        )
+    fx, fy, cx, cy = pinhole(values, f"{matrix} in camera_info")
     distortion = None if rectified else distortion_from(message.distortion_model, message.d)
     whole = Intrinsics(fx, fy, cx, cy, message.width, message.height, distortion)
     whole.check_whole()

@@ -209,6 +209,15 @@ def test_a_rectified_picture_has_the_projection_matrix(tmp_path: Path, text: str
     assert read_camera(written(tmp_path, text), rectified=True)[0] == expected
 
 
+def test_a_trace_of_skew_does_no_harm_and_a_projection_by_columns_is_refused(tmp_path: Path) -> None:
+    text = CALIBRATION.replace("0.     , 321", "0.2    , 321")
+    assert read_camera(written(tmp_path, text))[0] == EXPECTED
+    text = CALIBRATION.replace("[580, 0, 322, 0, 0, 581, 238, 0,", "[580, 0, 0, 0, 0, 581, 0, 0,")
+    text = text.replace("0, 0, 1, 0]", "322, 238, 1, 0]")
+    with pytest.raises(CameraError, match="projection_matrix is .*row by row"):
+        read_camera(written(tmp_path, text), rectified=True)
+
+
 def test_a_rectified_picture_of_a_pinhole_needs_none(tmp_path: Path) -> None:
     expected = Intrinsics(600, 600, 320, 240, 640, 480)
     assert read_camera(written(tmp_path, CAMERA), rectified=True)[0] == expected
@@ -283,7 +292,8 @@ def test_opencv_s_models(tmp_path: Path, text: str, expected: str) -> None:
         (CALIBRATION.replace("600.50000", "x"), "camera_matrix must be a number, got 'x'"),
         (CALIBRATION.replace("cols: 5", "cols: 4"), "the distortion has 5 numbers, not 1 x 4"),
         (CALIBRATION.replace("image_width: 640", "image_width: 640.5"), "image_width must be a whole number"),
-        (CALIBRATION.replace("0.     , 321", "3.     , 321"), "without skew"),
+        (CALIBRATION.replace("0.     , 321", "3.     , 321"), "camera_matrix is .*row by row, without skew"),
+        (CALIBRATION.replace("0.     ,   1.     ]", "0.     ,   2.     ]"), "camera_matrix ends with 2, not"),
         (CALIBRATION.replace("-0.28", ".nan"), "the distortion must be a number, got '.nan'"),
         (CALIBRATION.replace("-0.28", "nan"), "a coefficient of the lens distortion plumb_bob is nan"),
         (CALIBRATION + "depth_scale: nan\n", "depth_scale must be above zero, got nan"),
