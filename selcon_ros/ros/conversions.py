@@ -14,13 +14,11 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from selcon_ros.core.camera import LONGEST_SIDE
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
 from selcon_ros.core.text import quoted
-
-LARGEST_SIDE = 16384
-"""Pixels. A wider or higher image is taken for a damaged message before anything of its size is allocated."""
 
 Pixels = npt.NDArray[np.uint8]
 Look = Callable[[str, npt.NDArray[Any]], None]
@@ -172,13 +170,13 @@ def rows(
 
 
 def check_size(width: int, height: int, what: str) -> None:
-    """Refuse sizes that no camera has.
+    """Refuse sizes that no camera has: the message is damaged.
 
-    :raises MessageError: if a side is zero or more than `LARGEST_SIDE` pixels
+    :raises MessageError: if a side is zero or more than `LONGEST_SIDE` pixels
     """
-    if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
+    if not (0 < width <= LONGEST_SIDE and 0 < height <= LONGEST_SIDE):
         raise MessageError(
-            f"the {what} is {width} x {height} pixels; each side must be between 1 and {LARGEST_SIDE}"
+            f"the {what} is {width} x {height} pixels; each side must be between 1 and {LONGEST_SIDE}"
         )
 
 
