@@ -32,7 +32,8 @@ RECENT = 10.0
 
 @dataclass(frozen=True)
 class Losses:
-    """How many messages came and how many were lost on the way, in the last `RECENT` seconds."""
+    """How many messages came and how many were lost on the way, lately: in `RECENT` seconds or a little more.
+    """
 
     came: int
     lost: int
@@ -127,7 +128,8 @@ class Input:
         if self._last is None:
             self._last = now
         self._recent.append((now, self.received, self.lost))
-        while now - self._recent[0][0] > RECENT:
+        # One look from before stays, to count from: looks may be farther apart than that.
+        while len(self._recent) > 1 and now - self._recent[1][0] > RECENT:
             self._recent.popleft()
         if self._latched:
             self._hear_what_was_sent_before()

@@ -141,6 +141,13 @@ def test_old_losses_are_forgotten(monkeypatch):
         now[0] += 11.0
         heard.look()
         assert heard.losses == Losses(came=0, lost=0)
+        heard.lost += 5
+        now[0] += 60.0  # diagnostics_period may be so long
+        heard.look()
+        assert heard.losses == Losses(came=0, lost=5)
+        now[0] += 60.0
+        heard.look()
+        assert heard.losses == Losses(came=0, lost=0)
         node.destroy_node()
 
 
