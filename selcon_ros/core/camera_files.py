@@ -13,8 +13,8 @@ from selcon_ros.core.errors import CameraError
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 
-MAX_BYTES = 1_000_000
-"""A calibration has a few thousand."""
+MAX_BYTES = 64_000
+"""A calibration has a few thousand; PyYAML takes seconds for a megabyte."""
 DEPTH_SCALE = 0.001
 """Metres, where the file does not say: depth in millimetres, as ROS and most cameras have it."""
 FORMS = (
