@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,7 +37,8 @@ class Bag:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._writer.close()
+            with self._naming():
+                self._writer.close()
         except OSError:
             kind = OSError
             raise
@@ -47,4 +50,13 @@ class Bag:
         """Add a message of `type_name` ("sensor_msgs/msg/Image") in CDR, received at `time_ns`."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, type_name, typestore=self._store)
-        self._writer.write(self._connections[topic], time_ns, data)
+        with self._naming():
+            self._writer.write(self._connections[topic], time_ns, data)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Let errors of writing name the bag."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._folder)) from error
