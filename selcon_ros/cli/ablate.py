@@ -24,9 +24,7 @@ from selcon_ros.cli.paths import UserPath
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key in all rows, e.g. threads=1."
 )
-@click.option(
-    "--out", type=OUT_FOLDER, required=True, help="Folder of the runs."
-)
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder of the runs.")
 @click.option("--table", "only_table", is_flag=True, help="Train nothing: tabulate what is finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(

@@ -12,9 +12,7 @@ from selcon_ros.cli.paths import UserPath
 
 @click.command(short_help="Ask a trained run how its part discovery behaves.")
 @click.argument("run", type=UserPath(exists=True, file_okay=False))
-@click.option(
-    "--data", type=UserPath(exists=True, file_okay=False), help="Data set [the run's]."
-)
+@click.option("--data", type=UserPath(exists=True, file_okay=False), help="Data set [the run's].")
 @click.option("--out", type=OUT_FOLDER, required=True, help="Report folder.")
 @click.option("--samples", type=click.IntRange(1), default=400, show_default=True)
 @click.option(

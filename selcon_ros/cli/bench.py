@@ -18,12 +18,8 @@ _FOLDER = UserPath(file_okay=False, exists=True)
 
 @click.group(invoke_without_command=True)
 @click.pass_context
-@click.option(
-    "--out", type=OUT_FILE, help="Write the report here (Markdown)."
-)
-@click.option(
-    "--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]"
-)
+@click.option("--out", type=OUT_FILE, help="Write the report here (Markdown).")
+@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
 @click.option("--recording", type=_FOLDER, help="What the camera plays  [default: the packaged one]")
 @click.option(
     "--cores", type=click.IntRange(min=1), default=2, show_default=True, help="Cores for all processes."

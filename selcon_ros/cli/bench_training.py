@@ -29,9 +29,7 @@ from selcon_ros.cli.paths import UserPath
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns that are counted."
 )
-@click.option(
-    "--out", type=OUT_FILE, help="Page to write this chapter into."
-)
+@click.option("--out", type=OUT_FILE, help="Page to write this chapter into.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def training(
     authors: Path | None, device: str, threads: int, rounds: int, out: Path | None, as_json: bool

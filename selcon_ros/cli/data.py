@@ -38,12 +38,8 @@ def command() -> None:
     "--actions",
     help="Class list: seen, unseen, hico_iif, a text file (an action a line), or names with commas between.",
 )
-@click.option(
-    "--skip", type=UserPath(), help="Leave out the files that this list names (data.skip)."
-)
-@click.option(
-    "--out", type=OUT_FILE, help="Write a skip list of the files at fault."
-)
+@click.option("--skip", type=UserPath(), help="Leave out the files that this list names (data.skip).")
+@click.option("--out", type=OUT_FILE, help="Write a skip list of the files at fault.")
 @click.option("--threads", type=click.IntRange(1), help="Threads that decode. [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, every file named.")
 def check(

@@ -22,9 +22,7 @@ from selcon_ros.cli.start import STOPPED
     type=UserPath(file_okay=False, exists=True),
     help="Folder with recording.mcap and truth.json  [default: the packaged one]",
 )
-@click.option(
-    "--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]"
-)
+@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
 @click.option(
     "--action", "actions", multiple=True, help="May be repeated  [default: all in the recording's truth]"
 )

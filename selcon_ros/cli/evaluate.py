@@ -34,9 +34,7 @@ LEGEND = (
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
 @click.option("--split", default="testset", show_default=True, help="Folder with egocentric/ and GT/.")
-@click.option(
-    "--out", type=OUT_FOLDER, required=True, help="Folder of the report."
-)
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder of the report.")
 @click.option(
     "--baseline",
     type=click.Choice(["centre", "mask", "affinity"]),
@@ -49,9 +47,7 @@ LEGEND = (
     type=UserPath(),
     help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
 )
-@click.option(
-    "--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip)."
-)
+@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

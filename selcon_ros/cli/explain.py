@@ -26,9 +26,7 @@ from selcon_ros.cli.paths import UserPath
 @click.option(
     "--sample", "names", multiple=True, metavar="ACTION/OBJECT/STEM", help="Which of --data; may be repeated."
 )
-@click.option(
-    "--out", type=OUT_PAGE, required=True, help="An .html file, or a folder for PNGs too."
-)
+@click.option("--out", type=OUT_PAGE, required=True, help="An .html file, or a folder for PNGs too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of every sample as JSON.")
 def command(
     checkpoint: Path,

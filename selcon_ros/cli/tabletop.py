@@ -48,9 +48,7 @@ def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
 
 @command.command()
 @click.argument("data", type=UserPath(exists=True, file_okay=False))
-@click.option(
-    "--out", type=OUT_FOLDER, required=True, help="Folder for the weights."
-)
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the weights.")
 @click.option("--which", type=click.Choice(["dino", "clip", "both"]), default="both", show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip).")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
@@ -104,12 +102,7 @@ def record(folder: Path, frames: int, seed: int) -> None:
 
 
 @command.command()
-@click.option(
-    "--work",
-    type=OUT_FOLDER,
-    required=True,
-    help="Folder for data and runs.",
-)
+@click.option("--work", type=OUT_FOLDER, required=True, help="Folder for data and runs.")
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle to write.")
 @click.option(
     "--config",

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
-@click.option(
-    "--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip)."
-)
+@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -19,9 +19,7 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that run whatever the ROS clock does."""
 
 
-def without_negative(
-    callback: Callable[[Any], None], logger: Any
-) -> Callable[[Any], None]:
+def without_negative(callback: Callable[[Any], None], logger: Any) -> Callable[[Any], None]:
     """What rclpy does with a message on /clock, without those before time zero: it would end the node."""
 
     def take(message: Any) -> None:

@@ -20,8 +20,8 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def bundle_of(folder: Path, model: bytes | onnx.ModelProto, manifest: Manifest | None = None) -> Bundle:
-    content = model if isinstance(model, bytes) else model.SerializeToString()
     """As loaded, but for what `load_bundle` itself refuses of a graph: backends do so too."""
+    content = model if isinstance(model, bytes) else model.SerializeToString()
     path = folder / "made"
     written = write_bundle(path, manifest or colour_manifest(), {"model": content})
     return Bundle(written, {"model": content}, path)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from selcon_ros.core.pixel_limit import PixelLimit
 from selcon_training.config import parse_config
 from selcon_training.data import weak
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
@@ -75,9 +76,25 @@ def test_a_glance_accepts_what_can_be_read(root, tmp_path):
     image = np.zeros((20, 30, 3), np.uint8)
     for suffix in (".jpg", ".png", ".bmp", ".webp"):
         data = cv2.imencode(suffix, image)[1].tobytes()
-        (tmp_path / "x.jpg").write_bytes(data + (b"" if suffix == ".webp" else b"notes" * 400))
+        (tmp_path / "x.jpg").write_bytes(data + b"notes" * 400)
         assert glance(tmp_path / "x.jpg") is None, suffix
     assert "No such file" in glance(tmp_path / "none.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".webp", ".tif", ".jpg"])
+def test_a_glance_judges_every_format_by_its_header(tmp_path, monkeypatch, suffix):
+    """Decoding a set of such files in full took minutes."""
+    monkeypatch.setattr("selcon_training.data.glance.decode", None)
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    content = cv2.imencode(suffix, image)[1].tobytes()
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content + b"notes" * 400)
+    assert glance(path) is None
+    path.write_bytes(content[: len(content) // 2])
+    assert "is cut short" in glance(path) or "whose size cannot be found" in glance(path)
+    monkeypatch.setattr("selcon_training.data.glance.LIMIT", PixelLimit(100))
+    path.write_bytes(content + b"notes" * 400)
+    assert "30 x 20 pixels; at most 100 are read" in glance(path)
 
 
 def test_a_broken_truth_map_stops_the_start_too(root):

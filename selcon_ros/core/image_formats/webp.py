@@ -10,6 +10,8 @@ _ALPHA = 0x10
 
 def read_webp(content: bytes) -> ImageHeader | None:
     """The header of a WebP, or None where no picture's size is found in it."""
+    # The container says its length, and decoders look at nothing behind it.
+    content = content[: 8 + int.from_bytes(content[4:8], "little")]
     sizes: list[tuple[int, int]] = []
     orientation, alpha, whole, at = 1, False, False, 12
     for _ in range(MOST_PARTS):

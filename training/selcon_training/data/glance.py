@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.image_formats import jpeg, png
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.images import LIMIT
@@ -39,7 +39,8 @@ def look_over(paths: Sequence[Path], root: Path) -> None:
 def glance(path: Path) -> str | None:
     """What is wrong with an image file, in words, or None if both its ends are those of a JPEG or PNG.
 
-    Anything else is decoded in full: other formats, and pictures with notes behind their end.
+    Of anything else, other formats and pictures with notes behind their end, the header tells whether its
+    data are all there and within the limit. A GIF is decoded: not every OpenCV reads it.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -51,7 +52,11 @@ def glance(path: Path) -> str | None:
     if (head.startswith(jpeg.START) and tail.endswith(jpeg.END)) or (head, tail) == (png.START, png.END):
         return None
     try:
-        decode(read_bytes(path, DataError), path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
+        content = read_bytes(path, DataError)
+        header = judge(content, path, DataError)
+        LIMIT.check(path, (header.width, header.height), header.weight, DataError)
+        if header.kind == "GIF":
+            decode(content, path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
     except DataError as error:
         return str(error)
     return None
