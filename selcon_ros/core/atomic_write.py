@@ -107,8 +107,11 @@ def check_destination(path: str | Path, folder: bool = False) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder (new files, renames) survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Make the names in a folder (new files, renames) survive a power cut, as far as the system allows it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may write into it, and not look
+        return
     try:
         os.fsync(handle)
     except OSError as error:

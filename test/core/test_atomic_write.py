@@ -118,6 +118,15 @@ def test_folders_without_the_right_to_write() -> None:
                 assert caught.value.filename == str(folder / "file")
 
 
+def test_a_folder_that_may_be_written_to_and_not_listed() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o333)
+        with without_rights():
+            write_file(Path(name) / "file", b"content")
+        Path(name).chmod(0o755)
+        assert (Path(name) / "file").read_bytes() == b"content"
+
+
 def test_a_destination_is_checked_without_touching_it(tmp_path: Path) -> None:
     check_destination(tmp_path / "new" / "file")
     check_destination(tmp_path / "new" / "folder", folder=True)
