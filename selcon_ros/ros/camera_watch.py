@@ -18,6 +18,9 @@ from selcon_ros.ros.inputs import COMPRESSED, RELIABLE, Input, name_of, own_endp
 SILENCE = 2.0
 """Seconds without an image after which the node says so."""
 
+DISCOVERY = 10.0
+"""Seconds in which processes that start find each other, also on a busy machine with Fast DDS's defaults."""
+
 SHOWN = 4
 """Topics that may have been meant, named at most."""
 
@@ -127,6 +130,8 @@ def why_silent(mine: Input) -> str:
         return f"the QoS of {who} on {mine.topic} does not fit this node's"
     if any(info.node_name != NO_NAME for info in publishers):
         return f"{mine.topic} has a publisher that sends nothing, {who}"
+    if mine.silence < DISCOVERY:
+        return f"{mine.topic} has a publisher of which nothing has arrived yet"
     # Names of nodes are sent as everything else, so not even those arrive.
     reason = (
         f"nothing that the publisher of {mine.topic} sends arrives, not even its node's name, "

@@ -193,8 +193,12 @@ class GroundingNode(Node):
             self._publish(action, lambda: self._outputs.heatmap(heatmap, header))
         published = time.monotonic()
 
-        grasps = self._grasp(heatmap, header, settings) if self._outputs.grasps_wanted else Grasps()
-        self._publish(action, lambda: self._outputs.grasps(grasps, action, header, settings.marker_lifetime))
+        if self._outputs.grasps_wanted:
+            grasps = self._grasp(heatmap, header, settings)
+            lifetime = settings.marker_lifetime
+            self._publish(action, lambda: self._outputs.grasps(grasps, action, header, lifetime))
+        else:
+            grasps = Grasps(refused=("not looked for: nobody subscribes to an output that shows them",))
         if self._outputs.overlay_wanted:
             self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
         times = diagnostics.Times(

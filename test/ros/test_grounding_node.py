@@ -322,6 +322,7 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
     heatmap = robot.listen("heatmap")
     robot.answer("heatmap", scene(hold=PART))
     assert made[0].runs > 0 and not drawn and not searched
+    robot.until(lambda: "not looked for" in robot.facts().get("grasp_notes", ""), "why there are none")
 
     robot.destroy_subscription(heatmap)
     resting()

@@ -2,7 +2,7 @@
 
 The camera sends 640 x 480 images (0.92 MB) at 30 Hz until it is ended, beginning when somebody listens. The
 node prints as JSON, some seconds after it has found the camera, what it received, what was lost, and its
-problems.
+problems; where nothing came, also what it says when the time is over in which processes find each other.
 """
 
 import json
@@ -37,7 +37,9 @@ def camera() -> None:
 
 
 def node(bundle: Path, seconds: float) -> None:
-    from support.ros import running_node  # here, for it takes a camera a second to import
+    # Here, for it takes a camera a second to import.
+    from selcon_ros.ros import camera_watch
+    from support.ros import running_node
 
     context = Context()
     rclpy.init(context=context)
@@ -52,6 +54,10 @@ def node(bundle: Path, seconds: float) -> None:
             "received_depth": made._geometry.depth_input.received,
             "problems": made._health.problems,
         }
+        if not told["received"]:
+            camera_watch.DISCOVERY = 0.0
+            time.sleep(1.5)
+            told["later"] = made._health.problems
     context.try_shutdown()
     print("RESULT " + json.dumps(told), flush=True)
 
