@@ -8,6 +8,7 @@ import click
 
 from selcon_ros.cli.destination import OUT_FOLDER
 from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.start import STOPPED
 
 
 @click.command(short_help="Train a configuration with changes and several seeds, and compare.")
@@ -67,4 +68,4 @@ def command(
             click.echo(f"not finished: {'; '.join(results['missing'])}")
         click.echo(f"report: {folder / 'report.html'}")
     if stopped:
-        raise SystemExit(130)
+        raise SystemExit(STOPPED)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.start import STOPPED
 
 
 @click.command()
@@ -53,4 +54,4 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
         )
     ranks.leave()
     if not complete:
-        raise SystemExit(130)
+        raise SystemExit(STOPPED)
