@@ -138,7 +138,9 @@ def _print(report: Report) -> None:
                 console.print(f"  {place.name}{note}", soft_wrap=True)
             if len(places) > SHOWN:
                 console.print(f"  ... and {len(places) - SHOWN} more")
-    if report.ready:
+    if report.ready and "no training" in report.findings:
+        console.print("ready to evaluate on: nothing found that would spoil it", style="bold green")
+    elif report.ready:
         console.print("ready: nothing found that would stop or spoil training", style="bold green")
     else:
         console.print("not ready: the errors above would stop or spoil training", style=STYLES["error"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -16,6 +17,8 @@ from std_msgs.msg import Header
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.distortion import model_and_coefficients
+from selcon_ros.core.errors import ParameterError, first_line
+from selcon_ros.core.text import quoted
 from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.signals import Stop
@@ -29,10 +32,16 @@ class _Messages:
 
 
 class Player(Node):
-    """Publishes `image` (rgb8), `depth` (16UC1, millimetres) and `camera_info` below `namespace`."""
+    """Publishes `image` (rgb8), `depth` (16UC1, millimetres) and `camera_info` below `namespace`.
+
+    :raises ParameterError: for a namespace that is none
+    """
 
     def __init__(self, recording: Recording, namespace: str = "/camera") -> None:
-        super().__init__("selcon_player", namespace=namespace)
+        try:
+            super().__init__("selcon_player", namespace=namespace)
+        except InvalidNamespaceException as error:
+            raise ParameterError(f"namespace {quoted(namespace)}: {first_line(error)}") from error
         # Reliable suits every subscriber: one that asks for best effort gets that.
         qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_publisher(Image, "image", qos)
@@ -40,6 +49,11 @@ class Player(Node):
         self._camera_info = self.create_publisher(CameraInfo, "camera_info", qos)
         # Made once: filling a message with a picture costs more than publishing it.
         self._messages = [_to_messages(frame) for frame in recording.frames]
+
+    @property
+    def image_topic(self) -> str:
+        """The full name of the image topic."""
+        return str(self._image.topic_name)
 
     def publish(self, index: int) -> None:
         """Publish frame `index` as if it had been taken just now."""
@@ -70,7 +84,7 @@ def play(
         player = Player(recording, namespace)
         due = due_times(recording, rate)
         player.get_logger().info(
-            f"playing {len(due) - 1} frames on {namespace}/image, depth and camera_info"
+            f"playing {len(due) - 1} frames on {player.image_topic}, depth and camera_info"
             + (", again and again: Ctrl-C ends it" if loop else "")
         )
         count = 0

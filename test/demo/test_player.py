@@ -6,7 +6,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2: source it, or pip install 'selcon_ros[ros]'")
 
-from selcon_ros.demo.player import due_times
+import rclpy
+
+from selcon_ros.core.errors import ParameterError
+from selcon_ros.demo.player import Player, due_times
 from selcon_ros.recording import Recording
 from support.scenes import LABELS, painted_frame
 
@@ -26,3 +29,15 @@ def test_a_rate_overrides_them() -> None:
 
 def test_one_frame_alone() -> None:
     assert due_times(recording(0), None) == [0, 1]
+
+
+def test_a_namespace_without_a_slash_is_below_the_root_and_one_that_is_none_is_named():
+    rclpy.init()
+    try:
+        player = Player(recording(0), "cam")
+        assert player.image_topic == "/cam/image"
+        player.destroy_node()
+        with pytest.raises(ParameterError, match="namespace 'my cam': Invalid namespace: .* not contain"):
+            Player(recording(0), "my cam")
+    finally:
+        rclpy.try_shutdown()

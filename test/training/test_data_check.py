@@ -185,6 +185,8 @@ def test_missing_and_empty_folders(root):
 def test_a_set_without_training_images_is_for_evaluation(root):
     shutil.rmtree(root / "Seen/trainset")
     assert found(root) == {"no training": ["Seen"]}
+    told = CliRunner().invoke(main, ["data", "check", str(root)]).stdout
+    assert "ready to evaluate on: nothing found" in told and "training" not in told.splitlines()[-1]
 
 
 def test_two_images_for_one_truth_map(root):
