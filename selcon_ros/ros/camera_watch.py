@@ -159,6 +159,8 @@ def where_instead(mine: Input) -> str:
         if other != mine.topic and mine.carrying(other):
             return f", but {other} is published: set {mine.name}_transport to {ending[1:]}"
     remedy = f": remap {mine.name} to the camera's topic"
+    if fast_dds() and fastdds.local_only():
+        remedy += " (with this Fast DDS profile no other machine is heard: docs/containers.md)"
     alike = get_close_matches(mine.topic, mine.elsewhere, SHOWN, cutoff=0.0)
     return f"{remedy}; {mine.type_name} is on {', '.join(alike)}" if alike else remedy
 
@@ -171,7 +173,11 @@ def losses(mine: Input) -> str:
         f"{count.lost} of the last {count.lost + count.came} messages on {mine.topic} were lost on the way "
         f"from {names_of(publishers) or 'their publisher'}: "
     )
-    cures = fastdds.cures_of_losses() if fast_dds() else []
+    own = mine.endpoint
+    remote = own is not None and bool(publishers) and all(
+        fastdds.other_host(info.endpoint_gid, own.endpoint_gid) for info in publishers
+    )
+    cures = fastdds.cures_of_losses(remote) if fast_dds() else []
     offered = any(info.qos_profile.reliability == RELIABLE for info in publishers)
     if offered and mine.qos.reliability != RELIABLE:
         cures.append(

@@ -155,15 +155,35 @@ def _shortage(wanted: int) -> str:
     return f"{said}; {cure}{', then start the node again' if missing else ''}"
 
 
-def cures_of_losses() -> list[str]:
-    """What keeps Fast DDS from losing images between processes."""
+def local_only() -> bool:
+    """The profile in force sends to this machine alone, as those of this package do."""
+    profile = os.environ.get(profile_variable())
+    if not profile:
+        return False
+    try:
+        root = ElementTree.parse(profile).getroot()
+    except (OSError, ElementTree.ParseError):
+        return False
+    lists = [each for each in root.iter() if _bare(each.tag) == "interfaceWhiteList"]
+    return bool(lists) and all(
+        (address.text or "").strip().startswith("127.") for each in lists for address in each
+    )
+
+
+def cures_of_losses(remote: bool = False) -> list[str]:
+    """What keeps Fast DDS from losing images between processes.
+
+    :param remote: the publisher is on another machine, or in a container with a network of its own
+    """
     variable = profile_variable()
     profile = os.environ.get(variable)
     if not profile:
-        return [f"start both processes with {variable}={packaged_profile()}"]
+        file = packaged_profile()
+        given = f" naming a copy of {file} without its address list (docs/containers.md)"
+        return [f"start both processes with {variable}{given if remote else f'={file}'}"]
     cures = [f"start the publisher's process, too, with {variable}={profile}"]
     with suppress(OSError, ElementTree.ParseError, ValueError):
-        wanted = segment_wanted()
+        wanted = 0 if remote else segment_wanted()
         if not wanted and (buffer := int(RECEIVE_BUFFER.read_text())) < ENOUGH_BUFFER:
             cures.append(f"raise net.core.rmem_max from {buffer} to {ENOUGH_BUFFER} (sysctl -w)")
         elif wanted and (free := shutil.disk_usage(SHARED_MEMORY).free) < wanted:
@@ -179,6 +199,11 @@ def same_host(one: Sequence[int], other: Sequence[int]) -> bool:
     """
     first, second = bytes(one), bytes(other)
     return first[:4] == second[:4] and first[4:8] != second[4:8]
+
+
+def other_host(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Two endpoints are on different machines, or in containers with a network each; see `same_host`."""
+    return bytes(one)[:4] != bytes(other)[:4]
 
 
 def _megabytes(size: int) -> str:

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from selcon_ros.core.errors import ParameterError
-from selcon_ros.ros import diagnostics
+from selcon_ros.ros import diagnostics, fastdds
 from selcon_ros.ros.camera_watch import losses, why_silent
 from selcon_ros.ros.inputs import Input, Losses
 from support.messages import raw_image
@@ -18,6 +18,12 @@ from support.ros import bar_depth, calibration, context, running_node, scene
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@pytest.fixture(autouse=True)
+def profile_for_any_machine(monkeypatch):
+    """The tests' own profile keeps traffic on the machine, and the node says so."""
+    monkeypatch.setattr(fastdds, "local_only", lambda: False)
 
 
 def test_a_camera_that_comes_back_is_said_to_work_again(start, monkeypatch):
@@ -124,6 +130,29 @@ def test_silence_begins_when_callbacks_run_not_while_a_model_is_opened(monkeypat
         now[0] += 3.0
         heard.look()
         assert heard.silence == 3.0
+        node.destroy_node()
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_the_cure_of_losses_depends_on_where_the_camera_is(start, monkeypatch, remote):
+    monkeypatch.delenv(fastdds.profile_variable(), raising=False)
+    monkeypatch.setattr(fastdds, "other_host", lambda one, other: remote)
+    robot, node = start(outputs=())
+    heard = node._image_input
+    robot.until(lambda: heard.publishers and heard.endpoint, "the ROS graph")
+    heard.lost += 7
+    assert ("without its address list" in losses(heard)) is remote
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_profile_that_hears_no_other_machine_is_told_where_nobody_publishes(monkeypatch, local):
+    monkeypatch.setattr(fastdds, "local_only", lambda: local)
+    with context() as made:
+        node = Node("alone", context=made)
+        heard = Input(node, "image", Image, lambda _: None, depth=1)
+        said = why_silent(heard)
+        assert said.startswith("nobody publishes /image: remap image to the camera's topic")
+        assert ("with this Fast DDS profile no other machine is heard" in said) is local
         node.destroy_node()
 
 

@@ -19,7 +19,20 @@ ALONE = (
     "ip link set lo up; ip link set lo multicast on; ip route add 224.0.0.0/4 dev lo; "
     "mount -t tmpfs -o size=64m tmpfs /dev/shm; "
 )
+MULTICAST = "ip route replace 224.0.0.0/4 dev"
 PYTHON = f"{sys.executable} -m support.trial"
+MOUNT = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
+# Where the camera runs: what its command begins with, and what joins its network with the node's.
+TOGETHER = ("", "")
+OTHER_MEMORY = (f"unshare -m bash -c '{MOUNT}; exec \"$@\"' other", "")
+OTHER_MACHINE = (
+    f"unshare -n -m bash -c '{MOUNT}; ip link set lo up; "
+    "until ip link set there up 2>/dev/null; do sleep 0.05; done; "
+    f"ip addr add 10.9.0.2/24 dev there; {MULTICAST} there; exec \"$@\"' other",
+    "until [ $(readlink /proc/$camera/ns/net) != $(readlink /proc/self/ns/net) ]; do sleep 0.05; done; "
+    "ip link add here type veth peer name there netns $camera; ip link set here up; "
+    f"ip addr add 10.9.0.1/24 dev here; {MULTICAST} here;",
+)
 
 
 def namespaces_work() -> bool:
@@ -35,15 +48,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def trial(bundle: Path, profile: Path | None, shared: bool = True, seconds: float = 2.0) -> dict[str, Any]:
-    """What the node received, lost and said beside a camera.
-
-    :param shared: both see the same /dev/shm
-    """
-    mount = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
-    other = "" if shared else f"unshare -m bash -c '{mount}; exec \"$@\"' other "
+def trial(
+    bundle: Path, profile: Path | None, camera: tuple[str, str] = TOGETHER, seconds: float = 2.0
+) -> dict[str, Any]:
+    """What the node received, lost and said beside a camera, which runs in one of the ways above."""
+    begin, join = camera
     script = (
-        f"{ALONE} {other}{PYTHON} camera & camera=$!; {PYTHON} node {bundle} {seconds}; "
+        f"{ALONE} {begin} {PYTHON} camera & camera=$!; {join} {PYTHON} node {bundle} {seconds}; "
         "kill -9 $camera; wait $camera 2>/dev/null"
     )
     other_settings = {*ros.ENVIRONMENT, profile_variable()}
@@ -95,7 +106,7 @@ def test_a_segment_that_does_not_fit_is_told(bundle, tmp_path):
 
 
 def test_a_publisher_behind_another_shared_memory_is_told(bundle):
-    told = trial(bundle, None, shared=False, seconds=2.6)
+    told = trial(bundle, None, OTHER_MEMORY, seconds=2.6)
     assert told["received"] == 0
     # Two processes that have just been started look the same.
     assert "/affordance/image has a publisher of which nothing has arrived yet" in told["problems"]["camera"]
@@ -105,6 +116,16 @@ def test_a_publisher_behind_another_shared_memory_is_told(bundle):
 
 
 def test_the_udp_profile_delivers_where_shared_memory_is_not_shared(bundle):
-    told = trial(bundle, PROFILES / "fastdds_udp.xml", shared=False)
+    told = trial(bundle, PROFILES / "fastdds_udp.xml", OTHER_MEMORY)
+    assert told["received"] > 0 and told["received_depth"] > 0
+    assert "camera" not in told["problems"]
+
+
+def test_two_machines_need_the_profile_without_its_address_list(bundle, tmp_path):
+    network = tmp_path / "fastdds_network.xml"
+    text = (PROFILES / "fastdds_images.xml").read_text()
+    start, end = text.index("<interfaceWhiteList>"), text.index("</interfaceWhiteList>")
+    network.write_text(text[:start] + text[end + len("</interfaceWhiteList>") :])
+    told = trial(bundle, network, OTHER_MACHINE)
     assert told["received"] > 0 and told["received_depth"] > 0
     assert "camera" not in told["problems"]

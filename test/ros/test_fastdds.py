@@ -153,6 +153,30 @@ def test_hosts_are_told_by_the_identifiers_of_endpoints():
     elsewhere = bytes.fromhex("010f55b52a2223a70000000000001303")
     assert fastdds.same_host(camera, node) and not fastdds.same_host(elsewhere, node)
     assert not fastdds.same_host(node, node)  # one process
+    assert fastdds.other_host(elsewhere, node) and not fastdds.other_host(camera, node)
+
+
+def test_a_publisher_on_another_machine_is_not_told_to_keep_its_traffic_there(monkeypatch):
+    assert fastdds.cures_of_losses(remote=True) == [
+        "start both processes with FASTDDS_DEFAULT_PROFILES_FILE naming a copy of "
+        f"{fastdds.packaged_profile()} without its address list (docs/containers.md)"
+    ]
+
+
+@pytest.mark.parametrize("name", ["images", "udp"])
+def test_a_profile_that_keeps_traffic_on_the_machine_is_known(monkeypatch, tmp_path, name):
+    assert not fastdds.local_only()
+    text = (PROFILES / f"fastdds_{name}.xml").read_text()
+    start, end = text.index("<interfaceWhiteList>"), text.index("</interfaceWhiteList>")
+    for number, (content, known) in enumerate({
+        text: True,
+        text.replace("127.0.0.1", "192.168.1.5"): False,
+        text[:start] + text[end + len("</interfaceWhiteList>") :]: False,
+        "no XML": False,
+    }.items()):  # fmt: skip
+        (tmp_path / f"{number}.xml").write_text(content)
+        monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(tmp_path / f"{number}.xml"))
+        assert fastdds.local_only() is known
 
 
 def test_cures_of_losses_are_those_of_the_profile_in_force(monkeypatch, tmp_path):
