@@ -5,6 +5,7 @@ Topics are described in docs/topics.md, parameters in docs/parameters.md.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import traceback
@@ -34,6 +35,7 @@ from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.model import Model, OpenModel
 from selcon_ros.ros.outputs import Outputs
+from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
@@ -105,6 +107,8 @@ class GroundingNode(Node):
         log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
         if said := node_parameters.unknown_overrides(self):
             self._health.problem("parameters", said)  # lasts as long as the node
+        if said := files_for_others(sys.argv, self.get_fully_qualified_name()):
+            self._health.problem("parameter file", said)  # likewise
         if said := overrides_of_nothing(self, self._watch.inputs):
             self._health.problem("QoS overrides", said)  # likewise
         log.info(f"images from {self._image_input.topic} ({settings.image_transport})")

@@ -1,0 +1,50 @@
+"""Parameter files that have nothing for this node: ROS passes over them without a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from selcon_ros.core.errors import ParameterError
+from selcon_ros.core.text import quoted
+from selcon_ros.core.yaml_file import parse_object
+
+MOST_TOLD = 3
+
+
+def files_for_others(command: Sequence[str], node: str) -> str:
+    """Say which file of a command line's `--params-file FILE` names other nodes alone; empty if none does.
+
+    Files that ROS has read and this package cannot are passed over.
+
+    :param node: this node's name with its namespace
+    """
+    for flag, file in pairwise(command):
+        if flag != "--params-file":
+            continue
+        try:
+            names = list(nodes_in(parse_object(Path(file).read_bytes(), file, ParameterError)))
+        except (ParameterError, OSError):
+            continue
+        if names and not any(fits(name, node) for name in names):
+            others = ", ".join(quoted(name) for name in names[:MOST_TOLD])
+            return f"{quoted(file, 300)} is for {others}, not for this node: name it '/**' there, or {node!r}"
+    return ""
+
+
+def nodes_in(content: dict[str, Any], above: str = "") -> Iterator[str]:
+    """The names of nodes in a parameter file, with the namespaces that stand above them."""
+    for key, value in content.items():
+        if key == "ros__parameters":
+            yield above
+        elif isinstance(value, dict):
+            yield from nodes_in(value, f"{above}/{str(key).strip('/')}")
+
+
+def fits(name: str, node: str) -> bool:
+    """Whether a name in a parameter file is a node's: `*` stands for one part of it, `**` for any number."""
+    pattern = re.escape(name).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"(/\w+)")
+    return re.fullmatch(pattern, node) is not None
