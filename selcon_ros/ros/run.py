@@ -39,7 +39,10 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
         # Without the places in rcl's sources.
-        print(f"grounding_node: {one_line(re.sub(SOURCE, '', str(error)))}", file=sys.stderr)
+        said = one_line(re.sub(SOURCE, "", str(error)))
+        if type(error).__name__ == "UnknownROSArgsError":  # rclpy has no public name for it
+            said = f"unknown arguments {said}: a flag and its value are two words, --params-file FILE"
+        print(f"grounding_node: {said}", file=sys.stderr)
         return 1
     if others := remove_ros_args(args)[1:]:
         print(f"grounding_node: {quoted(others[0])} is no argument: put --ros-args first", file=sys.stderr)

@@ -127,6 +127,7 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "cores:='two'"], "cores is 'two': give core numbers and ranges"),
         (["-p", "cores:='5000'"], "cores are 5000: this process may use"),
         (["--params-file", "/nowhere.yaml"], "grounding_node: no parameter file at '/nowhere.yaml'"),
+        (["--params-file=/x"], "unknown arguments ['--params-file=/x']: a flag and its value are two words"),
         (["-p", "use_sim_time:=maybe"], "use_sim_time"),
         (["--", "-p", "action:=hold"], "'-p' is no argument: put --ros-args first"),
         (["-p", "threshold"], "Couldn't parse parameter override rule: '-p threshold'"),
