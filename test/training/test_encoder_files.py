@@ -166,7 +166,8 @@ def test_an_archive_with_code_says_how_to_turn_it_into_weights(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.safetensors", "cut"), ("a.pt", "cut"), ("a.safetensors", b""), ("a.pth", b"<html>Not found</html>")],
+    [("a.safetensors", "cut"), ("a.pt", "cut"), ("a.safetensors", b""), ("a.pth", b"<html>Not found</html>"),
+     ("a.pth", b"hello"), ("a.pth", b"\xff\xfe")],
 )
 def test_damaged_files_are_named(tmp_path, dino, name, content):
     path = tmp_path / name
@@ -175,7 +176,9 @@ def test_damaged_files_are_named(tmp_path, dino, name, content):
         save(dino.state_dict(), path)
         content = path.read_bytes()[: path.stat().st_size // 2]
     path.write_bytes(content)
-    with pytest.raises(EncoderError, match=f"{name} is not a file of weights that can be read safely: .+"):
+    with pytest.raises(
+        EncoderError, match=f"{name} is not a file of weights that can be read safely: .*[a-z]+ [a-z]+ "
+    ):
         load_dino({"name": "test_vit", "weights": str(path)}, SIZE)
 
 

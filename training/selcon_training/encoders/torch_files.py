@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from selcon_ros.core.text import one_line
 
@@ -80,6 +81,7 @@ def why_unreadable(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if "weights_only" in text or "Weights only" in text or not text.strip():
+    told = isinstance(error, RuntimeError | SafetensorError) and text.strip()  # others: "101", for hello
+    if not told or "weights_only" in text or "Weights only" in text:
         return "it is no file that torch has written, or it is damaged; get it anew"
     return one_line(text.strip().splitlines()[0], 200)
