@@ -140,7 +140,8 @@ def rows(
     :param lines: rows in the data where that differs from the height (planar YUV)
     :param what: what the message is to the user, for error texts
     :returns: H x W, or H x W x channels; a view where padding and byte order allow
-    :raises MessageError: for a zero or absurd size, a `step` too small for the width, or too little data
+    :raises MessageError: for a zero or absurd size, an absurd `step` or one too small for the width, or too
+        little data
     """
     check_size(message.width, message.height, what)
     weight = message.width * message.height * max(4, channels * np.dtype(dtype).itemsize) // 4
@@ -152,6 +153,12 @@ def rows(
         raise MessageError(
             f"the {what} says step = {message.step} bytes a row, but {message.width} pixels of "
             f"{quoted(message.encoding)} take {width_bytes}"
+        )
+    longest = LONGEST_SIDE * channels * element.itemsize
+    if message.step > longest:
+        raise MessageError(
+            f"the {what} says step = {message.step} bytes a row; no row of {quoted(message.encoding)} has "
+            f"more than {longest}"
         )
     # The last row may come without its padding.
     needed = message.step * (lines - 1) + width_bytes
