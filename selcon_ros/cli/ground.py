@@ -99,6 +99,9 @@ def command(
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
     if rectified and depth is None:
         raise click.UsageError("--rectified says how to read --camera, which is used with --depth only")
+    for given in (image, depth, camera):
+        if out is not None and given is not None and out.exists() and given.exists() and out.samefile(given):
+            raise click.UsageError(f"--out is {given} itself, which would be lost: choose another name")
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     stored, orientation = read_stored(image, limit)
     picture = upright(stored, orientation)

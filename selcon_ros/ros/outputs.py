@@ -121,7 +121,8 @@ class Outputs:
             **grasp_facts(grasps),
             **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
         }
-        text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {len(grasps)} grasp points"
+        points = f"{len(grasps)} grasp point{'' if len(grasps) == 1 else 's'}"
+        text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {points}"
         result = DiagnosticStatus(name=name, message=one_line(text), values=key_values(values))
         self._status.publish(DiagnosticArray(header=header, status=[result]))
 

@@ -113,6 +113,15 @@ def test_bad_input_is_one_line(
     assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["bar.png", "depth.png", "camera.json", "link.png"])
+def test_an_input_is_not_overwritten(folder: Path, name: str) -> None:
+    (folder / "link.png").symlink_to(folder / "bar.png")
+    before = (folder / name).read_bytes()
+    result = ground(folder, "--depth", "@depth.png", "--camera", "@camera.json", "--out", f"@{name}")
+    assert result.exit_code == 2 and "which would be lost: choose another name" in result.output
+    assert (folder / name).read_bytes() == before
+
+
 def test_depth_needs_its_unit(folder: Path) -> None:
     result = ground(folder, "--depth", "@depth.png")
     assert result.exit_code == 2 and "--depth needs --camera" in result.stderr
