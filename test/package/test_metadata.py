@@ -37,7 +37,9 @@ def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
 
 def test_every_ros_package_imported_is_a_dependency() -> None:
     declared = {element.text for element in MANIFEST.findall("exec_depend")}
-    ros = {"rclpy", "ament_index_python", "std_srvs", "lifecycle_msgs", "launch", "launch_ros"}
+    ros = {
+        "rclpy", "ament_index_python", "std_srvs", "lifecycle_msgs", "launch", "launch_ros", "cv_bridge",
+    }  # fmt: skip
     used = set()
     for path in [*(ROOT / "selcon_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
