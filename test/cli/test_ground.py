@@ -118,7 +118,7 @@ def test_an_input_is_not_overwritten(folder: Path, name: str) -> None:
     (folder / "link.png").symlink_to(folder / "bar.png")
     before = (folder / name).read_bytes()
     result = ground(folder, "--depth", "@depth.png", "--camera", "@camera.json", "--out", f"@{name}")
-    assert result.exit_code == 2 and "which would be lost: choose another name" in result.output
+    assert result.exit_code == 2 and "which would be lost: choose another name" in result.stderr
     assert (folder / name).read_bytes() == before
 
 

@@ -40,6 +40,13 @@ def test_the_home_folder_is_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert user_path("~/a b/$X", SelconError) == tmp_path / "a b/$X"
     assert user_path("./~x", SelconError) == Path.cwd() / "~x"
     assert user_path("a~b/~", SelconError) == Path("a~b/~")
+    result = CliRunner().invoke(main, ["ground", "~/mug.png", "--action", "hold"])
+    assert result.exit_code == 1 and f"cannot read {tmp_path}/mug.png" in result.output
+
+
+def test_the_home_folder_is_put_in_for_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]'")
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "data").mkdir()
     result = CliRunner().invoke(main, ["data", "check", "~/data"])
     assert result.exit_code == 1 and f"{tmp_path}/data holds no split" in result.output
