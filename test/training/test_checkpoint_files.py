@@ -1,6 +1,7 @@
 """A checkpoint's files are read as plain files, and what is said of them is fit to be printed."""
 
 import json
+import math
 import os
 import resource
 from pathlib import Path
@@ -67,6 +68,8 @@ def test_weights_larger_than_the_memory(tmp_path):
     [
         ({"input_size": [64, -3]}, "a side of input_size is -3, not a whole number of 1 to 8192"),
         ({"input_size": [64, 1e9]}, "a side of input_size is 1000000000.0"),
+        ({"upscale": math.inf}, "upscale is inf, not a whole number of 1 to 4"),
+        ({"upscale": 1.5}, "upscale is 1.5"),
         ({"actions": ["hold", 7]}, "actions: 7 is no text"),
         ({"cam_activation": ["relu"]}, r"cam_activation: \['relu'\] is no text"),
         ({"encoders": {"clip": {"name": 0.5}, "dino": {"name": "test_vit"}}}, "name of an encoder is 0.5"),

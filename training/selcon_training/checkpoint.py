@@ -30,6 +30,8 @@ WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
 LARGEST = 8192
 """Pixels of a side of the input; a larger one is damage, and would take all memory."""
+MOST_UPSCALE = 4
+"""Of the maps, as in a configuration."""
 
 
 def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = None) -> None:
@@ -97,7 +99,7 @@ def load_model(
         actions = [_text("actions", each) for each in description["actions"]]
         activation: Any = _text("cam_activation", description["cam_activation"])
         meta = dict(description["meta"])
-        upscale = int(description["upscale"])
+        upscale = _whole("upscale", description["upscale"], MOST_UPSCALE)
         # Older checkpoints know neither of these.
         shared = description.get("shared_projection", False)
         classifier: Any = _text("classifier", description.get("classifier", "linear"))
@@ -143,12 +145,15 @@ def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """A stored input size. Raises ValueError."""
+    """A stored input size. Raises TypeError or ValueError."""
     height, width = value
-    for side in (height, width):
-        if type(side) is not int or not 0 < side <= LARGEST:
-            raise ValueError(f"a side of input_size is {quoted(side)}, not a whole number of 1 to {LARGEST}")
-    return height, width
+    return _whole("a side of input_size", height, LARGEST), _whole("a side of input_size", width, LARGEST)
+
+
+def _whole(what: str, value: Any, most: int) -> int:
+    if type(value) is not int or not 0 < value <= most:
+        raise ValueError(f"{what} is {quoted(value)}, not a whole number of 1 to {most}")
+    return value
 
 
 def _text(what: str, value: Any) -> str:
