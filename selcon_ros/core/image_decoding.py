@@ -28,17 +28,14 @@ def decode(
     limit: PixelLimit = ORDINARY,
     turn: bool = True,
 ) -> NDArray[Any]:
-    """Decode an image file's content.
+    """Decode the content of an image file, which messages call `name`, and return [H, W] or [H, W, channels].
 
-    :param name: what it is to the user
-    :param flags: `cv2.IMREAD_COLOR` or `IMREAD_GRAYSCALE`, both 8 bit (of 16 the upper 8 are kept) unless
-        with `IMREAD_ANYDEPTH`; or `IMREAD_UNCHANGED`, for the values as they stand in the file
-    :param at_least: (h, w); a JPEG in colour may be decoded at a half, a quarter or an eighth of its size, as
-        long as its sides, however it is turned, stay that long
-    :param turn: turn the picture as its EXIF orientation says, alike in every format
-    :returns: H x W or H x W x channels, in OpenCV's order (BGR)
-    :raises SelconError: of the type ``fault``, for what is empty, of another format, cut short, damaged, or
-        over the limit; naming it
+    Channels are in OpenCV's order (BGR). `flags` are `cv2.IMREAD_COLOR` or `IMREAD_GRAYSCALE`, both 8 bit (of
+    16 the upper 8 are kept) unless with `IMREAD_ANYDEPTH`; or `IMREAD_UNCHANGED`, for the values as they
+    stand in the file. With `at_least` (h, w) a JPEG in colour may be decoded at a half, a quarter or an
+    eighth of its size, as long as its sides, however it is turned, stay that long. With `turn` the picture is
+    turned as its EXIF orientation says, alike in every format. Raises `fault`, naming it, for what is empty,
+    of another format, cut short, damaged, or over the `limit`.
     """
     header = judge(content, name, fault)
     limit.check(name, (header.width, header.height), header.weight, fault)
@@ -67,7 +64,7 @@ def decode(
 
 
 def judge(content: bytes, name: str | Path, fault: type[SelconError]) -> ImageHeader:
-    """Return the header of a picture that is all there. Raises ``fault`` for any other content."""
+    """Return the header of a picture that is all there. Raises `fault` for any other content."""
     if not content:
         raise fault(f"{name} is empty")
     kind, known = image_format(content), f"read are {', '.join(FORMATS)}"

@@ -11,7 +11,7 @@ Size = tuple[int, int]
 
 
 def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn a picture that is stored in EXIF ``orientation`` 1..8 (JEITA CP-3451, section 4.6.4)."""
+    """Turn a picture that is stored in EXIF `orientation` 1..8 (JEITA CP-3451, section 4.6.4)."""
     if orientation > 4:
         image = image.swapaxes(0, 1)
     down = -1 if orientation in (3, 4, 7, 8) else 1
@@ -29,10 +29,9 @@ def check_stored(orientation: int, stored: Size, others: dict[str, Size]) -> Non
     stored.
 
     A depth image and a calibration are the sensor's, which EXIF does not turn. But a program may have turned
-    them as it showed the picture: their sizes tell only where turning changes the size.
-
-    :param stored: width and height of the picture as stored, of that EXIF orientation (1..8)
-    :param others: names and sizes of depth image and calibration
+    them as it showed the picture: their sizes tell only where turning changes the size. `stored` is the
+    picture's width and height as stored, of that EXIF orientation (1..8); `others` are names and sizes of
+    depth image and calibration.
     """
     turned = stored[::-1] if orientation > 4 else stored
     for name, size in others.items():

@@ -18,10 +18,9 @@ class PixelLimit:
     """What a user can do about a picture that is larger."""
 
     def check(self, name: str | Path, size: tuple[int, int], weight: int, fault: type[SelconError]) -> None:
-        """Raise ``fault`` for an empty picture, or one over the limit.
+        """Raise `fault` for an empty picture, or one over the limit.
 
-        :param size: width and height
-        :param weight: pixels of four bytes that reading it takes
+        `size` is width and height, `weight` how many pixels of four bytes reading it takes.
         """
         width, height = size
         if width < 1 or height < 1:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.errors import ParameterError
+from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_ros.core.yaml_file import parse_object
 
 MOST_TOLD = 3
+MOST_BYTES = 64 << 10
+"""Of a file that is looked into."""
 
 
 def files_for_others(command: Sequence[str], node: str) -> str:
     """Say which file of a command line's `--params-file FILE` names other nodes alone; empty if none does.
 
-    Files that ROS has read and this package cannot are passed over.
+    Files that ROS has read and this package cannot (pipes, for they are read once) are passed over.
 
     :param node: this node's name with its namespace
     """
@@ -26,8 +28,9 @@ def files_for_others(command: Sequence[str], node: str) -> str:
         if flag != "--params-file":
             continue
         try:
-            names = list(nodes_in(parse_object(Path(file).read_bytes(), file, ParameterError)))
-        except (ParameterError, OSError):
+            content = read_bytes(file, ParameterError, MOST_BYTES)
+            names = list(nodes_in(parse_object(content, file, ParameterError)))
+        except ParameterError:
             continue
         if names and not any(fits(name, node) for name in names):
             others = ", ".join(quoted(name) for name in names[:MOST_TOLD])

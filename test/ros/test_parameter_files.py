@@ -1,5 +1,7 @@
 """A parameter file that names other nodes alone is told; which names are meant is ROS's own rule."""
 
+import os
+
 import pytest
 from rclpy.node import Node
 
@@ -40,7 +42,9 @@ def test_what_ros_reads_and_this_package_does_not_is_passed_over(tmp_path):
     empty, other = tmp_path / "empty.yaml", tmp_path / "list.yaml"
     empty.write_text("")
     other.write_text("[1, 2]\n")
-    for file in (empty, other, tmp_path / "nowhere.yaml"):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)  # ROS has read it, and nobody will write to it again
+    for file in (empty, other, pipe, tmp_path / "nowhere.yaml"):
         assert files_for_others(["--params-file", str(file)], "/grounding") == ""
 
 

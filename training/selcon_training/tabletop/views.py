@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.plain_file import read_bytes
 from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import PART_KINDS
 
@@ -65,9 +66,8 @@ def find_images(root: Path, actions: list[str]) -> list[LabelledImage]:
             for kind in ("parts", "objects")
         ]
         if all(label.is_file() for label in labels):
-            items.append(
-                LabelledImage(path.read_bytes(), labels[0].read_bytes(), labels[1].read_bytes(), shown)
-            )
+            picture, parts, objects = (read_bytes(each, SelconError) for each in (path, *labels))
+            items.append(LabelledImage(picture, parts, objects, shown))
     if not items:
         raise SelconError(
             f"{root} holds no rendered training images with label maps; "
