@@ -7,7 +7,7 @@ from selcon_training.tabletop.objects import TRAINED
 from selcon_training.tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_training.tabletop.rendering import Renderer
 from selcon_training.tabletop.scene import Scene, View, exocentric_scene, look_at, table_scene
-from selcon_training.tabletop.shapes import box
+from selcon_training.tabletop.shapes import Mesh, box, merged
 
 BLOCK = ObjectModel(
     "block", [Part("body", box((0.1, 0.06, 0.04)).moved((0.05, 0.02, 0.02)), "plastic", "hold")], stands=True
@@ -82,3 +82,31 @@ def test_a_table_holds_the_objects_asked_for_apart_from_each_other():
         for owner in range(3)
     ]
     assert min(np.linalg.norm(centres[i] - centres[j]) for i in range(3) for j in range(i)) > 0.05
+
+
+def test_a_texture_lies_on_the_mesh_as_its_coordinates_say(renderer):
+    corners = np.array([(-0.1, -0.1, 0.01), (0.1, -0.1, 0.01), (0.1, 0.1, 0.01), (-0.1, 0.1, 0.01)])
+    texture = np.zeros((64, 64, 3), np.uint8)
+    texture[:32, :32], texture[:32, 32:] = (250, 0, 0), (0, 250, 0)  # above: red, green; below: blue, black
+    texture[32:, :32] = (0, 0, 250)
+    uv = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
+    sheet = Mesh(corners, np.array([(0, 1, 2), (0, 2, 3)], np.int32), uv)
+    scene = Scene()
+    scene.add(ObjectModel("sheet", [Part("body", sheet, "cloth", "hold", texture)]), np.zeros(3), np.eye(3))
+    scene.views = [_view_from_above(0.5)]
+    (view,) = renderer.render(scene, np.random.default_rng(0))
+    rows, columns = np.nonzero(view.placed == 0)
+    middle = rows.mean(), columns.mean()
+    for colour, above, left in ((0, True, True), (1, True, False), (2, False, True)):
+        quarter = ((rows < middle[0] - 5) == above) & ((columns < middle[1] - 5) == left)
+        part = view.image[rows, columns][quarter]
+        assert np.median(part[:, colour]) > 2 * np.median(np.delete(part, colour, 1)), colour
+
+
+def test_moved_scaled_and_merged_meshes_keep_their_texture_coordinates():
+    plain = box((1, 1, 1))
+    uv = np.random.default_rng(0).random((len(plain.vertices), 2)).astype(np.float32)
+    mesh = Mesh(plain.vertices, plain.faces, uv)
+    changed = mesh.moved((1, 0, 0)).scaled((2, 2, 2))
+    assert np.array_equal(merged([changed, mesh]).uv, np.concatenate([uv, uv]))
+    assert merged([mesh, plain]).uv is None

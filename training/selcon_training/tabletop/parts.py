@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selcon_training.tabletop.shapes import Mesh, Points
 
@@ -31,12 +32,17 @@ PART_KINDS = (
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an object: its mesh, what it is made to look like, and the action it affords, if any."""
+    """A part of an object: its mesh, what it is made to look like, and the action it affords, if any.
+
+    `texture` H×W×3 uint8 RGB, if any, is laid on the mesh by its `uv` in place of the colour that `look`
+    would give; `look` still says how the surface reflects.
+    """
 
     kind: str
     mesh: Mesh
     look: str
     action: str | None = None
+    texture: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

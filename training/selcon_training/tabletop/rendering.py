@@ -83,15 +83,22 @@ def _compile(scene: Scene, rng: Rng, width: int, height: int) -> mujoco.MjModel:
     shared = (
         surface(rng, "plastic") if rng.random() < 0.12 else None
     )  # now and then colour says nothing about the part
-    looks: dict[tuple[int, str], str] = {}
+    looks: dict[tuple[int, str, int], str] = {}
     for index, placed in enumerate(scene.parts):
-        key = (placed.owner if placed.owner >= 0 else -index - 1, placed.part.look)
+        part = placed.part
+        picture = part.texture if part.mesh.uv is not None else None
+        key = (placed.owner if placed.owner >= 0 else -index - 1, part.look, id(picture))
         if key not in looks:
-            drawn = shared if shared is not None and placed.owner >= 0 else surface(rng, placed.part.look)
-            looks[key] = _add_material(spec, f"look{index}", drawn)
+            drawn = shared if shared is not None and placed.owner >= 0 else surface(rng, part.look)
+            if picture is not None:
+                drawn = replace(drawn, colour=(1, 1, 1))
+            looks[key] = _add_material(spec, f"look{index}", drawn, picture)
         mesh = spec.add_mesh(name=f"part{index}", inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
-        mesh.uservert = placed.part.mesh.vertices.ravel().tolist()
-        mesh.userface = placed.part.mesh.faces.ravel().tolist()
+        mesh.uservert = part.mesh.vertices.ravel().tolist()
+        mesh.userface = part.mesh.faces.ravel().tolist()
+        if part.mesh.uv is not None:
+            mesh.usertexcoord = (part.mesh.uv * [1, -1] + [0, 1]).ravel().tolist()  # MuJoCo's v goes down
+            mesh.userfacetexcoord = mesh.userface
         world.add_geom(
             name=f"part{index}",
             type=mujoco.mjtGeom.mjGEOM_MESH,

@@ -3,7 +3,7 @@ generator."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,11 +43,7 @@ class Scene:
     def add(self, model: ObjectModel, offset: Points, turn: Points) -> None:
         """Place an object, turned by the 3×3 `turn` and shifted by `offset`."""
         for part in model.parts:
-            self.parts.append(
-                Placed(
-                    Part(part.kind, part.mesh.moved(offset, turn), part.look, part.action), len(self.kinds)
-                )
-            )
+            self.parts.append(Placed(replace(part, mesh=part.mesh.moved(offset, turn)), len(self.kinds)))
         self.kinds.append(model.kind)
         self.actions = sorted({*self.actions, *model.actions})
 
@@ -56,7 +52,9 @@ class Scene:
     ) -> None:
         """Place parts that afford nothing."""
         shift = np.zeros(3) if offset is None else offset
-        self.parts += [Placed(Part(part.kind, part.mesh.moved(shift, turn), part.look), -1) for part in parts]
+        self.parts += [
+            Placed(replace(part, mesh=part.mesh.moved(shift, turn), action=None), -1) for part in parts
+        ]
 
 
 def look_at(position: Points, target: Points, roll: float) -> Points:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,36 @@ Faces = NDArray[np.int32]
 @dataclass(frozen=True)
 class Mesh:
     """A triangle mesh: `vertices` N×3 float64 in metres, `faces` M×3 int32, counter-clockwise seen from
-    outside."""
+    outside.
+
+    `uv` N×2 float32 are the texture coordinates of the vertices, if any: (0, 0) is the picture's lower left
+    corner, (1, 1) the upper right one, and what lies outside repeats.
+    """
 
     vertices: Points
     faces: Faces
+    uv: NDArray[np.float32] | None = None
 
     def moved(self, offset: Sequence[float] = (0, 0, 0), rotation: Points | None = None) -> Mesh:
         """Return the mesh rotated by the 3×3 `rotation`, then shifted by `offset` in metres."""
         turned = self.vertices if rotation is None else self.vertices @ rotation.T
-        return Mesh(turned + np.asarray(offset, dtype=np.float64), self.faces)
+        return replace(self, vertices=turned + np.asarray(offset, dtype=np.float64))
 
     def scaled(self, factors: Sequence[float]) -> Mesh:
         """Return the mesh with each axis multiplied by its (positive) factor."""
-        return Mesh(self.vertices * np.asarray(factors, dtype=np.float64), self.faces)
+        return replace(self, vertices=self.vertices * np.asarray(factors, dtype=np.float64))
 
 
 def merged(meshes: Sequence[Mesh]) -> Mesh:
-    """Return one mesh that holds all of `meshes`."""
+    """Return one mesh that holds all of `meshes`, with texture coordinates if all have them."""
+    uvs = [mesh.uv for mesh in meshes if mesh.uv is not None]
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
         np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]).astype(
             np.int32
         ),
+        np.concatenate(uvs) if len(uvs) == len(meshes) else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from selcon_training.tabletop.parts import Grip, ObjectModel, Part, Rng, X, Z, between, choice
@@ -30,7 +32,7 @@ def _tool(kind: str, handle: Part, grip: Grip, parts: list[Part]) -> ObjectModel
     high = max(part.mesh.vertices[:, 0].max() for part in everything)
     bottom = min(part.mesh.vertices[:, 2].min() for part in everything)
     shift = np.array([-(low + high) / 2, 0, -bottom])
-    moved = [Part(part.kind, part.mesh.moved(shift), part.look, part.action) for part in everything]
+    moved = [replace(part, mesh=part.mesh.moved(shift)) for part in everything]
     return ObjectModel(kind, moved, {"hold": Grip(grip.point + shift, grip.axis, grip.radius, grip.away)})
 
 
