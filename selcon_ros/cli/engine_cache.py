@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from dataclasses import asdict
@@ -89,13 +88,13 @@ def verify(
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
     from selcon_ros.engines.cache import Cache, begin
-    from selcon_ros.engines.provide import GRAPH_KIND, obstacle, with_samples
+    from selcon_ros.engines.provide import GRAPH_KIND, obstacle, source, with_samples
     from selcon_ros.engines.provide import verify as run_and_compare
 
     model = with_samples(bundle)
     images = pictures_in(pictures)
     store = Cache(cache)
-    digest = hashlib.sha256(model.model).hexdigest()
+    digest = source(model)
     wanted = {"kind": kind, "precision": precision, "batch": batch, "camera": camera}
     results: list[tuple[Path, Agreement | None, str | None]] = []
     for entry in store.entries():

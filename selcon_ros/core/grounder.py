@@ -25,9 +25,10 @@ class Engine(Protocol):
 class Grounding:
     """What one pass found in one image, for all actions; a heatmap is made when it is asked for.
 
-    `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the map grid; `height` and `width` are the
-    camera image's. `affinity` is None where the calibration does not need it. `refined` is what heatmaps are
-    made of, softened if the manifest says so; confidence was fitted without that and is read without it.
+    `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the cells of the map grid that the image covers
+    (see `placement.Canvas`); `height` and `width` are the camera image's. `affinity` is None where the
+    calibration does not need it. `refined` is what heatmaps are made of, softened if the manifest says so;
+    confidence was fitted without that and is read without it.
     """
 
     def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps | None, height: int, width: int) -> None:
@@ -77,7 +78,9 @@ class Grounder:
         cam, affinity = self.backend.run(image[None])
         if not all(np.isfinite(maps).all() for maps in (cam, affinity) if maps is not None):
             raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
-        height, width = image.shape[:2]
-        return Grounding(
-            self.bundle.manifest, cam[0], None if affinity is None else affinity[0], height, width
-        )
+        manifest, (height, width) = self.bundle.manifest, image.shape[:2]
+        rows, columns = manifest.canvas.place((height, width)).cells.slices
+        # What lies around the image takes no part in anything that is made of the maps.
+        cam = cam[0, :, rows, columns]
+        affinity = None if affinity is None else affinity[0, :, rows, columns]
+        return Grounding(manifest, cam, affinity, height, width)

@@ -9,9 +9,11 @@ from typing import Any, Literal, cast, get_args
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.json_file import parse_object
+from selcon_ros.core.placement import Canvas, Fit
 from selcon_ros.core.text import one_line, quoted
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS: dict[str, int] = {"stretch": 1, "pad": 2}
+"""By fit: programs that know no fit read version 1 alone, and would stretch the images of version 2."""
 Calibration = Literal["continuous", "binarized", "none"]
 # What the node logs and publishes has bounds.
 TEXTS = {"name": 200, "description": 4000, "licence": 4000}
@@ -60,6 +62,7 @@ class Manifest:
     """The manifest of a model bundle; sizes are (height, width). Raises BundleError for a bad value.
 
     `map_grid` is the size of the network's two maps: its patch grid, or a multiple where the CAM is finer.
+    `fit` says how an image is brought to `input_size`: see `placement.Canvas`.
     `smoothing` (map cells) and `temperature` soften the heatmap (see `heatmap.soften`); 0 and 1 do not.
     `description` is what the node prints at start-up. `training` and `metrics` are free records.
     `files` is filled in by `write_bundle`.
@@ -71,6 +74,7 @@ class Manifest:
     actions: tuple[str, ...]
     input_size: tuple[int, int]
     map_grid: tuple[int, int]
+    fit: Fit = "stretch"
     normalisation: Normalisation = field(default_factory=Normalisation)
     calibration: Calibration = "continuous"
     gamma: float = 0.6
@@ -94,6 +98,11 @@ class Manifest:
         return ("cam",) if self.calibration == "none" else ("cam", "affinity")
 
     @property
+    def canvas(self) -> Canvas:
+        """Where images lie in the network's input and maps."""
+        return Canvas(self.input_size, self.map_grid, self.fit)
+
+    @property
     def rendered_only(self) -> bool:
         """Whether the training record says that all training data were rendered ("synthetic": true)."""
         return self.training.get("synthetic") is True
@@ -112,7 +121,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of manifest.json."""
-        record = {"format_version": FORMAT_VERSION, **asdict(self)}
+        record = {"format_version": FORMAT_VERSIONS[self.fit], **asdict(self)}
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -120,9 +129,13 @@ class Manifest:
         """Parse manifest.json. Raises BundleError naming the field and its value."""
         content = text.encode() if isinstance(text, str) else text
         record = parse_object(content, "manifest.json", BundleError)
-        version = record.get("format_version")
-        _expect(version == FORMAT_VERSION, "format_version", version, f"{FORMAT_VERSION} for this program")
-        return _from_record(record)
+        version, known = record.get("format_version"), FORMAT_VERSIONS.values()
+        wanted = f"{' or '.join(map(str, known))} for this program (a higher one is of a newer one: update)"
+        _expect(type(version) is int and version in known, "format_version", version, wanted)
+        manifest = _from_record(record)
+        wanted = f"{FORMAT_VERSIONS[manifest.fit]} with fit {manifest.fit}"
+        _expect(version == FORMAT_VERSIONS[manifest.fit], "format_version", version, wanted)
+        return manifest
 
 
 def _expect(condition: bool, name: str, value: object, wanted: str) -> None:
@@ -166,6 +179,7 @@ def _from_record(record: dict[str, Any]) -> Manifest:
         actions=_list(record, "actions"),
         input_size=cast(tuple[int, int], _list(record, "input_size")),
         map_grid=cast(tuple[int, int], _list(record, "map_grid")),
+        fit=record.get("fit", "stretch"),
         normalisation=Normalisation(
             mean=cast(tuple[float, float, float], _list(normalisation, "mean")),
             std=cast(tuple[float, float, float], _list(normalisation, "std")),
@@ -214,6 +228,11 @@ def _check_manifest(manifest: Manifest) -> None:
     values = math.prod(manifest.map_grid) * len(actions)
     wanted = f"of at most {MOST_VALUES} cells for all actions"
     _expect(values <= MOST_VALUES, "map_grid", manifest.map_grid, wanted)
+    ways = get_args(Fit)
+    _expect(manifest.fit in ways, "fit", manifest.fit, " or ".join(ways))
+    if manifest.fit == "pad":
+        wanted = f"a multiple of map_grid {manifest.map_grid} on both sides with fit pad"
+        _expect(manifest.canvas.whole_cells, "input_size", manifest.input_size, wanted)
     for name in ("mean", "std"):
         values = getattr(manifest.normalisation, name)
         fits = len(values) == 3 and all(map(_is_number, values))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
 from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.placement import Canvas, Window
 
 FRAMES, ROWS, COLUMNS = "frames", "rows", "columns"
 """Inputs of a graph that resizes by itself: images [N, H, W, 3] uint8 and the matrices of `interpolation`."""
@@ -35,12 +36,12 @@ def check_frames(frames: NDArray[np.uint8]) -> None:
 def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float32]:
     """Return the network input [1, 3, h, w] float32 of an RGB image [H, W, 3] uint8.
 
-    The image is stretched to the manifest's input size (the test transform of section "Inference"),
-    divided by 255 and normalised with the manifest's mean and std. Raises ImageError.
+    The image is brought to the manifest's input size as its `fit` says (stretched: the test transform of
+    section "Inference"), divided by 255 and normalised with the manifest's mean and std. Raises ImageError.
     """
     check_image(image)
     height, width = manifest.input_size
-    resized = _resize(image, manifest.input_size)
+    resized = fitted(image, manifest.canvas)
     tensor = np.empty((1, 3, height, width), np.float32)
     for channel, (mean, std) in enumerate(
         zip(manifest.normalisation.mean, manifest.normalisation.std, strict=True)
@@ -49,6 +50,16 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
         np.multiply(resized[:, :, channel], np.float32(1 / (255 * std)), out=plane)
         plane -= np.float32(mean / std)
     return tensor
+
+
+def fitted(image: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
+    """Return an RGB image [H, W, 3] uint8 at the canvas's input size, black where it does not cover it."""
+    pixels = canvas.place((image.shape[0], image.shape[1])).pixels
+    if pixels.size == canvas.input_size:
+        return _resize(image, pixels.size)
+    whole = np.zeros((*canvas.input_size, 3), np.uint8)
+    whole[pixels.slices] = _resize(image, pixels.size)
+    return whole
 
 
 def graph_inputs(
@@ -60,22 +71,28 @@ def graph_inputs(
     """
     check_frames(frames)
     if largest is not None and (frames.shape[1] > largest[0] or frames.shape[2] > largest[1]):
-        frames = np.stack([_resize(frame, manifest.input_size) for frame in frames])
-    rows, columns = interpolation((frames.shape[1], frames.shape[2]), manifest.input_size)
+        # Of the input's own aspect ratio, they then cover all of it.
+        frames = np.stack([fitted(frame, manifest.canvas) for frame in frames])
+    size = frames.shape[1], frames.shape[2]
+    rows, columns = interpolation(size, manifest.input_size, manifest.canvas.place(size).pixels)
     return {FRAMES: frames, ROWS: rows, COLUMNS: columns}
 
 
 @lru_cache(maxsize=16)
 def interpolation(
-    size: tuple[int, int], target: tuple[int, int]
+    size: tuple[int, int], target: tuple[int, int], pixels: Window | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the matrices `rows` [h, H] and `columns` [w, W] that resize as `preprocess` does.
 
     A plane [H, W] of an image of `size` (H, W) becomes rows @ plane @ columns.T at `target` (h, w), to be
-    rounded to whole numbers: GPUs resize so, in the network's own graph.
+    rounded to whole numbers: GPUs resize so, in the network's own graph. The image covers `pixels` of the
+    target, None for all; around it the weights are 0, and black comes out.
     """
-    weights = _area if _averages(size, target) else _linear
-    rows, columns = (weights(*lengths) for lengths in zip(size, target, strict=True))
+    pixels = pixels or Window(0, 0, *target)
+    weights = _area if _averages(size, pixels.size) else _linear
+    rows, columns = (np.zeros(lengths, np.float32) for lengths in zip(target, size, strict=True))
+    down, right = pixels.slices
+    rows[down], columns[right] = (weights(*lengths) for lengths in zip(size, pixels.size, strict=True))
     rows.flags.writeable = columns.flags.writeable = False  # every caller gets the same
     return rows, columns
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.backends.cuda import gpu
 from selcon_ros.core.agreement import TOLERANCE, Agreement
-from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
+from selcon_ros.core.bundle import Bundle, Normalisation, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
@@ -56,6 +56,16 @@ class Wish:
             )
 
 
+def source(bundle: Bundle) -> str:
+    """Return a digest of what the bundle's engines are made of: its graph, fit and normalisation."""
+    digest = hashlib.sha256(bundle.model)
+    manifest = bundle.manifest
+    if (manifest.fit, manifest.normalisation) != ("stretch", Normalisation()):
+        # Of others it is the graph's alone, as it has been for the engines that there are.
+        digest.update(repr((manifest.fit, manifest.normalisation)).encode())
+    return digest.hexdigest()
+
+
 def with_samples(path: Path) -> Bundle:
     """Read of a bundle what engines are made of: its fp32 graph and its samples."""
     roles = sample_roles(load_bundle(path, roles=()).manifest.files)
@@ -70,7 +80,7 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
     from fp32 than the tolerance.
     """
     key = Key(
-        model=hashlib.sha256(bundle.model).hexdigest(),
+        model=source(bundle),
         graph=GRAPH_VERSION,
         kind=GRAPH_KIND,
         version=str(GRAPH_VERSION),
@@ -265,7 +275,7 @@ def _key(bundle: Bundle, wish: Wish, batch: Range) -> Key:
     # Larger images are shrunk to the network's size before, which must fit.
     height, width = map(max, wish.camera or CAMERA, bundle.manifest.input_size)
     return Key(
-        model=hashlib.sha256(bundle.model).hexdigest(),
+        model=source(bundle),
         graph=GRAPH_VERSION,
         kind=wish.kind.name,
         version=trt.__version__,

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Key:
     """What an engine is made of and for; another value of any of these asks for another engine.
 
-    model: SHA-256 of the bundle's ONNX file; graph: version of our preparation of it; kind, version: the
+    model: `provide.source` of the bundle; graph: version of our preparation of it; kind, version: the
     library; gpu: name of the GPU whose kernels were chosen, "any" for an engine that compiles where it runs;
     compute: compute capabilities; batch: images at once (least, best, most); camera: largest camera image
     (H, W).

@@ -21,6 +21,7 @@ from selcon_ros.core.bundle import (
     write_bundle,
 )
 from selcon_ros.core.errors import BundleError
+from selcon_ros.core.placement import Fit
 from support.bundles import colour_bundle, colour_manifest
 from support.disk import files_of_at_most
 
@@ -52,6 +53,21 @@ def test_what_is_written_is_read(path: Path) -> None:
 def test_a_manifest_that_says_nothing_of_softening_has_none(folder: Path) -> None:
     edit(folder, lambda record: [record.pop(name) for name in ("smoothing", "temperature")])
     assert replace(load_bundle(folder).manifest, files={}) == colour_manifest()
+
+
+def test_a_manifest_that_says_nothing_of_the_fit_stretches(folder: Path) -> None:
+    edit(folder, lambda record: record.pop("fit"))
+    assert load_bundle(folder).manifest.fit == "stretch"
+
+
+@pytest.mark.parametrize(("fit", "version"), [("stretch", 1), ("pad", 2)])
+def test_programs_that_know_no_fit_refuse_the_bundles_that_they_would_stretch(
+    tmp_path: Path, fit: Fit, version: int
+) -> None:
+    """They read format version 1 alone, and every field that they do not know is nothing to them."""
+    folder = colour_bundle(tmp_path / "it", fit=fit)
+    assert json.loads((folder / "manifest.json").read_text())["format_version"] == version
+    assert load_bundle(folder).manifest.fit == fit
 
 
 def test_folder_and_zip_of_it_are_the_same(tmp_path: Path, folder: Path) -> None:
@@ -289,7 +305,16 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(format_version=2), "format_version must be 1.*got 2"),
+        (put(format_version=2), "format_version must be 1 with fit stretch, got 2"),
+        (put(format_version=3), "format_version must be 1 or 2 for this program .*update.*got 3"),
+        (put(format_version=True), "format_version must be 1.*got True"),
+        (put(fit="pad"), "format_version must be 2 with fit pad, got 1"),
+        (put(fit="crop"), "fit must be stretch or pad, got 'crop'"),
+        (put(fit=["pad"]), "fit must be stretch or pad, got"),
+        (
+            put(format_version=2, fit="pad", map_grid=[18, 25]),
+            r"input_size must be a multiple of map_grid \(18, 25\) on both sides with fit pad, got \(288",
+        ),
         (drop("format_version"), "format_version must be 1.*got None"),
         (drop("name"), "name must be given"),
         (put(name="a\x1b[2Jb"), r"name must be printable text that is not empty, got 'a\\x1b\[2Jb'"),

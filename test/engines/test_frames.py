@@ -21,6 +21,7 @@ from support.engines import SIZE, bundle_of, colours, manifest, picture
 
 # The network's input in levels of the picture, 0..255.
 LEVELS = replace(manifest(), normalisation=Normalisation((0.0,) * 3, (1 / 255,) * 3))
+PADDED = replace(LEVELS, fit="pad")
 SIDES = st.one_of(st.integers(1, 40), st.integers(41, 1000))
 
 
@@ -54,6 +55,18 @@ def test_the_graph_resizes_as_the_cpu_does(
     assert np.abs(given - preprocess(image[0], LEVELS)).max() < 1.01
 
 
+@given(height=SIDES, width=SIDES, seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_graph_pads_as_the_cpu_does(
+    resizing: onnxruntime.InferenceSession, height: int, width: int, seed: int
+) -> None:
+    image = noise(height, width, seed) | 64  # nothing of the image is black
+    (given,) = resizing.run(None, graph_inputs(image, PADDED))
+    wanted = preprocess(image[0], PADDED)
+    assert np.abs(given - wanted).max() < 1.01
+    np.testing.assert_array_equal(given == 0, wanted == 0)
+
+
 @pytest.mark.parametrize("size", [(480, 640), (100, 150), (30, 20)])
 def test_it_rounds_as_the_cpu_does(resizing: onnxruntime.InferenceSession, size: tuple[int, int]) -> None:
     image = noise(*size, 0)
@@ -61,6 +74,16 @@ def test_it_rounds_as_the_cpu_does(resizing: onnxruntime.InferenceSession, size:
     off = given - preprocess(image[0], LEVELS)
     # OpenCV computes with 11 bits of the weights.
     assert np.abs(off.mean()) < 0.2 and (np.abs(off) > 0.5).mean() < 0.2
+
+
+@given(height=SIDES, width=SIDES)
+@settings(max_examples=60, deadline=None)
+def test_interpolation_weighs_to_nothing_around_a_padded_image(height: int, width: int) -> None:
+    pixels = PADDED.canvas.place((height, width)).pixels
+    for weights, where in zip(interpolation((height, width), SIZE, pixels), pixels.slices, strict=True):
+        inside = np.zeros(len(weights))
+        inside[where] = 1
+        np.testing.assert_allclose(weights.sum(axis=1), inside, atol=1e-5)
 
 
 @given(height=SIDES, width=SIDES)
@@ -83,6 +106,16 @@ def test_images_larger_than_the_camera_are_shrunk_before() -> None:
     inputs = graph_inputs(noise(200, 300, 0, 2), LEVELS, largest=(200, 299))
     assert inputs["frames"].shape == (2, *SIZE, 3)
     assert graph_inputs(noise(200, 299, 0), LEVELS, largest=(200, 299))["frames"].shape == (1, 200, 299, 3)
+
+
+def test_padded_images_that_are_shrunk_before_come_out_as_any(
+    resizing: onnxruntime.InferenceSession,
+) -> None:
+    image = noise(300, 200, 0)
+    inputs = graph_inputs(image, PADDED, largest=(299, 400))
+    assert inputs["frames"].shape == (1, *SIZE, 3)
+    (given,) = resizing.run(None, inputs)
+    np.testing.assert_allclose(given, preprocess(image[0], PADDED), atol=1e-3)
 
 
 def test_several_images_are_each_answered_as_alone(tmp_path: Path) -> None:

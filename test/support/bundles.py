@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
+from selcon_ros.core.placement import Fit
 
 # What the model knows: the action's colour in R, G, B.
 COLOURS = {"cut_with": (255, 0, 0), "hold": (0, 255, 0), "pour": (0, 0, 255)}
@@ -88,14 +89,17 @@ def colour_manifest(input_size: tuple[int, int] = (288, 384)) -> Manifest:
 
 
 def colour_bundle(
-    out: Path, input_size: tuple[int, int] = (288, 384), training: dict[str, Any] | None = None
+    out: Path,
+    input_size: tuple[int, int] = (288, 384),
+    training: dict[str, Any] | None = None,
+    fit: Fit = "stretch",
 ) -> Path:
     """Write the colour bundle to `out` (a folder, or a file ending in .zip) and return `out`.
 
     Paint the part that shall afford cut_with red, hold green, pour blue (COLOURS) on anything grey.
     `training` is the manifest's record of its training.
     """
-    manifest = colour_manifest(input_size)
+    manifest = replace(colour_manifest(input_size), fit=fit)
     if training is not None:
         manifest = replace(manifest, training=training)
     normalisation = manifest.normalisation
