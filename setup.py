@@ -34,6 +34,7 @@ TRAIN = [
     "onnx>=1.17,<2",
 ]
 SIM = ["mujoco>=3.3.3,<5"]
+MEDIA = ["PySide6_Essentials>=6.5,<7"]  # reads the .rcc files of gcompris-qt-data
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
 ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
@@ -98,7 +99,7 @@ setup(
         "tqdm>=4.57,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "test": TEST,
+        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "media": MEDIA, "test": TEST,
         "engine": ENGINE, "trt": TRT, "rtx": RTX, "torch": TORCH,
     },
     entry_points={

@@ -3,6 +3,7 @@ and recording."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -99,6 +100,35 @@ def record(folder: Path, frames: int, seed: int) -> None:
     from selcon_training.tabletop.recording import record as record_frames
 
     click.echo(f"{record_frames(folder, frames, seed)} frames in {folder}")
+
+
+@command.command()
+@click.argument("out", type=OUT_FOLDER)
+@click.option(
+    "--deb-folder",
+    type=UserPath(file_okay=False),
+    help="Folder with downloaded .deb files and wheels; without it installed packages are read.",
+)
+@click.option("--download", is_flag=True, help="Fetch missing packages into it with apt-get and pip.")
+@click.option("--only", multiple=True, metavar="LIST", help="Collect by this list alone; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def media(out: Path, deb_folder: Path | None, download: bool, only: tuple[str, ...], as_json: bool) -> None:
+    """Collect free pictures, textures and meshes out of packages into the folder OUT.
+
+    \b
+    Examples:
+      selcon tabletop media data/media --deb-folder data/packages --download
+      selcon tabletop media data/media --deb-folder data/packages --only scratch --only mypaint
+    """
+    from selcon_training.tabletop.media.collect import collect
+    from selcon_training.tabletop.media.listing import read_sources
+
+    summary = collect(out, read_sources(only=only), deb_folder, download, progress=not as_json).summary()
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **summary}))
+        return
+    uses = ", ".join(f"{count} {use}" for use, count in summary["uses"].items())
+    click.echo(f"{summary['files']} files in {out} ({summary['written']} written now): {uses}")
 
 
 @command.command()

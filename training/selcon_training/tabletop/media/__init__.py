@@ -1,0 +1,1 @@
+"""Free pictures, textures and meshes out of packages, collected by the lists in `lists/`."""
