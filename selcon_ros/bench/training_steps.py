@@ -30,7 +30,7 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     """
     import torch
 
-    from selcon_training.building import build_net, make_task, set_trainable, training_device, training_mode
+    from selcon_training.building import build_net, make_task, training_device
     from selcon_training.config import parse_config
     from selcon_training.data.layout import open_dataset
     from selcon_training.stepping import Stepper
@@ -54,8 +54,8 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     )
     data = open_dataset(config.data.root, config.data.divide)
     net = build_net(config, data).to(training_device(device))
-    set_trainable(net, ())
-    training_mode(net, ())
+    net.learn(())
+    net.training_mode(())
     task = make_task(config, data, net)
     stepper = Stepper(config, net, task, task.steps())
     batch = task.job(1, 0)()

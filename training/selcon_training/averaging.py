@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selcon_training.encoders import DenseClip, PartEncoder
-from selcon_training.encoders.sizes import check_input_size
 from selcon_training.errors import EncoderError
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 
 SMALLEST, LARGEST = 0.25, 4.0
+NetworkT = TypeVar("NetworkT", bound=Network)
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ PLAIN = Averaging()
 """The picture as it is."""
 
 
-def averaged(net: SelconNet, averaging: Averaging) -> nn.Module:
+def averaged(net: Network, averaging: Averaging) -> nn.Module:
     """Return `net`, or a network around it that averages; its forward takes and gives what `net`'s does."""
     return net if averaging == PLAIN else Averaged(net, averaging)
 
@@ -62,7 +58,7 @@ class Averaged(nn.Module):
     same size in whole patches.
     """
 
-    def __init__(self, net: SelconNet, averaging: Averaging) -> None:
+    def __init__(self, net: Network, averaging: Averaging) -> None:
         super().__init__()
         self.flip = averaging.flip
         self.map_grid, self.input_size = net.map_grid, net.input_size
@@ -75,22 +71,22 @@ class Averaged(nn.Module):
         self.nets = nn.ModuleList(net if size == net.input_size else resized(net, size) for size in sizes)
         self.sizes = sizes
 
-    def forward(self, images: Tensor, text: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return averaged CAM and affinity [B, C, h, w] of normalised RGB images [B, 3, H, W]."""
+    def forward(self, images: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return averaged maps [B, C, h, w] of normalised RGB images [B, 3, H, W], as many as `net` has."""
         views = zip(self.nets, self.sizes, strict=True)
         found = [self._seen_at(net, size, images, text) for net, size in views]
-        cams, affinities = zip(*found, strict=True)
-        return sum(cams) / len(cams), sum(affinities) / len(affinities)
+        return tuple(sum(maps) / len(maps) for maps in zip(*found, strict=True))
 
     def _seen_at(
         self, net: nn.Module, size: tuple[int, int], images: Tensor, text: Tensor | None
     ) -> list[Tensor]:
+        asked = () if text is None else (text,)
         if size != self.input_size:
             images = F.interpolate(images, size, mode="bilinear", align_corners=False)
         if not self.flip:
-            maps = list(net(images, text))
+            maps = list(net(images, *asked))
         else:
-            found = net(torch.cat([images, images.flip(-1)]), text)
+            found = net(torch.cat([images, images.flip(-1)]), *asked)
             # Not `chunk`: traced, it would keep the size of the example's batch.
             pairs = [each.reshape(2, -1, *each.shape[1:]) for each in found]
             maps = [(plain + mirrored.flip(-1)) / 2 for plain, mirrored in pairs]
@@ -99,31 +95,16 @@ class Averaged(nn.Module):
         return [F.interpolate(each, self.map_grid, mode="bilinear", align_corners=False) for each in maps]
 
 
-def resized(net: SelconNet, size: tuple[int, int]) -> SelconNet:
-    """Return `net` for images of another (height, width), all weights but the position embeddings shared.
-
-    Raises EncoderError for a size that is not in whole patches of both encoders, and as `PartEncoder` does.
-    """
-    check_input_size(size, {encoder.name: _patch(encoder) for encoder in (net.clip, net.dino)})
-    shared = {id(tensor): tensor for tensor in itertools.chain(net.parameters(), net.buffers())}
-    other = copy.deepcopy(net, shared)
-    upscale = other.heads.upscale
-    for encoder in (other.clip, other.dino):
-        encoder.set_input_size(size)
-    other.grid, other.input_size = other.dino.grid, size
-    other.map_grid = (other.grid[0] * upscale, other.grid[1] * upscale)
-    return other
+def resized(net: NetworkT, size: tuple[int, int]) -> NetworkT:
+    """Return `net` for images of another (height, width), weights shared; raises as its `at_size`."""
+    return cast(NetworkT, net.at_size(size))
 
 
-def _scaled_size(net: SelconNet, scale: float) -> tuple[int, int]:
-    """Return the input size times `scale`, in whole patches of both encoders."""
+def _scaled_size(net: Network, scale: float) -> tuple[int, int]:
+    """Return the input size times `scale`, in whole steps of the network's (patches of both encoders)."""
 
     def side(axis: int) -> int:
-        step = math.lcm(*(_patch(encoder)[axis] for encoder in (net.clip, net.dino)))
-        return max(1, round(net.input_size[axis] * scale / step)) * step
+        return max(1, round(net.input_size[axis] * scale / net.step[axis])) * net.step[axis]
 
-    return side(0), side(1)
-
-
-def _patch(encoder: DenseClip | PartEncoder) -> tuple[int, int]:
-    return encoder.input_size[0] // encoder.grid[0], encoder.input_size[1] // encoder.grid[1]
+    # A size between two steps, which some networks take, is as good as scale 1.
+    return net.input_size if scale == 1.0 else (side(0), side(1))

@@ -13,11 +13,14 @@ from torch import nn
 
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.config import ConfigError, TrainConfig
-from selcon_training.config_sections import EncodersConfig
+from selcon_training.config_sections import BackboneConfig, EncodersConfig
 from selcon_training.data.layout import DataSet
-from selcon_training.encoders import load_encoders
+from selcon_training.encoders import EncoderSpec, load_encoders
+from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.model import CamActivation, SelconNet
+from selcon_training.network import Network
+from selcon_training.pyramid import PyramidNet
 from selcon_training.tasks.base import Task, held_out
 from selcon_training.tasks.dense import DenseTask, start_from_prior
 from selcon_training.tasks.mixed import MixedTask
@@ -27,10 +30,12 @@ from selcon_training.validation import Inference, LabelValidator, MapValidator
 _log = logging.getLogger(__name__)
 
 
-def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
+def build_net(config: TrainConfig, data: DataSet) -> Network:
     """A fresh network for the data set's class list; a network that sees truth maps ends its CAM in a
     sigmoid."""
     actions = data.class_list(config.data.actions)
+    if config.backbone is not None:
+        return _pyramid(config, config.backbone, actions)
     for role, spec in (("clip", config.encoders.clip), ("dino", config.encoders.dino)):
         if spec.weights is None:
             _log.warning("encoders.%s.weights is null: %s starts from random weights", role, spec.name)
@@ -54,38 +59,35 @@ def build_net(config: TrainConfig, data: DataSet) -> SelconNet:
     return net
 
 
-def set_trainable(net: SelconNet, encoders: Sequence[str]) -> None:
-    """Freeze both encoders, or let the named ones learn."""
-    net.train_encoders(bool(encoders))
-    for name, encoder in (("clip", net.clip), ("dino", net.dino)):
-        encoder.requires_grad_(name in encoders)
+def _pyramid(config: TrainConfig, backbone: BackboneConfig, actions: Sequence[str]) -> PyramidNet:
+    """A fresh convolutional network for these actions."""
+    if backbone.weights is None:
+        _log.warning("backbone.weights is null: %s starts from random weights", backbone.name)
+    spec = EncoderSpec(backbone.name, backbone.weights, backbone.sha256)
+    net = PyramidNet(load_backbone(spec), actions, config.data.input_size, backbone.width)
+    start_from_prior(net, config.dense.prior)
+    return net
 
 
-def training_mode(net: SelconNet, encoders: Sequence[str]) -> None:
-    """Put the network in training mode, a frozen encoder beside a learning one excepted (batch norms would
-    drift)."""
-    net.train()
-    for name, encoder in (("clip", net.clip), ("dino", net.dino)):
-        encoder.train(name in encoders)
-
-
-def set_batch_norm_momentum(net: SelconNet, momentum: float) -> None:
+def set_batch_norm_momentum(net: Network, momentum: float) -> None:
     """Let the running statistics of the projections' batch norms follow at this rate."""
     for module in net.heads.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = momentum
 
 
-def test_time_averaging(config: TrainConfig, net: SelconNet) -> Averaging:
+def test_time_averaging(config: TrainConfig, net: Network) -> Averaging:
     """The configured averaging. Raises EncoderError for scales that this network cannot be asked at."""
     averaging = Averaging(config.inference.flip, config.inference.scales)
     averaged(net, averaging)
     return averaging
 
 
-def make_task(config: TrainConfig, data: DataSet, net: SelconNet) -> Task:
+def make_task(config: TrainConfig, data: DataSet, net: Network) -> Task:
     """The supervision that the configuration asks for; frozen encoders run as it says from here on."""
-    net.frozen_pass = frozen_pass(config.encoders, net.text_action.device)
+    if not isinstance(net, SelconNet):
+        return DenseTask(config, data, net)
+    net.frozen_pass = frozen_pass(config.encoders, net.device)
     tasks: dict[str, type[DenseTask] | type[WeakTask] | type[MixedTask]] = {
         "dense": DenseTask,
         "weak": WeakTask,
@@ -118,7 +120,7 @@ def _lacking_for_compile(device: torch.device) -> str:
 
 
 def make_validator(
-    config: TrainConfig, data: DataSet, net: SelconNet
+    config: TrainConfig, data: DataSet, net: Network
 ) -> MapValidator | LabelValidator | None:
     """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
     chosen = config.validation

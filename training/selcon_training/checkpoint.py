@@ -6,39 +6,45 @@ Frozen encoders are kept by name and by the digest of their weights; trained or 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.errors import SelconError
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.plain_file import require_plain_file
 from selcon_ros.core.text import one_line, quoted
-from selcon_training.averaging import resized
 from selcon_training.encoders import EncoderSpec, load_encoders
+from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import shapes
 from selcon_training.errors import CheckpointError
-from selcon_training.model import SelconNet, TextFeatures
+from selcon_training.model import SelconNet, TextFeatures, of_encoder
+from selcon_training.network import Network
+from selcon_training.pyramid import PyramidNet
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
 LARGEST = 8192
 """Pixels of a side of the input; a larger one is damage, and would take all memory."""
-MOST_UPSCALE = 4
-"""Of the maps, as in a configuration."""
+MOST_UPSCALE, MOST_WIDTH = 4, 1024
+"""Of the maps and of a decoder, as in a configuration."""
 
 
-def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = None) -> None:
+def save_model(folder: Path, net: Network, meta: Mapping[str, Any] | None = None) -> None:
     """Write `net` into `folder`; `meta` is any JSON-able description (training data, metrics) that
     `load_model` gives back.
 
-    Both encoders must come from `load_clip` and `load_dino`, so that they can be built again by name. Raises
+    Encoders must come from `load_clip`, `load_dino` or `load_backbone`, so that they can be built again by
+    name. Raises
     CheckpointError also where a weight is not finite, naming it; OSError where the disk is full.
     """
     folder = Path(folder)
@@ -48,37 +54,17 @@ def save_model(folder: Path, net: SelconNet, meta: Mapping[str, Any] | None = No
         write_file(folder / name, data)
 
 
-def model_files(net: SelconNet, meta: Mapping[str, Any] | None, folder: Path) -> dict[str, bytes]:
+def model_files(net: Network, meta: Mapping[str, Any] | None, folder: Path) -> dict[str, bytes]:
     """The files that `save_model` writes into `folder`, by name."""
-    if net.clip.spec is None or net.dino.spec is None:
-        raise CheckpointError(
-            "encoders must be made by load_clip and load_dino for a checkpoint to name them"
-        )
-    random = net.clip.spec.weights is None or net.dino.spec.weights is None  # nobody could load those again
-    whole = net.encoders_trainable or random
-    state = {
-        k: v.detach().cpu().contiguous() for k, v in net.state_dict().items() if whole or not _of_encoder(k)
-    }
+    description = {"format_version": FORMAT_VERSION, **net.description(), "meta": dict(meta or {})}
+    state = {key: value.detach().cpu().contiguous() for key, value in net.stored().items()}
     refuse_not_finite(state, f"{folder / WEIGHTS} is not written")
-    description = {
-        "format_version": FORMAT_VERSION,
-        "actions": net.actions,
-        "input_size": list(net.input_size),
-        "cam_activation": net.cam_activation,
-        "upscale": net.heads.upscale,
-        "shared_projection": net.heads.exo_projection is None,
-        "classifier": net.classifier,
-        "encoders": {"clip": net.clip.spec.as_dict(), "dino": net.dino.spec.as_dict()},
-        "encoders_stored": whole,
-        "encoders_trainable": net.encoders_trainable,
-        "meta": dict(meta or {}),
-    }
     return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
 
 
 def load_model(
     folder: Path, input_size: tuple[int, int] | None = None
-) -> tuple[SelconNet, dict[str, Any]]:
+) -> tuple[Network, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
     With `input_size` (height, width) it is for images of that size: frozen encoders are built for it, as for
@@ -90,40 +76,79 @@ def load_model(
     folder = Path(folder)
     description = _read_description(folder)
     state = read_weights(folder)
+    kind = description.get("network", "selcon")  # what older checkpoints, which do not say, hold
+    if kind not in ("selcon", "pyramid"):
+        raise CheckpointError(f"{folder}: network is {quoted(kind)}, this code knows selcon and pyramid")
+    build = _pyramid if kind == "pyramid" else _selcon
     try:
-        stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
-        clip_spec = EncoderSpec(**description["encoders"]["clip"])
-        dino_spec = EncoderSpec(**description["encoders"]["dino"])
-        height, width = _size(description["input_size"])
-        text = TextFeatures(state["text_action"], state["text_person"])
-        actions = [_text("actions", each) for each in description["actions"]]
-        activation: Any = _text("cam_activation", description["cam_activation"])
+        built = build(description, state, input_size)
         meta = dict(description["meta"])
-        upscale = _whole("upscale", description["upscale"], MOST_UPSCALE)
-        # Older checkpoints know neither of these.
-        shared = description.get("shared_projection", False)
-        classifier: Any = _text("classifier", description.get("classifier", "linear"))
+    except SelconError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} is not a complete checkpoint: {error!r}") from error
-    # Stored encoders need only their architecture: their weights are in the file.
-    build_clip = EncoderSpec(clip_spec.name) if stored else clip_spec
-    build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
-    size = input_size or (height, width)
-    clip, dino = load_encoders(build_clip, build_dino, (height, width) if stored else size)
-    clip.drop_text()
-    try:
-        net = SelconNet(clip, dino, actions, text, activation, upscale, bool(shared), classifier)
-    except ValueError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
-    net.clip.spec, net.dino.spec = clip_spec, dino_spec
-    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not _of_encoder(k)}
-    problem = mismatch(wanted, shapes(state))
+    net = built.net
+    problem = mismatch(built.wanted, shapes(state))
     if problem is not None:
         raise CheckpointError(f"{folder / WEIGHTS} does not fit its description:\n{problem}")
     refuse_not_finite(state, f"{folder / WEIGHTS} cannot be used")
     net.load_state_dict(state, strict=False)
-    net.train_encoders(trainable)
-    return (net if net.input_size == size else resized(net, size)).eval(), meta
+    built.finish()
+    size = input_size or net.input_size
+    return (net if net.input_size == size else net.at_size(size)).eval(), meta
+
+
+class _Built(NamedTuple):
+    """A network as its description says, the shapes of the tensors that it lacks, and what is left to do
+    once it has them."""
+
+    net: Network
+    wanted: dict[str, tuple[int, ...]]
+    finish: Callable[[], None]
+
+
+def _selcon(
+    description: Mapping[str, Any], state: Mapping[str, Tensor], input_size: tuple[int, int] | None
+) -> _Built:
+    """The paper's network; with frozen encoders for `input_size`."""
+    stored, trainable = bool(description["encoders_stored"]), bool(description["encoders_trainable"])
+    clip_spec = EncoderSpec(**description["encoders"]["clip"])
+    dino_spec = EncoderSpec(**description["encoders"]["dino"])
+    trained_size = _size(description["input_size"])
+    text = TextFeatures(state["text_action"], state["text_person"])
+    actions = _actions(description)
+    activation: Any = _text("cam_activation", description["cam_activation"])
+    upscale = _whole("upscale", description["upscale"], MOST_UPSCALE)
+    # Older checkpoints know neither of these.
+    shared = bool(description.get("shared_projection", False))
+    classifier: Any = _text("classifier", description.get("classifier", "linear"))
+    # Stored encoders need only their architecture: their weights are in the file.
+    build_clip = EncoderSpec(clip_spec.name) if stored else clip_spec
+    build_dino = EncoderSpec(dino_spec.name) if stored else dino_spec
+    size = trained_size if stored or input_size is None else input_size
+    clip, dino = load_encoders(build_clip, build_dino, size)
+    clip.drop_text()
+    net = SelconNet(clip, dino, actions, text, activation, upscale, shared, classifier)
+    net.clip.spec, net.dino.spec = clip_spec, dino_spec
+    wanted = {k: tuple(v.shape) for k, v in net.state_dict().items() if stored or not of_encoder(k)}
+    return _Built(net, wanted, lambda: net.train_encoders(trainable))
+
+
+def _pyramid(
+    description: Mapping[str, Any], state: Mapping[str, Tensor], input_size: tuple[int, int] | None
+) -> _Built:
+    """A convolutional network for `input_size`."""
+    spec = EncoderSpec(**description["backbone"])
+    learning = [_text("learning", each) for each in description["learning"]]
+    width = _whole("width", description["width"], MOST_WIDTH)
+    actions, size = _actions(description), _size(description["input_size"])
+    backbone = load_backbone(EncoderSpec(spec.name))  # its weights are in the file
+    backbone.spec = spec
+    backbone.normalisation = Normalisation(**{
+        name: _channels(name, description["normalisation"][name]) for name in ("mean", "std")
+    })
+    net = PyramidNet(backbone, actions, input_size or size, width)
+    return _Built(net, shapes(net.state_dict()), lambda: net.learn(learning))
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -150,6 +175,18 @@ def _size(value: Any) -> tuple[int, int]:
     return _whole("a side of input_size", height, LARGEST), _whole("a side of input_size", width, LARGEST)
 
 
+def _actions(description: Mapping[str, Any]) -> list[str]:
+    return [_text("actions", each) for each in description["actions"]]
+
+
+def _channels(what: str, value: Any) -> tuple[float, float, float]:
+    """Three stored numbers, one per colour. Raises TypeError or ValueError."""
+    red, green, blue = (float(each) for each in value)
+    if not all(math.isfinite(each) for each in (red, green, blue)) or (what == "std" and min(value) <= 0):
+        raise ValueError(f"{what} is {quoted(value)}")
+    return red, green, blue
+
+
 def _whole(what: str, value: Any, most: int) -> int:
     if type(value) is not int or not 0 < value <= most:
         raise ValueError(f"{what} is {quoted(value)}, not a whole number of 1 to {most}")
@@ -160,10 +197,6 @@ def _text(what: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what}: {quoted(value)} is no text")
     return value
-
-
-def _of_encoder(key: str) -> bool:
-    return key.startswith(("clip.", "dino."))
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

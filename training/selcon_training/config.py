@@ -22,6 +22,7 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (
+    BackboneConfig,
     CheckpointConfig,
     DataConfig,
     DenseConfig,
@@ -81,6 +82,8 @@ class TrainConfig(Section):
     """text: class weights are made of the actions' text features, so that other actions can be asked too."""
     data: DataConfig
     encoders: EncodersConfig = EncodersConfig()
+    backbone: BackboneConfig | None = None
+    """A convolutional network takes the place of the paper's (supervision: dense, calibration: none)."""
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     ema: EmaConfig | None = None
@@ -126,6 +129,8 @@ class TrainConfig(Section):
                 f"upscale = {self.upscale}: the paper's losses compare the CAM with patches; "
                 "use it with supervision: dense, or set it to 1"
             )
+        if self.backbone is not None:
+            self._fits_a_backbone()
         if self.encoders.cache_features:
             if self.supervision != "weak":
                 raise ValueError(
@@ -134,6 +139,26 @@ class TrainConfig(Section):
             if self.encoders.train:
                 raise ValueError("encoders.cache_features needs frozen encoders: leave encoders.train empty")
         return self
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """What of the encoders trains: clip, dino; of a backbone upper or all."""
+        if self.backbone is None:
+            return self.encoders.train
+        return () if self.backbone.train == "none" else (self.backbone.train,)
+
+    def _fits_a_backbone(self) -> None:
+        wanted = {"supervision": "dense", "calibration": "none"}
+        wanted |= {
+            name: TrainConfig.model_fields[name].default
+            for name in ("encoders", "upscale", "classifier", "shared_projection", "variant")
+        }
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                asked = "leave it out" if name == "encoders" else f"set {name}: {value}"
+                raise ValueError(
+                    f"{name} is for the paper's network, but backbone asks for a convolutional one: {asked}"
+                )
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:

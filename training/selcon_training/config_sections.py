@@ -111,6 +111,16 @@ class EncodersConfig(Section):
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
+class BackboneConfig(EncoderConfig):
+    """A convolutional timm model: weights are null, "pretrained", a local file or "package:NAME"."""
+
+    name: str = "tf_efficientnet_lite0"
+    train: Literal["none", "upper", "all"] = "none"
+    """Beside the decoder: the last half of its stages, or all but its first convolution."""
+    width: Annotated[int, Field(ge=8, le=1024)] = 96
+    """Channels of the decoder."""
+
+
 class OptimiserConfig(Section):
     """Optimiser and its parameter groups."""
 

@@ -19,12 +19,11 @@ from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundl
 from selcon_ros.core.manifest import Calibration
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
-from selcon_training.encoders import DenseClip, PartEncoder
-from selcon_training.encoders.frozen import FrozenPass
-from selcon_training.errors import CheckpointError
+from selcon_training.errors import CheckpointError, ExportError
 from selcon_training.graphs import BATCH, example_images, graph_of
 from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.open_vocabulary import open_files
 from selcon_training.sample_pictures import samples_of
 
@@ -36,7 +35,7 @@ _FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence
 class _Graph(nn.Module):
     """The network with the outputs of a bundle, and for comparisons those of its encoders."""
 
-    def __init__(self, net: SelconNet, averaging: Averaging, affinity: bool, intermediates: bool) -> None:
+    def __init__(self, net: Network, averaging: Averaging, affinity: bool, intermediates: bool) -> None:
         super().__init__()
         self.net = averaged(net, averaging)
         self.plain = net
@@ -48,13 +47,14 @@ class _Graph(nn.Module):
         maps = self.net(image)[: 2 if self.affinity else 1]
         if not self.intermediates:
             return cast(tuple[Tensor, ...], maps)
+        assert isinstance(self.plain, SelconNet)
         keys, attention = self.plain.dino(image, attention=True)
         assert attention is not None
         return (*maps, keys, self.plain.patches(image), attention)
 
 
 def export_graph(
-    net: SelconNet,
+    net: Network,
     affinity: bool = True,
     intermediates: bool = False,
     averaging: Averaging = PLAIN,
@@ -66,7 +66,7 @@ def export_graph(
     and `attention` [N, heads, gh, gw]. Raises ExportError if ONNX Runtime's outputs for one image or for
     several deviate from torch's by more than 1e-4 of their largest value.
     """
-    with _at_rest(net), _baked(net):
+    with net.at_rest(), _baked(net):
         graph = _Graph(net, averaging, affinity, intermediates).eval()
         names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
         image, several = example_images(net.input_size)
@@ -80,20 +80,7 @@ def export_graph(
 
 
 @contextmanager
-def _at_rest(net: SelconNet) -> Iterator[None]:
-    """Keep `net` on the CPU, in evaluation mode and full precision while the context lasts."""
-    was_training, device, frozen_pass = net.training, net.text_action.device, net.frozen_pass
-    net.eval().cpu()
-    net.frozen_pass = FrozenPass()
-    try:
-        yield
-    finally:
-        net.train(was_training).to(device)
-        net.frozen_pass = frozen_pass
-
-
-@contextmanager
-def _baked(net: SelconNet) -> Iterator[None]:
+def _baked(net: Network) -> Iterator[None]:
     """Give `net` an ordinary convolution as its classifier while the context lasts, made of text or not."""
     given = net.heads.classifier
     if isinstance(given, TextClassifier):
@@ -105,7 +92,7 @@ def _baked(net: SelconNet) -> Iterator[None]:
 
 
 def export_bundle(
-    net: SelconNet,
+    net: Network,
     out: Path,
     *,
     name: str,
@@ -131,9 +118,14 @@ def export_bundle(
     anything is written if a graph is wrong.
     """
     pictures = {} if samples is None else samples_of(samples)
-    encoders = {"dino": _encoder(net.dino)}
-    if calibration != "none" or open_vocabulary:
-        encoders["clip"] = _encoder(net.clip)
+    with_clip = calibration != "none" or open_vocabulary
+    encoders = {
+        role: Encoder(name, (spec.sha256 or "") if spec else "")
+        for role, (name, spec) in net.encoders.items()
+        if role != "clip" or with_clip
+    }
+    if calibration != "none" and not isinstance(net, SelconNet):
+        raise ExportError(f"calibration '{calibration}' needs an affinity, and this network has none: none")
     manifest = Manifest(
         name=name,
         description=description,
@@ -141,6 +133,7 @@ def export_bundle(
         actions=tuple(net.actions),
         input_size=net.input_size,
         map_grid=net.map_grid,
+        normalisation=net.normalisation,
         calibration=calibration,
         gamma=gamma,
         confidence=confidence,
@@ -151,7 +144,9 @@ def export_bundle(
     affinity = "affinity" in manifest.outputs
     files: dict[str, bytes] = {}
     if open_vocabulary:
-        with _at_rest(net):
+        if not isinstance(net, SelconNet):
+            raise ExportError("an open vocabulary needs the paper's network; a backbone knows no text")
+        with net.at_rest():
             files = open_files(net, averaging, affinity)
     files["model"] = export_graph(net, affinity, intermediates, averaging)
     return write_bundle(out, manifest, files | pictures)
@@ -215,6 +210,3 @@ def _averaging(
         averaging = replace(averaging, flip=flip)
     return replace(averaging, scales=tuple(scales)) if scales else averaging
 
-
-def _encoder(encoder: DenseClip | PartEncoder) -> Encoder:
-    return Encoder(encoder.name, (encoder.spec.sha256 or "") if encoder.spec else "")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.frozen import FrozenPass, encode
-from selcon_training.errors import EncoderError
+from selcon_training.encoders.sizes import check_input_size
+from selcon_training.encoders.spec import EncoderSpec
+from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.heads import Heads, View
 from selcon_training.maps import cosine_maps, onto_grid
+from selcon_training.network import Network, Size, TruthView
 from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.saliency import saliency_map
 
@@ -56,7 +63,7 @@ def encode_actions(clip: DenseClip, actions: Sequence[str]) -> TextFeatures:
     )
 
 
-class SelconNet(nn.Module):
+class SelconNet(Network):
     """The paper's network over any part encoder and any dense CLIP encoder that see the same image.
 
     Its patch `grid` is the part encoder's; CLIP features of another grid are interpolated to it.
@@ -110,6 +117,38 @@ class SelconNet(nn.Module):
         self.register_buffer("text_person", text.person.clone())
         self.frozen_pass = FrozenPass()
         self.train_encoders(False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.text_action.device
+
+    @property
+    def encoders(self) -> dict[str, tuple[str, EncoderSpec | None]]:
+        return {"dino": (self.dino.name, self.dino.spec), "clip": (self.clip.name, self.clip.spec)}
+
+    @property
+    def step(self) -> Size:
+        patches = [_patch(encoder) for encoder in (self.clip, self.dino)]
+        return math.lcm(*(height for height, _ in patches)), math.lcm(*(width for _, width in patches))
+
+    def learn(self, encoders: Sequence[str]) -> None:
+        """Freeze both encoders, or let the named ones learn."""
+        self.train_encoders(bool(encoders))
+        for name, encoder in (("clip", self.clip), ("dino", self.dino)):
+            encoder.requires_grad_(name in encoders)
+
+    def learning_parts(self, encoders: Sequence[str]) -> list[str]:
+        return ["heads", *encoders]
+
+    def training_mode(self, encoders: Sequence[str]) -> None:
+        """Put the network in training mode, a frozen encoder beside a learning one excepted (batch norms
+        would drift)."""
+        self.train()
+        for name, encoder in (("clip", self.clip), ("dino", self.dino)):
+            encoder.train(name in encoders)
+
+    def to_channels_last(self) -> None:
+        self.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train_encoders(self, trainable: bool) -> None:
         """Freeze both encoders or let them train."""
@@ -178,3 +217,80 @@ class SelconNet(nn.Module):
         else:
             cam, affinity = self.heads.cam_of(features.parts, text), self.affinity_to(features, text)
         return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), affinity
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.heads.cam(self.features(images).parts)
+
+    def truth_view(self, images: Tensor, affinity: bool) -> TruthView:
+        if not affinity:
+            return TruthView(self.heads.cam(self.parts(images)))
+        features = self.features(images)
+        maps = self.affinity(features).float()
+        return TruthView(self.heads.cam(features.parts), maps)
+
+    def at_size(self, size: Size) -> SelconNet:
+        """Return this network for images of another (height, width), all weights but the position embeddings
+        shared.
+
+        Raises EncoderError for a size that is not in whole patches of both encoders, and as `PartEncoder`
+        does.
+        """
+        check_input_size(size, {encoder.name: _patch(encoder) for encoder in (self.clip, self.dino)})
+        shared = {id(tensor): tensor for tensor in itertools.chain(self.parameters(), self.buffers())}
+        other = copy.deepcopy(self, shared)
+        upscale = other.heads.upscale
+        for encoder in (other.clip, other.dino):
+            encoder.set_input_size(size)
+        other.grid, other.input_size = other.dino.grid, size
+        other.map_grid = (other.grid[0] * upscale, other.grid[1] * upscale)
+        return other
+
+    def description(self) -> dict[str, Any]:
+        clip, dino = self._named()
+        return {
+            "actions": self.actions,
+            "input_size": list(self.input_size),
+            "cam_activation": self.cam_activation,
+            "upscale": self.heads.upscale,
+            "shared_projection": self.heads.exo_projection is None,
+            "classifier": self.classifier,
+            "encoders": {"clip": clip.as_dict(), "dino": dino.as_dict()},
+            "encoders_stored": self._whole(),
+            "encoders_trainable": self.encoders_trainable,
+        }
+
+    def stored(self) -> Mapping[str, Tensor]:
+        """Return all tensors, or those of the heads alone: frozen encoders are kept by name and digest."""
+        whole = self._whole()
+        return {key: value for key, value in self.state_dict().items() if whole or not of_encoder(key)}
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """As `Network.at_rest`; frozen encoders run in full precision too."""
+        frozen_pass = self.frozen_pass
+        try:
+            with super().at_rest():
+                self.frozen_pass = FrozenPass()
+                yield
+        finally:
+            self.frozen_pass = frozen_pass
+
+    def _named(self) -> tuple[EncoderSpec, EncoderSpec]:
+        if self.clip.spec is None or self.dino.spec is None:
+            raise CheckpointError(
+                "encoders must be made by load_clip and load_dino for a checkpoint to name them"
+            )
+        return self.clip.spec, self.dino.spec
+
+    def _whole(self) -> bool:
+        """Whether a checkpoint holds the encoders: nobody could load random ones again."""
+        return self.encoders_trainable or any(spec.weights is None for spec in self._named())
+
+
+def of_encoder(key: str) -> bool:
+    """Whether a tensor of `SelconNet` belongs to an encoder."""
+    return key.startswith(("clip.", "dino."))
+
+
+def _patch(encoder: DenseClip | PartEncoder) -> Size:
+    return encoder.input_size[0] // encoder.grid[0], encoder.input_size[1] // encoder.grid[1]

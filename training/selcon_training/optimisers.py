@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from selcon_training.config_sections import OptimiserConfig, ScheduleConfig
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 
 _MLP = ("heads.fc1.", "heads.fc2.")
 
 
 def parameter_groups(
-    net: SelconNet, config: OptimiserConfig, extra: nn.Module | None
+    net: Network, config: OptimiserConfig, extra: nn.Module | None
 ) -> list[dict[str, object]]:
     """Group the parameters that require a gradient; every group keeps its own ``base_lr``.
 
@@ -47,7 +47,7 @@ def parameter_groups(
 
 
 def make_optimiser(
-    net: SelconNet, config: OptimiserConfig, extra: nn.Module | None = None, fused: bool = False
+    net: Network, config: OptimiserConfig, extra: nn.Module | None = None, fused: bool = False
 ) -> torch.optim.Optimizer:
     """SGD with (Nesterov) momentum or AdamW over `parameter_groups`; ``fused`` is the fastest on CUDA."""
     groups = parameter_groups(net, config, extra)

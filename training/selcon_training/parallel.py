@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from selcon_training import ranks
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.tasks.base import Task
 
 
@@ -45,7 +45,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 class _Losses(nn.Module):
     """A task's losses as a module, which is what DistributedDataParallel wraps."""
 
-    def __init__(self, net: SelconNet, task: Task) -> None:
+    def __init__(self, net: Network, task: Task) -> None:
         super().__init__()
         self.net, self.learnables, self.task = net, task.learnables, task
 
@@ -53,7 +53,7 @@ class _Losses(nn.Module):
         return self.task.losses(batch, epoch, step)
 
 
-def parallel_losses(net: SelconNet, task: Task) -> nn.Module:
+def parallel_losses(net: Network, task: Task) -> nn.Module:
     """The losses of this process's share of a batch; the gradients that they leave are those of the whole.
 
     From here on the network's batch norms see the whole batch.

@@ -23,7 +23,7 @@ from selcon_training.data.fingerprint import fingerprint
 from selcon_training.data.layout import DataSet
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 
 _STATE = "trainer.pt"
 RAW = "raw"
@@ -75,7 +75,7 @@ def clean_up(output: Path) -> None:
 
 
 def save_run(
-    output: Path, models: Mapping[str, tuple[SelconNet, dict[str, Any]]], state: dict[str, Any]
+    output: Path, models: Mapping[str, tuple[Network, dict[str, Any]]], state: dict[str, Any]
 ) -> Path:
     """Write a complete checkpoint and put it in the place of the last one: killed at any moment, one of the
     two is there, whole.

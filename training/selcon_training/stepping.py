@@ -15,7 +15,7 @@ from selcon_training import ranks
 from selcon_training.config import TrainConfig
 from selcon_training.errors import CheckpointError
 from selcon_training.finite import Guard, save_batch
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 from selcon_training.parallel import parallel_losses
 from selcon_training.tasks.base import Task
@@ -32,15 +32,15 @@ class Stepper:
     ``steps`` is how many an epoch has. ``net`` and ``task`` are on their device already.
     """
 
-    def __init__(self, config: TrainConfig, net: SelconNet, task: Task, steps: int) -> None:
+    def __init__(self, config: TrainConfig, net: Network, task: Task, steps: int) -> None:
         self.config, self.net, self.task, self.steps = config, net, task, steps
-        self.device = net.text_action.device
+        self.device = net.device
         fused = self.device.type == "cuda"
         self.optimiser = make_optimiser(net, config.optimiser, task.learnables, fused)
         self.guard = Guard(self.optimiser, self.device)
         self.average: Average | None = None
         if config.ema is not None:
-            self.average = Average(net, config.encoders.train, config.ema.decay)
+            self.average = Average(net, config.trained, config.ema.decay)
         self._parallel = parallel_losses(net, task) if ranks.count() > 1 else None
 
     @property

@@ -19,10 +19,8 @@ from selcon_training.building import (
     make_task,
     make_validator,
     set_batch_norm_momentum,
-    set_trainable,
     test_time_averaging,
     training_device,
-    training_mode,
 )
 from selcon_training.checkpoint import load_model
 from selcon_training.confidence import fit_confidence
@@ -32,7 +30,7 @@ from selcon_training.data.notices import notices
 from selcon_training.data.sampling import prefetch
 from selcon_training.determinism import set_deterministic
 from selcon_training.errors import CheckpointNotWritten
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.run_log import RunLog
 from selcon_training.run_state import Position
 from selcon_training.stepping import Stepper, TrainingError, numbers
@@ -82,9 +80,9 @@ class Trainer:
             self.net = build_net(config, self.data)
         self.net.to(self.device)
         if config.channels_last:
-            self.net.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        set_trainable(self.net, config.encoders.train)
-        training_mode(self.net, config.encoders.train)
+            self.net.to_channels_last()
+        self.net.learn(config.trained)
+        self.net.training_mode(config.trained)
         set_batch_norm_momentum(self.net, config.batch_norm_momentum)
         test_time_averaging(config, self.net)  # told now, not after an epoch
         self.task = ranks.in_turn(lambda: make_task(config, self.data, self.net))
@@ -106,7 +104,7 @@ class Trainer:
         self._unsaved: CheckpointNotWritten | None = None
 
     @property
-    def shown(self) -> SelconNet:
+    def shown(self) -> Network:
         """The network that is validated and exported: of averaged weights where they are averaged."""
         return self.net if self.stepper.average is None else self.stepper.average.net
 
@@ -208,7 +206,7 @@ class Trainer:
         if self.stepper.average is not None and self.validator is not None:
             self._raw = {"metrics": self.validator.run(self.net), "confidence": self._fit(self.net)}
 
-    def _fit(self, net: SelconNet) -> dict[str, list[float]] | None:
+    def _fit(self, net: Network) -> dict[str, list[float]] | None:
         if not isinstance(self.validator, MapValidator):
             return None
         fit = fit_confidence(self.validator.evidence(net), len(net.actions))
@@ -248,7 +246,7 @@ class Trainer:
                 "synthetic": self.data.synthetic,
                 "epochs": self.position.epoch,
                 "seed": config.seed,
-                "encoders_trained": list(config.encoders.train),
+                "encoders_trained": list(config.trained),
             },
             "metrics": {"validation": metrics},
         }

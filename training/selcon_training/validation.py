@@ -6,6 +6,7 @@ Never the test set.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import Size, resize
 from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.tasks.base import to_input
 
 COMPARED = 64
@@ -73,11 +74,11 @@ class MapValidator:
         self._own = ranks.share(self.items)
         self._pictures: U8 | None = None
 
-    def run(self, net: SelconNet) -> dict[str, float]:
+    def run(self, net: Network) -> dict[str, float]:
         return self.figures(net, (self.inference.calibration,))[self.inference.calibration]
 
     def figures(
-        self, net: SelconNet, calibrations: Sequence[Calibration]
+        self, net: Network, calibrations: Sequence[Calibration]
     ) -> dict[Calibration, dict[str, float]]:
         """Measure heatmaps made with each of these calibrations from one pass of the network."""
         asked = [
@@ -87,7 +88,7 @@ class MapValidator:
         ]
         rows: list[list[list[float]]] = []
         for start in range(0, len(asked), COMPARED):
-            rows += self._rows(asked[start : start + COMPARED], net.text_action.device)
+            rows += self._rows(asked[start : start + COMPARED], net.device)
         return {
             calibration: self._means([row[place] for row in rows])
             for place, calibration in enumerate(calibrations)
@@ -130,7 +131,7 @@ class MapValidator:
             for action, of_maps, on_part in zip(actions, columns, rights, strict=True)
         ]
 
-    def evidence(self, net: SelconNet) -> Evidence:
+    def evidence(self, net: Network) -> Evidence:
         """Evidence of every action whose truth is known, on this split and on its sibling ``valnothingset``.
         """
         rows: list[tuple[int, float, bool]] = []
@@ -159,7 +160,7 @@ class MapValidator:
         actions, values, positives = zip(*rows, strict=True)
         return Evidence(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
 
-    def overlays(self, net: SelconNet, count: int) -> list[tuple[str, U8, F32, F32]]:
+    def overlays(self, net: Network, count: int) -> list[tuple[str, U8, F32, F32]]:
         """(caption, image h x w x 3, refined map, truth on the picture's size) of a few queries, always the
         same."""
         chosen = spread([item for item in self.items if item.truths], count)
@@ -174,21 +175,24 @@ class MapValidator:
             made.append((f"{self.actions[action]} in {item.name}", image, refined, truth))
         return made
 
-    def _predictions(self, net: SelconNet) -> Iterator[tuple[DenseItem, F32, F32]]:
+    def _predictions(self, net: Network) -> Iterator[tuple[DenseItem, F32, F32 | None]]:
         if self._pictures is None:
             self._pictures = pictures([item.path for item in self._own], self.size)
         outputs = self._outputs(net, self._pictures)
         for item, (cam, affinity) in zip(self._own, outputs, strict=True):
             yield item, cam, affinity
 
-    def _refined(self, cam: F32, affinity: F32, action: int, calibration: Calibration | None = None) -> F32:
+    def _refined(
+        self, cam: F32, affinity: F32 | None, action: int, calibration: Calibration | None = None
+    ) -> F32:
         chosen = calibration or self.inference.calibration
-        return refine(cam[action], affinity[action], chosen, self.inference.gamma)
+        own = None if affinity is None else affinity[action]
+        return refine(cam[action], own, chosen, self.inference.gamma)
 
-    def _outputs(self, net: SelconNet, images: U8) -> Iterator[tuple[F32, F32]]:
+    def _outputs(self, net: Network, images: U8) -> Iterator[tuple[F32, F32 | None]]:
         return predict(net, images, self.inference.batch_size, self.inference.averaging)
 
-    def _at_peak(self, cam: F32, affinity: F32, action: int) -> float:
+    def _at_peak(self, cam: F32, affinity: F32 | None, action: int) -> float:
         refined = self._refined(cam, affinity, action)
         return float(cam[action].ravel()[int(refined.argmax())])
 
@@ -211,14 +215,14 @@ class LabelValidator:
         self.labels = torch.tensor([label[item.action] for item in self.items])
         self.size, self.batch_size = size, batch_size
 
-    def run(self, net: SelconNet) -> dict[str, float]:
+    def run(self, net: Network) -> dict[str, float]:
         own = ranks.share(self.items)
         logits: list[list[float]] = []
         with torch.no_grad(), evaluating(net):
             for start in range(0, len(own), self.batch_size):
                 images = pictures([item.path for item in own[start : start + self.batch_size]], self.size)
-                features = net.features(to_input(images, net.text_action.device))
-                logits += net.heads.cam(features.parts).mean(dim=(-2, -1)).float().tolist()
+                seen = to_input(images, net.device, normalisation=net.normalisation)
+                logits += net.logits(seen).mean(dim=(-2, -1)).float().tolist()
         scores = torch.tensor(ranks.collected(logits))
         return {
             "cross_entropy": float(torch.nn.functional.cross_entropy(scores, self.labels)),
@@ -242,15 +246,17 @@ class evaluating:
 
 
 def predict(
-    net: SelconNet, images: U8, batch_size: int, averaging: Averaging = PLAIN
-) -> Iterator[tuple[F32, F32]]:
+    net: Network, images: U8, batch_size: int, averaging: Averaging = PLAIN
+) -> Iterator[tuple[F32, F32 | None]]:
     """Yield (cam, affinity) [C, gh, gw] of every image N x h x w x 3 uint8, as an exported bundle would give
-    them."""
+    them; no affinity (None) of a network that has none."""
     seen = averaged(net, averaging)
     for start in range(0, len(images), batch_size):
         with torch.no_grad(), evaluating(seen):
-            cam, affinity = seen(to_input(images[start : start + batch_size], net.text_action.device))
-        yield from zip(cam.float().cpu().numpy(), affinity.float().cpu().numpy(), strict=True)
+            some = images[start : start + batch_size]
+            maps = seen(to_input(some, net.device, normalisation=net.normalisation))
+        cam, *affinity = (each.float().cpu().numpy() for each in maps)
+        yield from zip(cam, affinity[0] if affinity else itertools.repeat(None, len(cam)), strict=True)
 
 
 def pictures(paths: Sequence[Path], size: Size) -> U8:

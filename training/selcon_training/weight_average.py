@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from selcon_training.checkpoint import WEIGHTS, read_weights, refuse_not_finite
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 
 
 class Average:
@@ -21,8 +21,9 @@ class Average:
     must be on its device already.
     """
 
-    def __init__(self, net: SelconNet, encoders: Sequence[str], decay: float) -> None:
-        self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in ("heads", *encoders)})
+    def __init__(self, net: Network, encoders: Sequence[str], decay: float) -> None:
+        parts = net.learning_parts(encoders)
+        self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in parts})
         self._averaged = AveragedModel(
             self._learning, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )

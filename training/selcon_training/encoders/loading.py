@@ -62,11 +62,11 @@ def load_clip(spec: GivenSpec, input_size: tuple[int, int]) -> DenseClip:
 
 def dino_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
     """Return the whole timm model that `spec` names, and the spec with the digest of its weights."""
-    spec = _as_spec(spec)
+    spec = as_spec(spec)
     _register(spec.name)
     if not timm.is_model(spec.name.split(".")[0]):
         raise EncoderError(f"timm knows no model '{spec.name}'; `selcon encoders list` names part encoders")
-    from_hub = spec.weights is not None and not _is_file(spec.weights)
+    from_hub = spec.weights is not None and not is_file(spec.weights)
     if from_hub and spec.weights != "pretrained":
         raise EncoderError(
             f"weights '{spec.weights}' of {spec.name}: give a file, 'pretrained', or null for random ones"
@@ -75,23 +75,23 @@ def dino_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
         model = timm.create_model(spec.name, pretrained=from_hub, num_classes=0)
     except Exception as error:
         if from_hub:
-            raise _hub_error(spec, "dino", error) from error
+            raise hub_error(spec, "dino", error) from error
         raise EncoderError(f"timm cannot build '{spec.name}': {error}") from error
     if spec.weights is not None and not from_hub:
-        state = dino_weights(_read(spec, spec.weights), model, spec.name)
-        load_strictly(model, state, _as(spec))
-    return model, _verified(model, spec)
+        state = dino_weights(read_named(spec, spec.weights), model, spec.name)
+        load_strictly(model, state, what(spec))
+    return model, verified(model, spec)
 
 
 def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
     """Return the whole open_clip model that `spec` names, and the spec with the digest of its weights."""
-    spec = _as_spec(spec)
+    spec = as_spec(spec)
     _register(spec.name)
     if spec.name not in open_clip.list_models():
         raise EncoderError(
             f"open_clip knows no model '{spec.name}'; `selcon encoders list` names CLIP encoders"
         )
-    tag = spec.weights if spec.weights is not None and not _is_file(spec.weights) else None
+    tag = spec.weights if spec.weights is not None and not is_file(spec.weights) else None
     if tag is not None and tag not in open_clip.list_pretrained_tags_by_model(spec.name):
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(spec.name)) or "none"
         raise EncoderError(f"weights '{tag}' of {spec.name}: neither a file nor one of its tags ({tags})")
@@ -103,13 +103,13 @@ def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
         ) from error
     except Exception as error:
         if tag is not None:
-            raise _hub_error(spec, "clip", error) from error
+            raise hub_error(spec, "clip", error) from error
         raise EncoderError(f"open_clip cannot build '{spec.name}': {error}") from error
     if spec.weights is not None and tag is None:
         quick_gelu = bool((open_clip.get_model_config(spec.name) or {}).get("quick_gelu"))
-        state = clip_weights(_read(spec, spec.weights), model, spec.name, quick_gelu)
-        load_strictly(model, state, _as(spec))
-    return model, _verified(model, spec)
+        state = clip_weights(read_named(spec, spec.weights), model, spec.name, quick_gelu)
+        load_strictly(model, state, what(spec))
+    return model, verified(model, spec)
 
 
 def bare_clip(name: str, tag: str | None = None) -> nn.Module:
@@ -144,7 +144,8 @@ def clip_tokenizer(name: str) -> Tokenizer:
     return tokenizer
 
 
-def _as_spec(spec: GivenSpec) -> EncoderSpec:
+def as_spec(spec: GivenSpec) -> EncoderSpec:
+    """Return the spec that a configuration's plain values stand for."""
     if isinstance(spec, EncoderSpec):
         return spec
     unknown = set(spec) - {"name", "weights", "sha256"}
@@ -173,15 +174,17 @@ def _without_weights_warning() -> Iterator[None]:
         logging.getLogger().removeFilter(keep)
 
 
-def _is_file(weights: str) -> bool:
+def is_file(weights: str) -> bool:
+    """Whether weights are named by a file."""
     return weights.lower().endswith(_FILE_ENDINGS) or "/" in weights
 
 
-def _as(spec: EncoderSpec) -> str:
+def what(spec: EncoderSpec) -> str:
+    """Return what a message calls weights and encoder."""
     return f"{spec.weights} as {spec.name}"
 
 
-def _read(spec: EncoderSpec, weights: str) -> State:
+def read_named(spec: EncoderSpec, weights: str) -> State:
     """Read a weights file; one that says it holds another encoder is refused."""
     path = user_path(weights, EncoderError)
     state = read_state_dict(path)
@@ -191,12 +194,16 @@ def _read(spec: EncoderSpec, weights: str) -> State:
     return state
 
 
-def _verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
+def verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
+    """Return `spec` with the digest of the weights that `model` holds.
+
+    Raises EncoderError for weights that are not finite, or not those of the digest in `spec`.
+    """
     digest = weights_digest(model)
     if spec.weights is not None:
         damaged = first_not_finite(model.state_dict())
         if damaged is not None:
-            raise EncoderError(f"{_as(spec)}: {damaged} holds NaN or infinity; get the weights anew")
+            raise EncoderError(f"{what(spec)}: {damaged} holds NaN or infinity; get the weights anew")
         if spec.sha256 not in (None, digest):
             raise EncoderError(
                 f"{spec.name}: its weights ({spec.weights}) have the digest {digest}, "
@@ -205,14 +212,16 @@ def _verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
     return EncoderSpec(spec.name, spec.weights, digest)
 
 
-def _hub_error(spec: EncoderSpec, role: str, error: Exception) -> EncoderError:
+def hub_error(spec: EncoderSpec, role: str, error: Exception) -> EncoderError:
+    """Return what to say where a hub gives no weights; `role` is dino, clip or backbone."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     file = f"{spec.name}.{spec.weights}" if role == "clip" else spec.name
     tag = f" --weights {spec.weights}" if role == "clip" else ""
+    section = "backbone" if role == "backbone" else f"encoders.{role}"
     return EncoderError(
         f"cannot get the weights '{spec.weights}' of {spec.name} from the hub: {reason}\n"
         "Without a connection, run this where there is one and bring the file here:\n"
         f"  selcon encoders fetch {spec.name}{tag} --out {file}.safetensors\n"
         "then name the local file in the configuration (or with --set):\n"
-        f"  encoders.{role}.weights={file}.safetensors"
+        f"  {section}.weights={file}.safetensors"
     )

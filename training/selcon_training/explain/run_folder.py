@@ -49,6 +49,11 @@ def open_trained(folder: Path) -> Trained:
     inside = checkpoint_folder(folder)
     checkpoint = inside if inside.is_dir() else folder
     net, meta = load_model(checkpoint)
+    if not isinstance(net, SelconNet):
+        raise CheckpointError(
+            f"{checkpoint} holds a convolutional network: discovery of parts, exocentric images and affinity "
+            "are of the paper's network, trained without `backbone`"
+        )
     parents = checkpoint.resolve().parents
     run = parents[1] if checkpoint.name == RAW else parents[0]
     written = run / "config.yaml"

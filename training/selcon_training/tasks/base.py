@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from selcon_ros.core.manifest import Normalisation
 from selcon_training.config import TrainConfig
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8
@@ -18,8 +19,7 @@ from selcon_training.data.listing import Item
 from selcon_training.data.transforms import Jitter
 from selcon_training.data.weak import hold_out
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+IMAGENET = Normalisation()
 
 
 class Task(Protocol):
@@ -46,20 +46,26 @@ def stage(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
-def to_input(images: U8 | Tensor, device: torch.device, channels_last: bool = False) -> Tensor:
+def to_input(
+    images: U8 | Tensor,
+    device: torch.device,
+    channels_last: bool = False,
+    normalisation: Normalisation = IMAGENET,
+) -> Tensor:
     """Turn B x H x W x 3 uint8 RGB into the normalised network input B x 3 x H x W float32 on the device."""
     images = images if isinstance(images, Tensor) else torch.from_numpy(images)
     batch = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
     batch = batch.to(
         torch.float32, memory_format=torch.channels_last if channels_last else torch.contiguous_format
     )
-    mean, std = _normalisation(torch.device(device))
+    mean, std = _constants(torch.device(device), normalisation)
     return batch.mul_(1.0 / 255.0).sub_(mean).div_(std)
 
 
 @lru_cache
-def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
-    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, STD))
+def _constants(device: torch.device, normalisation: Normalisation) -> tuple[Tensor, Tensor]:
+    both = (normalisation.mean, normalisation.std)
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in both)
     return mean, std
 
 

@@ -17,7 +17,7 @@ from selcon_training.config import TrainConfig
 from selcon_training.data.dense import DenseBatch, DenseImages, DenseItem, dense_items
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import batches, epoch_order
-from selcon_training.model import SelconNet
+from selcon_training.network import Network
 from selcon_training.tasks.base import augmentation, held_out, to_input
 from selcon_training.truth_losses import AffinityReadout, dense_losses
 
@@ -26,7 +26,7 @@ class DenseTask:
     """Batches of pictures with truth maps. ``items`` defaults to all that have some in data.dense_splits."""
 
     def __init__(
-        self, config: TrainConfig, data: DataSet, net: SelconNet, items: Sequence[DenseItem] | None = None
+        self, config: TrainConfig, data: DataSet, net: Network, items: Sequence[DenseItem] | None = None
     ) -> None:
         self.config, self.net = config, net
         if items is None:
@@ -60,18 +60,13 @@ class DenseTask:
         return partial(self.images.batch, whole[own], self.config.seed, epoch, start)
 
     def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
-        device = self.net.text_action.device
-        images = to_input(batch.images, device, self.config.channels_last)
+        device = self.net.device
+        images = to_input(batch.images, device, self.config.channels_last, self.net.normalisation)
         readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
-        affinity = None
-        if readout is None and self.config.calibration == "none":
-            parts = self.net.parts(images)
-        else:
-            features = self.net.features(images)
-            parts, affinity = features.parts, self.net.affinity(features).float()
+        view = self.net.truth_view(images, readout is not None or self.config.calibration != "none")
         return dense_losses(
-            self.net.heads.cam(parts).float(),
-            affinity,
+            view.cam.float(),
+            view.affinity,
             torch.from_numpy(batch.truth).to(device),
             torch.from_numpy(batch.known).to(device),
             self.config.dense,
@@ -96,7 +91,7 @@ class DenseTask:
         ]
 
 
-def start_from_prior(net: SelconNet, prior: float) -> None:
+def start_from_prior(net: Network, prior: float) -> None:
     """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``: most cells are empty.
     """
     with torch.no_grad():

@@ -1,0 +1,210 @@
+"""Convolutional backbones: any timm model that gives feature maps at strides 4, 8, 16 and so on."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from typing import Any, cast
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from selcon_ros.core.manifest import Normalisation
+from selcon_training.encoders.loading import (
+    GivenSpec,
+    as_spec,
+    hub_error,
+    is_file,
+    read_named,
+    verified,
+    what,
+)
+from selcon_training.encoders.packages import is_package, packaged_file
+from selcon_training.encoders.sizes import Size
+from selcon_training.encoders.spec import EncoderSpec
+from selcon_training.encoders.weight_files import State, load_strictly, read_state_dict
+from selcon_training.errors import EncoderError
+
+FINEST = 4
+"""Stride of the finest feature map, in pixels."""
+
+
+class Backbone(nn.Module):
+    """The feature maps of a timm model, from stride 4 on, each at twice the stride of the one before.
+
+    `widths` are their channels, `strides` their strides in pixels, both from fine to coarse.
+    `normalisation` is what timm says the model's images are normalised with. `spec` says which model with
+    which weights this is.
+    """
+
+    def __init__(self, model: nn.Module, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.model = model
+        self.spec = spec
+        info = cast(Any, model.feature_info)
+        self.widths: list[int] = list(info.channels())
+        self.strides: list[int] = list(info.reduction())
+        given = cast(dict[str, Any], model.pretrained_cfg)
+        self.normalisation = Normalisation(_three(given["mean"]), _three(given["std"]))
+
+    @property
+    def name(self) -> str:
+        """timm's name of the model."""
+        return self.spec.name
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return feature maps [B, widths[i], H / strides[i], W / strides[i]] (rounded up) of normalised
+        images [B, 3, H, W].
+        """
+        features: list[Tensor] = self.model(images)
+        return features
+
+    def check_input_size(self, size: Size) -> None:
+        """Raise EncoderError for images of (height, width) whose feature maps would not fit each other."""
+        if min(size) > 0 and all(side % FINEST == 0 for side in size):
+            with torch.no_grad():
+                found = [tuple(each.shape[1:]) for each in self._probe(size)]
+            sides = [tuple(-(-side // stride) for side in size) for stride in self.strides]
+            if found == [(width, *side) for width, side in zip(self.widths, sides, strict=True)]:
+                return
+        coarsest = self.strides[-1]
+        below = [max(coarsest, side // coarsest * coarsest) for side in size]
+        raise EncoderError(
+            f"input size {tuple(size)} (height, width) does not fit {self.name}; multiples of {coarsest} do: "
+            f"{below[0]} or {below[0] + coarsest}, {below[1]} or {below[1] + coarsest} (data.input_size)"
+        )
+
+    def stages(self, size: Size) -> list[list[nn.Parameter]]:
+        """Return the parameters by the first feature map that depends on them, for images of (height, width).
+        """
+        stages: list[list[nn.Parameter]] = []
+        seen: set[int] = set()
+        wanted = {name: parameter.requires_grad for name, parameter in self.named_parameters()}
+        self.requires_grad_(True)
+        with torch.enable_grad():
+            for features in self._probe(size):
+                left = [each for each in self.parameters() if id(each) not in seen]
+                found = torch.autograd.grad(features.sum(), left, retain_graph=True, allow_unused=True)
+                stages.append([each for each, grad in zip(left, found, strict=True) if grad is not None])
+                seen.update(id(each) for each in stages[-1])
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(wanted[name])
+        return stages
+
+    def stem(self) -> list[nn.Parameter]:
+        """Return the parameters of the first convolution and of its norm."""
+        own = [module for module in self.modules() if list(module.parameters(recurse=False))]
+        normed = "norm" in type(own[1]).__name__.lower()
+        return [each for module in own[: 2 if normed else 1] for each in module.parameters(recurse=False)]
+
+    def _probe(self, size: Size) -> list[Tensor]:
+        was_training = self.training
+        try:
+            return cast(list[Tensor], self.eval()(next(self.parameters()).new_zeros(1, 3, *size)))
+        except Exception as error:
+            raise EncoderError(f"{self.name} takes no images of {tuple(size)}: {error}") from error
+        finally:
+            self.train(was_training)
+
+
+def load_backbone(spec: GivenSpec) -> Backbone:
+    """Return the backbone that `spec` names, its weights checked; `spec.sha256` is filled with their digest.
+
+    `weights` are None for random ones, "pretrained" for those that timm's hub has, a file of the whole timm
+    model's weights, or "package:NAME" (see `packages`). Raises EncoderError.
+    """
+    spec = as_spec(spec)
+    if not timm.is_model(spec.name.split(".")[0]):
+        near = ", ".join(difflib.get_close_matches(spec.name, timm.list_models(), n=4, cutoff=0.5))
+        raise EncoderError(
+            f"timm knows no model '{spec.name}'" + (f"; near are {near}" if near else "")
+            + "; `selcon encoders list` names some backbones"
+        )
+    indices = _levels(spec.name)
+    if spec.weights is None or spec.weights == "pretrained":
+        return _pack(spec, _create(spec, indices, pretrained=spec.weights is not None))
+    whole = _create(spec, None)
+    if is_package(spec.weights):
+        path = packaged_file(spec.weights, spec.name)
+        state = in_order(read_state_dict(path), whole, what(spec))
+    elif is_file(spec.weights):
+        state = _whole_state(read_named(spec, spec.weights), whole, spec)
+    else:
+        raise EncoderError(
+            f"weights '{spec.weights}' of {spec.name}: give a file, 'package:NAME', 'pretrained', or null "
+            "for random ones"
+        )
+    load_strictly(whole, state, what(spec))
+    model = _create(spec, indices, pretrained=True, pretrained_cfg_overlay={"state_dict": whole.state_dict()})
+    _check_taken(model, whole, spec)
+    return _pack(spec, model)
+
+
+def in_order(given: State, model: nn.Module, named: str) -> State:
+    """Return the weights of `given`, which lists the same tensors in the same order, under `model`'s names.
+    """
+    own = model.state_dict()
+    same = [value.shape for value in given.values()] == [value.shape for value in own.values()]
+    kinds = [key.rpartition(".")[2] for key in given] == [key.rpartition(".")[2] for key in own]
+    if not (same and kinds):
+        raise EncoderError(f"{named}: its {len(given)} tensors are not the model's {len(own)} in their order")
+    return dict(zip(own, given.values(), strict=True))
+
+
+def _pack(spec: EncoderSpec, model: nn.Module) -> Backbone:
+    return Backbone(model, verified(model, spec))
+
+
+def _levels(name: str) -> tuple[int, ...]:
+    """Return which of a model's feature maps are taken. Raises EncoderError where it has no such maps."""
+    try:
+        model = timm.create_model(name, features_only=True)
+        strides = [int(stride) for stride in model.feature_info.reduction()]
+    except Exception as error:  # RuntimeError, AttributeError, NotImplementedError: as the model has it
+        raise EncoderError(f"{name} gives no feature maps (timm's features_only): {error}") from error
+    taken = [place for place, stride in enumerate(strides) if stride >= FINEST]
+    doubling = [FINEST << step for step in range(len(taken))]
+    if len(taken) < 2 or [strides[place] for place in taken] != doubling:
+        raise EncoderError(
+            f"{name} has feature maps of strides {strides}: needed are 4, 8, 16 and so on, as convolutional "
+            "networks have them"
+        )
+    return tuple(taken)
+
+
+def _create(spec: EncoderSpec, indices: tuple[int, ...] | None, **options: Any) -> nn.Module:
+    """Build the model with its feature maps, or (indices None) whole, as its weights are published."""
+    features: dict[str, Any] = {} if indices is None else {"features_only": True, "out_indices": indices}
+    try:
+        model: nn.Module = timm.create_model(spec.name, **features, **options)
+    except Exception as error:
+        if options.get("pretrained") and spec.weights == "pretrained":
+            raise hub_error(spec, "backbone", error) from error
+        raise EncoderError(f"timm cannot build '{spec.name}': {error}") from error
+    return model
+
+
+def _whole_state(given: State, whole: nn.Module, spec: EncoderSpec) -> State:
+    """Return a file's weights; the classifier, which no feature map needs, may be missing or another."""
+    classifier = cast(dict[str, Any], whole.pretrained_cfg).get("classifier") or ()
+    names = tuple(f"{each}." for each in ((classifier,) if isinstance(classifier, str) else classifier))
+    own = {key: value for key, value in whole.state_dict().items() if key.startswith(names)}
+    return {key: value for key, value in given.items() if not key.startswith(names)} | own
+
+
+def _check_taken(model: nn.Module, whole: nn.Module, spec: EncoderSpec) -> None:
+    """timm loads weights into feature maps without insisting: every tensor must be one that was given."""
+
+    def mark(value: Tensor) -> str:
+        return hashlib.sha256(f"{tuple(value.shape)}".encode() + value.numpy().tobytes()).hexdigest()
+
+    known = {mark(value) for value in whole.state_dict().values()}
+    lost = [key for key, value in model.state_dict().items() if mark(value) not in known]
+    if lost:
+        raise EncoderError(f"{what(spec)}: timm did not load {len(lost)} tensors, the first is {lost[0]}")
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

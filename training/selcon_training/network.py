@@ -1,0 +1,107 @@
+"""What training, validation and export need of a network, whichever it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from selcon_ros.core.manifest import Normalisation
+from selcon_training.encoders.spec import EncoderSpec
+
+Size = tuple[int, int]
+
+
+class TruthView(NamedTuple):
+    """What training on truth maps needs: CAM logits and, where asked for and there, affinity [B, C, h, w] on
+    the map grid; `cells` [B, W, h, w] are the features under the logits of a network that shares them.
+    """
+
+    cam: Tensor
+    affinity: Tensor | None = None
+    cells: Tensor | None = None
+
+
+class Network(nn.Module, ABC):
+    """Base of the networks: an image and a class list in, a class activation map (CAM) for every action out.
+
+    `actions` is the class list in label order, `input_size` and `map_grid` (height, width) are the sizes of
+    images and maps, `normalisation` is the images'. What always learns is below `heads`, whose `classifier`
+    gives the CAM's logits.
+    """
+
+    actions: list[str]
+    input_size: Size
+    map_grid: Size
+    normalisation: Normalisation = Normalisation()
+    heads: Any
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the network is."""
+
+    @property
+    @abstractmethod
+    def encoders(self) -> dict[str, tuple[str, EncoderSpec | None]]:
+        """Names and specs of encoders by their role in manifests; None where nobody knows the weights."""
+
+    @property
+    @abstractmethod
+    def step(self) -> Size:
+        """Input sizes (height, width) are multiples of this."""
+
+    @abstractmethod
+    def learn(self, encoders: Sequence[str]) -> None:
+        """Let these parts of the encoders train beside the heads, and freeze the others."""
+
+    @abstractmethod
+    def learning_parts(self, encoders: Sequence[str]) -> list[str]:
+        """Return the submodules that hold all that then trains."""
+
+    @abstractmethod
+    def training_mode(self, encoders: Sequence[str]) -> None:
+        """Put the network in training mode, frozen parts excepted: their batch norms would drift."""
+
+    @abstractmethod
+    def to_channels_last(self) -> None:
+        """Keep the weights of what learns in the memory format channels_last."""
+
+    @abstractmethod
+    def logits(self, images: Tensor) -> Tensor:
+        """Return CAM logits [B, C, h, w] of normalised RGB images [B, 3, H, W]."""
+
+    @abstractmethod
+    def truth_view(self, images: Tensor, affinity: bool) -> TruthView:
+        """Return what training on truth maps needs of images [B, 3, H, W], the affinity if it is asked for.
+        """
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps [B, C, h, w] of a bundle: the CAM, and the affinity of a network that has one."""
+
+    @abstractmethod
+    def at_size(self, size: Size) -> Network:
+        """Return this network for images of another (height, width), weights shared."""
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """Return what a checkpoint says of the network, so that it can be built again."""
+
+    @abstractmethod
+    def stored(self) -> Mapping[str, Tensor]:
+        """Return the tensors that a checkpoint holds."""
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Keep the network on the CPU, in evaluation mode and full precision while the context lasts."""
+        was_training, device = self.training, self.device
+        self.eval().cpu()
+        try:
+            yield
+        finally:
+            self.train(was_training).to(device)
