@@ -1,4 +1,4 @@
-"""`selcon data`: what is in a data set, and whether training can use it."""
+"""`selcon data`: what is in a data set, whether training can use it, and what training makes of it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def command() -> None:
     """Data sets on disk.
 
     \b
-    Example:
+    Examples:
       selcon data check /data/AGD20K
+      selcon data preview training/configs/tabletop_dense.yaml --out sheet.jpg
     """
 
 
@@ -89,6 +90,35 @@ def check(
             click.echo("--out skip.txt writes a list of the files at fault, for data.skip in a configuration")
     if not ready:
         raise SystemExit(1)
+
+
+@command.command()
+@click.argument("config", type=UserPath(exists=True, dir_okay=False))
+@click.option("--out", type=OUT_FILE, required=True, help="Contact sheet to write, .jpg or .png.")
+@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True, help="Samples shown.")
+@click.option("--epoch", type=click.IntRange(1), default=1, show_default=True, help="Of this epoch.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key, e.g. data.turn=180."
+)
+def preview(config: Path, out: Path, count: int, epoch: int, overrides: tuple[str, ...]) -> None:
+    """Draw the first training samples of the YAML file CONFIG, each beside its truth.
+
+    They are what training shows the network: in random views, with real backgrounds, textures and negatives,
+    as the section data says. For supervision: dense and mixed.
+
+    \b
+    Examples:
+      selcon data preview training/configs/tabletop_dense.yaml --out sheet.jpg
+      selcon data preview my.yaml --out sheet.jpg --count 48 --set data.backgrounds=media --set data.turn=180
+    """
+    if out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise click.BadParameter(f"{out} must end in .jpg or .png", param_hint="--out")
+    from selcon_ros.core.files import write_image
+    from selcon_training.config import load_config
+    from selcon_training.tasks.preview import preview as draw
+
+    write_image(out, draw(load_config(config, overrides), count, epoch - 1))
+    click.echo(f"{out}: {count} samples, each beside its truth")
 
 
 def _progress(facts: Iterator[T], total: int) -> Iterator[T]:

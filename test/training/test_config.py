@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from selcon_training.config import ConfigError, TrainConfig, load_config, parse_config
-from selcon_training.config_sections import DataConfig, EncodersConfig
+from selcon_training.config_sections import DataConfig, EncodersConfig, MixConfig
 from selcon_training.released import OFFICIAL
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -117,12 +117,12 @@ def test_the_home_folder_in_every_path_of_a_configuration(tmp_path, monkeypatch)
 
 def test_every_path_of_a_configuration_takes_the_home_folder():
     """A field that is a path and is not declared as one of these would take ~ for a name."""
-    sections = [TrainConfig, DataConfig, EncodersConfig]
+    sections = [TrainConfig, DataConfig, MixConfig, EncodersConfig]
     paths = [
         (section.__name__, name, field)
         for section in sections
         for name, field in section.model_fields.items()
         if "Path" in str(field.annotation)
     ]
-    assert len(paths) == 4
+    assert len(paths) == 9
     assert all("BeforeValidator" in f"{field.metadata}{field.annotation}" for _, _, field in paths)

@@ -131,6 +131,10 @@ class TrainConfig(Section):
             )
         if self.backbone is not None:
             self._fits_a_backbone()
+        varied = [*self.data.varied, *(key for key in ("negatives", "mix") if getattr(self.data, key))]
+        if varied and self.supervision != "dense":
+            told = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"
+            raise ValueError(f"{told} is for supervision: dense, not for {self.supervision}")
         if self.encoders.cache_features:
             if self.supervision != "weak":
                 raise ValueError(

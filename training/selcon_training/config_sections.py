@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt,
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
+from selcon_training.data.photometry import Photometry
 
 
 def _at_home(value: Any) -> Any:
@@ -41,6 +42,19 @@ class JitterConfig(Section):
     hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
 
 
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class MixConfig(Section):
+    """Another data set with truth maps that has its share of every batch."""
+
+    root: UserPath
+    divide: Literal["Seen", "Unseen"] | None = None
+    splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]
+    skip: UserPath | None = None
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
 class DataConfig(Section):
     """Which data, and how images become network inputs."""
 
@@ -61,10 +75,35 @@ class DataConfig(Section):
     exocentric: PositiveInt = 3
     """E, exocentric images per sample."""
     zoom: tuple[float, float] = (8 / 7, 8 / 7)
-    """Training images are scaled to z times the input, z drawn from this range, then cropped at random."""
-    fit: Literal["cover", "stretch"] = "cover"
+    """Training images are scaled to z times the input, z drawn from this range, then cropped at random; below
+    1 (dense) they are smaller than what is seen."""
+    fit: Literal["cover", "stretch", "pad"] = "cover"
+    """cover and pad keep the aspect ratio. With pad the bundle pads too; else it stretches."""
     flip: bool = True
+    turn: Annotated[float, Field(ge=0.0, le=180.0)] = 0.0
+    """Training images are turned by up to so many degrees, either way (dense, as all keys down to mix)."""
+    shift: Share = 0.0
+    """They lie up to this share of a side beyond where they cover what is seen: objects are cut off."""
+    stretch: Share = 0.0
+    """Their aspect ratio changes by up to this share."""
+    shape_share: Share = 0.0
+    """fit pad: so often they are shown as a camera of another shape would, from portrait to panorama."""
     jitter: JitterConfig = JitterConfig()
+    photometry: Photometry | None = None
+    """Changes as of cameras: exposure, colours, blur, noise, compression. {} or true: all, as by default."""
+    backgrounds: UserPath | None = None
+    """Folder of real pictures (of `selcon tabletop media`, or any) that are put behind objects, where label
+    maps tell those."""
+    background_share: Share = 0.6
+    textures: UserPath | None = None
+    """Folder of real textures that are put on parts, where label maps tell those."""
+    texture_share: Share = 0.3
+    negatives: UserPath | None = None
+    """Folder of real pictures that afford no action."""
+    negative_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Of every batch."""
+    mix: list[MixConfig] = []
+    """Further data sets with truth maps, each with its share of every batch."""
     balanced: Literal["none", "action", "folder"] = "none"
     """Draw actions (or action/object folders) equally often."""
     cache: bool = False
@@ -75,9 +114,28 @@ class DataConfig(Section):
     @field_validator("zoom")
     @classmethod
     def _zoom_is_a_range(cls, zoom: tuple[float, float]) -> tuple[float, float]:
-        if not 1.0 <= zoom[0] <= zoom[1] <= 4.0:
-            raise ValueError("must be [smallest, largest] with 1 <= smallest <= largest <= 4")
+        if not 0.25 <= zoom[0] <= zoom[1] <= 4.0:
+            raise ValueError("must be [smallest, largest] with 0.25 <= smallest <= largest <= 4")
         return zoom
+
+    @field_validator("photometry", mode="before")
+    @classmethod
+    def _true_for_all_of_it(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+    @property
+    def varied(self) -> list[str]:
+        """The keys that ask for more than cropping, mirroring and jitter, which every supervision has."""
+        asked = {
+            "zoom": self.zoom[0] < 1.0,
+            "turn": self.turn > 0.0,
+            "shift": self.shift > 0.0,
+            "stretch": self.stretch > 0.0,
+            "photometry": self.photometry is not None,
+            "backgrounds": self.backgrounds is not None,
+            "textures": self.textures is not None,
+        }
+        return [key for key, wanted in asked.items() if wanted]
 
 
 class EncoderConfig(Section):
@@ -167,6 +225,8 @@ class DenseConfig(Section):
     """Kullback-Leibler divergence of the heatmap as it is used: calibrated with the affinity."""
     affinity: Annotated[float, Field(ge=0.0)] = 0.5
     """Binary cross-entropy of scale * affinity + offset; no effect while the CLIP encoder is frozen."""
+    truth: Literal["blurred", "part"] = "blurred"
+    """part: masks, else the parts that label maps show, else where a map exceeds half its peak; sharper."""
     prior: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
     """The sigmoid of an untrained CAM: starts the classifier's bias there."""
 

@@ -29,6 +29,10 @@ class Crop:
     width: float
     flip: bool = False
 
+    def shape(self, image: Size) -> Size:
+        """The window's size in pixels in an image of (h, w)."""
+        return max(1, round(self.height * image[0])), max(1, round(self.width * image[1]))
+
 
 WHOLE = Crop(0.0, 0.0, 1.0, 1.0)
 
@@ -37,7 +41,7 @@ def draw_crop(
     image: Size,
     target: Size,
     zoom: tuple[float, float],
-    fit: Literal["cover", "stretch"],
+    fit: Literal["cover", "stretch", "pad"],
     flip: bool,
     rng: np.random.Generator,
 ) -> Crop:
@@ -46,7 +50,8 @@ def draw_crop(
     The image is scaled to z * target, z drawn from ``zoom`` (>= 1), and a target-sized window is cut out at a
     random place. "cover" keeps the aspect ratio (the scaled image covers z * target: with z = 8/7 and 224 x
     224 that is "short side to 256, random 224 crop", METHOD section 7); "stretch" scales the sides apart, as
-    the test transform.
+    the test transform. "pad" keeps the aspect ratio too, the scaled image fits in z * target: what of it
+    is larger than the target is cut off, and the window may be of any shape.
     """
     z = rng.uniform(*zoom)
     height, width = 1.0 / z, 1.0 / z
@@ -54,6 +59,10 @@ def draw_crop(
         scale = max(target[0] / image[0], target[1] / image[1])
         height = target[0] / (image[0] * scale) / z
         width = target[1] / (image[1] * scale) / z
+    elif fit == "pad":
+        scale = min(target[0] / image[0], target[1] / image[1])
+        height = min(1.0, target[0] / (image[0] * scale) / z)
+        width = min(1.0, target[1] / (image[1] * scale) / z)
     top = rng.uniform(0.0, 1.0 - height) if height < 1.0 else 0.0
     left = rng.uniform(0.0, 1.0 - width) if width < 1.0 else 0.0
     mirrored = bool(rng.random() < 0.5)
@@ -103,6 +112,15 @@ def apply_crop_to_truth(truth: NDArray[np.uint8], crop: Crop, grid: Size) -> F32
     return means
 
 
+def apply_crop_to_labels(labels: NDArray[np.uint8], crop: Crop, grid: Size) -> U8:
+    """The label in the middle of every grid cell of the window: gh x gw uint8."""
+    rows, columns = labels.shape
+    y = (crop.top + crop.height * (np.arange(grid[0]) + 0.5) / grid[0]) * rows
+    x = (crop.left + crop.width * (np.arange(grid[1]) + 0.5) / grid[1]) * columns
+    seen = labels[y.astype(int).clip(0, rows - 1)[:, None], x.astype(int).clip(0, columns - 1)]
+    return np.ascontiguousarray(seen[:, ::-1] if crop.flip else seen)
+
+
 def resize(image: NDArray[np.uint8], size: Size) -> U8:
     """Stretch an image to (h, w) by the rule of selcon_ros.core.preprocess, so that training sees what use
     will show.
@@ -140,7 +158,7 @@ class Jitter:
         """
         b, c, s, h = (float(rng.uniform(-1.0, 1.0)) for _ in range(4))
         if self.hue or self.saturation:
-            image = _recolour(image, 1.0 + s * self.saturation, h * self.hue)
+            image = recolour(image, 1.0 + s * self.saturation, h * self.hue)
         if self.brightness or self.contrast:
             gain = (1.0 + b * self.brightness) * (1.0 + c * self.contrast)
             pivot = float(cv2.mean(image)[1]) * (1.0 + b * self.brightness)
@@ -149,7 +167,8 @@ class Jitter:
         return image
 
 
-def _recolour(image: U8, saturation: float, turns: float) -> U8:
+def recolour(image: U8, saturation: float, turns: float) -> U8:
+    """Scale the saturation of an RGB picture, and turn its hue by a share of the circle."""
     # Rotation about the grey axis in RGB (a linear stand-in for hue), blended with the luma for saturation.
     angle = 2.0 * np.pi * turns
     cos, sin = np.cos(angle), np.sin(angle)

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from selcon_training import ranks
 from selcon_training.config import TrainConfig
-from selcon_training.data.dense import DenseBatch, DenseImages, DenseItem, dense_items
+from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
 from selcon_training.data.layout import DataSet
-from selcon_training.data.sampling import batches, epoch_order
+from selcon_training.data.sampling import batches
 from selcon_training.network import Network
-from selcon_training.tasks.base import augmentation, held_out, to_input
+from selcon_training.tasks.base import held_out, to_input
+from selcon_training.tasks.sources import training_sources
 from selcon_training.truth_losses import AffinityReadout, dense_losses
 
 
@@ -30,25 +30,20 @@ class DenseTask:
     ) -> None:
         self.config, self.net = config, net
         if items is None:
-            held = {
-                item.stem if data.exhaustive_truth else item.name for item in held_out(config, data)
-            }
+            held = {item.stem if data.exhaustive_truth else item.name for item in held_out(config, data)}
             items = [
                 item
                 for split in config.data.dense_splits
                 for item in dense_items(data, split, net.actions)
                 if item.name not in held
             ]
-        self.images = DenseImages(items, len(net.actions), net.input_size, net.map_grid, augmentation(config))
+        parts = config.backbone is not None
+        self.mixture = training_sources(config, data, items, net.actions, net.input_size, net.map_grid, parts)
         self.learnables: nn.Module | None = None
         if "clip" in config.encoders.train and config.dense.affinity:
             self.learnables = AffinityReadout(config.dense.prior)
         self._groups = self._balance()
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)
-        if config.data.cache:
-            self.images.cache(
-                config.data.cache_size, partial(tqdm, desc="decoding", unit="image", leave=False)
-            )
 
     def steps(self) -> int:
         return len(self._cut(0))
@@ -57,7 +52,7 @@ class DenseTask:
         whole = self._cut(epoch)[step].tolist()
         own = ranks.rows(len(whole))
         start = step * self.config.schedule.batch_size + own.start
-        return partial(self.images.batch, whole[own], self.config.seed, epoch, start)
+        return partial(self.mixture.batch, whole[own], self.config.seed, epoch, start)
 
     def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
         device = self.net.device
@@ -76,7 +71,7 @@ class DenseTask:
         )
 
     def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = epoch_order(len(self.images), self.config.seed, epoch, self._groups)
+        order = self.mixture.order(self.config.seed, epoch, self._groups)
         return batches(order, self.config.schedule.batch_size)
 
     def _balance(self) -> list[list[object]] | None:
@@ -84,10 +79,10 @@ class DenseTask:
         if balanced == "none":
             return None
         if balanced == "action":
-            return [list(labels) for labels in self.images.labels()]
+            return [list(labels) for labels in self.mixture.main.labels()]
         return [
             ["/".join(path.parts[-3:-1]) for paths in item.truths.values() for path in paths] or ["none"]
-            for item in self.images.items
+            for item in self.mixture.main.items
         ]
 
 
