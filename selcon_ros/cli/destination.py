@@ -53,8 +53,16 @@ def _page(path: Path) -> None:
     check_destination(path, folder=path.suffix.lower() not in (".html", ".htm"))
 
 
+def _picture(path: Path) -> None:
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        raise SelconError(f"{path} is to be a JPEG: give a name that ends in .jpg")
+    check_destination(path)
+
+
 OUT_FILE = Destination(check_destination)
 OUT_FOLDER = Destination(_folder)
 OUT_BUNDLE = Destination(_bundle)
 OUT_PAGE = Destination(_page)
 """An .html file, or a folder."""
+OUT_PICTURE = Destination(_picture)
+"""A .jpg file."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.destination import OUT_FOLDER, OUT_PICTURE
 from selcon_ros.cli.paths import UserPath
 
 COLUMNS = {
@@ -41,6 +41,11 @@ LEGEND = (
     help="Measure a baseline instead: centre prior, perfect object mask, zero-shot affinity of the bundle.",
 )
 @click.option(
+    "--sheet",
+    type=OUT_PICTURE,
+    help="Contact sheet to write (.jpg): heat, peak and truth of every query, right or wrong.",
+)
+@click.option(
     "--run",
     "runs",
     multiple=True,
@@ -57,6 +62,7 @@ def command(
     split: str,
     out: Path,
     baseline: str | None,
+    sheet: Path | None,
     runs: tuple[Path, ...],
     skip: Path | None,
     limit: int | None,
@@ -78,6 +84,7 @@ def command(
       selcon evaluate my_bundle.zip data/tabletop --divide Unseen --out report --json
       selcon evaluate my_bundle.zip data/tabletop --divide Seen --out centre --baseline centre
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report --run runs/agd20k_seen
+      selcon evaluate my_bundle.zip training/checkset --out report --sheet report/sheet.jpg
       selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
     """
     if len(places) < 2:
@@ -87,6 +94,8 @@ def command(
         raise click.UsageError(f"--run is given {len(runs)} times for {len(bundles)} bundles: once for each")
     if baseline is not None and len(bundles) > 1:
         raise click.UsageError("--baseline has no seeds: give one BUNDLE")
+    if sheet is not None and len(bundles) > 1:
+        raise click.UsageError("--sheet shows the answers of one model: give one BUNDLE")
     from selcon_training.errors import ResultNotWritten
     from selcon_training.evaluate.command import run, run_seeds
 
@@ -96,7 +105,7 @@ def command(
             tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
         else:
             trained = runs[0] if runs else None
-            tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip)
+            tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip, sheet)
     except ResultNotWritten as error:
         tables, lost = error.result, error
     if as_json:

@@ -57,7 +57,7 @@ def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint], note: s
     if heatmap.values.shape != image.shape[:2]:
         raise ImageError(f"image is {image.shape[:2]}, heatmap {heatmap.values.shape}: they must be equal")
     picture: Picture = image.copy()
-    _blend(picture, heatmap.values)
+    tint(picture, heatmap.values)
     unit = max(1.0, min(picture.shape[:2]) / 480)
     _contour(picture, heatmap.values, unit)
     for rank in range(len(grasps) - 1, -1, -1):
@@ -70,7 +70,7 @@ def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint], note: s
     return picture
 
 
-def _blend(picture: Picture, values: NDArray[np.float32]) -> None:
+def tint(picture: Picture, values: NDArray[np.float32]) -> None:
     """Tint the picture where it is hot; only the hot pixels' box is touched."""
     levels = np.clip(values * 255, 0, 255).astype(np.uint8)
     u, v, width, height = cv2.boundingRect((levels > FAINT * 255).view(np.uint8))

@@ -183,6 +183,14 @@ def test_zero_and_missing_truth_is_left_out_and_reported(tmp_path, bundle):
     assert tables["overall"]["grasp_distance_median_m"] is None  # no depth there
 
 
+def test_a_mask_of_another_size_is_told(tmp_path, bundle):
+    data = make_dataset(tmp_path / "data", train=1, test=2)
+    mask = sorted((data / "Seen/testset/mask").rglob("*.png"))[0]
+    cv2.imwrite(str(mask), np.full((48, 64), 255, np.uint8) * (np.arange(64) < 9).astype(np.uint8))
+    with pytest.raises(DataError, match=f"{mask.stem} is 64 x 48 pixels, its image 128 x 96: save"):
+        run(bundle, data, "Seen", "testset", tmp_path / "out")
+
+
 def test_nothing_left_and_unknown_actions_are_told(tmp_path, bundle):
     make_dataset(tmp_path / "data", train=1, test=2, exhaustive=False)
     (tmp_path / "data/Seen/testset/egocentric/cut_with").rename(

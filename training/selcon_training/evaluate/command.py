@@ -23,6 +23,7 @@ from selcon_training.explain.run_folder import open_trained, read_history
 from selcon_training.report.html import write_report
 from selcon_training.report.page import render
 from selcon_training.report.published import published_for
+from selcon_training.report.sheet import write_sheet
 
 
 def run(
@@ -36,12 +37,13 @@ def run(
     threads: int | None = None,
     trained: Path | None = None,
     skip: Path | None = None,
+    sheet: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
 
     ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery. ``skip`` lists files to leave out. Raises ResultNotWritten, with the tables, where they cannot
-    be written.
+    discovery. ``skip`` lists files to leave out. ``sheet`` is the contact sheet to write, a JPEG. Raises
+    ResultNotWritten, with the tables, where they cannot be written.
     """
     if trained is not None:  # told before the work, not after
         read_history(trained)
@@ -62,6 +64,8 @@ def run(
         write_json(out / "results.json", tables)
         write_queries(out / "queries.csv", result)
         write_report(out / "report.html", tables, result, predictor, data, actions, trained)
+        if sheet is not None:
+            write_sheet(sheet, result, predictor, data, actions)
     except OSError as error:
         raise ResultNotWritten(error, tables) from error
     return tables

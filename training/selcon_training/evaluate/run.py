@@ -219,7 +219,10 @@ def _one_picture(
             continue
         mask = files.mask(query)
         if mask is not None and mask.shape != image.shape[:2]:
-            raise DataError(f"mask of {query.items[0].name} is {mask.shape}, its image {image.shape[:2]}")
+            raise DataError(
+                f"mask of {query.items[0].name} is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
+                f"{image.shape[1]} x {image.shape[0]}: save the mask as large as the image"
+            )
         prediction = predictor.answer(query)
         part = part_of(truth, mask)
         answers = [prediction, *prediction.others.values()]
