@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import read_image
+from selcon_ros.core.placement import Canvas
 from selcon_training.checkpoint import save_model
 from selcon_training.data.layout import open_dataset
 from selcon_training.encoders import load_clip, load_dino
@@ -32,6 +33,7 @@ from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
 
 SIZE = (96, 128)
+CANVAS = Canvas(SIZE, (6, 8))
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,8 @@ def test_a_trace_is_what_training_computes(checkpoint, sample):
     found = trace(net, sample, weak, "continuous", 0.6).exo
     label = torch.tensor([net.actions.index("hold")])
     with torch.no_grad():
-        ego = net.features(to_input(pictures([sample.ego], SIZE), label.device), saliency=True)
-        exo = net.features(to_input(pictures(sample.exo, SIZE), label.device))
+        ego = net.features(to_input(pictures([sample.ego], CANVAS).images, label.device), saliency=True)
+        exo = net.features(to_input(pictures(sample.exo, CANVAS).images, label.device))
         for alpha, reliable in ((found.score - 1e-4, 1), (found.score + 1e-4, 0)):
             draws = torch.Generator().manual_seed(0)
             losses = weak_losses(net, ego, exo, label, replace(weak, alpha=alpha), False, draws)
@@ -84,7 +86,7 @@ def test_the_heatmap_is_that_of_inference(checkpoint, sample):
     trained = open_trained(checkpoint)
     ego = trace(trained.net, sample, trained.weak, trained.calibration, trained.gamma).ego
     with torch.no_grad():
-        cam, affinity = trained.net(to_input(pictures([sample.ego], SIZE), torch.device("cpu")))
+        cam, affinity = trained.net(to_input(pictures([sample.ego], CANVAS).images, torch.device("cpu")))
     scaled = affinity[0, 1] - affinity[0, 1].min()
     wanted = cam[0, 1] * (scaled / scaled.max() > 0.5)  # binarized at 0.5, as the checkpoint says
     assert np.allclose(ego.heatmap, wanted.numpy(), atol=1e-6)

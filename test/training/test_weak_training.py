@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from selcon_ros.core.placement import Canvas
 from selcon_training.building import build_net
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation
@@ -159,7 +160,7 @@ def test_two_views_without_zoom_are_the_image_and_its_mirror_image(squares, tmp_
     net = untrained(squares, tmp_path / "run")
     items = open_dataset(squares, "Seen").items("trainset")[:5]
     store = encoded(tmp_path / "store", net, items, saliency=True, batch_size=2)
-    images = pictures([item.path for item in items], net.input_size)
+    images = pictures([item.path for item in items], Canvas(net.input_size, net.map_grid)).images
     view = np.array([0, 1, 0, 1, 1])
     images[view == 1] = images[view == 1][:, :, ::-1]
     stored = store.features(np.arange(5), view)

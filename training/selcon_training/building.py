@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
+from selcon_ros.core.placement import Canvas
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.config_sections import BackboneConfig, EncodersConfig
@@ -124,14 +125,15 @@ def make_validator(
 ) -> MapValidator | LabelValidator | None:
     """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
     chosen = config.validation
+    canvas = Canvas(net.input_size, net.map_grid, config.data.fit_in_use)
     if data.has("valset"):
         averaging = test_time_averaging(config, net)
         inference = Inference(config.calibration, config.gamma, chosen.batch_size, averaging)
-        return MapValidator(data, "valset", net.actions, net.input_size, inference, chosen.limit)
+        return MapValidator(data, "valset", net.actions, canvas, inference, chosen.limit)
     held = held_out(config, data)
     if not held:
         return None
-    return LabelValidator(held, net.actions, net.input_size, chosen.batch_size, chosen.limit)
+    return LabelValidator(held, net.actions, canvas, chosen.batch_size, chosen.limit)
 
 
 def training_device(name: str) -> torch.device:

@@ -30,7 +30,8 @@ from selcon_training.model import SelconNet, TextFeatures, of_encoder
 from selcon_training.network import Network
 from selcon_training.pyramid import PyramidNet
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = {"stretch": 1, "pad": 2}
+"""By the fit in the meta: programs that know no fit read version 1 alone, and would export what stretches."""
 WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
 LARGEST = 8192
@@ -56,7 +57,8 @@ def save_model(folder: Path, net: Network, meta: Mapping[str, Any] | None = None
 
 def model_files(net: Network, meta: Mapping[str, Any] | None, folder: Path) -> dict[str, bytes]:
     """The files that `save_model` writes into `folder`, by name."""
-    description = {"format_version": FORMAT_VERSION, **net.description(), "meta": dict(meta or {})}
+    version = FORMAT_VERSIONS[(meta or {}).get("fit", "stretch")]
+    description = {"format_version": version, **net.description(), "meta": dict(meta or {})}
     state = {key: value.detach().cpu().contiguous() for key, value in net.stored().items()}
     refuse_not_finite(state, f"{folder / WEIGHTS} is not written")
     return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
@@ -205,6 +207,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION} is missing")
     description = read_object(path, CheckpointError, finite=False)
     version = description.get("format_version")
-    if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path}: format_version is {version!r}, this code reads {FORMAT_VERSION}")
+    if type(version) is not int or version not in FORMAT_VERSIONS.values():
+        known = " and ".join(map(str, FORMAT_VERSIONS.values()))
+        raise CheckpointError(f"{path}: format_version is {quoted(version)}, this code reads {known}")
     return description

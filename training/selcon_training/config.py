@@ -135,6 +135,11 @@ class TrainConfig(Section):
         if varied and self.supervision != "dense":
             told = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"
             raise ValueError(f"{told} is for supervision: dense, not for {self.supervision}")
+        if self.data.fit == "pad" and self.supervision != "dense":
+            raise ValueError(
+                f"data.fit = 'pad' with supervision: {self.supervision}: the paper's losses average over the "
+                "whole map, padding too; use it with supervision: dense, or set data.fit to cover or stretch"
+            )
         if self.encoders.cache_features:
             if self.supervision != "weak":
                 raise ValueError(

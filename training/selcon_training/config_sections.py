@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.placement import Fit
 from selcon_ros.core.user_path import user_path
 from selcon_training.data.photometry import Photometry
 
@@ -110,6 +111,11 @@ class DataConfig(Section):
     """Keep decoded training pictures in memory (dense)."""
     cache_size: tuple[PositiveInt, PositiveInt] | None = None
     """Height, width of cached pictures; null: the input size times the largest zoom."""
+
+    @property
+    def fit_in_use(self) -> Fit:
+        """How images are brought to the network in validation and by the bundle."""
+        return "pad" if self.fit == "pad" else "stretch"
 
     @field_validator("zoom")
     @classmethod

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.placement import Fit
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
 from selcon_training.errors import CheckpointError, ExportError
@@ -29,7 +30,9 @@ from selcon_training.sample_pictures import samples_of
 
 _log = logging.getLogger(__name__)
 INTERMEDIATES = ("keys", "patches", "attention")
-_FIELDS = ("name", "description", "licence", "calibration", "gamma", "confidence", "training", "metrics")
+_FIELDS = (
+    "name", "description", "licence", "fit", "calibration", "gamma", "confidence", "training", "metrics",
+)  # fmt: skip
 
 
 class _Graph(nn.Module):
@@ -98,6 +101,7 @@ def export_bundle(
     name: str,
     description: str,
     licence: str,
+    fit: Fit = "stretch",
     calibration: Calibration = "continuous",
     gamma: float = 0.6,
     confidence: ConfidenceFit | None = None,
@@ -133,6 +137,7 @@ def export_bundle(
         actions=tuple(net.actions),
         input_size=net.input_size,
         map_grid=net.map_grid,
+        fit=fit,
         normalisation=net.normalisation,
         calibration=calibration,
         gamma=gamma,

@@ -237,6 +237,7 @@ class Trainer:
             "licence": config.licence,
             "calibration": config.calibration,
             "gamma": config.gamma,
+            "fit": config.data.fit_in_use,
             "averaging": config.inference.model_dump(mode="json"),
             "confidence": confidence,
             "training": {

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.placement import Canvas, Placement
+from selcon_ros.core.preprocess import fitted
 from selcon_training import ranks
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.data.dense import DenseItem, dense_items
@@ -25,7 +27,7 @@ from selcon_training.data.layout import DataSet
 from selcon_training.data.listing import Item
 from selcon_training.data.pairs import read_truth
 from selcon_training.data.sampling import spread
-from selcon_training.data.transforms import Size, resize
+from selcon_training.data.transforms import resize
 from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 from selcon_training.network import Network
@@ -63,16 +65,16 @@ class MapValidator:
         data: DataSet,
         split: str,
         actions: Sequence[str],
-        size: Size,
+        canvas: Canvas,
         inference: Inference,
         limit: int | None,
     ) -> None:
         self.data, self.split, self.actions = data, split, list(actions)
-        self.size, self.inference = size, inference
+        self.canvas, self.inference = canvas, inference
         items = [item for item in dense_items(data, split, actions) if item.truths or item.known is None]
         self.items = spread(items, limit)
         self._own = ranks.share(self.items)
-        self._pictures: U8 | None = None
+        self._pictures: Pictures | None = None
 
     def run(self, net: Network) -> dict[str, float]:
         return self.figures(net, (self.inference.calibration,))[self.inference.calibration]
@@ -119,12 +121,13 @@ class MapValidator:
                 continue
             part = part_of(truth, self._mask(item, action))
             actions.append(action)
-            maps.append(torch.from_numpy(np.stack(refined)))
+            # Each on its own: what padded pictures cover of the map differs.
+            maps.append(prepare_prediction(torch.from_numpy(np.stack(refined)).to(device)))
             truths.append(prepare_truth(torch.from_numpy(truth).to(device))[None])
             rights.append([peaks_on(part, upsample(one, *part.shape)) for one in refined])
         if not actions:
             return []
-        found = compare(prepare_prediction(torch.stack(maps).to(device)), torch.stack(truths))
+        found = compare(torch.stack(maps), torch.stack(truths))
         columns = torch.stack([found.kld, found.sim, found.nss], dim=2).tolist()
         return [
             [[action, *three, float(right)] for three, right in zip(of_maps, on_part, strict=True)]
@@ -149,7 +152,7 @@ class MapValidator:
                 key = entry.stem if self.data.exhaustive_truth else entry.name
                 absent.setdefault(key, (entry.path, []))[1].append(label[entry.action])
             own = ranks.share(list(absent.values()))
-            outputs = self._outputs(net, pictures([path for path, _ in own], self.size))
+            outputs = self._outputs(net, pictures([path for path, _ in own], self.canvas))
             rows += ranks.collected(
                 [
                     (action, self._at_peak(cam, affinity, action), False)
@@ -161,23 +164,24 @@ class MapValidator:
         return Evidence(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
 
     def overlays(self, net: Network, count: int) -> list[tuple[str, U8, F32, F32]]:
-        """(caption, image h x w x 3, refined map, truth on the picture's size) of a few queries, always the
-        same."""
+        """(caption, image h x w x 3 without padding, refined map, truth on the image's size) of a few
+        queries, always the same."""
         chosen = spread([item for item in self.items if item.truths], count)
-        images = pictures([item.path for item in chosen], self.size)
+        seen = pictures([item.path for item in chosen], self.canvas)
         made = []
-        outputs = self._outputs(net, images)
-        for item, image, (cam, affinity) in zip(chosen, images, outputs, strict=True):
+        for number, (cam, affinity) in enumerate(self._outputs(net, seen)):
+            item, pixels = chosen[number], seen.places[number].pixels
             action = min(item.truths)
             refined = self._refined(cam, affinity, action)
             whole = read_truth(item.truths[action], item.path)
-            truth = resize(whole, self.size).astype(np.float32) / 255.0
+            truth = resize(whole, pixels.size).astype(np.float32) / 255.0
+            image = seen.images[number][pixels.slices]
             made.append((f"{self.actions[action]} in {item.name}", image, refined, truth))
         return made
 
     def _predictions(self, net: Network) -> Iterator[tuple[DenseItem, F32, F32 | None]]:
         if self._pictures is None:
-            self._pictures = pictures([item.path for item in self._own], self.size)
+            self._pictures = pictures([item.path for item in self._own], self.canvas)
         outputs = self._outputs(net, self._pictures)
         for item, (cam, affinity) in zip(self._own, outputs, strict=True):
             yield item, cam, affinity
@@ -189,8 +193,12 @@ class MapValidator:
         own = None if affinity is None else affinity[action]
         return refine(cam[action], own, chosen, self.inference.gamma)
 
-    def _outputs(self, net: Network, images: U8) -> Iterator[tuple[F32, F32 | None]]:
-        return predict(net, images, self.inference.batch_size, self.inference.averaging)
+    def _outputs(self, net: Network, seen: Pictures) -> Iterator[tuple[F32, F32 | None]]:
+        """CAM and affinity on the cells that each picture covers."""
+        outputs = predict(net, seen.images, self.inference.batch_size, self.inference.averaging)
+        for (cam, affinity), place in zip(outputs, seen.places, strict=True):
+            rows, columns = place.cells.slices
+            yield cam[:, rows, columns], None if affinity is None else affinity[:, rows, columns]
 
     def _at_peak(self, cam: F32, affinity: F32 | None, action: int) -> float:
         refined = self._refined(cam, affinity, action)
@@ -208,21 +216,28 @@ class LabelValidator:
     """Classification of held-out egocentric images: for data without truth maps outside the test set."""
 
     def __init__(
-        self, items: Sequence[Item], actions: Sequence[str], size: Size, batch_size: int, limit: int | None
+        self,
+        items: Sequence[Item],
+        actions: Sequence[str],
+        canvas: Canvas,
+        batch_size: int,
+        limit: int | None,
     ) -> None:
         label = {action: index for index, action in enumerate(actions)}
         self.items = spread(list(items), limit)
         self.labels = torch.tensor([label[item.action] for item in self.items])
-        self.size, self.batch_size = size, batch_size
+        self.canvas, self.batch_size = canvas, batch_size
 
     def run(self, net: Network) -> dict[str, float]:
         own = ranks.share(self.items)
         logits: list[list[float]] = []
         with torch.no_grad(), evaluating(net):
             for start in range(0, len(own), self.batch_size):
-                images = pictures([item.path for item in own[start : start + self.batch_size]], self.size)
-                seen = to_input(images, net.device, normalisation=net.normalisation)
-                logits += net.logits(seen).mean(dim=(-2, -1)).float().tolist()
+                seen = pictures([item.path for item in own[start : start + self.batch_size]], self.canvas)
+                images = to_input(seen.images, net.device, normalisation=net.normalisation)
+                for cam, place in zip(net.logits(images).float(), seen.places, strict=True):
+                    rows, columns = place.cells.slices
+                    logits.append(cam[:, rows, columns].mean(dim=(-2, -1)).tolist())
         scores = torch.tensor(ranks.collected(logits))
         return {
             "cross_entropy": float(torch.nn.functional.cross_entropy(scores, self.labels)),
@@ -259,9 +274,20 @@ def predict(
         yield from zip(cam, affinity[0] if affinity else itertools.repeat(None, len(cam)), strict=True)
 
 
-def pictures(paths: Sequence[Path], size: Size) -> U8:
-    """Decode images and stretch them: N x h x w x 3 uint8."""
-    images = np.empty((len(paths), *size, 3), np.uint8)
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures as the robot would bring them to the network, N x h x w x 3 uint8, and what each covers."""
+
+    images: U8
+    places: list[Placement]
+
+
+def pictures(paths: Sequence[Path], canvas: Canvas) -> Pictures:
+    """Decode pictures and stretch or pad them."""
+    images = np.empty((len(paths), *canvas.input_size, 3), np.uint8)
+    places = []
     for index, path in enumerate(paths):
-        images[index] = resize(read_picture(path), size)
-    return images
+        picture = read_picture(path)
+        images[index] = fitted(picture, canvas)
+        places.append(canvas.place((picture.shape[0], picture.shape[1])))
+    return Pictures(images, places)

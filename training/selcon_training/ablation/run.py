@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.atomic_write import write_json
+from selcon_ros.core.placement import Canvas
 from selcon_training.ablation.studies import Row, Study, run_config
 from selcon_training.building import test_time_averaging, training_device
 from selcon_training.checkpoint import load_model
@@ -74,8 +75,9 @@ def measure(config: TrainConfig) -> dict[str, Any]:
     data = open_dataset(config.data.root, config.data.divide, config.data.skip)
     averaging = test_time_averaging(config, net)
     inference = Inference(config.calibration, config.gamma, config.validation.batch_size, averaging)
+    canvas = Canvas(net.input_size, net.map_grid, config.data.fit_in_use)
     return {
-        split: MapValidator(data, split, net.actions, net.input_size, inference, limit=None).figures(
+        split: MapValidator(data, split, net.actions, canvas, inference, limit=None).figures(
             net, ("none", "continuous", "binarized")
         )
         for split in SPLITS

@@ -109,7 +109,7 @@ def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, spli
     if baseline == "centre":
         return Centre()
     if baseline == "mask":
-        return ObjectMask(Files(data, split), grounder.bundle.manifest.map_grid)
+        return ObjectMask(Files(data, split), grounder.bundle.manifest.canvas)
     if baseline == "affinity":
         return Affinity(grounder)
     return Model(grounder)

@@ -12,6 +12,7 @@ import numpy as np
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap, minmax, upsample
 from selcon_ros.core.manifest import Calibration, Manifest
+from selcon_ros.core.placement import Canvas
 from selcon_training.data.images import F32, U8
 from selcon_training.errors import DataError
 from selcon_training.evaluate.queries import Files, Query
@@ -142,11 +143,11 @@ class ObjectMask:
     has_confidence = False
     calibration: Calibration | None = None
 
-    def __init__(self, files: Files, grid: tuple[int, int]) -> None:
-        self.files, self.grid = files, grid
+    def __init__(self, files: Files, canvas: Canvas) -> None:
+        self.files, self.canvas = files, canvas
 
     def look(self, image: U8) -> None:
-        self.size = image.shape[:2]
+        self.grid = self.canvas.place((image.shape[0], image.shape[1])).cells.size
 
     def answer(self, query: Query) -> Prediction:
         mask = self.files.mask(query, "objectmask")

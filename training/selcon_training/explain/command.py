@@ -66,6 +66,7 @@ def sheets(trained: Trained, samples: Sequence[Sample]) -> list[tuple[Trace, Any
     """Every sample's trace and its sheet."""
     made = []
     for sample in tqdm(samples, desc="explain", unit="sample", leave=False):
-        found = trace(trained.net, sample, trained.weak, trained.calibration, trained.gamma)
+        net, weak = trained.net, trained.weak
+        found = trace(net, sample, weak, trained.calibration, trained.gamma, trained.fit)
         made.append((found, sheet(found)))
     return made

@@ -8,6 +8,7 @@ from typing import Any
 
 from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.placement import Fit
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.user_path import user_path
 from selcon_training.checkpoint import load_model
@@ -29,6 +30,7 @@ class Trained:
     weak: WeakObjectiveConfig
     calibration: Calibration
     gamma: float
+    fit: Fit
     exocentric: bool
     config: TrainConfig | None
     note: str
@@ -69,6 +71,7 @@ def open_trained(folder: Path) -> Trained:
         weak=weak,
         calibration=meta.get("calibration", "continuous"),
         gamma=float(meta.get("gamma", weak.gamma)),
+        fit=meta.get("fit", "stretch"),
         exocentric=meta.get("training", {}).get("supervision", "weak") != "dense",
         config=config,
         note=note,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from selcon_ros.core.heatmap import refine
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.placement import Canvas, Fit, Window
+from selcon_ros.core.preprocess import fitted
 from selcon_training.data.images import F32, U8, read_picture
-from selcon_training.data.transforms import resize
 from selcon_training.losses.pixel import part_threshold, positive_set
 from selcon_training.maps import cosine_of, minmax
 from selcon_training.model import Features, SelconNet
@@ -25,6 +26,7 @@ from selcon_training.tasks.base import to_input
 from selcon_training.validation import evaluating
 
 Mask = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -110,32 +112,44 @@ class Trace:
 
 @torch.no_grad()
 def trace(
-    net: SelconNet, sample: Sample, weak: WeakObjectiveConfig, calibration: Calibration, gamma: float
+    net: SelconNet,
+    sample: Sample,
+    weak: WeakObjectiveConfig,
+    calibration: Calibration,
+    gamma: float,
+    fit: Fit = "stretch",
 ) -> Trace:
     """Follow one sample through the network and the objective.
 
-    As in training but for three things: pictures are stretched to the input as at inference, not cropped at
-    random; batch norms use their running statistics; K-means always starts from the same draws.
-    ``calibration`` and ``gamma`` are those of inference.
+    As in training but for three things: pictures are stretched or padded to the input as at inference, not
+    cropped at random; batch norms use their running statistics; K-means always starts from the same draws.
+    ``calibration``, ``gamma`` and ``fit`` are those of inference; of padded pictures, which only training on
+    truth maps knows, the egocentric half is shown, without the padding.
     """
     with evaluating(net):
         picture = read_picture(sample.ego)
-        ego = _encode(net, [picture], saliency=True)
+        canvas = Canvas(net.input_size, net.map_grid, fit)
+        cells = canvas.place((picture.shape[0], picture.shape[1])).cells
+
+        def inside(values: NDArray[T]) -> NDArray[T]:
+            return _covered(values, canvas, cells)
+
+        ego = _encode(net, [picture], canvas, saliency=True)
         assert ego.saliency is not None
         label = net.actions.index(sample.action)
         cam = net.heads.cam(ego.parts)
         refined = refine(
-            _array(cam.sigmoid() if net.cam_activation == "sigmoid" else cam)[0, label],
-            _array(net.affinity(ego))[0, label],
+            inside(_array(cam.sigmoid() if net.cam_activation == "sigmoid" else cam)[0, label]),
+            inside(_array(net.affinity(ego))[0, label]),
             calibration,
             gamma,
         )
         view = Ego(
             picture,
-            _array(cosine_of(ego.patches, net.text_action[label : label + 1]))[0],
-            _array(ego.saliency)[0],
-            saliency_mask(ego.saliency)[0].cpu().numpy(),
-            _array(cam)[0, label],
+            inside(_array(cosine_of(ego.patches, net.text_action[label : label + 1]))[0]),
+            inside(_array(ego.saliency)[0]),
+            inside(saliency_mask(ego.saliency)[0].cpu().numpy()),
+            inside(_array(cam)[0, label]),
             refined,
         )
         return Trace(sample, view, _exo(net, sample, ego, label, weak) if sample.exo else None, weak)
@@ -143,7 +157,7 @@ def trace(
 
 def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakObjectiveConfig) -> Exo:
     images = [read_picture(path) for path in sample.exo]
-    exo = _encode(net, images, saliency=False)
+    exo = _encode(net, images, Canvas(net.input_size, net.map_grid), saliency=False)
     labels = torch.tensor([label], device=net.text_action.device)
     ego_object, exo_object = object_maps(net, ego, exo, labels, weak.object_maps)
     cam = net.exo(exo).cam[:, label].relu()
@@ -182,9 +196,18 @@ def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakOb
     )
 
 
-def _encode(net: SelconNet, images: Sequence[U8], saliency: bool) -> Features:
-    batch = np.stack([resize(image, net.input_size) for image in images])
+def _encode(net: SelconNet, images: Sequence[U8], canvas: Canvas, saliency: bool) -> Features:
+    batch = np.stack([fitted(image, canvas) for image in images])
     return net.features(to_input(batch, net.text_action.device), saliency=saliency)
+
+
+def _covered(values: NDArray[T], canvas: Canvas, cells: Window) -> NDArray[T]:
+    """The cells that the picture covers, of a map on the map grid or on that of patches, which is coarser."""
+    if canvas.fit == "stretch":
+        return values
+    for axis, side in enumerate(canvas.map_grid):
+        values = values.repeat(side // values.shape[axis], axis)
+    return values[cells.slices]
 
 
 def _array(values: Tensor) -> F32:
