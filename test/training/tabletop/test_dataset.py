@@ -11,6 +11,8 @@ import pytest
 from selcon_training.tabletop import dataset
 from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ACTIONS
+from selcon_training.tabletop.splits import splits
+from selcon_training.tabletop.view_files import ViewWriter
 from support.disk import files_of_at_most
 
 
@@ -42,7 +44,7 @@ def test_trained_and_unseen_kinds_do_not_mix(small_world):
     def kinds(pattern):
         return {path.parts[-2] for path in _files(small_world, pattern)}
 
-    assert kinds("Seen/t*set/*/*/*/*.jpg") <= set(TRAINED)
+    assert kinds("Seen/t*set/*/*/*/*.jpg") <= {*TRAINED, "nothing"}
     assert kinds("Unseen/testset/egocentric/*/*/*.jpg") <= set(UNSEEN)
 
 
@@ -73,6 +75,29 @@ def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
     assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
 
 
+def test_training_holds_pictures_of_nothing(small_world):
+    pictures = _files(small_world, "Seen/tableset/egocentric/*/nothing/*.jpg")
+    stems = {path.stem for path in _files(small_world, "Seen/tableset/GT/*/*/*.png")}
+    assert len(pictures) == 4 * len(ACTIONS) and not stems & {path.stem for path in pictures}
+    names = json.loads((small_world / "parts.json").read_text())["objects"]
+    shown = set()
+    for path in pictures:
+        objects = str(path).replace("/egocentric/", "/egocentric_objects/").replace(".jpg", ".png")
+        shown |= {names[number] for number in np.unique(cv2.imread(objects, cv2.IMREAD_GRAYSCALE))}
+    assert shown == {"background", "clutter"}
+
+
+def test_truth_for_training_lies_on_the_part_at_half_the_size(small_world):
+    names = json.loads((small_world / "parts.json").read_text())["parts"]
+    for path in _files(small_world, "Seen/tableset/GT/cut_with/*/*.png"):
+        truth = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        parts = cv2.imread(str(path).replace("/GT/", "/egocentric_parts/"), cv2.IMREAD_GRAYSCALE)
+        assert parts.shape == (2 * truth.shape[0], 2 * truth.shape[1]) and truth.max() == 255
+        blade = (parts[::2, ::2] == names.index("blade")).astype(np.float32)
+        blurred = cv2.GaussianBlur(blade, (0, 0), 0.018 * blade.shape[1])
+        assert np.abs(blurred / blurred.max() - truth / 255).max() < 0.1
+
+
 def test_an_image_of_several_actions_is_one_file_under_several_names(small_world):
     by_stem = {}
     for path in _files(small_world, "Seen/tableset/egocentric/*/*/*.jpg"):
@@ -95,12 +120,12 @@ def test_a_stopped_rendering_goes_on_where_it_was(small_world, tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
 def test_every_split_keeps_a_scene_for_each_action(share):
-    assert all(split.scenes >= len(ACTIONS) for split in dataset.splits(share))
+    assert all(split.scenes >= len(ACTIONS) for split in splits(share))
 
 
 def test_a_full_disk_leaves_no_half_picture_and_ends_the_rendering(tmp_path):
-    writer = dataset._Writer(tmp_path, "a")
+    writer = ViewWriter(tmp_path, "a")
     with files_of_at_most(1000), pytest.raises(OSError, match="File too large") as caught:
-        writer.write("egocentric", "hold", "mug", ".png", bytes(2000))
+        writer.write("egocentric", "hold", "mug", ".png", lambda: bytes(2000))
     assert caught.value.filename == str(tmp_path / "egocentric/hold/mug/a.png")
     assert not list((tmp_path / "egocentric/hold/mug").iterdir())

@@ -11,11 +11,10 @@ from safetensors.torch import load_file
 from selcon_ros.core.errors import SelconError
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.tabletop import encoders
-from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import ACTIONS, PART_KINDS
 from selcon_training.tabletop.pretrain import PretrainOptions, pretrain, pretrain_all
 from selcon_training.tabletop.pupils import PartPupil
-from selcon_training.tabletop.views import find_images, make_batch
+from selcon_training.tabletop.views import NAMED_KINDS, find_images, make_batch
 
 ACTION_LIST = list(ACTIONS)
 
@@ -25,7 +24,7 @@ def few(small_world, tmp_path_factory):
     """Eight of the small world's images, linked into a data set of their own."""
     root = tmp_path_factory.mktemp("few")
     (root / "dataset.json").write_text((small_world / "dataset.json").read_text())
-    for path in sorted(small_world.glob("Seen/trainset/exocentric/*/*/*_0.jpg"))[:8]:
+    for path in sorted(small_world.glob("Seen/trainset/exocentric/*/*/*.jpg"))[:8]:
         for kind, suffix in (
             ("exocentric", ".jpg"),
             ("exocentric_parts", ".png"),
@@ -42,7 +41,7 @@ def test_views_keep_image_and_labels_together(small_world):
     items = find_images(small_world, ACTION_LIST)[:6]
     batch = make_batch(items, ACTION_LIST, encoders.INPUT_SIZE, np.random.default_rng(0))
     assert batch.images.shape == (6, 3, 288, 384) and batch.parts.shape == (6, len(PART_KINDS), 36, 48)
-    assert batch.objects.shape == (6, len(OBJECT_KINDS), 18, 24)
+    assert batch.objects.shape == (6, len(NAMED_KINDS), 18, 24)
     assert torch.allclose(batch.parts.sum(1), torch.ones(6, 36, 48)) and torch.allclose(
         batch.objects.sum(1), torch.ones(6, 18, 24)
     )

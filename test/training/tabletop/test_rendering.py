@@ -3,10 +3,11 @@
 import numpy as np
 
 from selcon_ros.core.camera import deproject
+from selcon_training.tabletop.exocentric import exocentric_scene
 from selcon_training.tabletop.objects import TRAINED
 from selcon_training.tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_training.tabletop.rendering import Renderer
-from selcon_training.tabletop.scene import Scene, View, exocentric_scene, look_at, table_scene
+from selcon_training.tabletop.scene import Scene, View, look_at, table_scene
 from selcon_training.tabletop.shapes import Mesh, box, merged
 
 BLOCK = ObjectModel(

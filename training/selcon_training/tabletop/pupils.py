@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.tabletop import encoders
-from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.objects import TRAINED
 from selcon_training.tabletop.parts import PART_KINDS
-from selcon_training.tabletop.views import PART_CELL, PATCH, Batch
+from selcon_training.tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
 
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
 
@@ -95,7 +94,7 @@ class ClipPupil(nn.Module):
         self.action_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.action_bias = nn.Parameter(torch.tensor(-2.0))
         names = ["a photo of a table"] + [
-            f"a photo of a {kind.replace('_', ' ')}" for kind in OBJECT_KINDS[1:]
+            f"a photo of a {kind.replace('_', ' ')}" for kind in NAMED_KINDS[1:]
         ]
         prompts = (
             names
@@ -103,10 +102,10 @@ class ClipPupil(nn.Module):
             + [person_prompt(action) for action in actions]
         )
         self.register_buffer("tokens", open_clip.get_tokenizer(encoders.CLIP_NAME)(prompts), persistent=False)
-        affords = torch.zeros(len(OBJECT_KINDS), len(actions))
+        affords = torch.zeros(len(NAMED_KINDS), len(actions))
         for kind, make in TRAINED.items():
             for action in make(np.random.default_rng(0)).actions:
-                affords[OBJECT_KINDS.index(kind), actions.index(action)] = 1
+                affords[NAMED_KINDS.index(kind), actions.index(action)] = 1
         self.register_buffer("affords", affords, persistent=False)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,11 +17,12 @@ Texture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Surface:
-    """A colour (RGB 0..1) and how it reflects."""
+    """A colour (RGB 0..1), how it reflects, and its opacity."""
 
     colour: tuple[float, float, float]
     specular: float
     shininess: float
+    alpha: float = 1.0
 
 
 def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
@@ -39,7 +41,8 @@ def surface(rng: Rng, look: str) -> Surface:
     if look == "ceramic":
         return Surface(_hsv(u(0, 1), u(0, 0.6), u(0.6, 1)), u(0.4, 1), u(0.5, 1))
     if look == "glass":
-        return Surface(_hsv(u(0.25, 0.65), u(0.05, 0.5), u(0.5, 0.95)), u(0.6, 1), u(0.7, 1))
+        clear = u(0.35, 0.9) if rng.random() < 0.6 else 1.0
+        return Surface(_hsv(u(0.25, 0.65), u(0.05, 0.5), u(0.5, 0.95)), u(0.6, 1), u(0.7, 1), clear)
     if look == "bristle":
         return Surface(_hsv(u(0, 1), u(0, 0.8), u(0.25, 0.95)), 0, 0)
     if look == "skin":
@@ -57,8 +60,13 @@ def _noise(rng: Rng, size: int, cells: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _blend(rng: Rng, mask: NDArray[np.float32], contrast: float) -> Texture:
-    """Return a texture between two colours of like hue."""
-    hue, saturation, value = rng.random(), rng.uniform(0, 0.6), rng.uniform(0.3, 0.95)
+    """Return a texture between two colours of like hue: wooden or nearly grey in three cases of five."""
+    hue, saturation, value = rng.random(), rng.uniform(0, 0.6), rng.uniform(0.15, 0.95)
+    kind = rng.random()
+    if kind < 0.3:
+        hue = rng.uniform(0.05, 0.12)
+    elif kind < 0.6:
+        saturation *= 0.25
     first = np.array(_hsv(hue, saturation, value))
     second = np.array(
         _hsv(
@@ -67,22 +75,32 @@ def _blend(rng: Rng, mask: NDArray[np.float32], contrast: float) -> Texture:
             value + rng.choice([-1, 1]) * contrast,
         )
     )
-    return np.asarray(255 * (first + mask[..., None] * (second - first))).clip(0, 255).astype(np.uint8)
+    share = np.linspace(0, 1, 256)[:, None]
+    palette = (255 * (first + share * (second - first))).clip(0, 255).astype(np.uint8)
+    return np.asarray(palette[cv2.convertScaleAbs(mask, alpha=255)])
+
+
+def plain_texture(rng: Rng, size: int = 256) -> Texture:
+    """Return one colour: in one case of three white or nearly so."""
+    colour = _hsv(rng.random(), rng.uniform(0, 0.06), rng.uniform(0.85, 1))
+    if rng.random() < 2 / 3:
+        return np.full((size, size, 3), _blend(rng, np.zeros((1, 1), np.float32), 0)[0, 0])
+    return np.full((size, size, 3), np.multiply(255, colour).astype(np.uint8))
 
 
 def table_texture(rng: Rng, size: int = 256) -> Texture:
-    """Return a table top: plain, grained, mottled, striped or checked."""
-    pattern = rng.integers(5)
-    if pattern == 0:
-        return _blend(rng, np.zeros((size, size), np.float32), 0)
-    if pattern == 1:
+    """Return a table top: plain in two cases of five, else grained, mottled, striped or checked."""
+    pattern = rng.integers(10)
+    if pattern < 4:
+        return plain_texture(rng, size)
+    if pattern < 6:
         return _blend(rng, _noise(rng, size, (3, 40)), rng.uniform(0.1, 0.35))
-    if pattern == 2:
+    if pattern < 8:
         return _blend(rng, _noise(rng, size, (12, 12)), rng.uniform(0.1, 0.4))
     y, x = np.mgrid[:size, :size]
     period = int(rng.integers(24, 86))
     stripes = (x // period) % 2
-    mask = stripes if pattern == 3 else (stripes + (y // period)) % 2
+    mask = stripes if pattern == 8 else (stripes + (y // period)) % 2
     return _blend(rng, mask.astype(np.float32), rng.uniform(0.08, 0.4))
 
 
@@ -90,3 +108,28 @@ def backdrop(rng: Rng, size: int = 256) -> Texture:
     """Return a floor or wall far behind the table."""
     cells = int(rng.integers(3, 20))
     return _blend(rng, _noise(rng, size, (cells, cells)), rng.uniform(0.1, 0.5))
+
+
+def surroundings(rng: Rng, size: int = 128, pictures: Sequence[Texture] = ()) -> Texture:
+    """Return the six faces of a cube around the scene, one below the other ((6·size)×size×3): walls of
+    different textures, or cuttings of `pictures` where there are some."""
+    faces = []
+    wall = plain_texture(rng, size) if rng.random() < 0.5 else backdrop(rng, size)
+    for _ in range(6):
+        if pictures and rng.random() < 0.7:
+            faces.append(cutting(rng, pictures[int(rng.integers(len(pictures)))], size))
+        elif rng.random() < 0.3:
+            faces.append(table_texture(rng, size))
+        else:
+            faces.append(wall)
+    return np.concatenate(faces)
+
+
+def cutting(rng: Rng, picture: Texture, size: int) -> Texture:
+    """Return a square cutting of a picture, at least half as long as its shorter side, of size×size."""
+    shorter = min(picture.shape[:2])
+    side = int(rng.integers(max(shorter // 2, 1), shorter + 1))
+    y, x = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
+    part = picture[y : y + side, x : x + side]
+    shrink = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return np.ascontiguousarray(cv2.resize(part, (size, size), interpolation=shrink))

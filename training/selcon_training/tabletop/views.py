@@ -15,9 +15,11 @@ from tqdm import tqdm
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.plain_file import read_bytes
-from selcon_training.tabletop.dataset import OBJECT_KINDS
 from selcon_training.tabletop.parts import PART_KINDS
+from selcon_training.tabletop.view_files import OBJECT_KINDS
 
+NAMED_KINDS = OBJECT_KINDS[:-1]
+"""Kinds of objects that the encoders tell apart: clutter counts as background."""
 PATCH = 16
 PART_CELL = 8  # part labels are finer: the packaged model draws its maps at twice the patch grid
 
@@ -91,6 +93,10 @@ def _shares(labels: NDArray[np.uint8], kinds: int, cell: int) -> NDArray[np.floa
     return (counts.reshape(height, width, kinds).transpose(2, 0, 1) / cell**2).astype(np.float32)
 
 
+def _named(objects: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(objects == len(NAMED_KINDS), np.uint8(0), objects)
+
+
 def random_view(
     item: LabelledImage, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -133,6 +139,6 @@ def make_batch(
     return Batch(
         images.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last),
         torch.from_numpy(np.stack([_shares(view[1], len(PART_KINDS), PART_CELL) for view in views])),
-        torch.from_numpy(np.stack([_shares(view[2], len(OBJECT_KINDS), PATCH) for view in views])),
+        torch.from_numpy(np.stack([_shares(_named(view[2]), len(NAMED_KINDS), PATCH) for view in views])),
         torch.tensor([actions.index(item.shown_action) if item.shown_action else -1 for item in items]),
     )
