@@ -70,7 +70,7 @@ def test_blur_does_not_move_anything():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (15, 200), (1500, 30)])
 def test_pictures_of_any_size(shape):
     image = np.full((*shape, 3), 90, np.uint8)
-    for seed in range(25):
+    for seed in range(12):
         assert Photometry()(image, np.random.default_rng(seed)).shape == image.shape
 
 

@@ -97,6 +97,13 @@ class TrainConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     logging: LoggingConfig = LoggingConfig()
 
+    @property
+    def reads_labels(self) -> bool:
+        """Whether training makes anything of label maps (of rendered data sets)."""
+        composes = self.data.backgrounds is not None or self.data.textures is not None
+        dense = self.supervision != "weak"
+        return dense and (composes or self.backbone is not None or self.dense.truth == "part")
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in_the_variant(cls, values: Any) -> Any:

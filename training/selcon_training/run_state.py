@@ -19,7 +19,7 @@ from selcon_ros.core.plain_file import require_plain_file
 from selcon_training import ranks
 from selcon_training.checkpoint import model_files, refuse_not_finite
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
-from selcon_training.data.fingerprint import fingerprint
+from selcon_training.data.fingerprint import beside, fingerprint
 from selcon_training.data.layout import DataSet
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
@@ -44,6 +44,9 @@ FREE_KEYS = (
     "schedule.epochs",
     "data.root",
     "data.skip",
+    "data.backgrounds",
+    "data.textures",
+    "data.negatives",
     "encoders.cache_folder",
 )
 """Configuration that may change between stop and resume; anything else decides what training gives. The data
@@ -201,13 +204,20 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
         for view in ("egocentric", "exocentric")
         if data.has(split, view)
     }
-    now = {"fingerprint": fingerprint(data, splits), "images": counts}
+    now: dict[str, Any] = {"fingerprint": fingerprint(data, splits), "images": counts}
+    if others := beside(config.data, data if config.reads_labels else None):
+        now["beside"] = others
     if resume:
         try:
             former = read_object(path, ConfigError)
         except ConfigError as error:
             raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
-        images = former.get("images")
+        images, was = former.get("images"), former.get("beside")
+        was = was if isinstance(was, dict) else {}
+        if changed := sorted(key for key in was.keys() | others.keys() if was.get(key) != others.get(key)):
+            raise ConfigError(
+                f"cannot resume {config.output}: {', '.join(changed)}: not the files that it was begun with"
+            )
         if former != now:
             raise ConfigError(
                 f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "

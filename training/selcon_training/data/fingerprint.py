@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from selcon_training.data.layout import DataSet
+from selcon_training.config_sections import DataConfig
+from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.data.listing import find_items
+from selcon_training.data.pictures import Use, find_pictures
 from selcon_training.errors import DataError
 
 TRUTH_KINDS = ("GT", "mask")
 """What training and validation read beside the images."""
+LABEL_KINDS = ("egocentric_parts", "egocentric_objects")
 
 
 def fingerprint(data: DataSet, splits: Sequence[str]) -> str:
@@ -31,11 +35,44 @@ def fingerprint(data: DataSet, splits: Sequence[str]) -> str:
                 files += [item.path for item in find_items(data.base / split / kind)]
     if not files:
         raise DataError(f"{data.base} has none of the splits {', '.join(splits)}: nothing to fingerprint")
-    sizes = sorted((data.relative(path), path.stat().st_size) for path in files)
     described = {
-        "files": sizes,
+        "files": _sizes(data.root, files),
         "skip": sorted(data.skip),
         "actions": data.actions,
         "exhaustive_truth": data.exhaustive_truth,
     }
+    return _hash(described)
+
+
+def beside(chosen: DataConfig, labels: DataSet | None) -> dict[str, str]:
+    """A hash for everything else that a configuration's data section makes training read: real pictures by
+    the keys that name their folders, further data sets, and the label maps of ``labels`` (None: not read).
+
+    Made of names and sizes, as `fingerprint`; a key is left out where nothing is read. Raises DataError.
+    """
+    found = {}
+    uses: tuple[Use, ...] = ("background", "texture", "negative")
+    for use in uses:
+        if (folder := getattr(chosen, f"{use}s")) is not None:
+            files = find_pictures(folder, use, f"data.{use}s")
+            found[f"data.{use}s"] = _hash(_sizes(folder, [file.path for file in files]))
+    if chosen.mix:
+        others = [(open_dataset(mix.root, mix.divide, mix.skip), mix.splits) for mix in chosen.mix]
+        found["data.mix"] = _hash([[fingerprint(*other), _label_maps(*other)] for other in others])
+    if labels is not None:
+        found["label maps"] = _hash(_label_maps(labels, chosen.dense_splits))
+    return found
+
+
+def _label_maps(data: DataSet, splits: Sequence[str]) -> list[tuple[str, int]]:
+    places = [(split, kind) for split in splits for kind in LABEL_KINDS if data.has(split, kind)]
+    items = [item for split, kind in places for item in find_items(data.base / split / kind)]
+    return _sizes(data.root, [item.path for item in items])
+
+
+def _sizes(root: Path, files: Iterable[Path]) -> list[tuple[str, int]]:
+    return sorted((path.relative_to(root).as_posix(), path.stat().st_size) for path in files)
+
+
+def _hash(described: object) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()
