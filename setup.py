@@ -82,7 +82,7 @@ setup(
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
-        (f"share/{NAME}", ["package.xml", "LICENSE"]),
+        (f"share/{NAME}", ["package.xml", "LICENSE", "NOTICE", "THIRD_PARTY.md"]),
         (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
         (f"share/{NAME}/config", sorted(glob("config/*"))),
         (f"share/{NAME}/training", sorted(glob("training/configs/*.yaml"))),

@@ -111,8 +111,11 @@ def record(folder: Path, frames: int, seed: int) -> None:
 )
 @click.option("--download", is_flag=True, help="Fetch missing packages into it with apt-get and pip.")
 @click.option("--only", multiple=True, metavar="LIST", help="Collect by this list alone; may be repeated.")
+@click.option("--large", is_flag=True, help="Collect from packages of over half a gigabyte, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def media(out: Path, deb_folder: Path | None, download: bool, only: tuple[str, ...], as_json: bool) -> None:
+def media(
+    out: Path, deb_folder: Path | None, download: bool, only: tuple[str, ...], large: bool, as_json: bool
+) -> None:
     """Collect free pictures, textures and meshes out of packages into the folder OUT.
 
     \b
@@ -123,7 +126,8 @@ def media(out: Path, deb_folder: Path | None, download: bool, only: tuple[str, .
     from selcon_training.tabletop.media.collect import collect
     from selcon_training.tabletop.media.listing import read_sources
 
-    summary = collect(out, read_sources(only=only), deb_folder, download, progress=not as_json).summary()
+    sources = read_sources(only=only, large=large)
+    summary = collect(out, sources, deb_folder, download, progress=not as_json).summary()
     if as_json:
         click.echo(json.dumps({"out": str(out), **summary}))
         return

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_training.tabletop.media import archives, collect, listing, packages
+from selcon_training.tabletop.media import archives, collect, listing, notices, packages
 from selcon_training.tabletop.media.listing import MediaError, read_sources
 from support.media import OBJ, entry, furniture, picture, write_deb, write_list
 
@@ -227,6 +227,7 @@ def test_materials_elsewhere_are_refused(tmp_path: Path, lists: Path, names: byt
         ({"use": ["calibration", "background"]}, "held out of training"),
         ({"licence": " "}, "licence must be a text that is not empty"),
         ({"author": None}, "author must be a text"),
+        ({"link": "javascript:alert(1)"}, "link must begin with http"),
         ({"archive": "x.sh3f"}, "the archive 'x.sh3f' is not among"),
     ],
 )
@@ -297,6 +298,36 @@ def test_the_command_prints_counts_or_json(
     done = CliRunner().invoke(main, [*call, "--only", "plces"])
     assert done.exit_code == 1 and "no list called 'plces'; there are meshes, places" in done.output
     assert "Traceback" not in done.output
+
+
+def test_large_packages_are_collected_where_they_are_asked_for(lists: Path) -> None:
+    file = entry(PLACE, picture(), "textures/wood.png", use=["texture"])
+    write_list(lists, "big", [file], kind="texture", large=True)
+
+    def names(**asked: object) -> list[str]:
+        return [source.name for source in read_sources(lists, **asked)]
+
+    assert names(large=False) == ["meshes", "places"]
+    assert names(large=True) == ["big", "meshes", "places"]
+    assert names(only=["big"], large=False) == ["big"]
+
+
+def test_the_page_of_third_parties_is_made_of_the_lists() -> None:
+    page = (Path(__file__).parents[2] / "THIRD_PARTY.md").read_text()
+    assert notices.renewed(page, read_sources()) == page, (
+        "python -m selcon_training.tabletop.media.notices THIRD_PARTY.md"
+    )
+    with pytest.raises(MediaError, match="has no lines <!-- media lists: begin"):
+        notices.renewed("# Files", [])
+
+
+def test_the_page_of_third_parties_names_author_licence_and_link(tmp_path: Path) -> None:
+    file = entry("x.png", b"", "pictures/x.png", use=["negative"], author="A|B *C*", title="[x]")
+    write_list(tmp_path / "lists", "places", [file], kind="picture")
+    page = notices.renewed(f"a\n{notices.BEGIN}old{notices.END}\nb", read_sources(tmp_path / "lists"))
+    assert "| `x.png` | [\\[x\\]](<https://place.example>) | A\\|B \\*C\\* | CC0-1.0 |\n" in page
+    assert page.startswith("a\n") and page.endswith("\nb") and "old" not in page
+    assert "1 file of Debian's `selcon-test-places` 1.0-1." in page
 
 
 def test_the_lists_of_the_package_can_be_read_and_hold_their_rules() -> None:

