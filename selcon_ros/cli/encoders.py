@@ -10,7 +10,7 @@ from selcon_ros.cli.destination import OUT_FILE
 
 @click.group()
 def command() -> None:
-    """The frozen encoders: list them, or fetch one into a file for a machine without a connection.
+    """Encoders and backbones: list them, or fetch one into a file for a machine without a connection.
 
     \b
     Examples:
@@ -23,7 +23,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_command(as_json: bool) -> None:
-    """List the encoders that the hubs of timm and open_clip have and the network can use.
+    """List the encoders and backbones that the hubs of timm and open_clip have and the networks can use.
 
     \b
     Examples:
@@ -36,7 +36,12 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([each._asdict() for each in found], indent=2))
         return
-    for role, title in (("dino", "encoders.dino (parts)"), ("clip", "encoders.clip (objects and text)")):
+    titles = {
+        "dino": "encoders.dino (parts)",
+        "clip": "encoders.clip (objects and text)",
+        "backbone": "backbone (convolutional networks; others of timm work too)",
+    }
+    for role, title in titles.items():
         click.echo(f"{title}: name, weights")
         for each in found:
             if each.role == role:
@@ -65,6 +70,7 @@ def fetch(name: str, weights: str | None, out: Path, as_json: bool) -> None:
         click.echo(json.dumps({"role": role, **spec.as_dict(), "file": str(out)}, indent=2))
         return
     click.echo(f"{spec.name} ({spec.weights}) written to {out}")
-    click.echo(f"  encoders.{role}.name: {spec.name}")
-    click.echo(f"  encoders.{role}.weights: {out}")
-    click.echo(f"  encoders.{role}.sha256: {spec.sha256}")
+    section = "backbone" if role == "backbone" else f"encoders.{role}"
+    click.echo(f"  {section}.name: {spec.name}")
+    click.echo(f"  {section}.weights: {out}")
+    click.echo(f"  {section}.sha256: {spec.sha256}")

@@ -269,12 +269,12 @@ def test_a_fetched_file_is_what_the_hub_gave_and_says_what_it_holds(tmp_path, di
 
 
 def test_fetching_an_encoder_that_the_network_cannot_use_writes_nothing(tmp_path):
-    model = nets.create_model("test_resnet", num_classes=0)
-    save_file(model.state_dict(), tmp_path / "resnet.safetensors")
-    arguments = ["fetch", "test_resnet", "--weights", str(tmp_path / "resnet.safetensors")]
+    model = nets.create_model("test_vit_relpos", num_classes=0)
+    save_file(model.state_dict(), tmp_path / "other.safetensors")
+    arguments = ["fetch", "test_vit_relpos", "--weights", str(tmp_path / "other.safetensors")]
     result = CliRunner().invoke(main, ["encoders", *arguments, "--out", str(tmp_path / "new.safetensors")])
-    assert result.exit_code == 1 and "test_resnet is a ResNet" in result.output
-    assert [path.name for path in tmp_path.iterdir()] == ["resnet.safetensors"]
+    assert result.exit_code == 1 and "test_vit_relpos has feature maps of strides" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
 
 
 def test_the_list_names_the_papers_encoders_and_those_after_them():

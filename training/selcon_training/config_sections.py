@@ -181,6 +181,8 @@ class BackboneConfig(EncoderConfig):
     name: str = "tf_efficientnet_lite0"
     train: Literal["none", "upper", "all"] = "none"
     """Beside the decoder: the last half of its stages, or all but its first convolution."""
+    frozen_epochs: Annotated[int, Field(ge=0)] = 0
+    """So many epochs train the decoder alone, which is faster; then what `train` says learns too."""
     width: Annotated[int, Field(ge=8, le=1024)] = 96
     """Channels of the decoder."""
 
@@ -231,6 +233,8 @@ class DenseConfig(Section):
     """Kullback-Leibler divergence of the heatmap as it is used: calibrated with the affinity."""
     affinity: Annotated[float, Field(ge=0.0)] = 0.5
     """Binary cross-entropy of scale * affinity + offset; no effect while the CLIP encoder is frozen."""
+    parts: Annotated[float, Field(ge=0.0)] = 0.0
+    """Cross-entropy of the kinds of parts that label maps show, from a head for training only (backbone)."""
     truth: Literal["blurred", "part"] = "blurred"
     """part: masks, else the parts that label maps show, else where a map exceeds half its peak; sharper."""
     prior: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02

@@ -221,7 +221,9 @@ class SelconNet(Network):
     def logits(self, images: Tensor) -> Tensor:
         return self.heads.cam(self.features(images).parts)
 
-    def truth_view(self, images: Tensor, affinity: bool) -> TruthView:
+    def truth_view(self, images: Tensor, affinity: bool, frozen: bool = False) -> TruthView:
+        if frozen:
+            raise ValueError("encoders of this network are opened or frozen for a whole run")
         if not affinity:
             return TruthView(self.heads.cam(self.parts(images)))
         features = self.features(images)

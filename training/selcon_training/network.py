@@ -76,8 +76,9 @@ class Network(nn.Module, ABC):
         """Return CAM logits [B, C, h, w] of normalised RGB images [B, 3, H, W]."""
 
     @abstractmethod
-    def truth_view(self, images: Tensor, affinity: bool) -> TruthView:
-        """Return what training on truth maps needs of images [B, 3, H, W], the affinity if it is asked for.
+    def truth_view(self, images: Tensor, affinity: bool, frozen: bool = False) -> TruthView:
+        """Return what training on truth maps needs of images [B, 3, H, W], the affinity if it is asked for;
+        if `frozen`, gradients reach the heads alone.
         """
 
     @abstractmethod

@@ -121,9 +121,12 @@ class PyramidNet(Network):
     def to_channels_last(self) -> None:
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def cells(self, images: Tensor) -> Tensor:
-        """Return the decoder's features [B, width, h, w] of normalised RGB images [B, 3, H, W]."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self.learning)):
+    def cells(self, images: Tensor, frozen: bool = False) -> Tensor:
+        """Return the decoder's features [B, width, h, w] of normalised RGB images [B, 3, H, W]; if `frozen`,
+        no gradients flow into the backbone.
+        """
+        learning = bool(self.learning) and not frozen
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learning):
             features = self.backbone(images)
         cells: Tensor = self.heads.cells(features)
         return cells
@@ -132,8 +135,8 @@ class PyramidNet(Network):
         logits: Tensor = self.heads.classifier(self.cells(images))
         return logits
 
-    def truth_view(self, images: Tensor, affinity: bool) -> TruthView:
-        cells = self.cells(images)
+    def truth_view(self, images: Tensor, affinity: bool, frozen: bool = False) -> TruthView:
+        cells = self.cells(images, frozen)
         return TruthView(self.heads.classifier(cells), None, cells)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -13,6 +13,9 @@ from selcon_training import ranks
 from selcon_training.config_sections import DenseConfig
 from selcon_training.maps import EPSILON, minmax
 
+UNKNOWN = 255
+"""Kind of part of a cell that nobody has labelled."""
+
 
 class AffinityReadout(nn.Module):
     """Learnable scale (> 0) and offset that turn cosines into logits: scale * affinity + offset."""
@@ -24,6 +27,25 @@ class AffinityReadout(nn.Module):
 
     def forward(self, affinity: Tensor) -> Tensor:
         return affinity * self.log_scale.exp() + self.offset
+
+
+class PartReadout(nn.Module):
+    """A head for training only: which of ``kinds`` kinds of parts a cell shows, 0 for none."""
+
+    def __init__(self, width: int, kinds: int) -> None:
+        super().__init__()
+        self.classifier = nn.Conv2d(width, kinds, 1)
+
+    def forward(self, cells: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(cells)
+        return logits
+
+
+def part_loss(logits: Tensor, parts: Tensor) -> Tensor:
+    """Cross-entropy of logits B x K x h x w against kinds of parts B x h x w, mean over the cells that are
+    known (not 255); with several processes over those of all, as in `dense_losses`."""
+    known = ranks.mean((parts != UNKNOWN).sum().float()).clamp(min=1.0)
+    return F.cross_entropy(logits, parts, ignore_index=UNKNOWN, reduction="sum") / known
 
 
 def dense_losses(

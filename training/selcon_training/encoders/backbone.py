@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import timm
@@ -115,30 +118,43 @@ def load_backbone(spec: GivenSpec) -> Backbone:
     model's weights, or "package:NAME" (see `packages`). Raises EncoderError.
     """
     spec = as_spec(spec)
-    if not timm.is_model(spec.name.split(".")[0]):
-        near = ", ".join(difflib.get_close_matches(spec.name, timm.list_models(), n=4, cutoff=0.5))
-        raise EncoderError(
-            f"timm knows no model '{spec.name}'" + (f"; near are {near}" if near else "")
-            + "; `selcon encoders list` names some backbones"
-        )
-    indices = _levels(spec.name)
-    if spec.weights is None or spec.weights == "pretrained":
-        return _pack(spec, _create(spec, indices, pretrained=spec.weights is not None))
-    whole = _create(spec, None)
-    if is_package(spec.weights):
-        path = packaged_file(spec.weights, spec.name)
-        state = in_order(read_state_dict(path), whole, what(spec))
-    elif is_file(spec.weights):
-        state = _whole_state(read_named(spec, spec.weights), whole, spec)
+    _check_name(spec.name)
+    if spec.weights is None:
+        model = _create(spec, _levels(spec.name))
+        return Backbone(model, verified(model, spec))
+    return backbone_of(spec, whole_model(spec))
+
+
+def whole_model(spec: EncoderSpec) -> nn.Module:
+    """Return the timm model that `spec` names, classifier included, with its weights. Raises EncoderError."""
+    weights = spec.weights
+    assert weights is not None
+    _check_name(spec.name)
+    if weights == "pretrained":
+        return _create(spec, None, pretrained=True)
+    if is_package(weights):
+        path = packaged_file(weights, spec.name)
+        model = _create(spec, None)
+        state = in_order(read_state_dict(path), model, what(spec))
+    elif is_file(weights):
+        model = _create(spec, None)
+        state = _whole_state(read_named(spec, weights), model)
     else:
         raise EncoderError(
-            f"weights '{spec.weights}' of {spec.name}: give a file, 'package:NAME', 'pretrained', or null "
-            "for random ones"
+            f"weights '{weights}' of {spec.name}: give a file, 'package:NAME', 'pretrained', or null for "
+            "random ones"
         )
-    load_strictly(whole, state, what(spec))
-    model = _create(spec, indices, pretrained=True, pretrained_cfg_overlay={"state_dict": whole.state_dict()})
+    load_strictly(model, state, what(spec))
+    return model
+
+
+def backbone_of(spec: EncoderSpec, whole: nn.Module) -> Backbone:
+    """Return the feature maps of a whole timm model, with its weights. Raises EncoderError."""
+    overlay = {"state_dict": whole.state_dict()}
+    with _without_unused_warning():
+        model = _create(spec, _levels(spec.name), pretrained=True, pretrained_cfg_overlay=overlay)
     _check_taken(model, whole, spec)
-    return _pack(spec, model)
+    return Backbone(model, verified(model, spec))
 
 
 def in_order(given: State, model: nn.Module, named: str) -> State:
@@ -152,8 +168,12 @@ def in_order(given: State, model: nn.Module, named: str) -> State:
     return dict(zip(own, given.values(), strict=True))
 
 
-def _pack(spec: EncoderSpec, model: nn.Module) -> Backbone:
-    return Backbone(model, verified(model, spec))
+def _check_name(name: str) -> None:
+    if timm.is_model(name.split(".")[0]):
+        return
+    near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5))
+    told = f"; near are {near}" if near else ""
+    raise EncoderError(f"timm knows no model '{name}'{told}; `selcon encoders list` names some backbones")
 
 
 def _levels(name: str) -> tuple[int, ...]:
@@ -179,18 +199,30 @@ def _create(spec: EncoderSpec, indices: tuple[int, ...] | None, **options: Any) 
     try:
         model: nn.Module = timm.create_model(spec.name, **features, **options)
     except Exception as error:
-        if options.get("pretrained") and spec.weights == "pretrained":
+        if indices is None and options.get("pretrained"):
             raise hub_error(spec, "backbone", error) from error
         raise EncoderError(f"timm cannot build '{spec.name}': {error}") from error
     return model
 
 
-def _whole_state(given: State, whole: nn.Module, spec: EncoderSpec) -> State:
+def _whole_state(given: State, whole: nn.Module) -> State:
     """Return a file's weights; the classifier, which no feature map needs, may be missing or another."""
     classifier = cast(dict[str, Any], whole.pretrained_cfg).get("classifier") or ()
     names = tuple(f"{each}." for each in ((classifier,) if isinstance(classifier, str) else classifier))
     own = {key: value for key, value in whole.state_dict().items() if key.startswith(names)}
     return {key: value for key, value in given.items() if not key.startswith(names)} | own
+
+
+@contextmanager
+def _without_unused_warning() -> Iterator[None]:
+    """Silence timm's warning of weights that no feature map needs: the classifier's."""
+    builder = logging.getLogger("timm.models._builder")
+    level = builder.level
+    builder.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        builder.setLevel(level)
 
 
 def _check_taken(model: nn.Module, whole: nn.Module, spec: EncoderSpec) -> None:

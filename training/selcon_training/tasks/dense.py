@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training import ranks
-from selcon_training.config import TrainConfig
+from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import batches
 from selcon_training.network import Network
-from selcon_training.tasks.base import held_out, to_input
+from selcon_training.tasks.base import held_out, stage, to_input
 from selcon_training.tasks.sources import training_sources
-from selcon_training.truth_losses import AffinityReadout, dense_losses
+from selcon_training.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 
 
 class DenseTask:
@@ -37,11 +37,19 @@ class DenseTask:
                 for item in dense_items(data, split, net.actions)
                 if item.name not in held
             ]
-        parts = config.backbone is not None
+        parts = config.dense.parts > 0.0
         self.mixture = training_sources(config, data, items, net.actions, net.input_size, net.map_grid, parts)
         self.learnables: nn.Module | None = None
         if "clip" in config.encoders.train and config.dense.affinity:
             self.learnables = AffinityReadout(config.dense.prior)
+        elif config.dense.parts:
+            kinds = self.mixture.main.variety.kinds
+            if kinds is None or not self.mixture.has_parts:
+                raise ConfigError(
+                    f"dense.parts = {config.dense.parts} needs label maps of parts and their names in "
+                    f"parts.json, and {data.root} has none: set it to 0"
+                )
+            self.learnables = PartReadout(net.heads.width, kinds)
         self._groups = self._balance()
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)
 
@@ -58,8 +66,12 @@ class DenseTask:
         device = self.net.device
         images = to_input(batch.images, device, self.config.channels_last, self.net.normalisation)
         readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
-        view = self.net.truth_view(images, readout is not None or self.config.calibration != "none")
-        return dense_losses(
+        affinity = readout is not None or self.config.calibration != "none"
+        backbone = self.config.backbone
+        view = self.net.truth_view(
+            images, affinity, frozen=backbone is not None and epoch < backbone.frozen_epochs
+        )
+        losses = dense_losses(
             view.cam.float(),
             view.affinity,
             torch.from_numpy(batch.truth).to(device),
@@ -69,6 +81,11 @@ class DenseTask:
             self.config.gamma,
             readout,
         )
+        if isinstance(self.learnables, PartReadout) and view.cells is not None and batch.parts is not None:
+            kinds = self.learnables(view.cells).float()
+            losses["parts"] = part_loss(kinds, stage(batch.parts, device).to(device).long())
+            losses["loss"] = losses["loss"] + self.config.dense.parts * losses["parts"]
+        return losses
 
     def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
         order = self.mixture.order(self.config.seed, epoch, self._groups)
