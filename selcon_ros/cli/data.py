@@ -117,8 +117,9 @@ def preview(config: Path, out: Path, count: int, epoch: int, overrides: tuple[st
     from selcon_training.config import load_config
     from selcon_training.tasks.preview import preview as draw
 
-    write_image(out, draw(load_config(config, overrides), count, epoch - 1))
-    click.echo(f"{out}: {count} samples, each beside its truth")
+    sheet, shown = draw(load_config(config, overrides), count, epoch - 1)
+    write_image(out, sheet)
+    click.echo(f"{out}: {shown} samples, each beside its truth")
 
 
 def _progress(facts: Iterator[T], total: int) -> Iterator[T]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from selcon_training.data.images import F32, U8
 from selcon_training.data.pictures import PicturePool
-from selcon_training.data.transforms import Size
+from selcon_training.data.transforms import Size, resize
 
 SHADOW_SHARE = 0.5
 SURFACE_SHARE = 0.4
@@ -48,7 +48,7 @@ class Scenery:
         return self.backgrounds is not None or self.textures is not None
 
 
-def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float = 0.4) -> U8:
+def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float = 0.5) -> U8:
     """A random window of a picture, turned by quarters and mirrored at random, of this size (h, w).
 
     The window has the aspect ratio of ``size`` and at least ``smallest`` times the largest possible sides.
@@ -62,9 +62,7 @@ def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float =
         max(1, min(side, round(scale * want))) for side, want in zip((height, width), size, strict=True)
     )
     top, left = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
-    window = picture[top : top + rows, left : left + columns]
-    shrinks = rows > size[0] and columns > size[1]
-    out = cv2.resize(window, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    out = resize(picture[top : top + rows, left : left + columns], size)
     if rng.random() < 0.5:
         out = out[:, ::-1]
     return np.ascontiguousarray(np.rot90(out, turns))

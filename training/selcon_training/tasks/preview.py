@@ -14,8 +14,8 @@ CELL = 4
 """Pixels of the input a map cell is taken for."""
 
 
-def preview(config: TrainConfig, count: int, epoch: int = 0) -> U8:
-    """A contact sheet of the first ``count`` samples of an epoch, H x W x 3 uint8 RGB.
+def preview(config: TrainConfig, count: int, epoch: int = 0) -> tuple[U8, int]:
+    """A contact sheet of the first ``count`` samples of an epoch, H x W x 3 uint8 RGB, and how many it shows.
 
     Truth is drawn in cells of CELL pixels, whatever the network's are. Pictures held out for validation may
     be among them. Raises ConfigError for supervision: weak, DataError as training does.
@@ -30,4 +30,4 @@ def preview(config: TrainConfig, count: int, epoch: int = 0) -> U8:
     once = config.model_copy(update={"data": config.data.model_copy(update={"cache": False})})
     mixture = training_sources(once, data, items, actions, size, grid, parts=True)
     order = mixture.order(config.seed, epoch)[:count].tolist()
-    return contact_sheet(mixture.batch(order, config.seed, epoch, 0), actions, part_kinds(data))
+    return contact_sheet(mixture.batch(order, config.seed, epoch, 0), actions, part_kinds(data)), len(order)

@@ -3,6 +3,7 @@ sets, real backgrounds, textures and negatives."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,10 @@ from selcon_training.data.transforms import Size
 from selcon_training.data.views import ViewRange
 from selcon_training.tasks.base import augmentation
 
-NEGATIVE_ZOOM = (1.0, 2.5)
+NEGATIVE_ZOOM = (1.0, 2.0)
 """Of pictures of nothing: whole, or a part of them."""
+POOLED = 1.5
+"""Real pictures are kept at this multiple of the input size, so that parts of them are nearly as sharp."""
 
 
 def training_sources(
@@ -97,6 +100,7 @@ def _augmenter(config: TrainConfig, size: Size, grid: Size) -> Augmenter | None:
 
 def _pool(config: TrainConfig, use: str, size: Size) -> PicturePool:
     folder, key = getattr(config.data, f"{use}s"), f"data.{use}s"
+    size = (math.ceil(POOLED * size[0]), math.ceil(POOLED * size[1]))
     return pool_of(folder, use, key, size, config.data_threads)  # type: ignore[arg-type]
 
 
