@@ -102,7 +102,7 @@ class TrainConfig(Section):
         """Whether training makes anything of label maps (of rendered data sets)."""
         composes = self.data.backgrounds is not None or self.data.textures is not None
         dense = self.supervision != "weak"
-        return dense and (composes or self.backbone is not None or self.dense.truth == "part")
+        return dense and (composes or self.dense.parts > 0.0 or self.dense.truth == "part")
 
     @model_validator(mode="before")
     @classmethod
