@@ -19,7 +19,6 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_ros.core.yaml_file import parse_object
-from selcon_training.tabletop.catalogue import Catalogue, Maker
 from selcon_training.tabletop.mesh_cuts import CONDITIONS, POSES, Cut, cut, lightened, posed, wanted
 from selcon_training.tabletop.mesh_files import MeshError, read_pieces
 from selcon_training.tabletop.mesh_grips import grips
@@ -27,6 +26,7 @@ from selcon_training.tabletop.mesh_looks import Look, coloured
 from selcon_training.tabletop.parts import ACTIONS, PART_KINDS, ObjectModel, Part, Rng, choice
 from selcon_training.tabletop.shapes import Mesh, merged
 
+Maker = Callable[[Rng], ObjectModel]
 LIST = Path(__file__).with_name("meshes.yaml")
 LOOKS = ("metal", "wood", "plastic", "rubber", "ceramic", "glass", "bristle", "cloth")
 FACES = 6000
@@ -155,9 +155,17 @@ def mesh_makers(files: Mapping[str, Path], held_out: bool = False, in_use: bool 
     return {kind: _maker(entries) for kind, entries in sorted(by_kind.items())}
 
 
-def mesh_scenery(files: Mapping[str, Path], section: str) -> Callable[[Rng], list[Part]]:
-    """Return a function from a random generator to the parts of something that affords nothing: one of the
-    things or, at its real size, a piece of furniture (section "rooms")."""
+def mesh_things(files: Mapping[str, Path]) -> Callable[[Rng], list[Part]]:
+    """Return a function from a random generator to the parts of a thing that affords nothing."""
+    return _scenery_maker(files, "things")
+
+
+def mesh_furniture(files: Mapping[str, Path]) -> Callable[[Rng], list[Part]]:
+    """Return a function from a random generator to the parts of a piece of furniture, at its real size."""
+    return _scenery_maker(files, "rooms")
+
+
+def _scenery_maker(files: Mapping[str, Path], section: str) -> Callable[[Rng], list[Part]]:
     entries = [(_file(files, entry), entry) for entry in listed(section)]
 
     def make(rng: Rng) -> list[Part]:
@@ -165,16 +173,6 @@ def mesh_scenery(files: Mapping[str, Path], section: str) -> Callable[[Rng], lis
         return scenery(path, entry, rng)
 
     return make
-
-
-def mesh_world(folder: str | Path) -> Catalogue:
-    """Return the world with the meshes of a media folder beside the procedural objects. Raises MeshError."""
-    files = mesh_files_in(folder)
-    return Catalogue(
-        meshes=(mesh_makers(files), mesh_makers(files, held_out=True)),
-        things=[mesh_scenery(files, "things")],
-        furniture=[mesh_scenery(files, "rooms")],
-    )
 
 
 def scenery(path: Path, entry: Entry, rng: Rng) -> list[Part]:
