@@ -4,11 +4,12 @@ import numpy as np
 
 from selcon_ros.core.camera import deproject
 from selcon_training.tabletop.exocentric import exocentric_scene
-from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_training.tabletop.rendering import Renderer
 from selcon_training.tabletop.scene import Scene, View, look_at, table_scene
 from selcon_training.tabletop.shapes import Mesh, box, merged
+from selcon_training.tabletop.view_files import MIN_PART
 
 BLOCK = ObjectModel(
     "block", [Part("body", box((0.1, 0.06, 0.04)).moved((0.05, 0.02, 0.02)), "plastic", "hold")], stands=True
@@ -111,3 +112,42 @@ def test_moved_scaled_and_merged_meshes_keep_their_texture_coordinates():
     changed = mesh.moved((1, 0, 0)).scaled((2, 2, 2))
     assert np.array_equal(merged([changed, mesh]).uv, np.concatenate([uv, uv]))
     assert merged([mesh, plain]).uv is None
+
+
+def test_every_acting_part_of_every_kind_is_seen_by_a_near_camera(renderer):
+    rng = np.random.default_rng(7)
+    kinds = list({**TRAINED, **UNSEEN}.items())
+    for first in range(0, len(kinds), 8):  # eight in a row, a camera for each
+        scene = Scene()
+        for number, (_, make) in enumerate(kinds[first : first + 8]):
+            place = np.array([2.0 * number, 0.0, 0.0])
+            scene.add(make(rng), place, np.eye(3))
+            target = place + np.array([0, 0, 0.04])
+            position = target + np.array([-0.17, -0.27, 0.36])
+            scene.views.append(View(position, look_at(position, target, 0.0), 45.0))
+        for owner, view in enumerate(renderer.render(scene, rng)):
+            own = {i: placed.part.action for i, placed in enumerate(scene.parts) if placed.owner == owner}
+            for action in set(own.values()) - {None}:
+                acting = [i for i in own if own[i] == action]
+                assert np.isin(view.placed, acting).mean() > MIN_PART, (scene.kinds[owner], action)
+
+
+def test_a_cup_shows_its_inside_from_above_and_its_wall_from_the_side(renderer):
+    rng = np.random.default_rng(0)
+    scene = Scene()
+    scene.add(TRAINED["mug"](rng), np.zeros(3), np.eye(3))
+    middle = np.array([0.0, 0.0, 0.05])
+    for position in (np.array([0.05, 0.0, 0.5]), np.array([-0.45, 0.0, 0.06])):
+        scene.views.append(View(position, look_at(position, middle, 0.0), 45.0))
+    above, beside = renderer.render(scene, rng)
+
+    def seen(view, kind: str) -> int:
+        return int(
+            np.isin(
+                view.placed, [i for i, placed in enumerate(scene.parts) if placed.part.kind == kind]
+            ).sum()
+        )
+
+    assert seen(above, "inside") > 3 * seen(above, "rim") > 0
+    assert seen(beside, "body") > 3 * seen(beside, "rim") > 0
+    assert seen(beside, "inside") < 0.1 * seen(beside, "body")

@@ -27,6 +27,8 @@ PART_KINDS = (
     "plain",
     "clutter",
     "hand",
+    "inside",
+    "ring",
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from selcon_training.tabletop.parts import ObjectModel, Part, Rng
+from selcon_training.tabletop.poses import settled
 from selcon_training.tabletop.shapes import Points, box, lathe, rotation
 
 Taken = list[tuple[float, float, float]]
@@ -42,16 +43,16 @@ def resting(rng: Rng, model: ObjectModel, plain: bool = False) -> tuple[Points, 
         if plain or rng.random() < 7 / 8:
             return turn, []
         return turn @ rotation("y", np.pi / 2) @ rotation("z", rng.uniform(0, 2 * np.pi)), []
-    if rng.random() < 0.5:
-        turn = turn @ rotation("x", np.pi)
+    over = rotation("x", np.pi if rng.random() < 0.5 else 0.0)
     if plain or rng.random() < 0.75:
-        return turn, []
+        return turn @ settled(model, over), []
+    turn = turn @ over
     way = rng.random()
     if way < 0.5:
         return _leaning(rng, model, turn)
     if way < 0.75:
         return _in_holder(rng, model, turn)
-    return turn @ rotation("x", np.pi / 2), []
+    return turn @ settled(model, rotation("x", np.pi / 2)), []
 
 
 def _leaning(rng: Rng, model: ObjectModel, turn: Points) -> tuple[Points, list[Part]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-import numpy as np
 import open_clip
 import timm
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.prompts import action_prompt, person_prompt
 from selcon_training.tabletop import encoders
-from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.objects import TRAINED, actions_of
 from selcon_training.tabletop.parts import PART_KINDS
 from selcon_training.tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
 
@@ -103,8 +102,8 @@ class ClipPupil(nn.Module):
         )
         self.register_buffer("tokens", open_clip.get_tokenizer(encoders.CLIP_NAME)(prompts), persistent=False)
         affords = torch.zeros(len(NAMED_KINDS), len(actions))
-        for kind, make in TRAINED.items():
-            for action in make(np.random.default_rng(0)).actions:
+        for kind in TRAINED:
+            for action in actions_of(kind):
                 affords[NAMED_KINDS.index(kind), actions.index(action)] = 1
         self.register_buffer("affords", affords, persistent=False)
 

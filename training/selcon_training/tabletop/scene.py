@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from selcon_training.tabletop.cameras import View, around, by_hand, look_at
-from selcon_training.tabletop.clutter import clutter_thing
 from selcon_training.tabletop.parts import ObjectModel, Part, Rng
 from selcon_training.tabletop.placing import Taken, free_spot, resting, vertices
 from selcon_training.tabletop.room import Mat, Room, Things, cupboard, furniture_spot
 from selcon_training.tabletop.shapes import Points, rotation
+from selcon_training.tabletop.things import thing
 
 __all__ = ["Placed", "Scene", "View", "look_at", "nothing_scene", "table_scene"]
 
@@ -83,7 +83,7 @@ def add_clutter(
     for _ in range(count):
         spot = free_spot(rng, 0.07, taken, (0.24, 0.2))
         if spot is not None:
-            draw = things[int(rng.integers(len(things)))] if things and rng.random() < 0.7 else clutter_thing
+            draw = things[int(rng.integers(len(things)))] if things and rng.random() < 0.7 else thing
             turn = rotation("z", rng.uniform(0, 2 * np.pi))
             scene.add_scenery(draw(rng), _ground(mats, spot, 0.05), turn)
 

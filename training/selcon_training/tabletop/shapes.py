@@ -25,7 +25,7 @@ class Mesh:
     faces: Faces
     uv: NDArray[np.float32] | None = None
 
-    def moved(self, offset: Sequence[float] = (0, 0, 0), rotation: Points | None = None) -> Mesh:
+    def moved(self, offset: Sequence[float] | Points = (0, 0, 0), rotation: Points | None = None) -> Mesh:
         """Return the mesh rotated by the 3×3 `rotation`, then shifted by `offset` in metres."""
         turned = self.vertices if rotation is None else self.vertices @ rotation.T
         return replace(self, vertices=turned + np.asarray(offset, dtype=np.float64))
@@ -68,28 +68,33 @@ def _grid_faces(rings: int, around: int) -> Faces:
     ).astype(np.int32)
 
 
-def lathe(profile: Sequence[tuple[float, float]], around: int = 28) -> Mesh:
+def lathe(profile: Sequence[tuple[float, float]], around: int = 28, closed: bool = False) -> Mesh:
     """Return the surface of revolution about z of `profile`, (radius, height) pairs listed along the outer
-    side upwards."""
+    side upwards; `closed` joins the last pair to the first, as in a ring."""
     radius, height = np.maximum(np.asarray(profile, dtype=np.float64).T, [[1e-5], [-np.inf]])
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     ring = np.stack([np.cos(angle), np.sin(angle)], -1)
     xy = radius[:, None, None] * ring
     z = np.broadcast_to(height[:, None, None], (*xy.shape[:2], 1))
-    return Mesh(np.concatenate([xy, z], -1).reshape(-1, 3), _grid_faces(len(radius), around))
+    faces = _grid_faces(len(radius) + closed, around) % (len(radius) * around)
+    return Mesh(np.concatenate([xy, z], -1).reshape(-1, 3), faces)
 
 
 def sweep(
     path: Points,
-    radius: float | Sequence[float],
+    radius: float | Sequence[float] | Points,
     around: int = 12,
-    flatten: float = 1.0,
+    flatten: float | Sequence[float] | Points = 1.0,
     up: Sequence[float] = (0, 0, 1),
+    square: float = 1.0,
 ) -> Mesh:
-    """Return a capped tube along `path` (N×3); `flatten` scales it along `up`, `radius` may vary along the
-    path."""
+    """Return a capped tube along `path` (N×3); `flatten` scales it along `up`; both may vary along the path.
+
+    The section is a superellipse: round where `square` is 1, nearly a rectangle where it is 0.3.
+    """
     path = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), (len(path),))
+    heights = radii * np.asarray(flatten, dtype=np.float64)
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     reference = np.asarray(up, dtype=np.float64)
@@ -101,13 +106,74 @@ def sweep(
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     above = np.cross(tangent, side)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
-    rings = path[:, None] + radii[:, None, None] * (
-        np.cos(angle)[:, None] * side[:, None] + flatten * np.sin(angle)[:, None] * above[:, None]
+    across, upright = (np.sign(wave) * np.abs(wave) ** square for wave in (np.cos(angle), np.sin(angle)))
+    rings = (
+        path[:, None]
+        + (radii[:, None] * across)[..., None] * side[:, None]
+        + (heights[:, None] * upright)[..., None] * above[:, None]
     )
-    ends = np.stack([np.broadcast_to(path[0], (around, 3)), np.broadcast_to(path[-1], (around, 3))])
-    jitter = 1e-6 * (rings[[0, -1]] - ends)  # distinct vertices: a mesh compiler merges coincident ones
-    rings = np.concatenate([(ends + jitter)[:1], rings, (ends + jitter)[1:]])
-    return Mesh(rings.reshape(-1, 3), _grid_faces(len(rings), around))
+    return loft(rings)
+
+
+def loft(rings: Points) -> Mesh:
+    """Return the capped surface through `rings` (N×K×3), closed curves of K points each; it faces outwards
+    whichever way they run."""
+    return lofts(rings[None])
+
+
+def lofts(rings: Points) -> Mesh:
+    """Return the capped surfaces through each of B×N×K×3 `rings` in one mesh; all must run the same way."""
+    bodies, count, around = rings.shape[:3]
+    ends = rings[:, [0, -1]].mean(2, keepdims=True)
+    ends = ends + 1e-6 * (rings[:, [0, -1]] - ends)  # distinct: a mesh compiler merges coincident vertices
+    vertices = np.concatenate([ends[:, :1], rings, ends[:, 1:]], axis=1).reshape(-1, 3)
+    one = _grid_faces(count + 2, around)
+    if volume(Mesh(vertices[: (count + 2) * around], one)) < 0:
+        one = one[:, ::-1]
+    starts = (count + 2) * around * np.arange(bodies, dtype=np.int32)
+    return Mesh(vertices, (one + starts[:, None, None]).reshape(-1, 3))
+
+
+def volume(mesh: Mesh) -> float:
+    """Return the volume in cubic metres that a closed mesh holds, negative where it faces inwards."""
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] - mesh.vertices[0] for i in range(3))
+    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
+
+
+def plate(
+    along: Sequence[float] | Points,
+    low: Sequence[float] | Points,
+    high: Sequence[float] | Points,
+    thick: tuple[float, float],
+    bend: Sequence[float] | Points | float = 0.0,
+) -> Mesh:
+    """Return a plate in the xy plane: at each x of `along` it reaches from y = `low` to `high`.
+
+    `thick` are its thicknesses at the low and the high side; `bend` is the height z of its middle, one number
+    or one an x.
+    """
+    x, low, high = (np.asarray(values, dtype=np.float64) for values in (along, low, high))
+    z = np.broadcast_to(np.asarray(bend, dtype=np.float64), x.shape)
+    corners = ((low, -thick[0]), (high, -thick[1]), (high, thick[1]), (low, thick[0]))
+    return loft(np.stack([np.stack([x, y, z + t / 2], -1) for y, t in corners], 1))
+
+
+def slab(length: float, width: float, height: float, corner: float = 0.3) -> Mesh:
+    """Return a flat body with rounded corners: `corner` is the exponent of its outline's superellipse."""
+    angle = np.linspace(0, 2 * np.pi, 33)[:-1]
+    x, y = (np.sign(w) * np.abs(w) ** corner for w in (np.cos(angle), np.sin(angle)))
+    flat = np.stack([length / 2 * x, width / 2 * y], -1)
+    layers = [(0.97, 0), (1, 0.15 * height), (1, 0.85 * height), (0.97, height)]
+    return loft(np.stack([np.concatenate([s * flat, np.full((32, 1), z)], -1) for s, z in layers]))
+
+
+def rounded(points: Sequence[tuple[float, float]], times: int = 2) -> list[tuple[float, float]]:
+    """Return the open curve with its corners cut `times` times (Chaikin); its ends stay."""
+    curve = np.asarray(points, dtype=np.float64)
+    for _ in range(times):
+        first, second = 0.75 * curve[:-1] + 0.25 * curve[1:], 0.25 * curve[:-1] + 0.75 * curve[1:]
+        curve = np.concatenate([curve[:1], np.stack([first, second], 1).reshape(-1, 2)[1:-1], curve[-1:]])
+    return [(float(x), float(y)) for x, y in curve]
 
 
 def prism(outline: Sequence[tuple[float, float]], thickness: float) -> Mesh:
@@ -135,7 +201,7 @@ def prism(outline: Sequence[tuple[float, float]], thickness: float) -> Mesh:
     return Mesh(np.concatenate(layers), faces.astype(np.int32))
 
 
-def box(size: Sequence[float]) -> Mesh:
+def box(size: Sequence[float] | Points) -> Mesh:
     """Return a box of full edge lengths `size`, centred on the origin."""
     x, y = size[0] / 2, size[1] / 2
     return prism([(-x, -y), (x, -y), (x, y), (-x, y)], size[2])
@@ -152,6 +218,6 @@ def arc(
     return points + np.asarray(centre, dtype=np.float64)
 
 
-def line(start: Sequence[float], stop: Sequence[float], count: int = 2) -> Points:
+def line(start: Sequence[float] | Points, stop: Sequence[float] | Points, count: int = 2) -> Points:
     """Return `count` points from `start` to `stop`."""
     return np.linspace(np.asarray(start, dtype=np.float64), np.asarray(stop, dtype=np.float64), count)

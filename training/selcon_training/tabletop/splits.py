@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from selcon_training.tabletop.catalogue import Catalogue
 from selcon_training.tabletop.exocentric import exocentric_scene
-from selcon_training.tabletop.objects import TRAINED
+from selcon_training.tabletop.objects import TRAINED, actions_of
 from selcon_training.tabletop.parts import ACTIONS, Rng
 from selcon_training.tabletop.scene import Scene, nothing_scene, table_scene
 
@@ -60,8 +58,8 @@ def pairs() -> list[tuple[str, str]]:
     """Return every (action, kind) of the trained kinds, actions taking turns so that each is shown equally
     often."""
     by_action: dict[str, list[str]] = {action: [] for action in ACTIONS}
-    for kind, make in TRAINED.items():
-        for action in make(np.random.default_rng(0)).actions:
+    for kind in TRAINED:
+        for action in actions_of(kind):
             by_action[action].append(kind)
     most = max(map(len, by_action.values()))
     return [(action, kinds[turn % len(kinds)]) for turn in range(most) for action, kinds in by_action.items()]

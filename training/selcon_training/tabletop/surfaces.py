@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_training.tabletop.looks import LOOKS
 from selcon_training.tabletop.parts import Rng
 
 Texture = NDArray[np.uint8]
@@ -32,6 +33,10 @@ def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, flo
 def surface(rng: Rng, look: str) -> Surface:
     """Return a random surface for a material name."""
     u = rng.uniform
+    if look in LOOKS:
+        named = LOOKS[look]
+        colour = _hsv(u(*named.hue), u(*named.saturation), u(*named.value))
+        return Surface(colour, u(*named.specular), u(*named.shininess), u(*named.alpha))
     if look == "metal":
         return Surface(_hsv(u(0.5, 0.7), u(0, 0.15), u(0.45, 0.9)), u(0.5, 1), u(0.5, 1))
     if look == "wood":
