@@ -11,7 +11,7 @@ from selcon_training.data.labels import Labels, part_kinds, read_label_maps
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.sharp_truth import sharp_truth
 from selcon_training.errors import DataError
-from selcon_training.tabletop.dataset import truth_map
+from selcon_training.tabletop.view_files import truth_map
 from support.dataset import COLOURS, make_dataset
 
 SHAPE = (240, 320)
