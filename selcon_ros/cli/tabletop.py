@@ -33,17 +33,23 @@ def command() -> None:
     "--seed", default=0, show_default=True, help="Every scene is a function of this and its number."
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: one a core.")
-def render(data: Path, scale: float, seed: int, workers: int | None) -> None:
+@click.option(
+    "--media",
+    type=UserPath(exists=True, file_okay=False),
+    help="A folder of `selcon tabletop media`: its meshes and pictures go into the training splits.",
+)
+def render(data: Path, scale: float, seed: int, workers: int | None, media: Path | None) -> None:
     """Render the data set into the folder DATA; scenes already there are left out.
 
     \b
     Examples:
       selcon tabletop render data/tabletop
       selcon tabletop render data/small --scale 0.02
+      selcon tabletop render data/tabletop --media media
     """
     from selcon_training.tabletop.dataset import render as render_dataset
 
-    count = render_dataset(data, scale=scale, seed=seed, workers=workers)
+    count = render_dataset(data, scale=scale, seed=seed, workers=workers, media=media)
     click.echo(f"{count} scenes rendered into {data}")
 
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ObjectModel, Rng
 from selcon_training.tabletop.room import Things
+from selcon_training.tabletop.surfaces import Pictures, Texture
+
+
+class Pool(Protocol):
+    """Pictures to draw from."""
+
+    def draw(self, rng: Rng) -> Texture:
+        """Return any of them, H×W×3 uint8 RGB."""
+        ...
+
 
 Maker = Callable[[Rng], ObjectModel]
 MESHES = 0.5
@@ -24,7 +35,19 @@ class Catalogue:
     meshes: tuple[Mapping[str, Maker], Mapping[str, Maker]] = ({}, {})
     things: Sequence[Things] = ()
     furniture: Sequence[Things] = ()
+    textures: Pool | None = None
+    backdrops: Pool | None = None
     _actions: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def held_out_meshes(self) -> Catalogue:
+        """Return the catalogue of nothing but the meshes of kinds held out of training."""
+        return Catalogue(made=({}, {}), meshes=({}, self.meshes[True]), things=self.things)
+
+    def pictures(self, rng: Rng) -> Pictures:
+        """Return the pictures for one scene: three textures and two backdrops."""
+        textures = [self.textures.draw(rng) for _ in range(3)] if self.textures else []
+        return Pictures(textures, [self.backdrops.draw(rng) for _ in range(2)] if self.backdrops else [])
 
     def kinds(self, unseen: bool) -> list[str]:
         """Return the kinds of objects for training, or those held out of it."""

@@ -39,27 +39,35 @@ def draw_light(rng: Rng, white: bool = False) -> Light:
     """Return light between overcast (nearly all from everywhere, hardly a shadow) and a bare bulb; `white`:
     bright and soft."""
     hardness = rng.uniform(0, 0.35) if white else rng.random()
-    ambient = (0.75 if white else 0.58) - 0.42 * hardness + rng.uniform(-0.08, 0.08)
+    level = rng.uniform(0.95, 1.15) if white else rng.uniform(0.75, 1.0)
+    count = int(rng.integers(1, LAMPS + 1))
+    head = rng.uniform(0, 0.25)
+    ambient = 0.75 - 0.55 * hardness - head
     lamps = []
-    for number in range(int(rng.integers(1, LAMPS + 1))):
+    for number in range(count):
         angle, lift = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 1.6)
-        place = np.array([np.cos(angle) * rng.uniform(0.2, 0.9), np.sin(angle) * rng.uniform(0.2, 0.9), lift])
-        power = (0.3 + 0.6 * hardness) * rng.uniform(0.8, 1.2) / (1 + 0.5 * number)
+        aside = rng.uniform(0.2, 0.9)
+        place = np.array([np.cos(angle) * aside, np.sin(angle) * aside, lift])
+        falls = lift / float(np.linalg.norm(place))  # what of it falls on the table
+        power = (1 - ambient - head) * (1 if count == 1 else (0.65, 0.35)[number]) / falls
         shadow = number == 0 and rng.random() < 0.35 + 0.6 * hardness
-        lamps.append(Lamp(place, rng.uniform(0.85, 1, 3) * power, shadow))
-    return Light(max(ambient, 0.08), rng.uniform(0, 0.25), lamps)
+        lamps.append(Lamp(place, level * rng.uniform(0.88, 1, 3) * power, shadow))
+    return Light(level * max(ambient, 0.05), level * head, lamps)
 
 
-def draw_gain(rng: Rng) -> NDArray[np.float64]:
-    """Return an exposure with its white balance, one factor a channel."""
-    return np.asarray(rng.uniform(0.8, 1.3) * rng.uniform(0.93, 1.07, 3))
+def draw_gain(image: NDArray[np.uint8], rng: Rng, white: bool = False) -> NDArray[np.float64]:
+    """Return the exposure of an image with its white balance, one factor a channel: cameras brighten what is
+    dark and darken what is bright, up to a point. What is `white` stays so."""
+    wanted = rng.uniform(80, 160) / max(float(np.mean(cv2.mean(image)[:3])), 1.0)
+    gain = rng.uniform(0.9, 1.05) if white else np.clip(wanted, 0.65, 2.2)
+    return np.asarray(gain * rng.uniform(0.93, 1.07, 3))
 
 
 def smoothed(image: NDArray[np.uint8], segment: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the image with the stairs at the borders between things (by their ids) blurred away: a quarter
     of the price of rendering with several samples a pixel."""
     border = cv2.morphologyEx(segment, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    soft = cv2.GaussianBlur(image, (3, 3), 0.7)
+    soft = cv2.GaussianBlur(image, (3, 3), 0.9)
     return np.asarray(cv2.copyTo(soft, border, image))
 
 

@@ -16,6 +16,7 @@ from selcon_training.tabletop.room import Room
 from selcon_training.tabletop.scene import Scene
 from selcon_training.tabletop.shapes import Mesh
 from selcon_training.tabletop.surfaces import (
+    Pictures,
     Surface,
     Texture,
     backdrop,
@@ -52,7 +53,7 @@ class Stage:
     owned: set[str] = field(default_factory=set)
     pictured: set[str] = field(default_factory=set)
     printed: set[str] = field(default_factory=set)
-    pictures: Sequence[Texture] = ()
+    pictures: Pictures = field(default_factory=Pictures)
     dressed: bool = False
 
     def texture(self, name: str) -> NDArray[np.uint8]:
@@ -135,10 +136,9 @@ def _quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
-    spec.visual.quality.shadowsize = 512
+    spec.visual.quality.shadowsize = 768
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear, spec.visual.map.zfar = NEAR, FAR
-    spec.visual.map.shadowclip = 0.6
     spec.stat.extent, spec.stat.center = 1.0, [0, 0, 0]
     spec.visual.headlight.specular = [0, 0, 0]
     for number in range(LAMPS):
@@ -146,7 +146,7 @@ def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     return spec
 
 
-def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Sequence[Texture] = ()) -> Stage:
+def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Pictures) -> Stage:
     """Compile a scene for images of `width` × `height`; `pictures` may be laid on the table, around the scene
     and on parts."""
     spec = _new_spec(width, height)
@@ -184,7 +184,7 @@ def _add_look(
     if printed is not None:
         stage.printed.add(name)
         return _material(spec, name, printed.shape[:2], printed)
-    if stage.pictures and rng.random() < PICTURED:
+    if stage.pictures.textures and rng.random() < PICTURED:
         stage.pictured.add(name)
         return _material(spec, name, (SIDE, SIDE))
     return _material(spec, name)
@@ -200,7 +200,7 @@ def dress(stage: Stage, drawn: mujoco.MjrContext, rng: Rng) -> None:
         if name in stage.printed or name in stage.pictured:
             new = Surface((1, 1, 1), new.specular, new.shininess)
         if name in stage.pictured:
-            stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures), SIDE)
+            stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures.textures), SIDE)
             changed.append(name)
         _paint(model, name, new)
     light = draw_light(rng, stage.room.white)
@@ -239,14 +239,15 @@ def _dress_room(stage: Stage, rng: Rng) -> list[str]:
             texture[:] = int(rng.integers(235, 256))
         return ["table", "floor", "sky"]
     changed = ["table"]
-    pictured = bool(stage.pictures) and rng.random() < 0.5
-    table[:] = cutting(rng, _one_of(rng, stage.pictures), SIDE) if pictured else table_texture(rng, SIDE)
+    pictured = bool(stage.pictures.textures) and rng.random() < 0.5
+    textures = stage.pictures.textures
+    table[:] = cutting(rng, _one_of(rng, textures), SIDE) if pictured else table_texture(rng, SIDE)
     if first or rng.random() < 0.5:
         plain = rng.random() < 0.4
         floor[:] = plain_texture(rng, FLOOR_SIDE) if plain else backdrop(rng, FLOOR_SIDE)
         changed.append("floor")
     if first or rng.random() < 0.25:
-        sky[:] = surroundings(rng, SKY_SIDE, stage.pictures)
+        sky[:] = surroundings(rng, SKY_SIDE, stage.pictures.backdrops)
         changed.append("sky")
     _paint(stage.model, "table", Surface((1, 1, 1), rng.uniform(0, 0.3), 0.3))
     _paint(stage.model, "floor", Surface((1, 1, 1), 0, 0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,9 @@ from selcon_training.tabletop.lighting import draw_gain, expose, smoothed
 from selcon_training.tabletop.model import FAR, NEAR, Stage, build_stage, dress, mujoco
 from selcon_training.tabletop.parts import Rng
 from selcon_training.tabletop.scene import Scene
-from selcon_training.tabletop.surfaces import Texture
+from selcon_training.tabletop.surfaces import Pictures
+
+NO_PICTURES = Pictures()
 
 
 class RenderError(SelconError):
@@ -62,7 +63,7 @@ class Renderer:
         scene: Scene,
         rng: Rng,
         steady: bool = False,
-        pictures: Sequence[Texture] = (),
+        pictures: Pictures = NO_PICTURES,
         depth: bool = True,
     ) -> list[Rendered]:
         """Render every view of `scene`; surfaces, lights and the sensor are drawn from `rng` anew for each
@@ -71,15 +72,17 @@ class Renderer:
         stage = build_stage(scene, rng, self.width, self.height, pictures)
         drawn = mujoco.MjrContext(stage.model, mujoco.mjtFontScale.mjFONTSCALE_50)
         visual = mujoco.MjvScene(stage.model, maxgeom=stage.model.ngeom + 50)
-        views, gain = [], draw_gain(rng)
+        views: list[Rendered] = []
         try:
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawn)
             drawn.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
             for number, view in enumerate(scene.views):
-                if number == 0 or not steady:
+                anew = number == 0 or not steady
+                if anew:
                     dress(stage, drawn, rng)
-                    gain = gain if number == 0 else draw_gain(rng)
                 seen = self._view(stage, drawn, visual, number, view.fovy, depth)
+                if anew:
+                    gain = draw_gain(seen.image, rng, stage.room.white)
                 views.append(
                     Rendered(expose(seen.image, gain, rng), seen.depth, seen.placed, seen.intrinsics)
                 )

@@ -80,10 +80,10 @@ def cupboard(rng: Rng) -> list[Part]:
     return [Part("background", merged(boards), "wood")]
 
 
-def furniture_spot(rng: Rng, room: Room) -> tuple[Points, Points]:
-    """Return where a piece of furniture stands on the floor beyond the table, and how it is turned."""
+def furniture_spot(rng: Rng, room: Room, radius: float) -> tuple[Points, Points]:
+    """Return where a piece of furniture of `radius` metres stands beside the table, and how it is turned."""
     angle = rng.uniform(0, 2 * np.pi)
-    far = float(np.hypot(*room.half)) + rng.uniform(0.5, 1.5)
+    far = float(np.hypot(*room.half)) + radius + rng.uniform(0.2, 1.0)
     return np.array([far * np.cos(angle), far * np.sin(angle), -room.drop]), rotation(
         "z", rng.uniform(0, 2 * np.pi)
     )

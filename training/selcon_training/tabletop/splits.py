@@ -33,13 +33,14 @@ class Split:
         return self.size == TEST_SIZE
 
 
-def splits(scale: float = 1.0) -> list[Split]:
+def splits(scale: float = 1.0, meshes: bool = False) -> list[Split]:
     """Return the splits of the data set, their scene counts multiplied by `scale` (at least one scene for
-    each kind of question)."""
+    each kind of question); `meshes`: with the one of real meshes that are held out of training."""
 
     def count(full: int) -> int:
         return max(round(full * scale), min(full, len(ACTIONS)))
 
+    held_out = Split("unseen-meshes", "Unseen/meshset", count(150), "mixed", 1, TEST_SIZE, unseen=True)
     return [
         Split("validation", "Seen/valset", count(160), "mixed", 2, TEST_SIZE),
         Split("validation-nothing", "Seen/valnothingset", count(160), "nothing", 1, TEST_SIZE),
@@ -50,6 +51,7 @@ def splits(scale: float = 1.0) -> list[Split]:
         Split("seen", "Seen/testset", count(300), "mixed", 1, TEST_SIZE),
         Split("unseen", "Unseen/testset", count(300), "mixed", 1, TEST_SIZE, unseen=True),
         Split("nothing", "Seen/nothingset", count(240), "nothing", 1, TEST_SIZE),
+        *([held_out] if meshes else []),
     ]
 
 
@@ -67,6 +69,8 @@ def pairs() -> list[tuple[str, str]]:
 
 def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, list[str]]:
     """Return scene `index` of a split and the actions that may be asked of it."""
+    if split.measured:  # as without a media folder, so that figures can be compared
+        world = world.held_out_meshes if split.name == "unseen-meshes" else Catalogue()
     clutter = int(rng.integers(0, 5 if split.measured else 8))
     if split.style == "exocentric":
         action, kind = pairs()[index % len(pairs())]

@@ -17,6 +17,14 @@ Texture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """Real pictures (H×W×3 uint8 RGB) for one scene: textures for table and parts, backdrops for afar."""
+
+    textures: Sequence[Texture] = ()
+    backdrops: Sequence[Texture] = ()
+
+
+@dataclass(frozen=True)
 class Surface:
     """A colour (RGB 0..1), how it reflects, and its opacity."""
 
