@@ -148,7 +148,7 @@ def _furnish(scene: Scene, rng: Rng, furniture: Sequence[Things], count: int) ->
     assert scene.room is not None
     for _ in range(count):
         draw = furniture[int(rng.integers(len(furniture)))] if furniture and rng.random() < 0.8 else cupboard
-        parts = draw(rng)
+        parts = [replace(part, kind="background") for part in draw(rng)]
         radius = max(float(np.hypot(*part.mesh.vertices[:, :2].T).max()) for part in parts)
         scene.add_scenery(parts, *furniture_spot(rng, scene.room, radius))
 

@@ -85,6 +85,7 @@ def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, l
     else:
         number = int(rng.integers(3, 6) if split.measured else rng.integers(2, 8))
     kinds = world.kinds(split.unseen)
+    number = min(number, len(kinds))
     first = kinds[(index // (2 if split.style == "mixed" else 1)) % len(kinds)]
     others = rng.choice([kind for kind in kinds if kind != first], number - 1, replace=False)
     models = [world.make(kind, split.unseen, rng) for kind in (first, *others)]
