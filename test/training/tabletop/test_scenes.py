@@ -89,7 +89,9 @@ def test_clutter_is_told_from_background(renderer):
 
 def test_glass_that_may_be_seen_through_has_a_depth_of_its_own(renderer):
     scene = Scene(room=Room((0.6, 0.6), 0.5))
-XX    position = np.array([0.0, 0.0, 0.62])
+    block = Part("body", box((0.2, 0.2, 0.04)), "glass", "hold")
+    scene.add(ObjectModel("glass", [block]), np.zeros(3), np.eye(3))
+    position = np.array([0.0, 0.0, 0.62])
     scene.views = [View(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)] * 8
     views = renderer.render(scene, np.random.default_rng(0))
     for view in views:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from selcon_training.data.pictures import pool_of
 from selcon_training.tabletop.catalogue import Catalogue
-from selcon_training.tabletop.mesh_kinds import mesh_world
+from selcon_training.tabletop.mesh_kinds import (
+    mesh_files_in,
+    mesh_furniture,
+    mesh_makers,
+    mesh_things,
+)
 
 PICTURE_SIZE = (288, 384)
 """Rows and columns that a picture of a media folder covers once it is shrunk."""
@@ -23,8 +27,11 @@ def read_world(media: Path | None) -> Catalogue:
     """
     if media is None:
         return Catalogue()
-    return replace(
-        mesh_world(media),
+    files = mesh_files_in(media)
+    return Catalogue(
+        meshes=(mesh_makers(files), mesh_makers(files, held_out=True)),
+        things=[mesh_things(files)],
+        furniture=[mesh_furniture(files)],
         textures=pool_of(media, "texture", "--media", PICTURE_SIZE),
         backdrops=pool_of(media, "background", "--media", PICTURE_SIZE),
     )
