@@ -13,6 +13,7 @@ def report(manifest: Manifest, out: Path, as_json: bool) -> None:
         click.echo(manifest.to_json(), nl=False)
         return
     height, width = manifest.input_size
-    click.echo(f"{out}: {manifest.name}, {len(manifest.actions)} actions, input {width}x{height}")
+    padded = ", images padded" if manifest.fit == "pad" else ""
+    click.echo(f"{out}: {manifest.name}, {len(manifest.actions)} actions, input {width}x{height}{padded}")
     click.echo(manifest.description)
     click.echo(f"Try it: selcon ground IMAGE --bundle {out} --action {manifest.actions[0]} --out overlay.png")

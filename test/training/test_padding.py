@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
+from selcon_ros.backends.torch import TorchBackend
+from selcon_ros.core.bundle import Normalisation, load_bundle
 from selcon_ros.core.files import write_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
+from selcon_ros.engines.frames import read_graph, with_frames
 from selcon_training.checkpoint import save_model
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation, DenseImages, DenseItem
@@ -25,7 +28,7 @@ from selcon_training.errors import CheckpointError, DataError
 from selcon_training.evaluate.command import run as evaluate
 from selcon_training.explain.run_folder import open_trained
 from selcon_training.explain.trace import Sample, trace
-from selcon_training.export import export_checkpoint
+from selcon_training.export import export_bundle, export_checkpoint
 from selcon_training.tasks.base import to_input
 from selcon_training.trainer import Trainer
 from selcon_training.validation import LabelValidator
@@ -192,6 +195,38 @@ def test_explained_maps_are_those_of_the_bundle(padded_run):
     assert trained.fit == "pad"
     np.testing.assert_allclose(ego.heatmap, grounding.refined[1], atol=1e-4)
     assert ego.affinity.shape == ego.saliency.shape == ego.saliency_mask.shape == ego.cam.shape == (5, 6)
+
+
+def test_a_backbone_with_its_own_normalisation_pads_alike_in_every_backend(padded_run, tmp_path):
+    _, _, data = padded_run
+    values = config_values(data, tmp_path / "run", calibration="none")
+    del values["encoders"]
+    values["data"] |= {"fit": "pad", "input_size": [128, 96]}
+    values["backbone"] = {"name": "tf_efficientnet_lite0", "width": 16}
+    values["schedule"]["epochs"] = 1
+    trainer = Trainer(parse_config(values))
+    assert trainer.run()
+    # A backbone's own: black is another value then.
+    trainer.net.normalisation = Normalisation((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    words = {"name": "it", "description": "", "licence": "", "fit": "pad", "calibration": "none"}
+    export_bundle(trainer.net, tmp_path / "bundle", **words)
+    bundle = load_bundle(tmp_path / "bundle")
+    # Its convolutions pad by constants, not by what is computed of the image's size for every image.
+    kinds = {node.op_type for node in read_graph(bundle.model, "it").graph.node}
+    assert "Pad" in kinds and "Ceil" not in kinds
+    exact = open_backend(bundle)
+    graph = with_frames(read_graph(bundle.model, "it"), bundle.manifest).SerializeToString()
+    others = [OnnxRuntimeGraph(bundle.manifest, graph, CPU, "it")]
+    others += [TorchBackend(model, "it", bundle.manifest, "cpu") for model in (bundle.model, graph)]
+    for shape in SHAPES:
+        frames = np.random.default_rng(0).integers(0, 256, (1, *shape, 3), np.uint8)
+        canvas = Canvas((128, 96), (32, 24), "pad")
+        padded = fitted(frames[0], canvas)[None]
+        seen = to_input(padded, torch.device("cpu"), normalisation=trainer.net.normalisation)
+        with torch.no_grad():
+            wanted = trainer.net(seen)[0].numpy()
+        for backend in (exact, *others):
+            np.testing.assert_allclose(backend.run(frames)[0], wanted, atol=2e-3)
 
 
 def test_classes_are_held_against_the_pictures_own_cells(tmp_path):

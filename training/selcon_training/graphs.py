@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from selcon_training.encoders.attention import spelled_out
+from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
 
 TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
@@ -61,7 +62,7 @@ def trace(
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
         file = Path(folder) / "model.onnx"
-        with torch.no_grad(), spelled_out(module):
+        with torch.no_grad(), spelled_out(module), fixed_padding(module):
             torch.onnx.export(
                 module,
                 tuple(inputs.values()),

@@ -275,6 +275,23 @@ def _depth_to_space(attributes: Attributes, x: Tensor) -> Tensor:
     return blocks.permute(0, 3, 4, 1, 5, 2).reshape(n, depth // size**2, height * size, width * size)
 
 
+@_operator("Pad", 1, 2, 3)
+def _pad(
+    attributes: Attributes,
+    x: Tensor,
+    pads: Tensor,
+    value: Tensor | None = None,
+    axes: Tensor | None = None,
+) -> Tensor:
+    mode = attributes.get("mode", "constant")
+    if mode != "constant" or axes is not None:
+        raise NotImplementedError(f"mode {mode}, axes {None if axes is None else axes.tolist()}")
+    before, after = pads.reshape(2, -1).tolist()
+    # ONNX: all begins, then all ends; torch: both of an axis, the last axis first.
+    both = [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]
+    return functional.pad(x, both, value=0.0 if value is None or not value.numel() else value.item())
+
+
 @_operator("Resize", 1, 2, 3)
 def _resize(
     attributes: Attributes,
@@ -287,8 +304,13 @@ def _resize(
         "mode": "linear", "coordinate_transformation_mode": "half_pixel", "antialias": 0,
         "exclude_outside": 0, "axes": None, "keep_aspect_ratio_policy": "stretch",
     }
-    # Of the mode the rest is about other modes. Left out, the mode is nearest.
+    # As graphs of torch enlarge by whole numbers. What else there is, is about other modes.
+    repeating = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    nearest = all(attributes.get(key) == value for key, value in repeating.items())
+    if nearest:
+        usual |= repeating
     other = {key: attributes[key] for key, value in usual.items() if attributes.get(key, value) != value}
+    # Left out, the mode is nearest, rounded otherwise.
     if other or "mode" not in attributes or x.ndim != 4:
         raise NotImplementedError(f"{other or 'what is no plane, linearly'}")
     if sizes is not None and sizes.numel():
@@ -300,4 +322,9 @@ def _resize(
             raise NotImplementedError(f"scales {scales.tolist()} that give no whole sizes of {x.shape}")
     if wanted[:2] != list(x.shape[:2]):
         raise NotImplementedError(f"another number of images or channels, {wanted}")
-    return functional.interpolate(x, size=wanted[2:], mode="bilinear", align_corners=False)
+    if not nearest:
+        return functional.interpolate(x, size=wanted[2:], mode="bilinear", align_corners=False)
+    if any(new % old for new, old in zip(wanted, x.shape, strict=True)):
+        raise NotImplementedError(f"nearest pixels of {list(x.shape)} at {wanted}, no whole multiples")
+    down, right = (new // old for new, old in zip(wanted[2:], x.shape[2:], strict=True))
+    return x.repeat_interleave(down, 2).repeat_interleave(right, 3)

@@ -343,6 +343,19 @@ def test_resize(seed: int, shape: tuple[int, ...], data: st.DataObject, opset: i
     assert_alike(resize, x, {"s": ints(*sizes)}, opset=opset)
     scales = np.array([1, 1, *data.draw(st.tuples(*[st.sampled_from([1, 2, 3])] * 2))], np.float32)
     assert_alike(node("Resize", ["x", "", "s"], ["y"], mode="linear"), x, {"s": scales}, opset=opset)
+    repeating = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    nearest = node("Resize", ["x", "", "s"], ["y"], mode="nearest", **repeating)
+    assert_alike(nearest, x, {"s": scales}, opset=opset)
+
+
+@few
+@given(seed=SEEDS, shape=SHAPES, data=st.data(), opset=OPSETS)
+def test_pad(seed: int, shape: tuple[int, ...], data: st.DataObject, opset: int) -> None:
+    x = {"x": floats(shape, seed)}
+    pads = {"p": ints(*(data.draw(st.integers(0, 3)) for _ in range(2 * len(shape))))}
+    assert_alike(node("Pad", ["x", "p"], ["y"]), x, pads, opset=opset)
+    value = {"v": np.array(data.draw(st.sampled_from([0.0, -1.5])), np.float32)}
+    assert_alike(node("Pad", ["x", "p", "v"], ["y"], mode="constant"), x, pads | value, opset=opset)
 
 
 @pytest.mark.parametrize(
@@ -353,6 +366,10 @@ def test_resize(seed: int, shape: tuple[int, ...], data: st.DataObject, opset: i
         (node("Resize", ["x", "", "", "s"], ["y"], mode="linear"), {"s": ints(2, 2, 8, 8)}, "images"),
         (node("Resize", ["x", "", "s"], ["y"], mode="linear"),
          {"s": np.array([1, 1, 1.3, 1], np.float32)}, "whole sizes"),
+        (node("Resize", ["x", "", "", "s"], ["y"], mode="nearest",
+              coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+         {"s": ints(1, 2, 6, 8)}, "no whole multiples"),
+        (node("Pad", ["x", "p"], ["y"], mode="edge"), {"p": ints(0, 0, 1, 1, 0, 0, 1, 1)}, "mode edge"),
         (node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], pads=[0, 0, 1, 1]), {}, "differ"),
         (node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], ceil_mode=1), {}, "ceil_mode"),
         (node("ReduceSum", ["x"], ["y"], noop_with_empty_axes=1), {}, "noop"),
