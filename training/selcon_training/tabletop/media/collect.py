@@ -71,7 +71,7 @@ def collect(
                     "that is listed"
                 )
     if wrong:
-        raise MediaError("\n".join(wrong))
+        raise MediaError("; ".join(wrong))
     collected.entries.sort(key=lambda each: str(each["path"]))
     for use in sorted({use for each in collected.entries for use in each["use"]}):
         shown = [
