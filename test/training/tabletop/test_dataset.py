@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from selcon_ros.core.errors import SelconError
 from selcon_training.tabletop import dataset
 from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.parts import ACTIONS
 from selcon_training.tabletop.splits import splits
 from selcon_training.tabletop.view_files import ViewWriter
+from selcon_training.tabletop.views import find_images
 from support.disk import files_of_at_most
 
 
@@ -129,3 +131,12 @@ def test_a_full_disk_leaves_no_half_picture_and_ends_the_rendering(tmp_path):
         writer.write("egocentric", "hold", "mug", ".png", lambda: bytes(2000))
     assert caught.value.filename == str(tmp_path / "egocentric/hold/mug/a.png")
     assert not list((tmp_path / "egocentric/hold/mug").iterdir())
+
+
+def test_a_set_of_other_kinds_is_neither_added_to_nor_trained_on(tmp_path):
+    (tmp_path / "parts.json").write_text(json.dumps({"parts": ["background"], "objects": ["background"]}))
+    with pytest.raises(SelconError, match="into another folder"):
+        dataset.render(tmp_path, scale=0, progress=False)
+    with pytest.raises(SelconError, match="into another folder"):
+        find_images(tmp_path, list(ACTIONS))
+    assert [path.name for path in tmp_path.iterdir()] == ["parts.json"]

@@ -22,10 +22,11 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.pictures import MEDIA
-from selcon_training.tabletop.parts import ACTIONS, PART_KINDS
+from selcon_training.tabletop.label_names import NAMES, check_names
+from selcon_training.tabletop.parts import ACTIONS
 from selcon_training.tabletop.rendering import NO_PICTURES, Renderer
 from selcon_training.tabletop.splits import Split, draw, splits
-from selcon_training.tabletop.view_files import OBJECT_KINDS, write_view
+from selcon_training.tabletop.view_files import write_view
 from selcon_training.tabletop.world import read_world
 
 _renderers: dict[tuple[int, int], Renderer] = {}  # one a worker process and image size
@@ -76,8 +77,10 @@ def render(
 
     `scale` multiplies the scene counts of `splits`; the same seed gives the same scenes whatever the number
     of workers. `media`: a folder of `selcon tabletop media`, whose meshes and pictures the training splits
-    then hold. Raises SelconError for one that cannot be used, and where `root` was begun with another.
+    then hold. Raises SelconError for one that cannot be used, and where `root` was begun with another or
+    names other kinds of parts or objects.
     """
+    check_names(root)
     if media is not None:
         read_world(media)
     root.mkdir(parents=True, exist_ok=True)
@@ -92,7 +95,7 @@ def render(
     }
     _check_begun(root, about["media"])
     write_json(root / "dataset.json", about)
-    write_json(root / "parts.json", {"parts": PART_KINDS, "objects": OBJECT_KINDS})
+    write_json(root / "parts.json", NAMES)
     jobs = [
         (split, index)
         for split in splits(scale, meshes=media is not None)

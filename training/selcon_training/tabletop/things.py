@@ -172,20 +172,18 @@ def paper(rng: Rng) -> list[Part]:
         (between(rng, 0.06, 0.09),) * 2 if small else (between(rng, 0.18, 0.23), between(rng, 0.12, 0.16))
     )
     look = choice(rng, "yellow_fruit", "print") if small else choice(rng, "paper", "paper", "cardboard")
-    parts = [
-        _part(
-            box((long, wide, 0.0012 if not small else 0.006)).moved(
-                (*rng.normal(0, 0.012, 2), 0.001 + 0.0015 * i), rotation("z", rng.normal(0, 0.2))
-            ),
-            look,
-        )
-        for i in range(1 if small else int(rng.integers(1, 4)))
+    thick = 0.006 if small else 0.0012
+    parts, height = [], 0.0
+    for _ in range(1 if small else int(rng.integers(1, 4))):
+        place, turn = (*rng.normal(0, 0.012, 2), height + thick / 2), rotation("z", rng.normal(0, 0.2))
+        parts.append(_part(box((long, wide, thick)).moved(place, turn), look))
+        height += thick + 0.0003
+    lines = [
+        box((between(rng, 0.4, 0.7) * long, 0.03 * wide, 0.001)).moved((0, (0.3 - 0.12 * number) * wide, 0))
+        for number in range(int(rng.integers(0, 6)))
     ]
-    for number in range(int(rng.integers(0, 6))):  # lines of print
-        row = box((between(rng, 0.4, 0.7) * long, 0.03 * wide, 0.001)).moved(
-            (0, (0.3 - 0.12 * number) * wide, 0.008)
-        )
-        parts.append(_part(row, "dark_metal"))
+    if lines:  # on the topmost sheet
+        parts.append(_part(merged(lines).moved((*place[:2], height), turn), "dark_metal"))
     return parts
 
 

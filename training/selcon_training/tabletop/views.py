@@ -15,6 +15,7 @@ from tqdm import tqdm
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.plain_file import read_bytes
+from selcon_training.tabletop.label_names import check_names
 from selcon_training.tabletop.parts import PART_KINDS
 from selcon_training.tabletop.view_files import OBJECT_KINDS
 
@@ -53,7 +54,8 @@ class Batch:
 
 def find_images(root: Path, actions: list[str]) -> list[LabelledImage]:
     """Return every distinct training image under `root` that has label maps; raises SelconError where there
-    is none."""
+    is none, or where they name other kinds."""
+    check_names(root)
     found: dict[str, tuple[Path, str | None]] = {}
     for view in ("egocentric", "exocentric"):
         for path in sorted(

@@ -74,9 +74,7 @@ class Source:
     large: bool = False
 
 
-def read_sources(
-    folder: Path | None = None, only: Sequence[str] = (), large: bool = True
-) -> list[Source]:
+def read_sources(folder: Path | None = None, only: Sequence[str] = (), large: bool = True) -> list[Source]:
     """Return the lists of a folder (default: LISTS): all, all but the large ones, or those named in `only`.
 
     Raises MediaError.
