@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from selcon_training.data.dense import Augmentation, DenseImages, Variety, dense_items
-from selcon_training.data.labels import Labels, part_kinds, read_label_maps
+from selcon_training.data.labels import Labels, part_kinds, read_label_maps, unpacked
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.sharp_truth import sharp_truth
 from selcon_training.errors import DataError
@@ -80,6 +80,20 @@ def test_sharp_targets_are_the_parts_and_masks_come_first(tmp_path, cached):
                 assert (batch.truth[row, action][batch.parts[row] == action + 1] > 0.4).all()
                 assert batch.truth[row, action].sum() == pytest.approx((30 / 4) ** 2, rel=0.05)
     assert masked == 1
+
+
+def test_packed_labels_are_the_maps_with_what_is_unknown():
+    parts, objects = knife(), np.zeros(SHAPE, np.uint8)
+    parts[:20], objects[40:120] = 255, 3
+    mask = (objects > 0) * np.uint8(255)
+    packed = Labels(parts, objects).packed((400, 400))
+    assert len(packed) < 4000
+    for found, wanted in zip(unpacked(packed, True, True), (parts, mask), strict=True):
+        assert np.array_equal(found, wanted)
+    assert np.array_equal(unpacked(Labels(parts).packed((400, 400)), True, False)[0], parts)
+    only_objects = unpacked(Labels(objects=objects).packed((120, 160)), False, True)
+    assert only_objects[0] is None and np.array_equal(only_objects[1], mask[1::2, 1::2])
+    assert unpacked(Labels().packed((9, 9)), False, False) == (None, None)
 
 
 def write(path, values):
