@@ -11,6 +11,7 @@ pytest.importorskip("trimesh", reason="trimesh is missing: pip install 'selcon_r
 from selcon_training.tabletop import mesh_kinds
 from selcon_training.tabletop.mesh_cuts import cut, lightened, posed, wanted
 from selcon_training.tabletop.mesh_files import MeshError, Piece
+from selcon_training.tabletop.mesh_rooms import room_scene
 from selcon_training.tabletop.objects import TRAINED, UNSEEN
 from selcon_training.tabletop.scene import Scene, View, look_at
 from selcon_training.tabletop.shapes import Mesh, lathe, line, merged, sweep
@@ -198,3 +199,25 @@ def test_things_and_furniture_are_scenery_of_their_kind(tmp_path):
         assert {part.kind for part in parts} == {kind} and not any(part.action for part in parts)
         length = np.ptp(np.concatenate([part.mesh.vertices for part in parts])[:, 0])
         assert 0.85 * extent <= length <= 1.2 * extent
+
+
+def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, renderer):
+    path = tmp_path / "list.yaml"
+    path.write_text(
+        "things: [{mesh: tools/knife, size: 0.2, pose: lie}]\n"
+        "rooms: [{mesh: tools/knife, size: 0.9, top: true}, {mesh: tools/knife, size: 0.5, raised: 1.4}]\n"
+    )
+    sections = {section: mesh_kinds.listed(section, path) for section in ("things", "rooms")}
+    monkeypatch.setattr(mesh_kinds, "listed", lambda section: sections[section])
+    files = mesh_kinds.mesh_files_in(_media(tmp_path))
+    for seed in range(3):
+        scene = room_scene(np.random.default_rng(seed), files, 2)
+        assert not scene.kinds and not scene.actions
+        furniture = [each.part.mesh.vertices for each in scene.parts[2:] if each.part.kind == "background"]
+        assert len(furniture) >= 4 and all(points[:, 2].min() > -1e-9 for points in furniture)
+        assert all(points[:, 0].min() > 0 for points in furniture)
+        assert sum(placed.part.kind == "clutter" for placed in scene.parts) >= 2
+        for view in scene.views:
+            assert view.position[0] > 0 > view.position[1] and view.position[2] > 0
+    (view, _) = renderer.render(scene, np.random.default_rng(0))
+    assert (view.placed >= 0).mean() > 0.1

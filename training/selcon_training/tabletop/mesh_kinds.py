@@ -67,6 +67,8 @@ class Entry:
     rules: tuple[Rule, ...]
     held_out: bool
     in_use: bool
+    top: bool
+    raised: float
 
     @property
     def file(self) -> str:
@@ -85,7 +87,8 @@ def listed(section: str, path: Path = LIST) -> tuple[Entry, ...]:
     return tuple(_entry(each, section, path) for each in entries)
 
 
-KEYS = {"mesh", "kind", "size", "pose", "turn", "tilt", "take", "drop", "body", "parts", "held_out", "in_use"}
+KEYS = {"mesh", "kind", "size", "pose", "turn", "tilt", "take", "drop", "body", "parts"}
+KEYS |= {"held_out", "in_use", "top", "raised"}
 
 
 def _entry(about: Any, section: str, path: Path) -> Entry:
@@ -117,6 +120,8 @@ def _entry(about: Any, section: str, path: Path) -> Entry:
         tuple(_rule(part, where) for part in parts) or (SCENERY[section],),
         about.get("held_out") == "true",
         about.get("in_use", "true") == "true",
+        about.get("top") == "true",
+        float(about.get("raised", 0)),
     )
 
 
@@ -165,8 +170,13 @@ def mesh_furniture(files: Mapping[str, Path]) -> Callable[[Rng], list[Part]]:
     return _scenery_maker(files, "rooms")
 
 
+def files_of(section: str, files: Mapping[str, Path]) -> list[tuple[Path, Entry]]:
+    """Return the files of a section of the list with their entries. Raises MeshError for one missing."""
+    return [(_file(files, entry), entry) for entry in listed(section)]
+
+
 def _scenery_maker(files: Mapping[str, Path], section: str) -> Callable[[Rng], list[Part]]:
-    entries = [(_file(files, entry), entry) for entry in listed(section)]
+    entries = files_of(section, files)
 
     def make(rng: Rng) -> list[Part]:
         path, entry = entries[rng.integers(len(entries))]
