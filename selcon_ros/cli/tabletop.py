@@ -142,6 +142,25 @@ def media(
 
 
 @command.command()
+@click.argument("out", type=OUT_FOLDER)
+@click.option(
+    "--media", type=UserPath(exists=True, file_okay=False), required=True, help="Folder of tabletop media."
+)
+@click.option("--count", type=click.IntRange(1, 100_000), default=400, show_default=True, help="Pictures.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def rooms(out: Path, media: Path, count: int, seed: int) -> None:
+    """Render rooms of furniture meshes, without a tool, into the folder OUT: pictures of nothing.
+
+    \b
+    Example:
+      selcon tabletop rooms data/rooms --media data/media --count 400
+    """
+    from selcon_training.tabletop.mesh_rooms import render_rooms
+
+    click.echo(f"{render_rooms(media, out, count, seed)} pictures rendered into {out}")
+
+
+@command.command()
 @click.option("--work", type=OUT_FOLDER, required=True, help="Folder for data and runs.")
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle to write.")
 @click.option(

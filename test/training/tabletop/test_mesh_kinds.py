@@ -221,3 +221,23 @@ def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, rendere
             assert view.position[0] > 0 > view.position[1] and view.position[2] > 0
     (view, _) = renderer.render(scene, np.random.default_rng(0))
     assert (view.placed >= 0).mean() > 0.1
+
+
+def test_rooms_without_meshes_are_refused_by_the_command(tmp_path):
+    from click.testing import CliRunner
+
+    from selcon_ros.cli.main import main
+
+    _media(tmp_path / "media")
+    arguments = [
+        "tabletop",
+        "rooms",
+        str(tmp_path / "out"),
+        "--media",
+        str(tmp_path / "media"),
+        "--count",
+        "2",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and "the media folder has no mesh" in result.output
+    assert not (tmp_path / "out").exists()

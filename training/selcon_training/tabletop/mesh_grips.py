@@ -14,7 +14,7 @@ THICKEST = 0.045
 def grips(parts: list[Part]) -> dict[str, Grip]:
     """Return where to hold, and where to open, the object in its pose: at its handle, else at its body."""
     found: dict[str, Grip] = {}
-    for kinds in (("loop_handle",), ("rod_handle",), ("body",)):
+    for kinds in (("loop_handle", "ring"), ("rod_handle",), ("body",)):
         held = [part for part in parts if part.action == "hold" and part.kind in kinds]
         if held:
             found["hold"] = _grip(_points(held), kinds[0])
