@@ -32,8 +32,9 @@ if os.environ.get("MUJOCO_GL") is None and not os.environ.get("DISPLAY"):
 
 import mujoco
 
-SIDE, FLOOR_SIDE, SKY_SIDE = 256, 128, 128
-"""Pixels of the textures of table and parts, of the floor's, and of a face of the surroundings."""
+SIDES, PICTURED_SIDES = (128, 128, 64), (256, 128, 128)
+"""Pixels of the textures of table and parts, of the floor's, and of a face of the surroundings: drawn ones
+are smooth, cuttings of pictures are not."""
 NEAR, FAR = 0.02, 8.0
 PICTURED = 0.2
 """Share of the looks that get a cutting of a picture instead of one colour, where there are pictures."""
@@ -55,6 +56,7 @@ class Stage:
     printed: set[str] = field(default_factory=set)
     pictures: Pictures = field(default_factory=Pictures)
     dressed: bool = False
+    parts_of: NDArray[np.int16] | None = None
 
     def texture(self, name: str) -> NDArray[np.uint8]:
         """Return the pixels of a texture, to be changed in place (rows×columns×3)."""
@@ -103,18 +105,19 @@ def _add_mesh(spec: mujoco.MjSpec, name: str, mesh: Mesh, material: str) -> None
     )
 
 
-def _add_room(spec: mujoco.MjSpec, room: Room) -> None:
+def _add_room(spec: mujoco.MjSpec, room: Room, sides: tuple[int, int, int]) -> None:
+    side, floor_side, sky_side = sides
     sky = spec.add_texture(
-        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=SKY_SIDE, height=6 * SKY_SIDE, nchannel=3
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=sky_side, height=6 * sky_side, nchannel=3
     )
-    sky.data = bytes(18 * SKY_SIDE**2)
+    sky.data = bytes(18 * sky_side**2)
     flat = {"contype": 0, "conaffinity": 0}
     spec.worldbody.add_geom(
         name="table",
         type=mujoco.mjtGeom.mjGEOM_BOX,
         size=[*room.half, 0.02],
         pos=[0, 0, -0.02],
-        material=_material(spec, "table", (SIDE, SIDE)),
+        material=_material(spec, "table", (side, side)),
         **flat,
     )
     spec.worldbody.add_geom(
@@ -122,7 +125,7 @@ def _add_room(spec: mujoco.MjSpec, room: Room) -> None:
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[4, 4, 0.1],
         pos=[0, 0, -room.drop],
-        material=_material(spec, "floor", (FLOOR_SIDE, FLOOR_SIDE)),
+        material=_material(spec, "floor", (floor_side, floor_side)),
         **flat,
     )
 
@@ -136,7 +139,7 @@ def _quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
-    spec.visual.quality.shadowsize = 768
+    spec.visual.quality.shadowsize = 512
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear, spec.visual.map.zfar = NEAR, FAR
     spec.stat.extent, spec.stat.center = 1.0, [0, 0, 0]
@@ -151,7 +154,7 @@ def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Pictu
     and on parts."""
     spec = _new_spec(width, height)
     room = scene.room or Room((rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.9)), rng.uniform(0.3, 0.8))
-    _add_room(spec, room)
+    _add_room(spec, room, PICTURED_SIDES if pictures.textures else SIDES)
     looks: dict[tuple[int, str, int], str] = {}
     stage = Stage(None, None, room, 0, pictures=pictures)
     for index, placed in enumerate(scene.parts):
@@ -186,7 +189,7 @@ def _add_look(
         return _material(spec, name, printed.shape[:2], printed)
     if stage.pictures.textures and rng.random() < PICTURED:
         stage.pictured.add(name)
-        return _material(spec, name, (SIDE, SIDE))
+        return _material(spec, name, PICTURED_SIDES[:1] * 2)
     return _material(spec, name)
 
 
@@ -200,7 +203,7 @@ def dress(stage: Stage, drawn: mujoco.MjrContext, rng: Rng) -> None:
         if name in stage.printed or name in stage.pictured:
             new = Surface((1, 1, 1), new.specular, new.shininess)
         if name in stage.pictured:
-            stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures.textures), SIDE)
+            stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures.textures), PICTURED_SIDES[0])
             changed.append(name)
         _paint(model, name, new)
     light = draw_light(rng, stage.room.white)
@@ -241,13 +244,15 @@ def _dress_room(stage: Stage, rng: Rng) -> list[str]:
     changed = ["table"]
     pictured = bool(stage.pictures.textures) and rng.random() < 0.5
     textures = stage.pictures.textures
-    table[:] = cutting(rng, _one_of(rng, textures), SIDE) if pictured else table_texture(rng, SIDE)
+    table[:] = (
+        cutting(rng, _one_of(rng, textures), len(table)) if pictured else table_texture(rng, len(table))
+    )
     if first or rng.random() < 0.5:
         plain = rng.random() < 0.4
-        floor[:] = plain_texture(rng, FLOOR_SIDE) if plain else backdrop(rng, FLOOR_SIDE)
+        floor[:] = plain_texture(rng, len(floor)) if plain else backdrop(rng, len(floor))
         changed.append("floor")
     if first or rng.random() < 0.25:
-        sky[:] = surroundings(rng, SKY_SIDE, stage.pictures.backdrops)
+        sky[:] = surroundings(rng, sky.shape[1], stage.pictures.backdrops)
         changed.append("sky")
     _paint(stage.model, "table", Surface((1, 1, 1), rng.uniform(0, 0.3), 0.3))
     _paint(stage.model, "floor", Surface((1, 1, 1), 0, 0))

@@ -9,6 +9,21 @@ import numpy as np
 from selcon_training.tabletop.parts import ObjectModel
 from selcon_training.tabletop.shapes import Points, rotation
 
+COLUMNS = 256
+"""Of the points between as many upright lines the lowest one decides where an object touches the table."""
+
+
+def _lowest(points: Points) -> Points:
+    """Return the lowest of N×2 points in each column and those furthest left and right, sorted by the first
+    coordinate."""
+    x, low = points[:, 0], points[:, 0].min()
+    column = ((x - low) * ((COLUMNS - 1) / max(float(np.ptp(x)), 1e-9))).astype(np.int64)
+    order = np.lexsort((points[:, 1], column))
+    first = np.r_[True, np.diff(column[order]) > 0]
+    chosen = np.r_[order[first], x.argmin(), x.argmax()]
+    found = points[chosen]
+    return np.asarray(found[np.lexsort((found[:, 1], found[:, 0]))])
+
 
 def settled(model: ObjectModel, turn: Points) -> Points:
     """Return `turn` (3×3, applied first) followed by the rotation about y that lays the object down.
@@ -17,9 +32,9 @@ def settled(model: ObjectModel, turn: Points) -> Points:
     its bowl and the end of its handle.
     """
     vertices = np.concatenate([part.mesh.vertices for part in model.parts]) @ turn.T
-    points = np.unique(np.round(vertices[:, [0, 2]], 5), axis=0)
+    points = _lowest(vertices[:, [0, 2]])
     hull: list[Points] = []
-    for point in points:  # sorted by x, then z: the lower hull by Andrew's monotone chain
+    for point in points:  # the lower hull by Andrew's monotone chain
         while len(hull) > 1:
             first, second = hull[-1] - hull[-2], point - hull[-2]
             if first[0] * second[1] - first[1] * second[0] > 0:

@@ -90,6 +90,15 @@ class Renderer:
             drawn.free()
         return views
 
+    def _parts_of(self, visual: mujoco.MjvScene, stage: Stage) -> NDArray[np.int16]:
+        """Return which part each colour of a picture of ids stands for; the same in every view of a scene."""
+        if stage.parts_of is None or len(stage.parts_of) != visual.ngeom + 1:
+            stage.parts_of = np.full(visual.ngeom + 1, -1, np.int16)
+            for geom in visual.geoms[: visual.ngeom]:
+                if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and 0 <= geom.segid < visual.ngeom:
+                    stage.parts_of[geom.segid + 1] = max(geom.objid - stage.first, -1)
+        return stage.parts_of
+
     def _view(
         self,
         stage: Stage,
@@ -130,14 +139,10 @@ class Renderer:
         for flag in ids:
             visual.flags[flag] = 0
         metres = (NEAR * FAR / (NEAR + raw[::-1] * np.float32(FAR - NEAR))).astype(np.float32)
-        geoms = np.full(visual.ngeom + 1, -1, np.int32)
-        for geom in visual.geoms[: visual.ngeom]:
-            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and 0 <= geom.segid < visual.ngeom:
-                geoms[geom.segid + 1] = geom.objid
         segment = colours[::-1, :, 0]
         if visual.ngeom > 254:
             segment = segment + 256 * colours[::-1, :, 1].astype(np.int32)
-        placed = np.maximum(geoms - stage.first, -1).astype(np.int16)[segment]
+        placed = self._parts_of(visual, stage)[segment]
         focal = 0.5 * self.height / np.tan(np.deg2rad(fovy) / 2)
         intrinsics = Intrinsics(
             focal, focal, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height

@@ -11,6 +11,7 @@ from selcon_training.tabletop.objects import TRAINED, actions_of
 from selcon_training.tabletop.parts import ACTIONS, Rng
 from selcon_training.tabletop.scene import Scene, nothing_scene, table_scene
 
+PROCEDURAL = Catalogue()
 TRAIN_SIZE, TEST_SIZE = (448, 336), (640, 480)
 
 
@@ -70,7 +71,7 @@ def pairs() -> list[tuple[str, str]]:
 def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, list[str]]:
     """Return scene `index` of a split and the actions that may be asked of it."""
     if split.measured:  # as without a media folder, so that figures can be compared
-        world = world.held_out_meshes if split.name == "unseen-meshes" else Catalogue()
+        world = world.held_out_meshes if split.name == "unseen-meshes" else PROCEDURAL
     clutter = int(rng.integers(0, 5 if split.measured else 8))
     if split.style == "exocentric":
         action, kind = pairs()[index % len(pairs())]

@@ -111,7 +111,7 @@ def table_texture(rng: Rng, size: int = 256) -> Texture:
     if pattern < 8:
         return _blend(rng, _noise(rng, size, (12, 12)), rng.uniform(0.1, 0.4))
     y, x = np.mgrid[:size, :size]
-    period = int(rng.integers(24, 86))
+    period = max(1, round(size * rng.uniform(0.09, 0.34)))
     stripes = (x // period) % 2
     mask = stripes if pattern == 8 else (stripes + (y // period)) % 2
     return _blend(rng, mask.astype(np.float32), rng.uniform(0.08, 0.4))

@@ -13,6 +13,7 @@ from selcon_training.tabletop.mesh_kinds import (
     mesh_makers,
     mesh_things,
 )
+from selcon_training.tabletop.splits import PROCEDURAL
 
 PICTURE_SIZE = (288, 384)
 """Rows and columns that a picture of a media folder covers once it is shrunk."""
@@ -26,7 +27,7 @@ def read_world(media: Path | None) -> Catalogue:
     Raises SelconError for a folder that is no media folder, is incomplete or holds what it does not list.
     """
     if media is None:
-        return Catalogue()
+        return PROCEDURAL
     files = mesh_files_in(media)
     return Catalogue(
         meshes=(mesh_makers(files), mesh_makers(files, held_out=True)),
