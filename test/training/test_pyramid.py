@@ -32,6 +32,7 @@ from selcon_training.export import export_bundle, export_checkpoint
 from selcon_training.pyramid import PyramidNet
 from selcon_training.tasks.base import to_input
 from selcon_training.trainer import Trainer
+from selcon_training.validation import predict
 from support import dataset
 
 LITE0 = "9bad8ead5ac8b08a5224b904ec54683e495416812ed00c5925344ea3f72bb8de"
@@ -139,6 +140,7 @@ def test_epochs_that_train_the_decoder_alone(squares, tmp_path):
 
 def test_part_kinds_teach_the_decoder_but_stay_out_of_the_network(squares, tmp_path):
     changes = {"dense": {"cam": 1.0, "refined": 0.0, "parts": 0.5}}
+    changes["backbone"] = {"name": "test_resnet", "width": 16, "train": "upper"}  # 0.5 and 0.5
     trainer = Trainer(config_of(squares, tmp_path / "run", **changes))
     batch = trainer.task.job(0, 0)()
     kinds = np.full((4, *trainer.net.map_grid), 255, np.uint8)
@@ -196,6 +198,10 @@ def test_normalisation_is_the_models_own_in_training_checkpoint_and_bundle(tmp_p
     ours = to_input(rng_image[None], net.device, normalisation=net.normalisation)
     np.testing.assert_allclose(ours.numpy(), preprocess(rng_image, manifest), atol=1e-5)
     np.testing.assert_allclose(ours[0, :, 3, 4].numpy(), rng_image[3, 4] / 127.5 - 1, atol=1e-5)
+    ((cam, affinity),) = predict(net.eval(), rng_image[None], 1)
+    with torch.no_grad():
+        np.testing.assert_allclose(cam, net(ours)[0][0].numpy(), atol=1e-5)
+    assert affinity is None
 
 
 def test_averaging_over_mirror_and_scales_goes_into_the_bundle(tmp_path):
