@@ -34,6 +34,7 @@ COMMANDS = {
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
     "tune": Entry("tune", "Soften a bundle's heatmap as validation says."),
+    "fit-confidence": Entry("fit_confidence", "Fit a bundle's confidence for a stated false rate."),
     "quantize": Entry("quantize", "Add an int8 graph for CPUs, measured against fp32."),
     "engine": Entry("engine", "Build, check and list engines for NVIDIA GPUs."),
     "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap import Heatmap, confidence, refine, soften, upsample
+from selcon_ros.core.heatmap import Heatmap, confidence, evidence, refine, soften, upsample
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import check_image
 
@@ -43,6 +43,10 @@ class Grounding:
     def confidence(self, action: str) -> float:
         """Return how sure the model is, 0..1, that the image affords the action (cheap: no heatmap)."""
         return confidence(self.cam, self._calibrated, self._index(action), self.manifest)
+
+    def evidence(self, action: str) -> float:
+        """Return what the confidence is made of: see `heatmap.evidence`."""
+        return evidence(self.cam, self._calibrated, self._index(action))
 
     def heatmap(self, action: str) -> Heatmap:
         """Return the action's heatmap at the camera's resolution. Raises UnknownActionError."""

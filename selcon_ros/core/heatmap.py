@@ -86,13 +86,18 @@ def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[n
     return values
 
 
+def evidence(cam: NDArray[np.float32], refined: NDArray[np.float32], index: int) -> float:
+    """Return the class activation [C, gh, gw] of action number `index` at the peak of its refined map."""
+    return float(cam[index].ravel()[int(refined[index].argmax())])
+
+
 def confidence(
     cam: NDArray[np.float32], refined: NDArray[np.float32], index: int, manifest: Manifest
 ) -> float:
     """Return how sure the model is, 0..1, that the image affords action number `index`.
 
-    A heatmap scaled to 1 is no evidence. With a fit in the manifest, the evidence is the class
-    activation at the peak of the refined map, and the confidence sigmoid(scale * evidence + offset).
+    A heatmap scaled to 1 is no evidence. With a fit in the manifest, the confidence is
+    sigmoid(scale * evidence + offset).
     Without one, it is the class's softmax probability for the image, from the spatial mean of
     `cam` [C, gh, gw], as the classification loss reads it: relative to the other actions, uncalibrated.
     """
@@ -100,7 +105,7 @@ def confidence(
         logits = cam.mean(axis=(1, 2), dtype=np.float64)
         weights = np.exp(logits - logits.max())
         return float(weights[index] / weights.sum())
-    evidence = float(cam[index].ravel()[int(refined[index].argmax())])
-    logit = manifest.confidence.scale[index] * evidence + manifest.confidence.offset[index]
+    logit = manifest.confidence.scale[index] * evidence(cam, refined, index)
+    logit += manifest.confidence.offset[index]
     # tanh form: does not overflow for large logits.
     return float(0.5 * (1.0 + np.tanh(0.5 * logit)))

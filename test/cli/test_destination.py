@@ -33,6 +33,7 @@ BUNDLES = [
     ("import-official", "x.pth", "--divide", "Seen", "--out"),
     ("quantize", "bundle", "--out"),
     ("tune", "bundle", "data", "--out"),
+    ("fit-confidence", "bundle", "data", "--negatives", ".", "--out"),
     ("tabletop", "build", "--work", "new", "--out"),
 ]
 PAGES = [("explain", "run", "x.jpg", "--action", "hold", "--out")]

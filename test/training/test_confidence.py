@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_training.confidence import MIN_EXAMPLES, fit_confidence, fit_logistic
-from selcon_training.validation import Evidence
+from selcon_training.evidence import Evidence
 
 
 def sigmoid(x):
@@ -61,7 +61,8 @@ def test_actions_with_few_examples_share_a_curve():
     positive = np.arange(len(action)) % 2 == 0
     value = positive * np.where(action == 0, 1.0, 4.0) + rng.normal(0, 0.2, len(action))
     fit = fit_confidence(Evidence(action, value, positive), 3)
-    assert fit is not None
+    assert fit is not None and fit.record == {}
+    fit = fit.confidence
     shared = fit_logistic(value, positive)
     assert (fit.scale[1], fit.offset[1]) == (fit.scale[2], fit.offset[2]) == shared
     assert (fit.scale[0], fit.offset[0]) != shared

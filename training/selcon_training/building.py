@@ -16,9 +16,11 @@ from selcon_training.averaging import Averaging, averaged
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.config_sections import BackboneConfig, EncodersConfig
 from selcon_training.data.layout import DataSet
+from selcon_training.data.pictures import PicturePool
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.frozen import FrozenPass
+from selcon_training.false_rate import open_negatives
 from selcon_training.model import CamActivation, SelconNet
 from selcon_training.network import Network
 from selcon_training.pyramid import PyramidNet
@@ -134,6 +136,31 @@ def make_validator(
     if not held:
         return None
     return LabelValidator(held, net.actions, canvas, chosen.batch_size, chosen.limit)
+
+
+def make_negatives(
+    config: TrainConfig, validator: MapValidator | LabelValidator | None
+) -> PicturePool | None:
+    """The real pictures of nothing that the confidence is fitted on; None without the section.
+
+    Raises ConfigError without a valset, DataError for pictures that training sees.
+    """
+    chosen = config.confidence
+    if chosen is None:
+        return None
+    if not isinstance(validator, MapValidator):
+        raise ConfigError(
+            f"confidence: {config.data.root} has no valset, whose truth maps it is fitted on: "
+            "put some pictures there, or leave the section out"
+        )
+    learned = {"data.negatives": config.data.negatives, "data.backgrounds": config.data.backgrounds}
+    return open_negatives(
+        chosen.negatives,
+        chosen.false_rate,
+        validator.canvas.input_size,
+        config.data_threads,
+        [(key, folder) for key, folder in learned.items() if folder is not None],
+    )
 
 
 def training_device(name: str) -> torch.device:

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.bundle import ConfidenceFit
-from selcon_training.validation import Evidence
+from selcon_training.evidence import Evidence
 
 MIN_EXAMPLES = 5
 """An action with fewer positives or negatives takes the curve of all actions together."""
 
 
-def fit_confidence(evidence: Evidence, actions: int) -> ConfidenceFit | None:
+@dataclass(frozen=True)
+class Fitted:
+    """A curve per action, and what is known of it (for the manifest)."""
+
+    confidence: ConfidenceFit
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def curves(self) -> dict[str, list[float]]:
+        """The curves as a checkpoint has them."""
+        return {"scale": list(self.confidence.scale), "offset": list(self.confidence.offset)}
+
+
+def fit_confidence(evidence: Evidence, actions: int) -> Fitted | None:
     """Fit confidence = sigmoid(scale_a * evidence + offset_a), scale_a > 0, per action.
 
     Positives and negatives weigh the same in total, so that 0.5 is where either is as likely for a scene with
     and one without the action. Returns None if no action occurs, or none is ever absent (truth not exhaustive
     and no valnothingset): then there is nothing to tell apart.
     """
+    if (found := curves(evidence, actions)) is None:
+        return None
+    scale, offset = zip(*found, strict=True)
+    return Fitted(ConfidenceFit(scale, offset))
+
+
+def curves(evidence: Evidence, actions: int) -> list[tuple[float, float]] | None:
+    """Scale and offset of every action; None where there is nothing to tell apart."""
     if evidence.positive.all() or not evidence.positive.any():
         return None
     shared = fit_logistic(evidence.value, evidence.positive)
-    curves = []
+    found = []
     for action in range(actions):
         own = evidence.action == action
         positives = int(evidence.positive[own].sum())
         enough = min(positives, int(own.sum()) - positives) >= MIN_EXAMPLES
-        curves.append(fit_logistic(evidence.value[own], evidence.positive[own]) if enough else shared)
-    return ConfidenceFit(
-        scale=tuple(scale for scale, _ in curves), offset=tuple(offset for _, offset in curves)
-    )
+        found.append(fit_logistic(evidence.value[own], evidence.positive[own]) if enough else shared)
+    return found
 
 
 def fit_logistic(value: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:

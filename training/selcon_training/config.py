@@ -24,6 +24,7 @@ from selcon_ros.core.user_path import user_path
 from selcon_training.config_sections import (
     BackboneConfig,
     CheckpointConfig,
+    ConfidenceConfig,
     DataConfig,
     DenseConfig,
     EmaConfig,
@@ -94,6 +95,8 @@ class TrainConfig(Section):
     mixed: MixedConfig = MixedConfig()
     inference: InferenceConfig = InferenceConfig()
     validation: ValidationConfig = ValidationConfig()
+    confidence: ConfidenceConfig | None = None
+    """null: fitted on the valset alone, 0.5 where an action is as likely there as not."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     logging: LoggingConfig = LoggingConfig()
 

@@ -258,6 +258,15 @@ class ValidationConfig(Section):
     """At most this many pictures, spread evenly."""
 
 
+class ConfidenceConfig(Section):
+    """Fits the confidence at the end for a stated false rate, on real pictures too."""
+
+    negatives: UserPath
+    """Folder of real pictures that afford no action; of `selcon tabletop media` those for calibration."""
+    false_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.03
+    """So often may an action that is not possible pass a confidence of 0.5."""
+
+
 class InferenceConfig(Section):
     """Test-time averaging, in validation and in the exported graph."""
 

@@ -183,9 +183,9 @@ def export_checkpoint(
     fields = {key: value for key, value in fields.items() if value is not None}
     if net.input_size != trained:
         fields["training"] = fields.get("training", {}) | {"input_size": list(trained)}
-        if fields.pop("confidence", None) is not None:
+        if _without_confidence(fields):
             _log.warning("the confidence was fitted at input size %s and is left out of the bundle", trained)
-    if averaging != _averaging(folder, meta, None, None) and fields.pop("confidence", None) is not None:
+    if averaging != _averaging(folder, meta, None, None) and _without_confidence(fields):
         _log.warning("the confidence was fitted without this averaging and is left out of the bundle")
     if isinstance(fields.get("confidence"), dict):
         try:
@@ -201,6 +201,13 @@ def export_checkpoint(
     return export_bundle(
         net, out, averaging=averaging, open_vocabulary=open_vocabulary, samples=samples, **fields
     )
+
+
+def _without_confidence(fields: dict[str, Any]) -> bool:
+    """Take the confidence and what is known of it out of a manifest's fields; whether there was one."""
+    if isinstance(fields.get("metrics"), dict):
+        fields["metrics"] = {name: value for name, value in fields["metrics"].items() if name != "confidence"}
+    return fields.pop("confidence", None) is not None
 
 
 def _averaging(

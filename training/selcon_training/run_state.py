@@ -37,6 +37,7 @@ FREE_KEYS = (
     "data_threads",
     "logging",
     "checkpoint",
+    "confidence",
     "inference",
     "validation.every_epochs",
     "validation.batch_size",

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from selcon_training import ranks, run_state
 from selcon_training.building import (
     build_net,
+    make_negatives,
     make_task,
     make_validator,
     set_batch_norm_momentum,
@@ -23,13 +24,14 @@ from selcon_training.building import (
     training_device,
 )
 from selcon_training.checkpoint import load_model
-from selcon_training.confidence import fit_confidence
+from selcon_training.confidence import Fitted, fit_confidence
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.layout import open_dataset
 from selcon_training.data.notices import notices
 from selcon_training.data.sampling import prefetch
 from selcon_training.determinism import set_deterministic
 from selcon_training.errors import CheckpointNotWritten
+from selcon_training.false_rate import fit_for_rate
 from selcon_training.network import Network
 from selcon_training.run_log import RunLog
 from selcon_training.run_state import Position
@@ -73,7 +75,7 @@ class Trainer:
             raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
         folder = run_state.checkpoint_folder(config.output)
         self.metrics: dict[str, float] = {}
-        self.confidence: dict[str, list[float]] | None = None
+        self.confidence: Fitted | None = None
         if found:
             self.net, _ = load_model(run_state.raw_folder(folder))
         else:
@@ -96,6 +98,7 @@ class Trainer:
             self.stepper.restore(folder, state)
             self.position, self.metrics = Position(state["epoch"], state["step"]), state["metrics"]
         self.validator = make_validator(config, self.data, self.net)
+        self.negatives = make_negatives(config, self.validator)
         if ranks.first():
             for line in notices(self.data, run_state.splits_of(config)):
                 tqdm.write(f"warning: {line}")
@@ -206,11 +209,14 @@ class Trainer:
         if self.stepper.average is not None and self.validator is not None:
             self._raw = {"metrics": self.validator.run(self.net), "confidence": self._fit(self.net)}
 
-    def _fit(self, net: Network) -> dict[str, list[float]] | None:
+    def _fit(self, net: Network) -> Fitted | None:
         if not isinstance(self.validator, MapValidator):
             return None
-        fit = fit_confidence(self.validator.evidence(net), len(net.actions))
-        return None if fit is None else {"scale": list(fit.scale), "offset": list(fit.offset)}
+        evidence = self.validator.evidence(net)
+        if self.negatives is None or self.config.confidence is None:
+            return fit_confidence(evidence, len(net.actions))
+        nothing = self.validator.evidence_of_nothing(net, self.negatives)
+        return fit_for_rate(evidence, nothing, net.actions, self.config.confidence.false_rate)
 
     def _save(self) -> None:
         self.stepper.insist_on_finite()
@@ -227,10 +233,9 @@ class Trainer:
             self._unsaved = error
             tqdm.write(f"warning: {error}; training goes on and tries again at the next checkpoint")
 
-    def _meta(
-        self, metrics: dict[str, float], confidence: dict[str, list[float]] | None
-    ) -> dict[str, Any]:
+    def _meta(self, metrics: dict[str, float], confidence: Fitted | None) -> dict[str, Any]:
         config = self.config
+        record = {"confidence": confidence.record} if confidence and confidence.record else {}
         return {
             "name": config.name,
             "description": config.description,
@@ -239,7 +244,7 @@ class Trainer:
             "gamma": config.gamma,
             "fit": config.data.fit_in_use,
             "averaging": config.inference.model_dump(mode="json"),
-            "confidence": confidence,
+            "confidence": None if confidence is None else confidence.curves(),
             "training": {
                 "supervision": config.supervision,
                 "data": self.data.name,
@@ -249,7 +254,7 @@ class Trainer:
                 "seed": config.seed,
                 "encoders_trained": list(config.trained),
             },
-            "metrics": {"validation": metrics},
+            "metrics": {"validation": metrics, **record},
         }
 
     @contextmanager

@@ -7,7 +7,7 @@ Never the test set.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,25 +26,17 @@ from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.layout import DataSet
 from selcon_training.data.listing import Item
 from selcon_training.data.pairs import read_truth
+from selcon_training.data.pictures import PicturePool
 from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import resize
 from selcon_training.evaluate.measures import part_of, peaks_on
+from selcon_training.evidence import Evidence, absent, of_nothing, possible
 from selcon_training.metrics import compare, prepare_prediction, prepare_truth
 from selcon_training.network import Network
 from selcon_training.tasks.base import to_input
 
 COMPARED = 64
 """Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """For the confidence fit: value[i] is the CAM of action[i] at the peak of its heatmap; positive[i] if it
-    occurs."""
-
-    action: NDArray[np.int64]
-    value: NDArray[np.float64]
-    positive: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -139,29 +131,30 @@ class MapValidator:
         """
         rows: list[tuple[int, float, bool]] = []
         for item, cam, affinity in self._predictions(net):
-            for action in range(len(self.actions)) if item.known is None else item.known:
-                paths = item.truths.get(action)
-                there = bool(paths and read_truth(paths, item.path).any())
+            for action, there in possible(item, len(self.actions)).items():
                 rows.append((action, self._at_peak(cam, affinity, action), there))
         rows = ranks.collected(rows)
-        if self.data.has("valnothingset"):
-            label = {action: index for index, action in enumerate(self.actions)}
-            nothing = [item for item in self.data.items("valnothingset") if item.action in label]
-            absent: dict[str, tuple[Path, list[int]]] = {}
-            for entry in nothing:
-                key = entry.stem if self.data.exhaustive_truth else entry.name
-                absent.setdefault(key, (entry.path, []))[1].append(label[entry.action])
-            own = ranks.share(list(absent.values()))
-            outputs = self._outputs(net, pictures([path for path, _ in own], self.canvas))
-            rows += ranks.collected(
-                [
-                    (action, self._at_peak(cam, affinity, action), False)
-                    for (_, missing), (cam, affinity) in zip(own, outputs, strict=True)
-                    for action in missing
-                ]
-            )
-        actions, values, positives = zip(*rows, strict=True)
-        return Evidence(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
+        own = ranks.share(absent(self.data, "valnothingset", self.actions))
+        outputs = self._outputs(net, pictures([scene.path for scene in own], self.canvas))
+        rows += ranks.collected(
+            [
+                (action, self._at_peak(cam, affinity, action), False)
+                for scene, (cam, affinity) in zip(own, outputs, strict=True)
+                for action in scene.possible
+            ]
+        )
+        return Evidence.of(rows)
+
+    def evidence_of_nothing(self, net: Network, pool: PicturePool) -> NDArray[np.float64]:
+        """Evidence [pictures, VIEWS, actions] in real pictures that afford none of the actions."""
+
+        def ask(images: Sequence[U8]) -> list[list[float]]:
+            outputs = self._outputs(net, shown(images, len(images), self.canvas))
+            actions = range(len(self.actions))
+            return [[self._at_peak(cam, affinity, action) for action in actions] for cam, affinity in outputs]
+
+        own = ((number, pool[number]) for number in ranks.share(range(len(pool))))
+        return np.asarray(ranks.collected(of_nothing(own, ask)))
 
     def overlays(self, net: Network, count: int) -> list[tuple[str, U8, F32, F32]]:
         """(caption, image h x w x 3 without padding, refined map, truth on the image's size) of a few
@@ -284,10 +277,14 @@ class Pictures:
 
 def pictures(paths: Sequence[Path], canvas: Canvas) -> Pictures:
     """Decode pictures and stretch or pad them."""
-    images = np.empty((len(paths), *canvas.input_size, 3), np.uint8)
+    return shown(map(read_picture, paths), len(paths), canvas)
+
+
+def shown(seen: Iterable[U8], count: int, canvas: Canvas) -> Pictures:
+    """Stretch or pad ``count`` pictures of any sizes, each h x w x 3."""
+    images = np.empty((count, *canvas.input_size, 3), np.uint8)
     places = []
-    for index, path in enumerate(paths):
-        picture = read_picture(path)
+    for index, picture in enumerate(seen):
         images[index] = fitted(picture, canvas)
         places.append(canvas.place((picture.shape[0], picture.shape[1])))
     return Pictures(images, places)

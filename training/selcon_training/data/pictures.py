@@ -26,7 +26,7 @@ from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError
 
-Use = Literal["background", "negative", "texture"]
+Use = Literal["background", "negative", "calibration", "texture"]
 MEDIA = "media.json"
 """In a folder that `selcon tabletop media` has made: what its files are, and what they may be used for."""
 MOST = 1 << 30

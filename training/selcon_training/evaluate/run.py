@@ -19,9 +19,7 @@ from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture, Query, find_pictures, part_points
-
-NOTHING = {"testset": "nothingset", "valset": "valnothingset"}
-"""Which split shows scenes without the action, beside which split."""
+from selcon_training.evidence import NOTHING
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from selcon_training.data.sampling import spread
 from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, Picture, find_pictures
-from selcon_training.evaluate.run import NOTHING, Absence, Evaluation, Row, query_of
+from selcon_training.evaluate.run import Absence, Evaluation, Row, query_of
+from selcon_training.evidence import NOTHING
 
 COLUMNS = 9
 CELL = (172, 129)

@@ -1,0 +1,106 @@
+"""`selcon fit-confidence`: when a bundle says that an action is possible, for a stated false rate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
+
+
+@click.command(short_help="Fit a bundle's confidence for a stated false rate.")
+@click.argument("bundle", type=UserPath())
+@click.argument("data", type=UserPath())
+@click.option(
+    "--negatives",
+    type=UserPath(file_okay=False),
+    required=True,
+    help="Folder of pictures that afford none of the actions (of `selcon tabletop media`, or any).",
+)
+@click.option(
+    "--false-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.03,
+    show_default=True,
+    help="So often may an action that is not possible pass a confidence of 0.5.",
+)
+@click.option(
+    "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
+)
+@click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
+@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
+@click.option("--limit", type=click.IntRange(1), help="Only this many scenes, evenly spread.")
+@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    bundle: Path,
+    data: Path,
+    negatives: Path,
+    false_rate: float,
+    divide: str | None,
+    split: str,
+    out: Path,
+    skip: Path | None,
+    limit: int | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Fit the confidence of BUNDLE anew on a validation split of DATA and on real pictures of nothing.
+
+    0.5, the node's default min_confidence, is then passed by --false-rate of the questions about an action
+    that is not possible, for each action, in scenes of DATA and in the pictures of --negatives alike. The
+    bundle is written to --out, its graphs unchanged. The test set is refused.
+
+    \b
+    Examples:
+      selcon fit-confidence my_bundle data/tabletop --divide Seen --negatives data/media --out fitted
+      selcon fit-confidence my_bundle data/mine --negatives photos/empty --false-rate 0.05 --out fitted
+    """
+    from selcon_training.errors import ResultNotWritten
+    from selcon_training.refitting import refit
+
+    lost = None
+    try:
+        _, fitted = refit(bundle, data, negatives, false_rate, out, divide, split, limit, threads, skip)
+    except ResultNotWritten as error:
+        fitted, lost = error.result, error
+    if as_json:
+        click.echo(json.dumps(fitted.record, indent=2))
+    else:
+        _print(fitted.record)
+    if lost is not None:
+        raise lost
+    if not as_json:
+        click.echo(f"{out}: confidence fitted for a false rate of {false_rate:g}")
+
+
+def _print(record: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="pass a confidence of 0.5, in %", box=SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for name in ("possible", "n", "scenes without", "n", "pictures of nothing", "decided by"):
+        table.add_column(name, justify="right")
+    for action, row in record["per_action"].items():
+        table.add_row(
+            action, _percent(row["kept"]), str(row["positives"]), _percent(row["scenes_passed"]),
+            str(row["negative_scenes"]), _percent(row["real_passed"]), row["decided_by"],
+        )
+    console.print(table)
+    console.print(
+        f"kept: {_percent(record['kept'])} % of {record['positives']}; {record['real_pictures']} real "
+        f"pictures of nothing in {record['views_of_each']} views each: some action in "
+        f"{_percent(record['real_pictures_with_any'])} % of them"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
