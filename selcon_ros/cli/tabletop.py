@@ -166,12 +166,21 @@ def rooms(out: Path, media: Path, count: int, seed: int) -> None:
 @click.option(
     "--config",
     type=UserPath(exists=True, dir_okay=False),
-    help="Default: training/configs/tabletop_dense.yaml.",
+    help="Default: training/configs/tabletop_pyramid.yaml.",
 )
 @click.option(
     "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
 )
-@click.option("--pretrain-epochs", type=click.IntRange(1), help="Default: 3 (dino) and 2 (clip).")
+@click.option(
+    "--pretrain-epochs",
+    type=click.IntRange(1),
+    help="Of the encoders of a configuration without a backbone; default: 3 (dino) and 2 (clip).",
+)
+@click.option(
+    "--media",
+    type=UserPath(exists=True, file_okay=False),
+    help="A folder of `selcon tabletop media`, for scenes and training.",
+)
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration."
 )
@@ -184,15 +193,17 @@ def build(
     pretrain_epochs: int | None,
     overrides: tuple[str, ...],
     workers: int | None,
+    media: Path | None,
 ) -> None:
-    """Make the packaged bundle from nothing: render, train the encoders, train the heads, export.
+    """Make the packaged bundle from nothing: render, train with the truth maps, export.
 
     Stopped half-way, the same command goes on where it was.
 
     \b
     Examples:
-      selcon tabletop build --work runs/tabletop --out selcon_ros/assets/tabletop
-      selcon tabletop build --work runs/small --out runs/bundle --scale 0.02 --pretrain-epochs 1
+      selcon tabletop build --work runs/tabletop --out selcon_ros/assets/tabletop --media data/media
+      selcon tabletop build --work runs/small --out runs/bundle --scale 0.02 --set schedule.epochs=1
+      selcon tabletop build --work runs/vit --out vit --config training/configs/tabletop_dense.yaml
     """
     from selcon_training.tabletop.build import build as build_bundle
 
@@ -204,4 +215,5 @@ def build(
         pretrain_epochs=pretrain_epochs,
         overrides=overrides,
         workers=workers,
+        media=media,
     )

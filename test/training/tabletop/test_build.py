@@ -3,6 +3,7 @@ evaluate."""
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import read_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
+
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
 def _run(*arguments: str) -> str:
@@ -35,6 +38,8 @@ def built(small_world, tmp_path_factory):
         str(work / "bundle"),
         "--scale",
         "0",
+        "--config",
+        str(CONFIGS / "tabletop_dense.yaml"),
         "--pretrain-epochs",
         "1",
         "--set",
@@ -108,3 +113,20 @@ def test_a_recording_has_truth_for_every_action(renderer, tmp_path):
     assert len(recording.frames) == 2 and len(recording.actions) == 8
     for action in recording.actions:
         assert recording.part_mask(recording.frames[0], action).sum() > 200
+
+
+def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path):
+    shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
+    changes = {
+        "backbone.weights": "null",
+        "backbone.sha256": "null",
+        "backbone.frozen_epochs": "0",
+        "data.input_size": "[96, 128]",
+        "data.cache": "false",
+        "schedule.epochs": "1",
+        "validation.limit": "4",
+    }
+    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
+    assert load_bundle(tmp_path / "b").manifest.input_size == (96, 128)
+    assert not (tmp_path / "encoders").exists()

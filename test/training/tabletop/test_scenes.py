@@ -19,7 +19,7 @@ from selcon_training.tabletop.scene import Scene, nothing_scene, table_scene
 from selcon_training.tabletop.shapes import box
 from selcon_training.tabletop.splits import splits
 from selcon_training.tabletop.surfaces import Pictures
-from selcon_training.tabletop.view_files import labels
+from selcon_training.tabletop.view_files import OBJECT_KINDS, labels
 from selcon_training.tabletop.world import read_world
 from support.mesh_knife import write_knife
 
@@ -82,7 +82,7 @@ def test_clutter_is_told_from_background(renderer):
     scene.views = [View(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)]
     (view,) = renderer.render(scene, np.random.default_rng(0))
     parts, objects = labels(scene, view)
-    names = [np.asarray(dataset.OBJECT_KINDS)[objects[view.placed == index]] for index in range(3)]
+    names = [np.asarray(OBJECT_KINDS)[objects[view.placed == index]] for index in range(3)]
     assert [set(each) for each in names] == [{"clutter"}, {"background"}, {"mug"}]
     assert (parts[view.placed == 1] == 0).all() and (objects[view.placed < 0] == 0).all()
 

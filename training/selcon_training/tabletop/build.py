@@ -1,4 +1,7 @@
-"""The packaged bundle from nothing: render, train the encoders, train with the truth maps, export."""
+"""The packaged bundle from nothing: render, train with the truth maps, export.
+
+A configuration of the paper's network has its encoders trained on the renders first.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from selcon_training.tabletop.dataset import render
 from selcon_training.tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.trainer import Trainer
 
-CONFIG = Path(__file__).parents[2] / "configs" / "tabletop_dense.yaml"
+CONFIG = Path(__file__).parents[2] / "configs" / "tabletop_pyramid.yaml"
 
 
 def build(
@@ -24,27 +27,28 @@ def build(
     pretrain_epochs: int | None = None,
     overrides: Sequence[str] = (),
     workers: int | None = None,
+    media: Path | None = None,
 ) -> None:
     """Make the bundle `out`, with data and runs under `work`; what an earlier call finished is not done
     again.
 
-    `overrides` are "key=value" changes of the training configuration. Raises SelconError where a stage
-    cannot go on.
+    `overrides` are "key=value" changes of the training configuration. `media`: a folder of `selcon tabletop
+    media`; its meshes and pictures go into the scenes, its pictures behind objects, its textures on them, and
+    its pictures of nothing among the training images. Raises SelconError where a stage cannot go on.
     """
-    data, encoders, run = work / "data", work / "encoders", work / "dense"
-    render(data, scale=scale, workers=workers)
-    missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
-    begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
-    pretrain_all(missing, data, encoders, PretrainOptions(epochs=pretrain_epochs), resume=begun)
-    settings = load_config(
-        config or CONFIG,
-        [
-            f"data.root={data}",
-            f"output={run}",
-            *(f"encoders.{name}.weights={encoders / name}.safetensors" for name in ENCODERS),
-            *overrides,
-        ],
-    )
+    data, encoders = work / "data", work / "encoders"
+    given = [f"data.root={data}"]
+    if media is not None:
+        given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
+    settings = load_config(config or CONFIG, [*given, *overrides])
+    run = work / ("dense" if settings.backbone is None else "pyramid")
+    render(data, scale=scale, workers=workers, media=media)
+    if settings.backbone is None:
+        missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
+        begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
+        pretrain_all(missing, data, encoders, PretrainOptions(epochs=pretrain_epochs), resume=begun)
+        given += [f"encoders.{name}.weights={encoders / name}.safetensors" for name in ENCODERS]
+    settings = load_config(config or CONFIG, [*given, f"output={run}", *overrides])
     if not Trainer(settings, resume=checkpoint_folder(run).is_dir()).run():
         raise SelconError("training was stopped; the same command goes on from there")
     export_checkpoint(checkpoint_folder(run), out, samples=data / "Seen" / "valset" / "egocentric")

@@ -139,7 +139,7 @@ def _quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
-    spec.visual.quality.shadowsize = 512
+    spec.visual.quality.shadowsize = 512 if width < 640 else 1024
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear, spec.visual.map.zfar = NEAR, FAR
     spec.stat.extent, spec.stat.center = 1.0, [0, 0, 0]

@@ -10,21 +10,30 @@ import numpy as np
 
 from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
 from selcon_training.tabletop.objects import TRAINED
-from selcon_training.tabletop.parts import ObjectModel
+from selcon_training.tabletop.parts import ObjectModel, Rng
 from selcon_training.tabletop.rendering import Renderer
-from selcon_training.tabletop.scene import Scene, View, look_at
+from selcon_training.tabletop.room import Room
+from selcon_training.tabletop.scene import Scene, View, add_clutter, look_at
 from selcon_training.tabletop.shapes import rotation
 
 KINDS = ("saw", "mallet", "mug", "coffee_pot", "paintbrush", "skimmer")  # together they afford every action
-PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.02, -0.12), (-0.15, 0.1), (0.19, 0.12), (0.03, 0.06))
+PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.02, -0.12), (-0.15, 0.1), (0.25, 0.16), (0.04, 0.07))
 TURNS = (1.9, 1.2, -0.6, 0.5, 2.3, 0.3)
+THINGS = 7
+"""At most so many things that afford nothing lie between the objects."""
 INTERVAL_NS = 100_000_000
 
 
-def _scene(models: list[ObjectModel], frames: int) -> Scene:
-    scene = Scene()
+def _scene(models: list[ObjectModel], frames: int, rng: Rng) -> Scene:
+    scene = Scene(room=Room((0.5, 0.4), 0.7))
     for model, place, turn in zip(models, PLACES, TURNS, strict=True):
         scene.add(model, np.array([*place, 0.0]), rotation("z", turn))
+    add_clutter(
+        scene,
+        rng,
+        THINGS,
+        [(*place, 0.6 * model.footprint) for model, place in zip(models, PLACES, strict=True)],
+    )
     for azimuth in np.linspace(-1.9, -1.25, frames):
         target = np.array([0.0, -0.01, 0.02])
         position = target + 0.72 * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
@@ -39,7 +48,7 @@ def record(folder: Path, frames: int = 30, seed: int = 23) -> int:
     The objects are instances of trained kinds that no split of the data set holds.
     """
     rng = np.random.default_rng([seed, 99])
-    scene = _scene([TRAINED[kind](rng) for kind in KINDS], frames)
+    scene = _scene([TRAINED[kind](rng) for kind in KINDS], frames, rng)
     renderer = Renderer(640, 480)
     try:
         views = renderer.render(scene, rng, steady=True)
