@@ -211,9 +211,11 @@ def test_a_backbone_with_its_own_normalisation_pads_alike_in_every_backend(padde
     words = {"name": "it", "description": "", "licence": "", "fit": "pad", "calibration": "none"}
     export_bundle(trainer.net, tmp_path / "bundle", **words)
     bundle = load_bundle(tmp_path / "bundle")
-    # Its convolutions pad by constants, not by what is computed of the image's size for every image.
-    kinds = {node.op_type for node in read_graph(bundle.model, "it").graph.node}
-    assert "Pad" in kinds and "Ceil" not in kinds
+    # Its convolutions pad by themselves, and what fits is not cut: there are layers for neither.
+    layers = read_graph(bundle.model, "it").graph.node
+    assert not {node.op_type for node in layers} & {"Pad", "Ceil", "Slice", "Shape"}
+    pads = [each.ints for node in layers for each in node.attribute if each.name == "pads"]
+    assert [0, 0, 1, 1] in pads
     exact = open_backend(bundle)
     graph = with_frames(read_graph(bundle.model, "it"), bundle.manifest).SerializeToString()
     others = [OnnxRuntimeGraph(bundle.manifest, graph, CPU, "it")]

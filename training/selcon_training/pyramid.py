@@ -50,10 +50,19 @@ class Decoder(nn.Module):
             own = lateral(feature)
             if coarser is not None:
                 enlarged = F.interpolate(coarser, scale_factor=2.0, mode="nearest")
-                own = own + enlarged[..., : own.shape[-2], : own.shape[-1]]
+                own = own + _cropped(enlarged, own)
             coarser = F.relu(smooth(own))
         cells: Tensor = self.last(coarser)
         return cells
+
+
+def _cropped(enlarged: Tensor, like: Tensor) -> Tensor:
+    """Return a tensor without the last row or column that another one of half an odd size lacks."""
+    # Whole numbers: an exported graph has no layer for what cuts nothing.
+    height, width = (int(side) for side in like.shape[-2:])
+    if [int(side) for side in enlarged.shape[-2:]] == [height, width]:
+        return enlarged
+    return enlarged[..., :height, :width]
 
 
 class PyramidNet(Network):

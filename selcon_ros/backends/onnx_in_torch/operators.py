@@ -5,7 +5,7 @@ tuple of them. ONNX does not mix types within an operator, so torch's type promo
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any, NamedTuple, cast
 
@@ -206,26 +206,34 @@ def _layer_norm(attributes: Attributes, x: Tensor, scale: Tensor, bias: Tensor |
     )
 
 
-def _even_pads(attributes: Attributes, axes: int) -> tuple[int, ...]:
-    """Return the padding of each axis, the same at its two ends."""
+def _pads(attributes: Attributes, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the padding at the beginning of each axis, and at its end."""
     if attributes.get("auto_pad", "NOTSET") != "NOTSET":
         raise NotImplementedError(f"auto_pad {attributes['auto_pad']}")
     pads = tuple(attributes.get("pads", [0] * 2 * axes))
-    if pads[:axes] != pads[axes:]:
-        raise NotImplementedError(f"pads {pads}, which differ between the ends of an axis")
-    return pads[:axes]
+    return pads[:axes], pads[axes:]
+
+
+def _padded(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
+    """Pad the last axes of a tensor."""
+    # ONNX: all begins, then all ends; torch: both of an axis, the last axis first.
+    both = [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]
+    return functional.pad(x, both, value=value)
 
 
 @_operator("Conv")
 def _conv(attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     axes = x.ndim - 2
     convolve = {1: functional.conv1d, 2: functional.conv2d}[axes]
+    before, after = _pads(attributes, axes)
+    if before != after:  # torch pads both ends alike
+        x, before = _padded(x, before, after), (0,) * axes
     return convolve(
         x,
         weight,
         bias,
         stride=attributes.get("strides", [1] * axes),
-        padding=_even_pads(attributes, axes),
+        padding=before,
         dilation=attributes.get("dilations", [1] * axes),
         groups=attributes.get("group", 1),
     )
@@ -235,11 +243,14 @@ def _conv(attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None
 def _average_pool(attributes: Attributes, x: Tensor) -> Tensor:
     if x.ndim != 4 or attributes.get("ceil_mode") or {*attributes.get("dilations", [1])} != {1}:
         raise NotImplementedError("it pools planes, without ceil_mode and dilations")
+    before, after = _pads(attributes, 2)
+    if before != after:
+        raise NotImplementedError(f"pads {before + after}, which differ between the ends of an axis")
     return functional.avg_pool2d(
         x,
         attributes["kernel_shape"],
         attributes.get("strides", [1, 1]),
-        _even_pads(attributes, 2),
+        before,
         count_include_pad=bool(attributes.get("count_include_pad")),
     )
 
@@ -287,9 +298,7 @@ def _pad(
     if mode != "constant" or axes is not None:
         raise NotImplementedError(f"mode {mode}, axes {None if axes is None else axes.tolist()}")
     before, after = pads.reshape(2, -1).tolist()
-    # ONNX: all begins, then all ends; torch: both of an axis, the last axis first.
-    both = [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]
-    return functional.pad(x, both, value=0.0 if value is None or not value.numel() else value.item())
+    return _padded(x, before, after, 0.0 if value is None or not value.numel() else value.item())
 
 
 @_operator("Resize", 1, 2, 3)

@@ -318,6 +318,8 @@ def test_convolutions_and_pools(seed: int, data: st.DataObject) -> None:
     inputs = {"x": floats((2, 4, *each(6, 9)), seed), "w": floats((6, 4 // groups, *kernel), seed + 1)}
     more = {"group": groups, "dilations": each(1, 2)}
     assert_alike(node("Conv", ["x", "w"], ["y"], **options, **more), inputs)
+    uneven = options | {"pads": pads + each(0, 2)}
+    assert_alike(node("Conv", ["x", "w"], ["y"], **uneven, **more), inputs)
     assert_alike(node("Conv", ["x", "w", "b"], ["y"], group=groups), inputs | {"b": floats((6,), 3)})
     if axes == 2:
         pads = [min(pad, size // 2) for pad, size in zip(pads, kernel, strict=True)]
