@@ -1,6 +1,7 @@
 """selcon export: a training checkpoint as a model bundle."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -51,6 +52,10 @@ def _size(
     "--samples", type=UserPath(), metavar="FOLDER",
     help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
 )
+@click.option(
+    "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
+    help="How the file keeps the weights: fp16 halves it, and computes in fp32 all the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 def command(
     checkpoint: Path,
@@ -64,6 +69,7 @@ def command(
     open_vocabulary: bool,
     size: tuple[int, int] | None,
     samples: Path | None,
+    weights: Literal["fp32", "fp16"],
     as_json: bool,
 ) -> None:
     """Turn a training CHECKPOINT (a folder) into a model bundle.
@@ -88,6 +94,7 @@ def command(
         input_size=size,
         open_vocabulary=open_vocabulary,
         samples=samples,
+        weights=weights,
         name=name,
         description=description,
         licence=licence,

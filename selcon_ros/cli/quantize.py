@@ -15,6 +15,8 @@ from selcon_ros.cli.paths import UserPath
 @click.command(short_help="Add an int8 graph for CPUs to a bundle.")
 @click.argument("bundle", type=UserPath())
 @click.argument("pictures", type=UserPath(), required=False)
+@click.option("--calibrate", type=UserPath(), metavar="FOLDER",
+              help="Take the scales of convolutions from up to 256 pictures below it too.")
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
 @click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
               help="Measure on at most this many of the pictures, evenly spread.")
@@ -25,6 +27,7 @@ from selcon_ros.cli.paths import UserPath
 def command(
     bundle: Path,
     pictures: Path | None,
+    calibrate: Path | None,
     out: Path,
     limit: int,
     tolerance: float,
@@ -38,14 +41,19 @@ def command(
     kept in the manifest. Whether int8 is faster depends on the network and the CPU, so its time is measured
     here too.
 
+    Matrix products, as in transformers, scale what they are given as it comes. A network of convolutions has
+    fixed scales: they are taken from the bundle's samples and, with --calibrate, from pictures of your own,
+    rendered ones and real ones, which should not be among PICTURES.
+
     \b
     Examples:
       selcon quantize bundles/mine /data/mine/valset/egocentric --out bundles/mine_int8
       selcon quantize my_bundle.zip photos --out int8.zip --limit 200 --json
+      selcon quantize bundles/mine photos/test --calibrate photos/train --out bundles/mine_int8
     """
     from selcon_training.quantization import quantize
 
-    manifest, found = quantize(bundle, pictures, out, limit, tolerance, threads)
+    manifest, found = quantize(bundle, pictures, out, limit, tolerance, threads, calibrate)
     agreement, time_ratio = found.agreement, found.time_ratio
     if as_json:
         record = {"name": manifest.name, **asdict(agreement), "time_ratio": time_ratio}
@@ -55,6 +63,11 @@ def command(
     if pictures is None:
         count = agreement.images
         click.echo(f"these are the bundle's {count} samples: PICTURES, 64 or more of them, say more")
+    if found.calibrated:
+        same = ", the same ones" if pictures is None and found.calibrated == agreement.images else ""
+        click.echo(f"scales from {found.calibrated} pictures{same}")
+    elif calibrate is not None:
+        click.echo("--calibrate changes nothing here: matrix products need no fixed scales", err=True)
     click.echo(f"time: {time_ratio:.2f} of fp32 on this machine")
     if time_ratio > 0.9:
         click.echo("int8 gains little or nothing here: the fp32 bundle is the better choice", err=True)

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.engines.half_weights import with_single_weights
 
 IMAGE = "image"
 PREFIX = "preprocess/"
@@ -19,8 +20,10 @@ _FIELDS = helper.make_tensor_value_info
 
 
 def read_graph(content: bytes, subject: str) -> ModelProto:
-    """Parse an ONNX file. Raises BackendError, naming `subject`, for one that is none or keeps weights
-    elsewhere."""
+    """Parse an ONNX file; weights that it keeps in half precision and converts to single are in single then.
+
+    Raises BackendError, naming `subject`, for one that is none or keeps weights elsewhere.
+    """
     try:
         model = onnx.load_from_string(content)
         onnx.checker.check_model(model)
@@ -30,7 +33,7 @@ def read_graph(content: bytes, subject: str) -> ModelProto:
         raise BackendError(f"{subject} keeps weights in other files: export the bundle again")
     for index, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"  # conversions and messages name nodes
-    return model
+    return with_single_weights(model)
 
 
 def open_batch(model: ModelProto) -> bool:

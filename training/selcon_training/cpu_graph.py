@@ -21,7 +21,7 @@ def fused(model: bytes) -> onnx.ModelProto:
     Attention of another kind (query-query, normalised or turned queries) stays as it is. Raises ONNX
     Runtime's errors for what is no graph.
     """
-    graph = _Graph(_folded(model))
+    graph = _Graph(folded(model))
     for node in list(graph.nodes):
         if node.op_type == "Softmax":
             try:
@@ -31,7 +31,8 @@ def fused(model: bytes) -> onnx.ModelProto:
     return graph.finished()
 
 
-def _folded(model: bytes) -> onnx.ModelProto:
+def folded(model: bytes) -> onnx.ModelProto:
+    """Return the graph with all computed that depends on no image. Raises ONNX Runtime's errors."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
@@ -40,7 +41,7 @@ def _folded(model: bytes) -> onnx.ModelProto:
         options.optimized_model_filepath = str(file)
         providers = ["CPUExecutionProvider"]
         onnxruntime.InferenceSession(model, options, providers=providers, disabled_optimizers=_LATER)
-        return onnx.load(str(file))
+        return _Graph(onnx.load(str(file))).finished()
 
 
 class _Different(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 
@@ -21,7 +21,7 @@ from selcon_ros.core.placement import Fit
 from selcon_training.averaging import PLAIN, Averaging, averaged
 from selcon_training.checkpoint import load_model
 from selcon_training.errors import CheckpointError, ExportError
-from selcon_training.graphs import BATCH, example_images, graph_of
+from selcon_training.graphs import BATCH, example_images, graph_of, in_half_weights
 from selcon_training.heads import TextClassifier
 from selcon_training.model import SelconNet
 from selcon_training.network import Network
@@ -29,6 +29,7 @@ from selcon_training.open_vocabulary import open_files
 from selcon_training.sample_pictures import samples_of
 
 _log = logging.getLogger(__name__)
+Weights = Literal["fp32", "fp16"]
 INTERMEDIATES = ("keys", "patches", "attention")
 _FIELDS = (
     "name", "description", "licence", "fit", "calibration", "gamma", "confidence", "training", "metrics",
@@ -111,6 +112,7 @@ def export_bundle(
     averaging: Averaging = PLAIN,
     open_vocabulary: bool = False,
     samples: Path | None = None,
+    weights: Weights = "fp32",
 ) -> Manifest:
     """Export `net`, check the graph against torch, write the bundle to `out` (a folder or .zip) and return
     its manifest.
@@ -118,7 +120,8 @@ def export_bundle(
     The keywords are the manifest's fields of the same name; the rest of it is read from the network. What
     the graph averages over is recorded in `training`. `open_vocabulary` adds the graphs that answer any
     action on a workstation (see open_vocabulary.open_files); the robot's own is the same without them.
-    `samples` is a folder of pictures, of which a few come along (see `samples_of`). Raises ExportError before
+    `samples` is a folder of pictures, of which a few come along (see `samples_of`). `weights` is how the
+    robot's graph keeps them; it computes in fp32 with either. Raises ExportError before
     anything is written if a graph is wrong.
     """
     pictures = {} if samples is None else samples_of(samples)
@@ -153,7 +156,10 @@ def export_bundle(
             raise ExportError("an open vocabulary needs the paper's network; a backbone knows no text")
         with net.at_rest():
             files = open_files(net, averaging, affinity)
-    files["model"] = export_graph(net, affinity, intermediates, averaging)
+    graph = export_graph(net, affinity, intermediates, averaging)
+    if weights == "fp16":
+        graph = in_half_weights(graph, [{"image": images} for images in example_images(net.input_size)])
+    files["model"] = graph
     return write_bundle(out, manifest, files | pictures)
 
 
@@ -166,6 +172,7 @@ def export_checkpoint(
     input_size: tuple[int, int] | None = None,
     open_vocabulary: bool = False,
     samples: Path | None = None,
+    weights: Weights = "fp32",
     **overrides: Any,
 ) -> Manifest:
     """Export the checkpoint in `folder` as `export_bundle` does.
@@ -199,7 +206,13 @@ def export_checkpoint(
     fields.setdefault("description", f"Trained for {', '.join(net.actions)}.")
     fields.setdefault("licence", "not stated")
     return export_bundle(
-        net, out, averaging=averaging, open_vocabulary=open_vocabulary, samples=samples, **fields
+        net,
+        out,
+        averaging=averaging,
+        open_vocabulary=open_vocabulary,
+        samples=samples,
+        weights=weights,
+        **fields,
     )
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto
 
 from selcon_training.cpu_graph import folded
 
 Inputs = Mapping[str, NDArray[np.float32]]
-KINDS = ("Conv", "Clip", "Relu", "Add", "Resize", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat")
-"""Operators that ONNX Runtime has in int8, and that hand int8 on between convolutions."""
+KINDS = (
+    "Conv", "Clip", "Relu", "Add", "Resize", "Slice", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
+)  # fmt: skip
+"""What ONNX Runtime's CPU computes in int8: convolutions and what comes between them."""
 
 
 def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
-    """Return a graph of convolutions in int8, for one image; temporary files go to `folder`.
+    """Return a graph of convolutions in int8, for one image at a time; temporary files go to `folder`.
 
-    Activations take unsigned 8 bit integers, scaled by the smallest and largest value that they have for
-    `inputs`; the weights of each output channel have a scale of their own. An activation function between
-    two convolutions is part of the first one's rounding. The layer that makes the maps, and what follows it,
-    stays fp32. Raises the library's errors.
+    Activations become unsigned 8 bit integers, scaled by their smallest and largest value for `inputs`;
+    weights are scaled by output channel and take 7 bits. An activation function between two convolutions
+    becomes the limits of such a range. The layers that make the maps stay fp32. Raises the library's errors.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -36,8 +36,8 @@ def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
             return next(self._left, None)
 
     lean = _of_one_image(model)
+    last = _last_layers(lean)
     done = folder / "static.onnx"
-    last = {node.name for node in _last_layers(lean)}
     quantize_static(
         lean,
         done,
@@ -50,17 +50,31 @@ def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        extra_options={"TensorQuantOverrides": _depthwise(lean)},
     )
     return done.read_bytes()
 
 
 def _of_one_image(model: bytes) -> ModelProto:
-    """Return the graph for a batch of one, so that no layer asks for shapes, each node with a name."""
+    """Return the graph for a batch of one, in which no layer asks for shapes; each layer has a name."""
     graph = onnx.load_from_string(model)
     for value in (*graph.graph.input, *graph.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = 1
+        for size in value.type.tensor_type.shape.dim[:1]:
+            size.dim_value = 1
     lean = folded(graph.SerializeToString())
     for index, node in enumerate(lean.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return lean
+
+
+def _last_layers(model: ModelProto) -> set[str]:
+    """Return the names of the layers from the last convolutions on: logits take more digits than 8 bits."""
+    makers: dict[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
+    names: set[str] = set()
+    waiting = [each.name for each in model.graph.output]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and node.name not in names:
+            names.add(node.name)
+            if node.op_type != "Conv":
+                waiting += node.input
+    return names
