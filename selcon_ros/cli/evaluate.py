@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER, OUT_PICTURE
 from selcon_ros.cli.paths import UserPath
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COLUMNS = {
     "n": ("queries", "d", 1.0),
@@ -53,6 +56,17 @@ LEGEND = (
     help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
 )
 @click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
+@click.option(
+    "--nothing",
+    type=UserPath(),
+    help="Folder of pictures that afford none of the actions: how many get one all the same?",
+)
+@click.option(
+    "--not-afforded",
+    "absent",
+    type=UserPath(dir_okay=False),
+    help='JSON file {"name of DATA": {"picture": ["action", ...]}}: what pictures of DATA do not afford.',
+)
 @click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -65,6 +79,8 @@ def command(
     sheet: Path | None,
     runs: tuple[Path, ...],
     skip: Path | None,
+    nothing: Path | None,
+    absent: Path | None,
     limit: int | None,
     threads: int | None,
     as_json: bool,
@@ -85,6 +101,7 @@ def command(
       selcon evaluate my_bundle.zip data/tabletop --divide Seen --out centre --baseline centre
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report --run runs/agd20k_seen
       selcon evaluate my_bundle.zip training/checkset --out report --sheet report/sheet.jpg
+      selcon evaluate my_bundle.zip data/mine --out report --nothing photos/empty
       selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
     """
     if len(places) < 2:
@@ -96,6 +113,8 @@ def command(
         raise click.UsageError("--baseline has no seeds: give one BUNDLE")
     if sheet is not None and len(bundles) > 1:
         raise click.UsageError("--sheet shows the answers of one model: give one BUNDLE")
+    if (nothing or absent) and (baseline is not None or len(bundles) > 1):
+        raise click.UsageError("--nothing and --not-afforded are for one BUNDLE without --baseline")
     from selcon_training.errors import ResultNotWritten
     from selcon_training.evaluate.command import run, run_seeds
 
@@ -105,7 +124,8 @@ def command(
             tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
         else:
             trained = runs[0] if runs else None
-            tables = run(bundles[0], data, divide, split, out, baseline, limit, threads, trained, skip, sheet)
+            given = (baseline, limit, threads, trained, skip, sheet, nothing, absent)
+            tables = run(bundles[0], data, divide, split, out, *given)
     except ResultNotWritten as error:
         tables, lost = error.result, error
     if as_json:
@@ -145,12 +165,50 @@ def _print(tables: dict[str, Any]) -> None:
             table.add_row(name, *(_cell(figures[key], form, factor) for key, form, factor in shown.values()))
         console.print(table)
     console.print(LEGEND, style="dim")
+    if "intervals" in tables:
+        _print_intervals(console, tables)
+    if tables.get("publication"):
+        _print_publication(console, tables["publication"])
     for reason, names in tables["left_out"].items():
         console.print(
             f"left out, {reason}: {len(names)} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
         )
     for note in tables.get("notes", ()):
         console.print(f"note: {note}")
+
+
+def _print_intervals(console: Console, tables: dict[str, Any]) -> None:
+    found, overall = tables["intervals"]["overall"], tables["overall"]
+
+    def between(name: str, form: str, factor: float) -> str:
+        ends = found[name]
+        return "-" if ends is None else " to ".join(format(factor * end, form) for end in ends)
+
+    console.print(
+        f"{overall['photos']} photos; 95 % intervals over {found['objects']} object folders: "
+        f"right {between('right_part', '.1f', 100)} %, KLD {between('kld', '.2f', 1)}, "
+        f"grasp {between('with_grasp', '.1f', 100)} %"
+    )
+
+
+def _print_publication(console: Console, figures: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    overall, least = figures["overall"], figures["min_confidence"]
+    console.print(
+        f"confidence of {least:g} or more: {_cell(overall['kept'], '.1f', 100)} % of {overall['positives']} "
+        f"possible, {_cell(overall['answered'], '.1f', 100)} % of {overall['negatives']} not possible"
+    )
+    table = Table(title=f"not possible: how many reach a confidence of {least:g}")
+    table.add_column("", no_wrap=True)
+    for column in ("n", "answered %", "photos", "any %", "without hold: answered %", "any %", "AUC"):
+        table.add_column(column, justify="right")
+    for source, row in figures["sources"].items():
+        shares = [_cell(row[name], ".1f", 100.0) for name in ("answered", "photos_with_any")]
+        other = [_cell(row["without_hold"][name], ".1f", 100.0) for name in ("answered", "photos_with_any")]
+        counts = (str(row["questions"]), shares[0], str(row["photos"]), shares[1])
+        table.add_row(source, *counts, *other, _cell(row["auc"], ".3f", 1.0))
+    console.print(table)
 
 
 def _cell(value: float | int | dict[str, Any] | None, form: str, factor: float) -> str:

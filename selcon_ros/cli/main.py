@@ -30,6 +30,7 @@ COMMANDS = {
     "train": Entry("train", "Train the network from a config file."),
     "encoders": Entry("encoders", "List the encoders, or fetch one for a machine without a connection."),
     "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
+    "table": Entry("table", "Write evaluations as Markdown tables, bundles side by side."),
     "explain": Entry("explain", "Draw part discovery and what leads to it, for any sample."),
     "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
     "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),

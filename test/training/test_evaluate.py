@@ -82,7 +82,7 @@ def test_files_written(measured):
     assert len(lines) == 24 and sum(line["nothing"] == "True" for line in lines) == 6
     page = (out / "report.html").read_text()
     # 8 best, 8 worst, and 2 of each of 3 actions with truth and 3 calibrations.
-    assert page.count("<svg") == 5 and page.count("data:image/jpeg;base64,") == 16 + 6
+    assert page.count("<svg") == 6 and page.count("data:image/jpeg;base64,") == 16 + 6
     assert "<h2>Calibrations</h2>" in page and "published" not in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""

@@ -52,14 +52,15 @@ def find_pictures(folder: Path, use: Use, key: str) -> list[PictureFile]:
     if not folder.is_dir():
         raise DataError(f"{key} = {folder} is not a folder: give one with pictures")
     listed = os.path.lexists(folder / MEDIA)
-    found = _listed(folder, use, key) if listed else _all(folder, key)
+    found = _listed(folder, use, key) if listed else all_pictures(folder, key)
     for file in found:
         if tests := sorted(TEST_SPLITS & set(file.path.resolve().parts)):
             raise DataError(f"{key}: {file.path} is of a test split ({tests[0]}), which training may not see")
     return sorted(found, key=lambda file: os.fsencode(file.path))
 
 
-def _all(folder: Path, key: str) -> list[PictureFile]:
+def all_pictures(folder: Path, key: str) -> list[PictureFile]:
+    """The pictures in a folder and below, but hidden ones. Raises DataError for none."""
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

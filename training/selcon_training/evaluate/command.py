@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.errors import ResultNotWritten
+from selcon_training.evaluate.intervals import intervals
+from selcon_training.evaluate.negatives import ask_nothing, not_afforded, pictures_of_nothing
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
+from selcon_training.evaluate.publication import publication
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.run import Evaluation, Row, evaluate
 from selcon_training.evaluate.seeds import check_alike, summarise
+from selcon_training.evidence import NOTHING
 from selcon_training.explain.run_folder import open_trained, read_history
 from selcon_training.report.html import write_report
 from selcon_training.report.page import render
@@ -38,12 +43,15 @@ def run(
     trained: Path | None = None,
     skip: Path | None = None,
     sheet: Path | None = None,
+    nothing: Path | None = None,
+    absent: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
 
     ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery. ``skip`` lists files to leave out. ``sheet`` is the contact sheet to write, a JPEG. Raises
-    ResultNotWritten, with the tables, where they cannot be written.
+    discovery. ``skip`` lists files to leave out. ``sheet`` is the contact sheet to write, a JPEG. ``nothing``
+    is a folder of pictures that afford nothing, ``absent`` a file of what the split's pictures do not afford
+    (see `negatives`). Raises ResultNotWritten, with the tables, where they cannot be written.
     """
     if trained is not None:  # told before the work, not after
         read_history(trained)
@@ -53,8 +61,18 @@ def run(
     actions = model.manifest.actions
     grounder = Grounder(model, open_backend(model, setup=Setup(threads)))
     predictor = make_predictor(grounder, baseline, data, split)
+    asked = {}
+    if absent is not None:
+        asked["not afforded"] = not_afforded(absent, data, split, actions, limit)
+    if nothing is not None:
+        asked["nothing"] = pictures_of_nothing(nothing, actions, limit)
     result = evaluate(predictor, data, split, actions, limit=limit)
+    for source, questions in asked.items():
+        ask_nothing(predictor, questions, source, result)
+    own = {NOTHING[split]: result.absences} if split in NOTHING else {}
     tables = result.tables() | {
+        "intervals": intervals(result.rows),
+        "publication": publication(result.rows, own | result.negatives, result.grasp["min_confidence"]),
         "divide": divide,
         "bundle": model.manifest.name,
         "baseline": baseline,
@@ -122,7 +140,7 @@ def write_queries(path: Path, result: Evaluation) -> None:
     writer.writeheader()
     for row in result.rows:
         writer.writerow(_line(row) | {"nothing": False})
-    for absence in result.absences:
+    for absence in [*result.absences, *chain.from_iterable(result.negatives.values())]:
         writer.writerow(asdict(absence) | {"nothing": True})
     write_file(path, file.getvalue().encode())
 

@@ -61,6 +61,8 @@ class Evaluation:
     calibration: str | None = None
     rows: list[Row] = field(default_factory=list)
     absences: list[Absence] = field(default_factory=list)
+    negatives: dict[str, list[Absence]] = field(default_factory=dict)
+    """Of questions beside the split's own, by where they come from (see `negatives`)."""
     left_out: dict[str, list[str]] = field(default_factory=dict)
     grasp: dict[str, Any] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ def summary(rows: Sequence[Row], absences: Sequence[Absence] = ()) -> dict[str, 
     """Means over queries; None where nothing was measured."""
     distances = [row.distance for row in rows if row.distance is not None]
     return map_figures(rows) | {
+        "photos": len({photo_of(row.picture) for row in rows}),
         "grasp_distance_median_m": float(np.median(distances)) if distances else None,
         "grasp_distance_p90_m": float(np.quantile(distances, 0.9)) if distances else None,
         "grasps_in_3d": len(distances),
@@ -250,6 +253,11 @@ def _one_picture(
                 others=dict(zip(prediction.others, others, strict=True)),
             )
         )
+
+
+def photo_of(picture: str) -> str:
+    """A picture's name without its action: the same photo may lie in several actions' folders."""
+    return "/".join(picture.split("/")[-2:])
 
 
 def query_of(pictures: Sequence[Picture], row: Row) -> tuple[Picture, Query]:

@@ -53,6 +53,7 @@ def write_report(
         "KLD": plots.kld_histogram(result),
         "3D grasp points": plots.distance_curve(result),
         "Confidence": plots.confidence_histogram(result),
+        "False answers against kept ones": plots.publication_curve(tables["publication"]),
         "Training, by epoch": plots.training_curves(read_history(run)) if run is not None else None,
     }
     page = render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def render(template: str, **values: Any) -> str:
         "percent": _percent,
         "millimetres": _millimetres,
         "spread": spread,
+        "interval": interval,
     }
     return environment.get_template(template).render(**values)
 
@@ -43,6 +45,11 @@ def spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
         return "–"
     mean = f"{factor * figure['mean']:.{digits}f}"
     return mean if figure["std"] is None else f"{mean} ± {factor * figure['std']:.{digits}f}"
+
+
+def interval(ends: Sequence[float] | None, factor: float = 1.0, digits: int = 2) -> str:
+    """``[low, high]``; empty where there is none."""
+    return "" if ends is None else f"[{', '.join(f'{factor * end:.{digits}f}' for end in ends)}]"
 
 
 def _figure(value: float | None) -> str:

@@ -74,6 +74,33 @@ def confidence_histogram(result: Evaluation) -> str | None:
     return figure_svg(figure)
 
 
+def publication_curve(figures: Mapping[str, Any] | None) -> str | None:
+    """Share of impossible actions answered against possible ones kept, as the threshold falls; None without
+    such questions."""
+    if figures is None:
+        return None
+    figure, axes = plt.subplots(figsize=(5.6, 3.4))
+    for number, (name, row) in enumerate({**figures["per_action"], "all": figures["overall"]}.items()):
+        if not row["curve"]:
+            continue
+        whole = name == "all"
+        colour = CRIMSON if whole else f"C{number % 10}"
+        points = 100 * np.asarray([[0.0, 0.0], *[point[1:] for point in row["curve"]]])
+        width = 2.0 if whole else 0.8
+        axes.step(*points.T, where="post", color=colour, linewidth=width, label=f"{name}, {row['auc']:.2f}")
+        axes.plot(100 * row["answered"], 100 * row["kept"], "o", color=colour, markersize=6 if whole else 4)
+    axes.set(
+        xlim=(-2, 102),
+        ylim=(0, 102),
+        xlabel="not possible, but answered, %",
+        ylabel="possible and kept, %",
+        title=f"dots: at a confidence of {figures['min_confidence']:g}",
+    )
+    axes.title.set_size(8)
+    axes.legend(frameon=False, fontsize=7, title="action, AUC", title_fontsize=7)
+    return figure_svg(figure)
+
+
 def training_curves(history: Sequence[Mapping[str, Any]]) -> str | None:
     """Every loss and every validation figure over the epochs of a run; None without an epoch."""
     curves = {

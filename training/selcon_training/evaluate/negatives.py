@@ -1,0 +1,79 @@
+"""Questions about actions that a picture does not afford, beside a split's own: to measure false answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.json_file import read_object
+from selcon_ros.core.text import quoted
+from selcon_training.data.images import read_picture
+from selcon_training.data.layout import DataSet
+from selcon_training.data.listing import Item
+from selcon_training.data.pictures import all_pictures
+from selcon_training.data.sampling import spread
+from selcon_training.errors import DataError
+from selcon_training.evaluate.predictors import Predictor
+from selcon_training.evaluate.queries import Query
+from selcon_training.evaluate.run import Absence, Evaluation, grasps
+
+Asked = Mapping[Path, tuple[str, Sequence[str]]]
+"""The actions asked of a picture, with the picture's name."""
+
+
+def ask_nothing(predictor: Predictor, asked: Asked, source: str, result: Evaluation) -> None:
+    """Ask pictures for actions that they do not afford; the answers are added to ``result`` as ``source``."""
+    parameters = GraspParameters(**result.grasp)
+    answers = result.negatives.setdefault(source, [])
+    for path, (name, actions) in tqdm(asked.items(), desc=source, unit="image", leave=False):
+        predictor.look(read_picture(path))
+        for action in actions:
+            heatmap = predictor.answer(Query(action)).heatmap
+            found = grasps(heatmap, None, parameters)
+            answers.append(Absence(name, action, heatmap.confidence, len(found)))
+
+
+def pictures_of_nothing(folder: Path, actions: Sequence[str], limit: int | None) -> Asked:
+    """Every picture of a folder and below, asked for every action. Raises DataError for one without any."""
+    if not folder.is_dir():
+        raise DataError(f"--nothing {folder} is not a folder: give one with pictures")
+    found = sorted(file.path for file in all_pictures(folder, "--nothing"))
+    return {path: (path.relative_to(folder).as_posix(), actions) for path in spread(found, limit)}
+
+
+def not_afforded(file: Path, data: DataSet, split: str, actions: Sequence[str], limit: int | None) -> Asked:
+    """What a file says that pictures of a split do not afford.
+
+    ``{name: {stem: [action, ...]}}``, the name being the data set's or the split's. Raises DataError for
+    a file without either, or without any picture of the split, for an action that the model does not know and
+    one that the picture has a truth map of. Pictures that are not in the split are left out.
+    """
+    said = read_object(file, DataError)
+    names = [name for name in (data.name, data.root.resolve().name, split) if name in said]
+    if not names:
+        raise DataError(
+            f"{file} says nothing of {data.name} or {split}, but of {quoted(', '.join(map(str, said)))}"
+        )
+    listed = said[names[0]]
+    if not isinstance(listed, dict):
+        raise DataError(f'{file}: {names[0]} must be {{"picture": ["action", ...]}}')
+    pictures: dict[str, list[Item]] = {}
+    for item in data.items(split):
+        pictures.setdefault(item.stem, []).append(item)
+    found = {}
+    for stem, absent in spread(list(listed.items()), limit):
+        where = f"{file}: {names[0]}: {quoted(stem)}"
+        if stem not in pictures:
+            continue
+        if not isinstance(absent, list) or not set(map(str, absent)) <= set(actions):
+            raise DataError(f"{where}: {quoted(str(absent))} must be a list of {', '.join(actions)}")
+        items = pictures[stem]
+        if common := set(absent) & {item.action for item in items if data.extra(split, "GT", item)}:
+            raise DataError(f"{where} does not afford {', '.join(sorted(common))}, but has a truth map of it")
+        found[items[0].path] = (f"{items[0].object}/{stem}", absent)
+    if not found:
+        raise DataError(f"{file}: {names[0]} names no picture of {data.base / split}")
+    return found
