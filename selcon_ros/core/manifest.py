@@ -104,8 +104,10 @@ class Manifest:
 
     @property
     def rendered_only(self) -> bool:
-        """Whether the training record says that all training data were rendered ("synthetic": true)."""
-        return self.training.get("synthetic") is True
+        """Whether the training record says that all training data were rendered: "synthetic" is true, and
+        "real_pictures" (of backgrounds, textures or negatives) is not.
+        """
+        return self.training.get("synthetic") is True and self.training.get("real_pictures") is not True
 
     @property
     def data_warning(self) -> str:

@@ -379,14 +379,29 @@ def test_the_default_bundle_is_in_the_package() -> None:
     assert default_bundle_path().parts[-3:] == ("selcon_ros", "assets", "tabletop")
 
 
-def test_the_packaged_model_says_that_it_saw_no_photograph() -> None:
+def test_the_packaged_model_says_what_it_is_for() -> None:
     manifest = load_bundle(default_bundle_path(), roles=()).manifest
+    assert not manifest.rendered_only
+    assert "tables" in manifest.description and "not for everyday scenes" in manifest.description
+
+
+def test_a_model_trained_on_rendered_scenes_alone_says_so() -> None:
+    manifest = replace(colour_manifest(), training={"synthetic": True, "data": "tabletop"})
     assert manifest.rendered_only
     assert manifest.data_warning.startswith("trained on rendered scenes alone (tabletop): ")
     assert "real camera" in manifest.data_warning
 
 
-@pytest.mark.parametrize("said", [{}, {"synthetic": False}, {"synthetic": "partly"}, {"synthetic": 1}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"synthetic": False},
+        {"synthetic": "partly"},
+        {"synthetic": 1},
+        {"synthetic": True, "real_pictures": True},
+    ],
+)
 def test_only_what_is_known_to_be_rendered_alone_is_warned_of(said: dict[str, Any]) -> None:
     manifest = replace(colour_manifest(), training=said)
     assert not manifest.rendered_only and manifest.data_warning == ""

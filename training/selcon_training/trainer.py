@@ -250,6 +250,7 @@ class Trainer:
                 "data": self.data.name,
                 "divide": config.data.divide,
                 "synthetic": self.data.synthetic,
+                "real_pictures": any((config.data.backgrounds, config.data.textures, config.data.negatives)),
                 "epochs": self.position.epoch,
                 "seed": config.seed,
                 "encoders_trained": list(config.trained),
