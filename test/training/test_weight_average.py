@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 from selcon_training.checkpoint import load_model
 from selcon_training.config import parse_config
 from selcon_training.trainer import Trainer
+from selcon_training.weight_average import Average
 from support.dataset import config_values, make_dataset
-from support.nets import register_small_clip
+from support.nets import register_small_clip, small_net
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +63,27 @@ def test_a_checkpoint_holds_the_average_and_the_raw_weights(squares, tmp_path, e
     assert metas[1]["metrics"] == metas[2]["metrics"] and metas[1]["confidence"] == metas[2]["confidence"]
 
 
-def test_an_interrupted_averaged_run_gives_what_an_uninterrupted_one_gives(squares, tmp_path):
+def test_a_warm_up_forgets_the_weights_before_training():
+    torch.manual_seed(0)
+    net, heads = small_net(), []
+    average = Average(net, (), 0.9, warm_up=True)
+    for _ in range(6):
+        with torch.no_grad():
+            net.heads.fc1.weight.add_(torch.randn_like(net.heads.fc1.weight))
+        heads.append(net.heads.fc1.weight.clone())
+        average.update()
+    wanted = heads[0]
+    for done, weight in enumerate(heads[1:], start=1):
+        decay = min(0.9, (1 + done) / (10 + done))
+        wanted = decay * wanted + (1 - decay) * weight
+    torch.testing.assert_close(average.net.heads.fc1.weight, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("warm_up", [False, True])
+def test_an_interrupted_averaged_run_gives_what_an_uninterrupted_one_gives(squares, tmp_path, warm_up):
     for name in ("whole", "parts"):
         values = run_values(squares, tmp_path / name, 0.9)
+        values["ema"]["warm_up"] = warm_up
         if name == "parts":
             assert not Trainer(parse_config(values)).run(max_steps=4)
         assert Trainer(parse_config(values), resume=True).run()

@@ -219,6 +219,8 @@ class EmaConfig(Section):
 
     decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
     """Share of the former average at each step: 0.999 averages over about the last 1,000 steps."""
+    warm_up: bool = False
+    """After n steps the share is at most (1 + n) / (10 + n): what was there before training soon is gone."""
 
 
 class DenseConfig(Section):

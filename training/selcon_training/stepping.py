@@ -40,7 +40,7 @@ class Stepper:
         self.guard = Guard(self.optimiser, self.device)
         self.average: Average | None = None
         if config.ema is not None:
-            self.average = Average(net, config.trained, config.ema.decay)
+            self.average = Average(net, config.trained, config.ema.decay, config.ema.warm_up)
         self._parallel = parallel_losses(net, task) if ranks.count() > 1 else None
 
     @property

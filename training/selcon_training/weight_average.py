@@ -4,10 +4,10 @@ place."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from selcon_training.checkpoint import WEIGHTS, read_weights, refuse_not_finite
@@ -18,14 +18,19 @@ class Average:
     """The moving average of the heads and of the encoders that learn, batch norms' statistics included.
 
     ``net`` is the network with the averaged weights; frozen parts are shared with the one that trains, so it
-    must be on its device already.
+    must be on its device already. With `warm_up` the first steps are averaged over fewer of them: after n
+    steps the decay is at most (1 + n) / (10 + n), so that the weights before training soon count for nothing.
     """
 
-    def __init__(self, net: Network, encoders: Sequence[str], decay: float) -> None:
+    def __init__(
+        self, net: Network, encoders: Sequence[str], decay: float, warm_up: bool = False
+    ) -> None:
         parts = net.learning_parts(encoders)
         self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in parts})
         self._averaged = AveragedModel(
-            self._learning, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+            self._learning,
+            multi_avg_fn=_warming_up(decay) if warm_up else get_ema_multi_avg_fn(decay),
+            use_buffers=True,
         )
         self._averaged.requires_grad_(False)
         self.net = copy.copy(net)
@@ -47,3 +52,13 @@ class Average:
         averaged = self._averaged.module
         averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})
         self._averaged.n_averaged.fill_(count)
+
+
+def _warming_up(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Return an averaging function for AveragedModel whose decay rises with the steps to `decay`."""
+
+    def average(averaged: list[Tensor], current: list[Tensor], steps: Tensor | int) -> None:
+        done = int(steps)
+        get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))(averaged, current, steps)
+
+    return average
