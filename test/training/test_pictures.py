@@ -92,6 +92,16 @@ def test_a_link_out_of_a_media_folder_is_refused(collected, tmp_path_factory):
         find_pictures(collected, "background", "data.backgrounds")
 
 
+def test_links_in_a_test_split_are_of_it_wherever_they_lead(tmp_path):
+    picture = write(tmp_path / "pictures" / "x.png")
+    link = tmp_path / "check" / "testset" / "egocentric" / "hold" / "cup" / "x.png"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(picture)
+    with pytest.raises(DataError, match=r"of a test split \(testset\)"):
+        find_pictures(tmp_path / "check", "negative", "data.negatives")
+    assert find_pictures(tmp_path / "pictures", "negative", "data.negatives")
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selcon_ros.core.samples import sample_files
-from selcon_training.data.layout import TEST_SPLITS
+from selcon_training.data.layout import in_test_splits
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
@@ -26,7 +26,7 @@ def samples_of(folder: Path) -> dict[str, bytes]:
     if not found:
         raise DataError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}) to take samples of")
     for path in found:
-        if tests := sorted(TEST_SPLITS & set(path.resolve().parts)):
+        if tests := in_test_splits(path):
             raise DataError(
                 f"{path} is of a test split ({tests[0]}), and samples help to decide which engine runs: "
                 "give pictures held out for validation (valset/egocentric)"

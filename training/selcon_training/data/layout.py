@@ -28,6 +28,11 @@ TEST_SPLITS = frozenset({"testset", "nothingset"})
 """Folders of pictures that may decide nothing."""
 
 
+def in_test_splits(path: Path) -> list[str]:
+    """The test splits that a picture lies in, by its path as given and where links lead."""
+    return sorted(TEST_SPLITS & {*path.absolute().parts, *path.resolve().parts})
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A data set on disk. ``base`` is the folder that holds the splits (ROOT/Seen, ROOT/Unseen, or ROOT

@@ -21,7 +21,7 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.data.images import LIMIT, U8
-from selcon_training.data.layout import TEST_SPLITS
+from selcon_training.data.layout import in_test_splits
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError
@@ -54,7 +54,7 @@ def find_pictures(folder: Path, use: Use, key: str) -> list[PictureFile]:
     listed = os.path.lexists(folder / MEDIA)
     found = _listed(folder, use, key) if listed else all_pictures(folder, key)
     for file in found:
-        if tests := sorted(TEST_SPLITS & set(file.path.resolve().parts)):
+        if tests := in_test_splits(file.path):
             raise DataError(f"{key}: {file.path} is of a test split ({tests[0]}), which training may not see")
     return sorted(found, key=lambda file: os.fsencode(file.path))
 
