@@ -1,6 +1,7 @@
 """Meshes as kinds of objects: the list, cutting, varied looks, rendering."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("trimesh", reason="trimesh is missing: pip install 'selcon_ros[media]'")
 
 from selcon_training.tabletop import mesh_kinds
+from selcon_training.tabletop.media_folder import mesh_files_in
 from selcon_training.tabletop.mesh_cuts import cut, lightened, posed, wanted
 from selcon_training.tabletop.mesh_files import MeshError, Piece
 from selcon_training.tabletop.mesh_rooms import room_scene
@@ -46,7 +48,7 @@ def knife(tmp_path, monkeypatch):
     """The maker of the knife, the only kind of its list."""
     listed = mesh_kinds.listed("objects", _list(tmp_path))
     monkeypatch.setattr(mesh_kinds, "listed", lambda section: listed)
-    return mesh_kinds.mesh_makers(mesh_kinds.mesh_files_in(_media(tmp_path)))["knife"]
+    return mesh_kinds.mesh_makers(mesh_files_in(_media(tmp_path)))["knife"]
 
 
 def test_a_mesh_becomes_an_object_with_parts_and_a_grip(knife):
@@ -179,14 +181,25 @@ def test_a_rule_that_no_face_meets_is_named(tmp_path):
 
 def test_a_mesh_that_the_folder_lacks_is_named(tmp_path):
     with pytest.raises(MeshError, match=r"no mesh scopia/marteau/marteau\.obj"):
-        mesh_kinds.mesh_makers(mesh_kinds.mesh_files_in(_media(tmp_path)))
+        mesh_kinds.mesh_makers(mesh_files_in(_media(tmp_path)))
 
 
 def test_a_media_folder_lists_nothing_outside_it(tmp_path):
     with pytest.raises(MeshError, match="outside its folder"):
-        mesh_kinds.mesh_files_in(_media(tmp_path, path="../knife.obj"))
-    with pytest.raises(MeshError, match=r"media\.json"):
-        mesh_kinds.mesh_files_in(tmp_path / "empty")
+        mesh_files_in(_media(tmp_path, path="../knife.obj"))
+    with pytest.raises(MeshError, match=r"empty has no media\.json: give .* `selcon tabletop media`"):
+        mesh_files_in(tmp_path / "empty")
+
+
+def test_a_mesh_that_is_not_the_listed_file_is_named(tmp_path):
+    right = sha256(write_knife(tmp_path / "knife").read_bytes()).hexdigest()
+    assert list(mesh_files_in(_media(tmp_path, sha256=right))) == ["tools/knife/knife.obj"]
+    with pytest.raises(MeshError, match=r"knife\.obj is not the file .* its SHA-256 differs; collect"):
+        mesh_files_in(_media(tmp_path, sha256="0" * 64))
+    folder = _media(tmp_path)
+    (folder / "meshes" / "tools" / "knife" / "knife.obj").unlink()
+    with pytest.raises(MeshError, match=r"knife\.obj"):
+        mesh_files_in(folder)
 
 
 def test_things_and_furniture_are_scenery_of_their_kind(tmp_path):
@@ -209,7 +222,7 @@ def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, rendere
     )
     sections = {section: mesh_kinds.listed(section, path) for section in ("things", "rooms")}
     monkeypatch.setattr(mesh_kinds, "listed", lambda section: sections[section])
-    files = mesh_kinds.mesh_files_in(_media(tmp_path))
+    files = mesh_files_in(_media(tmp_path))
     for seed in range(3):
         scene = room_scene(np.random.default_rng(seed), files, 2)
         assert not scene.kinds and not scene.actions

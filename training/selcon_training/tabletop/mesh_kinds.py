@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.text import quoted
 from selcon_ros.core.yaml_file import parse_object
 from selcon_training.tabletop.mesh_cuts import CONDITIONS, POSES, Cut, cut, lightened, posed, wanted
 from selcon_training.tabletop.mesh_files import MeshError, read_pieces
@@ -188,26 +186,6 @@ def _scenery_maker(files: Mapping[str, Path], section: str) -> Callable[[Rng], l
 def scenery(path: Path, entry: Entry, rng: Rng) -> list[Part]:
     """Return a thing or a piece of furniture, varied, as parts that afford nothing."""
     return _model(path, entry, rng).parts
-
-
-def mesh_files_in(folder: str | Path) -> dict[str, Path]:
-    """Return the OBJ files of a media folder by library, model and file name ("scopia/marteau/marteau.obj").
-
-    Raises MeshError for a folder without media.json, or one that lists paths outside it.
-    """
-    folder = Path(folder)
-    about = read_object(folder / "media.json", MeshError)
-    if about.get("format") != 1 or not isinstance(about.get("files"), list):
-        raise MeshError(f"{folder / 'media.json'} is not of format 1: collect its files again")
-    found = {}
-    for each in about["files"]:
-        path = PurePosixPath(str(each.get("path"))) if isinstance(each, dict) else PurePosixPath()
-        if path.is_absolute() or ".." in path.parts:
-            raise MeshError(f"{folder / 'media.json'} lists {quoted(str(path))}, outside its folder")
-        if path.suffix == ".obj" and each.get("kind") == "mesh":
-            library, *rest = path.parts[-3:]
-            found["/".join((library.lower(), *rest))] = folder / path
-    return found
 
 
 def _file(files: Mapping[str, Path], entry: Entry) -> Path:

@@ -11,13 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_training.tabletop.cameras import View, look_at
-from selcon_training.tabletop.mesh_kinds import (
-    Entry,
-    files_of,
-    mesh_files_in,
-    mesh_things,
-    scenery,
-)
+from selcon_training.tabletop.media_folder import mesh_files_in
+from selcon_training.tabletop.mesh_kinds import Entry, files_of, mesh_things, scenery
 from selcon_training.tabletop.parts import Part, Rng
 from selcon_training.tabletop.rendering import Renderer
 from selcon_training.tabletop.room import Room

@@ -7,12 +7,8 @@ from pathlib import Path
 
 from selcon_training.data.pictures import pool_of
 from selcon_training.tabletop.catalogue import Catalogue
-from selcon_training.tabletop.mesh_kinds import (
-    mesh_files_in,
-    mesh_furniture,
-    mesh_makers,
-    mesh_things,
-)
+from selcon_training.tabletop.media_folder import mesh_files_in
+from selcon_training.tabletop.mesh_kinds import mesh_furniture, mesh_makers, mesh_things
 from selcon_training.tabletop.splits import PROCEDURAL
 
 PICTURE_SIZE = (288, 384)
