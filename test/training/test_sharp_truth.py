@@ -116,6 +116,16 @@ def test_label_maps_that_do_not_fit_are_named(tmp_path):
             read_label_maps(parts, objects, (120, 160), kinds)
 
 
+def test_clutter_is_no_object_though_renders_name_its_kind(tmp_path):
+    parts, objects = np.zeros((60, 80), np.uint8), np.zeros((60, 80), np.uint8)
+    parts[10:20], objects[10:20] = 1, 3
+    parts[30:40], objects[30:40] = 5, 9
+    paths = write(tmp_path / "parts.png", parts), write(tmp_path / "objects.png", objects)
+    labels = read_label_maps(*paths, (120, 160), 8, clutter=5)
+    assert np.array_equal(labels.parts, parts) and np.array_equal(labels.mask > 0, parts == 1)
+    assert np.array_equal(read_label_maps(*paths, (120, 160), 8).mask > 0, objects > 0)
+
+
 @pytest.mark.parametrize(
     "names", [{}, {"parts": 3}, {"parts": ["a", 3]}, {"parts": []}, {"parts": ["x"] * 200}]
 )

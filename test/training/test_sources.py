@@ -69,6 +69,16 @@ def test_rendered_own_and_negative_pictures_come_by_their_shares(folders, cache)
     assert sorted(index for index in order if index < 12) == list(range(12))
 
 
+def test_clutter_is_known_by_its_name(tmp_path):
+    make_dataset(tmp_path, train=3, val=1)
+    config = parse_config(config_values(tmp_path, tmp_path / "run", supervision="dense"))
+    assert sources(config).main.variety.clutter is None
+    names = json.loads((tmp_path / "parts.json").read_text())
+    names["parts"][-1] = "clutter"
+    (tmp_path / "parts.json").write_text(json.dumps(names))
+    assert sources(config).main.variety.clutter == len(names["parts"]) - 1
+
+
 def test_what_a_configuration_does_not_ask_for_stays_as_it_was(folders):
     config = configured(folders)
     assert config.data.varied == [] and config.dense.truth == "blurred"

@@ -90,14 +90,16 @@ class Variety:
     """What training pictures get beyond `Augmentation`, and what is made of label maps.
 
     ``augmenter`` takes the place of crop and jitter; None leaves them as they are. ``parts``: fill
-    `DenseBatch.parts`; ``kinds``: how many kinds of parts there are, None if that is not known. ``sharp``:
-    the truth is the part itself instead of its blurred map (see `sharp_truth`).
+    `DenseBatch.parts`; ``kinds``: how many kinds of parts there are, ``clutter``: which of them is of things
+    that are no objects (see `read_label_maps`), None if that is not known. ``sharp``: the truth is the part
+    itself instead of its blurred map (see `sharp_truth`).
     """
 
     augmenter: Augmenter | None = None
     parts: bool = False
     kinds: int | None = None
     sharp: bool = False
+    clutter: int | None = None
 
     @property
     def reads_labels(self) -> bool:
@@ -252,7 +254,8 @@ class DenseImages:
         labels = Labels()
         if self.variety.reads_labels:
             shape = (picture.shape[0], picture.shape[1])
-            labels = read_label_maps(item.parts, item.objects, shape, self.variety.kinds)
+            chosen = self.variety
+            labels = read_label_maps(item.parts, item.objects, shape, chosen.kinds, chosen.clutter)
         if self.variety.sharp:
             for action, truth in truths.items():
                 masks = item.masks.get(action)

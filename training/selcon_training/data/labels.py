@@ -18,6 +18,8 @@ from selcon_training.errors import DataError
 UNKNOWN = 255
 """Part kind of what has no label map."""
 PARTS_FILE = "parts.json"
+CLUTTER = "clutter"
+"""Part kind of things that are no objects of the list. Renders name them as a kind of object, too."""
 MOST_KINDS = 127
 _ON_OBJECT = 128
 
@@ -79,10 +81,17 @@ def part_kinds(data: DataSet) -> tuple[str, ...] | None:
 
 
 def read_label_maps(
-    parts: Path | None, objects: Path | None, picture: Size, kinds: int | None = None
+    parts: Path | None,
+    objects: Path | None,
+    picture: Size,
+    kinds: int | None = None,
+    clutter: int | None = None,
 ) -> Labels:
-    """Label maps of a picture (h, w). Raises DataError for another shape than the picture's, for maps of two
-    sizes, and for part kinds that parts.json does not name (``kinds``: how many it does)."""
+    """Label maps of a picture (h, w); where the part is ``clutter``, the object is 0 (background).
+
+    Raises DataError for another shape than the picture's, for maps of two sizes, and for part kinds that
+    parts.json does not name (``kinds``: how many it does).
+    """
     found = [None if path is None else _read(path, picture) for path in (parts, objects)]
     if found[0] is not None:
         known = found[0][found[0] != UNKNOWN]
@@ -91,6 +100,8 @@ def read_label_maps(
             raise DataError(f"label map {parts} holds id {most}, but {PARTS_FILE} names {kinds} kinds")
         if found[1] is not None and found[1].shape != found[0].shape:
             raise DataError(f"label maps {parts} and {objects} of one picture have two sizes")
+        if found[1] is not None and clutter is not None:
+            found[1] = np.where(found[0] == clutter, np.uint8(0), found[1])
     return Labels(found[0], found[1])
 
 

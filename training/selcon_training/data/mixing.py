@@ -53,8 +53,8 @@ class Mixture:
         shares = [share for _, share in others]
         if sum(shares) >= 1.0 or min(shares, default=0.5) <= 0.0:
             raise DataError(
-                f"shares {', '.join(map(str, shares))} of each batch must be above 0 and below 1 in all: the "
-                "rest is for the data of data.root"
+                f"shares {', '.join(map(str, shares))} of each batch (data.mix, data.negative_share) must be "
+                "above 0 and below 1 in all: the rest is for the data of data.root"
             )
         if not all(len(source) for source in self.sources):
             raise DataError("a source of training pictures is empty")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training import ranks
-from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.config import TrainConfig
 from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
 from selcon_training.data.layout import DataSet
 from selcon_training.data.sampling import batches
@@ -44,11 +44,7 @@ class DenseTask:
             self.learnables = AffinityReadout(config.dense.prior)
         elif config.dense.parts:
             kinds = self.mixture.main.variety.kinds
-            if kinds is None or not self.mixture.has_parts:
-                raise ConfigError(
-                    f"dense.parts = {config.dense.parts} needs label maps of parts and their names in "
-                    f"parts.json, and {data.root} has none: set it to 0"
-                )
+            assert kinds is not None
             self.learnables = PartReadout(net.heads.width, kinds)
         self._groups = self._balance()
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)

@@ -14,7 +14,7 @@ from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.augmenting import Augmenter
 from selcon_training.data.compose import Scenery
 from selcon_training.data.dense import DenseImages, DenseItem, Variety, dense_items
-from selcon_training.data.labels import PARTS_FILE, part_kinds
+from selcon_training.data.labels import CLUTTER, PARTS_FILE, part_kinds
 from selcon_training.data.layout import DataSet, open_dataset
 from selcon_training.data.mixing import Mixture, Negatives, Source
 from selcon_training.data.pictures import PicturePool, pool_of
@@ -48,9 +48,10 @@ def training_sources(
         other = open_dataset(mix.root, mix.divide, mix.skip)
         kinds = _same_kinds(data.root, kinds, mix.root, part_kinds(other))
         mixed.append([item for split in mix.splits for item in dense_items(other, split, actions)])
-    _require_label_maps(config, [*items, *(item for own in mixed for item in own)])
+    _require_label_maps(config, kinds, [*items, *(item for own in mixed for item in own)])
     sharp = config.dense.truth == "part"
-    variety = Variety(_augmenter(config, size, grid), parts, len(kinds or ()) or None, sharp)
+    clutter = kinds.index(CLUTTER) if kinds is not None and CLUTTER in kinds else None
+    variety = Variety(_augmenter(config, size, grid), parts, len(kinds or ()) or None, sharp, clutter)
     main, *extra = (
         DenseImages(each, len(actions), size, grid, augmentation(config), variety) for each in (items, *mixed)
     )
@@ -104,7 +105,14 @@ def _pool(config: TrainConfig, use: str, size: Size) -> PicturePool:
     return pool_of(folder, use, key, size, config.data_threads)  # type: ignore[arg-type]
 
 
-def _require_label_maps(config: TrainConfig, items: Sequence[DenseItem]) -> None:
+def _require_label_maps(
+    config: TrainConfig, kinds: tuple[str, ...] | None, items: Sequence[DenseItem]
+) -> None:
+    if config.dense.parts and (kinds is None or not any(item.parts for item in items)):
+        raise ConfigError(
+            f"dense.parts = {config.dense.parts} needs label maps of parts and their names in "
+            f"{PARTS_FILE}, and {config.data.root} has none: set it to 0"
+        )
     for key, kind, found in (
         ("backgrounds", "objects", any(item.objects for item in items)),
         ("textures", "parts", any(item.parts for item in items)),
