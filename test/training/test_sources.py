@@ -79,6 +79,16 @@ def test_clutter_is_known_by_its_name(tmp_path):
     assert sources(config).main.variety.clutter == len(names["parts"]) - 1
 
 
+def test_kinds_of_parts_need_label_maps_and_names(tmp_path):
+    make_dataset(tmp_path, train=3, val=1)
+    config = parse_config(config_values(tmp_path, tmp_path / "run", supervision="dense"))
+    asked = config.model_copy(update={"dense": config.dense.model_copy(update={"parts": 1.0})})
+    assert sources(asked).has_parts
+    (tmp_path / "parts.json").unlink()
+    with pytest.raises(ConfigError, match=r"dense\.parts = 1\.0 needs label maps .*: set it to 0"):
+        sources(asked)
+
+
 def test_what_a_configuration_does_not_ask_for_stays_as_it_was(folders):
     config = configured(folders)
     assert config.data.varied == [] and config.dense.truth == "blurred"
