@@ -130,3 +130,11 @@ def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path)
     _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
     assert load_bundle(tmp_path / "b").manifest.input_size == (96, 128)
     assert not (tmp_path / "encoders").exists()
+
+
+def test_weights_that_are_not_there_are_told_before_anything_is_rendered(tmp_path):
+    arguments = ["tabletop", "build", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "bundle")]
+    wrong = ["--scale", "0", "--set", "backbone.weights=package:nothing"]
+    result = CliRunner().invoke(main, [*arguments, *wrong])
+    assert result.exit_code == 1 and "weights 'package:nothing': known are" in result.output
+    assert not (tmp_path / "work" / "data").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selcon_ros.core.errors import SelconError
 from selcon_training.config import load_config
+from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.export import export_checkpoint
 from selcon_training.run_state import checkpoint_folder
 from selcon_training.tabletop.dataset import render
@@ -42,6 +43,9 @@ def build(
         given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
     settings = load_config(config or CONFIG, [*given, *overrides])
     run = work / ("dense" if settings.backbone is None else "pyramid")
+    if settings.backbone is not None and is_package(settings.backbone.weights or ""):
+        # Rendering takes hours: what is not installed is told before.
+        packaged_file(settings.backbone.weights or "", settings.backbone.name)
     render(data, scale=scale, workers=workers, media=media)
     if settings.backbone is None:
         missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
