@@ -55,7 +55,7 @@ def around(
 
 
 def _frame(rng: Rng, subject: Points, aspect: float) -> View:
-    """Return a camera in which `subject` (N×3 points) spans a tenth to nine tenths of the image's width and
+    """Return a camera in which `subject` (N×3 points) spans an eighth to nine tenths of the image's width and
     lies anywhere, now and then cut by the image's edge."""
     fovy = rng.uniform(35, 65)
     tall = float(np.tan(np.deg2rad(fovy) / 2))
