@@ -29,6 +29,11 @@ from selcon_ros.cli.paths import UserPath
     help="So often may an action that is not possible pass a confidence of 0.5.",
 )
 @click.option(
+    "--scene-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="The same in the scenes of DATA, among other objects [--false-rate].",
+)
+@click.option(
     "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
 )
 @click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
@@ -42,6 +47,7 @@ def command(
     data: Path,
     negatives: Path,
     false_rate: float,
+    scene_rate: float | None,
     divide: str | None,
     split: str,
     out: Path,
@@ -66,7 +72,8 @@ def command(
 
     lost = None
     try:
-        _, fitted = refit(bundle, data, negatives, false_rate, out, divide, split, limit, threads, skip)
+        options = (divide, split, limit, threads, skip, scene_rate)
+        _, fitted = refit(bundle, data, negatives, false_rate, out, *options)
     except ResultNotWritten as error:
         fitted, lost = error.result, error
     if as_json:
@@ -87,16 +94,18 @@ def _print(record: dict[str, Any]) -> None:
     console = Console()
     table = Table(title="pass a confidence of 0.5, in %", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for name in ("possible", "n", "scenes without", "n", "pictures of nothing", "decided by"):
+    for name in ("possible", "real alone", "n", "scenes without", "n", "real pictures", "decided by"):
         table.add_column(name, justify="right")
     for action, row in record["per_action"].items():
         table.add_row(
-            action, _percent(row["kept"]), str(row["positives"]), _percent(row["scenes_passed"]),
-            str(row["negative_scenes"]), _percent(row["real_passed"]), row["decided_by"],
+            action, _percent(row["kept"]), _percent(row["kept_by_real_alone"]), str(row["positives"]),
+            _percent(row["scenes_passed"]), str(row["negative_scenes"]), _percent(row["real_passed"]),
+            row["decided_by"],
         )
     console.print(table)
     console.print(
-        f"kept: {_percent(record['kept'])} % of {record['positives']}; {record['real_pictures']} real "
+        f"kept: {_percent(record['kept'])} % of {record['positives']} (by the real pictures alone "
+        f"{_percent(record['kept_by_real_alone'])} %); {record['real_pictures']} real "
         f"pictures of nothing in {record['views_of_each']} views each: some action in "
         f"{_percent(record['real_pictures_with_any'])} % of them"
     )

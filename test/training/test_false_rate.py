@@ -84,6 +84,19 @@ def test_a_lower_rate_never_keeps_more():
     assert kept == sorted(kept) and kept[0] < kept[-1]
 
 
+def test_scenes_may_have_a_rate_of_their_own_and_too_few_decide_nothing():
+    evidence, nothing = made(np.random.default_rng(4))
+    nothing *= 0.1
+    strict = fit_for_rate(evidence, nothing, ("a", "b"), 0.05).record
+    lax = fit_for_rate(evidence, nothing, ("a", "b"), 0.05, scene_rate=0.3).record
+    assert strict["kept"] < lax["kept"] < lax["kept_by_real_alone"] == strict["kept_by_real_alone"]
+    assert 0.2 < lax["per_action"]["a"]["scenes_passed"] <= 0.3 and lax["scene_false_rate"] == 0.3
+    few = evidence.positive | (np.cumsum(~evidence.positive) > 20)
+    row = fit_for_rate(replace(evidence, positive=few), nothing, ("a", "b"), 0.05).record["per_action"]["a"]
+    assert row["negative_scenes"] < 19 and row["decided_by"] == "real"
+    assert row["kept"] == row["kept_by_real_alone"]
+
+
 def test_without_any_positive_there_is_no_fit():
     evidence, nothing = made(np.random.default_rng(3))
     assert fit_for_rate(replace(evidence, positive=evidence.positive & False), nothing, "ab", 0.1) is None

@@ -267,6 +267,8 @@ class ConfidenceConfig(Section):
     """Folder of real pictures that afford no action; of `selcon tabletop media` those for calibration."""
     false_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.03
     """So often may an action that is not possible pass a confidence of 0.5."""
+    scene_false_rate: Annotated[float | None, Field(gt=0.0, lt=1.0)] = None
+    """The same in the valset's scenes, among other objects; null: false_rate."""
 
 
 class InferenceConfig(Section):

@@ -21,15 +21,21 @@ ABOVE = 1e-6
 
 
 def fit_for_rate(
-    scenes: Evidence, nothing: NDArray[np.float64], actions: Sequence[str], rate: float
+    scenes: Evidence,
+    nothing: NDArray[np.float64],
+    actions: Sequence[str],
+    rate: float,
+    scene_rate: float | None = None,
 ) -> Fitted | None:
     """Fit confidence = sigmoid(scale_a * evidence + offset_a); 0.5 is passed by ``rate`` of the negatives.
 
     ``nothing`` [pictures, views, actions] is the evidence in real pictures without any of the actions. The
     slope is that of the balanced logistic curve over all of them; the offset puts 0.5 at the larger of two
-    thresholds (see `threshold`), of the scenes without the action and of the real pictures. Returns None if
-    no action occurs in the scenes.
+    thresholds (see `threshold`), of the scenes without the action and of the real pictures. Scenes that are
+    too few to tell the rate (see `least_pictures`) decide nothing. ``scene_rate`` is another rate for them.
+    Returns None if no action occurs in the scenes.
     """
+    scene_rate = rate if scene_rate is None else scene_rate
     count = len(actions)
     pictures, views, _ = nothing.shape
     flat = nothing.reshape(-1, count)
@@ -41,21 +47,23 @@ def fit_for_rate(
     slopes = curves(together, count)
     if slopes is None:
         return None
-    offsets, rows, kept = [], {}, []
+    offsets, rows, kept, kept_by_real = [], {}, list[bool](), list[bool]()
     for index, (name, (slope, _)) in enumerate(zip(actions, slopes, strict=True)):
         own = scenes.action == index
         positive = scenes.value[own & scenes.positive]
         negative = scenes.value[own & ~scenes.positive]
         thresholds = {"real": threshold(nothing[:, :, index], rate)}
-        if len(negative):
-            thresholds["scenes"] = threshold(negative[:, None], rate)
+        if len(negative) >= least_pictures(scene_rate):
+            thresholds["scenes"] = threshold(negative[:, None], scene_rate)
         strictest = max(thresholds, key=thresholds.__getitem__)
         least = thresholds[strictest]
         offsets.append(-slope * least)
         kept += (positive >= least).tolist()
+        kept_by_real += (positive >= thresholds["real"]).tolist()
         rows[name] = {
             "positives": len(positive),
             "kept": _share(positive >= least),
+            "kept_by_real_alone": _share(positive >= thresholds["real"]),
             "negative_scenes": len(negative),
             "scenes_passed": _share(negative >= least),
             "real_passed": _share(nothing[:, :, index] >= least),
@@ -64,10 +72,12 @@ def fit_for_rate(
     passed = nothing[:, 0] >= [-offset / slope for offset, (slope, _) in zip(offsets, slopes, strict=True)]
     record = {
         "false_rate": rate,
+        "scene_false_rate": scene_rate,
         "real_pictures": pictures,
         "views_of_each": views,
         "positives": len(kept),
         "kept": _share(np.asarray(kept)),
+        "kept_by_real_alone": _share(np.asarray(kept_by_real)),
         "real_passed": _share(passed),
         "real_pictures_with_any": _share(passed.any(axis=1)),
         "per_action": rows,

@@ -33,6 +33,7 @@ def refit(
     limit: int | None = None,
     threads: int | None = None,
     skip: Path | None = None,
+    scene_rate: float | None = None,
 ) -> tuple[Manifest, Fitted]:
     """Fit the confidence of ``bundle`` for a false rate (see `fit_for_rate`) and write it so to ``out``.
 
@@ -61,7 +62,7 @@ def refit(
         rows += [(action, values[action], possible) for action, possible in scene.possible.items()]
     numbered = ((number, pool[number]) for number in range(len(pool)))
     seen = tqdm(numbered, desc="pictures of nothing", total=len(pool), unit="image")
-    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_nothing(seen, ask)), actions, rate)
+    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_nothing(seen, ask)), actions, rate, scene_rate)
     if fitted is None:
         raise DataError(f"{data.base / split / 'GT'} shows none of the actions: there is nothing to fit to")
     record = {"data": data.name, "divide": divide, "split": split, **fitted.record}

@@ -216,7 +216,8 @@ class Trainer:
         if self.negatives is None or self.config.confidence is None:
             return fit_confidence(evidence, len(net.actions))
         nothing = self.validator.evidence_of_nothing(net, self.negatives)
-        return fit_for_rate(evidence, nothing, net.actions, self.config.confidence.false_rate)
+        chosen = self.config.confidence
+        return fit_for_rate(evidence, nothing, net.actions, chosen.false_rate, chosen.scene_false_rate)
 
     def _save(self) -> None:
         self.stepper.insist_on_finite()
