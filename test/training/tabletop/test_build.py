@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
 
@@ -128,7 +129,11 @@ def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path)
     }
     sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
     _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
-    assert load_bundle(tmp_path / "b").manifest.input_size == (96, 128)
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.input_size == (96, 128) and bundle.manifest.fit == "pad"
+    stored = {each.data_type for each in onnx.load_from_string(bundle.model).graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in stored  # half the file
+    assert ("model.int8" in bundle.files) is ("int8" in bundle.manifest.metrics)
     assert not (tmp_path / "encoders").exists()
 
 
