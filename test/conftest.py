@@ -1,3 +1,16 @@
 """Loaded before any test: `selcon_ros` turns ONNX Runtime's telemetry off, also where a test imports it."""
 
+from pathlib import Path
+
+import pytest
+
 import selcon_ros  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a small random ViT (see `support.vit.vit_bundle`), whatever network the packaged one is."""
+    pytest.importorskip("torch", reason="torch is missing: pip install 'selcon_ros[train]'")
+    from support.vit import vit_bundle
+
+    return vit_bundle(tmp_path_factory.mktemp("vit") / "vit")

@@ -8,7 +8,6 @@ from click.testing import Result
 from PIL import Image
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.files import read_image, write_image
 from support.bundles import COLOURS, colour_bundle
 from support.commands import runner
@@ -48,10 +47,11 @@ def test_overlay_and_printed_grasp(folder: Path) -> None:
 def test_a_model_that_saw_no_photograph_is_told_of(folder: Path) -> None:
     assert "rendered" not in ground(folder).stderr
     assert json.loads(ground(folder, "--json").stdout)["rendered_only"] is False
+    colour_bundle(folder / "rendered", training={"synthetic": True, "data": "cubes"})
     for extra in ((), ("--json",)):
-        told = ground(folder, "--bundle", str(default_bundle_path()), *extra)
+        told = ground(folder, "--bundle", str(folder / "rendered"), *extra)
         (line,) = (line for line in told.stderr.splitlines() if line.startswith("warning: "))
-        assert "model tabletop: trained on rendered scenes alone" in line and "real camera" in line
+        assert "model colours: trained on rendered scenes alone (cubes)" in line and "real camera" in line
     assert json.loads(told.stdout)["rendered_only"] is True
 
 

@@ -96,7 +96,7 @@ def test_a_bundle_without_samples_says_where_they_come_from(tmp_path: Path) -> N
 
 def test_the_packaged_bundle_brings_eight() -> None:
     bundle = load_bundle(default_bundle_path())
-    assert [image.shape for image in read_samples(bundle)] == [(480, 640, 3)] * 8
+    assert len(read_samples(bundle)) == 8
     assert sum(len(bundle.files[role]) for role in sample_roles(bundle.files)) < 1_000_000
 
 

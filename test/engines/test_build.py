@@ -59,9 +59,9 @@ def test_the_packaged_model_is_built_for_two_gpus(packaged: Prepared) -> None:
     assert len({phase for phase, _ in told}) > 3
 
 
-def test_products_are_in_half_precision_and_what_is_sensitive_is_not(packaged: Prepared) -> None:
-    manifest = with_samples(default_bundle_path()).manifest
-    types = layer_types(packaged.model, manifest)
+def test_products_are_in_half_precision_and_what_is_sensitive_is_not(vit: Path) -> None:
+    bundle = with_samples(vit)
+    types = layer_types(Preparation(bundle).result.model, bundle.manifest)
     assert types["MATRIX_MULTIPLY"] | types["CONVOLUTION"] == {"HALF"}
     assert types["SOFTMAX"] == types["NORMALIZATION"] == {"FLOAT"}
 

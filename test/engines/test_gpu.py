@@ -77,7 +77,7 @@ def test_answers_as_onnx_runtime_does(bundle: Bundle, entry: Entry, cache: Cache
 
 
 def test_images_of_several_sizes_come_and_go(bundle: Bundle, engine: TensorRtBackend) -> None:
-    sizes = [(480, 640), (288, 384), (100, 60), (1, 1), (479, 17), (301, 500)]
+    sizes = [(480, 640), bundle.manifest.input_size, (100, 60), (1, 1), (479, 17), (301, 500)]
     assert len(sizes) > SHAPES
     for size in [*sizes, *sizes]:
         same(engine, bundle, noise(1, *size))

@@ -49,12 +49,11 @@ def outputs(model: onnx.ModelProto) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def packaged() -> Preparation:
-    bundle = with_samples(default_bundle_path())
-    return Preparation(bundle)
+    return Preparation(with_samples(default_bundle_path()))
 
 
-def test_products_are_half_and_what_is_sensitive_is_not(packaged: Preparation) -> None:
-    model = onnx.load_from_string(packaged.result.model)
+def test_products_are_half_and_what_is_sensitive_is_not(vit: Path) -> None:
+    model = onnx.load_from_string(Preparation(with_samples(vit)).result.model)
     kinds = defaultdict(set)
     for name, found in types(model).items():
         node = next(each for each in model.graph.node if each.name == name)
@@ -81,9 +80,8 @@ def test_the_packaged_model_in_half_answers_as_in_single(packaged: Preparation) 
     assert packaged.check(tolerance=0.001).kld_mean < 0.001
 
 
-def test_fp32_is_left_alone() -> None:
-    bundle = with_samples(default_bundle_path())
-    prepared = Preparation(bundle, "fp32").result
+def test_fp32_is_left_alone(packaged: Preparation) -> None:
+    prepared = Preparation(packaged.bundle, "fp32").result
     assert set(prepared.layers) == {"float"}
 
 

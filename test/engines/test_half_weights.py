@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from selcon_ros.backends.onnx_in_torch.program import Program
-from selcon_ros.core.bundle import default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.engines.frames import read_graph
 from selcon_ros.engines.graph import Preparation
 from selcon_ros.engines.half_weights import with_half_weights
@@ -19,13 +19,13 @@ from selcon_training.quantization import int8_graph
 
 
 @pytest.fixture(scope="module")
-def packaged():
-    return load_bundle(default_bundle_path())
+def single(vit):
+    return load_bundle(vit)
 
 
 @pytest.fixture(scope="module")
-def halved(packaged):
-    return with_half_weights(onnx.load_from_string(packaged.model)).SerializeToString()
+def halved(single):
+    return with_half_weights(onnx.load_from_string(single.model)).SerializeToString()
 
 
 def ran(model, image):
@@ -33,10 +33,10 @@ def ran(model, image):
     return session.run(["cam"], {"image": image})[0]
 
 
-def test_the_file_is_half_as_large_and_computes_in_single(packaged, halved):
-    assert len(halved) < 0.55 * len(packaged.model)
-    image = np.random.default_rng(0).standard_normal((1, 3, 288, 384)).astype(np.float32)
-    exact, given = ran(packaged.model, image), ran(halved, image)
+def test_the_file_is_half_as_large_and_computes_in_single(single, halved):
+    assert len(halved) < 0.55 * len(single.model)
+    image = np.random.default_rng(0).standard_normal((1, 3, *single.manifest.input_size)).astype(np.float32)
+    exact, given = ran(single.model, image), ran(halved, image)
     assert 0 < np.abs(given - exact).max() < 1e-2 * exact.max()
     program = Program(halved, "it")
     inputs = {"image": torch.from_numpy(image)}
@@ -52,12 +52,12 @@ def test_engines_get_the_weights_in_single(halved):
     onnx.checker.check_model(read_graph(halved, "it"), full_check=True)
 
 
-def test_graphs_for_gpus_and_int8_are_made_of_it(packaged, halved, tmp_path):
-    write_bundle(tmp_path / "half", packaged.manifest, packaged.files | {"model": halved})
+def test_graphs_for_gpus_and_int8_are_made_of_it(single, halved, tmp_path):
+    write_bundle(tmp_path / "half", single.manifest, single.files | {"model": halved})
     bundle = load_bundle(tmp_path / "half")
-    ours, theirs = (Preparation(each, "fp16") for each in (bundle, packaged))
+    ours, theirs = (Preparation(each, "fp16") for each in (bundle, single))
     assert ours.result.layers == theirs.result.layers and ours.result.kept == theirs.result.kept
-    assert len(int8_graph(halved)) == pytest.approx(len(int8_graph(packaged.model)), rel=0.01)
+    assert len(int8_graph(halved)) == pytest.approx(len(int8_graph(single.model)), rel=0.01)
 
 
 def test_what_half_precision_cannot_hold_stays_in_single():

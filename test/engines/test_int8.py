@@ -1,10 +1,11 @@
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError
 from selcon_ros.engines.build import Shapes, build
 from selcon_ros.engines.frames import PREFIX
@@ -15,8 +16,8 @@ from selcon_ros.engines.provide import with_samples
 
 
 @pytest.fixture(scope="module")
-def preparation() -> Preparation:
-    return Preparation(with_samples(default_bundle_path()), "int8")
+def preparation(vit: Path) -> Preparation:
+    return Preparation(with_samples(vit), "int8")
 
 
 def test_products_with_constants_are_int8_and_the_rest_fp16(preparation: Preparation) -> None:

@@ -7,15 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.provide import graph, stale, with_samples
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+def kept(vit: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     folder = tmp_path_factory.mktemp("cache")
-    return folder, graph(with_samples(default_bundle_path()), "fp16", Cache(folder), lambda *_: None)
+    return folder, graph(with_samples(vit), "fp16", Cache(folder), lambda *_: None)
 
 
 def selcon(*arguments: str) -> str:
@@ -23,28 +22,28 @@ def selcon(*arguments: str) -> str:
     return result.output
 
 
-def test_it_is_made_once(kept: tuple[Path, bytes]) -> None:
+def test_it_is_made_once(vit: Path, kept: tuple[Path, bytes]) -> None:
     folder, made = kept
     phases: list[str] = []
-    bundle = with_samples(default_bundle_path())
+    bundle = with_samples(vit)
     assert graph(bundle, "fp16", Cache(folder), lambda phase, _: phases.append(phase)) == made
     assert not phases
 
 
-def test_a_damaged_one_is_made_again(kept: tuple[Path, bytes]) -> None:
+def test_a_damaged_one_is_made_again(vit: Path, kept: tuple[Path, bytes]) -> None:
     folder, made = kept
     (entry,) = Cache(folder).entries()
     entry.path.write_bytes(made[:1000])
-    assert graph(with_samples(default_bundle_path()), "fp16", Cache(folder), lambda *_: None) == made
+    assert graph(with_samples(vit), "fp16", Cache(folder), lambda *_: None) == made
     assert entry.path.read_bytes() == made
 
 
-def test_it_is_listed_and_no_engine_to_verify_nor_stale(kept: tuple[Path, bytes]) -> None:
+def test_it_is_listed_and_no_engine_to_verify_nor_stale(vit: Path, kept: tuple[Path, bytes]) -> None:
     folder, _ = kept
     (listed,) = json.loads(selcon("list", "--cache", str(folder), "--json"))["engines"]
     assert listed["key"]["kind"] == "onnx" and 0 < listed["agreement"]["kld_mean"] < 0.001
     assert listed["layers"]["float16"] > listed["layers"]["float"]
     assert "onnx" in selcon("list", "--cache", str(folder))
-    assert "no such engine of bundle" in selcon("verify", str(default_bundle_path()), "--cache", str(folder))
+    assert "no such engine of bundle" in selcon("verify", str(vit), "--cache", str(folder))
     assert "nothing to remove" in selcon("clean", "--stale", "--cache", str(folder))
     assert stale(Cache(folder).entries()[0].record.key) is None

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.core.bundle import load_bundle
 from selcon_training.cpu_graph import fused
 from selcon_training.export import export_graph
 from support import nets
@@ -27,8 +27,8 @@ def same(graph: bytes, size: tuple[int, int]) -> Counter:
     return Counter(node.op_type for node in done.graph.node)
 
 
-def test_both_blocks_of_the_packaged_model_are_fused():
-    bundle = load_bundle(default_bundle_path())
+def test_both_blocks_are_fused(vit):
+    bundle = load_bundle(vit)
     kinds = same(bundle.model, bundle.manifest.input_size)
     assert kinds["Attention"] == 2 and not kinds["Softmax"] and not kinds["Split"]
 
@@ -56,8 +56,8 @@ def keys_and_values_swapped(graph: onnx.GraphProto) -> None:
 
 
 @pytest.mark.parametrize("change", [scaled_otherwise, keys_and_values_swapped])
-def test_other_attention_stays(change):
-    bundle = load_bundle(default_bundle_path())
+def test_other_attention_stays(vit, change):
+    bundle = load_bundle(vit)
     model = onnx.load_from_string(bundle.model)
     change(model.graph)
     kinds = same(model.SerializeToString(), bundle.manifest.input_size)

@@ -1,4 +1,4 @@
-"""selcon quantize: int8 weights for CPUs, on the packaged model and the demo's pictures."""
+"""selcon quantize on a network of matrix products: 7 bit weights, activations scaled as they come."""
 
 import json
 
@@ -9,43 +9,42 @@ from click.testing import CliRunner
 
 from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import default_bundle_path, load_bundle, load_model, write_bundle
+from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.recording import read_recording
 from selcon_training.export import export_bundle
 from selcon_training.metrics import compare, prepare_prediction
 from selcon_training.quantization import int8_graph, quantize
 from support import nets
 from support.bundles import colour_bundle
 from support.disk import files_of_at_most
+from support.engines import picture
 
 OTHER = b"\x08\x0a"  # the least that is an ONNX file
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Some frames of the demo's recording."""
     folder = tmp_path_factory.mktemp("pictures")
-    for number, frame in enumerate(read_recording(default_bundle_path().parent / "demo").frames[::10]):
-        write_image(folder / f"{number}.png", frame.image)
+    for number in range(4):
+        write_image(folder / f"{number}.png", picture(number))
     return folder
 
 
 @pytest.fixture(scope="module")
-def quantized(pictures, tmp_path_factory):
+def quantized(vit, pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("quantized")
-    packaged, out = load_bundle(default_bundle_path()), folder / "int8"
-    write_bundle(folder / "more", packaged.manifest, packaged.files | {"open_text": OTHER})
+    given, out = load_bundle(vit), folder / "int8"
+    write_bundle(folder / "more", given.manifest, given.files | {"open_text": OTHER})
     arguments = [str(folder / "more"), str(pictures), "--out", str(out), "--limit", "3", "--json"]
     result = CliRunner().invoke(main, ["quantize", *arguments, "--threads", "1"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return out, json.loads(result.stdout)
 
 
-def test_weights_are_small_integers_and_convolutions_stay(quantized):
-    before, after = (load_bundle(path) for path in (default_bundle_path(), quantized[0]))
+def test_weights_are_small_integers_and_convolutions_stay(vit, quantized):
+    before, after = (load_bundle(path) for path in (vit, quantized[0]))
     graph = onnx.load_from_string(after.files["model.int8"]).graph
     kinds = [node.op_type for node in graph.node]
     # The layers of both blocks, of which attention is one operator, the keys and the heads' two.
@@ -65,7 +64,7 @@ def test_what_is_printed_is_what_the_two_graphs_give(quantized):
     exact, rounded = (open_backend(model, setup=Setup(1)) for model in models)
     assert "int8" in rounded.name and "int8" not in exact.name
     assert "int8" in open_backend(load_bundle(out), setup=Setup(1)).name
-    frames = np.random.default_rng(0).integers(0, 256, (1, 288, 384, 3), np.uint8)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 120, 160, 3), np.uint8)
     cam, other = exact.run(frames)[0], rounded.run(frames)[0]
     assert 0 < np.linalg.norm(other - cam) < 0.1 * np.linalg.norm(cam)
     assert record["images"] == 3 and record["time_ratio"] > 0
@@ -98,16 +97,16 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
     assert found.kld_max == pytest.approx(max(klds))
 
 
-def test_maps_that_move_too_far_are_refused(pictures, tmp_path):
+def test_maps_that_move_too_far_are_refused(vit, pictures, tmp_path):
     out = tmp_path / "int8"
     with pytest.raises(SelconError, match="more than the tolerance 1e-09: .*int8 is not written; keep fp32"):
-        quantize(default_bundle_path(), pictures, out, limit=1, tolerance=1e-9, threads=1)
+        quantize(vit, pictures, out, limit=1, tolerance=1e-9, threads=1)
     assert not out.exists()
 
 
-def test_a_full_folder_for_temporary_files_is_named():
+def test_a_full_folder_for_temporary_files_is_named(vit):
     with files_of_at_most(10_000), pytest.raises(BackendError, match="is there room in /"):
-        int8_graph(load_bundle(default_bundle_path()).model)
+        int8_graph(load_bundle(vit).model)
 
 
 def test_a_graph_without_matrix_products_is_refused(tmp_path):
@@ -120,14 +119,14 @@ def test_a_graph_without_matrix_products_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("bundle", "folder", "message"),
     [
-        (default_bundle_path(), "nowhere", "nowhere is not a folder"),
-        (default_bundle_path(), ".", "holds no pictures (.jpg, .jpeg, .png, "),
+        ("vit", "nowhere", "nowhere is not a folder"),
+        ("vit", ".", "holds no pictures (.jpg, .jpeg, .png, "),
         ("nothing", None, "no model bundle at"),
     ],
 )
-def test_wrong_paths_are_told(pictures, tmp_path, bundle, folder, message):
+def test_wrong_paths_are_told(vit, pictures, tmp_path, bundle, folder, message):
     source = pictures if folder is None else tmp_path / folder
-    arguments = [str(bundle), str(source), "--out", str(tmp_path / "out")]
+    arguments = [str(vit.parent / bundle), str(source), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, ["quantize", *arguments])
     assert result.exit_code == 1 and message in result.output.replace("\n", " ")
     assert not (tmp_path / "out").exists()
