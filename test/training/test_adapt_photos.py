@@ -1,0 +1,152 @@
+"""Photos for `selcon adapt`: the layouts that are read, and what is refused."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import selcon_training  # noqa: F401 - makes torchvision importable before timm
+from selcon_ros.core.placement import Canvas
+from selcon_training.adapt.album import make_album, pictures_below
+from selcon_training.adapt.reading import read_photos
+from selcon_training.errors import AdaptError, DataError
+from support import dataset, photos
+
+CANVAS = Canvas((64, 96), (16, 24), "pad")
+
+
+def album_of(folder, nothing=None, **options):
+    layout, labelled = read_photos(folder, nothing)
+    return make_album(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+
+
+def in_order(album):
+    return sorted(album.photos, key=lambda photo: photo.name)
+
+
+@pytest.mark.parametrize("layout", photos.LAYOUTS)
+def test_every_layout_gives_the_same_masks(tmp_path, layout):
+    album = album_of(photos.LAYOUTS[layout](tmp_path))
+    assert album.layout == layout and len(album.photos) == 6 and not album.ignored
+    for photo, (image, places) in zip(in_order(album), photos.scenes(6), strict=True):
+        assert np.array_equal(photo.loaded.picture, image)
+        assert {photos.LABELS[action] for action in photo.masks} == set(places)
+        for action, mask in photo.masks.items():
+            assert np.array_equal(mask, photos.mask_of(*places[photos.LABELS[action]]))
+            assert photo.loaded.truths[action].max() == 255
+    # A label that is drawn on other photos is known to be absent; a folder tells of its own photos alone.
+    known = {photo.known for photo in album.photos}
+    assert known == ({(0, 1), (0, 2), (1, 2)} if layout == "AGD20K layout" else {(0, 1, 2)})
+    assert len({photo.object for photo in album.photos}) == 6
+
+
+def test_blurred_truth_alone_marks_the_part_above_half_its_peak(tmp_path):
+    photos.folders(tmp_path)
+    for path in (tmp_path / "mask").rglob("*.png"):
+        blurred = cv2.GaussianBlur(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (0, 0), 2.0)
+        place = tmp_path / "GT" / path.relative_to(tmp_path / "mask")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(place), blurred)
+        path.unlink()
+    album = album_of(tmp_path)
+    for photo, (_, places) in zip(in_order(album), photos.scenes(6), strict=True):
+        for action, mask in photo.masks.items():
+            wanted = photos.mask_of(*places[photos.LABELS[action]]).astype(bool)
+            assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9
+    assert album_of(tmp_path, sharp=True).photos[0].loaded.truths.keys() == album.photos[0].masks.keys()
+
+
+def edit(folder, change, name="p1.json"):
+    record = json.loads((folder / name).read_text())
+    change(record)
+    (folder / name).write_text(json.dumps(record))
+
+
+REFUSED = {
+    "no masks": lambda root: (root / "p1.json").unlink(),
+    "no mask of an action": lambda root: edit(root, lambda record: record.update(shapes=[])),
+    "cover the whole photo": lambda root: edit(
+        root, lambda record: record["shapes"][0].update(points=[[0, 0], [128, 0], [128, 96], [0, 96]])
+    ),
+    "too few": lambda root: [path.unlink() for path in root.glob("p[3-9].*")],
+    "inside": lambda root: edit(root, lambda record: record.update(imagePath="../p1.png")),
+    "no such picture": lambda root: edit(root, lambda record: record.update(imagePath="q.png")),
+    "two files": lambda root: edit(root, lambda record: record.update(imagePath="p2.png")),
+    "is drawn on 100": lambda root: edit(root, lambda record: record.update(imageWidth=100)),
+    "outside its photo": lambda root: edit(root, lambda record: record["shapes"][0]["points"][0].append(-9)
+                                           or record["shapes"][0]["points"][0].pop(0)),
+    "draw a polygon": lambda root: edit(root, lambda record: record["shapes"][0].update(shape_type="line")),
+    "not valid JSON": lambda root: (root / "p1.json").write_text("{"),
+    "keep one of them": lambda root: photos.cvat(root, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", REFUSED)
+def test_what_would_not_help_is_refused(tmp_path, told):
+    photos.labelme(tmp_path, 5)
+    REFUSED[told](tmp_path)
+    with pytest.raises((AdaptError, DataError), match=told):
+        album_of(tmp_path)
+
+
+def test_labels_that_no_action_matches_are_told_and_left_out(tmp_path):
+    photos.labelme(tmp_path, 5)
+    edit(tmp_path, lambda record: record["shapes"].append(record["shapes"][0] | {"label": "table"}))
+    edit(tmp_path, lambda record: record["shapes"][0].update(label="Cut With"), "p2.json")
+    album = album_of(tmp_path)
+    assert album.ignored == {"table": 1} and 0 in album.photos[2].masks
+    for number in range(5):
+        path = tmp_path / f"p{number}.json"
+        path.write_text(path.read_text().replace('"label": "', '"label": "hodl'))
+    with pytest.raises(AdaptError, match="no label is an action"):
+        album_of(tmp_path)
+
+
+def test_a_missing_mask_in_folders_is_told(tmp_path):
+    photos.folders(tmp_path)
+    next((tmp_path / "mask" / "hold").rglob("*.png")).unlink()
+    with pytest.raises(AdaptError, match="1 masks are missing .*hold on"):
+        album_of(tmp_path)
+    with pytest.raises(DataError, match="testset"):
+        (tmp_path / "egocentric").rename(tmp_path / "testset")
+        (tmp_path / "testset" / "egocentric").mkdir()
+        album_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('rle="0', 'rle="1', "do not add up"),
+        ("<annotations>", "<!DOCTYPE a [<!ENTITY b 'c'>]><annotations>", "not plain XML"),
+        ("</annotations>", "<track/></annotations>", "of a video"),
+        ('name="p1.png"', 'name="/etc/p1.png"', "inside"),
+        ('top="', 'top="9', "outside its photo"),
+    ],
+)
+def test_damaged_cvat_files_are_refused(tmp_path, old, new, told):
+    photos.cvat(tmp_path)
+    path = tmp_path / "annotations.xml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DataError, match=told):
+        album_of(tmp_path)
+
+
+@pytest.mark.parametrize("counts", ["0", "P2", "~" * 40, [5], [-1, 12289], "x", None])
+def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
+    photos.coco(tmp_path)
+    path = "annotations/instances_default.json"
+    mask = {"size": list(dataset.SIZE), "counts": counts}
+    edit(tmp_path, lambda record: record["annotations"][0].update(segmentation=mask), path)
+    with pytest.raises(DataError, match="add up|counts must"):
+        album_of(tmp_path)
+
+
+def test_pictures_of_nothing_may_lie_beside_the_photos(tmp_path):
+    photos.labelme(tmp_path, 4)
+    nothing = photos.nothing(tmp_path / "nothing", 3)
+    album = album_of(tmp_path, nothing)
+    assert [photo.known for photo in album.nothing] == [None] * 3 and len(album.photos) == 4
+    with pytest.raises(DataError, match="3 photos .* have no masks"):
+        album_of(tmp_path)

@@ -1,0 +1,1 @@
+"""Adapting a bundle to photos with masks: `selcon adapt`."""

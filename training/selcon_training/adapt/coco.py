@@ -1,0 +1,106 @@
+"""Labels in COCO's JSON: polygons, and masks as run lengths (cocodataset.org, "Data format")."""
+
+from __future__ import annotations
+
+import posixpath
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selcon_training.adapt.picture_files import PictureFiles, entry, size_of
+from selcon_training.adapt.shapes import Bitmap, Labelled, Shape, Size, polygon, runs
+from selcon_training.data.images import U8
+from selcon_training.errors import DataError
+
+_STEP = 48
+"""The first of the signs that compressed run lengths are written with."""
+
+
+def is_coco(record: object) -> bool:
+    """Whether a JSON object is a COCO file's."""
+    return isinstance(record, dict) and {"images", "annotations", "categories"} <= record.keys()
+
+
+def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: PictureFiles) -> list[Labelled]:
+    """The photos of the COCO file ``name`` (a path from ``folder``). Raises DataError."""
+    where = str(folder / name)
+    labels = {
+        entry(each, "id", int, f"{where}: categories"): entry(each, "name", str, f"{where}: categories")
+        for each in _listed(record, "categories", where)
+    }
+    drawn: dict[object, dict[str, list[Shape]]] = {}
+    found: dict[object, tuple[Path, Size]] = {}
+    for each in _listed(record, "images", where):
+        number = entry(each, "id", int, f"{where}: images")
+        path = pictures.find(each.get("file_name"), posixpath.dirname(name), f"{where}: image {number}")
+        told = (each.get("height"), each.get("width"))
+        found[number] = path, size_of(path, told, f"{where}: image {number}")
+        drawn[number] = {}
+    for each in _listed(record, "annotations", where):
+        place = f"{where}: annotation {each.get('id')}"
+        image, category = entry(each, "image_id", int, place), entry(each, "category_id", int, place)
+        if image not in found or category not in labels:
+            raise DataError(f"{place}: image {image} or category {category} is not listed: export it again")
+        shapes = drawn[image].setdefault(str(labels[category]), [])
+        shapes += _shapes(each.get("segmentation"), found[image][1], place)
+    return [Labelled(path, drawn[number]) for number, (path, _) in found.items()]
+
+
+def _listed(record: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    listed = entry(record, key, list, where)
+    assert isinstance(listed, list)
+    if not all(isinstance(each, dict) for each in listed):
+        raise DataError(f"{where}: {key} must be a list of objects: export the labels again")
+    return listed
+
+
+def _shapes(segmentation: object, size: Size, where: str) -> list[Shape]:
+    if isinstance(segmentation, list) and segmentation:
+        return [polygon(_pairs(each, where), size, where) for each in segmentation]
+    if isinstance(segmentation, dict):
+        return [Bitmap(partial(_decoded, segmentation, size, where), where)]
+    raise DataError(f"{where} has a box alone: draw a polygon or mask around the part, not a box")
+
+
+def _pairs(values: object, where: str) -> object:
+    if not isinstance(values, list) or len(values) % 2:
+        raise DataError(f"{where}: a polygon must be a list x, y, x, y ...: export it again")
+    return [values[place : place + 2] for place in range(0, len(values), 2)]
+
+
+def _decoded(rle: dict[str, Any], size: Size, where: str) -> U8:
+    """The mask of run lengths, which go down the columns."""
+    if rle.get("size") != list(size):
+        raise DataError(f"{where}: its mask is of size {rle.get('size')}, not {list(size)}: export it again")
+    counts = rle.get("counts")
+    if isinstance(counts, str):
+        from pycocotools import mask as coco_mask
+
+        _check_runs(counts, size, where)
+        return np.asarray(coco_mask.decode({"size": list(size), "counts": counts.encode()})) * np.uint8(255)
+    if not isinstance(counts, list) or not all(type(each) is int for each in counts):
+        raise DataError(f"{where}: counts must be text or a list of whole numbers: export it again")
+    return np.ascontiguousarray(runs(counts, size[::-1], where).T)
+
+
+def _check_runs(text: str, size: Size, where: str) -> None:
+    """Raise DataError unless compressed run lengths cover the picture: the library trusts them."""
+    lengths: list[int] = []
+    value, shift = 0, 0
+    for sign in text:
+        code = ord(sign) - _STEP
+        if not 0 <= code < 64 or shift > 30:
+            break
+        value |= (code & 31) << shift
+        shift += 5
+        if not code & 32:
+            if code & 16:
+                value -= 1 << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value, shift = 0, 0
+    else:
+        if not shift and lengths and min(lengths) >= 0 and sum(lengths) == size[0] * size[1]:
+            return
+    raise DataError(f"{where}: its runs do not add up to {size[1]} x {size[0]} pixels: export it again")
