@@ -20,6 +20,7 @@ FILES = [
 ]
 FOLDERS = [
     ("evaluate", "bundle", "data", "--out"),
+    ("adapt", ".", "--out", "new", "--report"),
     ("audit", ".", "--out"),
     ("ablate", __file__, "--out"),
     ("demo", "--out"),
@@ -32,6 +33,7 @@ BUNDLES = [
     ("export", "checkpoint", "--out"),
     ("import-official", "x.pth", "--divide", "Seen", "--out"),
     ("quantize", "bundle", "--out"),
+    ("adapt", ".", "--out"),
     ("tune", "bundle", "data", "--out"),
     ("fit-confidence", "bundle", "data", "--negatives", ".", "--out"),
     ("tabletop", "build", "--work", "new", "--out"),

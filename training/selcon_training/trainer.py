@@ -255,6 +255,7 @@ class Trainer:
                 "epochs": self.position.epoch,
                 "seed": config.seed,
                 "encoders_trained": list(config.trained),
+                **({} if config.backbone is None else {"dense": config.dense.model_dump(mode="json")}),
             },
             "metrics": {"validation": metrics, **record},
         }

@@ -1,0 +1,109 @@
+"""Training a restored network on photos and rendered samples, some minutes on a CPU."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from selcon_ros.core.placement import Canvas
+from selcon_training.adapt.album import Photo
+from selcon_training.config_sections import DenseConfig, OptimiserConfig, ScheduleConfig
+from selcon_training.data.augmenting import Augmenter, Sample
+from selcon_training.data.dense import DenseBatch, stack
+from selcon_training.data.photometry import Photometry
+from selcon_training.data.sampling import epoch_order, generator, prefetch
+from selcon_training.data.views import ViewRange
+from selcon_training.errors import AdaptError
+from selcon_training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
+from selcon_training.pyramid import PyramidNet
+from selcon_training.tasks.base import to_input
+from selcon_training.truth_losses import dense_losses
+
+VIEWS = {"zoom": (0.7, 1.6), "flip": True, "turn": 20.0, "shift": 0.1, "stretch": 0.1}
+OPTIMISER = OptimiserConfig(kind="adamw", lr=5e-4, encoder_lr=1e-4, weight_decay=0.01, clip_norm=1.0)
+TRAINED = ("upper",)
+"""Of the backbone."""
+BATCH = 8
+HALF = BATCH // 2
+"""Places of a batch for rendered samples; photos and pictures of nothing share the other half."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a network learns from; ``dense`` weighs the losses."""
+
+    photos: Sequence[Photo]
+    nothing: Sequence[Photo]
+    rendered: Sequence[Photo]
+    dense: DenseConfig
+
+
+class Batches:
+    """Batches of photos, pictures of nothing and rendered samples; one depends on seed and step alone."""
+
+    def __init__(self, sources: Sources, net: PyramidNet, canvas: Canvas, seed: int) -> None:
+        self.canvas, self.seed, self.classes = canvas, seed, len(net.actions)
+        share = 0.3 if canvas.fit == "pad" else 0.0
+        views = ViewRange(fit=canvas.fit, shape_share=share, **VIEWS)  # type: ignore[arg-type]
+        self._augmenter = Augmenter(canvas.input_size, canvas.map_grid, views, photometry=Photometry())
+        nothing = 0 if not sources.nothing else 1
+        places = ((sources.photos, HALF - nothing), (sources.nothing, nothing), (sources.rendered, HALF))
+        self._places = [(photos, count) for photos, count in places if count and photos]
+
+    def job(self, step: int) -> DenseBatch:
+        """The batch of a step."""
+        samples = []
+        for number, (photos, count) in enumerate(self._places):
+            for place in range(step * count, (step + 1) * count):
+                turn, at = divmod(place, len(photos))
+                photo = photos[int(self._order(number, len(photos), turn)[at])]
+                samples.append(self._sample(photo, step * BATCH + len(samples)))
+        return stack(samples, self.classes, self.canvas.map_grid, False)
+
+    def _order(self, number: int, count: int, turn: int) -> Sequence[int]:
+        return epoch_order(count, self.seed + number, turn).tolist()
+
+    def _sample(self, photo: Photo, place: int) -> Sample:
+        sample = self._augmenter(photo.loaded, generator(self.seed, 9, place))
+        return replace(sample, known=photo.known)
+
+
+def adapted(
+    net: PyramidNet,
+    canvas: Canvas,
+    sources: Sources,
+    steps: int,
+    seed: int,
+    advance: Callable[[], object],
+) -> PyramidNet:
+    """A copy of ``net`` that has learnt from the sources; ``advance`` is called after every step.
+
+    Its decoder and the upper half of its backbone learn. Raises AdaptError if a loss is not finite.
+    """
+    net = copy.deepcopy(net)
+    net.to_channels_last()
+    net.learn(TRAINED)
+    net.training_mode(TRAINED)
+    schedule = ScheduleConfig(rate="cosine", warmup_steps=min(10, steps))
+    optimiser = make_optimiser(net, OPTIMISER)
+    batches = Batches(sources, net, canvas, seed)
+    jobs = (partial(batches.job, step) for step in range(steps))
+    for step, batch in enumerate(prefetch(jobs, threads=1)):
+        set_rate(optimiser, rate_factor(step, steps, schedule))
+        images = to_input(batch.images, net.device, True, net.normalisation)
+        optimiser.zero_grad(set_to_none=True)
+        truth, known = torch.from_numpy(batch.truth), torch.from_numpy(batch.known)
+        losses = dense_losses(net.logits(images), None, truth, known, sources.dense, "none", 0.0, None)
+        if not bool(torch.isfinite(losses["loss"])):
+            raise AdaptError(f"the loss is not finite at step {step + 1}: the bundle cannot be continued")
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        clip_gradients(net.parameters(), OPTIMISER.clip_norm)
+        optimiser.step()
+        advance()
+    net.learn(())
+    net.eval()
+    return net

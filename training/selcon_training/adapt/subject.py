@@ -1,0 +1,91 @@
+"""A bundle ready to be adapted, with everything that it is adapted to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from selcon_ros.core.bundle import Bundle, Manifest, load_bundle
+from selcon_training.adapt.album import Album, Photo, make_album, pictures_below
+from selcon_training.adapt.learning import Sources, adapted
+from selcon_training.adapt.measure import Answer, answers
+from selcon_training.adapt.reading import read_photos
+from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
+from selcon_training.adapt.weights import Restored, restore
+from selcon_training.config_sections import DenseConfig
+from selcon_training.pyramid import PyramidNet
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundle ready to be adapted, with what it is adapted to."""
+
+    bundle: Bundle
+    restored: Restored
+    album: Album
+    rendered: list[Photo]
+    checked: list[Photo]
+    """Rendered samples that nothing learns from."""
+    dense: DenseConfig
+
+    def ask(self, net: PyramidNet, photos: Sequence[Photo]) -> list[Answer]:
+        """Answers of a network in the bundle's place."""
+        return answers(net, self.restored.averaging, self.bundle.manifest.canvas, photos)
+
+    def learn(
+        self, photos: Sequence[Photo], nothing: Sequence[Photo], steps: int, seed: int, bar: Any
+    ) -> PyramidNet:
+        """The bundle's network after training on these photos."""
+        sources = Sources(photos, nothing, self.rendered, self.dense)
+        canvas = self.bundle.manifest.canvas
+        return adapted(self.restored.net, canvas, sources, steps, seed, bar.update)
+
+
+def prepare(folder: Path, base: Path, nothing: Path | None, objects: str | None = None) -> Subject:
+    """Open the bundle and read everything that it is adapted to. Raises AdaptError, DataError."""
+    bundle = load_bundle(base)
+    layout, labelled = read_photos(folder, nothing)
+    apart = pictures_below(nothing)
+    manifest = bundle.manifest
+    dense = _dense(manifest)
+    sharp = dense.truth == "part"
+    restored = restore(bundle)
+    album = make_album(
+        layout,
+        labelled,
+        apart,
+        manifest.actions,
+        manifest.canvas,
+        sharp,
+        objects,
+        lambda photos: tqdm(photos, desc="photos", unit="photo", leave=False, disable=None),
+    )
+    for label, count in album.ignored.items():
+        _log.warning("the label '%s' (on %d photos) is no action of the bundle and is left out", label, count)
+    rendered = read_rendered(PACKAGED, manifest.actions, manifest.canvas, sharp)
+    return Subject(
+        bundle,
+        restored,
+        album,
+        [photo for number, photo in enumerate(rendered) if number % CHECK],
+        rendered[::CHECK],
+        dense,
+    )
+
+
+def _dense(manifest: Manifest) -> DenseConfig:
+    """The losses that the bundle was trained with, as far as it says, but for parts (no head is left)."""
+    given = manifest.training.get("dense")
+    record = given if isinstance(given, dict) else {"dice": 1.0}
+    try:
+        return DenseConfig.model_validate({**record, "parts": 0.0, "refined": 0.0})
+    except ValidationError:
+        return DenseConfig(dice=1.0, refined=0.0)
