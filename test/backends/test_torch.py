@@ -19,7 +19,7 @@ import torch
 from selcon_ros.backends.base import open_backend
 from selcon_ros.backends.onnx_in_torch import devices
 from selcon_ros.backends.torch import SHAPES, TorchBackend
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import interpolation, preprocess
@@ -27,7 +27,7 @@ from selcon_ros.engines.frames import with_frames
 from support.bundles import colour_bundle, colour_manifest
 from support.onnx_graphs import in_onnxruntime
 
-PACKAGED = load_bundle(default_bundle_path())
+PACKAGED = load_model(default_bundle_path(), "fp32")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
 
 
