@@ -34,9 +34,9 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
               help="Hold the photos out in so many parts to measure; 0 does not measure.")
 @click.option("--objects", callback=_expression, metavar="REGEX",
               help="Hold out together the photos in whose paths its first group is the same text.")
-@click.option("--steps", type=click.IntRange(1, 10_000), default=140, show_default=True,
+@click.option("--steps", type=click.IntRange(1, 10_000), default=120, show_default=True,
               help="Training steps on all photos.")
-@click.option("--fold-steps", type=click.IntRange(1, 10_000), default=60, show_default=True,
+@click.option("--fold-steps", type=click.IntRange(1, 10_000), default=45, show_default=True,
               help="Training steps of every fold.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of orders and views.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")

@@ -25,7 +25,7 @@ from selcon_training.confidence import MIN_EXAMPLES, fit_logistic
 from selcon_training.errors import AdaptError
 from selcon_training.pyramid import PyramidNet
 
-STEPS, FOLD_STEPS, FOLDS = 140, 60, 4
+STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
 
 
 
