@@ -12,9 +12,9 @@ from selcon_ros.backends.onnx_in_torch.program import Program
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.engines.frames import read_graph
 from selcon_ros.engines.graph import Preparation
-from selcon_ros.engines.half_weights import with_half_weights
 from selcon_training.errors import ExportError
 from selcon_training.graphs import graph_of, in_half_weights
+from selcon_training.half_weights import with_half_weights
 from selcon_training.quantization import int8_graph
 
 

@@ -16,7 +16,6 @@ from onnx import numpy_helper
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, load_bundle, write_bundle
 from selcon_ros.core.placement import Canvas
-from selcon_ros.engines.half_weights import with_half_weights
 from selcon_training.adapt import crossing, learning, rendered, run, subject
 from selcon_training.adapt.album import make_album, pictures_below
 from selcon_training.adapt.folds import folds
@@ -30,6 +29,7 @@ from selcon_training.config_sections import DenseConfig
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.errors import AdaptError, DataError
 from selcon_training.export import export_bundle
+from selcon_training.half_weights import with_half_weights
 from selcon_training.pyramid import PyramidNet
 from selcon_training.tasks.dense import start_from_prior
 from support import dataset, photos

@@ -121,7 +121,7 @@ def test_without_a_valset_held_out_images_are_classified_and_not_trained_on(unla
     values |= {"supervision": "dense", "encoders": config_values(unlabelled, tmp_path)["encoders"]}
     other = Trainer(parse_config(values))
     assert {item.name for item in other.validator.items} == held
-    assert {item.name for item in other.task.images.items} == trained
+    assert {item.name for item in other.task.mixture.main.items} == trained
 
 
 def test_seeds_share_a_store_whichever_images_they_hold_out(unlabelled, tmp_path):
@@ -292,7 +292,7 @@ def test_mixed_training_uses_truth_where_there_is_some(unlabelled, tmp_path):
     assert {"dense_loss", "weak_loss", "weak_prototypical"} <= set(seen)
     assert seen["loss"] == pytest.approx(seen["dense_loss"] + seen["weak_loss"], rel=1e-4)
     task = trainer.task
-    masked = {item.name for item in task.dense.images.items}
+    masked = {item.name for item in task.dense.mixture.main.items}
     assert masked and not masked & {item.name for item in task.weak.split.ego}
     assert task.steps() == max(task.dense.steps(), task.weak.steps())
     whole = config_values(unlabelled, tmp_path / "other", supervision="mixed")

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from selcon_ros.engines.half_weights import with_half_weights
 from selcon_training.encoders.attention import spelled_out
 from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
+from selcon_training.half_weights import with_half_weights
 
 TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
 HALF_TOLERANCE = 1e-2  # the same of half the digits in the weights, each of which may be off by 5e-4
