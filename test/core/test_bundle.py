@@ -379,10 +379,11 @@ def test_the_default_bundle_is_in_the_package() -> None:
     assert default_bundle_path().parts[-3:] == ("selcon_ros", "assets", "tabletop")
 
 
-def test_the_packaged_model_says_what_it_is_for() -> None:
+def test_the_packaged_model_says_that_it_saw_no_photograph() -> None:
     manifest = load_bundle(default_bundle_path(), roles=()).manifest
-    told = manifest.data_warning if manifest.rendered_only else manifest.description
-    assert "do not trust it on a real camera" in told or "not for everyday scenes" in told
+    assert manifest.rendered_only
+    assert manifest.data_warning.startswith("trained on rendered scenes alone (tabletop): ")
+    assert "real camera" in manifest.data_warning
 
 
 def test_a_model_trained_on_rendered_scenes_alone_says_so() -> None:
