@@ -36,6 +36,7 @@ demo: $(DEMO_VENV)/.ready
 
 lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/ruff format --check .
 	$(TEST_VENV)/bin/mypy
 
 # Tests run side by side, a file in one process; more than one thread in each would only wait for the others.

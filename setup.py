@@ -112,9 +112,19 @@ setup(
         "tqdm>=4.57,<5",
     ],
     extras_require={
-        "ros": ROS, "demo": DEMO, "train": TRAIN, "adapt": ADAPT, "sim": SIM, "media": MEDIA,
-        "lite": LITE, "lite-test": LITE_TEST, "test": TEST, "engine": ENGINE,
-        "trt": TRT, "rtx": RTX, "torch": TORCH,
+        "ros": ROS,
+        "demo": DEMO,
+        "train": TRAIN,
+        "adapt": ADAPT,
+        "sim": SIM,
+        "media": MEDIA,
+        "lite": LITE,
+        "lite-test": LITE_TEST,
+        "test": TEST,
+        "engine": ENGINE,
+        "trt": TRT,
+        "rtx": RTX,
+        "torch": TORCH,
     },
     entry_points={
         "console_scripts": [

@@ -15,7 +15,9 @@ HEAVY = TORCH | {"onnxruntime", "mujoco", "matplotlib", "tensorboard", "rclpy", 
 ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino", "pycuda", "onnx"}
 # What the files of selcon_ros/backends may import of ENGINES.
 ENGINES_OF = {
-    "onnxruntime": {"onnxruntime"}, "onnxruntime_graph": {"onnxruntime"}, "torch": {"torch", "onnx"},
+    "onnxruntime": {"onnxruntime"},
+    "onnxruntime_graph": {"onnxruntime"},
+    "torch": {"torch", "onnx"},
     "cuda": {"pycuda"},
 }
 # Written in torch, and loaded when the torch backend is opened.
@@ -64,7 +66,9 @@ def files(folder: str) -> list[Path]:
 def breaches(folder: str, allowed: Callable[[Path, Import], bool]) -> list[str]:
     return [
         f"{file.relative_to(ROOT)}:{found.line} imports {found.module}"
-        for file in files(folder) for found in imports(file) if not allowed(file, found)
+        for file in files(folder)
+        for found in imports(file)
+        if not allowed(file, found)
     ]
 
 
@@ -108,8 +112,10 @@ def test_engines_are_built_without_ros_and_torch() -> None:
     builders = {"numpy", "onnx", "onnxruntime", "filelock", "platformdirs", "selcon_ros"}
     assert not breaches(
         "selcon_ros/engines",
-        lambda _, found: found.library in builders | set(sys.stdlib_module_names)
-        and own(found, "core", "backends", "engines"),
+        lambda _, found: (
+            found.library in builders | set(sys.stdlib_module_names)
+            and own(found, "core", "backends", "engines")
+        ),
     )
 
 
@@ -157,7 +163,8 @@ def test_core_and_backends_load_without_torch_ros_or_engine() -> None:
     """What is really loaded, through whatever is imported by what is imported."""
     modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for folder in ("selcon_ros/core", "selcon_ros/backends") for file in files(folder)
+        for folder in ("selcon_ros/core", "selcon_ros/backends")
+        for file in files(folder)
         if file.parent != IN_TORCH
     ]
     code = f"import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)"

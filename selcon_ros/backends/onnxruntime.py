@@ -70,9 +70,7 @@ class OnnxRuntimeBackend:
         nodes += [(outputs[name], self._output_shape) for name in self._manifest.outputs]
         for node, wanted in nodes:
             if node.type != "tensor(float)":
-                raise BackendError(
-                    f"{self._subject}: '{node.name}' is {node.type}, it must be tensor(float)"
-                )
+                raise BackendError(f"{self._subject}: '{node.name}' is {node.type}, it must be tensor(float)")
             fits = len(node.shape) == len(wanted) and all(
                 not isinstance(size, int) or size == want
                 for size, want in zip(node.shape, wanted, strict=True)
@@ -89,9 +87,7 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> OnnxRuntimeBackend:
     return OnnxRuntimeBackend(bundle, role, setup)
 
 
-def _open_session(
-    model: bytes, subject: str, setup: Setup
-) -> "tuple[onnxruntime.InferenceSession, str]":
+def _open_session(model: bytes, subject: str, setup: Setup) -> "tuple[onnxruntime.InferenceSession, str]":
     try:
         import onnxruntime
     except ImportError as error:

@@ -133,9 +133,7 @@ class _Shape:
             self.free()
             raise
 
-    def _prepare(
-        self, new_context: Callable[[], Any], manifest: Manifest, inputs: dict[str, Any]
-    ) -> None:
+    def _prepare(self, new_context: Callable[[], Any], manifest: Manifest, inputs: dict[str, Any]) -> None:
         maps = (len(inputs[FRAMES]), len(manifest.actions), *manifest.map_grid)
         for name, value in inputs.items():
             self._inputs[name] = self._device.buffer(value.shape, value.dtype)

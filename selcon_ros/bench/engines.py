@@ -99,9 +99,7 @@ def measure_engines(bundles: list[Path], paper_size: bool, plan: Plan) -> list[M
     return found
 
 
-def _measure_bundle(
-    path: Path, paper: bool, plan: Plan, folder: Path, progress: Progress
-) -> list[Measured]:
+def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress: Progress) -> list[Measured]:
     bundle = load_bundle(path, roles=("model",))
     name, flops, several = bundle.manifest.name, count_flops(bundle.model), takes_batches(bundle)
     gpu = has_gpu()

@@ -64,9 +64,7 @@ class Worker:
         return self.answer()
 
 
-def start(
-    module: str, arguments: Sequence[str], threads: int, gpu: bool, log: Path
-) -> subprocess.Popen[str]:
+def start(module: str, arguments: Sequence[str], threads: int, gpu: bool, log: Path) -> subprocess.Popen[str]:
     """Start a module of selcon_ros.bench as a process, with no more than `threads` threads for products.
 
     Without `gpu` it sees no GPU: libraries would take it, whatever is to be measured.

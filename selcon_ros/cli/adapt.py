@@ -30,14 +30,33 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--nothing", type=UserPath(file_okay=False), help="Folder of photos that afford no action.")
 @click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
 @click.option("--name", help="Name of the bundle [that of the one it starts from, adapted].")
-@click.option("--folds", type=click.IntRange(0, 100), default=4, show_default=True,
-              help="Hold the photos out in so many parts to measure; 0 does not measure.")
-@click.option("--objects", callback=_expression, metavar="REGEX",
-              help="Hold out together the photos in whose paths its first group is the same text.")
-@click.option("--steps", type=click.IntRange(1, 10_000), default=120, show_default=True,
-              help="Training steps on all photos.")
-@click.option("--fold-steps", type=click.IntRange(1, 10_000), default=45, show_default=True,
-              help="Training steps of every fold.")
+@click.option(
+    "--folds",
+    type=click.IntRange(0, 100),
+    default=4,
+    show_default=True,
+    help="Hold the photos out in so many parts to measure; 0 does not measure.",
+)
+@click.option(
+    "--objects",
+    callback=_expression,
+    metavar="REGEX",
+    help="Hold out together the photos in whose paths its first group is the same text.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 10_000),
+    default=120,
+    show_default=True,
+    help="Training steps on all photos.",
+)
+@click.option(
+    "--fold-steps",
+    type=click.IntRange(1, 10_000),
+    default=45,
+    show_default=True,
+    help="Training steps of every fold.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of orders and views.")
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")

@@ -20,19 +20,25 @@ PICTURE = Path("images", "engines.png")
 
 @click.command()
 @click.option(
-    "--bundle", "bundles", type=UserPath(exists=True), multiple=True,
+    "--bundle",
+    "bundles",
+    type=UserPath(exists=True),
+    multiple=True,
     help="Model bundle, may be given several times  [default: the packaged one]",
 )
 @click.option(
-    "--paper-size/--no-paper-size", default=None,
+    "--paper-size/--no-paper-size",
+    default=None,
     help="The network of the paper's size too; needs the train extra  [default: if it is there]",
 )
 @click.option(
-    "--authors", type=UserPath(file_okay=False, exists=True),
+    "--authors",
+    type=UserPath(file_okay=False, exists=True),
     help="Clone of the paper's official repository, to be timed in turns with ours.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1),
+    "--threads",
+    type=click.IntRange(min=1),
     help="CPU threads of each engine  [default: one per core that may be used]",
 )
 @click.option(
@@ -42,11 +48,13 @@ PICTURE = Path("images", "engines.png")
     "--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn and batch."
 )
 @click.option(
-    "--cache", type=UserPath(file_okay=False),
+    "--cache",
+    type=UserPath(file_okay=False),
     help="Folder of engines built for a GPU  [default: the user's]",
 )
 @click.option(
-    "--out", type=OUT_FILE,
+    "--out",
+    type=OUT_FILE,
     help=f"Page to write this chapter into; its picture goes to {PICTURE} beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")

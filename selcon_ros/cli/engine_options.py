@@ -53,7 +53,9 @@ def _targets(context: click.Context, parameter: click.Parameter, value: tuple[st
 def cache_option(function: F) -> F:
     """Add --cache."""
     return click.option(
-        "--cache", type=UserPath(), metavar="FOLDER",
+        "--cache",
+        type=UserPath(),
+        metavar="FOLDER",
         help="Folder of engines  [default: selcon_ros/engines in the user's cache]",
     )(function)
 
@@ -71,19 +73,30 @@ def engine_options(function: F) -> F:
             "--batch", callback=_batch, metavar="LEAST:BEST:MOST", help="Images at once, such as 1:1:4."
         ),
         click.option(
-            "--camera", callback=_camera, metavar="H,W",
+            "--camera",
+            callback=_camera,
+            metavar="H,W",
             help="Largest camera image; larger ones are shrunk before they reach the GPU.",
         ),
         click.option(
-            "--target", "targets", multiple=True, callback=_targets, metavar="CAPABILITY",
+            "--target",
+            "targets",
+            multiple=True,
+            callback=_targets,
+            metavar="CAPABILITY",
             help="Compute capability of a GPU that is not here, such as 8.6; may be given several times.",
         ),
         click.option(
-            "--tolerance", type=click.FloatRange(0, min_open=True), default=TOLERANCE, show_default=True,
+            "--tolerance",
+            type=click.FloatRange(0, min_open=True),
+            default=TOLERANCE,
+            show_default=True,
             help="Mean KLD from fp32 above which an engine is refused.",
         ),
         click.option(
-            "--pictures", type=UserPath(), metavar="FOLDER",
+            "--pictures",
+            type=UserPath(),
+            metavar="FOLDER",
             help=f"Compare on these, {PICTURES} at most, evenly spread  [default: the bundle's samples]",
         ),
         cache_option,

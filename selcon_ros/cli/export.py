@@ -10,9 +10,7 @@ from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
 
 
-def _size(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[int, int] | None:
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
     sides = value.split(",")
@@ -33,27 +31,40 @@ def _size(
     help="How the object affinity weighs the class activation map; default: the training's.",
 )
 @click.option(
-    "--flip/--no-flip", default=None,
+    "--flip/--no-flip",
+    default=None,
     help="Average with the mirrored picture, at twice the time; default: the training's.",
 )
 @click.option(
-    "--scale", "scales", type=click.FloatRange(0.25, 4), multiple=True,
+    "--scale",
+    "scales",
+    type=click.FloatRange(0.25, 4),
+    multiple=True,
     help="Average over the picture at these factors of the input size; default: the training's.",
 )
 @click.option(
-    "--open", "open_vocabulary", is_flag=True,
+    "--open",
+    "open_vocabulary",
+    is_flag=True,
     help="Add what answers actions outside the class list, on a workstation (needs classifier: text).",
 )
 @click.option(
-    "--size", callback=_size, metavar="H,W",
+    "--size",
+    callback=_size,
+    metavar="H,W",
     help="Height and width of the network's input; default: the training's.",
 )
 @click.option(
-    "--samples", type=UserPath(), metavar="FOLDER",
+    "--samples",
+    type=UserPath(),
+    metavar="FOLDER",
     help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
 )
 @click.option(
-    "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
+    "--weights",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
     help="How the file keeps the weights: fp16 halves it, and computes in fp32 all the same.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")

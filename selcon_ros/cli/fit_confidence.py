@@ -98,8 +98,13 @@ def _print(record: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for action, row in record["per_action"].items():
         table.add_row(
-            action, _percent(row["kept"]), _percent(row["kept_by_real_alone"]), str(row["positives"]),
-            _percent(row["scenes_passed"]), str(row["negative_scenes"]), _percent(row["real_passed"]),
+            action,
+            _percent(row["kept"]),
+            _percent(row["kept_by_real_alone"]),
+            str(row["positives"]),
+            _percent(row["scenes_passed"]),
+            str(row["negative_scenes"]),
+            _percent(row["real_passed"]),
             row["decided_by"],
         )
     console.print(table)

@@ -36,16 +36,41 @@ NEARLY_BLACK = 16
 @click.option("--camera", type=UserPath(), help="Calibration of the camera, JSON or YAML.")
 @click.option("--rectified", is_flag=True, help="IMAGE is rectified: use the projection matrix of --camera.")
 @click.option("--out", type=OUT_FILE, help="Overlay picture to write.")
-@click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-              help="No grasp points below this confidence.")
-@click.option("--max-width", type=click.FloatRange(0.001), default=0.10, show_default=True,
-              help="The gripper's opening in metres.")
-@click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, show_default=True,
-              help="A larger IMAGE or depth is refused before it is decoded.")
-@click.option("--backend", type=click.Choice((AUTO, *BACKENDS)), default=AUTO, show_default=True,
-              help="Inference engine; auto: the fastest that runs here.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
-              help="Of the model; auto: fp16 on a GPU, int8 on a CPU where the bundle has it.")
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="No grasp points below this confidence.",
+)
+@click.option(
+    "--max-width",
+    type=click.FloatRange(0.001),
+    default=0.10,
+    show_default=True,
+    help="The gripper's opening in metres.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="A larger IMAGE or depth is refused before it is decoded.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice((AUTO, *BACKENDS)),
+    default=AUTO,
+    show_default=True,
+    help="Inference engine; auto: the fastest that runs here.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="Of the model; auto: fp16 on a GPU, int8 on a CPU where the bundle has it.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -108,7 +133,8 @@ def command(
     if (brightest := int(picture.max())) < NEARLY_BLACK:
         click.echo(
             f"warning: {image} is nearly black, its brightest value is {brightest} of 255: if it holds 10 or "
-            "12 bits in 16, scale them first", err=True,
+            "12 bits in 16, scale them first",
+            err=True,
         )
     geometry = None
     if depth is not None and camera is not None:
@@ -132,7 +158,8 @@ def command(
         heatmap = replace(heatmap, values=as_stored(heatmap.values, orientation))
         click.echo(
             f"{image} has EXIF orientation {orientation}: it was grounded upright; pixels, poses and overlay "
-            "are of the picture as stored", err=True,
+            "are of the picture as stored",
+            err=True,
         )
     metres, intrinsics = geometry if geometry is not None else (None, None)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)

@@ -27,7 +27,9 @@ from selcon_ros.cli.paths import UserPath
     help="How the object affinity weighs the class activation map; the published numbers are continuous.",
 )
 @click.option(
-    "--samples", type=UserPath(), metavar="FOLDER",
+    "--samples",
+    type=UserPath(),
+    metavar="FOLDER",
     help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")

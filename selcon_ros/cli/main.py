@@ -47,22 +47,44 @@ COMMANDS = {
 
 # What a robot has: a library by its package on PyPI.
 BASE = {
-    "numpy": "numpy", "cv2": "opencv-python-headless", "onnxruntime": "onnxruntime", "yaml": "pyyaml",
-    "rich": "rich", "tqdm": "tqdm",
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "onnxruntime": "onnxruntime",
+    "yaml": "pyyaml",
+    "rich": "rich",
+    "tqdm": "tqdm",
 }
 # Which optional part of the package brings which library, the smallest that does.
 EXTRAS = {
     "train": (
-        "torch", "torchvision", "timm", "open_clip", "pydantic", "safetensors", "tensorboard", "onnx",
-        "onnxscript", "jinja2", "matplotlib", "accelerate", "PIL",
+        "torch",
+        "torchvision",
+        "timm",
+        "open_clip",
+        "pydantic",
+        "safetensors",
+        "tensorboard",
+        "onnx",
+        "onnxscript",
+        "jinja2",
+        "matplotlib",
+        "accelerate",
+        "PIL",
     ),
     "adapt": ("pycocotools", "defusedxml"),
     "engine": ("filelock", "platformdirs"),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
     "ros": (
-        "rclpy", "rpyutils", "rosidl_parser", "std_msgs", "sensor_msgs", "geometry_msgs",
-        "visualization_msgs", "diagnostic_msgs", "builtin_interfaces",
+        "rclpy",
+        "rpyutils",
+        "rosidl_parser",
+        "std_msgs",
+        "sensor_msgs",
+        "geometry_msgs",
+        "visualization_msgs",
+        "diagnostic_msgs",
+        "builtin_interfaces",
     ),
 }
 

@@ -15,13 +15,27 @@ from selcon_ros.cli.paths import UserPath
 @click.command(short_help="Add an int8 graph for CPUs to a bundle.")
 @click.argument("bundle", type=UserPath())
 @click.argument("pictures", type=UserPath(), required=False)
-@click.option("--calibrate", type=UserPath(), metavar="FOLDER",
-              help="Take the scales of convolutions from up to 256 pictures below it too.")
+@click.option(
+    "--calibrate",
+    type=UserPath(),
+    metavar="FOLDER",
+    help="Take the scales of convolutions from up to 256 pictures below it too.",
+)
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
-@click.option("--limit", type=click.IntRange(1), default=64, show_default=True,
-              help="Measure on at most this many of the pictures, evenly spread.")
-@click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=0.01, show_default=True,
-              help="Mean KLD from fp32 above which nothing is written.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Measure on at most this many of the pictures, evenly spread.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Mean KLD from fp32 above which nothing is written.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(

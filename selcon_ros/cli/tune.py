@@ -82,7 +82,8 @@ def _print(tuning: Tuning) -> None:
         table.add_column(f"{temperature:g}", justify="right", no_wrap=True)
     for sigma, row in zip(SMOOTHING, tuning.surface, strict=True):
         cells = [
-            f"[bold]{value:.2f}[/bold]" if (sigma, temperature) == (tuning.smoothing, tuning.temperature)
+            f"[bold]{value:.2f}[/bold]"
+            if (sigma, temperature) == (tuning.smoothing, tuning.temperature)
             else f"{value:.2f}"
             for temperature, value in zip(TEMPERATURE, row, strict=True)
         ]

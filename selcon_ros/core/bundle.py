@@ -18,8 +18,17 @@ from selcon_ros.core.user_path import user_path
 from selcon_ros.core.zip_file import Archive, open_zip
 
 __all__ = [
-    "Bundle", "BundleFile", "ConfidenceFit", "Encoder", "Manifest", "Normalisation",
-    "default_bundle_path", "load_bundle", "load_model", "sample_roles", "write_bundle",
+    "Bundle",
+    "BundleFile",
+    "ConfidenceFit",
+    "Encoder",
+    "Manifest",
+    "Normalisation",
+    "default_bundle_path",
+    "load_bundle",
+    "load_model",
+    "sample_roles",
+    "write_bundle",
 ]
 
 MANIFEST = "manifest.json"

@@ -56,7 +56,8 @@ class Intrinsics:
         if self.width <= 0 or self.height <= 0:
             raise CameraError(f"camera size is {self.width}x{self.height}: both must be positive")
         for axis, focal, centre, size in (
-            ("x", self.fx, self.cx, self.width), ("y", self.fy, self.cy, self.height)
+            ("x", self.fx, self.cx, self.width),
+            ("y", self.fy, self.cy, self.height),
         ):
             if not max(abs(centre), abs(size - centre)) <= STEEPEST * focal:
                 raise CameraError(
@@ -74,8 +75,13 @@ class Intrinsics:
             return self
         sx, sy = width / self.width, height / self.height
         return replace(
-            self, fx=self.fx * sx, fy=self.fy * sy, cx=(self.cx + 0.5) * sx - 0.5,
-            cy=(self.cy + 0.5) * sy - 0.5, width=width, height=height,
+            self,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+            width=width,
+            height=height,
         )
 
     def part(self, region: tuple[int, int, int, int], binning: tuple[int, int] = (1, 1)) -> "Intrinsics":
@@ -95,8 +101,13 @@ class Intrinsics:
         # A pixel's centre has a whole number: binning moves the principal point by half a pixel's growth.
         # Distortion is a matter of rays, which both leave as they are.
         return replace(
-            self, fx=self.fx / x, fy=self.fy / y, cx=(self.cx - u + 0.5) / x - 0.5,
-            cy=(self.cy - v + 0.5) / y - 0.5, width=width // x, height=height // y,
+            self,
+            fx=self.fx / x,
+            fy=self.fy / y,
+            cx=(self.cx - u + 0.5) / x - 0.5,
+            cy=(self.cy - v + 0.5) / y - 0.5,
+            width=width // x,
+            height=height // y,
         )
 
     def check_whole(self) -> None:

@@ -47,9 +47,16 @@ class GraspParameters:
 
     def __post_init__(self) -> None:
         ranges = {
-            "threshold": (0.01, 1), "min_confidence": (0, 1), "min_contrast": (0, 1), "max_points": (1, 100),
-            "min_points": (3, math.inf), "max_width": (0.001, math.inf), "smoothing": (0, 50),
-            "window": (1, 101), "depth_step": (0.0001, 10), "support_height": (0.0001, 10),
+            "threshold": (0.01, 1),
+            "min_confidence": (0, 1),
+            "min_contrast": (0, 1),
+            "max_points": (1, 100),
+            "min_points": (3, math.inf),
+            "max_width": (0.001, math.inf),
+            "smoothing": (0, 50),
+            "window": (1, 101),
+            "depth_step": (0.0001, 10),
+            "support_height": (0.0001, 10),
         }
         for field in fields(self):
             value, (low, high) = getattr(self, field.name), ranges[field.name]
@@ -236,7 +243,8 @@ def _surface_grasp(
     pixel = region.pixel(place)
     half = parameters.window // 2
     window = (
-        slice(max(place.v - half, 0), place.v + half + 1), slice(max(place.u - half, 0), place.u + half + 1)
+        slice(max(place.v - half, 0), place.v + half + 1),
+        slice(max(place.u - half, 0), place.u + half + 1),
     )
     depth = float(np.median(points[window][body[window]][:, 2]))
     own = points[place.v, place.u]

@@ -52,9 +52,7 @@ def refine(
     return weight * cam
 
 
-def soften(
-    refined: NDArray[np.float32], smoothing: float, temperature: float
-) -> NDArray[np.float32]:
+def soften(refined: NDArray[np.float32], smoothing: float, temperature: float) -> NDArray[np.float32]:
     """Blur and flatten refined maps [..., h, w] as `selcon tune` chose it; (0, 1) returns them as they are.
 
     `smoothing` is the standard deviation of a Gaussian in map cells, 0 for none; the blurred map is scaled

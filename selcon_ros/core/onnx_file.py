@@ -83,8 +83,11 @@ def _elsewhere(number: int, value: int | memoryview) -> bool:
 
 
 def _external(name: str, tensor: memoryview, fault: type[SelconError]) -> SelconError:
-    named = [_text(value) for number, _, value in _fields(tensor) if number == _NAME["Tensor"]
-             and isinstance(value, memoryview)]
+    named = [
+        _text(value)
+        for number, _, value in _fields(tensor)
+        if number == _NAME["Tensor"] and isinstance(value, memoryview)
+    ]
     weight = f"the weight {quoted(named[-1], 200)}" if named else "a weight"
     return fault(f"{name} keeps {weight} in another file: export it with all weights inside")
 

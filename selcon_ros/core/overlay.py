@@ -142,7 +142,13 @@ def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
         band = picture[v:bottom, : width + 2 * margin]
         band //= 3
         cv2.putText(
-            picture, text, (margin, v + height + margin // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, WHITE, weight,
+            picture,
+            text,
+            (margin, v + height + margin // 2),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            WHITE,
+            weight,
             cv2.LINE_AA,
         )
         v = bottom

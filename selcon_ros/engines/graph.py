@@ -120,5 +120,3 @@ def compare(bundle: Bundle, backend: Backend, images: Sequence[NDArray[np.uint8]
     """Compare a backend with the bundle's fp32 graph in ONNX Runtime on the CPU."""
     exact = open_backend(bundle)
     return agreement(Grounder(bundle, exact), Grounder(bundle, backend), images)
-
-

@@ -10,9 +10,7 @@ def with_single_weights(model: ModelProto) -> ModelProto:
     """Return the graph with the weights that it converts to single precision in that precision."""
     single = ModelProto()
     single.CopyFrom(model)
-    halves = {
-        each.name: each for each in single.graph.initializer if each.data_type == TensorProto.FLOAT16
-    }
+    halves = {each.name: each for each in single.graph.initializer if each.data_type == TensorProto.FLOAT16}
     nodes = []
     for node in single.graph.node:
         target = [each.i for each in node.attribute if each.name == "to"]

@@ -174,8 +174,10 @@ def losses(mine: Input) -> str:
         f"from {names_of(publishers) or 'their publisher'}: "
     )
     own = mine.endpoint
-    remote = own is not None and bool(publishers) and all(
-        fastdds.other_host(info.endpoint_gid, own.endpoint_gid) for info in publishers
+    remote = (
+        own is not None
+        and bool(publishers)
+        and all(fastdds.other_host(info.endpoint_gid, own.endpoint_gid) for info in publishers)
     )
     cures = fastdds.cures_of_losses(remote) if fast_dds() else []
     offered = any(info.qos_profile.reliability == RELIABLE for info in publishers)

@@ -190,9 +190,7 @@ def check_size(width: int, height: int, what: str) -> None:
 def _decompress(message: CompressedImage, limit: PixelLimit, look: Look | None) -> Pixels:
     # What the file holds counts: colour is colour, whatever the format says of the camera.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    values = decode(
-        bytes(message.data), "the compressed image", flags, MessageError, limit=limit, turn=False
-    )
+    values = decode(bytes(message.data), "the compressed image", flags, MessageError, limit=limit, turn=False)
     pixels = _eight_bits(values, message.format, look)
     if pixels.ndim == 3:
         return pixels if _red_first(message.format) else _with(cv2.COLOR_BGR2RGB)(pixels)

@@ -32,8 +32,7 @@ RECENT = 10.0
 
 @dataclass(frozen=True)
 class Losses:
-    """How many messages came and how many were lost on the way, lately: in `RECENT` seconds or a little more.
-    """
+    """How many messages came and were lost on the way, lately (`RECENT` seconds or a little more)."""
 
     came: int
     lost: int

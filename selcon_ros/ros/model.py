@@ -61,9 +61,7 @@ class Model:
                 cache=self._cache,
                 progress=self._progress,
             )
-            opened = self._open_model(
-                self.path, settings.backend, settings.precision, setup, fall_back=True
-            )
+            opened = self._open_model(self.path, settings.backend, settings.precision, setup, fall_back=True)
         except KeyboardInterrupt:  # raised by _progress
             return None
         except Exception as error:  # raised again by the thread that checks, where it ends the node

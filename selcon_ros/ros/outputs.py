@@ -57,7 +57,12 @@ class Outputs:
     def topics(self) -> list[str]:
         """The full name of every output."""
         every = (
-            self._heatmap, self._overlay, self._grasp_points, self._grasp_pixels, self._markers, self._status
+            self._heatmap,
+            self._overlay,
+            self._grasp_points,
+            self._grasp_pixels,
+            self._markers,
+            self._status,
         )
         return [publisher.topic_name for publisher in every]
 

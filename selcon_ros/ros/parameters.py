@@ -62,15 +62,11 @@ class Settings:
     )
     engine_cache: str = _parameter("", "Folder of built engines; empty: the user's cache.", read_only=True)
     device: int = _parameter(0, "Number of the GPU.", 0, 64, read_only=True)
-    threads: int = _parameter(
-        0, "Threads of the engine on the CPU; 0: one per core.", 0, 256, read_only=True
-    )
+    threads: int = _parameter(0, "Threads of the engine on the CPU; 0: one per core.", 0, 256, read_only=True)
     cores: str = _parameter(
         "", "CPU cores of the engine's threads, such as 0,2-5; empty: all.", read_only=True
     )
-    spinning: bool = _parameter(
-        False, "The CPU engine's threads wait busily within a frame.", read_only=True
-    )
+    spinning: bool = _parameter(False, "The CPU engine's threads wait busily within a frame.", read_only=True)
     warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, read_only=True)
     action: str = _parameter("", "The action that is answered; empty: none, wait for one.")
     image_transport: str = _parameter("raw", "Form of the images.", choices=_TRANSPORTS, read_only=True)

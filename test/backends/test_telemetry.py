@@ -56,7 +56,10 @@ print(os.environ["{VARIABLE}"])
 
 def test_nothing_outside_the_packages_and_tests_imports_onnxruntime() -> None:
     outside = [
-        path for path in tracked_files() if path.suffix == ".py" and path.parts[0] != "test"
+        path
+        for path in tracked_files()
+        if path.suffix == ".py"
+        and path.parts[0] != "test"
         and not any(path.is_relative_to(package) for package in PACKAGES)
     ]
     assert Path("setup.py") in outside

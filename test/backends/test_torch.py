@@ -291,10 +291,7 @@ def test_cuda_gives_what_the_cpu_gives(vit: Path, half: bool) -> None:
     bundle = load_bundle(vit)
     graph = taking_frames(bundle.model, bundle.manifest, 1)
     model = in_half(graph) if half else graph.SerializeToString()
-    on_cpu, on_cuda = (
-        TorchBackend(model, "it", bundle.manifest, device)
-        for device in ("cpu", "cuda")
-    )
+    on_cpu, on_cuda = (TorchBackend(model, "it", bundle.manifest, device) for device in ("cpu", "cuda"))
     for size in ((480, 640), (200, 300), (480, 640)):
         frames = pictures(2, size)
         # Single precision is not TF32, which is a thousand times farther off.

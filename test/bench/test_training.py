@@ -69,9 +69,7 @@ def test_ratios_hours_and_the_page(doubled: None, tmp_path: Path) -> None:
     assert "measured earlier" in page.read_text() and "# Speed of training" in page.read_text()
 
 
-@pytest.mark.parametrize(
-    ("clone", "reason"), [(None, "--authors"), ("broken", "No module named 'models'")]
-)
+@pytest.mark.parametrize(("clone", "reason"), [(None, "--authors"), ("broken", "No module named 'models'")])
 def test_without_the_authors_code_the_row_says_so(
     doubled: None, tmp_path: Path, clone: str | None, reason: str
 ) -> None:

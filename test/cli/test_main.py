@@ -74,7 +74,10 @@ def test_a_command_names_the_smallest_extra_that_helps(
         "from selcon_ros.cli.main import main; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *given], capture_output=True, text=True, cwd=ROOT,
+        [sys.executable, "-c", code, *given],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
     )
     assert done.returncode == 1 and hint in done.stderr.splitlines()[-1], done.stderr

@@ -59,10 +59,14 @@ def test_depth_of_another_dimension_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fx": 0.0}, "not calibrated"), ({"fy": -1.0}, "not calibrated"), ({"fx": math.nan}, "fx is nan"),
-        ({"cx": math.inf}, "cx is inf"), ({"width": 0}, "camera size is 0x480"),
+        ({"fx": 0.0}, "not calibrated"),
+        ({"fy": -1.0}, "not calibrated"),
+        ({"fx": math.nan}, "fx is nan"),
+        ({"cx": math.inf}, "cx is inf"),
+        ({"width": 0}, "camera size is 0x480"),
         ({"fx": 1e-38}, "fx = 1e-38 and cx = 320 do not belong to an image of 640x480"),
-        ({"cx": 1e300}, "cx = 1e[+]300"), ({"cy": -1e10}, "fy = 500 and cy = -1e[+]10"),
+        ({"cx": 1e300}, "cx = 1e[+]300"),
+        ({"cy": -1e10}, "fy = 500 and cy = -1e[+]10"),
         ({"width": 4_000_000_000}, "do not belong to an image of 4000000000x480"),
     ],
 )
@@ -91,7 +95,8 @@ def test_scaling_to_the_same_size_changes_nothing() -> None:
     ("change", "message"),
     [
         ({"fx": 31}, "fx is 31: for an image of 640x480 it must be from 32 to 64000; calibrate"),
-        ({"fy": 1e9}, "fy is 1e[+]09"), ({"cx": 3841}, "cx is 3841: .* it must be from -3200 to 3840"),
+        ({"fy": 1e9}, "fy is 1e[+]09"),
+        ({"cx": 3841}, "cx is 3841: .* it must be from -3200 to 3840"),
         ({"cy": -3201}, "cy is -3201: .* it must be from -3200 to 3680"),
         ({"width": 16385, "fx": 16385}, "size is 16385x480: at most 16384"),
     ],
@@ -160,7 +165,8 @@ def test_scaling_keeps_a_lens_s_rays(width: int, height: int, x: float, y: float
     ("factor", "message"),
     [
         (1000.0, "the median depth is 800 m, .*millimetres read as metres.*: say so"),
-        (1e-3, "the median depth is 0.0008 m, .*smaller unit"), (1e30, "median depth is 8e[+]29 m"),
+        (1e-3, "the median depth is 0.0008 m, .*smaller unit"),
+        (1e30, "median depth is 8e[+]29 m"),
     ],
 )
 def test_depth_in_another_unit_is_suspected(factor: float, message: str) -> None:

@@ -139,7 +139,9 @@ def opencv(ending: str, **changes: Any) -> str:
     """Return what OpenCV's calibration writes to a file with that ending."""
     storage = cv2.FileStorage(ending, cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)
     values = {
-        "image_width": 640, "image_height": 480, "camera_matrix": np.array(K).reshape(3, 3),
+        "image_width": 640,
+        "image_height": 480,
+        "camera_matrix": np.array(K).reshape(3, 3),
         "distortion_coefficients": np.array(D)[:, None],
     }
     for name, value in {**values, **changes}.items():
@@ -149,8 +151,14 @@ def opencv(ending: str, **changes: Any) -> str:
 
 OPEN3D = {"width": 640, "height": 480, "intrinsic_matrix": [600.5, 0, 0, 0, 601.0, 0, 321.0, 239.0, 1]}
 REALSENSE = {
-    "width": 640, "height": 480, "ppx": 321.0, "ppy": 239.0, "fx": 600.5, "fy": 601.0,
-    "model": "distortion.inverse_brown_conrady", "coeffs": list(D),
+    "width": 640,
+    "height": 480,
+    "ppx": 321.0,
+    "ppy": 239.0,
+    "fx": 600.5,
+    "fy": 601.0,
+    "model": "distortion.inverse_brown_conrady",
+    "coeffs": list(D),
 }
 
 
@@ -165,16 +173,45 @@ def written(folder: Path, content: str | bytes | dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        json.dumps({**CAMERA, "fx": 600.5, "fy": 601.0, "cx": 321.0, "cy": 239.0, "d": D,
-                    "distortion_model": "plumb_bob"}),
-        CALIBRATION, CALIBRATION.replace("distortion_model", "camera_model"),
+        json.dumps(
+            {
+                **CAMERA,
+                "fx": 600.5,
+                "fy": 601.0,
+                "cx": 321.0,
+                "cy": 239.0,
+                "d": D,
+                "distortion_model": "plumb_bob",
+            }
+        ),
+        CALIBRATION,
+        CALIBRATION.replace("distortion_model", "camera_model"),
         CALIBRATION.replace("\n", "\r\n"),
-        MESSAGE, MESSAGE + MESSAGE, MESSAGE_ROS1, OST, opencv(".yml"), opencv(".json"),
-        opencv(".yml").replace("%YAML 1.2", "%YAML:1.0"), json.dumps(REALSENSE),
+        MESSAGE,
+        MESSAGE + MESSAGE,
+        MESSAGE_ROS1,
+        OST,
+        opencv(".yml"),
+        opencv(".json"),
+        opencv(".yml").replace("%YAML 1.2", "%YAML:1.0"),
+        json.dumps(REALSENSE),
         f"{{d: {list(D)}, distortion_model: plumb_bob, height: 480, k: {K}, width: 640}}\n---\n",
     ],
-    ids=["own", "calibration", "older calibration", "line ends", "message", "messages", "ROS 1", "ost",
-         "OpenCV YAML", "OpenCV JSON", "older OpenCV", "librealsense", "flow style"],
+    ids=[
+        "own",
+        "calibration",
+        "older calibration",
+        "line ends",
+        "message",
+        "messages",
+        "ROS 1",
+        "ost",
+        "OpenCV YAML",
+        "OpenCV JSON",
+        "older OpenCV",
+        "librealsense",
+        "flow style",
+    ],
 )
 def test_forms_with_distortion(tmp_path: Path, text: str, mark: bytes) -> None:
     assert read_camera(written(tmp_path, mark + text.encode()))[0] == EXPECTED
@@ -237,8 +274,11 @@ def test_binning_and_region_of_a_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "coefficients", "expected"),
     [
-        ("distortion.none", D, None), ("None", D, None), ("distortion.modified_brown_conrady", [0] * 5, None),
-        ("Brown Conrady", D, EXPECTED.distortion), ("rs2_distortion_brown_conrady", D, EXPECTED.distortion),
+        ("distortion.none", D, None),
+        ("None", D, None),
+        ("distortion.modified_brown_conrady", [0] * 5, None),
+        ("Brown Conrady", D, EXPECTED.distortion),
+        ("rs2_distortion_brown_conrady", D, EXPECTED.distortion),
         ("kannala_brandt4", [0.1, 0.2, 0, 0, 0], Distortion("equidistant", (0.1, 0.2, 0.0, 0.0))),
     ],
 )
@@ -334,7 +374,9 @@ ODD = ["1e999", "-1", "nan", "[", "]", "{", "null", "1" * 400]
 
 @settings(max_examples=150, deadline=None)
 @given(
-    text=st.sampled_from(FORMS), at=st.floats(0, 1), length=st.integers(0, 30),
+    text=st.sampled_from(FORMS),
+    at=st.floats(0, 1),
+    length=st.integers(0, 30),
     put=st.one_of(st.text(max_size=8), st.sampled_from(ODD)),
 )
 def test_a_spoilt_file_is_read_or_refused(

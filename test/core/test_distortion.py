@@ -116,7 +116,8 @@ def test_a_fisheye_sees_no_more_than_half_the_world() -> None:
 @pytest.mark.parametrize(
     ("model", "values", "is_model", "kept"),
     [
-        ("plumb_bob", (-0.1, 0.0, 0.0, 0.0), "plumb_bob", 4), ("Fisheye", (0.1,) * 4, "equidistant", 4),
+        ("plumb_bob", (-0.1, 0.0, 0.0, 0.0), "plumb_bob", 4),
+        ("Fisheye", (0.1,) * 4, "equidistant", 4),
         ("equidistant", (0.1, 0.1, 0.1, 0.1, 0.0), "equidistant", 4),  # in a list of five
         ("plumb_bob", (0.1, 0, 0, 0, 0.2, 0, 0, 0), "plumb_bob", 5),
         ("rational_polynomial", (0.1,) * 8, "rational_polynomial", 8),

@@ -29,7 +29,9 @@ def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path, channels: int)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "x.png is empty"), (b"no image", "x.png is not an image"), (CUT_SHORT, "x.png is cut short"),
+        (b"", "x.png is empty"),
+        (b"no image", "x.png is not an image"),
+        (CUT_SHORT, "x.png is cut short"),
         (b"\xff\xd8 no jpeg", "x.png is not an image"),
     ],
 )

@@ -36,7 +36,9 @@ def test_regions_are_ranked_and_limited() -> None:
     heatmap = Heatmap("hold", mask, 0.8)
     grasps = find(heatmap)
     assert [tuple(50 * round(x / 50) for x in grasp.pixel) for grasp in grasps] == [
-        (450, 350), (100, 100), (600, 50)
+        (450, 350),
+        (100, 100),
+        (600, 50),
     ]
     assert grasps[0].score == pytest.approx(0.8)
     assert grasps[0].score > grasps[1].score > grasps[2].score > 0
@@ -134,8 +136,18 @@ def test_geometry_that_does_not_belong_together_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("threshold", 0), ("min_confidence", 2), ("max_points", 0), ("max_width", math.nan), ("window", 0),
-     ("smoothing", -1), ("min_points", 0), ("min_contrast", -0.1), ("depth_step", 0), ("support_height", 0)],
+    [
+        ("threshold", 0),
+        ("min_confidence", 2),
+        ("max_points", 0),
+        ("max_width", math.nan),
+        ("window", 0),
+        ("smoothing", -1),
+        ("min_points", 0),
+        ("min_contrast", -0.1),
+        ("depth_step", 0),
+        ("support_height", 0),
+    ],
 )
 def test_parameters_out_of_range(name: str, value: float) -> None:
     with pytest.raises(ParameterError, match=f"{name} is"):
@@ -144,13 +156,24 @@ def test_parameters_out_of_range(name: str, value: float) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    seed=st.integers(0, 2**32 - 1), size=st.tuples(st.integers(1, 90), st.integers(1, 120)),
-    holes=st.floats(0, 1), rough=st.sampled_from([0.0, 0.002, 0.05, 1.0]), sharp=st.booleans(),
-    smoothing=st.sampled_from([0.0, 1.0, 2.0]), threshold=st.floats(0.05, 1), window=st.integers(1, 9),
+    seed=st.integers(0, 2**32 - 1),
+    size=st.tuples(st.integers(1, 90), st.integers(1, 120)),
+    holes=st.floats(0, 1),
+    rough=st.sampled_from([0.0, 0.002, 0.05, 1.0]),
+    sharp=st.booleans(),
+    smoothing=st.sampled_from([0.0, 1.0, 2.0]),
+    threshold=st.floats(0.05, 1),
+    window=st.integers(1, 9),
 )
 def test_whatever_the_input_the_answer_is_sound(
-    seed: int, size: tuple[int, int], holes: float, rough: float, sharp: bool, smoothing: float,
-    threshold: float, window: int,
+    seed: int,
+    size: tuple[int, int],
+    holes: float,
+    rough: float,
+    sharp: bool,
+    smoothing: float,
+    threshold: float,
+    window: int,
 ) -> None:
     """Any heat on any depth: grasp points are on hot pixels, poses are rotations, numbers are finite."""
     random = np.random.default_rng(seed)

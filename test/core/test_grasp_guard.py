@@ -56,7 +56,10 @@ def test_no_camera_gives_an_absurd_pose(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    value=st.floats(width=32), other=st.floats(width=32), seed=st.integers(0, 100), share=st.floats(0, 1),
+    value=st.floats(width=32),
+    other=st.floats(width=32),
+    seed=st.integers(0, 100),
+    share=st.floats(0, 1),
     focal=st.sampled_from([60.0, 5.0, 6000.0]),
 )
 def test_no_depth_gives_an_absurd_pose(

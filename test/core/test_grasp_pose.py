@@ -29,8 +29,12 @@ from support.shapes import (
 
 @settings(max_examples=25, deadline=None)
 @given(
-    yaw=st.floats(-math.pi, math.pi), tilt=st.floats(0.05, 1.0), distance=st.floats(0.45, 0.9),
-    x=st.floats(-0.08, 0.08), y=st.floats(-0.06, 0.06), noise=st.sampled_from([0.0, 0.001]),
+    yaw=st.floats(-math.pi, math.pi),
+    tilt=st.floats(0.05, 1.0),
+    distance=st.floats(0.45, 0.9),
+    x=st.floats(-0.08, 0.08),
+    y=st.floats(-0.06, 0.06),
+    noise=st.sampled_from([0.0, 0.001]),
 )
 @example(yaw=1.0, tilt=0.0625, distance=0.75, x=0.0546875, y=-0.0546875, noise=0.0)  # beads
 def test_a_handle_on_a_table_is_gripped_across(

@@ -40,8 +40,13 @@ FLIP = Image.Transpose
 TURNS: dict[int, Callable[[Image.Image], Image.Image]] = {1: lambda image: image} | {
     number: (lambda image, way=way: image.transpose(way))
     for number, way in {
-        2: FLIP.FLIP_LEFT_RIGHT, 3: FLIP.ROTATE_180, 4: FLIP.FLIP_TOP_BOTTOM, 5: FLIP.TRANSPOSE,
-        6: FLIP.ROTATE_270, 7: FLIP.TRANSVERSE, 8: FLIP.ROTATE_90,
+        2: FLIP.FLIP_LEFT_RIGHT,
+        3: FLIP.ROTATE_180,
+        4: FLIP.FLIP_TOP_BOTTOM,
+        5: FLIP.TRANSPOSE,
+        6: FLIP.ROTATE_270,
+        7: FLIP.TRANSVERSE,
+        8: FLIP.ROTATE_90,
     }.items()
 }
 """EXIF's orientations as Pillow's turns."""
@@ -95,9 +100,27 @@ GREY = PIL.convert("L")
         (b"P3 100 60 127\n" + words(PICTURE // 2), PICTURE, 1),
     ],
     ids=[
-        "jpeg", "progressive", "png", "alpha", "tiff alpha", "palette", "palette-transparent", "grey png",
-        "grey jpeg", "cmyk", "16 bit", "16 bit grey", "webp", "bmp", "tiff", "16 bit tiff", "ppm",
-        "12 bit ppm", "7 bit ppm", "12 bit ppm in words", "7 bit ppm in words",
+        "jpeg",
+        "progressive",
+        "png",
+        "alpha",
+        "tiff alpha",
+        "palette",
+        "palette-transparent",
+        "grey png",
+        "grey jpeg",
+        "cmyk",
+        "16 bit",
+        "16 bit grey",
+        "webp",
+        "bmp",
+        "tiff",
+        "16 bit tiff",
+        "ppm",
+        "12 bit ppm",
+        "7 bit ppm",
+        "12 bit ppm in words",
+        "7 bit ppm in words",
     ],
 )
 def test_every_format_gives_the_same_picture(
@@ -141,9 +164,13 @@ def test_deep_tiffs_are_turned_too(orientation: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(share=st.floats(0, 1), content=st.sampled_from(
-    [encoded(), encoded(progressive=True), encoded(PIL.convert("CMYK")), rotated(6), encoded(kind="PNG")]
-), zeros=st.booleans())
+@given(
+    share=st.floats(0, 1),
+    content=st.sampled_from(
+        [encoded(), encoded(progressive=True), encoded(PIL.convert("CMYK")), rotated(6), encoded(kind="PNG")]
+    ),
+    zeros=st.booleans(),
+)
 def test_a_picture_cut_anywhere_is_an_error(share: float, content: bytes, zeros: bool) -> None:
     kept = content[: int(share * (len(content) - 2))]
     cut = kept + bytes(len(content) - len(kept)) if zeros else kept
@@ -164,9 +191,7 @@ def test_bytes_that_are_no_picture_are_an_error(data: bytes, start: bytes) -> No
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    height=st.integers(16, 700), width=st.integers(16, 700), needed=st.tuples(*[st.integers(1, 200)] * 2)
-)
+@given(height=st.integers(16, 700), width=st.integers(16, 700), needed=st.tuples(*[st.integers(1, 200)] * 2))
 def test_reduced_pictures_stay_as_large_as_asked(height: int, width: int, needed: tuple[int, int]) -> None:
     content = cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
     picture = decode(content, "x", cv2.IMREAD_COLOR, ImageError, needed)
@@ -183,10 +208,13 @@ def test_only_jpeg_is_reduced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "bits", "colours"),
     [
-        (encoded(), 8, "colour"), (rotated(6), 8, "colour"), (encoded(GREY), 8, "grey"),
+        (encoded(), 8, "colour"),
+        (rotated(6), 8, "colour"),
+        (encoded(GREY), 8, "grey"),
         (encoded(PIL.convert("CMYK")), 8, "cmyk"),
         (encoded(Image.fromarray(ALPHA), "PNG"), 8, "colour with alpha"),
-        (encoded(PALETTE, "PNG"), 8, "palette"), (encoded(GREY.convert("LA"), "PNG"), 8, "grey with alpha"),
+        (encoded(PALETTE, "PNG"), 8, "palette"),
+        (encoded(GREY.convert("LA"), "PNG"), 8, "grey with alpha"),
         (png16(PICTURE.astype(np.uint16)), 16, "colour"),
     ],
 )

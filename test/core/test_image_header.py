@@ -44,9 +44,10 @@ FILES = {
     "BMP of OS/2": b"BM" + pack("<IHHIIHHHH", 26 + 4560, 0, 0, 26, 12, WIDTH, HEIGHT, 1, 24) + bytes(4560),
     "TIFF": saved("TIFF"),
     "LZW": saved("TIFF", compression="tiff_lzw"),
-    "TIFF of another order": b"MM\0*" + pack(">I", 8) + pack(">H", 3) + b"".join(
-        pack(">HHII", tag, 4, 1, value) for tag, value in ((256, WIDTH), (257, HEIGHT), (258, 8))
-    ),
+    "TIFF of another order": b"MM\0*"
+    + pack(">I", 8)
+    + pack(">H", 3)
+    + b"".join(pack(">HHII", tag, 4, 1, value) for tag, value in ((256, WIDTH), (257, HEIGHT), (258, 8))),
     "GIF": saved("GIF"),
     "PNM": saved("PPM"),
     "grey PNM": cv2.imencode(".pgm", PICTURE[..., 0])[1].tobytes(),

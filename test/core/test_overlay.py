@@ -64,7 +64,11 @@ def test_sizes_must_agree() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.integers(1, 50), st.integers(1, 50), st.text(max_size=30), st.floats(-1e9, 1e9), st.floats(-1e9, 1e9),
+    st.integers(1, 50),
+    st.integers(1, 50),
+    st.text(max_size=30),
+    st.floats(-1e9, 1e9),
+    st.floats(-1e9, 1e9),
 )
 def test_any_size_name_and_place_can_be_drawn(height: int, width: int, name: str, u: float, v: float) -> None:
     values = np.random.default_rng(0).random((height, width), np.float32)

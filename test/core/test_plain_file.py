@@ -31,7 +31,10 @@ def test_what_is_no_plain_file_has_a_name(tmp_path: Path, monkeypatch: pytest.Mo
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("socket")
     for path, says in {
-        "pipe": "a pipe", "folder": "a directory", "socket": "a socket", "/dev/null": "a device"
+        "pipe": "a pipe",
+        "folder": "a directory",
+        "socket": "a socket",
+        "/dev/null": "a device",
     }.items():
         assert kind_of(os.stat(path).st_mode) == says
         with pytest.raises(ImageError, match=f"{path}: it is {says}, not a plain file"):

@@ -137,9 +137,7 @@ def test_open_and_fixed_batches_are_told_apart() -> None:
     assert shape.dim[0].dim_value == 1 and shape.dim[1].dim_param == "H"
 
 
-@pytest.mark.parametrize(
-    "inputs", ["float[1,3,64,96] picture", "float[1,3,64,96] image, float[1] gain", ""]
-)
+@pytest.mark.parametrize("inputs", ["float[1,3,64,96] picture", "float[1,3,64,96] image, float[1] gain", ""])
 def test_other_inputs_are_refused(inputs: str) -> None:
     first = inputs.split()[1].strip(",") if inputs else "two"
     body = f"<float two = {{2.0}}> {{ cam = Abs ({first}) }}"

@@ -112,9 +112,7 @@ def test_a_weight_beyond_the_range_keeps_its_value() -> None:
 
 def test_half_is_rounded_between_layers_too() -> None:
     """Which ONNX Runtime's CPU leaves out: it would show an error far smaller than the GPU's."""
-    model = graph(
-        "[up] high = Add (image, large)  [down] cam = Sub (high, large)", "float large = {4000.0}"
-    )
+    model = graph("[up] high = Add (image, large)  [down] cam = Sub (high, large)", "float large = {4000.0}")
     half, kept = in_half(model, SAMPLES)
     assert kept == ()
     for given in outputs(rounded(half)):

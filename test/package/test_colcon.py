@@ -67,7 +67,7 @@ def test_both_packages_and_their_files_are_installed(workspace: Path) -> None:
         workspace,
         # Found, not imported: selcon_training needs torch, which is no matter here.
         f"{sys.executable} -c 'from importlib.util import find_spec; "
-        "print(find_spec(\"selcon_ros\").origin, find_spec(\"selcon_training\").origin, sep=chr(10))'",
+        'print(find_spec("selcon_ros").origin, find_spec("selcon_training").origin, sep=chr(10))\'',
     )
     paths = [Path(line) for line in where.stdout.split()]
     assert len(paths) == 2, where.stdout

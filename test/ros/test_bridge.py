@@ -70,9 +70,7 @@ def test_padding_other_encodings_and_faults_are_left_to_us(installed) -> None:
     other_order.is_bigendian = 1
     for message in (raw_image(PIXELS, "rgb8", padding=3), raw_image(PIXELS[..., 0], "mono8"), other_order):
         assert found(message) is None
-        np.testing.assert_array_equal(
-            image_from_message(message, bridge=found), image_from_message(message)
-        )
+        np.testing.assert_array_equal(image_from_message(message, bridge=found), image_from_message(message))
 
     class Broken:
         def imgmsg_to_cv2(self, message, encoding):

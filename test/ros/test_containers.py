@@ -28,7 +28,7 @@ OTHER_MEMORY = (f"unshare -m bash -c '{MOUNT}; exec \"$@\"' other", "")
 OTHER_MACHINE = (
     f"unshare -n -m bash -c '{MOUNT}; ip link set lo up; "
     "until ip link set there up 2>/dev/null; do sleep 0.05; done; "
-    f"ip addr add 10.9.0.2/24 dev there; {MULTICAST} there; exec \"$@\"' other",
+    f'ip addr add 10.9.0.2/24 dev there; {MULTICAST} there; exec "$@"\' other',
     "until [ $(readlink /proc/$camera/ns/net) != $(readlink /proc/self/ns/net) ]; do sleep 0.05; done; "
     "ip link add here type veth peer name there netns $camera; ip link set here up; "
     f"ip addr add 10.9.0.1/24 dev here; {MULTICAST} here;",

@@ -43,9 +43,12 @@ def test_a_rectified_image_with_a_distorted_calibration_is_suspected(start):
 @pytest.mark.parametrize(
     ("topic", "rectified"),
     [
-        ("/camera/image_rect", True), ("/zed/left/image_rect_color/compressed", True),
-        ("/camera/color/image_raw", False), ("/correct/image", False),
-        ("/camera/camera/color/image_rect_raw", False), ("/camera/color/image_rect_raw/compressed", False),
+        ("/camera/image_rect", True),
+        ("/zed/left/image_rect_color/compressed", True),
+        ("/camera/color/image_raw", False),
+        ("/correct/image", False),
+        ("/camera/camera/color/image_rect_raw", False),
+        ("/camera/color/image_rect_raw/compressed", False),
     ],
 )
 def test_names_of_rectified_images(topic, rectified):

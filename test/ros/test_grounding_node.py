@@ -307,9 +307,7 @@ class Moody(Slow):
 
 def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
     made = []
-    robot, _ = start(
-        outputs=("heatmap",), open_model=opening(Moody, made), action="hold"
-    )
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Moody, made), action="hold")
     robot.told("model: MemoryError: no more", every=lambda: robot.show(scene(hold=PART)))
     made[0].sick = False
     robot.answer("heatmap", scene(hold=PART))

@@ -51,9 +51,7 @@ def test_signals_at_some_moments(program, runs, latest):
     assert f"{program}: {runs} runs, 0 bad" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("model", "says"), [("building", "building the engine"), ("stuck", "opening")]
-)
+@pytest.mark.parametrize(("model", "says"), [("building", "building the engine"), ("stuck", "opening")])
 def test_a_model_that_is_being_opened_does_not_hold_up_the_end(tmp_path, model, says):
     log = tmp_path / "log"
     with log.open("wb") as output:

@@ -33,9 +33,7 @@ def model_of(
         for name, value in inputs.items()
     ]
     held = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
-    graph = helper.make_graph(
-        nodes, "g", given, [onnx.ValueInfoProto(name=name) for name in outputs], held
-    )
+    graph = helper.make_graph(nodes, "g", given, [onnx.ValueInfoProto(name=name) for name in outputs], held)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     return bytes(model.SerializeToString())
 
@@ -54,9 +52,7 @@ def in_onnxruntime(model: bytes, inputs: Arrays) -> dict[str, NDArray[Any]]:
 def in_torch(model: bytes, inputs: Arrays) -> dict[str, NDArray[Any]]:
     """Return all outputs, computed on the CPU."""
     given = {name: torch.from_numpy(np.array(value)) for name, value in inputs.items()}
-    return {
-        name: each.numpy() for name, each in Program(model, "the graph").plan(given).run(given).items()
-    }
+    return {name: each.numpy() for name, each in Program(model, "the graph").plan(given).run(given).items()}
 
 
 def assert_alike(

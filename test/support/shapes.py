@@ -104,11 +104,13 @@ def heat_of(mask: np.ndarray, confidence: float = 0.9, action: str = "hold") -> 
 def matrix(orientation: tuple[float, float, float, float]) -> np.ndarray:
     """Return the rotation matrix [3, 3] of a quaternion (x, y, z, w)."""
     x, y, z, w = orientation
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ])
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:

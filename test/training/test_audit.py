@@ -39,9 +39,7 @@ def test_samples_take_folders_in_turn_and_their_own_exocentric_images(folder):
     assert len({(sample.ego.action, sample.ego.object) for sample in samples[:6]}) == 6
     assert len({sample.ego.path for sample in samples}) == 9
     for sample in samples:
-        assert {(item.action, item.object) for item in sample.exo} == {
-            (sample.ego.action, sample.ego.object)
-        }
+        assert {(item.action, item.object) for item in sample.exo} == {(sample.ego.action, sample.ego.object)}
         assert len({item.path for item in sample.exo}) == 3
         assert sample.truth.stem == sample.ego.stem and "trainset/GT" in str(sample.truth)
     assert samples == draw_samples(data, "trainset", list(COLOURS), 3, 9, seed=0)

@@ -94,7 +94,9 @@ def test_weights_are_shared_and_the_network_stays_as_it_was(net, images):
 @pytest.mark.parametrize(
     ("scales", "message"),
     [
-        ((), "must be factors"), ((0.0, 1.0), "must be factors"), ((float("nan"),), "must be factors"),
+        ((), "must be factors"),
+        ((0.0, 1.0), "must be factors"),
+        ((float("nan"),), "must be factors"),
         ((1.0, 1.01), "each must be another one"),
     ],
 )
@@ -109,9 +111,7 @@ def test_scales_that_make_no_sense_are_refused(net, scales, message):
 def test_the_graph_averages_too_and_holds_the_weights_once(tmp_path, timm_tower, averaging):
     net = nets.small_net(SIZE, timm_tower=timm_tower)
     out = tmp_path / "bundle"
-    manifest = export.export_bundle(
-        net, out, name="n", description="d", licence="l", averaging=averaging
-    )
+    manifest = export.export_bundle(net, out, name="n", description="d", licence="l", averaging=averaging)
     assert manifest == load_bundle(out).manifest
     assert Averaging(**manifest.training["averaging"]) == averaging
     session = onnxruntime.InferenceSession(load_bundle(out).model)

@@ -80,8 +80,10 @@ def test_a_part_encoder_is_the_same_from_every_kind_of_file(tmp_path, dino, make
         lambda model: model.state_dict(),
         lambda model: {"state_dict": prefixed("module.", model), "epoch": 3, "name": "a run"},
         lambda model: model.state_dict() | {"input_resolution": ONE, "vocab_size": ONE},
-        lambda model: prefixed("net.", model)
-        | {"net.logit_scale": model.logit_scale.detach()[None], "vit_model.cls_token": ONE},
+        lambda model: (
+            prefixed("net.", model)
+            | {"net.logit_scale": model.logit_scale.detach()[None], "vit_model.cls_token": ONE}
+        ),
     ],
     ids=["open_clip", "training checkpoint", "OpenAI", "the authors'"],
 )
@@ -166,8 +168,14 @@ def test_an_archive_with_code_says_how_to_turn_it_into_weights(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.safetensors", "cut"), ("a.pt", "cut"), ("a.safetensors", b""), ("a.pth", b"<html>Not found</html>"),
-     ("a.pth", b"hello"), ("a.pth", b"\xff\xfe")],
+    [
+        ("a.safetensors", "cut"),
+        ("a.pt", "cut"),
+        ("a.safetensors", b""),
+        ("a.pth", b"<html>Not found</html>"),
+        ("a.pth", b"hello"),
+        ("a.pth", b"\xff\xfe"),
+    ],
 )
 def test_damaged_files_are_named(tmp_path, dino, name, content):
     path = tmp_path / name
@@ -308,8 +316,7 @@ def wrapped(how, model):
     if how != "inner":
         return prefixed(how, model)
     return {
-        key.replace("blocks.", "blocks._orig_mod.module."): value
-        for key, value in model.state_dict().items()
+        key.replace("blocks.", "blocks._orig_mod.module."): value for key, value in model.state_dict().items()
     }
 
 

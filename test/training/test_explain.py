@@ -101,7 +101,9 @@ def test_a_sheet_has_a_row_per_picture_and_the_verdict_in_colour(checkpoint, sam
         picture = sheet(trace(trained.net, sample, weak, "continuous", 0.6))
         height = round(WIDTH * SIZE[0] / SIZE[1])
         assert picture.shape == (
-            TITLE + GAP + (2 + len(sample.exo)) * (height + TITLE + GAP), GAP + 6 * (WIDTH + GAP), 3
+            TITLE + GAP + (2 + len(sample.exo)) * (height + TITLE + GAP),
+            GAP + 6 * (WIDTH + GAP),
+            3,
         )
         assert (picture[:TITLE] < 100).any(), "no title"
         last = picture[-height - GAP :].astype(int)
@@ -131,8 +133,18 @@ def test_the_command_draws_named_pictures(checkpoint, squares, tmp_path):
     assert not list(tmp_path.glob("*.png"))
     by_name = runner.invoke(
         main,
-        ["explain", str(checkpoint.parent), "--data", str(squares), "--divide", "Seen", "--sample",
-         "pour/grip_spout/trainset_002", "--out", str(tmp_path / "two.html")],
+        [
+            "explain",
+            str(checkpoint.parent),
+            "--data",
+            str(squares),
+            "--divide",
+            "Seen",
+            "--sample",
+            "pour/grip_spout/trainset_002",
+            "--out",
+            str(tmp_path / "two.html"),
+        ],
     )
     assert by_name.exit_code == 0 and "pIoU" in by_name.output
 
@@ -150,7 +162,12 @@ def test_what_cannot_be_explained_is_told(checkpoint, squares, tmp_path):
         "holds no image": [checkpoint, ego, "--action", "hold", "--exo", tmp_path / "empty"],
         "cannot read": [checkpoint, ego, "--action", "hold", "--exo", tmp_path / "none.jpg"],
         "has learned nothing": [
-            checkpoint.parent / "dense", ego, "--action", "hold", "--exo", tmp_path / "exo.png"
+            checkpoint.parent / "dense",
+            ego,
+            "--action",
+            "hold",
+            "--exo",
+            tmp_path / "exo.png",
         ],
         "has no picture 'hold/x/y'": [checkpoint, *data, "--sample", "hold/x/y"],
         "give IMAGES and --action": [checkpoint, ego],

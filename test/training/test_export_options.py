@@ -130,8 +130,9 @@ def test_another_size_is_what_torch_gives_at_that_size(tmp_path, trained):
         net.grid = net.map_grid = net.dino.grid
     else:
         # As training builds the encoders at that size.
-        clip, dino = (load(spec, OTHER) for load, spec in
-                      ((load_clip, net.clip.spec), (load_dino, net.dino.spec)))
+        clip, dino = (
+            load(spec, OTHER) for load, spec in ((load_clip, net.clip.spec), (load_dino, net.dino.spec))
+        )
         built = SelconNet(clip, dino, nets.ACTIONS).eval()
         built.heads = net.heads
         net = built

@@ -88,9 +88,9 @@ def test_a_step_does_not_wait_for_the_gpu():
             replace(found, **{name: getattr(found, name)[part] for name in NAMES})
             for part in (slice(2), slice(2, None))
         )
-        weak_losses(
-            net, ego, exo, labels, WeakObjectiveConfig(), False, torch.Generator().manual_seed(0)
-        )["loss"].backward()
+        weak_losses(net, ego, exo, labels, WeakObjectiveConfig(), False, torch.Generator().manual_seed(0))[
+            "loss"
+        ].backward()
 
     step()  # the first one sets up libraries
     torch.cuda.set_sync_debug_mode("error")

@@ -25,8 +25,7 @@ def config(root, tmp_path):
 
 
 def test_heads_find_the_parts_from_action_labels(squares, tmp_path):
-    """With one part per action, and two objects that share each part, cross-entropy alone must get it right.
-    """
+    """With one part per action, and two objects that share each part, cross-entropy must get it right."""
     found = run_oracle(cross_entropy_only(config(squares, tmp_path)), OPTIONS, seed=0)
     # Of 12 queries; eight seeds gave 0.75 to 1.0.
     assert found["overall"]["right_part"] > 0.7 and set(found["per_action"]) <= set(COLOURS)

@@ -67,9 +67,7 @@ def test_one_sample_of_a_batch_does_not_touch_another(planted):
     parts = discover(
         activation, ego, exo, saliency, **options, generator=torch.Generator().manual_seed(0)
     ).parts
-    alone = discover(
-        *planted_inputs(planted), **options, generator=torch.Generator().manual_seed(0)
-    ).parts
+    alone = discover(*planted_inputs(planted), **options, generator=torch.Generator().manual_seed(0)).parts
     assert parts.reliable.tolist() == [True, False, False]
     assert parts.score[1] == 0
     torch.testing.assert_close(parts.ego[:1], alone.ego)

@@ -41,8 +41,10 @@ def test_the_curve_rises_from_the_surest_to_everything():
 def test_photos_are_counted_once_and_hold_apart():
     rows = [row(confidence=0.9), row(confidence=0.4)]
     answers = [
-        Absence("pour/x/1", "pour", 0.6, 1), Absence("hold/x/1", "hold", 0.5, 1),
-        Absence("pour/x/2", "pour", 0.1, 0), Absence("hold/x/2", "hold", 0.7, 1),
+        Absence("pour/x/1", "pour", 0.6, 1),
+        Absence("hold/x/1", "hold", 0.5, 1),
+        Absence("pour/x/2", "pour", 0.1, 0),
+        Absence("hold/x/2", "hold", 0.7, 1),
     ]
     found = publication(rows, {"nothing": answers, "empty": []}, 0.5)
     source = found["sources"]["nothing"]
@@ -61,7 +63,10 @@ def test_intervals_are_over_objects_and_always_the_same():
     assert found["overall"]["right_part"] == [0, 1] and found["overall"]["objects"] == 2
     assert found == intervals(rows)
     assert intervals(rows[:100])["overall"] == {
-        "objects": 1, "right_part": None, "kld": None, "with_grasp": None
+        "objects": 1,
+        "right_part": None,
+        "kld": None,
+        "with_grasp": None,
     }
 
 

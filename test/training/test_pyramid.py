@@ -212,7 +212,12 @@ def test_averaging_over_mirror_and_scales_goes_into_the_bundle(tmp_path):
         (plain,), (mirrored,) = net(images), net(images.flip(-1))
     torch.testing.assert_close(seen, (plain + mirrored.flip(-1)) / 2)
     export_bundle(
-        net, tmp_path / "b", name="n", description="d", licence="l", calibration="none",
+        net,
+        tmp_path / "b",
+        name="n",
+        description="d",
+        licence="l",
+        calibration="none",
         averaging=Averaging(True, (1.0, 1.5)),
     )  # fmt: skip - compared with torch in there
     assert load_bundle(tmp_path / "b").manifest.map_grid == net.map_grid

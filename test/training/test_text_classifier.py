@@ -125,10 +125,15 @@ def test_it_learns(tmp_path, supervision):
     root = make_dataset(tmp_path / "data", train=6, val=0, test=1, nothing=1)
     name = nets.register_small_clip(tmp_path)
     values = config_values(
-        root, tmp_path / "run", classifier="text", supervision=supervision,
+        root,
+        tmp_path / "run",
+        classifier="text",
+        supervision=supervision,
         encoders={"clip": {"name": name}, "dino": {"name": "test_vit"}},
-        optimiser={"kind": "adamw", "lr": 0.003}, schedule={"epochs": 10, "batch_size": 6},
-        validation={"held_out": 0.0}, upscale=2 if supervision == "dense" else 1,
+        optimiser={"kind": "adamw", "lr": 0.003},
+        schedule={"epochs": 10, "batch_size": 6},
+        validation={"held_out": 0.0},
+        upscale=2 if supervision == "dense" else 1,
         weak={"lambda_proto": 0.0, "lambda_pixel": 0.0},
     )
     trainer = Trainer(parse_config(values))

@@ -88,7 +88,9 @@ CLEAR: dict[str, tuple[str, Any, Any]] = {
     "BMP": (".bmp", ONE, PART),
     "a speck, blurred": (".png", SPECK, SPECK / 255),
     "antialiased": (
-        ".png", cv2.resize(cv2.resize(ONE * 255, (48, 36)), (128, 96), interpolation=cv2.INTER_LINEAR), SOFT,
+        ".png",
+        cv2.resize(cv2.resize(ONE * 255, (48, 36)), (128, 96), interpolation=cv2.INTER_LINEAR),
+        SOFT,
     ),
 }
 UNCLEAR: dict[str, tuple[str, Any, str]] = {

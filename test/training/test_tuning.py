@@ -54,9 +54,7 @@ def test_the_tuned_bundle_is_the_old_graph_with_two_numbers(tuned, bundle):
     assert new.files == old.files
     assert (new.manifest.smoothing, new.manifest.temperature) == (record["smoothing"], record["temperature"])
     assert new.manifest.metrics["tuning"]["split"] == "valset"
-    assert (
-        replace(new.manifest, smoothing=0.0, temperature=1.0, metrics=old.manifest.metrics) == old.manifest
-    )
+    assert replace(new.manifest, smoothing=0.0, temperature=1.0, metrics=old.manifest.metrics) == old.manifest
 
 
 def test_the_evaluation_of_the_tuned_bundle_agrees(tuned, squares, tmp_path):

@@ -21,9 +21,41 @@ from fuzzing.report import choose
 
 Random = np.random.Generator
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2**31, -(2**63), 10**40, 1e308, float("inf"), float("-inf"), float("nan"),
-    0.5, "", " ", "0", "-1", "nan", "x" * 3000, "\x1b[31m", "a\nb", "../../x", "/etc/hostname", "ü日本",
-    "\ud800", [], {}, [[]], [None], {"": ""}, [1, 2, 3], ["a"] * 50, {"a": {"b": 1}}, list(range(200)),
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**31,
+    -(2**63),
+    10**40,
+    1e308,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    0.5,
+    "",
+    " ",
+    "0",
+    "-1",
+    "nan",
+    "x" * 3000,
+    "\x1b[31m",
+    "a\nb",
+    "../../x",
+    "/etc/hostname",
+    "ü日本",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    [None],
+    {"": ""},
+    [1, 2, 3],
+    ["a"] * 50,
+    {"a": {"b": 1}},
+    list(range(200)),
 ]
 PLACES = ("empty", "folder", "fifo", "loop", "nowhere", "device", "socket", "unreadable", "sparse")
 SPARSE = 3 << 30
@@ -119,9 +151,22 @@ def in_yaml(random: Random, data: bytes) -> bytes:
     with warnings.catch_warnings():
         text = yaml.safe_dump(tree, allow_unicode=bool(random.random() < 0.5)).encode("utf-8", "replace")
     extras = [
-        b"", b"", b"", b"", b"\t x: 1\n", b"? [a]\n: 1\n", b"name: !!binary x\n", b"when: 2020-01-01\n",
-        b"name: !!python/name:os.getcwd\n", b"<<: {name: x}\n", b"---\nname: second\n", b"on: off\n",
-        b"x: &a [*a]\n", b"name: first\nname: second\n", b"\x00", b"data: {root: *nobody}\n",
+        b"",
+        b"",
+        b"",
+        b"",
+        b"\t x: 1\n",
+        b"? [a]\n: 1\n",
+        b"name: !!binary x\n",
+        b"when: 2020-01-01\n",
+        b"name: !!python/name:os.getcwd\n",
+        b"<<: {name: x}\n",
+        b"---\nname: second\n",
+        b"on: off\n",
+        b"x: &a [*a]\n",
+        b"name: first\nname: second\n",
+        b"\x00",
+        b"data: {root: *nobody}\n",
     ]
     return text + extras[int(random.integers(len(extras)))]
 
@@ -190,8 +235,15 @@ def in_png(random: Random, data: bytes) -> bytes:
 
 
 BY_ENDING: dict[str, Callable[[Random, bytes], bytes]] = {
-    ".json": in_json, ".jsonl": in_lines, ".yaml": in_yaml, ".zip": in_zip, ".safetensors": in_safetensors,
-    ".png": in_png, ".pth": in_zip, ".pt": in_zip, ".yml": in_yaml,
+    ".json": in_json,
+    ".jsonl": in_lines,
+    ".yaml": in_yaml,
+    ".zip": in_zip,
+    ".safetensors": in_safetensors,
+    ".png": in_png,
+    ".pth": in_zip,
+    ".pt": in_zip,
+    ".yml": in_yaml,
 }
 
 

@@ -17,8 +17,16 @@ from support.bundles import COLOURS
 from support.messages import FRAME, camera_info
 
 MODELS = [
-    "plumb_bob", "rational_polynomial", "equidistant", "fisheye", "kannala_brandt4", "thin_prism",
-    "division", "double_sphere", "PLUMB_BOB", "none",
+    "plumb_bob",
+    "rational_polynomial",
+    "equidistant",
+    "fisheye",
+    "kannala_brandt4",
+    "thin_prism",
+    "division",
+    "double_sphere",
+    "PLUMB_BOB",
+    "none",
 ]
 
 

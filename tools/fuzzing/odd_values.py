@@ -9,8 +9,26 @@ NUMBERS = [0.0, -0.0, 1.0, -1.0, 1e-30, 1e30, -1e30, 1e308, 2.0**31, np.nan, np.
 DEPTHS = [each for each in NUMBERS if not np.isfinite(each) or abs(each) < 1e38]
 WHOLE = [0, 1, 2, 3, 5, 7, 255, 256, 4095, 16384, 16385, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1]
 TEXTS = [
-    "", " ", "x" * 5000, "\x1b[31mred\x1b[0m", "two\nlines", "tab\there", "nul\x00end", "naïve été", "日本語",
-    "\u202eright to left", "🤖", "/", "//", "/leading", "trailing/", "%s%n%d", "{0}", "../..", "\r", "a b",
+    "",
+    " ",
+    "x" * 5000,
+    "\x1b[31mred\x1b[0m",
+    "two\nlines",
+    "tab\there",
+    "nul\x00end",
+    "naïve été",
+    "日本語",
+    "\u202eright to left",
+    "🤖",
+    "/",
+    "//",
+    "/leading",
+    "trailing/",
+    "%s%n%d",
+    "{0}",
+    "../..",
+    "\r",
+    "a b",
 ]
 
 

@@ -122,9 +122,7 @@ def _lacking_for_compile(device: torch.device) -> str:
     return "Triton" if device.type == "cuda" and find_spec("triton") is None else ""
 
 
-def make_validator(
-    config: TrainConfig, data: DataSet, net: Network
-) -> MapValidator | LabelValidator | None:
+def make_validator(config: TrainConfig, data: DataSet, net: Network) -> MapValidator | LabelValidator | None:
     """valset's truth maps; without a valset, held-out egocentric images; without those, nothing."""
     chosen = config.validation
     canvas = Canvas(net.input_size, net.map_grid, config.data.fit_in_use)

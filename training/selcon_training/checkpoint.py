@@ -64,9 +64,7 @@ def model_files(net: Network, meta: Mapping[str, Any] | None, folder: Path) -> d
     return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
 
 
-def load_model(
-    folder: Path, input_size: tuple[int, int] | None = None
-) -> tuple[Network, dict[str, Any]]:
+def load_model(folder: Path, input_size: tuple[int, int] | None = None) -> tuple[Network, dict[str, Any]]:
     """Return the network (evaluation mode, on the CPU) and the `meta` that were saved in `folder`.
 
     With `input_size` (height, width) it is for images of that size: frozen encoders are built for it, as for
@@ -146,9 +144,9 @@ def _pyramid(
     actions, size = _actions(description), _size(description["input_size"])
     backbone = load_backbone(EncoderSpec(spec.name))  # its weights are in the file
     backbone.spec = spec
-    backbone.normalisation = Normalisation(**{
-        name: _channels(name, description["normalisation"][name]) for name in ("mean", "std")
-    })
+    backbone.normalisation = Normalisation(
+        **{name: _channels(name, description["normalisation"][name]) for name in ("mean", "std")}
+    )
     net = PyramidNet(backbone, actions, input_size or size, width)
     return _Built(net, shapes(net.state_dict()), lambda: net.learn(learning))
 

@@ -22,8 +22,7 @@ class CheckpointNotWritten(CheckpointError):
 
 
 class ResultNotWritten(SelconError):
-    """What was measured could not be written (disk full, no right): it is in `result`, to be shown at least.
-    """
+    """What was measured could not be written (disk full, no right): it is in `result`, to be shown."""
 
     def __init__(self, reason: OSError | SelconError, result: Any) -> None:
         system = isinstance(reason, OSError)

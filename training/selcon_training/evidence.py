@@ -65,9 +65,7 @@ def possible(item: DenseItem, actions: int) -> dict[int, bool]:
     """Of every action whose truth is known: whether its truth map shows anything."""
     known = range(actions) if item.known is None else item.known
     paths = {action: item.truths.get(action) for action in known}
-    return {
-        action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()
-    }
+    return {action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()}
 
 
 def absent(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:

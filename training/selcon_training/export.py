@@ -234,4 +234,3 @@ def _averaging(
     if flip is not None:
         averaging = replace(averaging, flip=flip)
     return replace(averaging, scales=tuple(scales)) if scales else averaging
-

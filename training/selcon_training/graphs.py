@@ -110,9 +110,7 @@ def _deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
 
 
-def _compare(
-    module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], outputs: Sequence[str]
-) -> None:
+def _compare(module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> None:
     with torch.no_grad():
         found = module(*inputs.values())
     expected = [value.numpy() for value in (found if isinstance(found, tuple) else (found,))]

@@ -110,11 +110,8 @@ class ClassScores(nn.Module):
 
     @torch.no_grad()
     def update(self, labels: Tensor, scores: Tensor) -> None:
-        """Let the scores [B] of samples with these labels [B] move the means of their classes; 0 is no score.
-        """
-        counts = ranks.total(
-            torch.zeros_like(self.mean).index_add_(0, labels, (scores > 0).to(scores.dtype))
-        )
+        """Let the scores [B] of samples with labels [B] move the means of their classes; 0 is no score."""
+        counts = ranks.total(torch.zeros_like(self.mean).index_add_(0, labels, (scores > 0).to(scores.dtype)))
         sums = ranks.total(torch.zeros_like(self.mean).index_add_(0, labels, scores))
         keep = self.momentum**counts
         self.mean.copy_(keep * self.mean + (1 - keep) * sums / counts.clamp_min(1))

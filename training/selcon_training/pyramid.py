@@ -72,9 +72,7 @@ class PyramidNet(Network):
     after a sigmoid. Raises EncoderError for an input size that does not fit the backbone.
     """
 
-    def __init__(
-        self, backbone: Backbone, actions: Sequence[str], input_size: Size, width: int = 96
-    ) -> None:
+    def __init__(self, backbone: Backbone, actions: Sequence[str], input_size: Size, width: int = 96) -> None:
         super().__init__()
         if not actions or len(set(actions)) != len(actions):
             raise ValueError(

@@ -19,8 +19,7 @@ from selcon_training.data.images import F32, U8
 
 
 class RunLog:
-    """Writes logs/ (TensorBoard) and metrics.jsonl in a run's folder; a full disk costs points, not the run.
-    """
+    """Writes logs/ (TensorBoard) and metrics.jsonl in a run's folder; a full disk costs points only."""
 
     def __init__(self, output: Path, step: int, epoch: int) -> None:
         self.path = output / "metrics.jsonl"

@@ -172,8 +172,7 @@ def record_config(config: TrainConfig, *, resume: bool) -> None:
 
 
 def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list[str]:
-    """What differs between a run's config.yaml and a configuration, but for keys that begin with a free one.
-    """
+    """What differs between a run's config.yaml and a configuration, but for those under `free`."""
     # Parsed, so that keys which did not exist when the run was begun have their defaults.
     begun = parse_config(read_yaml(path), str(path))
     former, now = _flat(begun.model_dump(mode="json")), _flat(config.model_dump(mode="json"))

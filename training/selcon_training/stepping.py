@@ -60,8 +60,7 @@ class Stepper:
         return losses
 
     def insist_on_finite(self) -> None:
-        """Raise TrainingError, with the batch on disk, if a step so far was not finite; waits for the device.
-        """
+        """Raise TrainingError, with the batch on disk, if a step was not finite; waits for the device."""
         number = self.guard.first_bad()
         if number is None:
             return

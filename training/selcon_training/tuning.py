@@ -97,9 +97,7 @@ def tune(
         )
     files = Files(data, split)
     given = load_bundle(bundle)
-    plain = replace(
-        given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1])
-    )
+    plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
     grounder = Grounder(plain, open_backend(plain, setup=Setup(threads)))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))

@@ -127,8 +127,7 @@ class MapValidator:
         ]
 
     def evidence(self, net: Network) -> Evidence:
-        """Evidence of every action whose truth is known, on this split and on its sibling ``valnothingset``.
-        """
+        """Evidence of every action whose truth is known, here and on the sibling ``valnothingset``."""
         rows: list[tuple[int, float, bool]] = []
         for item, cam, affinity in self._predictions(net):
             for action, there in possible(item, len(self.actions)).items():

@@ -22,9 +22,7 @@ class Average:
     steps the decay is at most (1 + n) / (10 + n), so that the weights before training soon count for nothing.
     """
 
-    def __init__(
-        self, net: Network, encoders: Sequence[str], decay: float, warm_up: bool = False
-    ) -> None:
+    def __init__(self, net: Network, encoders: Sequence[str], decay: float, warm_up: bool = False) -> None:
         parts = net.learning_parts(encoders)
         self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in parts})
         self._averaged = AveragedModel(

@@ -43,10 +43,20 @@ def _plain(function: Callable[..., Tensor], _: Attributes, *inputs: Tensor) -> T
 
 
 _PLAIN: dict[str, Callable[..., Tensor]] = {
-    "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "MatMul": torch.matmul,
-    "Neg": torch.neg, "Sqrt": torch.sqrt, "Erf": torch.erf, "Round": torch.round,
-    "Relu": torch.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh,
-    "Equal": torch.eq, "Where": torch.where, "Identity": lambda x: x,
+    "Add": torch.add,
+    "Sub": torch.sub,
+    "Mul": torch.mul,
+    "MatMul": torch.matmul,
+    "Neg": torch.neg,
+    "Sqrt": torch.sqrt,
+    "Erf": torch.erf,
+    "Round": torch.round,
+    "Relu": torch.relu,
+    "Sigmoid": torch.sigmoid,
+    "Tanh": torch.tanh,
+    "Equal": torch.eq,
+    "Where": torch.where,
+    "Identity": lambda x: x,
     "Max": lambda *inputs: reduce(torch.maximum, inputs),
     "Min": lambda *inputs: reduce(torch.minimum, inputs),
 }
@@ -310,8 +320,12 @@ def _resize(
     sizes: Tensor | None = None,
 ) -> Tensor:
     usual = {
-        "mode": "linear", "coordinate_transformation_mode": "half_pixel", "antialias": 0,
-        "exclude_outside": 0, "axes": None, "keep_aspect_ratio_policy": "stretch",
+        "mode": "linear",
+        "coordinate_transformation_mode": "half_pixel",
+        "antialias": 0,
+        "exclude_outside": 0,
+        "axes": None,
+        "keep_aspect_ratio_policy": "stretch",
     }
     # As graphs of torch enlarge by whole numbers. What else there is, is about other modes.
     repeating = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

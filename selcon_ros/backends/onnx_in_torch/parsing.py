@@ -156,8 +156,10 @@ class _Types:
 
     def value(self, proto: onnx.ValueInfoProto) -> Value:
         kind = proto.type.tensor_type
-        shape = tuple(each.dim_value if each.HasField("dim_value") else each.dim_param or None
-                      for each in kind.shape.dim)
+        shape = tuple(
+            each.dim_value if each.HasField("dim_value") else each.dim_param or None
+            for each in kind.shape.dim
+        )
         return Value(self.dtype(kind.elem_type), shape if kind.HasField("shape") else None)
 
     def attribute(self, proto: AttributeProto) -> Any:

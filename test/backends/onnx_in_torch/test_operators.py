@@ -90,7 +90,8 @@ def test_where(shapes: Any, seed: int) -> None:
 def test_clip(bounds: tuple[float | None, float | None], shape: tuple[int, ...], seed: int) -> None:
     constants = {
         name: np.array(bound, np.float32)
-        for name, bound in zip(("low", "high"), bounds, strict=True) if bound is not None
+        for name, bound in zip(("low", "high"), bounds, strict=True)
+        if bound is not None
     }
     names = [name if name in constants else "" for name in ("low", "high")]
     assert_alike(node("Clip", ["x", *names], ["y"]), {"x": floats(shape, seed)}, constants)
@@ -175,8 +176,13 @@ def typed(value: NDArray[Any]) -> tuple[int, tuple[int, ...], NDArray[Any]]:
 
 @pytest.mark.parametrize(
     "attribute",
-    [{"value_int": 3}, {"value_ints": [1, -2]}, {"value_float": 0.5}, {"value_floats": [0.5, 1e-3]},
-     {"value": helper.make_tensor("v", TensorProto.FLOAT16, [2], np.array([1, 2], np.float16))}],
+    [
+        {"value_int": 3},
+        {"value_ints": [1, -2]},
+        {"value_float": 0.5},
+        {"value_floats": [0.5, 1e-3]},
+        {"value": helper.make_tensor("v", TensorProto.FLOAT16, [2], np.array([1, 2], np.float16))},
+    ],
 )
 def test_constant(attribute: dict[str, Any]) -> None:
     nodes = [node("Constant", [], ["y"], **attribute), node("Identity", ["x"], ["z"])]
@@ -231,9 +237,7 @@ def test_a_slice_backwards_may_start_before_the_first() -> None:
 
 @few
 @given(shape=SHAPES, of_indices=array_shapes(min_dims=0, max_dims=2, max_side=3), seed=SEEDS, data=st.data())
-def test_gather(
-    shape: tuple[int, ...], of_indices: tuple[int, ...], seed: int, data: st.DataObject
-) -> None:
+def test_gather(shape: tuple[int, ...], of_indices: tuple[int, ...], seed: int, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(shape) - 1))
     indices = np.random.default_rng(seed).integers(-shape[place], shape[place], of_indices)
     gather = node("Gather", ["x", "i"], ["y"], axis=signed(data, place, len(shape)))
@@ -366,11 +370,23 @@ def test_pad(seed: int, shape: tuple[int, ...], data: st.DataObject, opset: int)
         (node("Resize", ["x", "", "", "s"], ["y"]), {"s": ints(1, 2, 8, 8)}, "linearly"),
         (node("Resize", ["x", "", "", "s"], ["y"], mode="cubic"), {"s": ints(1, 2, 8, 8)}, "cubic"),
         (node("Resize", ["x", "", "", "s"], ["y"], mode="linear"), {"s": ints(2, 2, 8, 8)}, "images"),
-        (node("Resize", ["x", "", "s"], ["y"], mode="linear"),
-         {"s": np.array([1, 1, 1.3, 1], np.float32)}, "whole sizes"),
-        (node("Resize", ["x", "", "", "s"], ["y"], mode="nearest",
-              coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
-         {"s": ints(1, 2, 6, 8)}, "no whole multiples"),
+        (
+            node("Resize", ["x", "", "s"], ["y"], mode="linear"),
+            {"s": np.array([1, 1, 1.3, 1], np.float32)},
+            "whole sizes",
+        ),
+        (
+            node(
+                "Resize",
+                ["x", "", "", "s"],
+                ["y"],
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            ),
+            {"s": ints(1, 2, 6, 8)},
+            "no whole multiples",
+        ),
         (node("Pad", ["x", "p"], ["y"], mode="edge"), {"p": ints(0, 0, 1, 1, 0, 0, 1, 1)}, "mode edge"),
         (node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], pads=[0, 0, 1, 1]), {}, "differ"),
         (node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], ceil_mode=1), {}, "ceil_mode"),

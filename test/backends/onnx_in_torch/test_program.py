@@ -78,8 +78,11 @@ def test_shapes_are_computed_once_and_on_the_cpu() -> None:
         node("Mul", ["folded", "weighted"], ["y"]),
     ]
     constants = {
-        "zero": np.array(0), "one": np.array(1), "axis": np.array([0]),
-        "rest": np.array([3, 2]), "column": np.array([-1, 1, 1]),
+        "zero": np.array(0),
+        "one": np.array(1),
+        "axis": np.array([0]),
+        "rest": np.array([3, 2]),
+        "column": np.array([-1, 1, 1]),
     }
     outputs = ("y", "numbers")
     assert_alike(nodes, x, constants, outputs=outputs)

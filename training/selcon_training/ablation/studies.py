@@ -81,7 +81,6 @@ def load_study(name: str) -> Study:
 
 
 def run_config(base: Path, overrides: list[str], row: Row, seed: int, output: Path) -> TrainConfig:
-    """The configuration of one run: the base file, the user's overrides, the row's changes, seed and folder.
-    """
+    """The configuration of one run: the base file, the user's overrides, the row's changes, seed, folder."""
     changes = [f"{key}={json.dumps(value)}" for key, value in row.set.items()]
     return load_config(base, [*overrides, *changes, f"seed={seed}", f"output={json.dumps(str(output))}"])

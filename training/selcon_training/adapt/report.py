@@ -68,9 +68,7 @@ def _drawn(photo: Photo, answer: Answer) -> U8:
     part = cv2.resize(
         photo.masks[answer.action].astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA
     )
-    outlines, _ = cv2.findContours(
-        (part > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
-    )
+    outlines, _ = cv2.findContours((part > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(drawn, outlines, -1, (255, 255, 255), 1, cv2.LINE_AA)
     row, column = np.unravel_index(int(heat.argmax()), size)
     at = (int(column), int(row))

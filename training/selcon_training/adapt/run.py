@@ -28,7 +28,6 @@ from selcon_training.pyramid import PyramidNet
 STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """How long is trained, and on how many folds it is measured; 0: not at all."""

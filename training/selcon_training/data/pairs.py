@@ -85,8 +85,7 @@ def _union(paths: Sequence[Path], picture: Path) -> U8:
 
 
 def fitting(paths: Sequence[Path], picture: Path) -> U8:
-    """`read_truth`; the map may be larger or smaller than its picture, but not of another shape: DataError.
-    """
+    """`read_truth`; the map may be larger or smaller than its picture, of its shape. Raises DataError."""
     truth = _union(paths, picture)
     if not same_aspect(stored_as(picture).upright, (truth.shape[0], truth.shape[1])):
         raise DataError(

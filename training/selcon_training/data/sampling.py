@@ -71,8 +71,7 @@ def usable_threads() -> int:
 
 
 def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> Iterator[T]:
-    """Run jobs on background threads, at most ``ahead`` before they are needed, and yield results in order.
-    """
+    """Run jobs on background threads, at most ``ahead`` before they are needed; yield results in order."""
     waiting: deque[Future[T]] = deque()
     source = iter(jobs)
     pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="selcon-data")

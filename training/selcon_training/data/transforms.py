@@ -154,8 +154,7 @@ class Jitter:
     hue: float = 0.0
 
     def __call__(self, image: U8, rng: np.random.Generator) -> U8:
-        """Return a recoloured copy of an H x W x 3 uint8 RGB image; always draws four numbers from ``rng``.
-        """
+        """Return a recoloured copy of an H x W x 3 uint8 RGB image; draws four numbers from ``rng``."""
         b, c, s, h = (float(rng.uniform(-1.0, 1.0)) for _ in range(4))
         if self.hue or self.saturation:
             image = recolour(image, 1.0 + s * self.saturation, h * self.hue)

@@ -107,8 +107,7 @@ def _one_channel(image: NDArray[Any], name: str | Path) -> tuple[NDArray[Any], s
 
 
 def _labels(content: bytes, image: NDArray[Any], name: str | Path) -> NDArray[Any]:
-    """Of a picture with a palette: its colours, or the label numbers where the palette gives all one colour.
-    """
+    """Of a picture with a palette: its colours, or label numbers where the palette gives all one colour."""
     try:
         with Image.open(io.BytesIO(content)) as file:
             if file.mode != "P":
@@ -160,8 +159,7 @@ def _grades(values: NDArray[Any], name: str | Path) -> tuple[U8, str]:
 
 
 def _of_lossy(values: NDArray[Any], kind: str, name: str | Path) -> tuple[U8, str]:
-    """Of a map that was compressed with loss: one of 0 and 255 is made so again, a graded one stays as it is.
-    """
+    """Of a map that was compressed with loss: one of 0 and 255 is made so again, a graded one stays."""
     counts = _counts(values)
     peak = int(np.flatnonzero(counts)[-1])
     _check_constant(peak, int((counts > 0).sum()), name)

@@ -79,8 +79,7 @@ class Backbone(nn.Module):
         )
 
     def stages(self, size: Size) -> list[list[nn.Parameter]]:
-        """Return the parameters by the first feature map that depends on them, for images of (height, width).
-        """
+        """Return the parameters by the first feature map that depends on them, for (height, width) images."""
         stages: list[list[nn.Parameter]] = []
         seen: set[int] = set()
         wanted = {name: parameter.requires_grad for name, parameter in self.named_parameters()}
@@ -158,8 +157,7 @@ def backbone_of(spec: EncoderSpec, whole: nn.Module) -> Backbone:
 
 
 def in_order(given: State, model: nn.Module, named: str) -> State:
-    """Return the weights of `given`, which lists the same tensors in the same order, under `model`'s names.
-    """
+    """Return the weights of `given`, which lists the same tensors in the same order, by `model`'s names."""
     own = model.state_dict()
     same = [value.shape for value in given.values()] == [value.shape for value in own.values()]
     kinds = [key.rpartition(".")[2] for key in given] == [key.rpartition(".")[2] for key in own]

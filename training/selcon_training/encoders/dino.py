@@ -33,9 +33,7 @@ class PartEncoder(nn.Module):
 
     rotation: Tensor | None
 
-    def __init__(
-        self, model: str | nn.Module, input_size: tuple[int, int], name: str | None = None
-    ) -> None:
+    def __init__(self, model: str | nn.Module, input_size: tuple[int, int], name: str | None = None) -> None:
         super().__init__()
         trunk = create_model(model, num_classes=0) if isinstance(model, str) else model
         self.name = name or (model if isinstance(model, str) else type(model).__name__)

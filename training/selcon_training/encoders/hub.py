@@ -46,9 +46,12 @@ def published() -> list[Published]:
     backbones = sorted({name for pattern in _BACKBONES for name in timm.list_pretrained(pattern)})
     carried = [Published("backbone", each.model, PREFIX + name) for name, each in PACKAGES.items()]
     clips = [(name, tag) for name, tag in open_clip.list_pretrained() if _is_plain(name, tag)]
-    return [Published("dino", name, "pretrained") for name in parts] + [
-        Published("clip", name, tag) for name, tag in clips
-    ] + carried + [Published("backbone", name, "pretrained") for name in backbones]
+    return (
+        [Published("dino", name, "pretrained") for name in parts]
+        + [Published("clip", name, tag) for name, tag in clips]
+        + carried
+        + [Published("backbone", name, "pretrained") for name in backbones]
+    )
 
 
 def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:

@@ -43,7 +43,7 @@ def read_state_dict(path: Path) -> State:
     if _is_torchscript(path):
         raise EncoderError(
             f"{path} is a TorchScript archive, which holds code and is not loaded (OpenAI's CLIP files are "
-            "such archives). Where you trust it, turn it into weights with: python -c \"import torch; "
+            'such archives). Where you trust it, turn it into weights with: python -c "import torch; '
             f"torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), 'weights.pt')\""
         )
     try:

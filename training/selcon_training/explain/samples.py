@@ -53,9 +53,7 @@ def spread_samples(data: DataSet, split: str, count: int, actions: Sequence[str]
     return _with_partners(data, split, spread(list(first.values()), count), actions)
 
 
-def _with_partners(
-    data: DataSet, split: str, items: Sequence[Item], actions: Sequence[str]
-) -> list[Sample]:
+def _with_partners(data: DataSet, split: str, items: Sequence[Item], actions: Sequence[str]) -> list[Sample]:
     found = by_folder(data.items(split, "exocentric")) if data.has(split, "exocentric") else {}
     samples = []
     for item in items:

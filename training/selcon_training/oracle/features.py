@@ -116,8 +116,7 @@ class OracleStore:
 
 
 def token_shares(labels: NDArray[np.uint8], kinds: int, grid: tuple[int, int]) -> F32:
-    """Which share of every token each kind covers: kinds x gh x gw float32, summing to 1. Raises DataError.
-    """
+    """The share of every token each kind covers: kinds x gh x gw float32, summing to 1. Raises DataError."""
     if int(labels.max()) >= kinds:
         raise DataError(f"a label map holds id {int(labels.max())}, but parts.json names {kinds} kinds")
     return np.stack(

@@ -100,8 +100,7 @@ class DenseTask:
 
 
 def start_from_prior(net: Network, prior: float) -> None:
-    """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``: most cells are empty.
-    """
+    """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``."""
     with torch.no_grad():
         bias = net.heads.classifier.bias
         assert bias is not None
