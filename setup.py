@@ -126,10 +126,4 @@ setup(
         "rtx": RTX,
         "torch": TORCH,
     },
-    entry_points={
-        "console_scripts": [
-            "selcon = selcon_ros.cli.start:main",
-            "grounding_node = selcon_ros.ros.main:main",
-        ],
-    },
 )

@@ -79,7 +79,7 @@ def authors_network(clone: Path, device: str) -> Any:
 
     import torch
 
-    import selcon_training  # noqa: F401 - makes torchvision importable
+    import selcon_training.encoders  # noqa: F401 - makes torchvision importable
 
     warnings.filterwarnings("ignore")
     sys.path.insert(0, str(clone))

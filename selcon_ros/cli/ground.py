@@ -240,11 +240,15 @@ def _ask(
 def _ask_openly(picture: "NDArray[np.uint8]", action: str, bundle: Path, threads: int | None) -> "Heatmap":
     """Ground any action, by a bundle's text encoder."""
     from selcon_ros.core.bundle import OPEN_ROLES, load_bundle
-    from selcon_training.open_vocabulary import open_grounder
+    from selcon_ros.plugins import plugins
 
-    grounder = open_grounder(load_bundle(bundle, roles=OPEN_ROLES), action, threads)
+    plugin = plugins("selcon.grounders").get("open_vocabulary")
+    if plugin is None:
+        raise ImportError("no open vocabulary here", name="selcon_training")
+    grounder = plugin.load()(load_bundle(bundle, roles=OPEN_ROLES), action, threads)
     # Nothing was fitted for this action: no confidence, and so no grasp point unless none is asked for.
-    return replace(grounder.ground(picture).heatmap(grounder.actions[0]), confidence=0.0)
+    heatmap: Heatmap = grounder.ground(picture).heatmap(grounder.actions[0])
+    return replace(heatmap, confidence=0.0)
 
 
 def _print(heatmap: "Heatmap", grasps: "Grasps", openly: bool, has_depth: bool) -> None:

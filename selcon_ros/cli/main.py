@@ -4,46 +4,17 @@ import errno
 import io
 import sys
 from importlib import import_module
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import click
 
 from selcon_ros import __version__
+from selcon_ros.cli.commands import all_commands, find_command
 from selcon_ros.cli.start import STOPPED
 from selcon_ros.core.errors import SelconError, first_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-class Entry(NamedTuple):
-    """A subcommand: its module in selcon_ros.cli (which has it as `command`), and its line in the help."""
-
-    module: str
-    summary: str
-
-
-COMMANDS = {
-    "ground": Entry("ground", "Ground an action in one image: overlay picture and grasp points."),
-    "import-official": Entry("import_official", "Turn the authors' checkpoint into a model bundle."),
-    "export": Entry("export", "Turn a training checkpoint into a model bundle."),
-    "data": Entry("data", "Check a data set before training."),
-    "train": Entry("train", "Train the network from a config file."),
-    "adapt": Entry("adapt", "Adapt a bundle to your own photos with masks."),
-    "encoders": Entry("encoders", "List the encoders, or fetch one for a machine without a connection."),
-    "evaluate": Entry("evaluate", "Measure a bundle on a data set, with an HTML report."),
-    "table": Entry("table", "Write evaluations as Markdown tables, bundles side by side."),
-    "explain": Entry("explain", "Draw part discovery and what leads to it, for any sample."),
-    "ablate": Entry("ablate", "Train a configuration with changes and several seeds, and compare."),
-    "audit": Entry("audit", "Ask a trained run how its part discovery behaves."),
-    "tune": Entry("tune", "Soften a bundle's heatmap as validation says."),
-    "fit-confidence": Entry("fit_confidence", "Fit a bundle's confidence for a stated false rate."),
-    "quantize": Entry("quantize", "Add an int8 graph for CPUs, measured against fp32."),
-    "engine": Entry("engine", "Build, check and list engines for NVIDIA GPUs."),
-    "tabletop": Entry("tabletop", "Render the synthetic tabletop data and train its encoders."),
-    "demo": Entry("demo", "Run the real node on the packaged recording and leave its pictures."),
-    "play": Entry("play", "Publish a recording as camera topics."),
-    "bench": Entry("bench", "Measure latency and throughput on this machine."),
-}
 
 # What a robot has: a library by its package on PyPI.
 BASE = {
@@ -130,21 +101,21 @@ class LazyGroup(click.Group):
     line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(all_commands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
+        found = find_command(cmd_name)
+        if found is None:
             return None
         try:
-            command = import_module(f"selcon_ros.cli.{entry.module}").command
+            command = import_module(found.module).command
         except ImportError as error:
             raise as_message(cmd_name, error) from error
         return cast(click.Command, command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+            formatter.write_dl([(name, entry.summary) for name, entry in all_commands().items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from selcon_ros.cli.main import COMMANDS, Entry, main
+from selcon_ros.cli.commands import COMMANDS, Command
+from selcon_ros.cli.main import main
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Res
         module = ModuleType("selcon_ros.cli.work")
         module.command = click.command()(lambda: what())  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "selcon_ros.cli.work", module)
-        monkeypatch.setitem(COMMANDS, "work", Entry("work", "Do it."))
+        monkeypatch.setitem(COMMANDS, "work", Command("selcon_ros.cli.work", "Do it."))
         return CliRunner().invoke(main, ["work"])
 
     return run

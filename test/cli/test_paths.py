@@ -7,7 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from selcon_ros.cli.main import COMMANDS, main
+from selcon_ros.cli.commands import all_commands
+from selcon_ros.cli.main import main
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
@@ -16,7 +17,7 @@ from selcon_ros.core.user_path import user_path
 def commands() -> list[click.Command]:
     """Every command, with the subcommands of groups."""
     found: list[click.Command] = []
-    waiting = [import_module(f"selcon_ros.cli.{entry.module}").command for entry in COMMANDS.values()]
+    waiting = [import_module(entry.module).command for entry in all_commands().values()]
     while waiting:
         command = waiting.pop()
         found.append(command)

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
-from selcon_ros.cli.main import COMMANDS, main
+from selcon_ros.cli.commands import all_commands
+from selcon_ros.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,12 +29,12 @@ def test_configuration_files_named_in_commands_exist(page: Path) -> None:
 
 def test_the_readme_names_every_command_and_no_other() -> None:
     shown = set(re.findall(r"selcon ([a-z][\w-]+)", (ROOT / "README.md").read_text()))
-    assert shown - {"COMMAND"} == set(COMMANDS)
+    assert shown - {"COMMAND"} == set(all_commands())
 
 
 def test_every_command_has_an_example() -> None:
     context = click.Context(main)
-    for name in COMMANDS:
+    for name in all_commands():
         try:
             command = main.get_command(context, name)
         except click.ClickException as error:

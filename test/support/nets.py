@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import selcon_training  # noqa: F401 - makes torchvision importable before timm and open_clip
+# First: it makes torchvision importable before timm and open_clip.
+from selcon_training.encoders import DenseClip, PartEncoder  # isort: skip
 
-import open_clip  # isort: skip
+import open_clip
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
 from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
-from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.model import SelconNet
 
 ACTIONS = ["cut_with", "hold", "pour"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import selcon_training  # noqa: F401 - makes torchvision importable before timm
+import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 
 import onnx  # isort: skip
 import torch

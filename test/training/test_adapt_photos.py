@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-import selcon_training  # noqa: F401 - makes torchvision importable before timm
+import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.album import make_album, pictures_below
 from selcon_training.adapt.reading import read_photos

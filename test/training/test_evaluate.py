@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.cli.evaluate import _print as show_tables
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.grounder import Grounder
+from selcon_training.cli.evaluate import _print as show_tables
 from selcon_training.config import parse_config
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.data.layout import open_dataset

@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-import selcon_training  # noqa: F401 - makes torchvision importable before timm
+import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 
 import timm  # isort: skip
 import torch

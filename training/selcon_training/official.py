@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-import timm
 from torch import Tensor
 
 from selcon_ros.core.bundle import Manifest
 from selcon_ros.core.manifest import Calibration
 from selcon_training.data.known import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
-from selcon_training.encoders.loading import bare_clip
+from selcon_training.encoders.loading import bare_clip, bare_dino
 from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import (
     OFFICIAL_CLIP,
@@ -61,7 +60,7 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
     except EncoderError as error:
         raise CheckpointError(str(error)) from error
     clip = bare_clip(CLIP_NAME)
-    dino = timm.create_model(DINO_NAME, pretrained=False, num_classes=0)
+    dino = bare_dino(DINO_NAME)
     heads = Heads(dino.embed_dim, len(actions))
     ours = {OFFICIAL_CLIP + key: value for key, value in clip.state_dict().items()}
     ours |= {OFFICIAL_DINO + key: value for key, value in dino.state_dict().items()}

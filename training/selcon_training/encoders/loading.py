@@ -119,6 +119,12 @@ def bare_clip(name: str, tag: str | None = None) -> nn.Module:
         return open_clip.create_model(name, pretrained=tag, pretrained_image=False)
 
 
+def bare_dino(name: str) -> nn.Module:
+    """Return a timm ViT with random weights."""
+    model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+    return model
+
+
 def _part_encoder(model: nn.Module, spec: EncoderSpec, input_size: tuple[int, int]) -> PartEncoder:
     encoder = PartEncoder(model, input_size, spec.name)
     encoder.spec = spec

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from selcon_training.tabletop import encoders  # isort: skip  (first: it makes torchvision importable)
+
 import open_clip
 import timm
 import torch
@@ -13,7 +15,6 @@ from torch import Tensor, nn
 
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.prompts import action_prompt, person_prompt
-from selcon_training.tabletop import encoders
 from selcon_training.tabletop.objects import TRAINED, actions_of
 from selcon_training.tabletop.parts import PART_KINDS
 from selcon_training.tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import click
 
-from selcon_ros.cli.bundle_report import report
 from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
+from selcon_training.cli.bundle_report import report
 
 
 @click.command()

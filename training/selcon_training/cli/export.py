@@ -5,9 +5,9 @@ from typing import Literal
 
 import click
 
-from selcon_ros.cli.bundle_report import report
 from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
+from selcon_training.cli.bundle_report import report
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:

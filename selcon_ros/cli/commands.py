@@ -1,0 +1,80 @@
+"""Which subcommands `selcon` has: its own, and those that other packages add by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import click
+
+from selcon_ros.plugins import plugins
+
+GROUP = "selcon.commands"
+"""The group of entry points. The value of each is a table like `COMMANDS`."""
+
+
+class Command(NamedTuple):
+    """A subcommand: the module that has it as `command`, imported when it is used, and its line in the
+    help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "ground": Command(
+        "selcon_ros.cli.ground", "Ground an action in one image: overlay picture and grasp points."
+    ),
+    "engine": Command("selcon_ros.cli.engine", "Build, check and list engines for NVIDIA GPUs."),
+    "demo": Command(
+        "selcon_ros.cli.demo", "Run the real node on the packaged recording and leave its pictures."
+    ),
+    "play": Command("selcon_ros.cli.play", "Publish a recording as camera topics."),
+    "bench": Command("selcon_ros.cli.bench", "Measure latency and throughput on this machine."),
+}
+
+ORDER = (
+    "ground",
+    "import-official",
+    "export",
+    "data",
+    "train",
+    "adapt",
+    "encoders",
+    "evaluate",
+    "table",
+    "explain",
+    "ablate",
+    "audit",
+    "tune",
+    "fit-confidence",
+    "quantize",
+    "engine",
+    "tabletop",
+    "demo",
+    "play",
+    "bench",
+)
+"""In the help; others follow."""
+
+
+def find_command(name: str) -> Command | None:
+    """Return the command of this name, None if there is none; packages are asked only for what is not our
+    own."""
+    return COMMANDS.get(name) or all_commands().get(name)
+
+
+def all_commands() -> dict[str, Command]:
+    """Return every command by name, in the help's order. Packages that cannot be imported are named on
+    stderr, and left out."""
+    found: dict[str, Command] = {}
+    for name, plugin in plugins(GROUP).items():
+        try:
+            table: Mapping[str, Command] = plugin.load()
+        except (ImportError, AttributeError) as error:
+            click.echo(f"commands of {name} ({plugin.value}) are left out: {error}", err=True)
+            continue
+        found |= table
+    found |= COMMANDS  # no package can replace these
+    first = [name for name in ORDER if name in found]
+    return {name: found[name] for name in dict.fromkeys([*first, *found])}

@@ -1,0 +1,38 @@
+"""What other packages add to this one, by entry points.
+
+Groups:
+
+- `selcon.commands`: a table of subcommands of `selcon`, {name: `selcon_ros.cli.commands.Command`};
+- `selcon.grounders`: `open_vocabulary`, which answers actions outside a bundle's list.
+
+In a clone of the repository, its `setup.cfg` counts: it works there without an installation, and never with
+the entry points of an older one.
+"""
+
+from __future__ import annotations
+
+import sys
+from configparser import ConfigParser
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""Of the clone, where this is one."""
+
+
+def plugins(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of `group` by name; none is imported."""
+    return {each.name: each for each in entry_points(group=group)} | _of_the_clone(group)
+
+
+def _of_the_clone(group: str) -> dict[str, EntryPoint]:
+    file, training = ROOT / "setup.cfg", ROOT / "training"
+    if not (file.is_file() and training.is_dir()):
+        return {}
+    if str(training) not in sys.path:
+        sys.path.insert(0, str(training))
+    setup = ConfigParser()
+    setup.read(file, encoding="utf-8")
+    lines = setup.get("options.entry_points", group, fallback="").split("\n")
+    pairs = [tuple(part.strip() for part in line.split("=", 1)) for line in lines if line.strip()]
+    return {name: EntryPoint(name, value, group) for name, value in pairs}
