@@ -22,7 +22,7 @@ _EPSILON = 1e-12
 class Agreement:
     """How far heatmaps are from those of a reference, over all actions in `images` pictures.
 
-    kld_*: KLD with the reference as the truth (METHOD §9: at 224×224, min-max scaled), over the heatmaps that
+    kld_*: KLD with the reference as the truth (method.md §9: at 224×224, min-max scaled), over heatmaps that
         are not constant; `worst` is the action and the number of the picture with the largest.
     shift_*: how far the best grasp pixel moves, in camera pixels, over the `grasped` heatmaps where both have
         one; `changed`: share of heatmaps where only one of the two has one. No confidence is asked for.

@@ -38,7 +38,7 @@ def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:
 def refine(
     cam: NDArray[np.float32], affinity: NDArray[np.float32] | None, calibration: Calibration, gamma: float
 ) -> NDArray[np.float32]:
-    """Calibrate the class activation maps [..., h, w] with the object affinity maps (section "Inference").
+    """Calibrate the class activation maps [..., h, w] with the object affinity maps (method.md §8).
 
     "continuous": minmax(affinity) * cam; "binarized": (minmax(affinity) > gamma) * cam; "none": cam, for
     which `affinity` may be None.

@@ -37,7 +37,7 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
     """Return the network input [1, 3, h, w] float32 of an RGB image [H, W, 3] uint8.
 
     The image is brought to the manifest's input size as its `fit` says (stretched: the test transform of
-    section "Inference"), divided by 255 and normalised with the manifest's mean and std. Raises ImageError.
+    method.md §8), divided by 255 and normalised with the manifest's mean and std. Raises ImageError.
     """
     check_image(image)
     height, width = manifest.input_size

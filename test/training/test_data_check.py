@@ -254,7 +254,7 @@ def test_published_sets_are_told_apart():
     for published in PUBLISHED:
         assert recognise(CLASS_LISTS[published.actions]) is published
     assert recognise(COLOURS) is None
-    # METHOD section 10.
+    # method.md §10.
     assert [tuple(published.files.values()) for published in PUBLISHED[:2]] == [
         (20061, 6929, 1710, 1675),
         (13323, 4815, 1080, 540),

@@ -106,7 +106,7 @@ def prototypical_case(batch, views, labels, reliable, seed=0, scale=1.0):
 
 
 def by_hand(ego, exo, labels, reliable, maps, tau, tau0):
-    """METHOD §5 spelled out, sample by sample."""
+    """method.md §5 spelled out, sample by sample."""
     anchor_map, ego_positive, exo_positive, ego_negative, exo_negative = maps
     views = len(exo) // len(ego)
 

@@ -1,4 +1,4 @@
-"""KLD, SIM and NSS, in batches, against the authors' numbers and a plain numpy reading of METHOD §9."""
+"""KLD, SIM and NSS, in batches, against the authors' numbers and a plain numpy reading of method.md §9."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ METRICS = ("kld", "sim", "nss")
 
 
 def plain(prediction, truth):
-    """(KLD, SIM, NSS) of one pair of maps, as METHOD §9 is written."""
+    """(KLD, SIM, NSS) of one pair of maps, as method.md §9 is written."""
     p, q = prediction / prediction.sum(), truth / truth.sum()
     kld = (q * np.log(q / (p + 1e-12) + 1e-12)).sum()
     where = (truth - truth.min()) / (truth.max() - truth.min()) > 0.1

@@ -1,5 +1,5 @@
-"""The training configuration: a YAML file, checked key by key; every default is the paper's (METHOD sections
-7, 12)."""
+"""The training configuration: a YAML file, checked key by key; every default is the paper's (method.md §7,
+§12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of a training configuration; every default is the paper's (METHOD sections 7, 12)."""
+"""The sections of a training configuration; every default is the paper's (method.md §7, §12)."""
 
 from __future__ import annotations
 

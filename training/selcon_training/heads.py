@@ -1,4 +1,4 @@
-"""Trainable heads on the part descriptors (METHOD §3)."""
+"""Trainable heads on the part descriptors (method.md §3)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def minmax(maps: Tensor) -> Tensor:
 
 
 def local_mean(maps: Tensor) -> Tensor:
-    """Return the 3×3 mean of maps [B, h, w] over those neighbours that lie inside the map (METHOD §2)."""
+    """Return the 3×3 mean of maps [B, h, w] over those neighbours that lie inside the map (method.md §2)."""
     return F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""KLD, SIM and NSS of predicted heatmaps against the ground truth, in batches on any device (METHOD §9)."""
+"""KLD, SIM and NSS of predicted heatmaps against the ground truth, on any device (method.md §9)."""
 
 from __future__ import annotations
 

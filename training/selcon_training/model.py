@@ -1,4 +1,4 @@
-"""The network: two encoders, text features as constants, and the trainable heads (METHOD §1 to §3 and §8)."""
+"""The network: two encoders, text features as constants, trainable heads (method.md §1 to §3 and §8)."""
 
 from __future__ import annotations
 

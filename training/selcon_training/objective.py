@@ -1,4 +1,4 @@
-"""The weakly supervised objective L = L_ce + λ₁ L_proto + λ₂ L_pix (METHOD §4 to §7)."""
+"""The weakly supervised objective L = L_ce + λ₁ L_proto + λ₂ L_pix (method.md §4 to §7)."""
 
 from __future__ import annotations
 
@@ -247,8 +247,8 @@ def find_parts(
     alpha: float | Tensor,
     generator: torch.Generator | None,
 ) -> Discovery:
-    """Discover the parts of B samples (METHOD §4): `ego` with saliency, `exo` their B*E exocentric images, of
-    these the CAM [B*E, h, w], and the object maps [B, h, w] and [B*E, h, w], of the true actions.
+    """Discover the parts of B samples (method.md §4): `ego` with saliency, `exo` their B*E exocentric images,
+    of these the CAM [B*E, h, w], and the object maps [B, h, w] and [B*E, h, w], of the true actions.
     """
     batch = len(ego.parts)
     if ego.saliency is None:
@@ -278,7 +278,7 @@ def find_parts(
 def object_maps(
     net: SelconNet, ego: Features, exo: Features, labels: Tensor, kind: ObjectMaps = "raw"
 ) -> tuple[Tensor, Tensor]:
-    """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (METHOD
+    """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (method.md
     §2); `kind` as in `WeakObjectiveConfig.object_maps`.
     """
     exo_labels = labels.repeat_interleave(len(exo.parts) // len(labels))
@@ -293,7 +293,7 @@ def object_maps(
 
 def exo_activation(cam: Tensor, exo_object: Tensor, first_epoch: bool) -> Tensor:
     """Return what singles out the part in exocentric images, relu(CAM) · relu(A_exo) of the true action; in
-    the first epoch A_exo alone (METHOD §4).
+    the first epoch A_exo alone (method.md §4).
     """
     return exo_object if first_epoch else cam.detach().relu() * exo_object.relu()
 

@@ -1,4 +1,4 @@
-"""The authors' released checkpoints: one torch file each with CLIP, DINO and the trained heads (METHOD §1,
+"""The authors' released checkpoints: one torch file each with CLIP, DINO and the trained heads (method.md §1,
 §3).
 
 Nothing else is needed: the file holds CLIP's text encoder too, which gives the text features.

@@ -1,4 +1,4 @@
-"""Optimiser, parameter groups and learning rate (METHOD section 7)."""
+"""Optimiser, parameter groups and learning rate (method.md §7)."""
 
 from __future__ import annotations
 

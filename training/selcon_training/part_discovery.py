@@ -1,4 +1,4 @@
-"""Part discovery: from what people's hands are on to the same part on the object alone (METHOD §4)."""
+"""Part discovery: from what people's hands are on to the same part on the object alone (method.md §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two sentences an action becomes for the text encoder (METHOD §1)."""
+"""The two sentences an action becomes for the text encoder (method.md §1)."""
 
 
 def action_prompt(action: str) -> str:

@@ -1,4 +1,4 @@
-"""What the released code does in part discovery without the paper saying so (METHOD §12), as switches: for
+"""What the released code does in part discovery without the paper saying so (method.md §12), as switches: for
 those who compare with the published checkpoints."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Object saliency from the part encoder's class attention (METHOD §1)."""
+"""Object saliency from the part encoder's class attention (method.md §1)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def refine(
     calibration: Literal["continuous", "binarized", "none"],
     gamma: float,
 ) -> Tensor:
-    """The heatmap of METHOD section 8 on the grid, differentiable; as selcon_ros.core.heatmap.refine.
+    """The heatmap of method.md §8 on the grid, differentiable; as selcon_ros.core.heatmap.refine.
 
     ``affinity`` may be None for calibration "none".
     """
@@ -122,7 +122,7 @@ def _dice(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def _divergence(prediction: Tensor, target: Tensor) -> Tensor:
-    """KLD of METHOD section 9 on the grid, with an epsilon that keeps gradients moderate."""
+    """KLD of method.md §9 on the grid, with an epsilon that keeps gradients moderate."""
     epsilon = 1e-4
     p = prediction / prediction.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-6)
     q = target / target.sum(dim=(-2, -1), keepdim=True).clamp(min=EPSILON)

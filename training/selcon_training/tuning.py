@@ -1,5 +1,5 @@
 """Choosing how soft a bundle's heatmap is on validation: truth maps are blurred, so a sharp map scores badly
-(METHOD §9)."""
+(method.md §9)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The published data sets: their actions in label order, and how many files others counted in them (METHOD
-section 10)."""
+"""The published data sets: their actions in label order, and how many files others counted in them (method.md
+§10)."""
 
 from __future__ import annotations
 

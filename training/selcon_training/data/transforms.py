@@ -49,7 +49,7 @@ def draw_crop(
 
     The image is scaled to z * target, z drawn from ``zoom`` (>= 1), and a target-sized window is cut out at a
     random place. "cover" keeps the aspect ratio (the scaled image covers z * target: with z = 8/7 and 224 x
-    224 that is "short side to 256, random 224 crop", METHOD section 7); "stretch" scales the sides apart, as
+    224 that is "short side to 256, random 224 crop", method.md §7); "stretch" scales the sides apart, as
     the test transform. "pad" keeps the aspect ratio too, the scaled image fits in z * target: what of it
     is larger than the target is cut off, and the window may be of any shape.
     """

@@ -1,4 +1,4 @@
-"""Dense CLIP features as ClearCLIP takes them, and text features (METHOD §1).
+"""Dense CLIP features as ClearCLIP takes them, and text features (method.md §1).
 
 In the last block there is no residual and no feed-forward, and attention is query-query:
 softmax(q qᵀ / √d) v. Then the out-projection, the final layer norm and the visual projection of every patch.

@@ -1,4 +1,4 @@
-"""Part descriptors: the keys of the last attention block of a DINO-like vision transformer (METHOD §1).
+"""Part descriptors: the keys of the last attention block of a DINO-like vision transformer (method.md §1).
 
 Paper: "Selective Contrastive Learning for Weakly Supervised Affordance Grounding", the F and S of its section
 on features. The last block's queries, values, projection and feed-forward are never computed, except for the

@@ -1,4 +1,4 @@
-"""How frozen encoders run: in which precision, compiled or not, how many images at once (METHOD §1)."""
+"""How frozen encoders run: in which precision, compiled or not, how many images at once (method.md §1)."""
 
 from __future__ import annotations
 

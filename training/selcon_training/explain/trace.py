@@ -1,4 +1,4 @@
-"""Every map between a sample's pictures and the losses, by training's own functions (METHOD §2 to §6)."""
+"""Every map between a sample's pictures and the losses, by training's own functions (method.md §2 to §6)."""
 
 from __future__ import annotations
 

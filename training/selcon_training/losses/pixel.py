@@ -1,4 +1,4 @@
-"""Pixel contrastive loss on egocentric images (METHOD §6)."""
+"""Pixel contrastive loss on egocentric images (method.md §6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prototypical contrastive loss (METHOD §5)."""
+"""Prototypical contrastive loss (method.md §5)."""
 
 from __future__ import annotations
 

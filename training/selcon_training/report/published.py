@@ -1,4 +1,4 @@
-"""Published numbers, to stand beside a measurement of the same test set (METHOD §11)."""
+"""Published numbers, to stand beside a measurement of the same test set (method.md §11)."""
 
 from __future__ import annotations
 
