@@ -1,4 +1,6 @@
-"""Installs `selcon_ros` (the robot's part) and `selcon_training` (the trainer) with pip or colcon."""
+"""Installs `selcon_ros` (the robot's part), `selcon_training` (the trainer) and `selcon_tabletop` (the
+synthetic world) with pip or colcon.
+"""
 
 from glob import glob
 from pathlib import Path
@@ -6,6 +8,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "selcon_ros"
+TRAINING = ("selcon_training", "selcon_tabletop")
+"""Packages in the folder training/."""
 
 # One ROS distribution per environment: these wheels are ROS 2 Kilted for CPython 3.10 to 3.12.
 ROS = [
@@ -85,13 +89,14 @@ setup(
     maintainer_email="maintainers@selcon-ros.example",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"])
-    + find_packages("training", include=["selcon_training", "selcon_training.*"]),
-    package_dir={"selcon_training": "training/selcon_training"},
+    + find_packages("training", include=[each for name in TRAINING for each in (name, f"{name}.*")]),
+    package_dir={name: f"training/{name}" for name in TRAINING},
     package_data={
         NAME: ["py.typed", *files_in(NAME, "assets")],
-        "selcon_training": files_in(
-            "training/selcon_training", ".", ".json", ".html", ".j2", ".yaml", ".zip"
-        ),
+        **{
+            name: files_in(f"training/{name}", ".", ".json", ".html", ".j2", ".yaml", ".zip")
+            for name in TRAINING
+        },
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

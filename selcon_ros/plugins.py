@@ -3,6 +3,8 @@
 Groups:
 
 - `selcon.commands`: a table of subcommands of `selcon`, {name: `selcon_ros.cli.commands.Command`};
+- `selcon.encoders`: an encoder's name, and the module that makes it known to timm or open_clip when it is
+  imported;
 - `selcon.grounders`: `open_vocabulary`, which answers actions outside a bundle's list.
 
 In a clone of the repository, its `setup.cfg` counts: it works there without an installation, and never with
@@ -31,6 +33,8 @@ def _of_the_clone(group: str) -> dict[str, EntryPoint]:
         return {}
     if str(training) not in sys.path:
         sys.path.insert(0, str(training))
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))  # of experiments/ and benchmarks/, which are not installed
     setup = ConfigParser()
     setup.read(file, encoding="utf-8")
     lines = setup.get("options.entry_points", group, fallback="").split("\n")

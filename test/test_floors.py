@@ -129,15 +129,24 @@ def test_the_ros_shell_knows_no_torch() -> None:
 def test_training_knows_no_ros() -> None:
     ros = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "visualization_msgs", "diagnostic_msgs"}
     assert not breaches(
-        "training/selcon_training",
+        "training",
         lambda file, found: (
             found.library not in ros
             and (
-                own(found, "core", "backends", "recording")
-                or (file.parent.name == "cli" and own(found, "cli"))
+                own(found, "core", "backends", "recording", "plugins")
+                or (
+                    own(found, "cli")
+                    and ("cli" in (file.parent.name, file.stem) or found.module.endswith("commands"))
+                )
             )
         ),
     )
+
+
+def test_training_does_not_import_what_is_built_on_it() -> None:
+    above = {"selcon_tabletop", "experiments", "benchmarks"}
+    assert not breaches("training/selcon_training", lambda _, found: found.library not in above)
+    assert not breaches("selcon_ros", lambda _, found: found.library not in above)
 
 
 def test_commands_import_what_is_heavy_when_they_run() -> None:

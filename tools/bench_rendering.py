@@ -22,7 +22,7 @@ from pathlib import Path
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from selcon_training.tabletop import dataset
+from selcon_tabletop import dataset
 
 def seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle, write_bundle
 
 if TYPE_CHECKING:
-    from selcon_training.model import SelconNet
+    from selcon_training.models.selcon_net import SelconNet
 
 CLIP, DINO = "ViT-B-16-quickgelu", "vit_small_patch16_224"
 INPUT_SIZE = (224, 224)
@@ -22,9 +22,9 @@ def paper_size_network(actions: int | None = None) -> SelconNet:
     """Return the network in PyTorch, the same at each call; `actions`: only the first so many."""
     import torch
 
-    from selcon_training.data.known import CLASS_LISTS
+    from selcon_training.data.published_sets import CLASS_LISTS
     from selcon_training.encoders import load_clip, load_dino
-    from selcon_training.model import SelconNet
+    from selcon_training.models.selcon_net import SelconNet
 
     torch.manual_seed(0)
     clip = load_clip({"name": CLIP, "weights": None}, INPUT_SIZE)
@@ -37,8 +37,8 @@ def paper_size_bundle(out: Path, actions: int | None = None, int8: bool = False)
 
     int8: with that graph too.
     """
-    from selcon_training.export import export_bundle
-    from selcon_training.quantization import int8_graph
+    from selcon_training.export.bundle import export_bundle
+    from selcon_training.export.quantization import int8_graph
 
     about = "Random weights, for measuring speed."
     network = paper_size_network(actions)

@@ -30,10 +30,10 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     """
     import torch
 
-    from selcon_training.building import build_net, make_task, training_device
     from selcon_training.config import parse_config
-    from selcon_training.data.layout import open_dataset
-    from selcon_training.stepping import Stepper
+    from selcon_training.data.agd20k import open_dataset
+    from selcon_training.training.factory import build_net, make_task, training_device
+    from selcon_training.training.train_step import Stepper
 
     torch.manual_seed(0)
     config = parse_config(
@@ -61,7 +61,7 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
     batch = task.job(1, 0)()
 
     def step() -> float:
-        return float(stepper.take(task.job(1, 0)() if stored else batch, 1, 0)["loss"])
+        return float(stepper.step(task.job(1, 0)() if stored else batch, 1, 0)["loss"])
 
     return step
 

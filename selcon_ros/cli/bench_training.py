@@ -47,7 +47,7 @@ def training(
     """
     from selcon_ros.bench.machine import facts
     from selcon_ros.bench.training import NOTES, measure_training
-    from selcon_training.building import training_device
+    from selcon_training.training.factory import training_device
 
     chosen = training_device(device).type
     rows, found = measure_training(chosen, threads, rounds, authors)

@@ -16,6 +16,8 @@ from selcon_ros.core.errors import SelconError, first_line
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+NOT_INSTALLED = ("experiments", "benchmarks")
+"""Folders of the repository that only a clone has."""
 # What a robot has: a library by its package on PyPI.
 BASE = {
     "numpy": "numpy",
@@ -74,6 +76,10 @@ def as_message(command: str, error: SelconError | ImportError | OSError | Memory
         return click.ClickException(
             f"selcon {command} needs selcon_training, the folder training/ of the source tree: "
             'run it in a clone of the repository, with: pip install -e ".[train]"'
+        )
+    if library in NOT_INSTALLED:
+        return click.ClickException(
+            f"selcon {command} is run in a clone of the repository: python -m selcon_ros.cli.start {command}"
         )
     extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
     if command == "engine" and library == "onnx":

@@ -14,8 +14,8 @@ from selcon_ros.bench import training
 from selcon_ros.bench.training import Steps, draw_pictures
 from selcon_ros.bench.worker import BenchWorkerError, Worker
 from selcon_ros.cli.main import main
-from selcon_training.data.known import CLASS_LISTS
-from selcon_training.data.layout import open_dataset
+from selcon_training.data.agd20k import open_dataset
+from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.data.weak import weak_split
 
 # Answers as the real worker does, without networks: that one takes minutes.

@@ -13,7 +13,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
-from selcon_training.model import SelconNet
+from selcon_training.models.selcon_net import SelconNet
 
 ACTIONS = ["cut_with", "hold", "pour"]
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from selcon_ros.core.files import write_image
-from selcon_training.export import export_bundle
+from selcon_training.export.bundle import export_bundle
 from support.engines import picture
 from support.nets import small_net
 

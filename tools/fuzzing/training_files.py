@@ -53,11 +53,11 @@ def _bring(module: str) -> None:
     import torch
 
     torch.set_num_threads(1)  # the threads of a pool would be missing in the children
-    import_module(f"selcon_training.{module}")
+    import_module(module)
 
 
 def _configuration(to: Path) -> None:
-    _bring("config")
+    _bring("selcon_training.config")
     configs = Path(__file__).resolve().parents[2] / "training" / "configs"
     shutil.copy(configs / "tabletop_dense.yaml", to / "c.yaml")
 
@@ -69,14 +69,14 @@ def _read_configuration(folder: Path) -> None:
 
 
 def _study(to: Path) -> None:
-    _bring("ablation.studies")
-    from selcon_training.ablation.studies import FOLDER
+    _bring("experiments.ablation.studies")
+    from experiments.ablation.studies import FOLDER
 
     shutil.copy(FOLDER / "beyond.yaml", to / "study.yaml")
 
 
 def _read_study(folder: Path) -> None:
-    from selcon_training.ablation.studies import load_study
+    from experiments.ablation.studies import load_study
 
     load_study(str(folder / "study.yaml"))
 
@@ -84,8 +84,8 @@ def _read_study(folder: Path) -> None:
 def _data(to: Path) -> None:
     from support.dataset import make_dataset
 
-    _bring("data.check")
-    _bring("evaluate.command")
+    _bring("selcon_training.data.check")
+    _bring("selcon_training.evaluate.command")
     make_dataset(to / "squares", train=1, val=1, test=1, nothing=1)
 
 
@@ -94,12 +94,12 @@ def _check_data(folder: Path) -> None:
 
 
 def _checkpoint(to: Path, shared: Path) -> None:
-    _bring("checkpoint")
+    _bring("selcon_training.models.checkpoint")
     import torch
 
-    from selcon_training.checkpoint import save_model
     from selcon_training.encoders import load_clip, load_dino
-    from selcon_training.model import SelconNet
+    from selcon_training.models.checkpoint import save_model
+    from selcon_training.models.selcon_net import SelconNet
     from support import nets
 
     torch.manual_seed(1)
@@ -109,13 +109,13 @@ def _checkpoint(to: Path, shared: Path) -> None:
 
 
 def _read_checkpoint(folder: Path) -> None:
-    from selcon_training.checkpoint import load_model
+    from selcon_training.models.checkpoint import load_model
 
     load_model(folder / "checkpoint")
 
 
 def _weights() -> dict[str, Any]:
-    _bring("encoders.weight_files")
+    _bring("selcon_training.encoders.weight_files")
     import torch
 
     return {
@@ -148,7 +148,7 @@ def _read_weights(folder: Path) -> None:
 
 
 def _state(to: Path) -> None:
-    _bring("run_state")
+    _bring("selcon_training.training.run_folder")
     import torch
 
     moments = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(4), "exp_avg_sq": torch.ones(4)}
@@ -158,13 +158,13 @@ def _state(to: Path) -> None:
 def _read_state(folder: Path) -> None:
     import torch
 
-    from selcon_training.run_state import read_state
+    from selcon_training.training.run_folder import read_state
 
     read_state(folder, torch.device("cpu"))
 
 
 def _class_list(to: Path) -> None:
-    _bring("data.text_lists")
+    _bring("selcon_training.data.text_lists")
     (to / "a.txt").write_text("# actions\nhold\ncut_with\npour\n")
 
 
@@ -175,7 +175,7 @@ def _read_class_list(folder: Path) -> None:
 
 
 def _skip_list(to: Path) -> None:
-    _bring("data.text_lists")
+    _bring("selcon_training.data.text_lists")
     (to / "one.jpg").touch()
     (to / "skip.txt").write_text("# left out\none.jpg\n")
 
@@ -187,7 +187,7 @@ def _read_skip_list(folder: Path) -> None:
 
 
 def _history(to: Path) -> None:
-    _bring("explain.run_folder")
+    _bring("selcon_training.inspect.trained_run")
     lines: list[dict[str, Any]] = [
         {"epoch": epoch, "train": {"loss": 1.0 / (1 + epoch)}, "validation": {"kld": 2.0}}
         for epoch in range(4)
@@ -196,6 +196,6 @@ def _history(to: Path) -> None:
 
 
 def _read_history(folder: Path) -> None:
-    from selcon_training.explain.run_folder import read_history
+    from selcon_training.inspect.trained_run import read_history
 
     read_history(folder)

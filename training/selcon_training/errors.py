@@ -30,7 +30,7 @@ class ResultNotWritten(SelconError):
         self.result = result
 
 
-class RanksError(SelconError):
+class DistributedError(SelconError):
     """Several processes cannot train together as asked."""
 
 

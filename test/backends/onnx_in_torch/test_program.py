@@ -11,13 +11,13 @@ import torch
 from selcon_ros.backends.onnx_in_torch.program import Program, reference
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import BackendError
-from selcon_training.averaging import Averaging
-from selcon_training.export import export_graph
+from selcon_training.export.bundle import export_graph
+from selcon_training.models.test_time_averaging import Averaging
 from support.nets import clip_model, shallow, small_net, tokenizer
 from support.onnx_graphs import assert_alike, in_torch, model_of
 
 from selcon_training.encoders import DenseClip, PartEncoder  # isort: skip
-from selcon_training.model import SelconNet  # isort: skip
+from selcon_training.models.selcon_net import SelconNet  # isort: skip
 
 node = helper.make_node
 

@@ -16,7 +16,7 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
 from selcon_training.adapt.folds import folds
 from selcon_training.adapt.measure import Answer, figures
-from selcon_training.adapt.run import STEPS, using_threads
+from selcon_training.adapt.pipeline import STEPS, using_threads
 from selcon_training.adapt.subject import Subject, prepare
 from selcon_training.errors import AdaptError
 

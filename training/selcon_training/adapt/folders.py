@@ -12,8 +12,8 @@ import numpy as np
 
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.adapt.shapes import Bitmap, Labelled, Shape
+from selcon_training.data.agd20k import DIVIDES, DataSet, open_dataset
 from selcon_training.data.images import U8
-from selcon_training.data.layout import DIVIDES, DataSet, open_dataset
 from selcon_training.data.listing import Item
 from selcon_training.data.pairs import fitting, stored_as
 from selcon_training.data.transforms import resize

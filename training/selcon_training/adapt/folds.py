@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selcon_training.adapt.album import Photo
-from selcon_training.data.sampling import generator
+from selcon_training.data.ordering import generator
 
 
 def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:

@@ -13,11 +13,11 @@ from selcon_ros.core.heatmap import upsample
 from selcon_ros.core.manifest import ConfidenceFit
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.album import Photo
-from selcon_training.averaging import Averaging
 from selcon_training.data.images import F32
 from selcon_training.evaluate.measures import score
-from selcon_training.network import Network
-from selcon_training.validation import predict
+from selcon_training.models.network import Network
+from selcon_training.models.test_time_averaging import Averaging
+from selcon_training.training.validation import predict
 
 BATCH = 8
 PUBLISHED = 0.5

@@ -23,12 +23,12 @@ from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
 from selcon_ros.core.zip_file import open_zip
 from selcon_training.adapt.album import Photo, truth_of
+from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.images import U8, read_picture
-from selcon_training.data.layout import TEST_SPLITS, open_dataset
+from selcon_training.data.ordering import spread
 from selcon_training.data.pairs import fitting
-from selcon_training.data.sampling import spread
 from selcon_training.data.transforms import resize
 from selcon_training.errors import DataError
 

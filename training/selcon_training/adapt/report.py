@@ -16,7 +16,7 @@ from selcon_training.adapt.album import Album, Photo
 from selcon_training.adapt.measure import Answer
 from selcon_training.data.images import U8
 from selcon_training.errors import ResultNotWritten
-from selcon_training.report.page import embedded, render
+from selcon_training.reporting.page import embedded, render
 
 WIDTH = 300
 """Pixels of a picture in the report."""

@@ -21,12 +21,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from selcon_ros.core.bundle import Bundle
-from selcon_training.averaging import Averaging, averaged
 from selcon_training.encoders.backbone import FINEST, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import AdaptError, EncoderError
-from selcon_training.graphs import TOLERANCE, example_images
-from selcon_training.pyramid import PyramidNet
+from selcon_training.export.onnx_trace import TOLERANCE, example_images
+from selcon_training.models.pyramid import PyramidNet
+from selcon_training.models.test_time_averaging import Averaging, averaged
 
 _CASTS = ("Cast", "Identity")
 

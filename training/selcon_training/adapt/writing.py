@@ -21,10 +21,10 @@ from selcon_ros.core.bundle import (
 from selcon_ros.core.errors import SelconError
 from selcon_training.adapt.subject import Subject
 from selcon_training.adapt.weights import has_half_weights
-from selcon_training.export import export_graph
-from selcon_training.graphs import example_images, in_half_weights
-from selcon_training.pyramid import PyramidNet
-from selcon_training.quantization import quantize
+from selcon_training.export.bundle import export_graph
+from selcon_training.export.onnx_trace import example_images, in_half_weights
+from selcon_training.export.quantization import quantize
+from selcon_training.models.pyramid import PyramidNet
 
 FASTER = 0.9
 """int8 is kept if its time is at most this share of that of fp32."""

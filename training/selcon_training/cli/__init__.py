@@ -24,15 +24,12 @@ COMMANDS = {
         "selcon_training.cli.explain", "Draw part discovery and what leads to it, for any sample."
     ),
     "ablate": Command(
-        "selcon_training.cli.ablate", "Train a configuration with changes and several seeds, and compare."
+        "experiments.ablation.command", "Train a configuration with changes and several seeds, and compare."
     ),
-    "audit": Command("selcon_training.cli.audit", "Ask a trained run how its part discovery behaves."),
+    "audit": Command("experiments.audit.command", "Ask a trained run how its part discovery behaves."),
     "tune": Command("selcon_training.cli.tune", "Soften a bundle's heatmap as validation says."),
     "fit-confidence": Command(
         "selcon_training.cli.fit_confidence", "Fit a bundle's confidence for a stated false rate."
     ),
     "quantize": Command("selcon_training.cli.quantize", "Add an int8 graph for CPUs, measured against fp32."),
-    "tabletop": Command(
-        "selcon_training.cli.tabletop", "Render the synthetic tabletop data and train its encoders."
-    ),
 }

@@ -90,7 +90,7 @@ def command(
     """
     from selcon_ros.core.atomic_write import check_destination
     from selcon_ros.core.bundle import default_bundle_path
-    from selcon_training.adapt.run import Plan, adapt
+    from selcon_training.adapt.pipeline import Plan, adapt
 
     place = report or out.with_name(out.name.removesuffix(".zip") + "_report")
     check_destination(place, folder=True)

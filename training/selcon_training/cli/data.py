@@ -13,7 +13,7 @@ from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.atomic_write import write_file
 
 if TYPE_CHECKING:
-    from selcon_training.data.findings import Report
+    from selcon_training.data.check_report import Report
 
 T = TypeVar("T")
 SHOWN = 3
@@ -66,7 +66,7 @@ def check(
       selcon data check my_data --actions actions.txt --json
     """
     from selcon_training.data.check import check as check_set
-    from selcon_training.data.findings import skip_list
+    from selcon_training.data.check_report import skip_list
 
     wanted: str | list[str] | None = actions
     if actions is not None and "," in actions:
@@ -115,7 +115,7 @@ def preview(config: Path, out: Path, count: int, epoch: int, overrides: tuple[st
         raise click.BadParameter(f"{out} must end in .jpg or .png", param_hint="--out")
     from selcon_ros.core.files import write_image
     from selcon_training.config import load_config
-    from selcon_training.tasks.preview import preview as draw
+    from selcon_training.training.tasks.preview import preview as draw
 
     sheet, shown = draw(load_config(config, overrides), count, epoch - 1)
     write_image(out, sheet)
@@ -140,7 +140,7 @@ def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from selcon_training.data.findings import KINDS
+    from selcon_training.data.check_report import KINDS
 
     console = Console(highlight=False, markup=False, emoji=False)
     known = report.recognised or "not a published set"

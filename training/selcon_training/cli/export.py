@@ -95,7 +95,7 @@ def command(
       selcon export runs/agd20k_seen/checkpoint --out agd20k.zip --name kitchen --json
       selcon export runs/agd20k_seen/checkpoint --out averaged --flip --scale 1 --scale 1.5
     """
-    from selcon_training.export import export_checkpoint
+    from selcon_training.export.bundle import export_checkpoint
 
     manifest = export_checkpoint(
         checkpoint,

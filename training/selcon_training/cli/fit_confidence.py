@@ -67,8 +67,8 @@ def command(
       selcon fit-confidence my_bundle data/tabletop --divide Seen --negatives data/media --out fitted
       selcon fit-confidence my_bundle data/mine --negatives photos/empty --false-rate 0.05 --out fitted
     """
+    from selcon_training.confidence.refitting import refit
     from selcon_training.errors import ResultNotWritten
-    from selcon_training.refitting import refit
 
     lost = None
     try:

@@ -45,7 +45,7 @@ def command(
       selcon import-official agd20k_seen.pth --divide Seen --out bundles/seen --samples photos
       selcon import-official hico.pth --divide HICO --out bundles/hico.zip --json
     """
-    from selcon_training.official import import_official_bundle
+    from selcon_training.export.official_checkpoint import import_official_bundle
 
     manifest = import_official_bundle(
         checkpoint, cast(Any, divide), out, cast(Any, calibration), samples=samples

@@ -65,7 +65,7 @@ def command(
       selcon quantize my_bundle.zip photos --out int8.zip --limit 200 --json
       selcon quantize bundles/mine photos/test --calibrate photos/train --out bundles/mine_int8
     """
-    from selcon_training.quantization import quantize
+    from selcon_training.export.quantization import quantize
 
     manifest, found = quantize(bundle, pictures, out, limit, tolerance, threads, calibrate)
     agreement, time_ratio = found.agreement, found.time_ratio

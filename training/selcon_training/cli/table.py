@@ -26,7 +26,7 @@ def command(reports: tuple[str, ...], out: Path | None) -> None:
       selcon table before=old/desk after=new/desk before=old/mugs after=new/mugs --out table.md
     """
     from selcon_ros.core.atomic_write import write_file
-    from selcon_training.report.comparison import markdown, read_measured
+    from selcon_training.reporting.comparison import markdown, read_measured
 
     measured = []
     for report in reports:

@@ -42,16 +42,16 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
 
         click.echo(yaml.safe_dump(read.model_dump(mode="json"), sort_keys=False), nl=False)
         return
-    from selcon_training import ranks
-    from selcon_training.trainer import Trainer
+    from selcon_training import distributed
+    from selcon_training.training.trainer import Trainer
 
     complete = Trainer(read, resume=resume).run()
-    if ranks.first():
+    if distributed.is_main():
         click.echo(
             f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE --samples PICTURES"
             if complete
             else f"stopped; go on with: selcon train {config} --resume"
         )
-    ranks.leave()
+    distributed.destroy()
     if not complete:
         raise SystemExit(STOPPED)

@@ -12,7 +12,7 @@ from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from selcon_training.tuning import Tuning
+    from selcon_training.evaluate.tuning import Tuning
 
 
 @click.command(short_help="Choose a bundle's smoothing and temperature on validation.")
@@ -50,7 +50,7 @@ def command(
       selcon tune my_bundle data/tabletop --divide Seen --out tuned --limit 200 --json
     """
     from selcon_training.errors import ResultNotWritten
-    from selcon_training.tuning import tune
+    from selcon_training.evaluate.tuning import tune
 
     lost = None
     try:
@@ -72,7 +72,7 @@ def _print(tuning: Tuning) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from selcon_training.tuning import SMOOTHING, TEMPERATURE
+    from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE
 
     console = Console()
     title = f"KLD over {tuning.queries} queries: smoothing down, temperature across"

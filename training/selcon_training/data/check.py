@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from selcon_training.data.agd20k import DIVIDES, DataSet, by_folder, check_actions, open_dataset
 from selcon_training.data.check_maps import check_maps
+from selcon_training.data.check_report import EVALUATION, Count, Findings, Report, Split
 from selcon_training.data.examine import FileFacts, Role, examine_all
-from selcon_training.data.findings import EVALUATION, Count, Findings, Report, Split
-from selcon_training.data.known import CLASS_LISTS, PUBLISHED, Published, recognise
-from selcon_training.data.layout import DIVIDES, DataSet, by_folder, check_actions, open_dataset
 from selcon_training.data.listing import (
     IMAGE_SUFFIXES,
     SYSTEM_FILES,
@@ -19,6 +18,7 @@ from selcon_training.data.listing import (
     suffix_counts,
     survey,
 )
+from selcon_training.data.published_sets import CLASS_LISTS, PUBLISHED, Published, recognise
 from selcon_training.data.truth_maps import FOLDERS, WEAK
 from selcon_training.errors import DataError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.check_report import EVALUATION, Findings, Split
 from selcon_training.data.examine import FileFacts
-from selcon_training.data.findings import EVALUATION, Findings, Split
 from selcon_training.data.images import same_aspect
-from selcon_training.data.layout import DataSet
 from selcon_training.data.listing import Item
 from selcon_training.data.pairs import Stored, TurnError, turn_of
 from selcon_training.data.truth_maps import FOLDERS

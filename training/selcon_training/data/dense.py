@@ -18,8 +18,8 @@ from selcon_training.data.dense_items import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.labels import UNKNOWN, Labels, read_label_maps, unpacked
 from selcon_training.data.memory import check_room
+from selcon_training.data.ordering import generator
 from selcon_training.data.pairs import fitting
-from selcon_training.data.sampling import generator
 from selcon_training.data.sharp_truth import sharp_truth
 from selcon_training.data.transforms import (
     WHOLE,

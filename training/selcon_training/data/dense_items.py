@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from selcon_training.data.layout import DataSet
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.ordering import usable_threads
 from selcon_training.data.pairs import fitting
-from selcon_training.data.sampling import usable_threads
 from selcon_training.errors import DataError
 
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from selcon_training.config_sections import DataConfig
-from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.config.sections import DataConfig
+from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.listing import find_items
 from selcon_training.data.pictures import Use, find_pictures
 from selcon_training.errors import DataError

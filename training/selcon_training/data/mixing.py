@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, DenseImages, stack
+from selcon_training.data.ordering import epoch_order, generator
 from selcon_training.data.pictures import PicturePool
-from selcon_training.data.sampling import epoch_order, generator
 from selcon_training.errors import DataError
 
 

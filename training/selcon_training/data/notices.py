@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selcon_training.data.layout import DataSet
+from selcon_training.data.agd20k import DataSet
 from selcon_training.data.listing import IMAGE_SUFFIXES, suffix_counts, survey
 from selcon_training.data.truth_maps import WEAK
 

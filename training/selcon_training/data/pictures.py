@@ -20,8 +20,8 @@ from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
+from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import LIMIT, U8
-from selcon_training.data.layout import in_test_splits
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError

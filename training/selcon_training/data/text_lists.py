@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
-from selcon_training.data.known import CLASS_LISTS
+from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.errors import DataError
 
 MOST_BYTES = 64 << 20

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_training.data.agd20k import DataSet, by_folder, check_actions
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8, read_picture
-from selcon_training.data.layout import DataSet, by_folder, check_actions
 from selcon_training.data.listing import Item
-from selcon_training.data.sampling import generator
+from selcon_training.data.ordering import generator
 from selcon_training.data.transforms import Size, apply_crop, decode_size, draw_crop
 from selcon_training.errors import DataError
 

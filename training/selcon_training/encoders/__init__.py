@@ -1,6 +1,6 @@
 """Image and text encoders: part descriptors (DINO-like) and dense CLIP features."""
 
-from selcon_training import torchvision_operators
+from selcon_training.encoders import torchvision_operators
 
 torchvision_operators.ensure()  # before anything here imports timm or open_clip
 

@@ -13,6 +13,7 @@ import timm
 from torch import nn
 
 from selcon_ros.core.user_path import user_path
+from selcon_ros.plugins import plugins
 from selcon_training.encoders.clip import DenseClip, Tokenizer
 from selcon_training.encoders.dino import PartEncoder
 from selcon_training.encoders.sizes import check_input_size, patch_size
@@ -28,6 +29,8 @@ from selcon_training.encoders.weight_files import (
 )
 from selcon_training.errors import EncoderError
 
+ENCODERS = "selcon.encoders"
+"""Group of entry points: an encoder's name, and the module that makes it known to timm or open_clip."""
 GivenSpec = EncoderSpec | Mapping[str, Any]
 _FILE_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
@@ -161,9 +164,10 @@ def as_spec(spec: GivenSpec) -> EncoderSpec:
 
 
 def _register(name: str) -> None:
-    """Make the package's own small models known to timm and open_clip when one of them is asked for."""
-    if name.startswith(("vit_tabletop", "selcon-tabletop")):
-        import selcon_training.tabletop.encoders  # noqa: F401 - registers on import
+    """Make a package's model known to timm or open_clip, where one has an entry point of this name."""
+    plugin = plugins(ENCODERS).get(name.partition(".")[0])
+    if plugin is not None:
+        plugin.load()  # a module that registers its models when it is imported
 
 
 @contextmanager

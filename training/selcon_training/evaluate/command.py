@@ -14,21 +14,21 @@ from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
-from selcon_training.data.layout import DataSet, open_dataset
+from selcon_training.confidence.evidence import NOTHING
+from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.errors import ResultNotWritten
+from selcon_training.evaluate.evaluation import Evaluation, Row, evaluate
 from selcon_training.evaluate.intervals import intervals
 from selcon_training.evaluate.negatives import ask_nothing, not_afforded, pictures_of_nothing
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.publication import publication
 from selcon_training.evaluate.queries import Files
-from selcon_training.evaluate.run import Evaluation, Row, evaluate
 from selcon_training.evaluate.seeds import check_alike, summarise
-from selcon_training.evidence import NOTHING
-from selcon_training.explain.run_folder import open_trained, read_history
-from selcon_training.report.html import write_report
-from selcon_training.report.page import render
-from selcon_training.report.published import published_for
-from selcon_training.report.sheet import write_sheet
+from selcon_training.inspect.trained_run import open_trained, read_history
+from selcon_training.reporting.html import write_report
+from selcon_training.reporting.page import render
+from selcon_training.reporting.published import published_for
+from selcon_training.reporting.sheet import write_sheet
 
 
 def run(

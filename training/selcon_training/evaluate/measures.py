@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.data.images import F32, U8
-from selcon_training.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
 
 TRUTH_PEAK = 0.5
 """Without a part mask, the part is where the truth map exceeds this fraction of its maximum."""

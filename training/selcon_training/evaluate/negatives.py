@@ -10,15 +10,15 @@ from tqdm import tqdm
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.text import quoted
+from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import read_picture
-from selcon_training.data.layout import DataSet
 from selcon_training.data.listing import Item
+from selcon_training.data.ordering import spread
 from selcon_training.data.pictures import all_pictures
-from selcon_training.data.sampling import spread
 from selcon_training.errors import DataError
+from selcon_training.evaluate.evaluation import Absence, Evaluation, grasps
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Query
-from selcon_training.evaluate.run import Absence, Evaluation, grasps
 
 Asked = Mapping[Path, tuple[str, Sequence[str]]]
 """The actions asked of a picture, with the picture's name."""

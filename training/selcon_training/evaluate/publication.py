@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.evaluate.run import Absence, Row, photo_of
+from selcon_training.evaluate.evaluation import Absence, Row, photo_of
 
 ARGUABLE = "hold"
 """Left out of the second count: nearly everything can be held."""

@@ -1,0 +1,36 @@
+"""One small rendered data set for every test of the tabletop world."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MUJOCO_GL", "osmesa")
+pytest.importorskip("mujoco", reason="MuJoCo is missing: pip install 'selcon_ros[sim]'")
+
+from selcon_tabletop.rendering import Renderer, RenderError
+
+
+@pytest.fixture(scope="session")
+def renderer():
+    try:
+        renderer = Renderer(160, 120)
+    except RenderError as error:
+        pytest.skip(f"no off-screen rendering here ({error}): apt-get install libosmesa6")
+    yield renderer
+    renderer.close()
+
+
+@pytest.fixture(scope="session")
+def small_world(renderer, tmp_path_factory) -> Path:
+    """The data set at its smallest: eight scenes a split. Tests must leave it as it is."""
+    from selcon_tabletop.dataset import render
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of a test run share one
+        folder = folder.parent
+    with (folder / "world.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        render(folder / "world", scale=0, workers=2, progress=False)
+    return folder / "world"

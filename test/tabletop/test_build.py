@@ -1,0 +1,145 @@
+"""The pipeline that makes the packaged bundle, at its smallest: render, pretrain, train, export, ground,
+evaluate."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.files import read_image
+from selcon_ros.core.samples import read_samples
+from selcon_ros.recording import read_recording
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+
+
+def _run(*arguments: str) -> str:
+    result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def built(small_world, tmp_path_factory):
+    work = tmp_path_factory.mktemp("build")
+    shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
+    arguments = [
+        "tabletop",
+        "build",
+        "--work",
+        str(work),
+        "--out",
+        str(work / "bundle"),
+        "--scale",
+        "0",
+        "--config",
+        str(CONFIGS / "tabletop_dense.yaml"),
+        "--pretrain-epochs",
+        "1",
+        "--set",
+        "schedule.epochs=1",
+        "--set",
+        "validation.limit=4",
+        "--set",
+        "data.cache=false",
+    ]
+    _run(*arguments)
+    return work, arguments
+
+
+def test_the_bundle_says_what_it_was_trained_on(built):
+    manifest = json.loads((built[0] / "bundle" / "manifest.json").read_text())
+    assert manifest["training"]["synthetic"] is True
+    assert "synthetic" in manifest["description"] and "real cameras" in manifest["description"]
+    assert manifest["input_size"] == [288, 384] and len(manifest["actions"]) == 8
+    assert manifest["confidence"] is not None
+
+
+def test_the_bundle_brings_validation_pictures(built):
+    samples = read_samples(load_bundle(built[0] / "bundle"))
+    listed = sorted((built[0] / "data/Seen/valset/egocentric").rglob("*.jpg"))
+    assert len(samples) == 8 <= len(listed)
+    for sample, path in ((samples[0], listed[0]), (samples[-1], listed[-1])):
+        assert np.abs(sample.astype(int) - read_image(path)).mean() < 3  # JPEG twice
+
+
+def test_the_same_command_again_does_nothing_twice(built):
+    work, arguments = built
+    weights = (work / "encoders" / "dino.safetensors").stat().st_mtime_ns
+    shutil.rmtree(work / "bundle")
+    _run(*arguments)
+    assert (work / "encoders" / "dino.safetensors").stat().st_mtime_ns == weights
+    assert (work / "bundle" / "manifest.json").is_file()
+
+
+def test_the_bundle_grounds_and_is_measured(built):
+    work = built[0]
+    image = next((work / "data").glob("Seen/testset/egocentric/hold/*/*.jpg"))
+    _run(
+        "ground",
+        str(image),
+        "--action",
+        "hold",
+        "--bundle",
+        str(work / "bundle"),
+        "--out",
+        str(work / "overlay.png"),
+    )
+    assert cv2.imread(str(work / "overlay.png")).shape == (480, 640, 3)
+    out = _run(
+        "evaluate",
+        str(work / "bundle"),
+        str(work / "data"),
+        "--divide",
+        "Seen",
+        "--out",
+        str(work / "report"),
+        "--json",
+    )
+    overall = json.loads(out)["overall"]
+    assert overall["queries"] > 0 and overall["kld"] > 0 and overall["nothing_queries"] > 0
+    assert (work / "report" / "report.html").is_file()
+
+
+def test_a_recording_has_truth_for_every_action(renderer, tmp_path):
+    _run("tabletop", "record", str(tmp_path), "--frames", "2")
+    recording = read_recording(tmp_path)
+    assert len(recording.frames) == 2 and len(recording.actions) == 8
+    for action in recording.actions:
+        assert recording.part_mask(recording.frames[0], action).sum() > 200
+
+
+def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path):
+    shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
+    changes = {
+        "backbone.weights": "null",
+        "backbone.sha256": "null",
+        "backbone.frozen_epochs": "0",
+        "data.input_size": "[96, 128]",
+        "data.cache": "false",
+        "schedule.epochs": "1",
+        "validation.limit": "4",
+    }
+    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.input_size == (96, 128) and bundle.manifest.fit == "pad"
+    stored = {each.data_type for each in onnx.load_from_string(bundle.model).graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in stored  # half the file
+    assert ("model.int8" in bundle.files) is ("int8" in bundle.manifest.metrics)
+    assert not (tmp_path / "encoders").exists()
+
+
+def test_weights_that_are_not_there_are_told_before_anything_is_rendered(tmp_path):
+    arguments = ["tabletop", "build", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "bundle")]
+    wrong = ["--scale", "0", "--set", "backbone.weights=package:nothing"]
+    result = CliRunner().invoke(main, [*arguments, *wrong])
+    assert result.exit_code == 1 and "weights 'package:nothing': known are" in result.output
+    assert not (tmp_path / "work" / "data").exists()

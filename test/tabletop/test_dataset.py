@@ -1,0 +1,142 @@
+"""The rendered data set: its layout, its truth, and taking up where it stopped."""
+
+import json
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from selcon_ros.core.errors import SelconError
+from selcon_tabletop import dataset
+from selcon_tabletop.objects import TRAINED, UNSEEN
+from selcon_tabletop.parts import ACTIONS
+from selcon_tabletop.splits import splits
+from selcon_tabletop.view_files import ViewWriter
+from selcon_tabletop.views import find_images
+from support.disk import files_of_at_most
+
+
+def _files(root, pattern):
+    return sorted(root.glob(pattern))
+
+
+def test_every_split_is_there_with_what_belongs_to_it(small_world):
+    about = json.loads((small_world / "dataset.json").read_text())
+    assert about["actions"] == sorted(ACTIONS) and about["synthetic"] is True
+    for split in ("Seen/valset", "Seen/testset", "Unseen/testset"):
+        images = _files(small_world, f"{split}/egocentric/*/*/*.jpg")
+        assert images
+        for image in images:
+            for kind, suffix in (
+                ("GT", ".png"),
+                ("mask", ".png"),
+                ("objectmask", ".png"),
+                ("depth", ".png"),
+                ("camera", ".json"),
+            ):
+                beside = image.parents[3] / kind / image.parts[-3] / image.parts[-2]
+                assert (beside / (image.stem + suffix)).is_file(), (image, kind)
+    assert _files(small_world, "Seen/trainset/exocentric/*/*/*.jpg")
+    assert _files(small_world, "Seen/tableset/GT/*/*/*.png")
+
+
+def test_trained_and_unseen_kinds_do_not_mix(small_world):
+    def kinds(pattern):
+        return {path.parts[-2] for path in _files(small_world, pattern)}
+
+    assert kinds("Seen/t*set/*/*/*/*.jpg") <= {*TRAINED, "nothing"}
+    assert kinds("Unseen/testset/egocentric/*/*/*.jpg") <= set(UNSEEN)
+
+
+def test_truth_is_the_blurred_mask(small_world):
+    path = _files(small_world, "Seen/testset/mask/*/*/*.png")[0]
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    truth = cv2.imread(str(path).replace("/mask/", "/GT/"), cv2.IMREAD_GRAYSCALE)
+    assert set(np.unique(mask)) == {0, 255} and truth.max() == 255
+    assert truth[mask > 0].mean() > 5 * truth[mask == 0].mean()
+    whole = cv2.imread(str(path).replace("/mask/", "/objectmask/"), cv2.IMREAD_GRAYSCALE)
+    assert (whole[mask > 0] == 255).all() and (whole > 0).sum() > (mask > 0).sum()
+
+
+def test_depth_files_are_metric(small_world):
+    path = _files(small_world, "Seen/testset/depth/*/*/*.png")[0]
+    camera = json.loads(
+        (path.parents[3] / "camera" / path.parts[-3] / path.parts[-2] / f"{path.stem}.json").read_text()
+    )
+    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) * camera["depth_scale"]
+    assert depth.shape == (camera["height"], camera["width"]) == (480, 640)
+    assert 0.3 < np.median(depth[depth > 0]) < 2.0
+
+
+def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
+    assert {path.parts[-3] for path in _files(small_world, "Seen/nothingset/egocentric/*/*/*.jpg")} == set(
+        ACTIONS
+    )
+    assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
+
+
+def test_training_holds_pictures_of_nothing(small_world):
+    pictures = _files(small_world, "Seen/tableset/egocentric/*/nothing/*.jpg")
+    stems = {path.stem for path in _files(small_world, "Seen/tableset/GT/*/*/*.png")}
+    assert len(pictures) == 4 * len(ACTIONS) and not stems & {path.stem for path in pictures}
+    names = json.loads((small_world / "parts.json").read_text())["objects"]
+    shown = set()
+    for path in pictures:
+        objects = str(path).replace("/egocentric/", "/egocentric_objects/").replace(".jpg", ".png")
+        shown |= {names[number] for number in np.unique(cv2.imread(objects, cv2.IMREAD_GRAYSCALE))}
+    assert shown == {"background", "clutter"}
+
+
+def test_truth_for_training_lies_on_the_part_at_half_the_size(small_world):
+    names = json.loads((small_world / "parts.json").read_text())["parts"]
+    for path in _files(small_world, "Seen/tableset/GT/cut_with/*/*.png"):
+        truth = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        parts = cv2.imread(str(path).replace("/GT/", "/egocentric_parts/"), cv2.IMREAD_GRAYSCALE)
+        assert parts.shape == (2 * truth.shape[0], 2 * truth.shape[1]) and truth.max() == 255
+        blade = (parts[::2, ::2] == names.index("blade")).astype(np.float32)
+        blurred = cv2.GaussianBlur(blade, (0, 0), 0.018 * blade.shape[1])
+        assert np.abs(blurred / blurred.max() - truth / 255).max() < 0.1
+
+
+def test_an_image_of_several_actions_is_one_file_under_several_names(small_world):
+    by_stem = {}
+    for path in _files(small_world, "Seen/tableset/egocentric/*/*/*.jpg"):
+        by_stem.setdefault(path.stem, []).append(path)
+    shared = [paths for paths in by_stem.values() if len(paths) > 1]
+    assert shared and all(len({path.stat().st_ino for path in paths}) == 1 for paths in shared)
+
+
+def test_a_stopped_rendering_goes_on_where_it_was(small_world, tmp_path):
+    world = shutil.copytree(small_world, tmp_path / "world", copy_function=os.link)
+    image = _files(world, "Seen/valset/egocentric/*/*/*.jpg")[0]
+    before = image.read_bytes()
+    index = int(image.stem.split("_")[1])
+    (world / ".done" / "validation_0" / f"{index:05d}").unlink()
+    image.unlink()
+    assert dataset.render(world, scale=0, workers=1, progress=False) == 1
+    assert image.read_bytes() == before
+    assert dataset.render(world, scale=0, workers=1, progress=False) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+def test_every_split_keeps_a_scene_for_each_action(share):
+    assert all(split.scenes >= len(ACTIONS) for split in splits(share))
+
+
+def test_a_full_disk_leaves_no_half_picture_and_ends_the_rendering(tmp_path):
+    writer = ViewWriter(tmp_path, "a")
+    with files_of_at_most(1000), pytest.raises(OSError, match="File too large") as caught:
+        writer.write("egocentric", "hold", "mug", ".png", lambda: bytes(2000))
+    assert caught.value.filename == str(tmp_path / "egocentric/hold/mug/a.png")
+    assert not list((tmp_path / "egocentric/hold/mug").iterdir())
+
+
+def test_a_set_of_other_kinds_is_neither_added_to_nor_trained_on(tmp_path):
+    (tmp_path / "parts.json").write_text(json.dumps({"parts": ["background"], "objects": ["background"]}))
+    with pytest.raises(SelconError, match="into another folder"):
+        dataset.render(tmp_path, scale=0, progress=False)
+    with pytest.raises(SelconError, match="into another folder"):
+        find_images(tmp_path, list(ACTIONS))
+    assert [path.name for path in tmp_path.iterdir()] == ["parts.json"]

@@ -1,0 +1,261 @@
+"""`selcon adapt`: weights out of a bundle, samples, training, the bundle and its report."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
+
+import onnx  # isort: skip
+import torch
+from onnx import numpy_helper
+
+from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import ConfidenceFit, Encoder, load_bundle, write_bundle
+from selcon_ros.core.placement import Canvas
+from selcon_training.adapt import crossing, learning, pipeline, rendered, subject
+from selcon_training.adapt.album import make_album, pictures_below
+from selcon_training.adapt.folds import folds
+from selcon_training.adapt.learning import Sources, adapted
+from selcon_training.adapt.measure import answers, figures
+from selcon_training.adapt.pipeline import Plan, adapt
+from selcon_training.adapt.reading import read_photos
+from selcon_training.adapt.weights import has_half_weights, restore
+from selcon_training.config.sections import DenseConfig
+from selcon_training.encoders.backbone import load_backbone
+from selcon_training.errors import AdaptError, DataError
+from selcon_training.export.bundle import export_bundle
+from selcon_training.export.half_weights import with_half_weights
+from selcon_training.models.pyramid import PyramidNet
+from selcon_training.models.test_time_averaging import PLAIN, Averaging
+from selcon_training.training.tasks.dense import start_from_prior
+from support import dataset, photos
+
+SIZE = (64, 96)
+CANVAS = Canvas(SIZE, (16, 24), "pad")
+DENSE = DenseConfig(dice=1.0, refined=0.0)
+
+
+def make_base(out, name="test_efficientnet", norms=True, **options):
+    """A bundle of a small network, whose batch norms do something if asked for."""
+    torch.manual_seed(0)
+    net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, 16)
+    start_from_prior(net, 0.05)
+    for module in net.backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and norms:
+            torch.nn.init.normal_(module.running_mean, 0.0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0.0, 0.1)
+    fit = ConfidenceFit((10.0, 10.0, 10.0), (-5.0, -5.0, -5.0))
+    told = {"name": "base", "description": "Small.", "licence": "Apache-2.0", "calibration": "none"}
+    export_bundle(net, out, fit="pad", confidence=fit, training={"synthetic": True}, **told, **options)
+    return out
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base") / "bundle", norms=False)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Photos in labelme's layout; nobody may change them."""
+    return photos.labelme(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """Rendered samples that are as simple as the photos."""
+    folder = tmp_path_factory.mktemp("samples")
+    root = dataset.make_dataset(folder / "squares")
+    rendered.write_rendered(root, "Seen", ["trainset"], 10, folder / "made.zip")
+    return folder / "made.zip"
+
+
+@pytest.fixture
+def quick(monkeypatch, squares):
+    """High rates and simple samples: the bundle has random weights, and some steps are to show."""
+    monkeypatch.setattr(subject, "PACKAGED", squares)
+    rates = {"lr": 5e-3, "encoder_lr": 2e-3}
+    monkeypatch.setattr(learning, "OPTIMISER", learning.OPTIMISER.model_copy(update=rates))
+
+
+def album_of(folder, nothing=None, **options):
+    layout, labelled = read_photos(folder, nothing)
+    return make_album(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
+def test_weights_come_back_out_of_a_bundle_exactly(tmp_path, name):
+    bundle = load_bundle(make_base(tmp_path / "base", name))
+    net = restore(bundle).net  # compares with the graph
+    assert net.actions == photos.LABELS and not net.training
+    again = load_bundle(export_again(net, tmp_path / "again"))
+    for one, other in zip(weights_of(bundle), weights_of(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def export_again(net, out):
+    export_bundle(net, out, name="again", description="", licence="", fit="pad", calibration="none")
+    return out
+
+
+def weights_of(bundle):
+    graph = onnx.load_from_string(bundle.model).graph
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    return [constants[name] for node in graph.node if node.op_type == "Conv" for name in node.input[1:]]
+
+
+def test_averaging_and_16_bit_weights_are_restored(tmp_path):
+    bundle = load_bundle(make_base(tmp_path / "base", averaging=Averaging(flip=True)))
+    assert restore(bundle).averaging == Averaging(flip=True)
+    model = with_half_weights(onnx.load_from_string(bundle.model)).SerializeToString()
+    restored = restore(replace(bundle, files={"model": model}))
+    weight = restored.net.heads.last[1].weight
+    assert weight.equal(weight.half().float())
+
+
+def test_bundles_that_cannot_be_adapted_are_refused(base, tmp_path):
+    bundle = load_bundle(base)
+    others = {
+        "it is no convolutional network": replace(bundle.manifest, encoders={}),
+        "of other shapes": replace(bundle.manifest, encoders={"backbone": Encoder("test_resnet")}),
+        "timm knows no model": replace(bundle.manifest, encoders={"backbone": Encoder("no_such_net")}),
+        "differ from the graph's": None,
+    }
+    for told, manifest in others.items():
+        given = replace(bundle, manifest=manifest or bundle.manifest)
+        if manifest is None:
+            model = onnx.load_from_string(bundle.model)
+            next(node for node in model.graph.node if "cam" in node.output).op_type = "Tanh"
+            given = replace(given, files={"model": model.SerializeToString()})
+        with pytest.raises(AdaptError, match=told) as error:
+            restore(given)
+        assert "selcon train" in str(error.value)
+    with pytest.raises(AdaptError, match="weights beside convolutions"):
+        restore(load_bundle(make_base(tmp_path / "convnext", "convnext_atto")))
+
+
+def test_packaged_samples_have_parts_and_are_small():
+    samples = rendered.read_rendered(rendered.PACKAGED, photos.LABELS, CANVAS, False)
+    assert len(samples) >= 90 and rendered.PACKAGED.stat().st_size < 2.2e6
+    assert {action for sample in samples for action in sample.masks} == {0, 1, 2}
+    assert all(sample.known == (0, 1, 2) for sample in samples)
+
+
+def test_samples_are_made_of_a_rendered_set(squares, tmp_path):
+    samples = rendered.read_rendered(squares, ["pour", "hold"], CANVAS, False)
+    assert len(samples) == 10
+    for sample in samples:
+        for action, mask in sample.masks.items():
+            colour = np.median(sample.loaded.picture[mask], axis=0)
+            assert np.abs(colour - dataset.COLOURS[["pour", "hold"][action]]).max() < 25
+            assert 0.7 < mask.sum() / dataset.SQUARE**2 < 1.4
+    with pytest.raises(DataError, match="test split"):
+        rendered.write_rendered(squares.parent / "squares", "Seen", ["testset"], 5, tmp_path / "made.zip")
+
+
+def test_photos_of_one_object_are_held_out_together(tmp_path):
+    album = album_of(photos.folders(tmp_path, 9), objects=r"/(thing\d)/")
+    parts = folds(album.photos, 4, 0)
+    assert sorted(index for part in parts for index in part) == list(range(9))
+    with pytest.raises(AdaptError, match="tells no object in"):
+        album_of(tmp_path, objects="(mug)")
+    assert sorted(len({album.photos[index].object for index in part}) for part in parts) == [1, 1, 1]
+
+
+def test_a_network_learns_from_photos(base, drawn, quick):
+    album, net = album_of(drawn), restore(load_bundle(base)).net
+    kept = {key: value.clone() for key, value in net.state_dict().items()}
+    sources = Sources(album.photos, [], album.photos, DENSE)
+    ticks = []
+    made = [adapted(net, CANVAS, sources, 50, 0, lambda: ticks.append(1)) for _ in range(2)]
+    assert len(ticks) == 100
+    states = [list(each.state_dict().values()) for each in made]
+    assert all(one.equal(other) for one, other in zip(*states, strict=True))
+    assert all(value.equal(kept[key]) for key, value in net.state_dict().items())
+    moved = {key for key, value in made[0].state_dict().items() if not value.equal(kept[key])}
+    assert any(key.startswith("heads.") for key in moved) and not any("running" in key for key in moved)
+    before, after = (figures(answers(each, PLAIN, CANVAS, album.photos), None) for each in (net, made[0]))
+    assert after["kld"] < 0.8 * before["kld"] and after["right_part"] > 0.8
+
+
+def test_the_whole_command(base, drawn, tmp_path, quick):
+    nothing = photos.nothing(tmp_path / "nothing")
+    arguments = ["adapt", str(drawn), "--out", str(tmp_path / "mine"), "--bundle", str(base), "--json"]
+    arguments += ["--nothing", str(nothing), "--folds", "2", "--threads", "1"]
+    arguments += ["--steps", "30", "--fold-steps", "30"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result == json.loads((tmp_path / "mine_report" / "results.json").read_text())
+    assert result["overall"]["after"]["questions"] == 12 and result["folds"] == 2
+    assert result["overall"]["after"]["kld"] < result["overall"]["before"]["kld"]
+    assert result["overall"]["after"]["absent"] == 6 and result["photos"] == result["nothing"] == 6
+    page = (tmp_path / "mine_report" / "report.html").read_text()
+    assert page.count("<img") == 24 and "cross-validation" in page
+    bundle, given = load_bundle(tmp_path / "mine"), load_bundle(base).manifest
+    manifest = bundle.manifest
+    assert manifest.training["adapted"]["photos"] == 6 and not manifest.data_warning
+    assert (manifest.actions, manifest.fit, manifest.canvas) == (given.actions, "pad", given.canvas)
+    # 4 photos with, 2 photos and 6 pictures of nothing without each action: too few of the former.
+    assert manifest.confidence == given.confidence and result["confidence_refitted"] == []
+    assert restore(bundle).net.actions == photos.LABELS  # may be adapted again
+    assert result["int8"].startswith("kept" if "model.int8" in bundle.files else "left out: its time")
+
+
+def test_how_well_few_photos_do_on_other_objects(base, tmp_path, quick):
+    prepared = subject.prepare(photos.folders(tmp_path / "set", 12), base, None, r"/(thing\d)/")
+    result = crossing.cross(prepared, 4, 5, 0)
+    assert result["parts"] == [4, 4, 4] and result["overall"]["before"]["questions"] == 24
+    assert result["overall"]["after"]["questions"] == 48  # every photo by the two parts that it is not in
+    with pytest.raises(AdaptError, match="not enough"):
+        crossing.cross(prepared, 12, 5, 0)
+
+
+def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_path, quick):
+    folder = photos.labelme(tmp_path / "photos", 7)
+    base = make_base(tmp_path / "half", norms=False, weights="fp16")
+    nothing = photos.nothing(tmp_path / "nothing")
+    plan = Plan(30, 2, 30)
+    result = adapt(folder, base, tmp_path / "mine.zip", tmp_path / "report", nothing, "mine", plan, 1)
+    refitted, manifest = set(result["confidence_refitted"]), load_bundle(tmp_path / "mine.zip").manifest
+    assert manifest.name == "mine" and 0 < len(refitted) < 3
+    assert has_half_weights(load_bundle(tmp_path / "mine.zip").model)
+    for index, action in enumerate(photos.LABELS):
+        assert (manifest.confidence.scale[index] != 10.0) == (action in refitted)
+
+
+def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, monkeypatch, quick):
+    held = pipeline._cross_validated
+
+    def elsewhere(*arguments):
+        """What networks answer that have learnt something else than the masks."""
+        return [replace(each, right=False, kld=99.0) if each.there else each for each in held(*arguments)]
+
+    monkeypatch.setattr(pipeline, "_cross_validated", elsewhere)
+    monkeypatch.setattr(subject, "restore", lambda bundle: learnt(restore(bundle), drawn))
+    with pytest.raises(AdaptError, match="did not help: .* KLD from .* to 99"):
+        adapt(drawn, base, tmp_path / "mine", tmp_path / "report", plan=Plan(1, 2, 1), threads=1)
+    assert not (tmp_path / "mine").exists()
+    assert "was not written" in (tmp_path / "report" / "report.html").read_text()
+
+
+def learnt(restored, folder):
+    """A network that is right on the photos already."""
+    album = album_of(folder)
+    sources = Sources(album.photos, [], album.photos, DENSE)
+    return replace(restored, net=adapted(restored.net, CANVAS, sources, 50, 0, lambda: None))
+
+
+def test_a_bundle_of_another_network_is_refused_by_the_command(base, drawn, tmp_path):
+    bundle = load_bundle(base)
+    write_bundle(tmp_path / "other", replace(bundle.manifest, encoders={}, files={}), bundle.files)
+    done = CliRunner().invoke(
+        main, ["adapt", str(drawn), "--out", str(tmp_path / "mine"), "--bundle", str(tmp_path / "other")]
+    )
+    assert done.exit_code == 1 and "selcon train" in done.output and not (tmp_path / "mine").exists()

@@ -1,0 +1,142 @@
+"""selcon quantize on a network of convolutions: fixed scales from pictures, the whole chain in int8."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+from onnx import numpy_helper
+
+from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.cli.main import main
+from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
+from selcon_ros.core.files import write_image
+from selcon_training.encoders.backbone import load_backbone
+from selcon_training.export.bundle import export_bundle
+from selcon_training.models.pyramid import PyramidNet
+
+NAME = "mobilenetv2_035"  # timm's smallest with ReLU6
+SIZE = (64, 96)
+
+
+def picture_folder(folder, low, high):
+    folder.mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(low, high, (60, 90, 3), np.uint8)
+        write_image(folder / f"{number}.png", pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return picture_folder(tmp_path_factory.mktemp("pictures") / "all", 0, 256)
+
+
+@pytest.fixture(scope="module")
+def bundle(pictures, tmp_path_factory):
+    torch.manual_seed(0)
+    net = PyramidNet(load_backbone({"name": NAME}), ["cut_with", "hold"], SIZE, 16)
+    net.heads.classifier.weight.data *= 20  # maps with high and low places
+    words = {"name": "it", "description": "", "licence": "", "calibration": "none"}
+    export_bundle(net, tmp_path_factory.mktemp("fp32") / "b", **words, samples=pictures)
+    return tmp_path_factory.getbasetemp() / "fp320" / "b"
+
+
+def quantized(bundle, out, *more):
+    given = [
+        "quantize",
+        str(bundle),
+        "--out",
+        str(out),
+        "--threads",
+        "1",
+        "--tolerance",
+        "1",
+        *map(str, more),
+    ]
+    return CliRunner().invoke(main, given)
+
+
+@pytest.fixture(scope="module")
+def int8(bundle, pictures, tmp_path_factory):
+    out = tmp_path_factory.mktemp("int8") / "b"
+    result = quantized(bundle, out, pictures, "--json")
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
+
+
+def test_all_but_the_last_convolution_run_in_int8(bundle, int8, tmp_path):
+    convolutions = [
+        node for node in onnx.load_from_string(load_bundle(bundle).model).graph.node if node.op_type == "Conv"
+    ]
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "as_run.onnx")
+    options.log_severity_level = 3
+    content = load_bundle(int8[0]).files["model.int8"]
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "as_run.onnx").graph.node]
+    assert kinds.count("QLinearConv") == len(convolutions) - 1
+    assert sum(kind in ("Conv", "FusedConv") for kind in kinds) == 1
+    assert not {"Clip", "Relu", "Pad", "Add", "Shape"} & {*kinds}
+    # Once where the image comes in, and once before the last layer.
+    assert kinds.count("QuantizeLinear") == 1 and kinds.count("DequantizeLinear") == 1
+
+
+def test_weights_take_7_bits_and_have_a_scale_per_channel(int8):
+    graph = onnx.load_from_string(load_bundle(int8[0]).files["model.int8"]).graph
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    names = [name for name, value in constants.items() if value.dtype == np.int8 and value.ndim == 4]
+    assert len(names) > 50
+    for name in names:
+        assert np.abs(constants[name].astype(int)).max() <= 64
+        assert constants[name.removesuffix("_quantized") + "_scale"].shape == constants[name].shape[:1]
+
+
+def test_maps_are_near_those_of_fp32_and_the_record_says_how_they_were_made(int8, bundle, pictures):
+    out, record = int8
+    exact, rounded = (open_backend(load_model(out, each), setup=Setup(1)) for each in ("fp32", "int8"))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 60, 90, 3), np.uint8)
+    cam, other = exact.run(frames)[0], rounded.run(frames)[0]
+    assert 0 < np.abs(other - cam).mean() < 0.05 * np.ptp(cam)
+    metrics = load_bundle(out, roles=()).manifest.metrics["int8"]
+    assert metrics["method"] == "static, 7 bit weights per channel"
+    assert (metrics["images"], metrics["calibrated"]) == (3, 3)
+    assert metrics["kld_mean"] == record["kld_mean"] > 0
+
+
+def test_scales_are_those_of_the_pictures(bundle, tmp_path):
+    """Samples with all values, and further pictures in which nothing is bright."""
+    given = load_bundle(bundle)
+    files = {role: each for role, each in given.files.items() if not role.startswith("sample")}
+    write_bundle(tmp_path / "bare", given.manifest, files)
+    dark = picture_folder(tmp_path / "dark", 0, 64)
+
+    def scale(name, *more):
+        source = tmp_path / "bare" if name == "of_dark" else bundle
+        assert quantized(source, tmp_path / name, *more).exit_code == 0
+        graph = onnx.load_from_string(load_bundle(tmp_path / name).files["model.int8"]).graph
+        return next(numpy_helper.to_array(each) for each in graph.initializer if each.name == "image_scale")
+
+    full = scale("of_all", "--calibrate", dark, dark)
+    assert scale("of_dark", "--calibrate", dark, dark) < 0.5 * full
+
+
+def test_what_the_scales_are_from_is_told(bundle, pictures, tmp_path):
+    result = quantized(bundle, tmp_path / "a")
+    assert result.exit_code == 0 and "scales from 3 pictures, the same ones" in result.output
+    result = quantized(bundle, tmp_path / "b", "--calibrate", pictures)
+    assert "scales from 6 pictures\n" in result.output
+
+
+def test_no_pictures_for_the_scales_are_refused(bundle, pictures, tmp_path):
+    given = load_bundle(bundle)
+    write_bundle(tmp_path / "bare", given.manifest, {"model": given.model})
+    result = quantized(tmp_path / "bare", tmp_path / "out", pictures)
+    assert result.exit_code == 1 and "give --calibrate FOLDER" in result.output.replace("\n", " ")
+    (tmp_path / "empty").mkdir()
+    result = quantized(bundle, tmp_path / "out", pictures, "--calibrate", tmp_path / "empty")
+    assert result.exit_code == 1 and "holds no pictures" in result.output.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

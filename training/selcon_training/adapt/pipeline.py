@@ -1,0 +1,189 @@
+"""The whole of `selcon adapt`: photos in; bundle, report and figures out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from selcon_ros.core.manifest import ConfidenceFit, Manifest
+from selcon_training.adapt.album import Photo
+from selcon_training.adapt.folds import folds
+from selcon_training.adapt.measure import Answer, any_published, figures
+from selcon_training.adapt.report import write_report
+from selcon_training.adapt.subject import Subject, prepare
+from selcon_training.adapt.writing import write_adapted
+from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_logistic
+from selcon_training.errors import AdaptError
+from selcon_training.models.pyramid import PyramidNet
+
+STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long is trained, and on how many folds it is measured; 0: not at all."""
+
+    steps: int = STEPS
+    folds: int = FOLDS
+    fold_steps: int = FOLD_STEPS
+    seed: int = 0
+
+
+def adapt(
+    folder: Path,
+    base: Path,
+    out: Path,
+    report: Path,
+    nothing: Path | None = None,
+    name: str | None = None,
+    plan: Plan | None = None,
+    threads: int | None = None,
+    objects: str | None = None,
+) -> dict[str, Any]:
+    """Adapt the bundle ``base`` to the photos in ``folder``, write the result to ``out`` and a page with
+    results.json into the folder ``report``; returns the figures.
+
+    "after" is measured by cross-validation: every photo by a network that has not seen it nor, with
+    ``objects`` (see `make_album`), others of its object, trained for ``fold_steps`` on the rest. Raises
+    AdaptError where adapting would not help or, by that measure, did not (the report is written then, the
+    bundle is not), DataError for bad files.
+    """
+    plan = plan or Plan()
+    with using_threads(threads):
+        subject = prepare(folder, base, nothing, objects)
+        album, manifest = subject.album, subject.bundle.manifest
+        parts = folds(album.photos, plan.folds, plan.seed) if plan.folds > 1 else []
+        if len(parts) == 1:
+            raise AdaptError("all photos show one object, none is left to measure on: leave out --objects")
+        total = plan.steps + plan.fold_steps * len(parts)
+        with tqdm(total=total, unit="step", desc="adapting", dynamic_ncols=True) as bar:
+            before = subject.ask(subject.restored.net, [*album.photos, *album.nothing])
+            held = _cross_validated(subject, parts, plan, bar)
+            bar.set_description("adapting to all photos")
+            net = subject.learn(album.photos, album.nothing, plan.steps, plan.seed, bar)
+    fit, refitted = _confidence(manifest, held)
+    result = _figures(subject, before, held, fit, net) | {
+        "bundle": str(base),
+        "layout": album.layout,
+        "photos": len(album.photos),
+        "nothing": len(album.nothing),
+        "ignored_labels": album.ignored,
+        "folds": len(parts),
+        "steps": plan.steps,
+        "fold_steps": plan.fold_steps,
+        "confidence_refitted": refitted,
+    }
+    worse = _worse(result)
+    result["int8"] = "not tried" if worse else write_adapted(subject, net, fit, result, out, name, threads)
+    result["written"] = not worse
+    write_report(report, result, subject.album, before, held, manifest.actions)
+    if worse:
+        raise AdaptError(
+            f"{out} is not written, adapting did not help: {worse}. See {report / 'report.html'}: are the "
+            "masks right? More photos, of more places and views, help most"
+        )
+    return result
+
+
+def _cross_validated(subject: Subject, parts: list[list[int]], plan: Plan, bar: Any) -> list[Answer]:
+    """Answers about every photo and picture of nothing by networks that have not seen it."""
+    photos, nothing = subject.album.photos, subject.album.nothing
+    held: list[Answer] = []
+    for number, part in enumerate(parts):
+        bar.set_description(f"measuring, fold {number + 1} of {len(parts)}")
+        empty = list(range(number, len(nothing), len(parts)))
+        net = subject.learn(_without(photos, part), _without(nothing, empty), plan.fold_steps, plan.seed, bar)
+        held += subject.ask(net, [photos[index] for index in part] + [nothing[index] for index in empty])
+    return held
+
+
+def _without(photos: list[Photo], left_out: Sequence[int]) -> list[Photo]:
+    return [photo for index, photo in enumerate(photos) if index not in left_out]
+
+
+def _confidence(manifest: Manifest, held: Sequence[Answer]) -> tuple[ConfidenceFit | None, list[str]]:
+    """The fit with new curves for the actions for which the photos are evidence enough, and their names."""
+    action = np.array([each.action for each in held], int)
+    value = np.array([each.evidence for each in held], np.float64)
+    there = np.array([each.there for each in held], np.bool_)
+    curves: dict[int, tuple[float, float]] = {}
+    for number in range(len(manifest.actions)):
+        own = action == number
+        positives = int(there[own].sum())
+        if min(positives, int(own.sum()) - positives) >= MIN_EXAMPLES:
+            curves[number] = fit_logistic(value[own], there[own])
+    if not curves:
+        return manifest.confidence, []
+    given = manifest.confidence
+    # A bundle without a fit gets one for all, the others' from all photos together.
+    if given is not None:
+        kept = list(zip(given.scale, given.offset, strict=True))
+    else:
+        kept = [fit_logistic(value, there)] * len(manifest.actions)
+    chosen = [curves.get(number, curve) for number, curve in enumerate(kept)]
+    names = [manifest.actions[number] for number in curves]
+    return ConfidenceFit(tuple(scale for scale, _ in chosen), tuple(offset for _, offset in chosen)), names
+
+
+def _figures(
+    subject: Subject,
+    before: Sequence[Answer],
+    held: Sequence[Answer],
+    fit: ConfidenceFit | None,
+    net: PyramidNet,
+) -> dict[str, Any]:
+    """Before and after: over all, by action, on pictures of nothing and on rendered samples."""
+    manifest, album = subject.bundle.manifest, subject.album
+    empty = {photo.name for photo in album.nothing}
+    sides = {"before": (before, manifest.confidence)} | ({"after": (held, fit)} if held else {})
+    checks = {
+        "before": (subject.ask(subject.restored.net, subject.checked), manifest.confidence),
+        "after": (subject.ask(net, subject.checked), fit),
+    }
+    result: dict[str, Any] = {"overall": {}, "actions": {}, "nothing_published": {}}
+    for side, (every, own) in sides.items():
+        shown = [each for each in every if each.photo not in empty]
+        result["overall"][side] = figures(shown, own)
+        for action in album.actions:
+            asked = [each for each in shown if each.action == action]
+            result["actions"].setdefault(manifest.actions[action], {})[side] = figures(asked, own)
+        absent = [each for each in every if each.photo in empty]
+        result["nothing_published"][side] = any_published(absent, own)
+    result["rendered"] = {side: figures(*check) for side, check in checks.items()}
+    return result
+
+
+def _worse(result: dict[str, Any]) -> str:
+    """What got worse on the photos, "" if adapting is no loss by one of the two figures."""
+    sides = result["overall"]
+    if "after" not in sides:
+        return ""
+    before, after = sides["before"], sides["after"]
+    if after["right_part"] >= before["right_part"] or after["kld"] <= before["kld"]:
+        return ""
+    return (
+        f"on photos that were held out the right part went from {100 * before['right_part']:.0f} to "
+        f"{100 * after['right_part']:.0f} %, KLD from {before['kld']:.2f} to {after['kld']:.2f}"
+    )
+
+
+@contextmanager
+def using_threads(count: int | None) -> Iterator[None]:
+    """Torch's threads while the context lasts: as asked, or one a core."""
+    former, former_cv = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(count or len(os.sched_getaffinity(0)))
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)
+        cv2.setNumThreads(former_cv)

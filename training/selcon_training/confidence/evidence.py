@@ -1,0 +1,106 @@
+"""What a confidence is fitted on: the network's evidence in scenes, and in pictures of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.dense_items import DenseItem, dense_items
+from selcon_training.data.images import U8
+from selcon_training.data.ordering import generator
+from selcon_training.data.pairs import read_truth
+from selcon_training.data.transforms import Crop
+
+VIEWS = 8
+"""Of every picture of nothing: the whole, and random parts of it, half of them mirrored."""
+LEAST_VIEW = 0.5
+"""Of a picture's sides."""
+NOTHING = {"testset": "nothingset", "valset": "valnothingset"}
+"""Which split shows scenes without the action, beside which split."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """value[i] is the CAM of action[i] at the peak of its heatmap in a scene; positive[i] if it occurs there.
+
+    An action has one value of every scene.
+    """
+
+    action: NDArray[np.int64]
+    value: NDArray[np.float64]
+    positive: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, float, bool]]) -> Evidence:
+        """Collect rows of action, value and positive."""
+        actions, values, positives = zip(*rows, strict=True)
+        return cls(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture, and of which actions it is known whether they are possible there."""
+
+    path: Path
+    possible: dict[int, bool]
+
+
+def scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+    """The pictures of a split with truth maps, then those of its sibling without the action, if there is one.
+
+    Raises DataError, as `dense_items`.
+    """
+    items = dense_items(data, split, actions)
+    found = [Scene(item.path, possible(item, len(actions))) for item in items]
+    nothing = NOTHING.get(split)
+    return found + ([] if nothing is None else absent(data, nothing, actions))
+
+
+def possible(item: DenseItem, actions: int) -> dict[int, bool]:
+    """Of every action whose truth is known: whether its truth map shows anything."""
+    known = range(actions) if item.known is None else item.known
+    paths = {action: item.truths.get(action) for action in known}
+    return {action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()}
+
+
+def absent(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+    """The pictures of a split of scenes without their action; none where the split is missing."""
+    label = {action: index for index, action in enumerate(actions)}
+    found: dict[str, Scene] = {}
+    for item in data.items(split) if data.has(split) else []:
+        if item.action in label:
+            key = item.stem if data.exhaustive_truth else item.name
+            found.setdefault(key, Scene(item.path, {})).possible[label[item.action]] = False
+    return list(found.values())
+
+
+def views(picture: U8, number: int, count: int = VIEWS) -> Iterator[U8]:
+    """``count`` views of a picture H x W x 3: the whole, and random parts; the same for the same number."""
+    yield picture
+    rng = generator(0, number)
+    for _ in range(count - 1):
+        height, width = rng.uniform(LEAST_VIEW, 1.0, 2)
+        top, left = rng.uniform(0.0, 1.0 - height), rng.uniform(0.0, 1.0 - width)
+        yield _cut(picture, Crop(top, left, height, width, bool(rng.integers(2))))
+
+
+def _cut(picture: U8, crop: Crop) -> U8:
+    height, width = crop.shape((picture.shape[0], picture.shape[1]))
+    top, left = int(crop.top * picture.shape[0]), int(crop.left * picture.shape[1])
+    part = picture[top : top + height, left : left + width]
+    return np.ascontiguousarray(part[:, ::-1] if crop.flip else part)
+
+
+def of_nothing(
+    pictures: Iterable[tuple[int, U8]], ask: Callable[[Sequence[U8]], list[list[float]]]
+) -> list[list[list[float]]]:
+    """The evidence for every action in the views of numbered pictures: pictures x VIEWS x actions.
+
+    ``ask`` gives it for images of any sizes, images x actions.
+    """
+    return [ask(list(views(picture, number))) for number, picture in pictures]

@@ -1,0 +1,89 @@
+"""Fitting the absolute confidence: a logistic curve per action from the evidence on the validation split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.bundle import ConfidenceFit
+from selcon_training.confidence.evidence import Evidence
+
+MIN_EXAMPLES = 5
+"""An action with fewer positives or negatives takes the curve of all actions together."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A curve per action, and what is known of it (for the manifest)."""
+
+    confidence: ConfidenceFit
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def curves(self) -> dict[str, list[float]]:
+        """The curves as a checkpoint has them."""
+        return {"scale": list(self.confidence.scale), "offset": list(self.confidence.offset)}
+
+
+def fit_confidence(evidence: Evidence, actions: int) -> Fitted | None:
+    """Fit confidence = sigmoid(scale_a * evidence + offset_a), scale_a > 0, per action.
+
+    Positives and negatives weigh the same in total, so that 0.5 is where either is as likely for a scene with
+    and one without the action. Returns None if no action occurs, or none is ever absent (truth not exhaustive
+    and no valnothingset): then there is nothing to tell apart.
+    """
+    if (found := curves(evidence, actions)) is None:
+        return None
+    scale, offset = zip(*found, strict=True)
+    return Fitted(ConfidenceFit(scale, offset))
+
+
+def curves(evidence: Evidence, actions: int) -> list[tuple[float, float]] | None:
+    """Scale and offset of every action; None where there is nothing to tell apart."""
+    if evidence.positive.all() or not evidence.positive.any():
+        return None
+    shared = fit_logistic(evidence.value, evidence.positive)
+    found = []
+    for action in range(actions):
+        own = evidence.action == action
+        positives = int(evidence.positive[own].sum())
+        enough = min(positives, int(own.sum()) - positives) >= MIN_EXAMPLES
+        found.append(fit_logistic(evidence.value[own], evidence.positive[own]) if enough else shared)
+    return found
+
+
+def fit_logistic(value: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Class-balanced logistic regression of one variable: (scale > 0, offset), by Newton's method.
+
+    Targets are Platt's, (n+1)/(n+2) and 1/(n+2), so that separable data give a finite slope. Evidence that
+    ranks the wrong way round gives a slope close to zero: no evidence.
+    """
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    centre, spread = float(value.mean()), float(value.std()) or 1.0
+    x = (value - centre) / spread
+    target = np.where(positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    weight = np.where(positive, 0.5 / positives, 0.5 / negatives)
+    ridge = 1e-4
+    parameters = np.zeros(2)
+    design = np.stack([x, np.ones_like(x)])
+
+    def cost(at: NDArray[np.float64]) -> float:
+        logits = at @ design
+        return float((weight * (np.logaddexp(0, logits) - target * logits)).sum() + 0.5 * ridge * at[0] ** 2)
+
+    for _ in range(100):
+        p = 0.5 * (1 + np.tanh(0.5 * (parameters @ design)))
+        gradient = design @ (weight * (p - target)) + np.array([ridge * parameters[0], 0.0])
+        hessian = (design * (weight * p * (1 - p))) @ design.T + np.diag([ridge, 1e-9])
+        step = np.linalg.solve(hessian, gradient)
+        damping = 1.0
+        while cost(parameters - damping * step) > cost(parameters) and damping > 1e-6:
+            damping *= 0.5
+        parameters = parameters - damping * step
+        if float(np.abs(damping * step).max()) < 1e-8:
+            break
+    slope = max(float(parameters[0]), 1e-3) / spread
+    offset = float(parameters[1]) - slope * centre if parameters[0] > 0 else -slope * centre
+    return slope, offset

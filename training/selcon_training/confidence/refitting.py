@@ -1,0 +1,74 @@
+"""Fitting a bundle's confidence anew, without training: as the robot would run it, on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounder import Grounder
+from selcon_training.confidence.evidence import Evidence, of_nothing, scenes
+from selcon_training.confidence.false_rate import fit_for_rate, open_negatives
+from selcon_training.confidence.fitting import Fitted
+from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
+from selcon_training.data.images import U8, read_picture
+from selcon_training.data.ordering import spread, usable_threads
+from selcon_training.errors import DataError, ResultNotWritten
+
+
+def refit(
+    bundle: Path,
+    root: Path,
+    negatives: Path,
+    rate: float,
+    out: Path,
+    divide: str | None = None,
+    split: str = "valset",
+    limit: int | None = None,
+    threads: int | None = None,
+    skip: Path | None = None,
+    scene_rate: float | None = None,
+) -> tuple[Manifest, Fitted]:
+    """Fit the confidence of ``bundle`` for a false rate (see `fit_for_rate`) and write it so to ``out``.
+
+    Scenes are ``split`` and its sibling without the action, real pictures those of ``negatives``. Graphs stay
+    as they are, byte for byte. ``limit`` takes that many scenes, evenly spread. Raises DataError for a test
+    split, too few pictures and scenes without any action, and ResultNotWritten, with the fit, where the
+    bundle cannot be written.
+    """
+    if Path(split).name in TEST_SPLITS:
+        raise DataError(
+            f"--split {split}: the test set must not choose anything; give a split held out for validation"
+        )
+    data = open_dataset(root, divide, skip)
+    given = load_bundle(bundle)
+    pool = open_negatives(negatives, rate, given.manifest.input_size, threads or usable_threads())
+    grounder = Grounder(given, open_backend(given, setup=Setup(threads)))
+    actions = grounder.actions
+
+    def ask(images: Sequence[U8]) -> list[list[float]]:
+        found = [grounder.ground(image) for image in images]
+        return [[grounding.evidence(action) for action in actions] for grounding in found]
+
+    rows: list[tuple[int, float, bool]] = []
+    for scene in tqdm(spread(scenes(data, split, actions), limit), desc=split, unit="image"):
+        (values,) = ask([read_picture(scene.path)])
+        rows += [(action, values[action], possible) for action, possible in scene.possible.items()]
+    numbered = ((number, pool[number]) for number in range(len(pool)))
+    seen = tqdm(numbered, desc="pictures of nothing", total=len(pool), unit="image")
+    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_nothing(seen, ask)), actions, rate, scene_rate)
+    if fitted is None:
+        raise DataError(f"{data.base / split / 'GT'} shows none of the actions: there is nothing to fit to")
+    record = {"data": data.name, "divide": divide, "split": split, **fitted.record}
+    metrics = given.manifest.metrics | {"confidence": record}
+    changed = replace(given.manifest, confidence=fitted.confidence, metrics=metrics)
+    try:
+        return write_bundle(out, changed, given.files), fitted
+    except SelconError as error:
+        raise ResultNotWritten(error, fitted) from error

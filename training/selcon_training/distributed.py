@@ -1,0 +1,134 @@
+"""One training among several processes (torchrun): who does what, and what they tell each other.
+
+Alone, a process is rank 0 of 1 and nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather as gather_with_gradient
+
+from selcon_training.errors import DistributedError
+
+T = TypeVar("T")
+TIMEOUT = timedelta(hours=12)
+"""How long a process waits for the others: rank 0 may have a whole data set to encode first. One that died is
+noticed by torchrun."""
+
+
+def join(device: str) -> torch.device | None:
+    """Join the other processes if torchrun started several; returns this one's device, None when alone.
+
+    Raises DistributedError for a device that they cannot share out: "auto", "cuda" and "cpu" can be.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None
+    if device not in ("auto", "cuda", "cpu"):
+        raise DistributedError(f"device = {device!r}: with several processes it is auto, cuda or cpu")
+    from accelerate import PartialState
+
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        PartialState(cpu=True, timeout=TIMEOUT)
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise DistributedError("device = 'cuda': not available here")
+    # Tensors on the host go by gloo: asking whether anyone was told to stop must not wait for a GPU.
+    return PartialState(backend="cuda:nccl,cpu:gloo", timeout=TIMEOUT).device
+
+
+def destroy() -> None:
+    """Part from the other processes."""
+    if world_size() > 1:
+        dist.destroy_process_group()
+
+
+def world_size() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes and prints."""
+    return rank() == 0
+
+
+def local_rows(size: int) -> slice:
+    """This process's rows of a global batch.
+
+    Raises DistributedError if there are not equally many for each.
+    """
+    if size % world_size():
+        raise DistributedError(
+            f"a batch of {size} cannot be split evenly over {world_size()} processes: change "
+            "schedule.batch_size (it is that of all together) or their number"
+        )
+    own = size // world_size()
+    return slice(rank() * own, (rank() + 1) * own)
+
+
+def shard(items: Sequence[T]) -> list[T]:
+    """This process's part of a list; the parts of all, in order, are the list."""
+    return list(items[len(items) * rank() // world_size() : len(items) * (rank() + 1) // world_size()])
+
+
+def all_gather_objects(items: Sequence[T]) -> list[T]:
+    """The lists of all processes, joined in order."""
+    if world_size() == 1:
+        return list(items)
+    lists: list[Any] = [None] * world_size()
+    dist.all_gather_object(lists, list(items))
+    return [item for part in lists for item in part]
+
+
+def all_gather(values: Tensor) -> Tensor:
+    """The rows of all processes, in order; gradients flow back to where a row came from."""
+    return torch.cat(gather_with_gradient(values)) if world_size() > 1 else values
+
+
+def all_reduce_sum(values: Tensor) -> Tensor:
+    """The sum over all processes, without gradient."""
+    if world_size() == 1:
+        return values
+    values = values.detach().clone()
+    dist.all_reduce(values)
+    return values
+
+
+def all_reduce_mean(values: Tensor) -> Tensor:
+    """The mean over all processes, without gradient."""
+    return all_reduce_sum(values) / world_size() if world_size() > 1 else values
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether the flag is set in any process; they wait for each other, not for their devices."""
+    return bool(all_reduce_sum(torch.tensor(int(flag)))) if world_size() > 1 else flag
+
+
+def barrier() -> None:
+    """Wait until every process is here; the host waits, no device."""
+    any_rank(False)
+
+
+def main_first(make: Callable[[], T]) -> T:
+    """Make something that leaves files: the first process does so alone, then the first of every other
+    machine, then all others, which find them there.
+    """
+    turn = 0 if is_main() else 1 if os.environ.get("LOCAL_RANK") == "0" else 2
+    made: list[T] = []
+    for now in range(3):
+        if now == turn:
+            made.append(make())
+        barrier()
+    return made[0]

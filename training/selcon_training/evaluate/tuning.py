@@ -1,0 +1,153 @@
+"""Choosing how soft a bundle's heatmap is on validation: truth maps are blurred, so a sharp map scores badly
+(method.md §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap import soften, upsample
+from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
+from selcon_training.data.images import F32, U8, read_picture
+from selcon_training.data.ordering import spread
+from selcon_training.errors import DataError, ResultNotWritten
+from selcon_training.evaluate.measures import part_of, score
+from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.queries import Files, Query, find_pictures
+
+SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Standard deviations tried, in map cells."""
+TEMPERATURE = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+"""Temperatures tried, about a factor of √2 apart."""
+PLAIN = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over the queries of the validation split."""
+
+    kld: float
+    sim: float
+    nss: float
+    right_part: float
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The choice: `surface[i, j]` is the mean KLD with SMOOTHING[i] and TEMPERATURE[j] over `queries`."""
+
+    smoothing: float
+    temperature: float
+    queries: int
+    surface: NDArray[np.float64]
+    before: Figures
+    after: Figures
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON and the manifest."""
+        values = {**asdict(self), "surface": np.round(self.surface, 4).tolist()}
+        return values | {"smoothing_tried": list(SMOOTHING), "temperature_tried": list(TEMPERATURE)}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query, the bundle's calibrated map of it, and the picture's size (height, width)."""
+
+    query: Query
+    refined: F32
+    size: tuple[int, int]
+
+
+def tune(
+    bundle: Path,
+    root: Path,
+    divide: str | None,
+    out: Path,
+    split: str = "valset",
+    limit: int | None = None,
+    threads: int | None = None,
+    skip: Path | None = None,
+) -> tuple[Manifest, Tuning]:
+    """Choose smoothing and temperature by the mean KLD over `split` and write `bundle` with them to `out`.
+
+    The graph stays as it is, byte for byte; what was chosen before is forgotten. `limit` takes that many
+    pictures, evenly spread; `skip` lists files to leave out. Raises DataError for a test split, which must
+    not decide anything, and for a split without truth maps, and ResultNotWritten, with the tuning, where the
+    bundle cannot be written.
+    """
+    if Path(split).name in TEST_SPLITS:
+        raise DataError(
+            f"--split {split}: the test set must not choose anything; give a split held out for validation"
+        )
+    data = open_dataset(root, divide, skip)
+    if not data.has(split):
+        raise DataError(
+            f"{data.base / split} is missing: softening is chosen on a validation split with truth maps; "
+            "move some of the training pictures with truth maps there (egocentric/ and GT/), or name --split"
+        )
+    files = Files(data, split)
+    given = load_bundle(bundle)
+    plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
+    grounder = Grounder(plain, open_backend(plain, setup=Setup(threads)))
+    asked: list[_Asked] = []
+    surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
+    pictures = spread(find_pictures(data, split, grounder.actions), limit)
+    for picture in tqdm(pictures, desc=split, unit="image"):
+        grounding = grounder.ground(read_picture(picture.path))
+        for query in picture.queries.values():
+            truth = files.truth(query)
+            if truth is None or not truth.any():
+                continue
+            refined = grounding.refined[grounder.actions.index(query.action)]
+            asked.append(_Asked(query, refined, (grounding.height, grounding.width)))
+            surface += _kld_of_all(refined, truth)
+    if not asked:
+        raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
+    surface /= len(asked)
+    row, column = np.unravel_index(int(surface.argmin()), surface.shape)
+    chosen = (SMOOTHING[row], TEMPERATURE[column])
+    tuning = Tuning(
+        *chosen, len(asked), surface, _measure(asked, files, *PLAIN), _measure(asked, files, *chosen)
+    )
+    metrics = given.manifest.metrics | {
+        "tuning": {"data": data.name, "divide": divide, "split": split, **tuning.record()}
+    }
+    tuned = replace(given.manifest, smoothing=chosen[0], temperature=chosen[1], metrics=metrics)
+    try:
+        return write_bundle(out, tuned, given.files), tuning
+    except SelconError as error:
+        raise ResultNotWritten(error, tuning) from error
+
+
+def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
+    """Return the KLD [len(SMOOTHING), len(TEMPERATURE)] of one map against its truth."""
+    softened = np.stack([[soften(refined, sigma, t) for t in TEMPERATURE] for sigma in SMOOTHING])
+    found: NDArray[np.float64] = compare(prepare_prediction(softened), prepare_truth(truth)).kld.numpy()
+    return found
+
+
+def _measure(asked: list[_Asked], files: Files, smoothing: float, temperature: float) -> Figures:
+    """Return the means of all figures with this softening."""
+
+    def rows() -> Iterator[tuple[float, float, float, float]]:
+        for each in asked:
+            truth = files.truth(each.query)
+            assert truth is not None
+            mask: U8 | None = files.mask(each.query)
+            soft = soften(each.refined, smoothing, temperature)
+            part = part_of(truth, mask)
+            (scores,) = score([soft], [upsample(soft, *each.size)], truth, part)
+            yield scores.kld, scores.sim, scores.nss, float(scores.right)
+
+    means = np.array(list(rows())).mean(axis=0).tolist()
+    return Figures(*means)

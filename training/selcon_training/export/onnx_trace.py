@@ -1,0 +1,129 @@
+"""A torch module as an ONNX graph, compared with torch."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from selcon_training.encoders.attention import spelled_out
+from selcon_training.encoders.same_padding import fixed_padding
+from selcon_training.errors import ExportError
+from selcon_training.export.half_weights import with_half_weights
+
+TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
+HALF_TOLERANCE = 1e-2  # the same of half the digits in the weights, each of which may be off by 5e-4
+OPSET = 17
+_CPU = "CPUExecutionProvider"
+BATCH = "images"
+"""Name of the axis that counts images."""
+
+
+def example_images(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return what a graph of images of (height, width) is compared on: one, and a batch of three others."""
+    images = torch.randn((4, 3, *size), generator=torch.Generator().manual_seed(0))
+    return images[:1], images[1:]
+
+
+def graph_of(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    dynamic: Mapping[str, Mapping[int, str]] | None = None,
+    again: Mapping[str, Tensor] | None = None,
+) -> bytes:
+    """Return the ONNX graph of `module`, in evaluation mode on the CPU, traced with example `inputs`.
+
+    `dynamic` names axes that may have another size, by input or output; `again` are inputs that have,
+    compared too. Raises ExportError if ONNX Runtime's outputs deviate from torch's by more than 1e-4 of
+    their largest value.
+    """
+    content = trace(module, inputs, outputs, dynamic)
+    for example in (inputs, again):
+        if example is not None:
+            _compare(module, content, example, outputs)
+    return content
+
+
+def trace(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    dynamic: Mapping[str, Mapping[int, str]] | None,
+) -> bytes:
+    """Return the ONNX graph of `module` as traced with `inputs`, not compared with anything."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The tracer warns of every shape that becomes a constant: the input size is fixed, so they are meant
+        # to.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
+        file = Path(folder) / "model.onnx"
+        with torch.no_grad(), spelled_out(module), fixed_padding(module):
+            torch.onnx.export(
+                module,
+                tuple(inputs.values()),
+                str(file),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                opset_version=OPSET,
+                dynamo=False,
+                do_constant_folding=True,
+                dynamic_axes={name: dict(axes) for name, axes in (dynamic or {}).items()},
+            )
+        return file.read_bytes()
+
+
+def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> bytes:
+    """Return a graph with its weights kept in half precision.
+
+    Raises ExportError if for one of the inputs `again` an output deviates from the given graph's by more than
+    1e-2 of its largest value.
+    """
+    model = with_half_weights(onnx.load_from_string(content))
+    halved: bytes = model.SerializeToString()
+    single, half = (onnxruntime.InferenceSession(each, providers=[_CPU]) for each in (content, halved))
+    for inputs in again:
+        given = {name: value.numpy() for name, value in inputs.items()}
+        for output, ours, theirs in zip(
+            model.graph.output, half.run(None, given), single.run(None, given), strict=True
+        ):
+            deviation = _deviation(ours, theirs)
+            if not deviation <= HALF_TOLERANCE:
+                raise ExportError(
+                    f"with weights in fp16 the output '{output.name}' deviates by {deviation:.2e} of its "
+                    f"largest value (allowed: {HALF_TOLERANCE:.0e}); export with --weights fp32"
+                )
+    return halved
+
+
+def _deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """Return the largest deviation, relative to the largest value of `theirs`."""
+    return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
+
+
+def _compare(module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> None:
+    with torch.no_grad():
+        found = module(*inputs.values())
+    expected = [value.numpy() for value in (found if isinstance(found, tuple) else (found,))]
+    session = onnxruntime.InferenceSession(content, providers=[_CPU])
+    given = session.run(list(outputs), {name: value.numpy() for name, value in inputs.items()})
+    for output, ours, theirs in zip(outputs, given, expected, strict=True):
+        if ours.shape != theirs.shape:
+            raise ExportError(
+                f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}"
+            )
+        deviation = _deviation(ours, theirs)
+        if not deviation <= TOLERANCE:  # NaN counts as a deviation
+            raise ExportError(
+                f"exported output '{output}' deviates from torch by {deviation:.2e} of its largest value "
+                f"(allowed: {TOLERANCE:.0e}); the bundle was not written"
+            )

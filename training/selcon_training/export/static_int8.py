@@ -1,0 +1,80 @@
+"""Convolutions in int8 with fixed scales, as ONNX Runtime runs them on CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto
+
+from selcon_training.export.attention_fusion import folded
+
+Inputs = Mapping[str, NDArray[np.float32]]
+KINDS = (
+    "Conv", "Clip", "Relu", "Add", "Resize", "Slice", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
+)  # fmt: skip
+"""What ONNX Runtime's CPU computes in int8: convolutions and what comes between them."""
+
+
+def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
+    """Return a graph of convolutions in int8, for one image at a time; temporary files go to `folder`.
+
+    Activations become unsigned 8 bit integers, scaled by their smallest and largest value for `inputs`;
+    weights are scaled by output channel and take 7 bits. An activation function between two convolutions
+    becomes the limits of such a range. The layers that make the maps stay fp32. Raises the library's errors.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class _Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left: Iterator[Inputs] = iter(inputs)
+
+        def get_next(self) -> Inputs | None:
+            return next(self._left, None)
+
+    lean = _of_one_image(model)
+    last = _last_layers(lean)
+    done = folder / "static.onnx"
+    quantize_static(
+        lean,
+        done,
+        _Reader(),
+        quant_format=QuantFormat.QDQ,
+        nodes_to_quantize=[
+            node.name for node in lean.graph.node if node.op_type in KINDS and node.name not in last
+        ],
+        per_channel=True,
+        reduce_range=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    return done.read_bytes()
+
+
+def _of_one_image(model: bytes) -> ModelProto:
+    """Return the graph for a batch of one, in which no layer asks for shapes; each layer has a name."""
+    graph = onnx.load_from_string(model)
+    for value in (*graph.graph.input, *graph.graph.output):
+        for size in value.type.tensor_type.shape.dim[:1]:
+            size.dim_value = 1
+    lean = folded(graph.SerializeToString())
+    for index, node in enumerate(lean.graph.node):
+        node.name = node.name or f"{node.op_type}_{index}"
+    return lean
+
+
+def _last_layers(model: ModelProto) -> set[str]:
+    """Return the names of the layers from the last convolutions on: logits take more digits than 8 bits."""
+    makers: dict[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
+    names: set[str] = set()
+    waiting = [each.name for each in model.graph.output]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and node.name not in names:
+            names.add(node.name)
+            if node.op_type != "Conv":
+                waiting += node.input
+    return names

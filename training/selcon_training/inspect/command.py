@@ -1,0 +1,72 @@
+"""The whole of `selcon explain`: open the checkpoint, follow the samples, write pictures and page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files import write_image
+from selcon_training.data.agd20k import open_dataset
+from selcon_training.errors import CheckpointError
+from selcon_training.inspect.samples import data_samples, named_samples
+from selcon_training.inspect.trace import Sample, Trace, trace
+from selcon_training.inspect.trained_run import Trained, open_trained
+from selcon_training.reporting.discovery import sheet
+from selcon_training.reporting.page import embedded, render
+
+
+def run(
+    checkpoint: Path,
+    out: Path,
+    *,
+    images: Sequence[Path] = (),
+    action: str = "",
+    exo: Sequence[Path] = (),
+    data: Path | None = None,
+    divide: str | None = None,
+    split: str = "trainset",
+    names: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Draw samples and return their figures.
+
+    ``out`` is one HTML file if it ends so, else a folder that gets index.html and a PNG per sample. Either
+    ``images`` with ``action``, or ``data`` with ``names``.
+    """
+    trained = open_trained(checkpoint)
+    if data is not None:
+        skip = trained.config.data.skip if trained.config is not None else None
+        samples = data_samples(open_dataset(data, divide, skip), split, names, trained.net.actions)
+    else:
+        samples = named_samples(images, action, exo, trained.net.actions)
+    if not trained.exocentric:
+        if exo:
+            raise CheckpointError(
+                f"{checkpoint} was trained on truth maps alone: its exocentric branch has learned nothing; "
+                "leave out --exo"
+            )
+        samples = [Sample(sample.action, sample.ego) for sample in samples]
+    alone = out.suffix.lower() in (".html", ".htm")
+    shown = []
+    for number, (made, picture) in enumerate(sheets(trained, samples), start=1):
+        if not alone:
+            name = f"{number:02d}_{made.sample.action}_{made.sample.ego.stem}.png"
+            write_image(out / name, picture)
+        shown.append({"figures": made.figures(), "picture": embedded(picture)})
+    page = render("explain.html", checkpoint=checkpoint, note=trained.note, shown=shown, weak=trained.weak)
+    path = out if alone else out / "index.html"
+    write_file(path, page.encode())
+    return [entry["figures"] for entry in shown]
+
+
+def sheets(trained: Trained, samples: Sequence[Sample]) -> list[tuple[Trace, Any]]:
+    """Every sample's trace and its sheet."""
+    made = []
+    for sample in tqdm(samples, desc="explain", unit="sample", leave=False):
+        net, weak = trained.net, trained.weak
+        found = trace(net, sample, weak, trained.calibration, trained.gamma, trained.fit)
+        made.append((found, sheet(found)))
+    return made

@@ -1,0 +1,1 @@
+"""What training minimises: the paper's weakly supervised objective, and losses against truth maps."""

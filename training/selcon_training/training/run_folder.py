@@ -1,0 +1,258 @@
+"""What a run leaves on disk and takes up again: network, optimiser, position, generators."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
+from selcon_ros.core.json_file import read_object
+from selcon_ros.core.plain_file import require_plain_file
+from selcon_training import distributed
+from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.fingerprint import beside, fingerprint
+from selcon_training.encoders.torch_files import why_unreadable
+from selcon_training.errors import CheckpointError, CheckpointNotWritten
+from selcon_training.models.checkpoint import model_files, refuse_not_finite
+from selcon_training.models.network import Network
+
+_STATE = "trainer.pt"
+RAW = "raw"
+FREE_KEYS = (
+    "name",
+    "description",
+    "licence",
+    "output",
+    "device",
+    "threads",
+    "data_threads",
+    "logging",
+    "checkpoint",
+    "confidence",
+    "inference",
+    "validation.every_epochs",
+    "validation.batch_size",
+    "validation.limit",
+    "schedule.epochs",
+    "data.root",
+    "data.skip",
+    "data.backgrounds",
+    "data.textures",
+    "data.negatives",
+    "encoders.cache_folder",
+)
+"""Configuration that may change between stop and resume; anything else decides what training gives. The data
+may lie elsewhere: data.json tells whether they are the same."""
+
+
+@dataclass
+class Position:
+    """Where training stands: the next step to do, within which epoch."""
+
+    epoch: int = 0
+    step: int = 0
+
+
+def checkpoint_folder(output: Path) -> Path:
+    """The folder of the newest complete checkpoint of a run (whether or not it exists yet)."""
+    _, folder, spare = _folders(output)
+    # A crash between the two renames of `save_run` leaves the former checkpoint under its spare name.
+    return spare if spare.is_dir() and not folder.is_dir() else folder
+
+
+def clean_up(output: Path) -> None:
+    """Finish what a crash interrupted: the newest complete checkpoint in its place, no leftovers."""
+    fresh, folder, spare = _folders(output)
+    if checkpoint_folder(output) == spare:
+        spare.rename(folder)
+    for leftover in (fresh, spare):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def save_run(
+    output: Path, models: Mapping[str, tuple[Network, dict[str, Any]]], state: dict[str, Any]
+) -> Path:
+    """Write a complete checkpoint and put it in the place of the last one: killed at any moment, one of the
+    two is there, whole.
+
+    ``models`` are networks and their meta by the folder within the checkpoint ("." is the one that is
+    exported), ``state`` is what `restore` gives back. Raises CheckpointNotWritten where the disk does not
+    take it, CheckpointError for weights that are not finite; the last checkpoint is then as it was.
+    """
+    fresh, folder, spare = _folders(output)
+    files = {
+        Path(place) / name: content
+        for place, (net, meta) in models.items()
+        for name, content in model_files(net, meta, folder / place).items()
+    }
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    files[Path(_STATE)] = packed.getvalue()
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        for name, content in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            write_file(fresh / name, content)
+        sync_folder(fresh)
+        if folder.is_dir():
+            shutil.rmtree(spare, ignore_errors=True)
+            folder.rename(spare)
+        fresh.rename(folder)
+        sync_folder(output)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise CheckpointNotWritten(_not_written(folder, files, error)) from error
+    shutil.rmtree(spare, ignore_errors=True)
+    return folder
+
+
+def raw_folder(checkpoint: Path) -> Path:
+    """Where a checkpoint holds the weights that train: in "raw" where it holds their average as well."""
+    raw = checkpoint / RAW
+    return raw if raw.is_dir() else checkpoint
+
+
+def _folders(output: Path) -> tuple[Path, Path, Path]:
+    """Where a checkpoint is written, where it stays, and where the former one waits for its successor."""
+    return output / "checkpoint.new", output / "checkpoint", output / "checkpoint.old"
+
+
+def _not_written(folder: Path, files: dict[Path, bytes], error: OSError) -> str:
+    size = sum(len(content) for content in files.values()) / 1e6
+    try:
+        room = f"{shutil.disk_usage(folder.parent).free / 1e6:.1f} MB are free there"
+    except OSError:
+        room = "the folder cannot be reached"
+    kept = "the former one is kept" if folder.is_dir() else "there is no former one"
+    return f"checkpoint {folder} ({size:.1f} MB) not written: {error.strerror}; {room}; {kept}"
+
+
+def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
+    """The state that `save_run` was given. Raises CheckpointError if it is missing, damaged or not finite."""
+    path = folder / _STATE
+    if path.exists():
+        require_plain_file(path, CheckpointError)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing: this checkpoint cannot be resumed, only used") from error
+    except Exception as error:  # whatever a damaged pickle makes of itself
+        raise CheckpointError(f"{path} cannot be read: {why_unreadable(error)}") from None
+    refuse_not_finite(_tensors(state), f"{path} cannot be resumed")
+    return state
+
+
+def record_config(config: TrainConfig, *, resume: bool) -> None:
+    """Write config.yaml into the run's folder; on resume, first check that nothing that matters has changed.
+
+    Raises ConfigError naming the changed keys, or the file if it is missing.
+    """
+    path = config.output / "config.yaml"
+    values = config.model_dump(mode="json")
+    if resume:
+        if not path.is_file():
+            raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
+        changed = changed_keys(path, config, FREE_KEYS)
+        if changed:
+            raise ConfigError(
+                f"cannot resume {config.output} with another configuration: {'; '.join(changed)}"
+            )
+    if distributed.is_main():
+        config.output.mkdir(parents=True, exist_ok=True)
+        write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list[str]:
+    """What differs between a run's config.yaml and a configuration, but for those under `free`."""
+    # Parsed, so that keys which did not exist when the run was begun have their defaults.
+    begun = parse_config(read_yaml(path), str(path))
+    former, now = _flat(begun.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
+    return [
+        f"{key}: {former.get(key)!r} became {now.get(key)!r}"
+        for key in sorted(former.keys() | now.keys())
+        if former.get(key) != now.get(key) and not key.startswith(free)
+    ]
+
+
+def splits_of(config: TrainConfig) -> list[str]:
+    """The splits that a run reads, whether or not the data set has them."""
+    splits = ["valset", "valnothingset"]
+    splits += [config.data.weak_split] if config.supervision != "dense" else []
+    return splits + (config.data.dense_splits if config.supervision != "weak" else [])
+
+
+def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
+    """Write data.json (fingerprint and counts of what is learned from) into the run's folder; on resume,
+    compare.
+
+    Raises ConfigError saying which counts have changed, or the file if it is missing.
+    """
+    path = config.output / "data.json"
+    splits = splits_of(config)
+    counts = {
+        f"{split}/{view}": len(data.items(split, view))
+        for split in sorted(set(splits))
+        for view in ("egocentric", "exocentric")
+        if data.has(split, view)
+    }
+    now: dict[str, Any] = {"fingerprint": fingerprint(data, splits), "images": counts}
+    if others := beside(config.data, data if config.reads_labels else None):
+        now["beside"] = others
+    if resume:
+        try:
+            former = read_object(path, ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
+        images, was = former.get("images"), former.get("beside")
+        was = was if isinstance(was, dict) else {}
+        if changed := sorted(key for key in was.keys() | others.keys() if was.get(key) != others.get(key)):
+            raise ConfigError(
+                f"cannot resume {config.output}: {', '.join(changed)}: not the files that it was begun with"
+            )
+        if former != now:
+            raise ConfigError(
+                f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
+                + _compared(images if isinstance(images, dict) else {}, counts)
+            )
+    if distributed.is_main():
+        write_json(path, now)
+
+
+def _compared(former: dict[str, Any], now: dict[str, int]) -> str:
+    changed = [
+        f"{split}: {former.get(split, 0)} images became {now.get(split, 0)}"
+        for split in sorted(former.keys() | now.keys())
+        if former.get(split) != now.get(split)
+    ]
+    same = "the counts are the same, but names, sizes, truth maps, the skip list or the class list differ"
+    return "; ".join(changed) or same
+
+
+def _tensors(values: Any, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors in nested dicts and lists, by their path."""
+    if isinstance(values, Tensor):
+        return {prefix: values}
+    if isinstance(values, list):
+        values = dict(enumerate(values))
+    found: dict[str, Tensor] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        found.update(_tensors(value, f"{prefix}.{key}" if prefix else str(key)))
+    return found
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix: values}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat

@@ -1,0 +1,107 @@
+"""Dense supervision: the CAM and the heatmap against truth maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from selcon_training import distributed
+from selcon_training.config import TrainConfig
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
+from selcon_training.data.ordering import batches
+from selcon_training.models.network import Network
+from selcon_training.objectives.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
+from selcon_training.training.tasks.base import held_out, stage, to_input
+from selcon_training.training.tasks.sources import training_sources
+
+
+class DenseTask:
+    """Batches of pictures with truth maps. ``items`` defaults to all that have some in data.dense_splits."""
+
+    def __init__(
+        self, config: TrainConfig, data: DataSet, net: Network, items: Sequence[DenseItem] | None = None
+    ) -> None:
+        self.config, self.net = config, net
+        if items is None:
+            held = {item.stem if data.exhaustive_truth else item.name for item in held_out(config, data)}
+            items = [
+                item
+                for split in config.data.dense_splits
+                for item in dense_items(data, split, net.actions)
+                if item.name not in held
+            ]
+        parts = config.dense.parts > 0.0
+        self.mixture = training_sources(config, data, items, net.actions, net.input_size, net.map_grid, parts)
+        self.learnables: nn.Module | None = None
+        if "clip" in config.encoders.train and config.dense.affinity:
+            self.learnables = AffinityReadout(config.dense.prior)
+        elif config.dense.parts:
+            kinds = self.mixture.main.variety.kinds
+            assert kinds is not None
+            self.learnables = PartReadout(net.heads.width, kinds)
+        self._groups = self._balance()
+        self._cut = lru_cache(maxsize=2)(self._cut_epoch)
+
+    def steps(self) -> int:
+        return len(self._cut(0))
+
+    def job(self, epoch: int, step: int) -> Callable[[], DenseBatch]:
+        whole = self._cut(epoch)[step].tolist()
+        own = distributed.local_rows(len(whole))
+        start = step * self.config.schedule.batch_size + own.start
+        return partial(self.mixture.batch, whole[own], self.config.seed, epoch, start)
+
+    def losses(self, batch: DenseBatch, epoch: int, step: int) -> dict[str, Tensor]:
+        device = self.net.device
+        images = to_input(batch.images, device, self.config.channels_last, self.net.normalisation)
+        readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
+        affinity = readout is not None or self.config.calibration != "none"
+        backbone = self.config.backbone
+        view = self.net.truth_view(
+            images, affinity, frozen=backbone is not None and epoch < backbone.frozen_epochs
+        )
+        losses = dense_losses(
+            view.cam.float(),
+            view.affinity,
+            torch.from_numpy(batch.truth).to(device),
+            torch.from_numpy(batch.known).to(device),
+            self.config.dense,
+            self.config.calibration,
+            self.config.gamma,
+            readout,
+        )
+        if isinstance(self.learnables, PartReadout) and view.cells is not None and batch.parts is not None:
+            kinds = self.learnables(view.cells).float()
+            losses["parts"] = part_loss(kinds, stage(batch.parts, device).to(device).long())
+            losses["loss"] = losses["loss"] + self.config.dense.parts * losses["parts"]
+        return losses
+
+    def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
+        order = self.mixture.order(self.config.seed, epoch, self._groups)
+        return batches(order, self.config.schedule.batch_size)
+
+    def _balance(self) -> list[list[object]] | None:
+        balanced = self.config.data.balanced
+        if balanced == "none":
+            return None
+        if balanced == "action":
+            return [list(labels) for labels in self.mixture.main.labels()]
+        return [
+            ["/".join(path.parts[-3:-1]) for paths in item.truths.values() for path in paths] or ["none"]
+            for item in self.mixture.main.items
+        ]
+
+
+def start_from_prior(net: Network, prior: float) -> None:
+    """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``."""
+    with torch.no_grad():
+        bias = net.heads.classifier.bias
+        assert bias is not None
+        bias.fill_(math.log(prior / (1.0 - prior)))
