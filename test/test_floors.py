@@ -156,10 +156,10 @@ def test_commands_import_what_is_heavy_when_they_run() -> None:
         )
 
 
-def test_nothing_but_the_torch_backend_and_the_bench_needs_torch() -> None:
+def test_nothing_but_the_torch_backend_needs_torch() -> None:
     def allowed(file: Path, found: Import) -> bool:
         own_floor = file.parent == IN_TORCH or file == IN_TORCH.parent / "torch.py"
-        return found.library not in TORCH or "bench" in str(file) or own_floor
+        return found.library not in TORCH or own_floor
 
     assert not breaches("selcon_ros", allowed)
 

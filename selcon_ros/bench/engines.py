@@ -1,234 +1,145 @@
-"""All engines side by side on one machine: `selcon bench engines`."""
+"""Every engine on this machine, in turns: `selcon bench engines`."""
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+import numpy as np
+from numpy.typing import NDArray
 
+from selcon_ros.backends.base import BACKENDS, Backend, Setup, open_backend
+from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.bench.accuracy import Accuracy, Judge, read_maps
-from selcon_ros.bench.engine_worker import SIDES
-from selcon_ros.bench.flops import count_flops
-from selcon_ros.bench.machine import gpu_memory
-from selcon_ros.bench.paper_size import NAME, paper_size_bundle
-from selcon_ros.bench.subjects import Subject, Task, missing, products, subjects
-from selcon_ros.bench.worker import BenchWorkerError, Worker, start
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.bench.report import Row, Table
+from selcon_ros.core.agreement import agreement
+from selcon_ros.core.bundle import load_bundle, sample_roles
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
-from selcon_ros.engines.graph import takes_batches
+from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.samples import read_samples
+from selcon_ros.core.timing import Times, compare
+
+CAMERA = (480, 640)
+"""Size (H, W) of the camera image."""
+NOTES = [
+    "Time: from one camera image of 640×480, uint8, to the maps of all actions. The engines take turns in "
+    "one process, block by block, and the first run of a block does not count.",
+    "KLD of the heatmaps, mean: from ONNX Runtime fp32 on the CPU, on the bundle's samples.",
+]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A subject on a bundle with `batch` images at once, or why it was not measured.
-
-    times: of a batch, from camera images to maps; memory: bytes, of the process or on the GPU; accuracy: None
-    for other weights and where `remark` says why; share: of the device's measured peak, 0..1.
-    """
+    """A backend in a precision on a bundle: its times and its KLD from fp32 (None without samples), or the
+    reason why there are none."""
 
     bundle: str
-    subject: Subject
-    batch: int
-    times: Times | None = None
-    memory: int | None = None
-    accuracy: Accuracy | None = None
-    remark: str = ""
-    share: float | None = None
+    backend: str
+    precision: str
     engine: str = ""
+    times: Times | None = None
+    kld: float | None = None
     reason: str = ""
 
     @property
-    def rate(self) -> float | None:
-        """Images a second."""
-        return 1e3 * self.batch / self.times.median if self.times else None
+    def title(self) -> str:
+        """What it is called in the report."""
+        return f"{self.backend} {self.precision}"
 
 
-@dataclass
-class _Timed(Worker):
-    """A measuring process of a task, with what it answered for each batch."""
+def measure_engines(
+    path: Path, rounds: int, runs: int, setup: Setup, tell: Callable[[str], None]
+) -> list[Measured]:
+    """Measure every backend in each of its precisions; what does not run here is measured as that.
 
-    task: Task
-    engine: str = ""
-    milliseconds: dict[int, list[float]] = field(default_factory=dict)
-    memory: dict[int, int | None] = field(default_factory=dict)
-    failure: str = ""
-
-    def time(self, batch: int, runs: int) -> list[float]:
-        answer = self.ask(json.dumps(["time", batch, runs]))
-        if self.task.subject.device == "cpu":
-            self.memory[batch] = answer["bytes"]
-        milliseconds: list[float] = answer["milliseconds"]
-        return milliseconds
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to measure: threads on the CPU, blocks of each subject and runs in each, the authors' clone and the
-    folder of engines (None: the user's)."""
-
-    threads: int
-    rounds: int
-    runs: int
-    clone: Path | None = None
-    cache: Path | None = None
-
-
-def measure_engines(bundles: list[Path], paper_size: bool, plan: Plan) -> list[Measured]:
-    """Measure every subject on the bundles, and on the network of the paper's size.
-
-    Raises SelconError for a bad bundle. A subject that does not run here is measured as that.
+    Raises SelconError for a bad bundle.
     """
-    found: list[Measured] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        todo = [(path, False) for path in bundles]
-        if paper_size:
-            with Console(stderr=True).status("making the network of the paper's size"):
-                todo.append((paper_size_bundle(folder / NAME, int8=True), True))
-        for path, paper in todo:
-            with _progress() as progress:
-                found += _measure_bundle(path, paper, plan, folder, progress)
-    return found
-
-
-def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress: Progress) -> list[Measured]:
     bundle = load_bundle(path, roles=("model",))
-    name, flops, several = bundle.manifest.name, count_flops(bundle.model), takes_batches(bundle)
+    name = bundle.manifest.name
+    opened: dict[tuple[str, str], Backend] = {}
+    reasons: dict[tuple[str, str], str] = {}
     gpu = has_gpu()
-    wanted = subjects(paper, gpu)
-    reasons = {each: missing(each, gpu, plan.clone) for each in wanted}
-    able = [each for each in wanted if reasons[each] is None]
-    clone, cache = (str(each.resolve()) if each else None for each in (plan.clone, plan.cache))
-    tasks = [
-        Task(each, str(path.resolve()), batches, several, plan.threads, clone, cache)
-        for each in [*able, *products(able)]
-        for batches in each.batches
-    ]
-    found = [Measured(name, each, 1, reason=reason) for each, reason in reasons.items() if reason]
-    judge = Judge(path)
     with ExitStack() as stack:
-        workers: list[_Timed] = []
-        bar = progress.add_task(f"{name}: opening", total=len(tasks))
-        for task in tasks:
-            label = f"{name}: opening {task.subject.title} {task.subject.precision}"
-
-            def tell(phase: str, share: float, label: str = label) -> None:
-                progress.update(bar, description=f"{label}: {phase} {100 * share:.0f} %")
-
-            progress.update(bar, description=label)
-            try:
-                workers.append(_start(task, folder, stack, tell))
-            except BenchWorkerError as error:
-                # The page tells of the bundle, not of where it lay.
-                reason = str(error).replace(task.bundle, name)
-                found.append(Measured(name, task.subject, task.batches[0], reason=reason))
-            progress.advance(bar)
-        progress.remove_task(bar)
-        _take_turns(workers, plan, progress, name)
-        timed = [each for worker in workers for each in _results(worker, name, folder, judge)]
-    peaks = {
-        (device, each.subject.precision): 2e3 * SIDES[device] ** 3 / each.times.median
-        for each in timed
-        if each.subject.kind == "product" and each.times and (device := each.subject.device)
-    }
-    found += [_with_share(each, flops, peaks) for each in timed if each.subject.kind != "product"]
-    order = {each: index for index, each in enumerate(wanted)}
-    return sorted(
-        (each for each in found if each.subject in order), key=lambda each: (order[each.subject], each.batch)
-    )
-
-
-def _start(task: Task, folder: Path, stack: ExitStack, tell: Callable[[str, float], None]) -> _Timed:
-    """Start a process and run it once with each number of images, the smallest first."""
-    subject = task.subject
-    on_gpu = subject.device == "cuda"
-    before = gpu_memory() if on_gpu else None
-    about = (subject.kind, subject.backend, subject.precision, subject.device, task.batches[0])
-    log = folder / f"{'-'.join(map(str, about))}.log"
-    process = start("engine_worker", [task.to_json()], task.threads, on_gpu, log)
-    worker = stack.enter_context(_Timed(subject.title, process, log, task))
-    worker.engine = worker.answer(tell)["name"]
-    for batch in task.batches:
-        # Once for what the first run prepares, once for its time: that tells how long the rounds will take.
-        worker.time(batch, 1)
-        worker.milliseconds[batch] = worker.time(batch, 1)
-        if on_gpu:
-            after = gpu_memory()
-            worker.memory[batch] = None if before is None or after is None else after - before
-    return worker
-
-
-def _take_turns(workers: list[_Timed], plan: Plan, progress: Progress, name: str) -> None:
-    """Time blocks of runs in turns, so that a slower minute hits all alike; the first of a block does not
-    count: it pays for what others put out of the caches."""
-    blocks = [
-        (worker, batch, worker.milliseconds[batch][0]) for worker in workers for batch in worker.task.batches
-    ]
-    bar = progress.add_task(name, total=plan.rounds * sum(first for _, _, first in blocks))
-    for worker in workers:
-        worker.milliseconds = {batch: [] for batch in worker.task.batches}
-    for number in range(plan.rounds):
-        for worker, batch, first in blocks:
-            what = f"{worker.kind} {worker.task.subject.precision}, batch {batch}"
-            progress.update(bar, description=f"{name}: round {number + 1} of {plan.rounds}, {what}")
-            if not worker.failure:
+        for backend, choice in BACKENDS.items():
+            for precision in choice.precisions:
+                tell(f"{name}: opening {backend} {precision}")
                 try:
-                    worker.milliseconds[batch] += worker.time(batch, plan.runs + 1)[1:]
-                except BenchWorkerError as error:
-                    worker.failure = str(error)
-            progress.advance(bar, first)
+                    if choice.gpu and not gpu:
+                        raise SelconError("no NVIDIA GPU here")
+                    found = open_model(path, backend, precision, setup).backend
+                except SelconError as error:
+                    # The page tells of the bundle, not of where it lay.
+                    reasons[backend, precision] = str(error).replace(str(path), name)
+                else:
+                    stack.callback(found.close)
+                    opened[backend, precision] = found
+        tell(f"{name}: comparing with fp32")
+        images = _samples(path)
+        reference = Grounder(bundle, open_backend(bundle, setup=Setup(setup.threads))) if images else None
+        klds = {
+            key: agreement(reference, Grounder(bundle, each), images).kld_mean if reference else None
+            for key, each in opened.items()
+        }
+        tell(f"{name}: timing {len(opened)} engines in turns")
+        frame = np.random.default_rng(0).integers(0, 256, (1, *CAMERA, 3), np.uint8)
+        functions = {" ".join(key): _runner(each, frame) for key, each in opened.items()}
+        times = compare(functions, rounds, runs)
+        measured = {
+            key: Measured(name, *key, each.name, times[" ".join(key)], klds[key])
+            for key, each in opened.items()
+        }
+    pairs = [(backend, precision) for backend, each in BACKENDS.items() for precision in each.precisions]
+    return [measured.get(key) or Measured(name, *key, reason=reasons[key]) for key in pairs]
 
 
-def _results(worker: _Timed, name: str, folder: Path, judge: Judge) -> list[Measured]:
-    subject = worker.task.subject
-    if worker.failure:
-        return [Measured(name, subject, worker.task.batches[0], reason=worker.failure)]
-    accuracy, remark = None, ""
-    if subject.kind in ("backend", "torch"):
-        try:
-            if not judge.samples:
-                raise SelconError("the bundle has no samples")
-            worker.ask(json.dumps(["maps", str(folder / "maps.npz")]))
-            accuracy = judge.judge(read_maps(folder / "maps.npz"))
-        except SelconError as error:
-            remark = str(error)
+def rows(found: list[Measured]) -> list[Row]:
+    """One row for each that ran: its median, with no limit."""
     return [
-        Measured(
-            name,
-            subject,
-            batch,
-            Times.of(worker.milliseconds[batch]),
-            worker.memory[batch],
-            accuracy,
-            remark,
-            engine=worker.engine,
-        )
-        for batch in worker.task.batches
+        Row(f"{each.bundle}: {each.title}", each.times.median, "ms", f"p95 {each.times.p95:.1f} ms")
+        for each in found
+        if each.times is not None
     ]
 
 
-def _with_share(found: Measured, flops: int, peaks: dict[tuple[str, str], float]) -> Measured:
-    peak = peaks.get((found.subject.device, found.subject.precision))
-    # The authors' code computes something else, prompts among it.
-    if peak is None or found.rate is None or found.subject.kind == "authors":
-        return found
-    return replace(found, share=flops * found.rate / peak)
+def tables(found: list[Measured]) -> list[Table]:
+    """One table for each bundle."""
+    return [_table(name, [each for each in found if each.bundle == name]) for name in _names(found)]
 
 
-def _progress() -> Progress:
-    # Blocks take up to a minute: the speed is that of the whole run, not of the last seconds.
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        speed_estimate_period=3600,
-    )
+def as_data(found: list[Measured]) -> list[dict[str, Any]]:
+    """The measurements as JSON takes them."""
+    return [asdict(each) for each in found]
+
+
+def _names(found: list[Measured]) -> list[str]:
+    return list(dict.fromkeys(each.bundle for each in found))
+
+
+def _table(name: str, found: list[Measured]) -> Table:
+    lines = [
+        (
+            each.title,
+            each.engine,
+            f"{each.times.median:.2f}",
+            f"{each.times.p95:.2f}",
+            f"{1e3 / each.times.median:.0f}",
+            "no samples" if each.kld is None else f"{max(0.0, each.kld):.5f}",
+        )
+        for each in found
+        if each.times is not None
+    ]
+    missing = tuple((each.title, each.reason) for each in found if each.times is None)
+    header = ("engine", "library", "median, ms", "p95, ms", "images/s", "KLD from fp32")
+    return Table(name, header, tuple(lines), missing)
+
+
+def _samples(path: Path) -> list[NDArray[np.uint8]]:
+    roles = sample_roles(load_bundle(path, roles=()).manifest.files)
+    return read_samples(load_bundle(path, roles=roles)) if roles else []
+
+
+def _runner(backend: Backend, frame: NDArray[np.uint8]) -> Callable[[], object]:
+    return lambda: backend.run(frame)

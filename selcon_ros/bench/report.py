@@ -68,8 +68,7 @@ class Table:
 
 
 SPEED = "Speed", "Written by `selcon bench`; `make bench` makes its environment and measures your machine."
-ENGINES = "Engines", "Written by `selcon bench engines --authors CLONE`."
-TRAINING = "Speed of training", "Written by `selcon bench training --authors CLONE`."
+ENGINES = "Engines", "Written by `selcon bench engines`."
 
 
 def into_page(page: str, chapter: str) -> str:

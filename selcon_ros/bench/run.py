@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.bench.engine import measure_actions
 from selcon_ros.bench.machine import use_cores
 from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, measure_node
 from selcon_ros.bench.report import Row
 from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.timing import compare
 from selcon_ros.demo.environment import isolate
 from selcon_ros.recording import read_recording
 
@@ -29,14 +25,10 @@ NODE_NOTES = [
     "publishing. Resizing and normalising are the engine's.",
     "All actions against one: camera image to heatmaps at the camera's resolution in one process, in turns.",
 ]
-PAPER_NOTES = [
-    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, random weights, from an image of that "
-    "size to the maps in ONNX Runtime, in turns. What PyTorch, int8 and other engines take: see Engines.",
-]
 
 
 def measure(
-    bundle: Path, recording: Path, cores: int, rate: float, seconds: float, paper_size: bool
+    bundle: Path, recording: Path, cores: int, rate: float, seconds: float
 ) -> tuple[list[Row], list[str]]:
     """Measure everything and return rows and notes of the report.
 
@@ -91,28 +83,4 @@ def measure(
             at_most=1.1,
         )
     )
-    notes = [*NODE_NOTES]
-    if paper_size:
-        rows += _paper_size_rows(console)
-        notes += PAPER_NOTES
-    return rows, notes
-
-
-def _paper_size_rows(console: Console) -> list[Row]:
-    from selcon_ros.bench.paper_size import INPUT_SIZE, paper_size_bundle
-
-    setup = Setup(len(os.sched_getaffinity(0)))
-    frames = np.random.default_rng(0).integers(0, 256, (1, *INPUT_SIZE, 3), np.uint8)
-    with console.status("network of the paper's size"), tempfile.TemporaryDirectory() as folder:
-        paths = (paper_size_bundle(Path(folder) / str(count), count) for count in (36, 1))
-        every, one = (open_backend(load_bundle(path), setup=setup) for path in paths)
-        times = compare({"all": lambda: every.run(frames), "one": lambda: one.run(frames)}, rounds=5, runs=6)
-    return [
-        Row(
-            "paper-size network: all 36 actions against one",
-            times["all"].median / times["one"].median,
-            "",
-            f"{times['all'].median:.0f} ms against {times['one'].median:.0f} ms",
-            at_most=1.1,
-        )
-    ]
+    return rows, NODE_NOTES

@@ -1,19 +1,18 @@
 """`selcon bench`: how fast this machine is."""
 
-from importlib.util import find_spec
+import os
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
-from selcon_ros.bench.report import SPEED
-from selcon_ros.cli.bench_engines import engines
+from selcon_ros.bench.report import ENGINES, SPEED
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.bench_training import training
 from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.paths import UserPath
 
 _FOLDER = UserPath(file_okay=False, exists=True)
+MOVED = "is measured in a clone of the repository: python -m benchmarks"
 
 
 @click.group(invoke_without_command=True)
@@ -30,9 +29,7 @@ _FOLDER = UserPath(file_okay=False, exists=True)
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Per measurement."
 )
-@click.option(
-    "--paper-size/--no-paper-size", default=None, help="Needs the train extra  [default: if it is there]"
-)
+@click.option("--paper-size/--no-paper-size", default=False, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def command(
     ctx: click.Context,
@@ -42,7 +39,7 @@ def command(
     cores: int,
     rate: float,
     seconds: float,
-    paper_size: bool | None,
+    paper_size: bool,
     as_json: bool,
 ) -> None:
     """Measure camera-to-heatmap latency of the real node, and what all actions cost beside one.
@@ -53,8 +50,7 @@ def command(
     Examples:
       selcon bench
       selcon bench --out docs/benchmarks.md --cores 4
-      selcon bench engines --out docs/benchmarks.md
-      selcon bench training --authors ~/SelectiveCL
+      selcon bench engines
     """
     if ctx.invoked_subcommand is not None:
         given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
@@ -62,20 +58,90 @@ def command(
             option = given[0].replace("_", "-")
             raise click.UsageError(f"--{option} goes after '{ctx.invoked_subcommand}', if it has that")
         return
+    if paper_size:
+        raise click.UsageError(f"the paper-size network {MOVED} paper-size")
     from selcon_ros.bench.machine import facts
     from selcon_ros.bench.run import measure
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.recording import default_recording
 
-    if paper_size is None:
-        paper_size = all(find_spec(name) for name in ("torch", "open_clip", "timm", "selcon_training"))
-        if not paper_size:
-            click.echo("paper-size network: not measured, it needs the train extra", err=True)
     rows, notes = measure(
-        bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds, paper_size
+        bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds
     )
     show(rows, facts(), notes, SPEED, out, as_json)
 
 
-command.add_command(engines)
-command.add_command(training)
+@command.command()
+@click.option(
+    "--bundle",
+    "bundles",
+    type=UserPath(exists=True),
+    multiple=True,
+    help="Model bundle, may be given several times  [default: the packaged one]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="CPU threads of each engine  [default: one per core that may be used]",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=12, show_default=True, help="Turns of each engine."
+)
+@click.option("--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn.")
+@click.option(
+    "--cache",
+    type=UserPath(file_okay=False),
+    help="Folder of engines built for a GPU  [default: the user's]",
+)
+@click.option("--out", type=OUT_FILE, help="Page to write this chapter into.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
+@click.option("--paper-size/--no-paper-size", default=False, hidden=True)
+@click.option("--authors", type=UserPath(), hidden=True)
+def engines(
+    bundles: tuple[Path, ...],
+    threads: int | None,
+    rounds: int,
+    runs: int,
+    cache: Path | None,
+    out: Path | None,
+    as_json: bool,
+    paper_size: bool,
+    authors: Path | None,
+) -> None:
+    """Measure every engine in every precision: latency, throughput, agreement with fp32.
+
+    What does not run here is a row that says why. Engines of a GPU that are not built yet are built first,
+    which takes minutes. Leave the machine alone meanwhile.
+
+    \b
+    Examples:
+      selcon bench engines
+      selcon bench engines --bundle bundles/mine --threads 1 --json
+    """
+    if paper_size or authors is not None:
+        raise click.UsageError(f"what --paper-size and --authors ask for {MOVED} engines")
+    from rich.console import Console
+
+    from selcon_ros.backends.base import Setup
+    from selcon_ros.bench.engines import NOTES, as_data, measure_engines, rows, tables
+    from selcon_ros.bench.machine import facts
+    from selcon_ros.core.bundle import default_bundle_path
+
+    threads = threads or len(os.sched_getaffinity(0))
+    setup = Setup(threads, build=True, cache=cache)
+    with Console(stderr=True).status("opening") as status:
+        found = [
+            each
+            for path in bundles or (default_bundle_path(),)
+            for each in measure_engines(path, rounds, runs, setup, status.update)
+        ]
+    machine = {**facts(), "threads": str(threads)}
+    data = {"engines": as_data(found)}
+    show(rows(found), machine, NOTES, ENGINES, out, as_json, tables(found), data=data)
+
+
+@command.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def training(arguments: tuple[str, ...]) -> None:
+    """Say where training steps are measured."""
+    raise click.UsageError(f"a training step {MOVED} training")

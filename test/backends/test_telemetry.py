@@ -14,7 +14,7 @@ from support.tree import tracked_files
 
 ROOT = Path(__file__).parents[2]
 # Their __init__.py turns it off, and Python runs that before any module in them.
-PACKAGES = ("selcon_ros", "training/selcon_training", "training/selcon_tabletop")
+PACKAGES = ("selcon_ros", "training/selcon_training", "training/selcon_tabletop", "benchmarks")
 VARIABLE = "ORT_DISABLE_TELEMETRY"
 
 
@@ -39,7 +39,7 @@ def test_a_command_leaves_nothing_in_the_user_s_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["selcon_ros", "selcon_ros.core.bundle", "selcon_training", "selcon_tabletop"]
+    "package", ["selcon_ros", "selcon_ros.core.bundle", "selcon_training", "selcon_tabletop", "benchmarks"]
 )
 def test_it_is_off_once_a_package_is_imported(tmp_path: Path, package: str) -> None:
     # Before all else, and so before torch, which takes its time.

@@ -28,7 +28,7 @@ def test_measures_the_node_and_writes_its_page(tmp_path: Path) -> None:
     process = bench(
         *("--bundle", str(colour_bundle(tmp_path / "colours")), "--seconds", "2", "--rate", "5"),
         *("--recording", str(painted_recording(tmp_path / "recording", frames=2))),
-        *("--no-paper-size", "--json", "--out", str(page)),
+        *("--json", "--out", str(page)),
     )
     assert process.returncode == 0, process.stderr
     report = json.loads(process.stdout)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.bench.report import TRAINING, Row, into_page, markdown
+from selcon_ros.bench.report import ENGINES, Row, into_page, markdown
 from selcon_ros.cli.bench_report import show
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times, compare
@@ -48,9 +48,9 @@ def test_what_was_not_measured_says_why_and_keeps_no_limit() -> None:
 
 def test_a_chapter_takes_the_place_of_its_former_self_and_leaves_the_others() -> None:
     speed = markdown([Row("a", 1.0, "s")], {}, ["first"])
-    training = markdown([Row("b", 2.0, "s")], {}, ["second"], TRAINING)
+    training = markdown([Row("b", 2.0, "s")], {}, ["second"], ENGINES)
     page = into_page(into_page("", speed), training)
-    assert page.startswith("# Speed\n") and "\n# Speed of training\n" in page
+    assert page.startswith("# Speed\n") and "\n# Engines\n" in page
     slower = markdown([Row("a", 9.0, "s")], {}, ["third"])
     again = into_page(page, slower)
     assert "first" not in again and again.count("# Speed\n") == 1

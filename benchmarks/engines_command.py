@@ -1,4 +1,4 @@
-"""`selcon bench engines`: every engine on this machine, side by side."""
+"""`python -m benchmarks engines`: every engine on this machine, side by side."""
 
 import os
 from importlib.util import find_spec
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.bench.report import ENGINES
+from benchmarks.chapters import ENGINES
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from selcon_ros.bench.engines import Measured
+    from benchmarks.engines import Measured
 
 PICTURE = Path("images", "engines.png")
 
@@ -76,12 +76,12 @@ def engines(
 
     \b
     Examples:
-      selcon bench engines
-      selcon bench engines --bundle bundles/mine --no-paper-size
-      selcon bench engines --authors ~/SelectiveCL --out docs/benchmarks.md
+      python -m benchmarks engines
+      python -m benchmarks engines --bundle bundles/mine --no-paper-size
+      python -m benchmarks engines --authors ~/SelectiveCL --out docs/benchmarks.md
     """
-    from selcon_ros.bench.engines import Plan, measure_engines
-    from selcon_ros.bench.engines_report import as_data, notes, rows, tables
+    from benchmarks.engines import Plan, measure_engines
+    from benchmarks.engines_report import as_data, notes, rows, tables
     from selcon_ros.bench.machine import facts, gpu_name
     from selcon_ros.core.bundle import default_bundle_path
 
@@ -108,7 +108,7 @@ def _draw(found: list["Measured"], machine: dict[str, str], out: Path) -> str | 
     if find_spec("matplotlib") is None:
         click.echo("no picture: that needs matplotlib, which the train extra brings", err=True)
         return None
-    from selcon_ros.bench.engines_plot import plot
+    from benchmarks.engines_plot import plot
 
     gpu = f" and {machine['GPU']}" if machine["GPU"] != "none" else ""
     plot(found, f"{machine['CPU']} ({machine['threads']} threads){gpu}", out)

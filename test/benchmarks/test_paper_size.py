@@ -5,7 +5,7 @@ import gc
 import onnx
 import pytest
 
-from selcon_ros.bench.paper_size import INPUT_SIZE, paper_size_bundle
+from benchmarks.paper_size import INPUT_SIZE, paper_size_bundle
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.engines.build import Shapes, build
 from selcon_ros.engines.frames import with_frames

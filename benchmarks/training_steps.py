@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.bench.paper_size import CLIP, DINO
+from benchmarks.paper_size import CLIP, DINO
 
 Step = Callable[[], float]
 """Does one step and returns its loss."""

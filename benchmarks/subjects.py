@@ -1,4 +1,5 @@
-"""What `selcon bench engines` measures: every backend in every precision, and what they are held against."""
+"""What `python -m benchmarks engines` measures: every backend in every precision, and what they are held
+against."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""`selcon bench training`: how long a training step takes."""
+"""`python -m benchmarks training`: how long a training step takes."""
 
 from pathlib import Path
 
 import click
 
-from selcon_ros.bench.report import TRAINING
+from benchmarks.chapters import TRAINING
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.paths import UserPath
@@ -42,11 +42,11 @@ def training(
 
     \b
     Examples:
-      selcon bench training
-      selcon bench training --authors ~/SelectiveCL --out docs/benchmarks.md
+      python -m benchmarks training
+      python -m benchmarks training --authors ~/SelectiveCL --out docs/benchmarks.md
     """
+    from benchmarks.training import NOTES, measure_training
     from selcon_ros.bench.machine import facts
-    from selcon_ros.bench.training import NOTES, measure_training
     from selcon_training.training.factory import training_device
 
     chosen = training_device(device).type

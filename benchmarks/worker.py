@@ -65,7 +65,7 @@ class Worker:
 
 
 def start(module: str, arguments: Sequence[str], threads: int, gpu: bool, log: Path) -> subprocess.Popen[str]:
-    """Start a module of selcon_ros.bench as a process, with no more than `threads` threads for products.
+    """Start a module of this package as a process, with no more than `threads` threads for products.
 
     Without `gpu` it sees no GPU: libraries would take it, whatever is to be measured.
     """
@@ -76,7 +76,7 @@ def start(module: str, arguments: Sequence[str], threads: int, gpu: bool, log: P
         own["CUDA_VISIBLE_DEVICES"] = ""
     with log.open("w") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", f"selcon_ros.bench.{module}", *arguments],
+            [sys.executable, "-m", f"benchmarks.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,4 +1,4 @@
-"""The process that times one engine: `python -m selcon_ros.bench.engine_worker TASK`.
+"""The process that times one engine: `python -m benchmarks.engine_worker TASK`.
 
 TASK is `subjects.Task` as JSON. Of every line of JSON on its standard input it does what that says, and
 answers with one: ["time", batch, runs] with the milliseconds of as many runs and by how many bytes the
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.subjects import Task
 from selcon_ros.backends.base import Frames, Maps, Setup
-from selcon_ros.bench.subjects import Task
 from selcon_ros.core.errors import SelconError
 
 CAMERA = (480, 640)
@@ -55,7 +55,7 @@ def main(task: Task) -> None:
 
 def sample_maps(run: Run, bundle: Path) -> list[tuple[Maps, Maps | None]]:
     """Return a subject's cam and affinity [1, C, gh, gw] of each of the bundle's samples."""
-    from selcon_ros.bench.accuracy import samples_of
+    from benchmarks.accuracy import samples_of
 
     return [run(image[None]) for image in samples_of(bundle)]
 
@@ -96,7 +96,7 @@ def _torch(task: Task) -> tuple[str, Run]:
     """The network as PyTorch runs it; images are prepared as the CPU's backends do."""
     import torch
 
-    from selcon_ros.bench.paper_size import paper_size_network
+    from benchmarks.paper_size import paper_size_network
     from selcon_ros.core.bundle import load_bundle
     from selcon_ros.core.preprocess import preprocess
 
@@ -117,7 +117,7 @@ def _authors(task: Task) -> tuple[str, Run]:
     """Their test's step: images that their loader has prepared, to the maps of one action for each."""
     import torch
 
-    from selcon_ros.bench.training_steps import authors_network
+    from benchmarks.training_steps import authors_network
 
     assert task.clone is not None
     torch.set_num_threads(task.threads)

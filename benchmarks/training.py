@@ -1,4 +1,4 @@
-"""Seconds a training step, ours and the authors', side by side in one run: `selcon bench training`."""
+"""Seconds a training step, ours and the authors', in one run: `python -m benchmarks training`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from rich.console import Console
 
+from benchmarks.worker import BenchWorkerError, Worker, start
 from selcon_ros.bench.report import Row
-from selcon_ros.bench.worker import BenchWorkerError, Worker, start
 
 SEEN_STEPS = 37_620
 """15 epochs over the 20,061 exocentric images of AGD20K Seen in batches of 8."""

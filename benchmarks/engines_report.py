@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from selcon_ros.bench.engines import Measured
-from selcon_ros.bench.paper_size import NAME
+from benchmarks.engines import Measured
+from benchmarks.paper_size import NAME
+from benchmarks.subjects import Subject
 from selcon_ros.bench.report import Row, Table
-from selcon_ros.bench.subjects import Subject
 from selcon_ros.core.agreement import TOLERANCE
 
 AIMED_AT = "H200"

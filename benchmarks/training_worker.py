@@ -1,4 +1,4 @@
-"""The process that times one kind of training step: `python -m selcon_ros.bench.training_worker`.
+"""The process that times one kind of training step: `python -m benchmarks.training_worker`.
 
 It answers every number on its standard input with a line of JSON: the seconds of as many steps, and the peak
 memory so far.
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from selcon_ros.bench.training_steps import authors_step, own_step
+from benchmarks.training_steps import authors_step, own_step
 
 
 def main(kind: str, folder: Path, device: str, threads: int, clone: Path) -> None:

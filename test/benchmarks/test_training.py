@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]'")
 
-from selcon_ros.bench import training
-from selcon_ros.bench.training import Steps, draw_pictures
-from selcon_ros.bench.worker import BenchWorkerError, Worker
-from selcon_ros.cli.main import main
+from benchmarks import training
+from benchmarks.training import Steps, draw_pictures
+from benchmarks.training_command import training as command
+from benchmarks.worker import BenchWorkerError, Worker
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.data.weak import weak_split
@@ -43,7 +43,7 @@ def doubled(monkeypatch):
 
 
 def measured(*arguments: str) -> dict[str, dict[str, object]]:
-    result = CliRunner().invoke(main, ["bench", "training", "--device", "cpu", "--json", *arguments])
+    result = CliRunner().invoke(command, ["--device", "cpu", "--json", *arguments])
     assert result.exit_code == 0, result.output
     return {row["what"]: row for row in json.loads(result.stdout)["rows"]}
 
@@ -84,7 +84,7 @@ def test_without_the_authors_code_the_row_says_so(
 
 
 def test_a_process_that_ends_is_an_error_with_its_last_words(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "selcon_ros.bench.training_worker", "authors"]
+    command = [sys.executable, "-m", "benchmarks.training_worker", "authors"]
     process = subprocess.Popen(
         [*command, str(tmp_path), "cpu", "1", str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -95,8 +95,3 @@ def test_a_process_that_ends_is_an_error_with_its_last_words(tmp_path: Path) -> 
     with Worker("authors", process, tmp_path / "log") as worker:
         with pytest.raises(BenchWorkerError, match="No module named 'models'"):
             worker.answer()
-
-
-def test_options_before_the_subcommand_are_not_dropped(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["bench", "--out", str(tmp_path / "page.md"), "training"])
-    assert result.exit_code == 2 and "--out goes after 'training'" in result.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selcon_ros.bench.engines import Measured
+from benchmarks.engines import Measured
 from selcon_ros.core.agreement import TOLERANCE
 
 if TYPE_CHECKING:

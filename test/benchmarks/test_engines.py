@@ -14,14 +14,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from benchmarks import engines
+from benchmarks.accuracy import Accuracy, Judge
+from benchmarks.chapters import ENGINES
+from benchmarks.engines import Measured, Plan, measure_engines
+from benchmarks.engines_report import UNSTEADY, notes, rows, tables
+from benchmarks.flops import count_flops
+from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.bench import engines
-from selcon_ros.bench.accuracy import Accuracy, Judge
-from selcon_ros.bench.engines import Measured, Plan, measure_engines
-from selcon_ros.bench.engines_report import UNSTEADY, notes, rows, tables
-from selcon_ros.bench.flops import count_flops
-from selcon_ros.bench.report import ENGINES, Row, into_page, markdown
-from selcon_ros.bench.subjects import Subject, subjects
+from selcon_ros.bench.report import Row, into_page, markdown
 from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
@@ -66,7 +67,7 @@ def test_measures_what_runs_and_writes_its_chapter(bundle: Path, tmp_path: Path)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
     process = subprocess.run(
         [
-            *(sys.executable, "-m", "selcon_ros.cli.main", "bench", "engines", "--bundle", str(bundle)),
+            *(sys.executable, "-m", "benchmarks", "engines", "--bundle", str(bundle)),
             *("--no-paper-size", "--rounds", "1", "--runs", "2", "--threads", "1", "--json"),
             *("--out", str(page), "--cache", str(tmp_path / "cache")),
         ],
