@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.audit.degrade import Degradation
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.images import F32, U8
 from selcon_training.data.ordering import generator
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import WeakObjectiveConfig, find_parts, object_maps, of_label
+from selcon_training.objectives.weak import find_parts, object_maps, of_label
 from selcon_training.training.tasks.base import to_input
 
 

@@ -16,10 +16,10 @@ from experiments.audit.degrade import DEGRADATIONS
 from experiments.audit.discovery import Outcome, degraded, encode, outcomes, with_gamma
 from experiments.audit.samples import Facts, Sample, draw_samples, facts_of, read_sample
 from selcon_training.config import ConfigError
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import WeakObjectiveConfig
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(21))
 GAMMAS = (0.3, 0.45, 0.6, 0.75, 0.9)

@@ -85,7 +85,7 @@ def _data(to: Path) -> None:
     from support.dataset import make_dataset
 
     _bring("selcon_training.data.check")
-    _bring("selcon_training.evaluate.command")
+    _bring("selcon_training.reporting.evaluation")
     make_dataset(to / "squares", train=1, val=1, test=1, nothing=1)
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from selcon_training.config import ConfigError, TrainConfig, load_config, parse_config
 from selcon_training.config.sections import DataConfig, EncodersConfig, MixConfig
-from selcon_training.objectives.released_code import OFFICIAL
+from selcon_training.config.weak_objective import OFFICIAL
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 LEAST = {"name": "x", "output": "runs/x", "data": {"root": "data"}}

@@ -24,11 +24,11 @@ from selcon_training.data.images import read_picture
 from selcon_training.data.listing import Item
 from selcon_training.data.transforms import draw_crop
 from selcon_training.errors import CheckpointError, DataError
-from selcon_training.evaluate.command import run as evaluate
 from selcon_training.export.bundle import export_bundle, export_checkpoint
 from selcon_training.inspect.trace import Sample, trace
 from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import save_model
+from selcon_training.reporting.evaluation import run as evaluate
 from selcon_training.training.tasks.base import to_input
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator

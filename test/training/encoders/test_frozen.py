@@ -8,9 +8,10 @@ import torch
 
 from selcon_training.config import ConfigError
 from selcon_training.config.sections import EncodersConfig
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.encoders import frozen
 from selcon_training.encoders.frozen import FrozenPass
-from selcon_training.objectives.weak import WeakObjectiveConfig, weak_losses
+from selcon_training.objectives.weak import weak_losses
 from selcon_training.training.factory import frozen_pass
 from support.nets import small_net
 

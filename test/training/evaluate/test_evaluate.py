@@ -23,12 +23,12 @@ from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.errors import DataError
-from selcon_training.evaluate.command import run, run_seeds
 from selcon_training.evaluate.evaluation import evaluate
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.predictors import Centre, Model
 from selcon_training.evaluate.queries import Files, find_pictures
 from selcon_training.export.bundle import export_checkpoint
+from selcon_training.reporting.evaluation import run, run_seeds
 from selcon_training.reporting.gallery import sample
 from selcon_training.reporting.published import CLASSES, PUBLISHED, published_for
 from selcon_training.training.trainer import Trainer

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_training.evaluate.command import run
 from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE, tune
+from selcon_training.reporting.evaluation import run
 from support.bundles import colour_bundle
 from support.dataset import make_dataset
 from support.disk import files_of_at_most

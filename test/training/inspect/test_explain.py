@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import read_image
 from selcon_ros.core.placement import Canvas
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError
@@ -24,7 +25,7 @@ from selcon_training.models.checkpoint import save_model
 from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.objectives.pixel import positive_set
-from selcon_training.objectives.weak import WeakObjectiveConfig, weak_losses
+from selcon_training.objectives.weak import weak_losses
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
 from selcon_training.training.tasks.base import to_input
 from selcon_training.training.validation import pictures

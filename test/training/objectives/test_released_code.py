@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_training.config import load_config
+from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
 from selcon_training.models.selcon_net import Features
 from selcon_training.objectives.part_discovery import Parts
-from selcon_training.objectives.released_code import BATCH_NORM_MOMENTUM, averaged_parts, row_selection
-from selcon_training.objectives.weak import WeakObjectiveConfig, find_parts
+from selcon_training.objectives.released_code import averaged_parts, row_selection
+from selcon_training.objectives.weak import find_parts
 from selcon_training.training.factory import set_batch_norm_momentum
 from support import nets
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
 from selcon_training.models.map_ops import local_mean
 from selcon_training.models.selcon_net import Features
 from selcon_training.objectives.part_discovery import discover
-from selcon_training.objectives.weak import ClassScores, WeakObjectiveConfig, object_maps, weak_losses
+from selcon_training.objectives.weak import ClassScores, object_maps, weak_losses
 from support import nets
 
 SIZE, GRID = (64, 96), (4, 6)

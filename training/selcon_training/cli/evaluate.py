@@ -116,7 +116,7 @@ def command(
     if (nothing or absent) and (baseline is not None or len(bundles) > 1):
         raise click.UsageError("--nothing and --not-afforded are for one BUNDLE without --baseline")
     from selcon_training.errors import ResultNotWritten
-    from selcon_training.evaluate.command import run, run_seeds
+    from selcon_training.reporting.evaluation import run, run_seeds
 
     several, lost = len(bundles) > 1, None
     try:

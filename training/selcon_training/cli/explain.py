@@ -57,7 +57,7 @@ def command(
         raise click.UsageError("--data goes with --sample, and with neither IMAGES nor --action nor --exo")
     if data is None and (not images or not action or names or divide):
         raise click.UsageError("give IMAGES and --action, or --data and --sample")
-    from selcon_training.inspect.command import run
+    from selcon_training.reporting.explanation import run
 
     figures = run(
         checkpoint,

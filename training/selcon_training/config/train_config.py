@@ -38,10 +38,9 @@ from selcon_training.config.sections import (
     UserPath,
     ValidationConfig,
 )
+from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, OFFICIAL, WeakObjectiveConfig
 from selcon_training.config.yaml_files import LIMIT, parse_yaml
 from selcon_training.data.ordering import usable_threads
-from selcon_training.objectives.released_code import BATCH_NORM_MOMENTUM, OFFICIAL
-from selcon_training.objectives.weak import WeakObjectiveConfig
 
 _SHOWN, _LONGEST = 10, 100
 """Faults that a message lists, and characters of a value in it."""

@@ -12,10 +12,10 @@ from selcon_ros.core.placement import Fit
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.user_path import user_path
 from selcon_training.config import TrainConfig, load_config
+from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import CheckpointError, DataError
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.objectives.weak import WeakObjectiveConfig
 from selcon_training.training.run_folder import RAW, checkpoint_folder
 
 _HISTORY_LIMIT = 64 << 20

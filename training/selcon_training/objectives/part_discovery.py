@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from selcon_training.config.weak_objective import Piou
 from selcon_training.models.map_ops import minmax, unit
 from selcon_training.models.saliency import saliency_mask
 from selcon_training.objectives.kmeans import kmeans
 
-Piou = Literal["locate", "corrected"]
 Select = Callable[[Tensor, float], Tensor]
 """From activation maps [B, E, h, w] and γ to the descriptors taken, [B, E, h, w] boolean."""
 

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from selcon_training.config.weak_objective import PixelVariant
 from selcon_training.models.map_ops import minmax, unit
 
-PixelVariant = Literal["paper", "official"]
 PixelLevel = Literal["part", "object"]
 _SELF = (
     -1e4

@@ -11,19 +11,6 @@ from selcon_training.errors import ObjectiveError
 from selcon_training.models.map_ops import minmax
 from selcon_training.objectives.part_discovery import Parts
 
-BATCH_NORM_MOMENTUM = 0.19
-"""Both projections are computed twice a step there, so the running statistics move twice: 1 − 0.9²."""
-
-OFFICIAL = {
-    "piou": "locate",
-    "pixel_variant": "official",
-    "negative_cam": "relu",
-    "selection": "rows",
-    "ego_descriptors": "weighted",
-    "part_maps": "averaged",
-}
-"""The objective's switches as in the released code."""
-
 
 def row_selection(activation: Tensor, gamma: float) -> Tensor:
     """Return what the released code selects of activation maps [B, E, h, w]: booleans of that shape.

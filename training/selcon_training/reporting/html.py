@@ -14,10 +14,10 @@ from selcon_training.data.agd20k import DataSet
 from selcon_training.evaluate.evaluation import Evaluation
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, find_pictures
-from selcon_training.inspect.command import sheets
 from selcon_training.inspect.samples import spread_samples
 from selcon_training.inspect.trained_run import open_trained, read_history
 from selcon_training.reporting import plots
+from selcon_training.reporting.explanation import sheets
 from selcon_training.reporting.gallery import Gallery, sample
 from selcon_training.reporting.page import embedded, render
 

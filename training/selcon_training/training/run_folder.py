@@ -19,11 +19,11 @@ from selcon_ros.core.plain_file import require_plain_file
 from selcon_training import distributed
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
 from selcon_training.data.agd20k import DataSet
-from selcon_training.data.fingerprint import beside, fingerprint
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.models.checkpoint import model_files, refuse_not_finite
 from selcon_training.models.network import Network
+from selcon_training.training.fingerprint import beside, fingerprint
 
 _STATE = "trainer.pt"
 RAW = "raw"

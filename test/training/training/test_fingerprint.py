@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from selcon_training.data.agd20k import open_dataset
-from selcon_training.data.fingerprint import fingerprint
 from selcon_training.errors import DataError
+from selcon_training.training.fingerprint import fingerprint
 from support.dataset import make_dataset
 
 SPLITS = ("trainset", "valset")
