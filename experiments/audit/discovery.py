@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.audit.degrade import Degradation
+from experiments.streams import AuditStream
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.images import F32, U8
 from selcon_training.data.ordering import generator
@@ -41,7 +42,7 @@ def degraded(exo: U8, degradation: Degradation, how_many: int, seed: int) -> U8:
     """The exocentric images E x h x w x 3 of a sample, the first ``how_many`` of them degraded."""
     changed = exo.copy()
     for index in range(how_many):
-        changed[index] = degradation(exo[index], generator(seed, 22, index))
+        changed[index] = degradation(exo[index], generator(seed, AuditStream.DEGRADATION, index))
     return changed
 
 

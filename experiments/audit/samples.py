@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.streams import AuditStream
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.images import U8, read_labels, read_picture
@@ -66,7 +67,7 @@ def draw_samples(
         raise DataError(f"{data.base}: an audit needs truth maps, in {split}/GT or testset/GT")
     samples: list[Sample] = []
     orders = {
-        folder: generator(seed, 20, number).permutation(len(items))
+        folder: generator(seed, AuditStream.ORDER, number).permutation(len(items))
         for number, (folder, items) in enumerate(sorted(folders.items()))
     }
     for turn in range(max(len(items) for items in folders.values())):
@@ -74,7 +75,7 @@ def draw_samples(
             if turn < len(items) and len(samples) < count:
                 item, truth = items[orders[folder][turn]]
                 others = exo_folders[folder]
-                rng = generator(seed, 21, number, turn)
+                rng = generator(seed, AuditStream.SAMPLE, number, turn)
                 chosen = rng.choice(len(others), exocentric, replace=len(others) < exocentric)
                 samples.append(Sample(item, truth, tuple(others[index] for index in chosen)))
     return samples

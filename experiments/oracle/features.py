@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from experiments.streams import OracleStream
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_labels
@@ -79,7 +80,9 @@ class OracleStore:
         names = _names(data)
         self.kinds = len(names["parts"])
         # A fixed random rotation: no channel is a part by itself.
-        rotation = np.linalg.qr(generator(seed, 20).standard_normal((options.width, options.width)))[0]
+        rotation = np.linalg.qr(
+            generator(seed, OracleStream.ROTATION).standard_normal((options.width, options.width))
+        )[0]
         self.basis = rotation[: self.kinds].astype(np.float32)
         if self.kinds > options.width:
             raise DataError(f"{self.kinds} kinds of parts need a width of at least that, got {options.width}")
@@ -102,7 +105,7 @@ class OracleStore:
             self.saliency[index] = seen[thing].sum(axis=0)
         norm = np.linalg.norm(self.patches, axis=1, keepdims=True)
         self.patches /= norm
-        self._visits = generator(seed, 21)
+        self._visits = generator(seed, OracleStream.VISITS)
 
     def features(self, numbers: NDArray[np.int64], views: NDArray[np.int64]) -> Features:
         """Features of these images, each as it is (view 0) or mirrored (1)."""

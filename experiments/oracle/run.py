@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from experiments.oracle.features import OracleNet, OracleOptions, OracleStore
+from experiments.streams import OracleStream
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
@@ -105,7 +106,7 @@ def _means(scores: Sequence[Scores]) -> dict[str, float]:
 def _hold_scenes(items: Sequence[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Split by stem: a scene is in several action folders, and must not be on both sides."""
     stems = sorted({item.stem for item in items})
-    order = generator(seed, 22).permutation(len(stems))
+    order = generator(seed, OracleStream.HELD_OUT).permutation(len(stems))
     out = {stems[index] for index in order[: max(1, round(share * len(stems)))]}
     return [item for item in items if item.stem not in out], [item for item in items if item.stem in out]
 

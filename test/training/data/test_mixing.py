@@ -7,7 +7,7 @@ from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.mixing import Mixture, Negatives
-from selcon_training.data.ordering import epoch_order, generator
+from selcon_training.data.ordering import Stream, epoch_order, generator
 from selcon_training.data.transforms import (
     Jitter,
     apply_crop,
@@ -53,7 +53,7 @@ def test_one_source_alone_gives_what_it_always_gave(images):
     for epoch in range(3):
         assert np.array_equal(alone.order(5, epoch), epoch_order(len(images), 5, epoch))
         assert np.array_equal(alone.order(5, epoch, groups), epoch_order(len(images), 5, epoch, groups))
-    batch, rng = alone.batch([7, 3], 5, 2, 8), generator(5, 2, 2, 9)
+    batch, rng = alone.batch([7, 3], 5, 2, 8), generator(5, Stream.SAMPLE_VIEW, 2, 9)
     picture, truths = images._load(3).picture, images._load(3).truths
     crop = draw_crop(picture.shape[:2], SIZE, (1.0, 1.3), "stretch", True, rng)
     wanted = images.augmentation.jitter(apply_crop(picture, crop, SIZE), rng)

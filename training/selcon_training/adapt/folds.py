@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selcon_training.adapt.album import Photo
-from selcon_training.data.ordering import generator
+from selcon_training.data.ordering import Stream, generator
 
 
 def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:
@@ -14,7 +14,7 @@ def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:
     for index, photo in enumerate(photos):
         objects.setdefault(photo.object, []).append(index)
     named = sorted(objects)
-    order = generator(seed, 10).permutation(len(named))
+    order = generator(seed, Stream.ADAPT_FOLDS).permutation(len(named))
     # Larger objects first, each to the part that has least.
     ranked = sorted((objects[named[place]] for place in order), key=len, reverse=True)
     parts: list[list[int]] = [[] for _ in range(min(count, len(ranked)))]

@@ -14,7 +14,7 @@ from selcon_training.adapt.album import Photo
 from selcon_training.config.sections import DenseConfig, OptimiserConfig, ScheduleConfig
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, stack
-from selcon_training.data.ordering import epoch_order, generator, prefetch
+from selcon_training.data.ordering import Stream, epoch_order, generator, prefetch
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.views import ViewRange
 from selcon_training.errors import AdaptError
@@ -68,7 +68,7 @@ class Batches:
         return epoch_order(count, self.seed + number, turn).tolist()
 
     def _sample(self, photo: Photo, place: int) -> Sample:
-        sample = self._augmenter(photo.loaded, generator(self.seed, 9, place))
+        sample = self._augmenter(photo.loaded, generator(self.seed, Stream.ADAPT_VIEW, place))
         return replace(sample, known=photo.known)
 
 

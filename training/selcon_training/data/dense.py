@@ -18,7 +18,7 @@ from selcon_training.data.dense_items import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.labels import UNKNOWN, Labels, read_label_maps, unpacked
 from selcon_training.data.memory import check_room
-from selcon_training.data.ordering import generator
+from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pairs import fitting
 from selcon_training.data.sharp_truth import sharp_truth
 from selcon_training.data.transforms import (
@@ -203,7 +203,9 @@ class DenseImages:
     def batch(self, indices: Sequence[int], seed: int, epoch: int, start: int) -> DenseBatch:
         """An augmented batch. The same seed, epoch and start (position in the epoch) give the same batch."""
         places = enumerate(indices, start)
-        return self._stack([self.sample(index, generator(seed, 2, epoch, place)) for place, index in places])
+        return self._stack(
+            [self.sample(index, generator(seed, Stream.SAMPLE_VIEW, epoch, place)) for place, index in places]
+        )
 
     def plain(self, indices: Sequence[int]) -> DenseBatch:
         """A batch without augmentation: stretched or padded to the input size, as in use."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, DenseImages, stack
-from selcon_training.data.ordering import epoch_order, generator
+from selcon_training.data.ordering import Stream, epoch_order, generator
 from selcon_training.data.pictures import PicturePool
 from selcon_training.errors import DataError
 
@@ -78,7 +78,7 @@ class Mixture:
             places = np.flatnonzero(self._turns == number)
             drawn = np.arange(epoch * len(places), (epoch + 1) * len(places))
             rounds = {
-                turn: generator(seed, 8, number, turn).permutation(len(source))
+                turn: generator(seed, Stream.MIXTURE_ORDER, number, turn).permutation(len(source))
                 for turn in np.unique(drawn // len(source)).tolist()
             }
             order[places] = [
@@ -92,7 +92,7 @@ class Mixture:
         samples = []
         for place, index in enumerate(indices, start):
             number = int(np.searchsorted(self._first, index, side="right")) - 1
-            rng = generator(seed, 2, epoch, place)
+            rng = generator(seed, Stream.SAMPLE_VIEW, epoch, place)
             samples.append(self.sources[number].sample(int(index - self._first[number]), rng))
         return stack(samples, self.main.classes, self.main.grid, self.has_parts)
 

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import IntEnum
 from itertools import islice
 from typing import TypeVar
 
@@ -16,9 +17,27 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 
+class Stream(IntEnum):
+    """What random numbers are drawn for: no two uses share any.
+
+    A number is part of what a seed means: changed, trainings come out otherwise.
+    """
+
+    EPOCH_ORDER = 1
+    SAMPLE_VIEW = 2
+    WEAK_PARTNERS = 3
+    WEAK_VIEW = 4
+    HOLD_OUT = 5
+    KMEANS = 6
+    STORED_VIEW = 7
+    MIXTURE_ORDER = 8
+    ADAPT_VIEW = 9
+    ADAPT_FOLDS = 10
+
+
 def generator(seed: int, *path: int) -> np.random.Generator:
-    """A random generator for this place in training, for example (seed, stream, epoch, position)."""
-    return np.random.default_rng(np.random.SeedSequence([seed, *path]))
+    """A random generator for this place in training, such as (seed, Stream.SAMPLE_VIEW, epoch, position)."""
+    return np.random.default_rng(np.random.SeedSequence([seed, *map(int, path)]))
 
 
 def epoch_order(
@@ -31,7 +50,7 @@ def epoch_order(
     and visits its items round by round in new random orders, so rare classes repeat and frequent ones are
     thinned out.
     """
-    rng = generator(seed, 1, epoch)
+    rng = generator(seed, Stream.EPOCH_ORDER, epoch)
     if groups is None:
         return rng.permutation(count)
     members: dict[Hashable, list[int]] = {}

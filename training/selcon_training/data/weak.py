@@ -13,7 +13,7 @@ from selcon_training.data.agd20k import DataSet, by_folder, check_actions
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.listing import Item
-from selcon_training.data.ordering import generator
+from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.transforms import Size, apply_crop, decode_size, draw_crop
 from selcon_training.errors import DataError
 
@@ -87,7 +87,7 @@ def draw_weak(
     exo = np.empty((len(order), exos), np.int64)
     ego = np.empty(len(order), np.int64)
     for row, first in enumerate(order):
-        rng = generator(seed, 3, epoch, start + row)
+        rng = generator(seed, Stream.WEAK_PARTNERS, epoch, start + row)
         folder = split.exo_folder[first]
         others = split.exo_in[folder]
         others = others[others != first]
@@ -106,18 +106,19 @@ def load_weak(
     size: Size,
     augmentation: Augmentation,
     seed: int,
-    stream: int,
+    part: int,
     epoch: int,
     start: int,
 ) -> U8:
-    """Decode and augment images: N x h x w x 3 uint8. ``stream`` keeps ego and exo draws of one step apart.
+    """Decode and augment images: N x h x w x 3 uint8. ``part`` (0 egocentric, 1 exocentric, 2 feature store)
+    keeps draws of one step apart.
 
     Raises DataError for an image that cannot be read.
     """
     least = decode_size(size, augmentation.zoom[1])
     images = np.empty((len(items), *size, 3), np.uint8)
     for row, item in enumerate(items):
-        rng = generator(seed, 4, stream, epoch, start + row)
+        rng = generator(seed, Stream.WEAK_VIEW, part, epoch, start + row)
         picture = read_picture(item.path, least)
         shape = (picture.shape[0], picture.shape[1])
         crop = draw_crop(shape, size, augmentation.zoom, augmentation.fit, augmentation.flip, rng)
@@ -132,7 +133,7 @@ def hold_out(items: Sequence[Item], fraction: float, seed: int) -> tuple[list[It
     held: list[Item] = []
     for number, folder in enumerate(sorted(by_folder(items).items())):
         members = folder[1]
-        order = generator(seed, 5, number).permutation(len(members))
+        order = generator(seed, Stream.HOLD_OUT, number).permutation(len(members))
         count = min(len(members) - 1, round(fraction * len(members)))
         out = set(order[:count].tolist())
         for index, item in enumerate(members):

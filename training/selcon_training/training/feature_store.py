@@ -32,7 +32,7 @@ from selcon_training.models.selcon_net import Features, SelconNet
 from selcon_training.training.tasks.base import stage, to_input
 
 _DONE = "done.json"
-_STREAM = 2  # of load_weak: apart from those of training without a store
+_PART = 2  # of load_weak: apart from those of training without a store
 _HEADER = 128  # bytes of a .npy header of these shapes
 
 
@@ -177,7 +177,7 @@ class FeatureStore:
     def _view(self, start: int, end: int, view: int, net: SelconNet, device: torch.device) -> torch.Tensor:
         """One view of some images, B x h x w x 3 uint8; runs on a data thread."""
         images: U8 = load_weak(
-            self.items[start:end], net.input_size, self._augmentation, 0, _STREAM, view, start
+            self.items[start:end], net.input_size, self._augmentation, 0, _PART, view, start
         )
         if self._mirrors and view % 2 == 1:
             images = np.ascontiguousarray(images[:, :, ::-1])

@@ -15,7 +15,7 @@ from selcon_training import distributed
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.listing import Item
-from selcon_training.data.ordering import batches, epoch_order, generator
+from selcon_training.data.ordering import Stream, batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.models.selcon_net import Features, SelconNet
 from selcon_training.objectives.weak import ClassScores, weak_losses
@@ -83,7 +83,7 @@ class WeakTask:
     def losses(self, batch: WeakBatch, epoch: int, step: int) -> dict[str, Tensor]:
         config = self.config
         device = self.net.text_action.device
-        seed = int(generator(config.seed, 6, epoch, step).integers(2**62))
+        seed = int(generator(config.seed, Stream.KMEANS, epoch, step).integers(2**62))
         contrastive = config.weak.contrastive(epoch)
         ego, exo = self._features(batch, saliency=contrastive and config.weak.lambda_proto > 0)
         return weak_losses(
@@ -126,7 +126,7 @@ class WeakTask:
             ego_store, exo_store = self.stores
             # The image that an epoch is a pass over shows all its views in as many epochs; those drawn at
             # random show any.
-            rng = generator(seed, 7, epoch, start)
+            rng = generator(seed, Stream.STORED_VIEW, epoch, start)
             ego_view = rng.integers(ego_store.views, size=len(draw.ego))
             exo_view = rng.integers(exo_store.views, size=draw.exo.shape)
             exo_view[:, 0] = (draw.exo[:, 0] + epoch) % exo_store.views
