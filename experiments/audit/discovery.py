@@ -16,7 +16,7 @@ from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.images import F32, U8
 from selcon_training.data.ordering import generator
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import find_parts, object_maps, of_label
+from selcon_training.objectives.weak import WeakStep, find_parts, object_maps, of_label
 from selcon_training.training.tasks.base import to_input
 
 
@@ -69,13 +69,10 @@ def outcomes(
     the object maps alone, before the CAM is trusted.
     """
     label = torch.tensor(list(labels), device=ego.parts.device)
-    count = len(exo.parts) // len(label)
-    ego_object, exo_object = object_maps(net, ego, exo, label, config.object_maps)
-    cam = of_label(net.exo(exo).cam, label.repeat_interleave(count)).relu()
-    draws = torch.Generator().manual_seed(seed)
-    found = find_parts(
-        ego, exo, cam, ego_object, exo_object, config, first_epoch, alpha=0.0, generator=draws
-    ).parts
+    step = WeakStep(ego, exo, label, first_epoch, torch.Generator().manual_seed(seed))
+    ego_object, exo_object = object_maps(net, step, config.object_maps)
+    cam = of_label(net.exo(exo).cam, step.exo_labels).relu()
+    found = find_parts(step, cam, ego_object, exo_object, config, alpha=0.0).parts
     return [
         Outcome(float(score), _peaks_in(part_map, part), _peaks_in(object_map, part))
         for score, part_map, object_map, part in zip(

@@ -11,7 +11,7 @@ from selcon_training.config.sections import EncodersConfig
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.encoders import frozen
 from selcon_training.encoders.frozen import FrozenPass
-from selcon_training.objectives.weak import weak_losses
+from selcon_training.objectives.weak import WeakStep, weak_losses
 from selcon_training.training.factory import frozen_pass
 from support.nets import small_net
 
@@ -89,9 +89,8 @@ def test_a_step_does_not_wait_for_the_gpu():
             replace(found, **{name: getattr(found, name)[part] for name in NAMES})
             for part in (slice(2), slice(2, None))
         )
-        weak_losses(net, ego, exo, labels, WeakObjectiveConfig(), False, torch.Generator().manual_seed(0))[
-            "loss"
-        ].backward()
+        step = WeakStep(ego, exo, labels, generator=torch.Generator().manual_seed(0))
+        weak_losses(net, step, WeakObjectiveConfig())["loss"].backward()
 
     step()  # the first one sets up libraries
     torch.cuda.set_sync_debug_mode("error")

@@ -25,7 +25,7 @@ from selcon_training.models.checkpoint import save_model
 from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.objectives.pixel import positive_set
-from selcon_training.objectives.weak import weak_losses
+from selcon_training.objectives.weak import WeakStep, weak_losses
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
 from selcon_training.training.tasks.base import to_input
 from selcon_training.training.validation import pictures
@@ -71,7 +71,8 @@ def test_a_trace_is_what_training_computes(checkpoint, sample):
         exo = net.features(to_input(pictures(sample.exo, CANVAS).images, label.device))
         for alpha, reliable in ((found.score - 1e-4, 1), (found.score + 1e-4, 0)):
             draws = torch.Generator().manual_seed(0)
-            losses = weak_losses(net, ego, exo, label, replace(weak, alpha=alpha), False, draws)
+            step = WeakStep(ego, exo, label, generator=draws)
+            losses = weak_losses(net, step, replace(weak, alpha=alpha))
             assert losses["reliable"] == reliable
             again = trace(net, sample, replace(weak, alpha=alpha), "continuous", 0.6).exo
             assert again.reliable == reliable

@@ -14,7 +14,7 @@ from selcon_training.errors import ObjectiveError
 from selcon_training.models.selcon_net import Features
 from selcon_training.objectives.part_discovery import Parts
 from selcon_training.objectives.released_code import averaged_parts, row_selection
-from selcon_training.objectives.weak import find_parts
+from selcon_training.objectives.weak import WeakStep, find_parts
 from selcon_training.training.factory import set_batch_norm_momentum
 from support import nets
 
@@ -67,7 +67,8 @@ def test_weighted_descriptors_flip_candidates_where_the_affinity_is_negative():
     def candidates(kind):
         config = WeakObjectiveConfig(ego_descriptors=kind)
         seeded = torch.Generator().manual_seed(0)
-        return find_parts(ego, exo, cam, ego_object, exo_object, config, False, 0.6, seeded).candidates
+        step = WeakStep(ego, exo, torch.zeros(1, dtype=torch.int64), generator=seeded)
+        return find_parts(step, cam, ego_object, exo_object, config, 0.6).candidates
 
     plain, weighted = candidates("plain"), candidates("weighted")
     torch.testing.assert_close(weighted[..., :2], -plain[..., :2])

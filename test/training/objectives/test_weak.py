@@ -11,7 +11,7 @@ from selcon_training.errors import ObjectiveError
 from selcon_training.models.map_ops import local_mean
 from selcon_training.models.selcon_net import Features
 from selcon_training.objectives.part_discovery import discover
-from selcon_training.objectives.weak import ClassScores, object_maps, weak_losses
+from selcon_training.objectives.weak import ClassScores, WeakStep, object_maps, weak_losses
 from support import nets
 
 SIZE, GRID = (64, 96), (4, 6)
@@ -39,10 +39,9 @@ def features(count, seed=0, constant=False):
 def run(net, labels, config=PAPER, first_epoch=False, constant=False, views=3, **options):
     net.zero_grad()
     batch = len(labels)
-    losses = weak_losses(
-        net, features(batch, 1, constant), features(batch * views, 2, constant), torch.tensor(labels), config,
-        first_epoch, torch.Generator().manual_seed(0), **options,
-    )  # fmt: skip
+    ego, exo = features(batch, 1, constant), features(batch * views, 2, constant)
+    step = WeakStep(ego, exo, torch.tensor(labels), first_epoch, torch.Generator().manual_seed(0))
+    losses = weak_losses(net, step, config, **options)
     losses["loss"].backward()
     gradients = {name: p.grad for name, p in net.heads.named_parameters() if p.grad is not None}
     assert all(math.isfinite(value.item()) for value in losses.values())
@@ -66,7 +65,7 @@ def test_cross_entropy_is_on_the_mean_cam_of_both_views(net):
     exo_logits = net.exo(exo).cam.mean(dim=(2, 3))
     wanted = F.cross_entropy(ego_logits, labels)
     wanted = wanted + sum(F.cross_entropy(exo_logits[v::2], labels) for v in range(2)) / 2
-    losses = weak_losses(net, ego, exo, labels, PAPER, False, contrastive=False)
+    losses = weak_losses(net, WeakStep(ego, exo, labels), PAPER, contrastive=False)
     torch.testing.assert_close(losses["loss"], wanted)
 
 
@@ -144,15 +143,15 @@ def test_minmaxed_object_maps_are_not_positive_where_both_cosines_are_negative(n
     for b in range(6):
         text = net.text_action[labels[b // 3]] + net.text_person[labels[b // 3]]
         exo.patches[b, :, :2, :2] = -(text / text.norm())[:, None, None]
-    assert (object_maps(net, ego, exo, labels)[1][:, 0, 0] > 0).all()
-    ego_map, exo_map = object_maps(net, ego, exo, labels, "minmax")
+    assert (object_maps(net, WeakStep(ego, exo, labels))[1][:, 0, 0] > 0).all()
+    ego_map, exo_map = object_maps(net, WeakStep(ego, exo, labels), "minmax")
     assert ego_map.amin() == 0 and ego_map.amax() == 1 and exo_map.amin() >= 0 and exo_map.amax() <= 1
     assert (exo_map[:, 0, 0] < 0.05).all()
 
 
 def test_object_maps_follow_the_method(net):
     ego, exo, labels = features(2, 1), features(6, 2), torch.tensor([2, 0])
-    ego_map, exo_map = object_maps(net, ego, exo, labels)
+    ego_map, exo_map = object_maps(net, WeakStep(ego, exo, labels))
     for b, label in enumerate(labels):
         text, person = net.text_action[label], net.text_person[label]
         torch.testing.assert_close(ego_map[b], torch.einsum("dhw,d->hw", ego.patches[b], text))
@@ -196,7 +195,7 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
     run(net, [0, 1], first_epoch=True)
     exo = features(6, 2)
     torch.testing.assert_close(seen["exo"][1, 0], exo.parts[3])
-    _, maps = object_maps(net, features(2, 1), exo, torch.tensor([0, 1]))
+    _, maps = object_maps(net, WeakStep(features(2, 1), exo, torch.tensor([0, 1])))
     torch.testing.assert_close(seen["activation"][1, 0], maps[3])
 
 
@@ -227,8 +226,8 @@ def test_bad_settings_are_named(bad):
 
 def test_batches_that_do_not_fit_are_named(net):
     with pytest.raises(ObjectiveError, match="multiple of exocentric"):
-        weak_losses(net, features(2), features(3), torch.tensor([0, 1]), PAPER, False)
+        weak_losses(net, WeakStep(features(2), features(3), torch.tensor([0, 1])), PAPER)
     ego = features(2)
     ego.saliency = None
     with pytest.raises(ObjectiveError, match="saliency"):
-        weak_losses(net, ego, features(2), torch.tensor([0, 1]), PAPER, False)
+        weak_losses(net, WeakStep(ego, features(2), torch.tensor([0, 1])), PAPER)

@@ -22,7 +22,7 @@ from selcon_training.models.map_ops import cosine_of, minmax
 from selcon_training.models.saliency import saliency_mask
 from selcon_training.models.selcon_net import Features, SelconNet
 from selcon_training.objectives.pixel import part_threshold, positive_set
-from selcon_training.objectives.weak import exo_activation, find_parts, object_maps
+from selcon_training.objectives.weak import WeakStep, exo_activation, find_parts, object_maps
 from selcon_training.training.tasks.base import to_input
 from selcon_training.training.validation import evaluating
 
@@ -160,19 +160,10 @@ def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakOb
     images = [read_picture(path) for path in sample.exo]
     exo = _encode(net, images, Canvas(net.input_size, net.map_grid), saliency=False)
     labels = torch.tensor([label], device=net.text_action.device)
-    ego_object, exo_object = object_maps(net, ego, exo, labels, weak.object_maps)
+    step = WeakStep(ego, exo, labels, generator=torch.Generator().manual_seed(0))
+    ego_object, exo_object = object_maps(net, step, weak.object_maps)
     cam = net.exo(exo).cam[:, label].relu()
-    found = find_parts(
-        ego,
-        exo,
-        cam,
-        ego_object,
-        exo_object,
-        weak,
-        first_epoch=False,
-        alpha=weak.alpha,
-        generator=torch.Generator().manual_seed(0),
-    )
+    found = find_parts(step, cam, ego_object, exo_object, weak, weak.alpha)
     reliable = bool(found.parts.reliable[0])
     ego_affinity = cosine_of(ego.patches, net.text_action[labels])
     exo_affinity = cosine_of(exo.patches, net.text_action[labels.expand(len(images))])[None]

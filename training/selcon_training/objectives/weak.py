@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +18,41 @@ from selcon_training.objectives.part_discovery import Discovery, discover
 from selcon_training.objectives.pixel import pixel_loss
 from selcon_training.objectives.prototypical import prototypical_loss
 from selcon_training.objectives.released_code import averaged_parts, row_selection
+
+
+@dataclass(frozen=True)
+class WeakStep:
+    """What one step of the objective looks at.
+
+    `ego` holds B images (with saliency), `exo` their B*E exocentric ones, sample by sample; `labels` [B]
+    int64 are the true actions. `first_epoch`: no CAM is trusted yet, neither in part discovery nor in the
+    negative prototypes. `generator` seeds K-means.
+    """
+
+    ego: Features
+    exo: Features
+    labels: Tensor
+    first_epoch: bool = False
+    generator: torch.Generator | None = None
+
+    @property
+    def views(self) -> int:
+        """E, the number of exocentric images of a sample."""
+        return len(self.exo.parts) // len(self.labels)
+
+    @property
+    def exo_labels(self) -> Tensor:
+        """The true actions of the exocentric images, [B*E]."""
+        return self.labels.repeat_interleave(self.views)
+
+    def check(self) -> None:
+        """Raise ObjectiveError for numbers of images that do not fit the labels."""
+        batch, ego, exo = len(self.labels), len(self.ego.parts), len(self.exo.parts)
+        if batch < 1 or ego != batch or exo == 0 or exo % batch:
+            raise ObjectiveError(
+                f"{batch} labels need as many egocentric images, got {ego}, and a multiple of exocentric "
+                f"ones, got {exo}"
+            )
 
 
 class ClassScores(nn.Module):
@@ -43,48 +80,34 @@ class ClassScores(nn.Module):
 
 def weak_losses(
     net: SelconNet,
-    ego: Features,
-    exo: Features,
-    labels: Tensor,
+    step: WeakStep,
     config: WeakObjectiveConfig,
-    first_epoch: bool,
-    generator: torch.Generator | None = None,
     contrastive: bool = True,
     class_scores: ClassScores | None = None,
 ) -> dict[str, Tensor]:
     """Return the scalars "loss", "cross_entropy", "prototypical", "pixel" and "reliable" (the fraction of
     reliable samples).
 
-    `ego` holds B images (with saliency), `exo` their B*E exocentric ones, sample by sample; `labels` [B]
-    int64. `first_epoch`: no CAM is trusted yet, neither in part discovery nor in the negative prototypes.
-    `generator` seeds K-means. `contrastive=False` leaves cross-entropy alone (see
-    `WeakObjectiveConfig.contrastive`). `class_scores` are read and updated where `reliability` is "class".
-    Only "loss" carries gradients.
+    `contrastive=False` leaves cross-entropy alone (see `WeakObjectiveConfig.contrastive`). `class_scores` are
+    read and updated where `reliability` is "class". Only "loss" carries gradients. Raises ObjectiveError for
+    a step whose images do not fit its labels.
     """
-    batch = len(labels)
-    if batch < 1 or len(ego.parts) != batch or len(exo.parts) == 0 or len(exo.parts) % batch:
-        raise ObjectiveError(
-            f"{batch} labels need as many egocentric images, got {len(ego.parts)}, and a multiple of "
-            f"exocentric ones, got {len(exo.parts)}"
-        )
-    views = len(exo.parts) // batch
-    exo_labels = labels.repeat_interleave(views)
-    ego_view, exo_view = net.ego(ego), net.exo(exo)
+    step.check()
+    ego_view, exo_view = net.ego(step.ego), net.exo(step.exo)
     # All samples have equally many exocentric images, so one mean over them is the mean of the per-image
     # ones.
-    cross_entropy = F.cross_entropy(ego_view.cam.mean(dim=(-2, -1)), labels) + F.cross_entropy(
-        exo_view.cam.mean(dim=(-2, -1)), exo_labels
+    cross_entropy = F.cross_entropy(ego_view.cam.mean(dim=(-2, -1)), step.labels) + F.cross_entropy(
+        exo_view.cam.mean(dim=(-2, -1)), step.exo_labels
     )
     zero = cross_entropy.new_zeros(())
     proto, pixel, reliable = zero, zero, zero
     if contrastive and config.lambda_proto > 0:
-        proto, reliable = _prototypical(
-            net, ego, exo, ego_view, exo_view, labels, config, first_epoch, generator, class_scores
-        )
+        proto, reliable = _prototypical(net, step, ego_view, exo_view, config, class_scores)
     if contrastive and config.lambda_pixel > 0:
         assert ego_view.pixel is not None
-        ego_affinity = cosine_of(ego.patches, net.text_action[labels])
-        exo_affinity = cosine_of(exo.patches, net.text_action[exo_labels]).unflatten(0, (batch, views))
+        ego_affinity = cosine_of(step.ego.patches, net.text_action[step.labels])
+        exo_affinity = cosine_of(step.exo.patches, net.text_action[step.exo_labels])
+        exo_affinity = exo_affinity.unflatten(0, (len(step.labels), step.views))
         pixel = pixel_loss(
             ego_view.pixel,
             ego_affinity,
@@ -107,42 +130,28 @@ def weak_losses(
 
 def _prototypical(
     net: SelconNet,
-    ego: Features,
-    exo: Features,
+    step: WeakStep,
     ego_view: View,
     exo_view: View,
-    labels: Tensor,
     config: WeakObjectiveConfig,
-    first_epoch: bool,
-    generator: torch.Generator | None,
     class_scores: ClassScores | None,
 ) -> tuple[Tensor, Tensor]:
     assert ego_view.prototype is not None and exo_view.prototype is not None
-    batch, views = len(labels), len(exo.parts) // len(labels)
-    exo_labels = labels.repeat_interleave(views)
-    ego_object, exo_object = object_maps(net, ego, exo, labels, config.object_maps)
+    labels = step.labels
+    ego_object, exo_object = object_maps(net, step, config.object_maps)
     ego_cam = of_label(ego_view.cam, labels).relu()
-    exo_cam = of_label(exo_view.cam, exo_labels).relu()
+    exo_cam = of_label(exo_view.cam, step.exo_labels).relu()
     ego_mask, exo_mask = ego_object, exo_object
-    reliable = torch.zeros(batch, dtype=torch.bool, device=labels.device)
+    reliable = torch.zeros(len(labels), dtype=torch.bool, device=labels.device)
     if config.prototype_level == "part":
         thresholds = class_scores if config.reliability == "class" else None
-        parts = find_parts(
-            ego,
-            exo,
-            exo_cam,
-            ego_object,
-            exo_object,
-            config,
-            first_epoch,
-            alpha=config.alpha if thresholds is None else thresholds.mean[labels],
-            generator=generator,
-        ).parts
+        alpha = config.alpha if thresholds is None else thresholds.mean[labels]
+        parts = find_parts(step, exo_cam, ego_object, exo_object, config, alpha).parts
         if thresholds is not None:
             thresholds.update(labels, parts.score)
         reliable = parts.reliable
         ego_mask = torch.where(reliable[:, None, None], parts.ego, ego_object)
-        exo_reliable = reliable.repeat_interleave(views)[:, None, None]
+        exo_reliable = reliable.repeat_interleave(step.views)[:, None, None]
         exo_mask = torch.where(exo_reliable, parts.exo.flatten(0, 1), exo_object)
     loss = prototypical_loss(
         ego_view.prototype,
@@ -152,8 +161,8 @@ def _prototypical(
         anchor_map=ego_object,
         ego_positive=ego_mask,
         exo_positive=exo_mask,
-        ego_negative=_negative(ego_mask, ego_cam, config.negative_cam, first_epoch),
-        exo_negative=_negative(exo_mask, exo_cam, config.negative_cam, first_epoch),
+        ego_negative=_negative(ego_mask, ego_cam, config.negative_cam, step.first_epoch),
+        exo_negative=_negative(exo_mask, exo_cam, config.negative_cam, step.first_epoch),
         tau=config.tau,
         tau0=config.tau0,
     )
@@ -161,37 +170,35 @@ def _prototypical(
 
 
 def find_parts(
-    ego: Features,
-    exo: Features,
+    step: WeakStep,
     exo_cam: Tensor,
     ego_object: Tensor,
     exo_object: Tensor,
     config: WeakObjectiveConfig,
-    first_epoch: bool,
     alpha: float | Tensor,
-    generator: torch.Generator | None,
 ) -> Discovery:
-    """Discover the parts of B samples (method.md §4): `ego` with saliency, `exo` their B*E exocentric images,
-    of these the CAM [B*E, h, w], and the object maps [B, h, w] and [B*E, h, w], of the true actions.
+    """Discover the parts of a step's B samples (method.md §4), from the CAM [B*E, h, w] of their exocentric
+    images and the object maps [B, h, w] and [B*E, h, w], of the true actions. `alpha`: one threshold α, or
+    one per sample, [B].
     """
-    batch = len(ego.parts)
-    if ego.saliency is None:
+    batch = len(step.labels)
+    if step.ego.saliency is None:
         raise ObjectiveError(
             "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
         )
-    activation = exo_activation(exo_cam, exo_object, first_epoch)
-    ego_parts, exo_parts = ego.parts.detach(), exo.parts.detach().unflatten(0, (batch, -1))
+    activation = exo_activation(exo_cam, exo_object, step.first_epoch)
+    ego_parts, exo_parts = step.ego.parts.detach(), step.exo.parts.detach().unflatten(0, (batch, -1))
     weighted = config.ego_descriptors == "weighted"
     found = discover(
         activation.detach().unflatten(0, (batch, -1)),
         ego_parts * ego_object.detach()[:, None] if weighted else ego_parts,
         exo_parts,
-        ego.saliency,
+        step.ego.saliency,
         clusters=config.clusters,
         gamma=config.gamma,
         alpha=alpha,
         piou=config.piou,
-        generator=generator,
+        generator=step.generator,
         select=row_selection if config.selection == "rows" else None,
     )
     if config.part_maps == "averaged":
@@ -199,17 +206,15 @@ def find_parts(
     return found
 
 
-def object_maps(
-    net: SelconNet, ego: Features, exo: Features, labels: Tensor, kind: ObjectMaps = "raw"
-) -> tuple[Tensor, Tensor]:
+def object_maps(net: SelconNet, step: WeakStep, kind: ObjectMaps = "raw") -> tuple[Tensor, Tensor]:
     """Return the object affinity maps A_ego [B, h, w] and A_exo [B*E, h, w] of the true actions (method.md
     §2); `kind` as in `WeakObjectiveConfig.object_maps`.
     """
-    exo_labels = labels.repeat_interleave(len(exo.parts) // len(labels))
+    exo_labels = step.exo_labels
     cosines = (
-        cosine_of(ego.patches, net.text_action[labels]),
-        cosine_of(exo.patches, net.text_action[exo_labels]),
-        cosine_of(exo.patches, net.text_person[exo_labels]),
+        cosine_of(step.ego.patches, net.text_action[step.labels]),
+        cosine_of(step.exo.patches, net.text_action[exo_labels]),
+        cosine_of(step.exo.patches, net.text_person[exo_labels]),
     )
     ego_action, exo_action, person = (minmax(c) for c in cosines) if kind == "minmax" else cosines
     return ego_action, local_mean(person) * exo_action

@@ -18,7 +18,7 @@ from selcon_training.data.listing import Item
 from selcon_training.data.ordering import Stream, batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import ClassScores, weak_losses
+from selcon_training.objectives.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.training.feature_store import FeatureStore
 from selcon_training.training.tasks.base import augmentation, held_out, stage, to_input
 
@@ -86,14 +86,12 @@ class WeakTask:
         seed = int(generator(config.seed, Stream.KMEANS, epoch, step).integers(2**62))
         contrastive = config.weak.contrastive(epoch)
         ego, exo = self._features(batch, saliency=contrastive and config.weak.lambda_proto > 0)
+        labels = batch.label.to(device, non_blocking=True)
+        draws = torch.Generator().manual_seed(seed)
         return weak_losses(
             self.net,
-            ego,
-            exo,
-            batch.label.to(device, non_blocking=True),
+            WeakStep(ego, exo, labels, first_epoch=epoch == 0, generator=draws),
             config.weak,
-            first_epoch=epoch == 0,
-            generator=torch.Generator().manual_seed(seed),
             contrastive=contrastive,
             class_scores=self.learnables if isinstance(self.learnables, ClassScores) else None,
         )
