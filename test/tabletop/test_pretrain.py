@@ -86,18 +86,18 @@ def test_the_saved_part_encoder_gives_what_the_trained_one_gave(tmp_path):
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    pupil = PartPretraining().eval()
+    model = PartPretraining().eval()
     with torch.no_grad():
-        for parameter in pupil.parameters():
+        for parameter in model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    save_file(pupil.encoder_state(), tmp_path / "dino.safetensors")
+    save_file(model.encoder_state(), tmp_path / "dino.safetensors")
     loaded = load_dino(
         {"name": encoders.DINO_NAME, "weights": str(tmp_path / "dino.safetensors")}, encoders.INPUT_SIZE
     ).eval()
     images = torch.randn(1, 3, 288, 384)
     with torch.no_grad():
         for ours, theirs in zip(
-            pupil.encoder(images, attention=True), loaded(images, attention=True), strict=True
+            model.encoder(images, attention=True), loaded(images, attention=True), strict=True
         ):
             assert torch.allclose(ours, theirs, atol=1e-6)
 

@@ -94,9 +94,9 @@ def pretrain(
     if threads:
         torch.set_num_threads(threads)
     device = training_device("auto")
-    pupil = PartPretraining() if which == "dino" else ClipPretraining(actions)
-    pupil.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = _Run(pupil, out / f"{which}.state.pt", options)
+    model = PartPretraining() if which == "dino" else ClipPretraining(actions)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = _Run(model, out / f"{which}.state.pt", options)
     out.mkdir(parents=True, exist_ok=True)
     first = run.restore() if resume else 0
     items = find_images(data, actions)
@@ -114,12 +114,12 @@ def pretrain(
                 INPUT_SIZE,
                 np.random.default_rng([options.seed, 2, step]),
             ).to(device)
-            recent = [*recent[-49:], run.step(pupil.losses(batch), _rate(step, total, options.learning_rate))]
+            recent = [*recent[-49:], run.step(model.losses(batch), _rate(step, total, options.learning_rate))]
             bar.set_postfix(_means(recent), refresh=False)
             bar.update()
             if (step + 1) % options.save_every == 0:
                 run.save(step + 1)
-    write_file(out / f"{which}.safetensors", save(pupil.encoder_state()))
+    write_file(out / f"{which}.safetensors", save(model.encoder_state()))
     summary = {"options": asdict(options), "images": len(items), "losses": _means(recent)}
     write_json(out / f"{which}.json", summary)
     return _means(recent)
@@ -128,10 +128,10 @@ def pretrain(
 class _Run:
     """The optimiser of one training, and its state on disk."""
 
-    def __init__(self, pupil: nn.Module, file: Path, options: PretrainOptions) -> None:
-        self.pupil, self.file, self.options = pupil, file, options
-        matrices = [p for p in pupil.parameters() if p.ndim > 1]
-        vectors = [p for p in pupil.parameters() if p.ndim <= 1]
+    def __init__(self, model: nn.Module, file: Path, options: PretrainOptions) -> None:
+        self.model, self.file, self.options = model, file, options
+        matrices = [p for p in model.parameters() if p.ndim > 1]
+        vectors = [p for p in model.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98))
 
@@ -140,13 +140,13 @@ class _Run:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def save(self, step: int) -> None:
         state = {
-            "pupil": self.pupil.state_dict(),
+            "pupil": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": step,
             "options": asdict(self.options),
@@ -168,7 +168,7 @@ class _Run:
                 f"{self.file} was made with {kept}, not {asdict(self.options)}; resume with the same options"
             )
         try:
-            self.pupil.load_state_dict(state["pupil"])
+            self.model.load_state_dict(state["pupil"])
             self.optimiser.load_state_dict(state["optimiser"])
             return int(state["step"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -22,7 +22,7 @@ from selcon_training.models.prompts import action_prompt, person_prompt
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
 
 
-class Pupil(Protocol):
+class Pretraining(Protocol):
     """An encoder in training: `losses` of a batch by name, and the `encoder_state` that loads as its
     pretrained weights."""
 

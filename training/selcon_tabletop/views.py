@@ -18,6 +18,7 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_tabletop.label_names import check_names
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.view_files import OBJECT_KINDS
+from selcon_training.data.device import IMAGENET
 
 NAMED_KINDS = OBJECT_KINDS[:-1]
 """Kinds of objects that the encoders tell apart: clutter counts as background."""
@@ -135,7 +136,7 @@ def make_batch(
     items: list[LabelledImage], actions: list[str], size: tuple[int, int], rng: np.random.Generator
 ) -> Batch:
     """Return one augmented view of each item."""
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    mean, std = torch.tensor(IMAGENET.mean), torch.tensor(IMAGENET.std)
     views = [random_view(item, size, rng) for item in items]
     images = (torch.from_numpy(np.stack([view[0] for view in views])) / 255.0 - mean) / std
     return Batch(

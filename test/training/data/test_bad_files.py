@@ -12,7 +12,7 @@ from selcon_training.data import weak
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.transforms import apply_crop, decode_size, resize
-from selcon_training.data.truncation import glance
+from selcon_training.data.truncation import quick_check
 from selcon_training.data.weak import draw_weak, load_weak, weak_split
 from selcon_training.errors import DataError
 from selcon_training.training.trainer import Trainer
@@ -72,29 +72,29 @@ def test_a_broken_image_stops_the_start_and_is_named(root, content, told):
         data.items("trainset", "exocentric")
 
 
-def test_a_glance_accepts_what_can_be_read(root, tmp_path):
+def test_a_quick_check_accepts_what_can_be_read(root, tmp_path):
     image = np.zeros((20, 30, 3), np.uint8)
     for suffix in (".jpg", ".png", ".bmp", ".webp"):
         data = cv2.imencode(suffix, image)[1].tobytes()
         (tmp_path / "x.jpg").write_bytes(data + b"notes" * 400)
-        assert glance(tmp_path / "x.jpg") is None, suffix
-    assert "No such file" in glance(tmp_path / "none.jpg")
+        assert quick_check(tmp_path / "x.jpg") is None, suffix
+    assert "No such file" in quick_check(tmp_path / "none.jpg")
 
 
 @pytest.mark.parametrize("suffix", [".bmp", ".webp", ".tif", ".jpg"])
-def test_a_glance_judges_every_format_by_its_header(tmp_path, monkeypatch, suffix):
+def test_a_quick_check_judges_every_format_by_its_header(tmp_path, monkeypatch, suffix):
     """Decoding a set of such files in full took minutes."""
     monkeypatch.setattr("selcon_training.data.truncation.decode", None)
     image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     content = cv2.imencode(suffix, image)[1].tobytes()
     path = tmp_path / "x.jpg"
     path.write_bytes(content + b"notes" * 400)
-    assert glance(path) is None
+    assert quick_check(path) is None
     path.write_bytes(content[: len(content) // 2])
-    assert "is cut short" in glance(path) or "whose size cannot be found" in glance(path)
+    assert "is cut short" in quick_check(path) or "whose size cannot be found" in quick_check(path)
     monkeypatch.setattr("selcon_training.data.truncation.LIMIT", PixelLimit(100))
     path.write_bytes(content + b"notes" * 400)
-    assert "30 x 20 pixels; at most 100 are read" in glance(path)
+    assert "30 x 20 pixels; at most 100 are read" in quick_check(path)
 
 
 def test_a_broken_truth_map_stops_the_start_too(root):
@@ -115,7 +115,7 @@ def test_an_image_damaged_inside_stops_at_its_reading(root):
     item = open_dataset(root, "Seen").items("trainset")[0]
     content = item.path.read_bytes()
     item.path.write_bytes(content[:3] + bytes(200) + content[203:])
-    assert glance(item.path) is None  # both ends are there
+    assert quick_check(item.path) is None  # both ends are there
     with pytest.raises(DataError, match=rf"{item.path.name} .*it is damaged.*selcon data check"):
         load_weak([item], (96, 128), Augmentation(), 0, 0, 0, 0)
 

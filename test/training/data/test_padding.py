@@ -20,6 +20,7 @@ from selcon_ros.core.preprocess import fitted
 from selcon_ros.engines.frames import read_graph, with_frames
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation, DenseImages, DenseItem
+from selcon_training.data.device import to_input
 from selcon_training.data.images import read_picture
 from selcon_training.data.listing import Item
 from selcon_training.data.transforms import draw_crop
@@ -29,7 +30,6 @@ from selcon_training.inspect.trace import Sample, trace
 from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import save_model
 from selcon_training.reporting.evaluation import run as evaluate
-from selcon_training.training.tasks.base import to_input
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator
 from support.dataset import config_values, make_dataset

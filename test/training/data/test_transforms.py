@@ -10,6 +10,7 @@ from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
+from selcon_training.data.device import to_input
 from selcon_training.data.ordering import batches, epoch_order, prefetch
 from selcon_training.data.transforms import (
     WHOLE,
@@ -21,7 +22,6 @@ from selcon_training.data.transforms import (
     resize,
 )
 from selcon_training.data.weak import draw_weak, load_weak, weak_split
-from selcon_training.training.tasks.base import to_input
 from support.dataset import COLOURS, make_dataset
 
 sizes = st.tuples(st.integers(40, 300), st.integers(40, 300))

@@ -16,6 +16,7 @@ from selcon_ros.core.files import read_image
 from selcon_ros.core.placement import Canvas
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import open_dataset
+from selcon_training.data.device import to_input
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError
 from selcon_training.inspect.samples import data_samples, spread_samples
@@ -27,7 +28,6 @@ from selcon_training.models.selcon_net import SelconNet
 from selcon_training.objectives.pixel import positive_set
 from selcon_training.objectives.weak import WeakStep, weak_losses
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
-from selcon_training.training.tasks.base import to_input
 from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset

@@ -19,6 +19,7 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.config import ConfigError, parse_config
+from selcon_training.data.device import to_input
 from selcon_training.encoders import packages
 from selcon_training.encoders.backbone import backbone_of, load_backbone, whole_model
 from selcon_training.encoders.hub import fetch, published
@@ -30,7 +31,6 @@ from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import load_model, save_model
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
-from selcon_training.training.tasks.base import to_input
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import predict
 from support import dataset

@@ -12,11 +12,11 @@ from selcon_ros.core.placement import Canvas
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation
+from selcon_training.data.device import to_input
 from selcon_training.data.transforms import Jitter
 from selcon_training.encoders.frozen import FrozenPass
 from selcon_training.training.factory import build_net
 from selcon_training.training.feature_store import FeatureStore
-from selcon_training.training.tasks.base import to_input
 from selcon_training.training.tasks.weak import WeakTask
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator, pictures

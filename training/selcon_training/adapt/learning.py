@@ -14,6 +14,7 @@ from selcon_training.adapt.album import Photo
 from selcon_training.config.sections import DenseConfig, OptimiserConfig, ScheduleConfig
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, stack
+from selcon_training.data.device import to_input
 from selcon_training.data.ordering import Stream, epoch_order, generator, prefetch
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.views import ViewRange
@@ -21,7 +22,6 @@ from selcon_training.errors import AdaptError
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.objectives.truth_losses import dense_losses
 from selcon_training.training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
-from selcon_training.training.tasks.base import to_input
 
 VIEWS = {"zoom": (0.7, 1.6), "flip": True, "turn": 20.0, "shift": 0.1, "stretch": 0.1}
 OPTIMISER = OptimiserConfig(kind="adamw", lr=5e-4, encoder_lr=1e-4, weight_decay=0.01, clip_norm=1.0)

@@ -20,7 +20,7 @@ from selcon_ros.core.user_path import user_path
 from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, suffix_counts, survey
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.data.text_lists import checked_actions, read_actions, read_skip
-from selcon_training.data.truncation import look_over
+from selcon_training.data.truncation import refuse_truncated
 from selcon_training.errors import DataError
 
 DIVIDES = ("Seen", "Unseen")
@@ -56,11 +56,11 @@ class DataSet:
         return (self.base / split / view).is_dir()
 
     def items(self, split: str, view: str = "egocentric") -> list[Item]:
-        """`listed`, and none of them is broken at a glance (see `look_over`). Raises DataError."""
+        """`listed`, and none of them is cut short (see `refuse_truncated`). Raises DataError."""
         key = (split, view)
         if key not in self._sound:
             items = self.listed(split, view)
-            look_over([item.path for item in items], self.root)
+            refuse_truncated([item.path for item in items], self.root)
             self._sound[key] = items
         return self._sound[key]
 

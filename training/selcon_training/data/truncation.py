@@ -1,4 +1,4 @@
-"""A quick look at image files before training: most broken files show at their two ends.
+"""Image files that are cut short are refused before training: most broken files show at their two ends.
 
 Decoding a whole set takes minutes; reading a few bytes of every file takes seconds.
 """
@@ -22,10 +22,10 @@ THREADS = 16
 """The time goes into waiting for the disk."""
 
 
-def look_over(paths: Sequence[Path], root: Path) -> None:
+def refuse_truncated(paths: Sequence[Path], root: Path) -> None:
     """Raise DataError naming the files (from ``root``) that are empty, cut short, or no images."""
     with ThreadPoolExecutor(THREADS) as pool:
-        faults = [fault for fault in pool.map(glance, paths) if fault is not None]
+        faults = [fault for fault in pool.map(quick_check, paths) if fault is not None]
     if not faults:
         return
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
@@ -36,7 +36,7 @@ def look_over(paths: Sequence[Path], root: Path) -> None:
     )
 
 
-def glance(path: Path) -> str | None:
+def quick_check(path: Path) -> str | None:
     """What is wrong with an image file, in words, or None if both its ends are those of a JPEG or PNG.
 
     Of anything else, other formats and pictures with notes behind their end, the header tells whether its

@@ -23,13 +23,13 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.json_file import read_object
 from selcon_training.config import ConfigError
 from selcon_training.data.dense import Augmentation
+from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.images import U8
 from selcon_training.data.listing import Item
 from selcon_training.data.ordering import prefetch
 from selcon_training.data.weak import load_weak
 from selcon_training.encoders import weights_digest
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.training.tasks.base import stage, to_input
 
 _DONE = "done.json"
 _PART = 2  # of load_weak: apart from those of training without a store
@@ -181,7 +181,7 @@ class FeatureStore:
         )
         if self._mirrors and view % 2 == 1:
             images = np.ascontiguousarray(images[:, :, ::-1])
-        return stage(images, device)
+        return to_pinned(images, device)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from selcon_training import distributed
 from selcon_training.confidence.evidence import Evidence, absent, of_nothing, possible
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseItem, dense_items
+from selcon_training.data.device import to_input
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.listing import Item
 from selcon_training.data.ordering import spread
@@ -33,7 +34,6 @@ from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
 from selcon_training.models.network import Network
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
-from selcon_training.training.tasks.base import to_input
 
 COMPARED = 64
 """Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""

@@ -15,10 +15,11 @@ from selcon_training import distributed
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
+from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.ordering import batches
 from selcon_training.models.network import Network
 from selcon_training.objectives.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
-from selcon_training.training.tasks.base import held_out, stage, to_input
+from selcon_training.training.tasks.base import held_out
 from selcon_training.training.tasks.sources import training_sources
 
 
@@ -79,7 +80,7 @@ class DenseTask:
         )
         if isinstance(self.learnables, PartReadout) and view.cells is not None and batch.parts is not None:
             kinds = self.learnables(view.cells).float()
-            losses["parts"] = part_loss(kinds, stage(batch.parts, device).to(device).long())
+            losses["parts"] = part_loss(kinds, to_pinned(batch.parts, device).to(device).long())
             losses["loss"] = losses["loss"] + self.config.dense.parts * losses["parts"]
         return losses
 

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from selcon_training import distributed
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet
+from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.listing import Item
 from selcon_training.data.ordering import Stream, batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.models.selcon_net import Features, SelconNet
 from selcon_training.objectives.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.training.feature_store import FeatureStore
-from selcon_training.training.tasks.base import augmentation, held_out, stage, to_input
+from selcon_training.training.tasks.base import augmentation, held_out
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class WeakTask:
         # Drawn for the whole batch, so that a sample does not depend on which process has it.
         own, device = distributed.local_rows(len(order)), self.net.text_action.device
         ego, exo = draw.ego[own], draw.exo[own].reshape(-1)
-        label = stage(draw.label[own], device)
+        label = to_pinned(draw.label[own], device)
         if self.stores is not None:
             ego_store, exo_store = self.stores
             # The image that an epoch is a pass over shows all its views in as many epochs; those drawn at
@@ -132,14 +133,14 @@ class WeakTask:
                 ego_store.features(self._ego_stored[ego], ego_view[own]),
                 exo_store.features(exo, exo_view[own].reshape(-1)),
             )
-            ego_found, exo_found = (found.each(lambda v: stage(v, device)) for found in stored)
+            ego_found, exo_found = (found.each(lambda v: to_pinned(v, device)) for found in stored)
             return WeakBatch(label, None, (ego_found, exo_found))
         start += own.start
         size, ego_items = self.net.input_size, [self.split.ego[index] for index in ego]
         exo_items = [self.split.exo[index] for index in exo]
         ego_images = load_weak(ego_items, size, self.augmentation, seed, 0, epoch, start)
         exo_images = load_weak(exo_items, size, self.augmentation, seed, 1, epoch, start * count)
-        return WeakBatch(label, stage(np.concatenate([ego_images, exo_images]), device))
+        return WeakBatch(label, to_pinned(np.concatenate([ego_images, exo_images]), device))
 
     def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
         order = epoch_order(len(self.split.exo), self.config.seed, epoch, self._groups)
