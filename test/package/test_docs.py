@@ -15,7 +15,7 @@ from selcon_ros.cli.main import main
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
-FOLDERS = "selcon_ros|training|test|docs|config|launch|tools|findings"
+FOLDERS = "selcon_ros|training|benchmarks|experiments|test|docs|config|launch|tools|findings"
 
 
 def anchors(page: Path) -> Iterator[str]:
