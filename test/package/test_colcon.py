@@ -62,15 +62,14 @@ def test_ros2_run_finds_the_executables(workspace: Path) -> None:
     assert "Traceback" not in node.stdout
 
 
-def test_both_packages_and_their_files_are_installed(workspace: Path) -> None:
+def test_the_packages_and_their_files_are_installed(workspace: Path) -> None:
     where = sourced(
         workspace,
-        # Found, not imported: selcon_training needs torch, which is no matter here.
-        f"{sys.executable} -c 'from importlib.util import find_spec; "
-        'print(find_spec("selcon_ros").origin, find_spec("selcon_training").origin, sep=chr(10))\'',
+        f"{sys.executable} -c 'import selcon_ros, selcon_training, selcon_tabletop; "
+        "print(selcon_ros.__file__, selcon_training.__file__, selcon_tabletop.__file__, sep=chr(10))'",
     )
     paths = [Path(line) for line in where.stdout.split()]
-    assert len(paths) == 2, where.stdout
+    assert len(paths) == 3, where.stdout
     for path in paths:
         assert path.is_relative_to(workspace / "install"), path
     sources = workspace / "src" / "selcon_ros" / "selcon_ros" / "assets"

@@ -1,4 +1,4 @@
-"""The package as pip installs it: commands, share/ files, starters for `ros2 run`, assets, both packages."""
+"""The package as pip installs it: commands, share/ files, starters for `ros2 run`, assets, all packages."""
 
 import re
 import subprocess
@@ -33,10 +33,15 @@ def wheel(source: Path) -> zipfile.ZipFile:
 
 def test_sources_and_assets(source: Path, wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    for package, base in (("selcon_ros", source), ("selcon_training", source / "training")):
+    training = source / "training"
+    packages = {"selcon_ros": source, "selcon_training": training, "selcon_tabletop": training}
+    kinds = {".py", ".json", ".yaml", ".html", ".zip"}  # what the code loads from beside itself
+    for package, base in packages.items():
         files = {path.relative_to(base) for path in (base / package).rglob("*") if path.is_file()}
-        wanted = {str(path) for path in files if path.suffix == ".py" or "assets" in path.parts}
+        wanted = {str(path) for path in files if path.suffix in kinds or "assets" in path.parts}
         assert wanted and wanted <= names, sorted(wanted - names)
+    tops = {name.partition("/")[0] for name in names}
+    assert {each for each in tops if ".d" not in each} == set(packages)  # not benchmarks, experiments, test
 
 
 def test_share_and_starters(source: Path, wheel: zipfile.ZipFile) -> None:
@@ -56,6 +61,8 @@ def test_commands(wheel: zipfile.ZipFile) -> None:
     commands = wheel.read(name).decode()
     assert "selcon = selcon_ros.cli.start:main" in commands
     assert "grounding_node = selcon_ros.ros.main:main" in commands
+    assert "training = selcon_training.cli:COMMANDS" in commands
+    assert "tabletop = selcon_tabletop:COMMANDS" in commands
 
 
 def test_a_robot_needs_no_torch(wheel: zipfile.ZipFile) -> None:
