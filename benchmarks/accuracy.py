@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import Frames, Maps, open_backend
-from selcon_ros.core.agreement import Agreement, agreement
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import Agreement, agreement
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
 

@@ -79,7 +79,7 @@ def peak_bytes() -> int:
 
 
 def _backend(task: Task) -> tuple[str, Run]:
-    from selcon_ros.backends.choose import open_model
+    from selcon_ros.model import open_model
 
     setup = Setup(
         task.threads,

@@ -9,7 +9,7 @@ from benchmarks.engines import Measured
 from benchmarks.paper_size import NAME
 from benchmarks.subjects import Subject
 from selcon_ros.bench.report import Row, Table
-from selcon_ros.core.agreement import TOLERANCE
+from selcon_ros.core.heatmap_agreement import TOLERANCE
 
 AIMED_AT = "H200"
 GAIN = 1.1

@@ -67,7 +67,7 @@ def _run(
     from fuzzing.training_files import training_files
 
     import selcon_ros.cli.main  # so that no child imports it anew, as all that is imported here
-    import selcon_ros.engines.half  # noqa: F401 - brings ONNX Runtime
+    import selcon_ros.engines.fp16  # noqa: F401 - brings ONNX Runtime
     from selcon_ros.core.errors import SelconError
 
     shared = folder / "shared"

@@ -82,8 +82,8 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
     """Prepare the bundle's graph, open it and compare; see `selcon_ros.backends.base.open_backend`."""
     # Preparing needs the onnx package, which a robot without a GPU does not.
     from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.graph import verified
-    from selcon_ros.engines.provide import graph
+    from selcon_ros.engines.prepared_graph import verified
+    from selcon_ros.engines.repository import graph
 
     provider = PROVIDERS[name]
     _require(provider)

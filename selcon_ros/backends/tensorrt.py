@@ -29,7 +29,7 @@ class TensorRtBackend:
 
     def __init__(self, manifest: Manifest, entry: Entry, device: int = 0) -> None:
         """Load the engine. Raises BackendError where it is damaged, foreign, or does not fit the GPU."""
-        from selcon_ros.engines.kinds import KINDS, Messages, library
+        from selcon_ros.backends.tensorrt_library import KINDS, Messages, library
 
         key = entry.record.key
         kind = KINDS[key.kind]
@@ -199,9 +199,9 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
 
     `bundle` was loaded with its samples. Raises BackendError where there is no engine, or none that works.
     """
+    from selcon_ros.backends.tensorrt_library import KINDS, library
     from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.kinds import KINDS, library
-    from selcon_ros.engines.provide import Wish, find, make
+    from selcon_ros.engines.repository import Wish, find, make
 
     library(KINDS[name])
     gpu(setup.device)
@@ -226,7 +226,7 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
 
 def _opened(bundle: Bundle, entry: Entry, cache: Cache, setup: Setup) -> TensorRtBackend:
     """Open an engine of the cache, compared with ONNX Runtime before it is used for the first time."""
-    from selcon_ros.engines.provide import verify
+    from selcon_ros.engines.repository import verify
 
     if entry.record.agreement is None:
         setup.progress("comparing the engine with ONNX Runtime", 0.0)

@@ -107,8 +107,8 @@ def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
     """Open the bundle's prepared graph on a GPU and compare it; see `selcon_ros.backends.base`."""
     _require(setup.device)
     from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.graph import verified
-    from selcon_ros.engines.provide import graph
+    from selcon_ros.engines.prepared_graph import verified
+    from selcon_ros.engines.repository import graph
 
     model = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
     subject = f"the {setup.precision} graph of bundle {bundle.path}"

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import BACKENDS, Backend, Setup, open_backend
-from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.bench.report import Row, Table
-from selcon_ros.core.agreement import agreement
 from selcon_ros.core.bundle import load_bundle, sample_roles
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import agreement
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import Times, compare
+from selcon_ros.model import open_model
 
 CAMERA = (480, 640)
 """Size (H, W) of the camera image."""

@@ -20,13 +20,13 @@ from selcon_ros.cli.engine_options import (
     reason_of,
 )
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.errors import BackendError, BundleError
+from selcon_ros.core.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
     from selcon_ros.engines.cache import Entry
-    from selcon_ros.engines.provide import Wish
+    from selcon_ros.engines.repository import Wish
 
 SHOWN = 5
 """Layers named of those kept in fp32; --json names all."""
@@ -89,13 +89,13 @@ def build(
       selcon engine build bundles/mine --precision fp32 --batch 1:2:8 --camera 2160,3840
       selcon engine build agd20k.zip --pictures photos --cache engines --json
     """
-    from selcon_ros.engines.kinds import library
+    from selcon_ros.backends.tensorrt_library import library
 
     chosen = chosen_kind(kind)
     try:
         from selcon_ros.engines.cache import Cache
-        from selcon_ros.engines.provide import Wish, find, make, obstacle, with_samples
-        from selcon_ros.engines.provide import verify as run_and_compare
+        from selcon_ros.engines.repository import Wish, find, make, obstacle, with_samples
+        from selcon_ros.engines.repository import verify as run_and_compare
     except ImportError:
         library(chosen)  # told first where it is missing: its extra brings the others
         raise

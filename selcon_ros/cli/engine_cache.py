@@ -19,8 +19,8 @@ from selcon_ros.cli.engine_options import (
     reason_of,
 )
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.errors import BackendError, SelconError
+from selcon_ros.core.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
     from selcon_ros.engines.cache import Cache, Entry
@@ -88,8 +88,8 @@ def verify(
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
     from selcon_ros.engines.cache import Cache, begin
-    from selcon_ros.engines.provide import GRAPH_KIND, obstacle, source, with_samples
-    from selcon_ros.engines.provide import verify as run_and_compare
+    from selcon_ros.engines.repository import GRAPH_KIND, obstacle, source, with_samples
+    from selcon_ros.engines.repository import verify as run_and_compare
 
     model = with_samples(bundle)
     images = pictures_in(pictures)
@@ -183,8 +183,8 @@ def _damaged(store: Cache) -> dict[Path, str]:
 
 def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
     """Files and why, an engine's record before it."""
-    from selcon_ros.engines.provide import stale as why_stale
-    from selcon_ros.engines.provide import stale_timings
+    from selcon_ros.engines.repository import stale as why_stale
+    from selcon_ros.engines.repository import stale_timings
 
     damaged = _damaged(store)
     found = {path: NO_RECORD for path in store.damaged()}

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.core.agreement import TOLERANCE
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
+from selcon_ros.core.heatmap_agreement import TOLERANCE
 
 if TYPE_CHECKING:
-    from selcon_ros.engines.kinds import Kind
+    from selcon_ros.backends.tensorrt_library import Kind
     from selcon_ros.engines.record import Key
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -146,8 +146,8 @@ def progress_bar(quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Ca
 
 def chosen_kind(name: str | None) -> Kind:
     """Return the library of that name, by default the first one that is installed."""
+    from selcon_ros.backends.tensorrt_library import KINDS, installed
     from selcon_ros.core.errors import NotInstalledError
-    from selcon_ros.engines.kinds import KINDS, installed
 
     kind = KINDS[name] if name else next(filter(installed, KINDS.values()), None)
     if kind is None:

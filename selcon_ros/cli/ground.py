@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from selcon_ros.backends.base import BACKENDS
-from selcon_ros.backends.choose import AUTO
 from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import one_line
+from selcon_ros.model import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,8 +226,8 @@ def _ask(
 ) -> "Heatmap":
     """Ground an action of the model's list."""
     from selcon_ros.backends.base import Setup
-    from selcon_ros.backends.choose import open_model
     from selcon_ros.core.grounder import Grounder
+    from selcon_ros.model import open_model
 
     opened = open_model(bundle, backend, precision, Setup(threads))
     for failure in opened.failures:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core import surface
+from selcon_ros.core import region_geometry as geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.heatmap import Heatmap
@@ -179,11 +179,11 @@ def _grasp(
     if count < parameters.min_points:
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
         return _flat_grasp(region, score, note)
-    around = surface.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
-    rising = surface.above_support(points, hot, region.heat, around, parameters.support_height)
+    around = geometry.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
+    rising = geometry.above_support(points, hot, region.heat, around, parameters.support_height)
     # What rises from the table has an outline of its own; otherwise the heat's is all there is.
     solid = hot if rising is None else rising
-    body = surface.connected_surface(patch, solid, hot, region.heat, parameters.depth_step * region.step)
+    body = geometry.connected_surface(patch, solid, hot, region.heat, parameters.depth_step * region.step)
     count = int(np.count_nonzero(body & hot)) * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
@@ -215,15 +215,15 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
 
 def _flat_grasp(region: Region, score: float, note: str) -> GraspPoint:
     """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
-    place = surface.middle(region.mask, region.mask, region.heat)
+    place = geometry.middle(region.mask, region.mask, region.heat)
     height, width = region.mask.shape
     pixels = np.zeros((height, width, 3), np.float32)
     pixels[..., 0] = region.origin[0] + region.step * np.arange(width)
     pixels[..., 1] = region.origin[1] + region.step * np.arange(height)[:, None]
     centre = pixels[place.v, place.u]
-    axes = surface.grasp_axes(surface.nearby(pixels, region.mask, place), np.array([0.0, 0.0, 1.0]))
+    axes = geometry.grasp_axes(geometry.nearby(pixels, region.mask, place), np.array([0.0, 0.0, 1.0]))
     local = (pixels[region.mask] - centre) @ axes[:, :2].astype(np.float32)
-    low, high = surface.extent_across(local, place.thickness, region.step)
+    low, high = geometry.extent_across(local, place.thickness, region.step)
     ends = [centre + axes[:, 0] * side for side in (low, high)]
     u, v = region.pixel(place)
     jaws = ((float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1])))
@@ -239,7 +239,7 @@ def _surface_grasp(
     parameters: GraspParameters,
 ) -> GraspPoint:
     """Return a grasp point with a pose on the hot part of `body` [h, w], whose points are [h, w, 3]."""
-    place = surface.middle(body & region.mask, body, region.heat)
+    place = geometry.middle(body & region.mask, body, region.heat)
     pixel = region.pixel(place)
     half = parameters.window // 2
     window = (
@@ -249,20 +249,20 @@ def _surface_grasp(
     depth = float(np.median(points[window][body[window]][:, 2]))
     own = points[place.v, place.u]
     position = own * (depth / own[2])
-    axes = surface.grasp_axes(surface.nearby(points, body, place), position.astype(np.float64))
+    axes = geometry.grasp_axes(geometry.nearby(points, body, place), position.astype(np.float64))
     spacing = region.step * depth / intrinsics.focal_length_at(*pixel)
     local = (points[body] - position) @ axes[:, :2].astype(np.float32)
-    low, high = surface.extent_across(local, place.thickness, spacing)
+    low, high = geometry.extent_across(local, place.thickness, spacing)
     if high - low + spacing > parameters.max_width:
         # A head on a handle, say, is seen as one body whose long axis is not the head's.
-        axes, low, high = surface.narrowest(local, axes, place.thickness, spacing)
+        axes, low, high = geometry.narrowest(local, axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
     jaws = [intrinsics.project(end) if end[2] > 0 else (math.nan, math.nan) for end in ends]
     return GraspPoint(
         pixel=(float(pixel[0]), float(pixel[1])),
         score=score,
         position=(float(position[0]), float(position[1]), float(position[2])),
-        orientation=surface.quaternion(axes),
+        orientation=geometry.quaternion(axes),
         # The outermost pixels' halves belong to the part.
         width=high - low + spacing,
         jaws=(jaws[0], jaws[1]),

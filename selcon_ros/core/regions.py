@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core import surface
+from selcon_ros.core import region_geometry as geometry
 
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
@@ -38,7 +38,7 @@ class Region:
         (u0, v0), (height, width) = self.origin, self.mask.shape
         return image[v0 : v0 + height * self.step : self.step, u0 : u0 + width * self.step : self.step]
 
-    def pixel(self, place: surface.Place) -> tuple[int, int]:
+    def pixel(self, place: geometry.Place) -> tuple[int, int]:
         """Return the image's pixel (u, v) of a place of the region."""
         return self.origin[0] + self.step * place.u, self.origin[1] + self.step * place.v
 
@@ -86,7 +86,7 @@ def hot_regions(
         mask = np.zeros(values.shape, np.bool_)
         mask[top : top + box.shape[0], left : left + box.shape[1]] = labels == label
         mask = mask[v0:v1:step, u0:u1:step]
-        mass = step**2 * float(np.sum(surface.fourth_power(warmth[mask] / peak)))
+        mass = step**2 * float(np.sum(geometry.fourth_power(warmth[mask] / peak)))
         regions.append(Region((u0, v0), step, warmth, mask, mass, clipped))
     if not regions:
         largest = int(areas[order[0]])

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from selcon_ros.backends.tensorrt_library import Kind, Messages, aims, library
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.kinds import Kind, Messages, aims, library
 from selcon_ros.engines.record import Range
 
 USUAL = (480, 640)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, version_converter
 
 from selcon_ros.core.errors import BackendError, first_line
-from selcon_ros.engines.frames import PREFIX
+from selcon_ros.engines.preprocess_graph import PREFIX
 
 OPSET = 19
 """From here on scales may be fp16, as the layers around them are."""

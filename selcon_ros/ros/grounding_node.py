@@ -18,13 +18,13 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from selcon_ros.backends.choose import open_model
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
 from selcon_ros.core.grasp import Grasps, find
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
+from selcon_ros.model import open_model
 from selcon_ros.ros import diagnostics, node_parameters, outputs
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative

@@ -10,12 +10,12 @@ from pathlib import Path
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from selcon_ros.backends.base import Frames, Maps, Setup, parse_cores
-from selcon_ros.backends.choose import Opened, open_model
 from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.text import one_line
 from selcon_ros.core.user_path import user_path
+from selcon_ros.model import Opened, open_model
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 

@@ -11,12 +11,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from selcon_ros.backends.base import BACKENDS
-from selcon_ros.backends.choose import AUTO
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import quoted
+from selcon_ros.model import AUTO
 
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """What rclpy declares itself; those of topics begin with the last one."""

@@ -8,11 +8,11 @@ import pytest
 
 from selcon_ros.backends.base import Backend, open_backend
 from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
-from selcon_ros.core.agreement import agreement
 from selcon_ros.core.bundle import Bundle, Normalisation
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.engines.graph import Preparation
-from selcon_ros.engines.provide import source
+from selcon_ros.core.heatmap_agreement import agreement
+from selcon_ros.engines.prepared_graph import Preparation
+from selcon_ros.engines.repository import source
 from support.engines import bundle_of, colours, picture
 
 SHAPES = [(480, 640), (640, 480), (80, 800), (800, 80), (1, 1), (1, 200), (200, 1)]

@@ -23,7 +23,7 @@ from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, loa
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import interpolation, preprocess
-from selcon_ros.engines.frames import with_frames
+from selcon_ros.engines.preprocess_graph import with_frames
 from support.bundles import colour_bundle, colour_manifest
 from support.onnx_graphs import in_onnxruntime
 

@@ -23,9 +23,9 @@ from benchmarks.flops import count_flops
 from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.bench.report import Row, into_page, markdown
-from selcon_ros.core.agreement import Agreement
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
+from selcon_ros.core.heatmap_agreement import Agreement
 from selcon_ros.core.samples import sample_files
 from selcon_ros.core.timing import Times
 from support.bundles import colour_bundle

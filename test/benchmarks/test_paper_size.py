@@ -6,12 +6,12 @@ import onnx
 import pytest
 
 from benchmarks.paper_size import INPUT_SIZE, paper_size_bundle
+from selcon_ros.backends.tensorrt_library import KINDS
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.engines.build import Shapes, build
-from selcon_ros.engines.frames import with_frames
-from selcon_ros.engines.graph import graph_of
-from selcon_ros.engines.half import in_half
-from selcon_ros.engines.kinds import KINDS
+from selcon_ros.engines.fp16 import in_half
+from selcon_ros.engines.prepared_graph import graph_of
+from selcon_ros.engines.preprocess_graph import with_frames
 from support.engines import layer_types
 
 pytest.importorskip("torch", reason="exporting the network needs torch: pip install '.[train]'")

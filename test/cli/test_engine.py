@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from selcon_ros.backends.cuda import has_gpu
+from selcon_ros.backends.tensorrt_library import KINDS, installed
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.kinds import KINDS, installed
 from support.commands import runner
 from support.engines import AGREEMENT, KEY, RECORD, bundle_of, colours, picture
 

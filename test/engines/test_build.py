@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selcon_ros.backends.tensorrt_library import KINDS, Messages, library
 from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.build import Shapes, _profile, build
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.graph import Preparation, Prepared
-from selcon_ros.engines.kinds import KINDS, Messages, library
-from selcon_ros.engines.provide import CAMERA, Wish, find, make, obstacle, with_samples
+from selcon_ros.engines.prepared_graph import Preparation, Prepared
+from selcon_ros.engines.repository import CAMERA, Wish, find, make, obstacle, with_samples
 from support.engines import SIZE, bundle_of, colours, layer_types
 
 trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")

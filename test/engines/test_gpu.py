@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import Device, gpu, has_gpu
 from selcon_ros.backends.tensorrt import SHAPES, TensorRtBackend
+from selcon_ros.backends.tensorrt_library import KINDS, installed
 from selcon_ros.core.bundle import Bundle, default_bundle_path
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.cache import Cache, Entry
-from selcon_ros.engines.graph import compare
-from selcon_ros.engines.kinds import KINDS, installed
-from selcon_ros.engines.provide import Wish, find, make, obstacle, verify, with_samples
+from selcon_ros.engines.prepared_graph import compare
+from selcon_ros.engines.repository import Wish, find, make, obstacle, verify, with_samples
+from selcon_ros.model import open_model
 
 pytestmark = [
     pytest.mark.skipif(not has_gpu(), reason="needs an NVIDIA GPU with its driver"),

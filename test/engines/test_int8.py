@@ -5,13 +5,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from selcon_ros.backends.tensorrt_library import KINDS
 from selcon_ros.core.errors import BackendError
 from selcon_ros.engines.build import Shapes, build
-from selcon_ros.engines.frames import PREFIX
-from selcon_ros.engines.graph import Preparation
 from selcon_ros.engines.int8 import in_int8
-from selcon_ros.engines.kinds import KINDS
-from selcon_ros.engines.provide import with_samples
+from selcon_ros.engines.prepared_graph import Preparation
+from selcon_ros.engines.preprocess_graph import PREFIX
+from selcon_ros.engines.repository import with_samples
 
 
 @pytest.fixture(scope="module")

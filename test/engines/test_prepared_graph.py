@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.provide import graph, stale, with_samples
+from selcon_ros.engines.repository import graph, stale, with_samples
 
 
 @pytest.fixture(scope="module")

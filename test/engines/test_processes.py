@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from selcon_ros.backends.tensorrt_library import KINDS
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.kinds import KINDS
-from selcon_ros.engines.provide import BATCH, Wish, _key, find, with_samples
+from selcon_ros.engines.repository import BATCH, Wish, _key, find, with_samples
 from support.engines import bundle_of, colours
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
@@ -18,7 +18,7 @@ WISH = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from selcon_ros.engines.provide import Wish, Cache, KINDS, make, with_samples
+from selcon_ros.engines.repository import Wish, Cache, KINDS, make, with_samples
 def progress(phase, share):
     print("phase", phase, flush=True)
     if phase == sys.argv[3]:

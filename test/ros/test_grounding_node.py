@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
-from selcon_ros.backends.choose import open_model
+from selcon_ros.model import open_model
 from support.messages import FRAME, compressed_image, encoded
 from support.ros import OUTPUTS, bar_depth, calibration, context, pixels_of, scene, stamp_of
 

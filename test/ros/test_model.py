@@ -12,9 +12,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
-from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.errors import BackendError, ParameterError
+from selcon_ros.model import open_model
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.model import Model
 from selcon_ros.ros.parameters import Settings

@@ -10,13 +10,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from selcon_ros.core.agreement import Agreement
+from selcon_ros.backends.tensorrt_library import KINDS, Messages, library
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
+from selcon_ros.core.heatmap_agreement import Agreement
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.frames import PREFIX
-from selcon_ros.engines.kinds import KINDS, Messages, library
-from selcon_ros.engines.provide import with_samples
+from selcon_ros.engines.preprocess_graph import PREFIX
 from selcon_ros.engines.record import Key, Record
+from selcon_ros.engines.repository import with_samples
 from support.bundles import COLOURS, colour_manifest, colour_model
 
 SIZE = (64, 96)

@@ -19,10 +19,10 @@ CAMERAS = ("camera.json", "ros.yaml", "opencv.yml", "open3d.json", "realsense.js
 def robot_files(shared: Path) -> list[Subject]:
     """Kinds of files, with a bundle and pictures in the folder `shared`."""
     from selcon_ros.backends.base import Setup
-    from selcon_ros.backends.choose import open_model
     from selcon_ros.core.bundle import load_bundle
     from selcon_ros.core.files import read_image
     from selcon_ros.engines.cache import Cache
+    from selcon_ros.model import open_model
     from selcon_ros.recording import read_recording
     from support.bundles import colour_bundle
 

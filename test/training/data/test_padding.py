@@ -17,7 +17,7 @@ from selcon_ros.core.files import write_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
-from selcon_ros.engines.frames import read_graph, with_frames
+from selcon_ros.engines.preprocess_graph import read_graph, with_frames
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation, DenseImages, DenseItem
 from selcon_training.data.device import to_input

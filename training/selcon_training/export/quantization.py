@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from selcon_ros.backends.base import Setup, open_backend
 from selcon_ros.backends.onnxruntime import INPUT
-from selcon_ros.core.agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.bundle import (
     INT8_ROLE,
     Bundle,
@@ -28,6 +27,7 @@ from selcon_ros.core.bundle import (
 )
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import compare

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.backends import choose
+from selcon_ros import model as choose
 from selcon_ros.backends.base import BACKENDS, Setup, open_backend
-from selcon_ros.backends.choose import open_model
 from selcon_ros.backends.cuda import gpu, has_gpu
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
 from selcon_ros.core.samples import read_samples
+from selcon_ros.model import open_model
 from support.bundles import colour_bundle
 
 no_gpu = pytest.mark.skipif(has_gpu(), reason="what is chosen where there is no NVIDIA GPU")

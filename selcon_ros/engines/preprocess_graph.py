@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.half_weights import with_single_weights
+from selcon_ros.engines.bundle_graph import with_single_weights
 
 IMAGE = "image"
 PREFIX = "preprocess/"

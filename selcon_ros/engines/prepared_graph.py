@@ -11,15 +11,15 @@ from onnx import ModelProto
 
 from selcon_ros.backends.base import Backend, open_backend
 from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
-from selcon_ros.core.agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
-from selcon_ros.engines.frames import open_batch, read_graph, with_frames
-from selcon_ros.engines.half import LayerError, blame, in_half, precisions, rounded
+from selcon_ros.engines.fp16 import LayerError, blame, in_half, precisions, rounded
 from selcon_ros.engines.int8 import in_int8
+from selcon_ros.engines.preprocess_graph import open_batch, read_graph, with_frames
 
 GRAPH_VERSION = 2
 """Of what this file makes of a bundle: raise it when that changes, and engines are built anew."""

@@ -16,7 +16,7 @@ from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import graph_inputs, interpolation, preprocess
-from selcon_ros.engines.frames import open_batch, read_graph, with_frames
+from selcon_ros.engines.preprocess_graph import open_batch, read_graph, with_frames
 from support.engines import SIZE, bundle_of, colours, manifest, picture
 
 # The network's input in levels of the picture, 0..255.

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selcon_ros.core.surface import extent_across, grasp_axes, narrowest, quaternion
+from selcon_ros.core.region_geometry import extent_across, grasp_axes, narrowest, quaternion
 from support.shapes import matrix
 
 

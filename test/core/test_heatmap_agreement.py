@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import open_backend
-from selcon_ros.core.agreement import agreement, kld
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import agreement, kld
 from support.bundles import colour_bundle
 from support.ros import scene
 

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.cuda import gpu
-from selcon_ros.core.agreement import TOLERANCE, Agreement
+from selcon_ros.backends.tensorrt_library import KINDS, Kind, aims, installed, library
 from selcon_ros.core.bundle import Bundle, Normalisation, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError, EngineError
+from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Progress, Shapes, build
 from selcon_ros.engines.cache import TIMINGS, Cache, Entry
-from selcon_ros.engines.graph import GRAPH_VERSION, Preparation, compare, takes_batches
-from selcon_ros.engines.kinds import KINDS, Kind, aims, installed, library
+from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation, compare, takes_batches
 from selcon_ros.engines.record import Key, Range, Record
 
 BATCH: Range = (1, 1, 4)

@@ -13,10 +13,10 @@ from onnx import TensorProto
 from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import graph_inputs
-from selcon_ros.engines.frames import PREFIX, read_graph, with_frames
-from selcon_ros.engines.graph import Preparation
-from selcon_ros.engines.half import SENSITIVE, blame, in_half, rounded
-from selcon_ros.engines.provide import with_samples
+from selcon_ros.engines.fp16 import SENSITIVE, blame, in_half, rounded
+from selcon_ros.engines.prepared_graph import Preparation
+from selcon_ros.engines.preprocess_graph import PREFIX, read_graph, with_frames
+from selcon_ros.engines.repository import with_samples
 from support.engines import bundle_of, colours, manifest, picture
 
 SHAPE = "float[n,3,64,96]"

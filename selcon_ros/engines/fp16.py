@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from selcon_ros.core.errors import BackendError, first_line
-from selcon_ros.engines.frames import PREFIX
+from selcon_ros.engines.preprocess_graph import PREFIX
 
 SENSITIVE = (
     "Softmax", "LayerNormalization", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Exp", "Log", "Sqrt",
