@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import Frames, Maps, open_backend
+from selcon_ros.backends.base import Frames, Maps
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import Agreement, agreement
@@ -36,7 +37,7 @@ class Judge:
         """Compute them. Raises SelconError where the bundle is bad or does not run."""
         self._bundle = load_bundle(path, roles=("model",))
         self.samples = samples_of(path)
-        backend = open_backend(self._bundle)
+        backend = open_on_cpu(self._bundle)
         self._fp32: list[Pair] = [backend.run(image[None]) for image in self.samples]
         self._exact = [found for image in self.samples if (found := _float64(self._bundle, image))]
 

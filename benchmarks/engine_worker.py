@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.subjects import Task
-from selcon_ros.backends.base import Frames, Maps, Setup
+from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.core.errors import SelconError
 
 CAMERA = (480, 640)
@@ -79,17 +79,17 @@ def peak_bytes() -> int:
 
 
 def _backend(task: Task) -> tuple[str, Run]:
-    from selcon_ros.model import open_model
+    from selcon_ros.backends.options import CpuOptions, GpuOptions
+    from selcon_ros.model import load
 
-    setup = Setup(
-        task.threads,
+    gpu = GpuOptions(
         build=True,
         cache=Path(task.cache) if task.cache else None,
         batch=task.profile,
         progress=lambda phase, share: _say(phase=phase, share=share),
     )
-    opened = open_model(task.bundle, task.subject.backend, task.subject.precision, setup)
-    return opened.backend.name, opened.backend.run
+    model = load(task.bundle, task.subject.backend, task.subject.precision, CpuOptions(task.threads), gpu)
+    return model.backend.name, model.backend.run
 
 
 def _torch(task: Task) -> tuple[str, Run]:

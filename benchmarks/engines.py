@@ -23,7 +23,7 @@ from selcon_ros.bench.machine import gpu_memory
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
-from selcon_ros.engines.prepared_graph import takes_batches
+from selcon_ros.engines.bundle_graph import takes_batches
 
 
 @dataclass(frozen=True)

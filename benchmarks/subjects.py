@@ -89,7 +89,7 @@ class Task:
 def subjects(paper_size: bool, gpu: bool) -> list[Subject]:
     """Return what is measured on a bundle; for the paper-size network, baselines too."""
     found = [
-        Subject("backend", precision, "cuda" if choice.gpu else "cpu", name)
+        Subject("backend", precision, "cuda" if choice.on_gpu else "cpu", name)
         for name, choice in BACKENDS.items()
         for precision in choice.precisions
     ]

@@ -1,8 +1,70 @@
-"""Say which part of an object affords an action, and where to grasp it: the paper's network on ROS 2."""
+"""Say which part of an object affords an action, and where to grasp it.
+
+    model = selcon_ros.load("bundles/mine")      # without a path: the packaged bundle
+    grounding = model.ground(image)              # one pass of the network for all actions
+    heatmap = grounding.heatmap("hold")
+    result = selcon_ros.find_grasps(heatmap, depth, intrinsics)
+
+Everything in `__all__` is imported when it is first used: importing this package is quick, and takes neither
+an inference engine nor torch nor ROS.
+"""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selcon_ros.backends.options import CpuOptions, GpuOptions
+    from selcon_ros.core.camera import Intrinsics
+    from selcon_ros.core.camera_files import read_camera
+    from selcon_ros.core.depth_files import read_depth
+    from selcon_ros.core.errors import (
+        BackendError,
+        BundleError,
+        CameraError,
+        Cancelled,
+        DepthError,
+        EngineError,
+        ImageError,
+        NotInstalledError,
+        ParameterError,
+        SelconError,
+        UnknownActionError,
+    )
+    from selcon_ros.core.files import read_image
+    from selcon_ros.core.grasp import GraspParameters, GraspPoint, find_grasps
+    from selcon_ros.core.grounder import Grounding
+    from selcon_ros.core.heatmap import Heatmap
+    from selcon_ros.model import Model, load
 
 __version__ = "0.1.0"
+__all__ = [
+    "BackendError",
+    "BundleError",
+    "CameraError",
+    "Cancelled",
+    "CpuOptions",
+    "DepthError",
+    "EngineError",
+    "GpuOptions",
+    "GraspParameters",
+    "GraspPoint",
+    "Grounding",
+    "Heatmap",
+    "ImageError",
+    "Intrinsics",
+    "Model",
+    "NotInstalledError",
+    "ParameterError",
+    "SelconError",
+    "UnknownActionError",
+    "__version__",
+    "find_grasps",
+    "load",
+    "read_camera",
+    "read_depth",
+    "read_image",
+]
 
 # ONNX Runtime from 1.29 on reports its use to its maker once it is imported, from a thread of its own, and
 # keeps a device id and a database in the user's cache. No module of ours imports it before this line has run,
@@ -10,3 +72,44 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # OpenCV writes lines of its own about a picture that it cannot decode, for which our message stands.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+_ERRORS = "selcon_ros.core.errors"
+# The module of each name (PEP 562). `TYPE_CHECKING` above tells type checkers the same; a test compares.
+_MODULES = {
+    "BackendError": _ERRORS,
+    "BundleError": _ERRORS,
+    "CameraError": _ERRORS,
+    "Cancelled": _ERRORS,
+    "CpuOptions": "selcon_ros.backends.options",
+    "DepthError": _ERRORS,
+    "EngineError": _ERRORS,
+    "GpuOptions": "selcon_ros.backends.options",
+    "GraspParameters": "selcon_ros.core.grasp",
+    "GraspPoint": "selcon_ros.core.grasp",
+    "Grounding": "selcon_ros.core.grounder",
+    "Heatmap": "selcon_ros.core.heatmap",
+    "ImageError": _ERRORS,
+    "Intrinsics": "selcon_ros.core.camera",
+    "Model": "selcon_ros.model",
+    "NotInstalledError": _ERRORS,
+    "ParameterError": _ERRORS,
+    "SelconError": _ERRORS,
+    "UnknownActionError": _ERRORS,
+    "find_grasps": "selcon_ros.core.grasp",
+    "load": "selcon_ros.model",
+    "read_camera": "selcon_ros.core.camera_files",
+    "read_depth": "selcon_ros.core.depth_files",
+    "read_image": "selcon_ros.core.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

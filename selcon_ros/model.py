@@ -1,100 +1,170 @@
-"""Open a bundle in the backend that is asked for, or in the fastest that runs here and agrees with fp32."""
+"""The front door: open a bundle in the backend that is asked for, or in the fastest that runs here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 
-from selcon_ros.backends.base import BACKENDS, Backend, Setup, open_backend
+import numpy as np
+
+from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, Backend
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle, load_model, sample_roles
-from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions, GpuOptions
+from selcon_ros.core.bundle import (
+    INT8_ROLE,
+    Bundle,
+    default_bundle_path,
+    load_bundle,
+    load_model,
+    sample_roles,
+)
+from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError, first_line
+from selcon_ros.core.grounder import Grounder
 
 AUTO = "auto"
-CPU = "onnxruntime"
+
+
+class Model(Grounder):
+    """A bundle that is open in a backend; `ground` runs it on an image.
+
+    The thread that loaded it runs and closes it. `bundle` has the manifest; its files are not kept.
+    why: how the backend was chosen, a sentence. failures: backends that should have run here, but did not,
+    and why.
+    """
+
+    def __init__(self, bundle: Bundle, backend: Backend, why: str, failures: tuple[str, ...] = ()) -> None:
+        super().__init__(replace(bundle, files={}), backend)
+        self.backend: Backend = backend
+        self.why = why
+        self.failures = failures
+
+    def close(self) -> None:
+        """Release what the backend holds. Closing twice is allowed; the model is not run again."""
+        self.backend.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load(
+    path: str | Path | None = None,
+    backend: str = AUTO,
+    precision: str = AUTO,
+    cpu: CpuOptions | None = None,
+    gpu: GpuOptions | None = None,
+    warm_up: int = 1,
+    fall_back: bool = False,
+) -> Model:
+    """Open the bundle at `path`, a folder or .zip; None: the packaged one.
+
+    backend: one of `backends.base.BACKENDS`, or auto: the first of them that runs here. A GPU's engine is
+    compared with ONNX Runtime in fp32 on the bundle's samples before it is used. precision: auto is fp16 on a
+    GPU, on the CPU int8 where the bundle has it. warm_up: runs before the first image. fall_back: where the
+    backend that is asked for fails, run on the CPU instead, which `Model.failures` then says. Raises
+    BundleError for a bad bundle, BackendError for wrong choices or where nothing is left to run it.
+    """
+    place = default_bundle_path() if path is None else Path(path)
+    opener = _Opener(place, precision, cpu or CpuOptions(), gpu or GpuOptions())
+    if warm_up < 1:
+        raise BackendError(f"warm_up is {warm_up}: it must be at least 1")
+    if backend != AUTO and backend not in BACKENDS:
+        raise BackendError(f"unknown backend {backend!r}: choose one of {AUTO}, {', '.join(BACKENDS)}")
+    model = opener.open_fastest() if backend == AUTO else opener.open_named(backend, fall_back)
+    try:
+        for _ in range(warm_up - 1):  # opening is the first
+            model.backend.run(np.zeros((1, *model.bundle.manifest.input_size, 3), np.uint8))
+    except BaseException:
+        model.close()
+        raise
+    return model
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A bundle's manifest (its files are not kept) with the backend that runs it.
+class _Opener:
+    """Opens one bundle in one backend or another."""
 
-    why: how it was chosen, a sentence; failures: backends that should have run here, but did not, and why.
-    """
+    path: Path
+    precision: str
+    cpu: CpuOptions
+    gpu: GpuOptions
 
-    bundle: Bundle
-    backend: Backend
-    why: str
-    failures: tuple[str, ...] = ()
-
-
-def open_model(
-    path: str | Path,
-    backend: str = AUTO,
-    precision: str = "auto",
-    setup: Setup | None = None,
-    fall_back: bool = False,
-) -> Opened:
-    """Open the bundle at `path` in a backend of BACKENDS, or `auto`: the first of them that runs here.
-
-    A GPU's engine is compared with ONNX Runtime in fp32 on the bundle's samples before it is used. precision:
-    auto is fp16 on a GPU, on the CPU int8 where the bundle has it. fall_back: where the backend that is asked
-    for fails, run on the CPU instead, which `failures` then says. Raises BundleError for a bad bundle,
-    BackendError where nothing is left to run it.
-    """
-    setup = setup or Setup()
-    if backend != AUTO and backend not in BACKENDS:
-        raise BackendError(f"unknown backend {backend!r}: choose one of {AUTO}, {', '.join(BACKENDS)}")
-    if backend == AUTO:
-        return _auto(Path(path), precision, setup)
-    if precision not in ("auto", *BACKENDS[backend].precisions):
-        raise BackendError(
-            f"backend {backend} does not run {precision}: choose one of auto, "
-            f"{', '.join(BACKENDS[backend].precisions)}"
-        )
-    try:
-        return _open(Path(path), backend, precision, setup, "as asked for")
-    except BackendError as error:
-        if not fall_back or backend == CPU:
-            raise
-        # fp32 that was asked for stays fp32; what the CPU does not have becomes its best.
-        wanted = precision if precision in BACKENDS[CPU].precisions else AUTO
-        instead = _open(Path(path), CPU, wanted, setup, f"since {backend} does not run")
-        return replace(instead, failures=(f"{backend}: {error}",))
-
-
-def _auto(path: Path, precision: str, setup: Setup) -> Opened:
-    able = [name for name, each in BACKENDS.items() if precision in ("auto", *each.precisions)]
-    gpu = has_gpu()
-    failures: list[str] = []
-    missing: list[str] = []
-    for name in able if gpu else [name for name in able if not BACKENDS[name].gpu]:
-        why = "the fastest that runs here" if gpu else "no NVIDIA GPU here"
-        if missing:
-            why += f"; not installed: {', '.join(missing)}"
+    def open_named(self, backend: str, fall_back: bool) -> Model:
+        """Open the backend that is asked for; with `fall_back` the CPU's where it fails."""
+        if self.precision not in (AUTO, *BACKENDS[backend].precisions):
+            raise BackendError(
+                f"backend {backend} does not run {self.precision}: choose one of auto, "
+                f"{', '.join(BACKENDS[backend].precisions)}"
+            )
         try:
-            return replace(_open(path, name, precision, setup, why), failures=tuple(failures))
-        except NotInstalledError:
-            missing.append(name)
+            return self._open(backend, "as asked for")
         except BackendError as error:
-            failures.append(f"{name}: {error}")
-    if not gpu and all(BACKENDS[name].gpu for name in able):
-        raise BackendError(f"{precision} runs on NVIDIA GPUs ({', '.join(able)}), and there is none here")
-    reasons = [*failures, *(f"{name}: not installed" for name in missing)]
-    raise BackendError(f"no backend runs bundle {path}: {'; '.join(reasons)}")
+            if not fall_back or backend == CPU_BACKEND:
+                raise
+            # fp32 that was asked for stays fp32; what the CPU does not have becomes its best.
+            kept = self.precision if self.precision in BACKENDS[CPU_BACKEND].precisions else AUTO
+            model = replace(self, precision=kept)._open(CPU_BACKEND, f"since {backend} does not run")
+            model.failures = (f"{backend}: {error}",)
+            return model
 
+    def open_fastest(self) -> Model:
+        """Open the first backend that runs here."""
+        able = [name for name, info in BACKENDS.items() if self.precision in (AUTO, *info.precisions)]
+        has_one = has_gpu()
+        failures: list[str] = []
+        missing: list[str] = []
+        for name in able if has_one else [name for name in able if not BACKENDS[name].on_gpu]:
+            why = "the fastest that runs here" if has_one else "no NVIDIA GPU here"
+            if missing:
+                why += f"; not installed: {', '.join(missing)}"
+            try:
+                model = self._open(name, why)
+            except NotInstalledError:
+                missing.append(name)
+            except BackendError as error:
+                failures.append(f"{name}: {error}")
+            else:
+                model.failures = tuple(failures)
+                return model
+        if not has_one and all(BACKENDS[name].on_gpu for name in able):
+            raise BackendError(
+                f"{self.precision} runs on NVIDIA GPUs ({', '.join(able)}), and there is none here"
+            )
+        reasons = [*failures, *(f"{name}: not installed" for name in missing)]
+        raise BackendError(f"no backend runs bundle {self.path}: {'; '.join(reasons)}")
 
-def _open(path: Path, name: str, precision: str, setup: Setup, why: str) -> Opened:
-    if BACKENDS[name].gpu:
-        roles = sample_roles(load_bundle(path, roles=()).manifest.files)
-        model = load_bundle(path, roles=("model", *roles))
-        setup = replace(setup, precision="fp16" if precision == "auto" else precision)
-    else:
-        model = load_model(path, precision)
-        if precision == "auto" and INT8_ROLE in model.files:
+    def _open(self, backend: str, why: str) -> Model:
+        if BACKENDS[backend].on_gpu:
+            roles = sample_roles(load_bundle(self.path, roles=()).manifest.files)
+            bundle = load_bundle(self.path, roles=("model", *roles))
+            self.cpu.pin_thread()
+            precision = "fp16" if self.precision == AUTO else self.precision
+            return Model(bundle, _open_on_gpu(bundle, backend, precision, self.gpu), f"{backend}: {why}")
+        bundle = load_model(self.path, self.precision)
+        if self.precision == AUTO and INT8_ROLE in bundle.files:
             why += ", int8 since the bundle has it"
+        return Model(bundle, open_on_cpu(bundle, self.cpu), f"{backend}: {why}")
+
+
+def _open_on_gpu(bundle: Bundle, backend: str, precision: str, options: GpuOptions) -> Backend:
+    """As `engines.open.open_on_gpu`, which a robot without a GPU lacks the libraries for."""
     try:
-        backend = open_backend(model, name, setup)
+        from selcon_ros.engines.open import open_on_gpu
+
+        return open_on_gpu(bundle, backend, precision, options)
+    except ImportError as error:
+        if (error.name or "").startswith("selcon_ros"):
+            raise  # a fault of ours
+        raise NotInstalledError(
+            f"backend {backend} needs {error.name or first_line(error)}: "
+            f"pip install '{BACKENDS[backend].package}'"
+        ) from error
     except BundleError as error:
         # It has no samples to compare on: the CPU runs it all the same.
         raise BackendError(str(error)) from error
-    return Opened(replace(model, files={}), backend, f"{name}: {why}")

@@ -1,19 +1,21 @@
 """Which backend runs a bundle, and why."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from selcon_ros import model as choose
-from selcon_ros.backends.base import BACKENDS, Setup, open_backend
+from selcon_ros import model as front_door
+from selcon_ros.backends.base import BACKENDS, Backend
 from selcon_ros.backends.cuda import gpu, has_gpu
-from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle, write_bundle
+from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
+from selcon_ros.backends.options import CpuOptions
+from selcon_ros.core.bundle import INT8_ROLE, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
 from selcon_ros.core.samples import read_samples
-from selcon_ros.model import open_model
-from support.bundles import colour_bundle
+from selcon_ros.model import load
+from support.bundles import COLOURS, colour_bundle
 
 no_gpu = pytest.mark.skipif(has_gpu(), reason="what is chosen where there is no NVIDIA GPU")
 
@@ -33,39 +35,39 @@ def with_int8(bundle: Path, tmp_path: Path) -> Path:
 
 @no_gpu
 def test_auto_takes_the_cpu_and_says_why(bundle: Path) -> None:
-    opened = open_model(bundle)
-    assert opened.backend.name.startswith("ONNX Runtime") and "CPU" in opened.backend.name
-    assert opened.why == "onnxruntime: no NVIDIA GPU here"
-    assert opened.failures == () and opened.bundle.files == {}
+    model = load(bundle)
+    assert model.backend.name.startswith("ONNX Runtime") and "CPU" in model.backend.name
+    assert model.why == "onnxruntime: no NVIDIA GPU here"
+    assert model.failures == () and model.bundle.files == {}
 
 
 def test_int8_is_taken_where_the_bundle_has_it(with_int8: Path) -> None:
-    opened = open_model(with_int8, "onnxruntime")
-    assert "int8" in opened.backend.name and "int8 since the bundle has it" in opened.why
+    model = load(with_int8, "onnxruntime")
+    assert "int8" in model.backend.name and "int8 since the bundle has it" in model.why
     for precision, there in (("int8", True), ("fp32", False)):
-        assert ("int8" in open_model(with_int8, "onnxruntime", precision).backend.name) is there
+        assert ("int8" in load(with_int8, "onnxruntime", precision).backend.name) is there
 
 
 @no_gpu
 def test_auto_takes_int8_too(with_int8: Path) -> None:
-    assert "int8" in open_model(with_int8).backend.name
+    assert "int8" in load(with_int8).backend.name
 
 
 @no_gpu
-@pytest.mark.parametrize("backend", [name for name, each in BACKENDS.items() if each.gpu])
+@pytest.mark.parametrize("backend", [name for name, each in BACKENDS.items() if each.on_gpu])
 def test_a_backend_that_is_not_there_is_an_error_or_gives_way(bundle: Path, backend: str) -> None:
     with pytest.raises(NotInstalledError) as caught:
-        open_model(bundle, backend)
-    opened = open_model(bundle, backend, fall_back=True)
-    assert opened.failures == (f"{backend}: {caught.value}",)
-    assert opened.why == f"onnxruntime: since {backend} does not run"
+        load(bundle, backend)
+    model = load(bundle, backend, fall_back=True)
+    assert model.failures == (f"{backend}: {caught.value}",)
+    assert model.why == f"onnxruntime: since {backend} does not run"
 
 
 @no_gpu
 @pytest.mark.parametrize(("precision", "int8"), [("auto", True), ("fp16", True), ("fp32", False)])
 def test_fp32_that_was_asked_for_stays_so_on_the_cpu(with_int8: Path, precision: str, int8: bool) -> None:
-    opened = open_model(with_int8, "tensorrt_rtx", precision, fall_back=True)
-    assert ("int8" in opened.backend.name) is int8 and opened.failures
+    model = load(with_int8, "tensorrt_rtx", precision, fall_back=True)
+    assert ("int8" in model.backend.name) is int8 and model.failures
 
 
 @pytest.mark.parametrize(
@@ -78,18 +80,18 @@ def test_fp32_that_was_asked_for_stays_so_on_the_cpu(with_int8: Path, precision:
 )
 def test_wrong_choices(bundle: Path, backend: str, precision: str, message: str) -> None:
     with pytest.raises(BackendError, match=message):
-        open_model(bundle, backend, precision, fall_back=True)
+        load(bundle, backend, precision, fall_back=True)
 
 
 @no_gpu
 def test_fp16_needs_a_gpu(bundle: Path) -> None:
     with pytest.raises(BackendError, match="fp16 runs on NVIDIA GPUs .*, and there is none here"):
-        open_model(bundle, precision="fp16")
+        load(bundle, precision="fp16")
 
 
 def test_a_bundle_at_fault_is_no_reason_to_fall_back(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model bundle at"):
-        open_model(tmp_path / "none", fall_back=True)
+        load(tmp_path / "none", fall_back=True)
 
 
 def test_where_a_gpu_s_backends_fail_auto_goes_on_and_tells(
@@ -97,27 +99,24 @@ def test_where_a_gpu_s_backends_fail_auto_goes_on_and_tells(
 ) -> None:
     """As on a robot with a GPU whose engine is at fault: what is not installed is not told."""
 
-    def opening(model: object, name: str, setup: Setup) -> object:
-        if name == "tensorrt_rtx":
-            raise BackendError("out of memory")
-        if name != "onnxruntime":
-            raise NotInstalledError(f"no {name}")
-        return open_backend(load_bundle(bundle), name, setup)
+    def opening(model: object, name: str, *options: object) -> Backend:
+        raise BackendError("out of memory") if name == "tensorrt_rtx" else NotInstalledError(f"no {name}")
 
-    monkeypatch.setattr(choose, "has_gpu", lambda: True)
-    monkeypatch.setattr(choose, "open_backend", opening)
-    opened = open_model(bundle)
-    assert opened.failures == ("tensorrt_rtx: out of memory",) and "CPU" in opened.backend.name
+    monkeypatch.setattr(front_door, "has_gpu", lambda: True)
+    monkeypatch.setattr(front_door, "_open_on_gpu", opening)
+    model = load(bundle)
+    assert model.failures == ("tensorrt_rtx: out of memory",) and "CPU" in model.backend.name
     with pytest.raises(BackendError, match="no backend runs bundle .*rtx: out of memory; tensorrt: no"):
-        open_model(bundle, precision="fp16")
+        load(bundle, precision="fp16")
 
 
 def test_a_library_that_is_missing_is_no_fault_of_ours(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A robot with a GPU that has none of what engines are built with runs on its CPU."""
     monkeypatch.setitem(sys.modules, "filelock", None)
-    monkeypatch.delitem(sys.modules, "selcon_ros.engines.cache", raising=False)
+    for name in ("open", "repository", "cache"):
+        monkeypatch.delitem(sys.modules, f"selcon_ros.engines.{name}", raising=False)
     with pytest.raises(NotInstalledError, match="backend tensorrt needs filelock: pip install"):
-        open_backend(load_bundle(bundle), "tensorrt")
+        load(bundle, "tensorrt")
 
 
 @no_gpu
@@ -128,18 +127,31 @@ def test_there_is_no_gpu_here() -> None:
 
 def test_a_bundle_without_samples_runs_on_the_cpu(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to compare a GPU's engine on is no reason not to run."""
-
-    def opening(model: Bundle, name: str, setup: Setup) -> object:
-        if name != "onnxruntime":
-            read_samples(model)
-        return open_backend(model, name, setup)
-
-    monkeypatch.setattr(choose, "has_gpu", lambda: True)
-    monkeypatch.setattr(choose, "open_backend", opening)
-    opened = open_model(bundle)
-    assert "CPU" in opened.backend.name and "has no sample pictures" in opened.failures[0]
+    engines = pytest.importorskip("selcon_ros.engines.open")
+    monkeypatch.setattr(front_door, "has_gpu", lambda: True)
+    monkeypatch.setattr(engines, "open_on_gpu", lambda bundle, *_: read_samples(bundle))
+    model = load(bundle)
+    assert "CPU" in model.backend.name and "has no sample pictures" in model.failures[0]
 
 
-def test_setup_is_checked() -> None:
-    with pytest.raises(BackendError, match="threads is 0"):
-        replace(Setup(), threads=0)
+def test_a_model_grounds_an_image_and_closes(bundle: Path) -> None:
+    image = np.full((60, 80, 3), 120, np.uint8)
+    image[20:40, 30:50] = COLOURS["hold"]
+    with load(str(bundle), cpu=CpuOptions(threads=1)) as model:
+        assert model.actions == tuple(COLOURS)
+        grounding = model.ground(image)
+    assert grounding.heatmap("hold").values[30, 40] > 0.9 and grounding.seconds > 0
+
+
+@pytest.mark.parametrize("warm_up", [1, 5])
+def test_warm_up_runs_the_engine(bundle: Path, monkeypatch: pytest.MonkeyPatch, warm_up: int) -> None:
+    runs = []
+    infer = OnnxRuntimeBackend._infer
+    monkeypatch.setattr(OnnxRuntimeBackend, "_infer", lambda *given: runs.append(1) or infer(*given))
+    load(bundle, "onnxruntime", warm_up=warm_up)
+    assert len(runs) == warm_up
+
+
+def test_warm_up_is_checked(bundle: Path) -> None:
+    with pytest.raises(BackendError, match="warm_up is 0: it must be at least 1"):
+        load(bundle, warm_up=0)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import Frames, Maps, Setup
+from selcon_ros.backends.base import Frames, Maps
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.preprocess import check_frames, preprocess
@@ -20,12 +21,12 @@ INPUT = "image"
 class OnnxRuntimeBackend:
     """A bundle's graph, the file of a role, in an ONNX Runtime session."""
 
-    def __init__(self, bundle: Bundle, role: str, setup: Setup) -> None:
+    def __init__(self, bundle: Bundle, role: str, options: CpuOptions) -> None:
         self._subject = f"{bundle.manifest.files[role].path} of bundle {bundle.path}"
         self._manifest = manifest = bundle.manifest
         self._input_shape = (1, 3, *manifest.input_size)
         self._output_shape = (1, len(manifest.actions), *manifest.map_grid)
-        self._session, version = _open_session(bundle.files[role], self._subject, setup)
+        self._session, version = _open_session(bundle.files[role], self._subject, options)
         self.name = f"ONNX Runtime {version} (CPU{', int8' if role == INT8_ROLE else ''})"
         self._check_signature()
         # Warm-up. It also shows the real output shapes where the graph leaves them open.
@@ -81,29 +82,37 @@ class OnnxRuntimeBackend:
                 )
 
 
-def open_engine(bundle: Bundle, setup: Setup, name: str) -> OnnxRuntimeBackend:
-    """Open the bundle's model; see `selcon_ros.backends.base.open_backend`."""
+def open_on_cpu(bundle: Bundle, options: CpuOptions | None = None) -> OnnxRuntimeBackend:
+    """Open the bundle's model on the CPU and run it once, so that the first image is not slower.
+
+    It is the int8 model of a bundle that was loaded with it (see `load_model`), else the fp32 one. Raises
+    BackendError where ONNX Runtime is not installed, or the model is not what its manifest says.
+    """
+    options = options or CpuOptions()
+    options.pin_thread()
     role = INT8_ROLE if INT8_ROLE in bundle.files else "model"
-    return OnnxRuntimeBackend(bundle, role, setup)
+    return OnnxRuntimeBackend(bundle, role, options)
 
 
-def _open_session(model: bytes, subject: str, setup: Setup) -> "tuple[onnxruntime.InferenceSession, str]":
+def _open_session(
+    model: bytes, subject: str, options: CpuOptions
+) -> "tuple[onnxruntime.InferenceSession, str]":
     try:
         import onnxruntime
     except ImportError as error:
         raise BackendError(f"ONNX Runtime is not usable ({error}): pip install onnxruntime") from error
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = thread_count(setup.threads)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if setup.spinning else "0")
+    settings = onnxruntime.SessionOptions()
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    settings.intra_op_num_threads = thread_count(options.threads)
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     # Between frames the cores are left to the other nodes in any case.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = onnxruntime.InferenceSession(
-            model, sess_options=options, providers=["CPUExecutionProvider"]
+            model, sess_options=settings, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the engine's errors share no base class
         raise BackendError(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from selcon_ros.backends.base import Backend, Frames, Maps, Setup
-from selcon_ros.core.bundle import Bundle
+from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import check_frames, graph_inputs
 
-CPU = "CPUExecutionProvider"
+CPU_PROVIDER = "CPUExecutionProvider"
 PROVIDERS = {
     "onnxruntime_cuda": "CUDAExecutionProvider",
     "onnxruntime_tensorrt": "TensorrtExecutionProvider",
@@ -18,7 +17,7 @@ PROVIDERS = {
 
 
 class OnnxRuntimeGraph:
-    """A prepared graph (`engines.graph.Preparation`) in a session on one provider.
+    """A prepared graph (`engines.prepared_graph.Preparation`) in a session on one provider.
 
     options: the provider's own. Raises NotInstalledError where ONNX Runtime lacks the provider, BackendError
     where it does not start: ONNX Runtime would run all on the CPU then, a slow path that nobody sees.
@@ -36,12 +35,12 @@ class OnnxRuntimeGraph:
 
         self._manifest, self._subject = manifest, subject
         short = provider.removesuffix("ExecutionProvider")
-        self.name = f"ONNX Runtime {_require(provider)} ({short})"
+        self.name = f"ONNX Runtime {require_provider(provider)} ({short})"
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
         # What TensorRT does not take, CUDA does; sizes and shapes are computed on the CPU.
-        others = [PROVIDERS["onnxruntime_cuda"], CPU] if provider != CPU else []
-        if provider == CPU:
+        others = [PROVIDERS["onnxruntime_cuda"], CPU_PROVIDER] if provider != CPU_PROVIDER else []
+        if provider == CPU_PROVIDER:
             # Fusions of fp16 layers would compute them in fp32.
             settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
@@ -78,26 +77,7 @@ class OnnxRuntimeGraph:
         self._session = None
 
 
-def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
-    """Prepare the bundle's graph, open it and compare; see `selcon_ros.backends.base.open_backend`."""
-    # Preparing needs the onnx package, which a robot without a GPU does not.
-    from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.prepared_graph import verified
-    from selcon_ros.engines.repository import graph
-
-    provider = PROVIDERS[name]
-    _require(provider)
-    cache = Cache(setup.cache)
-    prepared = graph(bundle, setup.precision, cache, setup.progress)
-    options = {"device_id": str(setup.device)}
-    if name == "onnxruntime_tensorrt":
-        folder = str(cache.folder / "onnxruntime")
-        options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
-    subject = f"the {setup.precision} graph of bundle {bundle.path}"
-    return verified(bundle, OnnxRuntimeGraph(bundle.manifest, prepared, provider, subject, options))
-
-
-def _require(provider: str) -> str:
+def require_provider(provider: str) -> str:
     """Return ONNX Runtime's version. Raises NotInstalledError where it lacks the provider."""
     import onnxruntime
 

@@ -5,49 +5,57 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from selcon_ros.backends.base import Frames, Maps, Setup
-from selcon_ros.backends.cuda import Buffer, Device, Recording, gpu
-from selcon_ros.core.bundle import Bundle
+from selcon_ros.backends.base import MAX_CACHED_SHAPES, Frames, Maps
+from selcon_ros.backends.cuda import Buffer, Device, Recording
+from selcon_ros.backends.tensorrt_library import EngineLibrary, Messages
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
 
-if TYPE_CHECKING:
-    from selcon_ros.engines.cache import Cache, Entry
-
 _log = logging.getLogger(__name__)
-SHAPES = 4
-"""So many sizes of images keep their memory and recorded work; the one used longest ago gives way."""
+
+
+@dataclass(frozen=True)
+class SerializedEngine:
+    """A built engine.
+
+    subject: what messages call it. precision: as it was built. largest_batch: images at once at most.
+    largest_image: largest camera image (H, W) that it takes; larger ones are shrunk before.
+    """
+
+    library: EngineLibrary
+    content: bytes
+    subject: str
+    precision: str
+    largest_batch: int
+    largest_image: tuple[int, int]
 
 
 class TensorRtBackend:
-    """An engine from the cache, on one GPU; the thread that opens it runs and closes it."""
+    """A built engine on one GPU; the thread that opens it runs and closes it."""
 
-    def __init__(self, manifest: Manifest, entry: Entry, device: int = 0) -> None:
-        """Load the engine. Raises BackendError where it is damaged, foreign, or does not fit the GPU."""
-        from selcon_ros.backends.tensorrt_library import KINDS, Messages, library
-
-        key = entry.record.key
-        kind = KINDS[key.kind]
-        trt = library(kind)
-        content = entry.content()
-        self._manifest, self._key = manifest, key
-        self._messages = Messages(kind)
+    def __init__(self, manifest: Manifest, engine: SerializedEngine, device: int = 0) -> None:
+        """Load the engine. Raises BackendError where it is foreign, or does not fit the GPU."""
+        trt = engine.library.load()
+        self._manifest = manifest
+        self._largest_batch, self._largest_image = engine.largest_batch, engine.largest_image
+        self._messages = Messages(engine.library)
         self._shapes: OrderedDict[tuple[int, ...], _Shape] = OrderedDict()
         self._device = Device(device)
-        self.name = f"{kind.title} {trt.__version__} ({self._device.gpu.name}, {key.precision})"
+        self.name = f"{engine.library.title} {trt.__version__} ({self._device.gpu.name}, {engine.precision})"
         self._open = True
         try:
             with self._device.current():
                 self._runtime = trt.Runtime(self._messages.logger)
-                self._engine = self._runtime.deserialize_cuda_engine(content)
+                self._engine = self._runtime.deserialize_cuda_engine(engine.content)
             if self._engine is None:
-                raise EngineError(str(self._messages.error(f"cannot load {entry.path}; build it again")))
-            self._check(trt, entry)
+                raise EngineError(str(self._messages.error(f"cannot load {engine.subject}; build it again")))
+            self._check(trt, engine.subject)
             self.run(np.zeros((1, *manifest.input_size, 3), np.uint8))
         except BaseException:
             self.close()
@@ -56,18 +64,18 @@ class TensorRtBackend:
     def run(self, frames: Frames) -> tuple[Maps, Maps | None]:
         """Return cam and affinity (None without one) [N, C, gh, gw] float32 of [N, H, W, 3] uint8, RGB."""
         check_frames(frames)
-        most = self._key.batch[2]
+        most = self._largest_batch
         parts = [self._run(frames[start : start + most]) for start in range(0, len(frames), most)]
         cam, *affinity = [np.concatenate(each) for each in zip(*parts, strict=True)]
         return cam, affinity[0] if affinity else None
 
     def _run(self, frames: Frames) -> list[Maps]:
-        inputs = graph_inputs(frames, self._manifest, self._key.camera)
+        inputs = graph_inputs(frames, self._manifest, self._largest_image)
         size = inputs[FRAMES].shape
         with self._device.current():
             shape = self._shapes.get(size)
             if shape is None:
-                if len(self._shapes) >= SHAPES:
+                if len(self._shapes) >= MAX_CACHED_SHAPES:
                     self._shapes.popitem(last=False)[1].free()
                 shape = _Shape(self._device, self._new_context, self._manifest, inputs, self._messages)
                 self._shapes[size] = shape
@@ -91,20 +99,20 @@ class TensorRtBackend:
             self._engine = self._runtime = None
         self._device.close()
 
-    def _check(self, trt: Any, entry: Entry) -> None:
+    def _check(self, trt: Any, subject: str) -> None:
         """Compare the engine's inputs and outputs with the manifest."""
         manifest = self._manifest
         names = {self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)}
         wanted = {FRAMES, ROWS, COLUMNS, *manifest.outputs}
         if not wanted <= names:
             raise EngineError(
-                f"engine {entry.path} has the tensors {sorted(names)}, not {sorted(wanted)}; build it again"
+                f"engine {subject} has the tensors {sorted(names)}, not {sorted(wanted)}; build it again"
             )
         for name in manifest.outputs:
             given = self._engine.get_tensor_dtype(name)
             if given != trt.float32:
                 raise EngineError(
-                    f"engine {entry.path}: output '{name}' is {given}, not float32; build it again"
+                    f"engine {subject}: output '{name}' is {given}, not float32; build it again"
                 )
 
 
@@ -192,43 +200,3 @@ class _Shape:
             raise self._messages.error("cannot run the engine")
         for buffer in self._outputs.values():
             self._device.download(buffer)
-
-
-def open_engine(bundle: Bundle, setup: Setup, name: str) -> TensorRtBackend:
-    """Open the bundle's engine for this GPU, building it first if `setup` allows that.
-
-    `bundle` was loaded with its samples. Raises BackendError where there is no engine, or none that works.
-    """
-    from selcon_ros.backends.tensorrt_library import KINDS, library
-    from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.repository import Wish, find, make
-
-    library(KINDS[name])
-    gpu(setup.device)
-    wish = Wish(KINDS[name], setup.precision, setup.batch, device=setup.device)
-    cache = Cache(setup.cache)
-    reason = "none is built"
-    if (entry := find(bundle, wish, cache)) is not None:
-        try:
-            return _opened(bundle, entry, cache, setup)
-        except EngineError as error:  # any other is no fault of the engine: too little memory, say
-            reason = str(error)
-    if not setup.build:
-        raise BackendError(
-            f"no {KINDS[name].title} engine of bundle {bundle.path} runs on this GPU from {cache.folder} "
-            f"({reason}): selcon engine build {bundle.path} --kind {name} --precision {setup.precision}"
-        )
-    # Even if it is there, as one that does not run here.
-    again = entry is not None
-    entry = make(bundle, wish, cache, setup.progress, lambda text: setup.progress(text, 0.0), again=again)
-    return _opened(bundle, entry, cache, setup)
-
-
-def _opened(bundle: Bundle, entry: Entry, cache: Cache, setup: Setup) -> TensorRtBackend:
-    """Open an engine of the cache, compared with ONNX Runtime before it is used for the first time."""
-    from selcon_ros.engines.repository import verify
-
-    if entry.record.agreement is None:
-        setup.progress("comparing the engine with ONNX Runtime", 0.0)
-        entry = verify(bundle, entry, cache, setup.device)
-    return TensorRtBackend(bundle.manifest, entry, setup.device)

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selcon_ros.backends.base import Backend, Frames, Maps, Setup
+from selcon_ros.backends.base import MAX_CACHED_SHAPES, Frames, Maps
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs, preprocess
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from selcon_ros.backends.onnx_in_torch.program import Program
 
 IMAGE = "image"
-# Cameras have one or two sizes; each takes as much memory as the network's intermediate values.
-SHAPES = 4
 
 
 class TorchBackend:
@@ -96,26 +93,14 @@ class TorchBackend:
         if shape in self._runners:
             self._runners.move_to_end(shape)
             return self._runners[shape]
-        if len(self._runners) == SHAPES:
+        if len(self._runners) == MAX_CACHED_SHAPES:
             self._runners.popitem(last=False)
             self._device.release()
         self._runners[shape] = self._device.runner(self._program, inputs, self._varying)
         return self._runners[shape]
 
 
-def open_engine(bundle: Bundle, setup: Setup, name: str) -> Backend:
-    """Open the bundle's prepared graph on a GPU and compare it; see `selcon_ros.backends.base`."""
-    _require(setup.device)
-    from selcon_ros.engines.cache import Cache
-    from selcon_ros.engines.prepared_graph import verified
-    from selcon_ros.engines.repository import graph
-
-    model = graph(bundle, setup.precision, Cache(setup.cache), setup.progress)
-    subject = f"the {setup.precision} graph of bundle {bundle.path}"
-    return verified(bundle, TorchBackend(model, subject, bundle.manifest, "cuda"))
-
-
-def _require(device: int | None = None) -> str:
+def require_torch(device: int | None = None) -> str:
     """Return torch's version; with `device`, that CUDA device is this thread's from now on.
 
     Raises NotInstalledError without torch or a driver, BackendError without that device.
@@ -139,7 +124,7 @@ def _require(device: int | None = None) -> str:
 def _open(
     model: bytes, subject: str, manifest: Manifest, place: str | None, threads: int | None
 ) -> "tuple[str, Device, Program]":
-    version = _require()
+    version = require_torch()
     from selcon_ros.backends.onnx_in_torch.devices import memory_told, open_device
     from selcon_ros.backends.onnx_in_torch.program import Program
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import BACKENDS, Backend, Setup, open_backend
+from selcon_ros.backends.base import BACKENDS, Backend
 from selcon_ros.backends.cuda import has_gpu
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.bench.report import Row, Table
 from selcon_ros.core.bundle import load_bundle, sample_roles
 from selcon_ros.core.errors import SelconError
@@ -20,7 +22,7 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import agreement
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import Times, compare
-from selcon_ros.model import open_model
+from selcon_ros.model import Model, load
 
 CAMERA = (480, 640)
 """Size (H, W) of the camera image."""
@@ -51,7 +53,7 @@ class Measured:
 
 
 def measure_engines(
-    path: Path, rounds: int, runs: int, setup: Setup, tell: Callable[[str], None]
+    path: Path, rounds: int, runs: int, cpu: CpuOptions, gpu: GpuOptions, tell: Callable[[str], None]
 ) -> list[Measured]:
     """Measure every backend in each of its precisions; what does not run here is measured as that.
 
@@ -61,24 +63,24 @@ def measure_engines(
     name = bundle.manifest.name
     opened: dict[tuple[str, str], Backend] = {}
     reasons: dict[tuple[str, str], str] = {}
-    gpu = has_gpu()
+    there_is_one = has_gpu()
     with ExitStack() as stack:
         for backend, choice in BACKENDS.items():
             for precision in choice.precisions:
                 tell(f"{name}: opening {backend} {precision}")
                 try:
-                    if choice.gpu and not gpu:
+                    if choice.on_gpu and not there_is_one:
                         raise SelconError("no NVIDIA GPU here")
-                    found = open_model(path, backend, precision, setup).backend
+                    model: Model = load(path, backend, precision, cpu, gpu)
                 except SelconError as error:
                     # The page tells of the bundle, not of where it lay.
                     reasons[backend, precision] = str(error).replace(str(path), name)
                 else:
-                    stack.callback(found.close)
-                    opened[backend, precision] = found
+                    stack.callback(model.close)
+                    opened[backend, precision] = model.backend
         tell(f"{name}: comparing with fp32")
         images = _samples(path)
-        reference = Grounder(bundle, open_backend(bundle, setup=Setup(setup.threads))) if images else None
+        reference = Grounder(bundle, open_on_cpu(bundle, CpuOptions(cpu.threads))) if images else None
         klds = {
             key: agreement(reference, Grounder(bundle, each), images).kld_mean if reference else None
             for key, each in opened.items()

@@ -122,18 +122,18 @@ def engines(
         raise click.UsageError(f"what --paper-size and --authors ask for {MOVED} engines")
     from rich.console import Console
 
-    from selcon_ros.backends.base import Setup
+    from selcon_ros.backends.options import CpuOptions, GpuOptions
     from selcon_ros.bench.engines import NOTES, as_data, measure_engines, rows, tables
     from selcon_ros.bench.machine import facts
     from selcon_ros.core.bundle import default_bundle_path
 
     threads = threads or len(os.sched_getaffinity(0))
-    setup = Setup(threads, build=True, cache=cache)
+    cpu, gpu = CpuOptions(threads), GpuOptions(build=True, cache=cache)
     with Console(stderr=True).status("opening") as status:
         found = [
             each
             for path in bundles or (default_bundle_path(),)
-            for each in measure_engines(path, rounds, runs, setup, status.update)
+            for each in measure_engines(path, rounds, runs, cpu, gpu, status.update)
         ]
     machine = {**facts(), "threads": str(threads)}
     data = {"engines": as_data(found)}

@@ -11,7 +11,7 @@ import click
 
 from selcon_ros.cli.engine_cache import clean, list_engines, verify
 from selcon_ros.cli.engine_options import (
-    chosen_kind,
+    chosen_library,
     engine_options,
     for_gpus,
     megabytes,
@@ -26,7 +26,7 @@ from selcon_ros.core.heatmap_agreement import Agreement
 if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
     from selcon_ros.engines.cache import Entry
-    from selcon_ros.engines.repository import Wish
+    from selcon_ros.engines.repository import EngineSpec
 
 SHOWN = 5
 """Layers named of those kept in fp32; --json names all."""
@@ -89,29 +89,28 @@ def build(
       selcon engine build bundles/mine --precision fp32 --batch 1:2:8 --camera 2160,3840
       selcon engine build agd20k.zip --pictures photos --cache engines --json
     """
-    from selcon_ros.backends.tensorrt_library import library
-
-    chosen = chosen_kind(kind)
+    chosen = chosen_library(kind)
     try:
         from selcon_ros.engines.cache import Cache
-        from selcon_ros.engines.repository import Wish, find, make, obstacle, with_samples
+        from selcon_ros.engines.repository import EngineSpec, find, incompatibility, load_with_samples
+        from selcon_ros.engines.repository import build as build_engine
         from selcon_ros.engines.repository import verify as run_and_compare
     except ImportError:
-        library(chosen)  # told first where it is missing: its extra brings the others
+        chosen.load()  # told first where it is missing: its extra brings the others
         raise
 
-    wish = Wish(chosen, precision or "fp16", batch, camera, targets, device)
-    _check_targets(wish)
-    model = with_samples(bundle)
+    spec = EngineSpec(chosen, precision or "fp16", batch, camera, targets, device)
+    _check_targets(spec)
+    model = load_with_samples(bundle)
     images = pictures_in(pictures)
     _check_samples(model, pictures)
     store = Cache(cache)
-    entry = None if again else find(model, wish, store)
+    entry = None if again else find(model, spec, store)
     built = entry is None or reason_of(entry.content) is not None
     if entry is None or built:
         with progress_bar(as_json) as (progress, tell):
-            entry = make(model, wish, store, progress, tell, tolerance, images, again)
-    why_not = obstacle(entry.record.key, device)
+            entry = build_engine(model, spec, store, progress, tell, tolerance, images, again)
+    why_not = incompatibility(entry.record.key, device)
     if entry.record.agreement is None and why_not is None:
         entry = run_and_compare(model, entry, store, device, tolerance, images)
     if as_json:
@@ -121,15 +120,16 @@ def build(
         _print(entry, built, why_not, bundle)
 
 
-def _check_targets(wish: Wish) -> None:
+def _check_targets(spec: EngineSpec) -> None:
     from selcon_ros.backends.cuda import gpu
 
-    if wish.compute and not wish.kind.ahead:
+    if spec.compute and not spec.library.builds_ahead:
         raise click.UsageError(
-            f"--target is for --kind tensorrt_rtx: {wish.kind.title} builds on the GPU that runs the engine"
+            f"--target is for --kind tensorrt_rtx: {spec.library.title} builds on the GPU that runs the "
+            "engine"
         )
-    if not wish.compute and (missing := reason_of(lambda: gpu(wish.device))) is not None:
-        instead = "" if wish.kind.ahead else "--kind tensorrt_rtx and "
+    if not spec.compute and (missing := reason_of(lambda: gpu(spec.device))) is not None:
+        instead = "" if spec.library.builds_ahead else "--kind tensorrt_rtx and "
         raise BackendError(
             f"{missing}. To build ahead for a GPU that is not here, give {instead}--target with its compute "
             "capability, as in --target 8.6"

@@ -88,13 +88,13 @@ def verify(
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
     from selcon_ros.engines.cache import Cache, begin
-    from selcon_ros.engines.repository import GRAPH_KIND, obstacle, source, with_samples
+    from selcon_ros.engines.repository import GRAPH_KIND, incompatibility, load_with_samples, source_digest
     from selcon_ros.engines.repository import verify as run_and_compare
 
-    model = with_samples(bundle)
+    model = load_with_samples(bundle)
     images = pictures_in(pictures)
     store = Cache(cache)
-    digest = source(model)
+    digest = source_digest(model)
     wanted = {"kind": kind, "precision": precision, "batch": batch, "camera": camera}
     results: list[tuple[Path, Agreement | None, str | None]] = []
     for entry in store.entries():
@@ -103,7 +103,7 @@ def verify(
         mine = key.model == digest and key.kind != GRAPH_KIND
         if not mine or not selected or not set(targets) <= set(key.compute):
             continue
-        reason = reason_of(entry.content) or obstacle(key, device)
+        reason = reason_of(entry.content) or incompatibility(key, device)
         found = None
         if reason is None:
             try:
@@ -183,8 +183,7 @@ def _damaged(store: Cache) -> dict[Path, str]:
 
 def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
     """Files and why, an engine's record before it."""
-    from selcon_ros.engines.repository import stale as why_stale
-    from selcon_ros.engines.repository import stale_timings
+    from selcon_ros.engines.repository import stale_timings, version_mismatch
 
     damaged = _damaged(store)
     found = {path: NO_RECORD for path in store.damaged()}
@@ -193,7 +192,7 @@ def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
         if why is None and everything:
             why = "an engine"
         elif why is None and stale:
-            why = why_stale(entry.record.key)
+            why = version_mismatch(entry.record.key)
         if why is not None:
             found |= {entry.paths[0]: "its record", entry.path: why}
     timings = store.timings() if everything else stale_timings(store) if stale else []

@@ -17,7 +17,7 @@ from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap_agreement import TOLERANCE
 
 if TYPE_CHECKING:
-    from selcon_ros.backends.tensorrt_library import Kind
+    from selcon_ros.backends.tensorrt_library import EngineLibrary
     from selcon_ros.engines.record import Key
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,16 +144,17 @@ def progress_bar(quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Ca
         yield progress, tell
 
 
-def chosen_kind(name: str | None) -> Kind:
+def chosen_library(name: str | None) -> EngineLibrary:
     """Return the library of that name, by default the first one that is installed."""
-    from selcon_ros.backends.tensorrt_library import KINDS, installed
+    from selcon_ros.backends.tensorrt_library import LIBRARIES
     from selcon_ros.core.errors import NotInstalledError
 
-    kind = KINDS[name] if name else next(filter(installed, KINDS.values()), None)
-    if kind is None:
-        choices = " or ".join(f"'selcon_ros[{each.extra}]' ({each.title})" for each in KINDS.values())
+    installed = (each for each in LIBRARIES.values() if each.is_installed)
+    library = LIBRARIES[name] if name else next(installed, None)
+    if library is None:
+        choices = " or ".join(f"'selcon_ros[{each.extra}]' ({each.title})" for each in LIBRARIES.values())
         raise NotInstalledError(f"nothing that builds engines is installed: pip install {choices}")
-    return kind
+    return library
 
 
 def for_gpus(key: Key) -> str:

@@ -116,7 +116,7 @@ def command(
     """
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_stored, write_image
-    from selcon_ros.core.grasp import GraspParameters, Grasps, find
+    from selcon_ros.core.grasp import GraspParameters, Grasps, find_grasps
     from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
 
@@ -163,7 +163,7 @@ def command(
         )
     metres, intrinsics = geometry if geometry is not None else (None, None)
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
-    grasps = find(heatmap, metres, intrinsics, parameters)
+    grasps = find_grasps(heatmap, metres, intrinsics, parameters)
     if unknown is not None and min_confidence > 0:
         grasps = Grasps(refused=("no confidence is calibrated for this action",))
     if out is not None:
@@ -225,16 +225,13 @@ def _ask(
     picture: "NDArray[np.uint8]", action: str, bundle: Path, backend: str, precision: str, threads: int | None
 ) -> "Heatmap":
     """Ground an action of the model's list."""
-    from selcon_ros.backends.base import Setup
-    from selcon_ros.core.grounder import Grounder
-    from selcon_ros.model import open_model
+    from selcon_ros.backends.options import CpuOptions
+    from selcon_ros.model import load
 
-    opened = open_model(bundle, backend, precision, Setup(threads))
-    for failure in opened.failures:
-        click.echo(f"passed over {failure}", err=True)
-    heatmap = Grounder(opened.bundle, opened.backend).ground(picture).heatmap(action)
-    opened.backend.close()
-    return heatmap
+    with load(bundle, backend, precision, CpuOptions(threads)) as model:
+        for failure in model.failures:
+            click.echo(f"passed over {failure}", err=True)
+        return model.ground(picture).heatmap(action)
 
 
 def _ask_openly(picture: "NDArray[np.uint8]", action: str, bundle: Path, threads: int | None) -> "Heatmap":

@@ -43,6 +43,10 @@ class ParameterError(SelconError):
     """A parameter is out of its range."""
 
 
+class Cancelled(SelconError):
+    """A long piece of work was ended by its progress function, which raises this."""
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error, printable and short, or its type if it says nothing."""
     return one_line((str(error).strip().splitlines() or [type(error).__name__])[0], 300)

@@ -97,7 +97,7 @@ class Grasps(list[GraspPoint]):
         self.refused = tuple(refused)
 
 
-def find(
+def find_grasps(
     heatmap: Heatmap,
     depth: NDArray[np.float32] | None = None,
     intrinsics: Intrinsics | None = None,

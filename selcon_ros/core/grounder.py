@@ -1,5 +1,6 @@
 """Ground every action of the model in an image with one pass of the network."""
 
+import time
 from typing import Protocol
 
 import numpy as np
@@ -28,15 +29,24 @@ class Grounding:
     `cam`, `affinity` and `refined` are [C, gh, gw] float32 on the cells of the map grid that the image covers
     (see `placement.Canvas`); `height` and `width` are the camera image's. `affinity` is None where the
     calibration does not need it. `refined` is what heatmaps are made of, softened if the manifest says so;
-    confidence was fitted without that and is read without it.
+    confidence was fitted without that and is read without it. `seconds` is the time spent in the engine.
     """
 
-    def __init__(self, manifest: Manifest, cam: Maps, affinity: Maps | None, height: int, width: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        cam: Maps,
+        affinity: Maps | None,
+        height: int,
+        width: int,
+        seconds: float = 0.0,
+    ) -> None:
         self.manifest = manifest
         self.cam = cam
         self.affinity = affinity
         self.height = height
         self.width = width
+        self.seconds = seconds
         self._calibrated = refine(cam, affinity, manifest.calibration, manifest.gamma)
         self.refined = soften(self._calibrated, manifest.smoothing, manifest.temperature)
 
@@ -79,7 +89,9 @@ class Grounder:
         Raises ImageError for anything else, BackendError when the maps are not finite.
         """
         check_image(image)
+        start = time.monotonic()
         cam, affinity = self.backend.run(image[None])
+        seconds = time.monotonic() - start
         if not all(np.isfinite(maps).all() for maps in (cam, affinity) if maps is not None):
             raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
         manifest, (height, width) = self.bundle.manifest, image.shape[:2]
@@ -87,4 +99,4 @@ class Grounder:
         # What lies around the image takes no part in anything that is made of the maps.
         cam = cam[0, :, rows, columns]
         affinity = None if affinity is None else affinity[0, :, rows, columns]
-        return Grounding(manifest, cam, affinity, height, width)
+        return Grounding(manifest, cam, affinity, height, width, seconds)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grasp import GraspParameters, find
+from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import minmax
 
@@ -98,5 +98,5 @@ def _scaled(grounding: Grounding) -> list[NDArray[np.float64]]:
 
 
 def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:
-    points = find(grounding.heatmap(action), parameters=GraspParameters(min_confidence=0.0))
+    points = find_grasps(grounding.heatmap(action), parameters=GraspParameters(min_confidence=0.0))
     return points[0].pixel if points else None

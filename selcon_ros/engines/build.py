@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from selcon_ros.backends.tensorrt_library import Kind, Messages, aims, library
-from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.backends.options import Progress
+from selcon_ros.backends.tensorrt_library import EngineLibrary, Messages
+from selcon_ros.core.errors import BackendError, Cancelled, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.record import Range
 
 USUAL = (480, 640)
 """Camera image (H, W) that kernels are chosen for."""
-Progress = Callable[[str, float], None]
 _COMPUTING = (
     "MATRIX_MULTIPLY", "CONVOLUTION", "ELEMENTWISE", "UNARY", "ACTIVATION", "SOFTMAX", "NORMALIZATION",
     "REDUCE",
@@ -41,23 +41,23 @@ class Shapes:
     camera: tuple[int, int]
 
 
-def build(
-    kind: Kind,
+def build_engine(
+    library: EngineLibrary,
     graph: bytes,
     shapes: Shapes,
     compute: Sequence[str],
     progress: Progress,
     timings: bytes = b"",
 ) -> Built:
-    """Build an engine of a graph with the inputs of `frames.with_frames`.
+    """Build an engine of a graph with the inputs of `preprocess_graph.with_frames`.
 
     compute: compute capabilities to build for ahead; empty: the GPU at hand. progress: told the phase and
     the share done, 0..1. Raises BackendError, with the operator or the library's reason, where it cannot be
-    built, and KeyboardInterrupt, at the library's next step, where `progress` or Ctrl-C does.
+    built; at the library's next step Cancelled where `progress` does, KeyboardInterrupt after Ctrl-C.
     """
-    monitor = _monitor(library(kind), progress)
+    monitor = _monitor(library.load(), progress)
     with _interrupting(monitor):
-        built = _build(kind, graph, shapes, compute, monitor, timings)
+        built = _build(library, graph, shapes, compute, monitor, timings)
     progress("engine built", 1.0)
     return built
 
@@ -81,53 +81,58 @@ def layer_types(network: Any) -> dict[str, int]:
 
 
 def _build(
-    kind: Kind, graph: bytes, shapes: Shapes, compute: Sequence[str], monitor: Any, timings: bytes
+    library: EngineLibrary,
+    graph: bytes,
+    shapes: Shapes,
+    compute: Sequence[str],
+    monitor: Any,
+    timings: bytes,
 ) -> Built:
-    trt = library(kind)
-    messages = Messages(kind)
+    trt = library.load()
+    messages = Messages(library)
     builder = trt.Builder(messages.logger)
     if builder is None or not hasattr(builder, "create_builder_config"):
         raise messages.error("cannot start")
     # The parser owns the weights that the network refers to.
-    network, _parser = _parse(kind, builder, messages, graph)
+    network, _parser = _parse(library, builder, messages, graph)
     config = builder.create_builder_config()
     # Single precision is to be single precision: TF32 has 10 bits of it.
     config.clear_flag(trt.BuilderFlag.TF32)
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if compute:
         config.num_compute_capabilities = len(compute)
-    for index, target in enumerate(aims(kind, compute)):
+    for index, target in enumerate(library.compute_targets(compute)):
         config.set_compute_capability(target, index)
     config.add_optimization_profile(_profile(builder, shapes))
-    if not kind.ahead:
+    if not library.builds_ahead:
         config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=False)
     config.progress_monitor = monitor
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise messages.error("cannot build the engine")
-    timings = b"" if kind.ahead else bytes(config.get_timing_cache().serialize())
+    timings = b"" if library.builds_ahead else bytes(config.get_timing_cache().serialize())
     return Built(bytes(engine), layer_types(network), timings)
 
 
 @contextmanager
 def _interrupting(monitor: Any) -> Iterator[None]:
-    """Let Ctrl-C end the build, and raise KeyboardInterrupt then: raised at once it would come up in our
-    parts that the library calls, which swallows it there."""
+    """Let Ctrl-C end the build, and raise then what ended it: raised at once it would come up in our parts
+    that the library calls, which swallows it there."""
     python = signal.default_int_handler
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is python
     if ours:
-        signal.signal(signal.SIGINT, lambda *_: monitor.interrupt())
+        signal.signal(signal.SIGINT, lambda *_: monitor.stop(KeyboardInterrupt()))
     try:
         yield
     finally:
         if ours:
             signal.signal(signal.SIGINT, python)
-        if monitor.interrupted:
-            raise KeyboardInterrupt
+        if monitor.reason is not None:
+            raise monitor.reason
 
 
-def _parse(kind: Kind, builder: Any, messages: Messages, graph: bytes) -> tuple[Any, Any]:
-    trt = library(kind)
+def _parse(library: EngineLibrary, builder: Any, messages: Messages, graph: bytes) -> tuple[Any, Any]:
+    trt = library.load()
     # The only kind of network from TensorRT 11 on, where the flag may go.
     typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     network = builder.create_network(0 if typed is None else 1 << int(typed))
@@ -141,7 +146,7 @@ def _parse(kind: Kind, builder: Any, messages: Messages, graph: bytes) -> tuple[
             f"{first_line(RuntimeError(error.desc()))}"
             for error in errors[:3]
         )
-        raise BackendError(f"{kind.title} {trt.__version__} does not take this graph: {told}")
+        raise BackendError(f"{library.title} {trt.__version__} does not take this graph: {told}")
     return network, parser
 
 
@@ -162,13 +167,13 @@ def _monitor(trt: Any, progress: Progress) -> Any:
     class _Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
-            self.interrupted = False
+            self.reason: BaseException | None = None
             # Phases from the outermost to the innermost: name, steps, steps done.
             self._phases: list[list[Any]] = []
             self._told = 0.0
 
-        def interrupt(self) -> None:
-            self.interrupted = True
+        def stop(self, reason: BaseException) -> None:
+            self.reason = reason
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             self._phases.append([phase_name, max(1, num_steps), 0])
@@ -179,7 +184,7 @@ def _monitor(trt: Any, progress: Progress) -> Any:
                 if phase[0] == phase_name:
                     phase[2] = step + 1
             self._tell()
-            return not self.interrupted
+            return self.reason is None
 
         def phase_finish(self, phase_name: str) -> None:
             self._phases = [phase for phase in self._phases if phase[0] != phase_name]
@@ -193,8 +198,8 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             self._told = max(self._told, min(share, 1.0))
             try:
                 progress(self._phases[-1][0] if self._phases else "", self._told)
-            except KeyboardInterrupt:
+            except (Cancelled, KeyboardInterrupt) as reason:
                 # It cannot pass through the library: its build is ended, then it is raised.
-                self.interrupt()
+                self.stop(reason)
 
     return _Monitor()

@@ -28,7 +28,7 @@ class Entry:
 
     @property
     def paths(self) -> tuple[Path, Path]:
-        """Its record's file and its own, in the order in which they are to go."""
+        """(record, engine), in deletion order."""
         return self.path.with_suffix(RECORD), self.path
 
     def content(self) -> bytes:

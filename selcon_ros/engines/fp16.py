@@ -6,17 +6,13 @@ fp16 there, and nothing else is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import onnx
-import onnxruntime
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.engines.fp16_error import Inputs, float_tensors, run_all_tensors, tensor_types
 from selcon_ros.engines.preprocess_graph import PREFIX
 
 SENSITIVE = (
@@ -24,28 +20,13 @@ SENSITIVE = (
     "Sigmoid", "Range", "Resize",
 )  # fmt: skip
 """Sums over many terms and functions that lose digits: cheap to compute in fp32, costly to round."""
-HALF_MAX = 65504.0
+FP16_MAX = 65504.0
 """The largest number in fp16."""
-LARGEST = HALF_MAX / 8
+LARGEST = FP16_MAX / 8
 """A value beyond this in a sample may leave fp16's range in another picture: its layers stay fp32."""
-_WRONG = 1e30
-Inputs = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class LayerError:
-    """A layer whose output is off: relative error (Euclidean), and that of the worst of its inputs."""
-
-    name: str
-    kind: str
-    error: float
-    before: float
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.kind}): {self.error:.2g} off, its inputs {self.before:.2g}"
-
-
-def in_half(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, tuple[str, ...]]:
+def to_fp16(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, tuple[str, ...]]:
     """Return the graph in fp16, inputs and outputs as they were, and the names of the layers kept in fp32
     because of the values that `samples` (inputs of the graph) give them.
 
@@ -65,18 +46,18 @@ def in_half(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
     try:
         half = convert_float_to_float16(
             copy,
-            max_finite_val=HALF_MAX,
+            max_finite_val=FP16_MAX,
             keep_io_types=True,
             op_block_list=list(SENSITIVE),
             node_block_list=kept,
         )
     except Exception as error:  # the library's errors share no base class
         raise BackendError(f"the graph cannot be converted to fp16: {first_line(error)}") from error
-    _join_single(half, model)
+    _drop_round_trip_casts(half, model)
     return half, tuple(name for name in kept if not name.startswith(PREFIX))
 
 
-def _join_single(half: ModelProto, model: ModelProto) -> None:
+def _drop_round_trip_casts(half: ModelProto, model: ModelProto) -> None:
     """Take away the conversions to fp16 and back between two layers in fp32, which the library leaves there.
 
     They would round what the two are to have in full, and make large values infinite. What the library added
@@ -108,7 +89,7 @@ def _join_single(half: ModelProto, model: ModelProto) -> None:
     for _ in ("back", "there"):
         used = {each.name for each in graph.output}.union(*(node.input for node in nodes))
         nodes = [node for node in nodes if node.op_type != "Cast" or node.output[0] in used]
-    # What is in fp32 alone has its own name again, which `blame` knows it by.
+    # What is in fp32 alone has its own name again, by which `layers_by_added_error` knows it.
     given = {name for node in nodes for name in node.output}
     known = {name for node in model.graph.node for name in node.output}
     names = {full: own for own, full in lowered.items() if own in known - given and full in given - known}
@@ -121,7 +102,7 @@ def _join_single(half: ModelProto, model: ModelProto) -> None:
     OnnxModel.graph_topological_sort(graph)
 
 
-def rounded(half: ModelProto) -> ModelProto:
+def emulate_fp16(half: ModelProto) -> ModelProto:
     """Return a graph in fp32 that computes as a GPU does `half`: what is fp16 there is rounded to fp16 here.
 
     ONNX Runtime's CPU has no kernels in fp16: it computes chains of such layers in fp32, rounding only where
@@ -129,7 +110,7 @@ def rounded(half: ModelProto) -> ModelProto:
     """
     model = ModelProto()
     model.CopyFrom(half)
-    types = _types(half)
+    types = tensor_types(half)
     for weight in model.graph.initializer:
         _widen(weight)
     nodes = []
@@ -171,39 +152,9 @@ def _target(cast: NodeProto) -> int:
     return next(int(each.i) for each in cast.attribute if each.name == "to")
 
 
-def blame(
-    exact: ModelProto, given: ModelProto, samples: Sequence[Inputs], count: int = 3
-) -> list[LayerError]:
-    """Return the layers of `given` (an fp16 graph as `rounded`) that add most to its error from `exact`, the
-    worst first.
-
-    Both run in ONNX Runtime, where all their tensors of the same name are compared.
-    """
-    names = _floats(exact) & _floats(given)
-    squares: dict[str, list[float]] = {name: [0.0, 0.0] for name in names}
-    for inputs in samples:
-        first, second = (_all_tensors(model, names, inputs) for model in (exact, given))
-        for name, sums in squares.items():
-            truth = first[name].astype(np.float64)
-            # What leaves fp16's range is infinite and counts as wholly wrong.
-            off = second[name].astype(np.float64) - truth
-            sums[0] += float(np.square(np.where(np.isfinite(off), off, _WRONG)).sum())
-            sums[1] += float(np.square(truth).sum())
-    errors = {name: float(np.sqrt(off / max(whole, 1e-30))) for name, (off, whole) in squares.items()}
-
-    def worst(tensors: Sequence[str]) -> float:
-        return max((errors.get(each, 0.0) for each in tensors), default=0.0)
-
-    found = [
-        LayerError(node.name, node.op_type, worst(node.output), worst(node.input))
-        for node in exact.graph.node
-    ]
-    return sorted(found, key=lambda layer: layer.error - layer.before, reverse=True)[:count]
-
-
-def precisions(model: ModelProto) -> dict[str, int]:
+def layer_precisions(model: ModelProto) -> dict[str, int]:
     """Return how many layers that compute (products, convolutions, sums...) have which type."""
-    types = _types(model)
+    types = tensor_types(model)
     counts: dict[str, int] = {}
     for node in model.graph.node:
         name = TensorProto.DataType.Name(types.get(node.output[0], 0)).lower()
@@ -213,10 +164,10 @@ def precisions(model: ModelProto) -> dict[str, int]:
 
 
 def _large_tensors(model: ModelProto, samples: Sequence[Inputs]) -> set[str]:
-    names = _floats(model)
+    names = float_tensors(model)
     large: set[str] = set()
     for inputs in samples:
-        for name, value in _all_tensors(model, names, inputs).items():
+        for name, value in run_all_tensors(model, names, inputs).items():
             if value.size and not float(np.abs(value).max()) <= LARGEST:
                 large.add(name)
     return large
@@ -232,39 +183,5 @@ def _large_constants(model: ModelProto) -> set[str]:
         name
         for name, value in values.items()
         if value.data_type == TensorProto.FLOAT
-        and not float(np.abs(numpy_helper.to_array(value)).max(initial=0.0)) <= HALF_MAX
+        and not float(np.abs(numpy_helper.to_array(value)).max(initial=0.0)) <= FP16_MAX
     }
-
-
-def _types(model: ModelProto) -> dict[str, int]:
-    inferred = onnx.shape_inference.infer_shapes(model)
-    values = [*inferred.graph.value_info, *inferred.graph.output]
-    return {value.name: value.type.tensor_type.elem_type for value in values}
-
-
-def _floats(model: ModelProto) -> set[str]:
-    """The names of the tensors that nodes compute in floating point."""
-    constants = {out for node in model.graph.node if node.op_type == "Constant" for out in node.output}
-    floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
-    return {name for name, kind in _types(model).items() if kind in floats and name not in constants}
-
-
-def _all_tensors(model: ModelProto, names: set[str], inputs: Inputs) -> dict[str, NDArray[Any]]:
-    """Run the graph and return its tensors of these names, outputs among them."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    present = {each.name for each in copy.graph.output}
-    wanted = sorted(names)
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present)
-    options = onnxruntime.SessionOptions()
-    # Fusions would hide tensors, and round otherwise than the layers alone.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(
-            copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        values = session.run(wanted, dict(inputs))
-    except Exception as error:  # the engine's errors share no base class
-        raise BackendError(f"the graph cannot be run layer by layer: {first_line(error)}") from error
-    return dict(zip(wanted, values, strict=True))

@@ -23,7 +23,7 @@ OPSET = 19
 Inputs = Mapping[str, NDArray[Any]]
 
 
-def in_int8(model: ModelProto, samples: Sequence[Inputs]) -> ModelProto:
+def to_int8(model: ModelProto, samples: Sequence[Inputs]) -> ModelProto:
     """Return the graph with int8 products; activations are scaled by their largest value in `samples`.
 
     Convolutions stay as they are: in int8 they cost more accuracy than all the rest. Both scales are

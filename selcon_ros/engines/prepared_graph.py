@@ -7,29 +7,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto
 
-from selcon_ros.backends.base import Backend, open_backend
-from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
+from selcon_ros.backends.base import Backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
-from selcon_ros.engines.fp16 import LayerError, blame, in_half, precisions, rounded
-from selcon_ros.engines.int8 import in_int8
-from selcon_ros.engines.preprocess_graph import open_batch, read_graph, with_frames
+from selcon_ros.engines.bundle_graph import graph_of
+from selcon_ros.engines.fp16 import emulate_fp16, layer_precisions, to_fp16
+from selcon_ros.engines.fp16_error import LayerError, layers_by_added_error
+from selcon_ros.engines.int8 import to_int8
+from selcon_ros.engines.preprocess_graph import with_frames
 
 GRAPH_VERSION = 2
 """Of what this file makes of a bundle: raise it when that changes, and engines are built anew."""
-PRECISIONS = ("fp16", "fp32", "int8")
+GRAPH_PRECISIONS = ("fp16", "fp32", "int8")
 """int8: products with constant matrices; what is between them is fp16."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An ONNX graph with the inputs of `frames.with_frames`.
+    """An ONNX graph with the inputs of `preprocess_graph.with_frames`.
 
     kept: layers in fp32 because of the values that the samples give them; layers: how many compute in which
     type.
@@ -39,16 +41,6 @@ class Prepared:
     precision: str
     kept: tuple[str, ...]
     layers: dict[str, int]
-
-
-def graph_of(bundle: Bundle) -> ModelProto:
-    """Return the bundle's fp32 graph. Raises BackendError where it is none."""
-    return read_graph(bundle.model, f"{bundle.manifest.files['model'].path} of bundle {bundle.path}")
-
-
-def takes_batches(bundle: Bundle) -> bool:
-    """Whether the bundle's graph takes several images at once."""
-    return open_batch(graph_of(bundle))
 
 
 class Preparation:
@@ -62,35 +54,40 @@ class Preparation:
         Raises BackendError for another precision or a graph that cannot be converted, BundleError where
         samples are missing.
         """
-        if precision not in PRECISIONS:
-            raise BackendError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if precision not in GRAPH_PRECISIONS:
+            choices = ", ".join(GRAPH_PRECISIONS)
+            raise BackendError(f"unknown precision {precision!r}: choose one of {choices}")
         self.bundle = bundle
         self.samples = read_samples(bundle) if images is None else list(images)
         exact = graph_of(bundle)
         self._exact = with_frames(exact, bundle.manifest)
         self._given, kept = self._exact, tuple[str, ...]()
         if precision == "int8":
-            self._given = in_int8(self._exact, self._inputs())
+            self._given = to_int8(self._exact, self._inputs())
         if precision != "fp32":
-            self._given, kept = in_half(self._given, self._inputs())
-        self.result = Prepared(self._given.SerializeToString(), precision, kept, precisions(self._given))
+            self._given, kept = to_fp16(self._given, self._inputs())
+        layers = layer_precisions(self._given)
+        self.result = Prepared(self._given.SerializeToString(), precision, kept, layers)
 
     def compare(self) -> Agreement:
         """Run the converted graph in ONNX Runtime on the CPU, rounding as a GPU does, and compare."""
         subject = f"the {self.result.precision} graph of bundle {self.bundle.path}"
-        graph = rounded(self._given).SerializeToString()
-        converted = OnnxRuntimeGraph(self.bundle.manifest, graph, CPU, subject)
-        return compare(self.bundle, converted, self.samples)
+        graph = emulate_fp16(self._given).SerializeToString()
+        converted = OnnxRuntimeGraph(self.bundle.manifest, graph, CPU_PROVIDER, subject)
+        return compare_with_fp32(self.bundle, converted, self.samples)
 
-    def blame(self) -> list[LayerError]:
+    def worst_layers(self) -> list[LayerError]:
         """Return the layers that add most to the converted graph's error."""
-        return blame(self._exact, rounded(self._given), self._inputs()[:2])
+        return layers_by_added_error(self._exact, emulate_fp16(self._given), self._inputs()[:2])
 
     def check(self, tolerance: float = TOLERANCE) -> Agreement:
-        """Return `compare`'s result. Raises BackendError, with the layers to blame, above the tolerance."""
+        """Return `compare`'s result.
+
+        Raises BackendError, with the layers that add most to the error, above the tolerance.
+        """
         found = self.compare()
         if not found.kld_mean <= tolerance:
-            layers = "; ".join(map(str, self.blame()))
+            layers = "; ".join(map(str, self.worst_layers()))
             raise BackendError(
                 f"{self.result.precision} heatmaps of bundle {self.bundle.path} have a KLD of "
                 f"{found.kld_mean:.4f} from fp32, more than the tolerance {tolerance:g}. Layers to blame: "
@@ -105,7 +102,7 @@ class Preparation:
 def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> Backend:
     """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
     try:
-        found = compare(bundle, backend, read_samples(bundle))
+        found = compare_with_fp32(bundle, backend, read_samples(bundle))
         if not found.kld_mean <= tolerance:
             raise BackendError(
                 f"{backend.name} is farther from fp32 than the tolerance {tolerance:g}: {found}"
@@ -116,7 +113,7 @@ def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> 
     return backend
 
 
-def compare(bundle: Bundle, backend: Backend, images: Sequence[NDArray[np.uint8]]) -> Agreement:
+def compare_with_fp32(bundle: Bundle, backend: Backend, images: Sequence[NDArray[np.uint8]]) -> Agreement:
     """Compare a backend with the bundle's fp32 graph in ONNX Runtime on the CPU."""
-    exact = open_backend(bundle)
+    exact = open_on_cpu(bundle)
     return agreement(Grounder(bundle, exact), Grounder(bundle, backend), images)

@@ -5,47 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.bundle_graph import with_single_weights
+from selcon_ros.engines.bundle_graph import IMAGE, open_batch
 
-IMAGE = "image"
 PREFIX = "preprocess/"
 """Begins the names of all nodes that resize and normalise."""
 _FIELDS = helper.make_tensor_value_info
-
-
-def read_graph(content: bytes, subject: str) -> ModelProto:
-    """Parse an ONNX file; weights that it keeps in half precision and converts to single are in single then.
-
-    Raises BackendError, naming `subject`, for one that is none or keeps weights elsewhere.
-    """
-    try:
-        model = onnx.load_from_string(content)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf's and the checker's errors share no base class
-        raise BackendError(f"{subject} is not a readable ONNX graph: {first_line(error)}") from None
-    if any(each.data_location == TensorProto.EXTERNAL for each in model.graph.initializer):
-        raise BackendError(f"{subject} keeps weights in other files: export the bundle again")
-    for index, node in enumerate(model.graph.node):
-        node.name = node.name or f"{node.op_type}_{index}"  # conversions and messages name nodes
-    return with_single_weights(model)
-
-
-def open_batch(model: ModelProto) -> bool:
-    """Whether the graph's image input leaves open how many images there are.
-
-    Raises BackendError for a graph with other inputs.
-    """
-    names = [each.name for each in model.graph.input]
-    if names != [IMAGE]:
-        raise BackendError(f"the graph's inputs must be ['{IMAGE}'], got {names}: export the bundle again")
-    sizes = model.graph.input[0].type.tensor_type.shape.dim
-    return not (sizes and sizes[0].HasField("dim_value"))
 
 
 def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:

@@ -1,4 +1,4 @@
-"""The engine of a bundle on a machine: found in the cache, or built, compared and kept."""
+"""Engines of a bundle on a machine: find, build, verify."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.cuda import gpu
-from selcon_ros.backends.tensorrt_library import KINDS, Kind, aims, installed, library
+from selcon_ros.backends.options import Progress
+from selcon_ros.backends.tensorrt import SerializedEngine, TensorRtBackend
+from selcon_ros.backends.tensorrt_library import LIBRARIES, EngineLibrary
 from selcon_ros.core.bundle import Bundle, Normalisation, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
-from selcon_ros.engines.build import Progress, Shapes, build
+from selcon_ros.engines.build import Shapes, build_engine
+from selcon_ros.engines.bundle_graph import takes_batches
 from selcon_ros.engines.cache import TIMINGS, Cache, Entry
-from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation, compare, takes_batches
+from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation, compare_with_fp32
 from selcon_ros.engines.record import Key, Range, Record
 
 BATCH: Range = (1, 1, 4)
@@ -34,14 +37,14 @@ ANY = "any"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which engine is wanted: see `cache.Key`. compute: build ahead for these; empty: for the GPU at hand.
+class EngineSpec:
+    """Which engine is wanted: see `record.Key`. compute: build ahead for these; empty: for the GPU at hand.
 
     batch, camera: None takes an engine with any, and builds one with BATCH (ONE where the graph takes no
     more) and CAMERA.
     """
 
-    kind: Kind
+    library: EngineLibrary
     precision: str = "fp16"
     batch: Range | None = None
     camera: tuple[int, int] | None = None
@@ -56,7 +59,7 @@ class Wish:
             )
 
 
-def source(bundle: Bundle) -> str:
+def source_digest(bundle: Bundle) -> str:
     """Return a digest of what the bundle's engines are made of: its graph, fit and normalisation."""
     digest = hashlib.sha256(bundle.model)
     manifest = bundle.manifest
@@ -66,21 +69,21 @@ def source(bundle: Bundle) -> str:
     return digest.hexdigest()
 
 
-def with_samples(path: Path) -> Bundle:
+def load_with_samples(path: Path) -> Bundle:
     """Read of a bundle what engines are made of: its fp32 graph and its samples."""
     roles = sample_roles(load_bundle(path, roles=()).manifest.files)
     return load_bundle(path, roles=("model", *roles))
 
 
-def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> bytes:
+def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> bytes:
     """Return the bundle's prepared graph, for engines that run ONNX on a GPU: from the cache, or converted,
     compared with fp32 and kept there.
 
-    bundle: with its samples (`with_samples`). Raises BackendError where it cannot be converted or is farther
-    from fp32 than the tolerance.
+    bundle: with its samples (`load_with_samples`). Raises BackendError where it cannot be converted or is
+    farther from fp32 than the tolerance.
     """
     key = Key(
-        model=source(bundle),
+        model=source_digest(bundle),
         graph=GRAPH_VERSION,
         kind=GRAPH_KIND,
         version=str(GRAPH_VERSION),
@@ -107,16 +110,16 @@ def graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> b
         return preparation.result.model
 
 
-def find(bundle: Bundle, wish: Wish, cache: Cache) -> Entry | None:
+def find(bundle: Bundle, spec: EngineSpec, cache: Cache) -> Entry | None:
     """Return the engine for this bundle on this machine, None where it is not built."""
     entries = cache.entries()
-    wanted = _key(bundle, wish, ONE) if entries else None
-    return next((entry for entry in entries if wanted and _serves(entry.record.key, wanted, wish)), None)
+    wanted = _key(bundle, spec, ONE) if entries else None
+    return next((entry for entry in entries if wanted and _serves(entry.record.key, wanted, spec)), None)
 
 
-def make(
+def build(
     bundle: Bundle,
-    wish: Wish,
+    spec: EngineSpec,
     cache: Cache,
     progress: Progress,
     tell: Callable[[str], None],
@@ -126,18 +129,18 @@ def make(
 ) -> Entry:
     """Build an engine and keep it, unless it is there (`again`: even then) or another process builds it.
 
-    bundle: with its samples (`with_samples`), or compared on `images`. progress: told the phase and the share
-    done; tell: what else a user should know. The converted graph is compared with fp32 before it is built.
-    Raises BackendError where that is above the tolerance or the engine cannot be built.
+    bundle: with its samples (`load_with_samples`), or compared on `images`. progress: told the phase and the
+    share done; tell: what else a user should know. The converted graph is compared with fp32 before it is
+    built. Raises BackendError where that is above the tolerance or the engine cannot be built.
     """
-    aims(wish.kind, wish.compute)
+    spec.library.compute_targets(spec.compute)
     batches = takes_batches(bundle)
-    if wish.batch is not None and wish.batch[2] > 1 and not batches:
+    if spec.batch is not None and spec.batch[2] > 1 and not batches:
         raise BackendError(
             f"the graph of bundle {bundle.path} takes one image at a time: build with --batch 1:1:1, or "
             "export the bundle again"
         )
-    key = _key(bundle, wish, wish.batch or (BATCH if batches else ONE))
+    key = _key(bundle, spec, spec.batch or (BATCH if batches else ONE))
     with cache.lock(key, lambda: progress("waiting for another process, which builds this engine", 0.0)):
         if not again and (entry := cache.find(key)) is not None:
             try:
@@ -145,16 +148,16 @@ def make(
                 return entry
             except BackendError as error:
                 tell(str(error))
-        preparation = _prepared(bundle, wish.precision, progress, images)
+        preparation = _prepared(bundle, spec.precision, progress, images)
         agreement = preparation.check(tolerance)
-        tell(f"converted graph, {wish.precision} in ONNX Runtime, from fp32: {agreement}")
+        tell(f"converted graph, {spec.precision} in ONNX Runtime, from fp32: {agreement}")
         timings = f"{key.kind}-{key.version}-{key.gpu}{TIMINGS}"
         start = time.monotonic()
-        built = build(
-            wish.kind,
+        built = build_engine(
+            spec.library,
             preparation.result.model,
             Shapes(bundle.manifest.input_size, key.batch, key.camera),
-            key.compute if wish.compute else (),
+            key.compute if spec.compute else (),
             progress,
             cache.read(timings),
         )
@@ -177,12 +180,9 @@ def verify(
     bundle: with its samples, or compared on `images`. Raises BackendError where it cannot run, or above the
     tolerance: the engine is then removed.
     """
-    # Not at the top: that module finds its engines here.
-    from selcon_ros.backends.tensorrt import TensorRtBackend
-
-    engine = TensorRtBackend(bundle.manifest, entry, device)
+    engine = TensorRtBackend(bundle.manifest, serialized(entry), device)
     try:
-        found = compare(bundle, engine, read_samples(bundle) if images is None else images)
+        found = compare_with_fp32(bundle, engine, read_samples(bundle) if images is None else images)
     finally:
         engine.close()
     if not found.kld_mean <= tolerance:
@@ -195,12 +195,20 @@ def verify(
     return cache.update(replace(entry, record=replace(entry.record, agreement=asdict(found))))
 
 
-def obstacle(key: Key, device: int = 0) -> str | None:
+def serialized(entry: Entry) -> SerializedEngine:
+    """Read an engine of the cache. Raises EngineError where its file is damaged."""
+    key = entry.record.key
+    return SerializedEngine(
+        LIBRARIES[key.kind], entry.content(), str(entry.path), key.precision, key.batch[2], key.camera
+    )
+
+
+def incompatibility(key: Key, device: int = 0) -> str | None:
     """Return why an engine cannot run on this machine, None where it can."""
-    if (why := stale(key)) is not None:
+    if (why := version_mismatch(key)) is not None:
         return why
     try:
-        library(KINDS[key.kind])
+        LIBRARIES[key.kind].load()
         here = gpu(device)
     except BackendError as error:
         return str(error)
@@ -211,23 +219,23 @@ def obstacle(key: Key, device: int = 0) -> str | None:
     return None
 
 
-def stale(key: Key) -> str | None:
+def version_mismatch(key: Key) -> str | None:
     """Return which other version than the installed one built an engine, None where none did."""
-    kind = KINDS.get(key.kind)
-    if key.graph != GRAPH_VERSION or (kind is None and key.kind != GRAPH_KIND):
+    library = LIBRARIES.get(key.kind)
+    if key.graph != GRAPH_VERSION or (library is None and key.kind != GRAPH_KIND):
         return "it was built by another version of selcon_ros"
-    if kind is None:
+    if library is None:
         return None
-    if installed(kind) and (version := library(kind).__version__) != key.version:
-        return f"it was built by {kind.title} {key.version}, installed is {version}"
+    if library.is_installed and (version := library.load().__version__) != key.version:
+        return f"it was built by {library.title} {key.version}, installed is {version}"
     return None
 
 
 def stale_timings(cache: Cache) -> list[Path]:
     """Return the timing caches of other versions than the installed ones."""
     usable = tuple(
-        f"{kind.name}-{library(kind).__version__}-" if installed(kind) else f"{kind.name}-"
-        for kind in KINDS.values()
+        f"{each.name}-{each.load().__version__}-" if each.is_installed else f"{each.name}-"
+        for each in LIBRARIES.values()
     )
     return [path for path in cache.timings() if not path.name.startswith(usable)]
 
@@ -265,31 +273,31 @@ def _record(
     )
 
 
-def _key(bundle: Bundle, wish: Wish, batch: Range) -> Key:
-    trt = library(wish.kind)
-    name, compute = ANY, wish.compute
+def _key(bundle: Bundle, spec: EngineSpec, batch: Range) -> Key:
+    trt = spec.library.load()
+    name, compute = ANY, spec.compute
     if not compute:
-        here = gpu(wish.device)
+        here = gpu(spec.device)
         compute = (here.compute,)
-        name = ANY if wish.kind.ahead else here.name
+        name = ANY if spec.library.builds_ahead else here.name
     # Larger images are shrunk to the network's size before, which must fit.
-    height, width = map(max, wish.camera or CAMERA, bundle.manifest.input_size)
+    height, width = map(max, spec.camera or CAMERA, bundle.manifest.input_size)
     return Key(
-        model=source(bundle),
+        model=source_digest(bundle),
         graph=GRAPH_VERSION,
-        kind=wish.kind.name,
+        kind=spec.library.name,
         version=trt.__version__,
         gpu=name,
         compute=tuple(sorted(set(compute))),
-        precision=wish.precision,
+        precision=spec.precision,
         batch=batch,
         camera=(height, width),
     )
 
 
-def _serves(found: Key, wanted: Key, wish: Wish) -> bool:
+def _serves(found: Key, wanted: Key, spec: EngineSpec) -> bool:
     """Whether an engine does what is wanted; one built ahead may do so for more GPUs than this one."""
     covers = set(wanted.compute) <= set(found.compute)
-    camera = wanted.camera if wish.camera else found.camera
-    wanted = replace(wanted, batch=wish.batch or found.batch, camera=camera)
+    camera = wanted.camera if spec.camera else found.camera
+    wanted = replace(wanted, batch=spec.batch or found.batch, camera=camera)
     return covers and replace(found, compute=wanted.compute) == wanted

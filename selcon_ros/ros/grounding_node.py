@@ -20,11 +20,11 @@ from std_msgs.msg import Header, String
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
-from selcon_ros.core.grasp import Grasps, find
-from selcon_ros.core.grounder import Grounder, Grounding
+from selcon_ros.core.grasp import Grasps, find_grasps
+from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
-from selcon_ros.model import open_model
+from selcon_ros.model import Model, load
 from selcon_ros.ros import diagnostics, node_parameters, outputs
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
@@ -33,7 +33,7 @@ from selcon_ros.ros.frames import LatestSlot, Received
 from selcon_ros.ros.geometry import Geometry
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
-from selcon_ros.ros.model import Model, OpenModel
+from selcon_ros.ros.model import LoadModel, ModelLoader
 from selcon_ros.ros.outputs import Outputs
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
@@ -48,18 +48,17 @@ CLOSE_SECONDS = 4.0
 class GroundingNode(Node):
     """Answers every image it has time for with the heatmap and the grasp points of the current action."""
 
-    def __init__(self, open_model: OpenModel = open_model, **options: Any) -> None:
+    def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
         """Read the model's manifest, open the topics, and begin to open the model (see `wait_for_model`).
 
-        :param open_model: opens a bundle in an engine
+        :param load_model: opens the bundle
         :param options: passed to `rclpy.node.Node`
         :raises SelconError: for wrong parameters and bundles
         """
         super().__init__("grounding", **options)
         settings = node_parameters.declare(self, self._on_action_set)
         self._health = diagnostics.Health(self.get_logger())
-        self._model = Model(settings, self.get_logger(), open_model)
-        self._grounder: Grounder | None = None
+        self._loader = ModelLoader(settings, self.get_logger(), load_model)
         self._reader = ImageReader(self._health, self.get_logger())
 
         self._action: str | None = None
@@ -99,7 +98,7 @@ class GroundingNode(Node):
         return super().create_subscription(msg_type, topic, callback, *more, **options)
 
     def _introduce(self, settings: Settings) -> None:
-        manifest = self._model.manifest
+        manifest = self._loader.manifest
         log = self.get_logger()
         log.info(one_line(f"model {manifest.name}: {manifest.description}"))
         if manifest.data_warning:
@@ -124,7 +123,7 @@ class GroundingNode(Node):
         One that the model does not know ends the answers, clears the markers, and is told which there are.
         """
         try:
-            action: str | None = match_action(text, self._model.manifest.actions)
+            action: str | None = match_action(text, self._loader.manifest.actions)
         except SelconError as error:
             action = None
             self._health.problem("action", str(error))
@@ -135,7 +134,7 @@ class GroundingNode(Node):
 
     def _on_action_set(self, text: str) -> None:
         """Answer for what the parameter `action` is set to, or no more. Raises UnknownActionError."""
-        action = match_action(text, self._model.manifest.actions) if text else None
+        action = match_action(text, self._loader.manifest.actions) if text else None
         with self._action_lock:
             changed, self._action = action != self._action, action
             if action is None:
@@ -153,22 +152,22 @@ class GroundingNode(Node):
 
     def _work(self) -> None:
         try:
-            self._grounder = self._model.open()
-            for failure in self._model.failures:
-                self._health.problem("backend", failure)
-            if self._grounder is not None:
+            model = self._loader.open()
+            if model is None:
+                return
+            with model:
+                for failure in model.failures:
+                    self._health.problem("backend", failure)
                 if node_parameters.read(self).image_transport == "raw":
                     self._reader.prepare()
-                self._answer_all()
+                self._answer_all(model)
         except Exception as error:  # without a worker the node is of no use
-            self._model.fail(error)
-        finally:
-            self._model.engine.close()
+            self._loader.fail(error)
 
-    def _answer_all(self) -> None:
+    def _answer_all(self, model: Model) -> None:
         while (received := self._images.take()) is not None:
             try:
-                self._answer(received)
+                self._answer(model, received)
             except (MessageError, ImageError) as error:
                 self._health.problem("image", str(error))
             except Exception as error:  # one bad image must not end the worker
@@ -179,15 +178,14 @@ class GroundingNode(Node):
                     every = diagnostics.LOG_EVERY
                     self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
 
-    def _answer(self, received: Received[Any]) -> None:
+    def _answer(self, model: Model, received: Received[Any]) -> None:
         settings = node_parameters.read(self)
         if self._action is None or not self._outputs.any_wanted:
             return
         if 0 < settings.max_frame_age < received.age:
             raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
         start = time.monotonic()
-        self._model.engine.seconds = 0.0
-        image, grounding = self._ground(received, settings)
+        image, grounding, inference = self._ground(model, received, settings)
         header = received.message.header
         # The action may have changed during the inference, which serves them all.
         if (action := self._action) is None:
@@ -207,8 +205,8 @@ class GroundingNode(Node):
             self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
         times = diagnostics.Times(
             waiting=start - received.at,
-            inference=self._model.engine.seconds,
-            overhead=published - start - self._model.engine.seconds,
+            inference=inference,
+            overhead=published - start - inference,
             grasping=time.monotonic() - published,
         )
         self._answered = {"confidence": f"{heatmap.confidence:.3f}", **outputs.grasp_facts(grasps)}
@@ -220,13 +218,19 @@ class GroundingNode(Node):
             lambda: self._outputs.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
         )
 
-    def _ground(self, received: Received[Any], settings: Settings) -> tuple[Pixels, Grounding]:
-        """Decode and ground an image, or find it already grounded when only the action is new."""
-        if self._grounded is None or self._grounded[0] is not received:
-            image = self._reader.read(received.message, settings.limit)
-            assert self._grounder is not None
-            self._grounded = (received, image, self._grounder.ground(image))
-        return self._grounded[1], self._grounded[2]
+    def _ground(
+        self, model: Model, received: Received[Any], settings: Settings
+    ) -> tuple[Pixels, Grounding, float]:
+        """Decode and ground an image, or find it already grounded when only the action is new.
+
+        :returns: the image, what was found in it, and the seconds spent in the engine just now
+        """
+        if self._grounded is not None and self._grounded[0] is received:
+            return self._grounded[1], self._grounded[2], 0.0
+        image = self._reader.read(received.message, settings.limit)
+        grounding = model.ground(image)
+        self._grounded = (received, image, grounding)
+        return image, grounding, grounding.seconds
 
     def _publish(self, action: str, publish: Callable[[], None]) -> None:
         """Publish an answer unless the action has changed meanwhile."""
@@ -238,17 +242,17 @@ class GroundingNode(Node):
         """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
         height, width = heatmap.values.shape
         depth, intrinsics = self._geometry.of(header, (width, height), settings)
-        return find(heatmap, depth, intrinsics, settings.grasp)
+        return find_grasps(heatmap, depth, intrinsics, settings.grasp)
 
     # Diagnostics.
 
     def _publish_diagnostics(self) -> None:
-        self._model.check()
+        self._loader.check()
         self._watch.look()
         self._clock_watch.look()
         self._health.settle()
-        if self._model.state:
-            state = self._model.state
+        if self._loader.state:
+            state = self._loader.state
         elif self._action is None:
             state = f"waiting for an action on {self._action_input.topic}"
         elif not self._outputs.any_wanted:
@@ -257,8 +261,8 @@ class GroundingNode(Node):
             state = f"answering {self._action}"
         facts = {
             "state": state,
-            "model": self._model.manifest.name,
-            "engine": self._model.engine.name,
+            "model": self._loader.manifest.name,
+            "engine": self._loader.engine,
             "action": self._action or "none",
             **self._answered,
             "received_images": str(self._images.received),
@@ -267,7 +271,7 @@ class GroundingNode(Node):
             "lost_depth_images": str(self._geometry.depth_input.lost),
         }
         status = diagnostics.status(
-            self.get_fully_qualified_name(), self._model.manifest.name, self._health, facts
+            self.get_fully_qualified_name(), self._loader.manifest.name, self._health, facts
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._clock_watch.stamp()
@@ -280,14 +284,14 @@ class GroundingNode(Node):
         :returns: whether that is so; False when it was stopped
         :raises SelconError: for a model that cannot be opened
         """
-        return self._model.wait(stop)
+        return self._loader.wait(stop)
 
     def close(self) -> bool:
         """Publish no more answers and end the worker; then the node can be destroyed.
 
         :returns: whether it has ended; False if it is still in a call of the engine after `CLOSE_SECONDS`
         """
-        self._model.close()
+        self._loader.close()
         self._images.close()
         with self._action_lock:
             self._action = None

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from selcon_ros.backends.base import Setup, open_backend
-from selcon_ros.backends.onnxruntime import thread_count
+from selcon_ros.backends.onnxruntime import open_on_cpu, thread_count
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from support.bundles import colour_bundle, colour_manifest
@@ -59,7 +59,7 @@ MAPS: dict[str, list[int | str]] = {"cam": [1, 3, 18, 24], "affinity": [1, 3, 18
 
 
 def test_runs_the_model(bundle: Bundle) -> None:
-    backend = open_backend(bundle, setup=Setup(1))
+    backend = open_on_cpu(bundle, CpuOptions(1))
     assert backend.name.startswith("ONNX Runtime 1.") and "CPU" in backend.name
     cam, affinity = backend.run(FRAMES)
     assert cam.shape == affinity.shape == (1, 3, 18, 24)
@@ -69,14 +69,14 @@ def test_runs_the_model(bundle: Bundle) -> None:
 def test_open_dimensions_fit(tmp_path: Path) -> None:
     maps = {"cam": ["n", 3, "y", "x"], "affinity": ["n", "c", "y", "x"]}
     model = graph({"image": ["n", 3, "h", "w"]}, maps)
-    backend = open_backend(bundle_of(tmp_path, model))
+    backend = open_on_cpu(bundle_of(tmp_path, model))
     white = np.mean((1 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225]))
     cam, _ = backend.run(np.full((1, 288, 384, 3), 255, np.uint8))
     assert cam[0, 0, 0, 0] == pytest.approx(white, rel=1e-3)
 
 
 def test_further_outputs_are_not_minded(tmp_path: Path) -> None:
-    open_backend(bundle_of(tmp_path, graph(IMAGE, MAPS | {"keys": [1, 3, 18, 24]})))
+    open_on_cpu(bundle_of(tmp_path, graph(IMAGE, MAPS | {"keys": [1, 3, 18, 24]})))
 
 
 @pytest.mark.parametrize(
@@ -95,27 +95,27 @@ def test_a_wrong_model_is_named_when_opened(
     tmp_path: Path, model: bytes | onnx.ModelProto, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message) as caught:
-        open_backend(bundle_of(tmp_path, model))
+        open_on_cpu(bundle_of(tmp_path, model))
     assert str(tmp_path / "made") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_half_a_model_is_refused(tmp_path: Path, bundle: Bundle) -> None:
     with pytest.raises(BackendError, match="cannot be opened"):
-        open_backend(bundle_of(tmp_path, bundle.model[: len(bundle.model) // 2]))
+        open_on_cpu(bundle_of(tmp_path, bundle.model[: len(bundle.model) // 2]))
 
 
 def test_maps_of_another_size_than_the_manifest_says(tmp_path: Path) -> None:
     manifest = replace(colour_manifest(), map_grid=(14, 14))
     with pytest.raises(BackendError, match=r"'cam' is \[1, 3, 18, 24\], the manifest says \[1, 3, 14, 14\]"):
-        open_backend(bundle_of(tmp_path, graph(IMAGE, MAPS), manifest))
+        open_on_cpu(bundle_of(tmp_path, graph(IMAGE, MAPS), manifest))
 
 
 def test_open_dimensions_are_checked_by_running(tmp_path: Path) -> None:
     manifest = replace(colour_manifest(), actions=("hold", "pour"), confidence=None)
     model = graph(IMAGE, {name: ["n", "c", "h", "w"] for name in MAPS})
     with pytest.raises(BackendError, match=r"'cam' is \(1, 3, 18, 24\).* ask for \(1, 2, 18, 24\)"):
-        open_backend(bundle_of(tmp_path, model, manifest))
+        open_on_cpu(bundle_of(tmp_path, model, manifest))
 
 
 def test_weights_outside_the_verified_file_are_refused(
@@ -132,7 +132,7 @@ def test_weights_outside_the_verified_file_are_refused(
         entry.key, entry.value = key, value
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BackendError, match="cannot be opened"):
-        open_backend(bundle_of(tmp_path, model))
+        open_on_cpu(bundle_of(tmp_path, model))
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ def test_weights_outside_the_verified_file_are_refused(
 def test_wrong_images_are_refused_and_the_next_ones_run(
     bundle: Bundle, frames: np.ndarray, message: str
 ) -> None:
-    backend = open_backend(bundle)
+    backend = open_on_cpu(bundle)
     with pytest.raises(ImageError, match=message):
         backend.run(frames)
     backend.run(FRAMES)
 
 
 def test_several_images_are_answered_one_by_one(bundle: Bundle) -> None:
-    backend = open_backend(bundle)
+    backend = open_on_cpu(bundle)
     frames = np.random.default_rng(0).integers(0, 256, (3, 60, 80, 3), np.uint8)
     together = backend.run(frames)
     for number, frame in enumerate(frames):
@@ -164,7 +164,7 @@ def test_several_images_are_answered_one_by_one(bundle: Bundle) -> None:
 
 def test_another_thread_may_run_it(bundle: Bundle) -> None:
     """The node opens the model in one thread and runs it in its worker."""
-    backend = open_backend(bundle)
+    backend = open_on_cpu(bundle)
     maps = []
     worker = threading.Thread(target=lambda: maps.append(backend.run(FRAMES)))
     worker.start()
@@ -174,20 +174,8 @@ def test_another_thread_may_run_it(bundle: Bundle) -> None:
 
 def test_opening_leaves_the_thread_s_arithmetic_alone(bundle: Bundle) -> None:
     """Engines can switch denormal numbers off for the whole thread: numpy would then round them to 0."""
-    open_backend(bundle)
+    open_on_cpu(bundle)
     assert np.float32(1e-40) * np.float32(0.5) > 0
-
-
-@pytest.mark.parametrize(
-    ("backend", "threads", "message"),
-    [
-        ("tensorflow", None, "unknown backend 'tensorflow': choose one of tensorrt, "),
-        ("onnxruntime", 0, "threads is 0: it must be at least 1"),
-    ],
-)
-def test_wrong_choices(bundle: Bundle, backend: str, threads: int | None, message: str) -> None:
-    with pytest.raises(BackendError, match=message):
-        open_backend(bundle, backend, Setup(threads))
 
 
 def test_threads_follow_the_process_s_cores(monkeypatch: pytest.MonkeyPatch) -> None:

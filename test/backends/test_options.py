@@ -1,4 +1,4 @@
-"""How a model is run: cores, spinning and warm-up."""
+"""How the CPU is used: threads, cores and spinning."""
 
 import os
 import subprocess
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selcon_ros.backends import onnxruntime
-from selcon_ros.backends.base import Setup, format_cores, open_backend, parse_cores
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions, format_cores, parse_cores
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import BackendError
 from support.bundles import colour_bundle
@@ -34,9 +35,9 @@ def test_other_texts_are_refused(text: str) -> None:
 
 def test_values_out_of_range() -> None:
     with pytest.raises(BackendError, match="cores are 4000: this process may use 0"):
-        Setup(cores=(4000,))
-    with pytest.raises(BackendError, match="warm_up is 0"):
-        Setup(warm_up=0)
+        CpuOptions(cores=(4000,))
+    with pytest.raises(BackendError, match="threads is 0: it must be at least 1"):
+        CpuOptions(threads=0)
 
 
 def test_the_engine_s_threads_keep_to_their_cores(tmp_path: Path) -> None:
@@ -47,7 +48,8 @@ def test_the_engine_s_threads_keep_to_their_cores(tmp_path: Path) -> None:
 import os, threading
 from pathlib import Path
 import onnxruntime
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import load_bundle
 def tasks():
     return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}
@@ -55,7 +57,7 @@ before = tasks()
 model = load_bundle({str(tmp_path / "colours")!r})
 opened = []
 def worker():
-    opened.append(open_backend(model, setup=Setup(threads=3, cores=({one},))))
+    opened.append(open_on_cpu(model, CpuOptions(threads=3, cores=({one},))))
     print(*(len(os.sched_getaffinity(each)) for each in tasks() - before))
 thread = threading.Thread(target=worker)
 thread.start(); thread.join()
@@ -70,20 +72,7 @@ print(len(os.sched_getaffinity(0)))
 @pytest.mark.parametrize(("spinning", "value"), [(False, "0"), (True, "1")])
 def test_threads_spin_if_asked_to(tmp_path: Path, spinning: bool, value: str) -> None:
     bundle = load_bundle(colour_bundle(tmp_path / "colours"))
-    backend = open_backend(bundle, setup=Setup(spinning=spinning))
+    backend = open_on_cpu(bundle, CpuOptions(spinning=spinning))
     assert isinstance(backend, onnxruntime.OnnxRuntimeBackend)
     options = backend._session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == value
-
-
-def test_warm_up_runs_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = load_bundle(colour_bundle(tmp_path / "colours"))
-    runs = []
-    infer = onnxruntime.OnnxRuntimeBackend._infer
-    monkeypatch.setattr(
-        onnxruntime.OnnxRuntimeBackend, "_infer", lambda *given: runs.append(1) or infer(*given)
-    )
-    open_backend(bundle)
-    assert len(runs) == 1
-    open_backend(bundle, setup=Setup(warm_up=5))
-    assert len(runs) == 1 + 5

@@ -16,9 +16,10 @@ pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import MAX_CACHED_SHAPES
 from selcon_ros.backends.onnx_in_torch import devices
-from selcon_ros.backends.torch import SHAPES, TorchBackend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.torch import TorchBackend
 from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
@@ -66,7 +67,7 @@ def on_cpu(bundle: Bundle, threads: int | None = None) -> TorchBackend:
     return TorchBackend(bundle.model, subject, bundle.manifest, "cpu", threads)
 
 
-def in_half(model: onnx.ModelProto) -> bytes:
+def to_fp16(model: onnx.ModelProto) -> bytes:
     return bytes(convert_float_to_float16(model, keep_io_types=True).SerializeToString())
 
 
@@ -81,7 +82,7 @@ def test_the_packaged_model_gives_what_onnx_runtime_gives() -> None:
     manifest = PACKAGED.manifest
     assert affinity is None and cam.shape == (2, len(manifest.actions), *manifest.map_grid)
     assert cam.dtype == np.float32
-    assert relative(cam, open_backend(PACKAGED).run(frames)[0]) < 1e-5
+    assert relative(cam, open_on_cpu(PACKAGED).run(frames)[0]) < 1e-5
 
 
 def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
@@ -89,7 +90,7 @@ def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
     assert backend.name.startswith("torch 2.") and backend.name.endswith("fp32)")
     assert torch.cuda.is_available() or "(CPU, fp32)" in backend.name
     frames = pictures(3)
-    for found, wanted in zip(backend.run(frames), open_backend(colours).run(frames), strict=True):
+    for found, wanted in zip(backend.run(frames), open_on_cpu(colours).run(frames), strict=True):
         assert found.shape == (3, 3, 18, 24)
         assert relative(found, wanted) < 1e-5
 
@@ -113,7 +114,7 @@ def test_a_graph_that_prepares_images_itself(colours: Bundle, count: int | str) 
 def test_a_graph_in_half_precision(vit: Path) -> None:
     """It is as far from the graph in single precision as ONNX Runtime is with it, and nearer to that."""
     bundle = load_bundle(vit)
-    model = in_half(onnx.load_from_string(bundle.model))
+    model = to_fp16(onnx.load_from_string(bundle.model))
     frames = pictures(1)
     image = {"image": preprocess(frames[0], bundle.manifest)}
     single, half = in_onnxruntime(bundle.model, image)["cam"], in_onnxruntime(model, image)["cam"]
@@ -199,9 +200,9 @@ def test_an_image_may_be_read_only_and_a_part_of_another(colours: Bundle) -> Non
 def test_few_shapes_are_kept_and_every_one_is_right(colours: Bundle) -> None:
     model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
     backend = TorchBackend(model, "it", colours.manifest, "cpu")
-    sizes = [(50 + step, 60) for step in range(SHAPES + 2)]
+    sizes = [(50 + step, 60) for step in range(MAX_CACHED_SHAPES + 2)]
     first = [backend.run(pictures(1, size))[0] for size in sizes]
-    assert [*backend._runners] == [(1, *size, 3) for size in sizes[-SHAPES:]]
+    assert [*backend._runners] == [(1, *size, 3) for size in sizes[-MAX_CACHED_SHAPES:]]
     backend.run(pictures(1, sizes[2]))
     backend.run(pictures(1, sizes[0]))
     assert (1, *sizes[2], 3) in backend._runners and (1, *sizes[3], 3) not in backend._runners
@@ -290,7 +291,7 @@ def test_without_torch_it_says_what_to_install(colours: Bundle, monkeypatch: pyt
 def test_cuda_gives_what_the_cpu_gives(vit: Path, half: bool) -> None:
     bundle = load_bundle(vit)
     graph = taking_frames(bundle.model, bundle.manifest, 1)
-    model = in_half(graph) if half else graph.SerializeToString()
+    model = to_fp16(graph) if half else graph.SerializeToString()
     on_cpu, on_cuda = (TorchBackend(model, "it", bundle.manifest, device) for device in ("cpu", "cuda"))
     for size in ((480, 640), (200, 300), (480, 640)):
         frames = pictures(2, size)
@@ -314,7 +315,7 @@ def test_cuda_takes_no_memory_in_a_run(colours: Bundle, caplog: pytest.LogCaptur
 def test_a_graph_that_cannot_be_captured_is_run_plainly(
     colours: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wanted = open_backend(colours).run(pictures(1))[0]
+    wanted = open_on_cpu(colours).run(pictures(1))[0]
 
     def waits(node: object, arguments: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         torch.cuda.current_stream().synchronize()

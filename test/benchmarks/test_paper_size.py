@@ -6,11 +6,11 @@ import onnx
 import pytest
 
 from benchmarks.paper_size import INPUT_SIZE, paper_size_bundle
-from selcon_ros.backends.tensorrt_library import KINDS
+from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.core.bundle import Bundle, load_bundle
-from selcon_ros.engines.build import Shapes, build
-from selcon_ros.engines.fp16 import in_half
-from selcon_ros.engines.prepared_graph import graph_of
+from selcon_ros.engines.build import Shapes, build_engine
+from selcon_ros.engines.bundle_graph import graph_of
+from selcon_ros.engines.fp16 import to_fp16
 from selcon_ros.engines.preprocess_graph import with_frames
 from support.engines import layer_types
 
@@ -24,7 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def test_is_built_in_half_precision(bundle: Bundle) -> None:
-    half, kept = in_half(with_frames(graph_of(bundle), bundle.manifest), [])
+    half, kept = to_fp16(with_frames(graph_of(bundle), bundle.manifest), [])
     assert kept == ()
     onnx.checker.check_model(half)
     graph = half.SerializeToString()
@@ -33,10 +33,10 @@ def test_is_built_in_half_precision(bundle: Bundle) -> None:
     types = layer_types(graph, bundle.manifest)
     assert types["MATRIX_MULTIPLY"] | types["CONVOLUTION"] == {"HALF"}
     assert types["SOFTMAX"] == types["NORMALIZATION"] == {"FLOAT"}
-    rtx = KINDS["tensorrt_rtx"]
+    rtx = LIBRARIES["tensorrt_rtx"]
     shares: list[float] = []
     shapes = Shapes(INPUT_SIZE, (1, 1, 4), (1080, 1920))
-    built = build(rtx, graph, shapes, ("8.6", "12.0"), lambda phase, share: shares.append(share))
+    built = build_engine(rtx, graph, shapes, ("8.6", "12.0"), lambda phase, share: shares.append(share))
     assert shares == sorted(shares) and shares[-1] == 1
     # Weights at 2 bytes each, and little else.
     assert 0.4 < len(built.engine) / len(bundle.model) < 0.8

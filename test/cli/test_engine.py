@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.backends.tensorrt_library import KINDS, installed
+from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
 from support.commands import runner
@@ -212,5 +212,5 @@ def test_ctrl_c_leaves_nothing(folder: Path) -> None:
 def test_the_kind_is_the_one_that_is_installed() -> None:
     from selcon_ros.cli.engine_options import chosen_kind
 
-    name = "tensorrt" if installed(KINDS["tensorrt"]) else "tensorrt_rtx"
+    name = "tensorrt" if LIBRARIES["tensorrt"].is_installed else "tensorrt_rtx"
     assert chosen_kind(None).name == name

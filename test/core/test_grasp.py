@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
-from selcon_ros.core.grasp import GraspParameters, find
+from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.heatmap import Heatmap, upsample
 from support.shapes import (
     CAMERA,
@@ -34,7 +34,7 @@ def test_regions_are_ranked_and_limited() -> None:
     mask[300:400, 400:500] = 0.9
     mask[50:60, 600:610] = 0.8
     heatmap = Heatmap("hold", mask, 0.8)
-    grasps = find(heatmap)
+    grasps = find_grasps(heatmap)
     assert [tuple(50 * round(x / 50) for x in grasp.pixel) for grasp in grasps] == [
         (450, 350),
         (100, 100),
@@ -42,14 +42,14 @@ def test_regions_are_ranked_and_limited() -> None:
     ]
     assert grasps[0].score == pytest.approx(0.8)
     assert grasps[0].score > grasps[1].score > grasps[2].score > 0
-    assert find(heatmap, parameters=GraspParameters(max_points=1)) == grasps[:1]
+    assert find_grasps(heatmap, parameters=GraspParameters(max_points=1)) == grasps[:1]
 
 
 def test_a_small_peak_leads_a_large_lukewarm_area() -> None:
     mask = np.zeros(SHAPE, np.float32)
     mask[100:140, 100:140] = 1.0
     mask[300:380, 400:480] = 0.6
-    assert on(rectangle(100, 100, 140, 140), find(Heatmap("hold", mask, 0.8))[0].pixel)
+    assert on(rectangle(100, 100, 140, 140), find_grasps(Heatmap("hold", mask, 0.8))[0].pixel)
 
 
 def test_a_part_at_the_border_is_said_to_be_cut_off() -> None:
@@ -57,7 +57,7 @@ def test_a_part_at_the_border_is_said_to_be_cut_off() -> None:
     bar = box_depth(np.array([-0.32, 0.0, 0.58]), table.axes(0.0), np.array([0.16, 0.03, 0.02]))
     depth, (visible,) = scene(table, bar)
     assert visible[:, 0].any()
-    (grasp,) = find(heat_of(visible), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA)
     assert on(visible, grasp.pixel)
     assert "cut off by the image border" in grasp.note
 
@@ -66,7 +66,7 @@ def test_large_regions_are_thinned_without_moving() -> None:
     """A region of 90,000 pixels: looked at with fewer, at the same place and of the same width."""
     depth = np.full(SHAPE, 0.5, np.float32)
     heatmap = Heatmap("hold", rectangle(100, 150, 550, 350).astype(np.float32), 0.9)
-    (grasp,) = find(heatmap, depth, CAMERA, GraspParameters(max_width=1))
+    (grasp,) = find_grasps(heatmap, depth, CAMERA, GraspParameters(max_width=1))
     assert grasp.pixel == pytest.approx((325, 250), abs=8)
     assert grasp.width == pytest.approx(200 * 0.5 / 600, rel=0.05)
 
@@ -86,7 +86,7 @@ def test_large_regions_are_thinned_without_moving() -> None:
     ],
 )
 def test_no_grasp_has_a_reason(heatmap: Heatmap, message: str) -> None:
-    grasps = find(heatmap, np.ones(SHAPE, np.float32), CAMERA)
+    grasps = find_grasps(heatmap, np.ones(SHAPE, np.float32), CAMERA)
     assert grasps == []
     assert len(grasps.refused) == 1 and message in grasps.refused[0]
 
@@ -94,7 +94,7 @@ def test_no_grasp_has_a_reason(heatmap: Heatmap, message: str) -> None:
 def test_a_part_wider_than_the_gripper_is_refused() -> None:
     depth = np.full(SHAPE, 0.6, np.float32)
     mask = rectangle(100, 100, 300, 300) | rectangle(400, 100, 430, 200)
-    grasps = find(Heatmap("hold", mask.astype(np.float32), 0.9), depth, CAMERA)
+    grasps = find_grasps(Heatmap("hold", mask.astype(np.float32), 0.9), depth, CAMERA)
     assert len(grasps) == 1 and on(rectangle(400, 100, 430, 200), grasps[0].pixel)
     assert grasps[0].score < 0.9
     assert "0.200 m wide" in grasps.refused[0] and "the gripper opens 0.100 m" in grasps.refused[0]
@@ -103,7 +103,7 @@ def test_a_part_wider_than_the_gripper_is_refused() -> None:
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_without_valid_depth_the_point_is_in_the_image_only(bad: float) -> None:
     mask = rectangle(100, 100, 200, 130)
-    (grasp,) = find(heat_of(mask), np.full(SHAPE, bad, np.float32), CAMERA)
+    (grasp,) = find_grasps(heat_of(mask), np.full(SHAPE, bad, np.float32), CAMERA)
     assert on(mask, grasp.pixel)
     assert (grasp.position, grasp.orientation, grasp.width) == (None, None, None)
     assert grasp.note == "no valid depth on the part"
@@ -115,23 +115,25 @@ def test_why_there_is_no_pose() -> None:
     mask = rectangle(100, 100, 200, 130)
     depth = np.full(SHAPE, np.nan, np.float32)
     depth[110, 110:120] = 1
-    assert find(heat_of(mask))[0].note == "no depth image"
-    assert find(heat_of(mask), depth)[0].note == "no camera calibration"
-    assert find(heat_of(mask), depth, CAMERA)[0].note == "only 10 valid depths on the part, of 30"
+    assert find_grasps(heat_of(mask))[0].note == "no depth image"
+    assert find_grasps(heat_of(mask), depth)[0].note == "no camera calibration"
+    assert find_grasps(heat_of(mask), depth, CAMERA)[0].note == "only 10 valid depths on the part, of 30"
     broken = np.random.default_rng(0).uniform(1, 5, SHAPE).astype(np.float32)
-    assert find(heat_of(mask), broken, CAMERA)[0].note.endswith("valid depths on the peak's surface, of 30")
+    assert find_grasps(heat_of(mask), broken, CAMERA)[0].note.endswith(
+        "valid depths on the peak's surface, of 30"
+    )
 
 
 def test_geometry_that_does_not_belong_together_is_refused() -> None:
     heatmap = heat_of(rectangle(100, 100, 200, 130))
     with pytest.raises(DepthError, match="depth is 320x240, the image 640x480"):
-        find(heatmap, np.ones((240, 320), np.float32), CAMERA)
+        find_grasps(heatmap, np.ones((240, 320), np.float32), CAMERA)
     with pytest.raises(DepthError, match="1x640x480"):
-        find(heatmap, np.ones((480, 640, 1), np.float32), CAMERA)
+        find_grasps(heatmap, np.ones((480, 640, 1), np.float32), CAMERA)
     with pytest.raises(DepthError, match="uint16: it must be floating point, in metres"):
-        find(heatmap, np.ones(SHAPE, np.uint16), CAMERA)
+        find_grasps(heatmap, np.ones(SHAPE, np.uint16), CAMERA)
     with pytest.raises(CameraError, match="calibration is for 1280x720, the image is 640x480"):
-        find(heatmap, np.ones(SHAPE, np.float32), Intrinsics(600, 600, 640, 360, 1280, 720))
+        find_grasps(heatmap, np.ones(SHAPE, np.float32), Intrinsics(600, 600, 640, 360, 1280, 720))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_whatever_the_input_the_answer_is_sound(
     parameters = GraspParameters(
         threshold=threshold, smoothing=smoothing, window=window, min_contrast=0, min_points=3, max_points=5
     )
-    grasps = find(Heatmap("hold", values, 0.9), depth.astype(np.float32), camera, parameters)
+    grasps = find_grasps(Heatmap("hold", values, 0.9), depth.astype(np.float32), camera, parameters)
 
     assert len(grasps) <= 5 and (grasps or grasps.refused)
     scores = [grasp.score for grasp in grasps]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core import surface
+from selcon_ros.core import region_geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.errors import CameraError
-from selcon_ros.core.grasp import JAWS_BEYOND, GraspParameters, find
+from selcon_ros.core.grasp import JAWS_BEYOND, GraspParameters, find_grasps
 from selcon_ros.core.heatmap import Heatmap
 
 HEIGHT, WIDTH = 48, 64
@@ -24,7 +24,7 @@ ANY = GraspParameters(max_width=1e9)
 
 
 def check(depth: np.ndarray, camera: Intrinsics) -> None:
-    for grasp in find(HEATMAP, depth, camera, ANY):
+    for grasp in find_grasps(HEATMAP, depth, camera, ANY):
         assert 0 <= grasp.pixel[0] < WIDTH and 0 <= grasp.pixel[1] < HEIGHT
         if grasp.position is None:
             assert grasp.note and grasp.orientation is None and grasp.width is None
@@ -74,7 +74,7 @@ def test_no_depth_gives_an_absurd_pose(
 @pytest.mark.parametrize("value", [1e30, 3e38, 1e-38, 51.0])
 def test_absurd_depth_is_no_depth(value: float) -> None:
     camera = Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT)
-    (grasp,) = find(HEATMAP, np.full_like(DEPTH, value), camera, ANY)
+    (grasp,) = find_grasps(HEATMAP, np.full_like(DEPTH, value), camera, ANY)
     assert grasp.position is None and grasp.note == "no valid depth on the part"
 
 
@@ -82,7 +82,7 @@ def test_a_surface_that_cannot_be_solved_has_no_pose(monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise np.linalg.LinAlgError
 
-    once, axes = iter([fail]), surface.grasp_axes
-    monkeypatch.setattr(surface, "grasp_axes", lambda *a: next(once, axes)(*a))
-    (grasp,) = find(HEATMAP, DEPTH, Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT), ANY)
+    once, axes = iter([fail]), region_geometry.grasp_axes
+    monkeypatch.setattr(region_geometry, "grasp_axes", lambda *a: next(once, axes)(*a))
+    (grasp,) = find_grasps(HEATMAP, DEPTH, Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT), ANY)
     assert grasp.position is None and grasp.note == "no pose: its surface has no axes"

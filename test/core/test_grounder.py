@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import BackendError, ImageError, UnknownActionError
 from selcon_ros.core.grounder import Grounder
@@ -13,7 +14,7 @@ from support.bundles import COLOURS, colour_bundle
 @pytest.fixture(scope="module")
 def grounder(tmp_path_factory: pytest.TempPathFactory) -> Grounder:
     bundle = load_bundle(colour_bundle(tmp_path_factory.mktemp("bundle") / "colours"))
-    return Grounder(bundle, open_backend(bundle, setup=Setup(1)))
+    return Grounder(bundle, open_on_cpu(bundle, CpuOptions(1)))
 
 
 def painted(size: tuple[int, int] = (480, 640)) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -70,7 +71,7 @@ def test_maps_that_are_not_finite_are_no_answer(grounder: Grounder) -> None:
     tiny = replace(manifest.normalisation, std=(1e-38, 1e-38, 1e-38))
     bundle = replace(grounder.bundle, manifest=replace(manifest, normalisation=tiny))
     with pytest.raises(BackendError, match="not finite"), np.errstate(all="ignore"):
-        Grounder(bundle, open_backend(bundle)).ground(painted()[0])
+        Grounder(bundle, open_on_cpu(bundle)).ground(painted()[0])
 
 
 def test_a_softened_heatmap_has_the_confidence_of_the_plain_one(grounder: Grounder) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
@@ -19,7 +19,7 @@ class Moved:
     """An engine that answers as another one, its maps changed."""
 
     def __init__(self, bundle: Bundle, change) -> None:
-        self.engine, self.change = open_backend(bundle), change
+        self.engine, self.change = open_on_cpu(bundle), change
 
     def run(self, frames: NDArray[np.uint8]):
         cam, affinity = self.engine.run(frames)
@@ -32,7 +32,7 @@ def bundle(tmp_path) -> Bundle:
 
 
 def compared(bundle: Bundle, change, images=None):
-    exact = Grounder(bundle, open_backend(bundle))
+    exact = Grounder(bundle, open_on_cpu(bundle))
     return agreement(exact, Grounder(bundle, Moved(bundle, change)), images or [scene(hold=PART)])
 
 
@@ -74,7 +74,7 @@ def test_the_worst_is_named(bundle):
 
 def test_nothing_to_compare_is_told(bundle):
     with pytest.raises(SelconError, match="every heatmap of the 0 pictures is constant"):
-        agreement(Grounder(bundle, open_backend(bundle)), Grounder(bundle, open_backend(bundle)), [])
+        agreement(Grounder(bundle, open_on_cpu(bundle)), Grounder(bundle, open_on_cpu(bundle)), [])
 
 
 def test_kld_of_known_maps():

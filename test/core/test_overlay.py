@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.grasp import GraspPoint, Grasps, find
+from selcon_ros.core.grasp import GraspPoint, Grasps, find_grasps
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from support.shapes import CAMERA, heat_of
@@ -22,7 +22,7 @@ def test_only_the_hot_part_and_the_caption_change() -> None:
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     before = image.copy()
     heatmap = heat_of(part())
-    picture = draw(image, heatmap, find(heatmap))
+    picture = draw(image, heatmap, find_grasps(heatmap))
     assert picture.shape == image.shape and picture.dtype == np.uint8
     np.testing.assert_array_equal(image, before)
     changed = (picture != image).any(axis=-1)
@@ -39,7 +39,7 @@ def test_heat_is_red_and_the_grasp_is_marked() -> None:
     plain = draw(image, heatmap, [])
     red, green, blue = (int(x) for x in plain[230, 300])
     assert red > green + 50 and red > blue + 50
-    (grasp,) = find(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA)
+    (grasp,) = find_grasps(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA)
     marked = draw(image, heatmap, [grasp])
     u, v = (round(x) for x in grasp.pixel)
     assert (marked[v, u] == (225, 29, 72)).all()
@@ -52,7 +52,7 @@ def test_heat_is_red_and_the_grasp_is_marked() -> None:
 def test_the_reason_for_no_grasp_is_written() -> None:
     image = np.full((480, 640, 3), 128, np.uint8)
     heatmap = heat_of(part(), confidence=0.2)
-    told = draw(image, heatmap, find(heatmap))
+    told = draw(image, heatmap, find_grasps(heatmap))
     untold = draw(image, heatmap, [])
     assert (told[30:60] != untold[30:60]).any()
 

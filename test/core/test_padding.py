@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.preprocess import preprocess
@@ -23,7 +24,7 @@ SHAPES = [(480, 640), (640, 480), (120, 1200), (1200, 120), (1, 1), (1, 300), (3
 @pytest.fixture(scope="module")
 def grounder(tmp_path_factory: pytest.TempPathFactory) -> Grounder:
     bundle = load_bundle(colour_bundle(tmp_path_factory.mktemp("bundle") / "padded", fit="pad"))
-    return Grounder(bundle, open_backend(bundle, setup=Setup(1)))
+    return Grounder(bundle, open_on_cpu(bundle, CpuOptions(1)))
 
 
 class Answer:

@@ -13,10 +13,12 @@ from onnx import TensorProto
 from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import graph_inputs
-from selcon_ros.engines.fp16 import SENSITIVE, blame, in_half, rounded
+from selcon_ros.engines.bundle_graph import read_graph
+from selcon_ros.engines.fp16 import SENSITIVE, emulate_fp16, to_fp16
+from selcon_ros.engines.fp16_error import layers_by_added_error
 from selcon_ros.engines.prepared_graph import Preparation
-from selcon_ros.engines.preprocess_graph import PREFIX, read_graph, with_frames
-from selcon_ros.engines.repository import with_samples
+from selcon_ros.engines.preprocess_graph import PREFIX, with_frames
+from selcon_ros.engines.repository import load_with_samples
 from support.engines import bundle_of, colours, manifest, picture
 
 SHAPE = "float[n,3,64,96]"
@@ -49,11 +51,11 @@ def outputs(model: onnx.ModelProto) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def packaged() -> Preparation:
-    return Preparation(with_samples(default_bundle_path()))
+    return Preparation(load_with_samples(default_bundle_path()))
 
 
 def test_products_are_half_and_what_is_sensitive_is_not(vit: Path) -> None:
-    model = onnx.load_from_string(Preparation(with_samples(vit)).result.model)
+    model = onnx.load_from_string(Preparation(load_with_samples(vit)).result.model)
     kinds = defaultdict(set)
     for name, found in types(model).items():
         node = next(each for each in model.graph.node if each.name == name)
@@ -90,7 +92,7 @@ def test_values_beyond_the_range_keep_their_layers_in_single() -> None:
         "[up] high = Mul (image, large)  [down] low = Mul (high, small)  [after] cam = Add (low, one)",
         "float large = {1000000.0}, float small = {0.000001}, float one = {1.0}",
     )
-    half, kept = in_half(model, SAMPLES)
+    half, kept = to_fp16(model, SAMPLES)
     assert kept == ("up", "down")
     found = types(half)
     assert found["up"] == found["down"] == {TensorProto.FLOAT}
@@ -104,7 +106,7 @@ def test_a_weight_beyond_the_range_keeps_its_value() -> None:
         "[down] low = Mul (image, small)  [up] cam = Mul (low, large)",
         "float small = {0.000005}, float large = {200000.0}",
     )
-    half, kept = in_half(model, SAMPLES)
+    half, kept = to_fp16(model, SAMPLES)
     assert kept == ("up",)
     for exact, given in zip(outputs(model), outputs(half), strict=True):
         np.testing.assert_allclose(given, exact, atol=0.01)
@@ -113,9 +115,9 @@ def test_a_weight_beyond_the_range_keeps_its_value() -> None:
 def test_half_is_rounded_between_layers_too() -> None:
     """Which ONNX Runtime's CPU leaves out: it would show an error far smaller than the GPU's."""
     model = graph("[up] high = Add (image, large)  [down] cam = Sub (high, large)", "float large = {4000.0}")
-    half, kept = in_half(model, SAMPLES)
+    half, kept = to_fp16(model, SAMPLES)
     assert kept == ()
-    for given in outputs(rounded(half)):
+    for given in outputs(emulate_fp16(half)):
         # Numbers in fp16 between 2048 and 4096 are 2 apart.
         assert set(np.unique(given)) <= {-4.0, -2.0, 0.0, 2.0, 4.0}
 
@@ -125,9 +127,9 @@ def test_the_layer_that_overflows_is_blamed() -> None:
         "[first] a = Mul (image, one)  [overflow] b = Mul (a, large)  [later] cam = Add (b, one)",
         "float large = {60000.0}, float one = {1.0}",
     )
-    half, _ = in_half(model, [])
+    half, _ = to_fp16(model, [])
     # No sample showed the value: as when another picture has larger ones.
-    assert blame(model, rounded(half), SAMPLES)[0].name == "overflow"
+    assert layers_by_added_error(model, emulate_fp16(half), SAMPLES)[0].name == "overflow"
 
 
 def test_the_layer_that_loses_digits_is_named_and_the_graph_refused(tmp_path: Path) -> None:

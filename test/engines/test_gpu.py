@@ -8,17 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.base import MAX_CACHED_SHAPES
 from selcon_ros.backends.cuda import Device, gpu, has_gpu
-from selcon_ros.backends.tensorrt import SHAPES, TensorRtBackend
-from selcon_ros.backends.tensorrt_library import KINDS, installed
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import GpuOptions
+from selcon_ros.backends.tensorrt import TensorRtBackend
+from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.core.bundle import Bundle, default_bundle_path
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.cache import Cache, Entry
-from selcon_ros.engines.prepared_graph import compare
-from selcon_ros.engines.repository import Wish, find, make, obstacle, verify, with_samples
-from selcon_ros.model import open_model
+from selcon_ros.engines.prepared_graph import compare_with_fp32
+from selcon_ros.engines.repository import (
+    EngineSpec,
+    build,
+    find,
+    incompatibility,
+    load_with_samples,
+    serialized,
+    verify,
+)
+from selcon_ros.model import load
 
 pytestmark = [
     pytest.mark.skipif(not has_gpu(), reason="needs an NVIDIA GPU with its driver"),
@@ -29,13 +39,13 @@ CAMERA = (480, 640)
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return with_samples(default_bundle_path())
+    return load_with_samples(default_bundle_path())
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+@pytest.fixture(scope="module", params=list(LIBRARIES))
 def kind(request: pytest.FixtureRequest) -> str:
-    if not installed(KINDS[request.param]):
-        pytest.skip(f"needs {KINDS[request.param].title}")
+    if not LIBRARIES[request.param].is_installed:
+        pytest.skip(f"needs {LIBRARIES[request.param].title}")
     return str(request.param)
 
 
@@ -46,12 +56,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 
 @pytest.fixture(scope="module")
 def entry(bundle: Bundle, cache: Cache, kind: str) -> Entry:
-    return make(bundle, Wish(KINDS[kind], camera=CAMERA), cache, lambda *_: None, print)
+    return build(bundle, EngineSpec(LIBRARIES[kind], camera=CAMERA), cache, lambda *_: None, print)
 
 
 @pytest.fixture
 def engine(bundle: Bundle, entry: Entry) -> Iterator[TensorRtBackend]:
-    opened = TensorRtBackend(bundle.manifest, entry)
+    opened = TensorRtBackend(bundle.manifest, serialized(entry))
     yield opened
     opened.close()
 
@@ -61,7 +71,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def same(engine: TensorRtBackend, bundle: Bundle, frames: np.ndarray) -> None:
-    for given, exact in zip(engine.run(frames), open_backend(bundle).run(frames), strict=True):
+    for given, exact in zip(engine.run(frames), open_on_cpu(bundle).run(frames), strict=True):
         assert (given is None) == (exact is None)
         if given is not None and exact is not None:
             assert given.shape == exact.shape and given.dtype == np.float32
@@ -69,16 +79,16 @@ def same(engine: TensorRtBackend, bundle: Bundle, frames: np.ndarray) -> None:
 
 
 def test_answers_as_onnx_runtime_does(bundle: Bundle, entry: Entry, cache: Cache, kind: str) -> None:
-    assert obstacle(entry.record.key) is None
+    assert incompatibility(entry.record.key) is None
     found = verify(bundle, entry, cache).record.agreement
     assert found is not None and found["kld_mean"] < 0.01
-    kept = find(bundle, Wish(KINDS[kind]), cache)
+    kept = find(bundle, EngineSpec(LIBRARIES[kind]), cache)
     assert kept is not None and kept.record.agreement == {**found, "worst": list(found["worst"])}
 
 
 def test_images_of_several_sizes_come_and_go(bundle: Bundle, engine: TensorRtBackend) -> None:
     sizes = [(480, 640), bundle.manifest.input_size, (100, 60), (1, 1), (479, 17), (301, 500)]
-    assert len(sizes) > SHAPES
+    assert len(sizes) > MAX_CACHED_SHAPES
     for size in [*sizes, *sizes]:
         same(engine, bundle, noise(1, *size))
 
@@ -108,13 +118,13 @@ def test_wrong_images_are_refused_and_the_next_ones_run(engine: TensorRtBackend)
 
 
 def test_closing_twice(bundle: Bundle, entry: Entry) -> None:
-    engine = TensorRtBackend(bundle.manifest, entry)
+    engine = TensorRtBackend(bundle.manifest, serialized(entry))
     engine.close()
     engine.close()
 
 
 def test_two_engines_at_once(bundle: Bundle, entry: Entry, engine: TensorRtBackend) -> None:
-    other = TensorRtBackend(bundle.manifest, entry)
+    other = TensorRtBackend(bundle.manifest, serialized(entry))
     same(other, bundle, noise(1, 240, 320))
     other.close()
     same(engine, bundle, noise(1, 240, 320))
@@ -125,17 +135,17 @@ def test_a_truncated_engine(bundle: Bundle, entry: Entry, tmp_path: Path) -> Non
     cut = replace(entry, path=tmp_path / "cut.engine")
     cut.path.write_bytes(content[:-100])
     with pytest.raises(BackendError, match="was changed or cut short"):
-        TensorRtBackend(bundle.manifest, cut)
+        serialized(cut)
     # Also where its record was made for it.
     whole = Cache(tmp_path / "engines").add(entry.record, content[: len(content) // 2])
     with pytest.raises(BackendError, match="cannot load .*; build it again"):
-        TensorRtBackend(bundle.manifest, whole)
+        TensorRtBackend(bundle.manifest, serialized(whole))
 
 
 def test_an_engine_of_another_bundle(bundle: Bundle, entry: Entry) -> None:
     manifest = replace(bundle.manifest, actions=bundle.manifest.actions[:2], confidence=None)
     with pytest.raises(BackendError, match="output 'cam' is .*build it again"):
-        TensorRtBackend(manifest, entry)
+        TensorRtBackend(manifest, serialized(entry))
 
 
 def test_above_the_tolerance_it_is_removed(bundle: Bundle, entry: Entry, tmp_path: Path) -> None:
@@ -147,13 +157,11 @@ def test_above_the_tolerance_it_is_removed(bundle: Bundle, entry: Entry, tmp_pat
 
 
 def test_the_node_s_choice_is_compared(bundle: Bundle, entry: Entry, cache: Cache, kind: str) -> None:
-    from selcon_ros.backends.base import Setup
-
-    opened = open_model(bundle.path, kind, setup=Setup(cache=cache.folder))
-    assert compare(bundle, opened.backend, read_samples(bundle)[:2]).kld_mean < 0.01
-    opened.backend.close()
+    model = load(bundle.path, kind, gpu=GpuOptions(cache=cache.folder))
+    assert compare_with_fp32(bundle, model.backend, read_samples(bundle)[:2]).kld_mean < 0.01
+    model.close()
     with pytest.raises(BackendError, match="selcon engine build"):
-        open_model(bundle.path, kind, "fp32", setup=Setup(cache=cache.folder))
+        load(bundle.path, kind, "fp32", gpu=GpuOptions(cache=cache.folder))
 
 
 def test_gpus_are_counted_and_memory_is() -> None:

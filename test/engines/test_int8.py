@@ -5,18 +5,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from selcon_ros.backends.tensorrt_library import KINDS
+from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.core.errors import BackendError
-from selcon_ros.engines.build import Shapes, build
-from selcon_ros.engines.int8 import in_int8
+from selcon_ros.engines.build import Shapes, build_engine
+from selcon_ros.engines.int8 import to_int8
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_ros.engines.preprocess_graph import PREFIX
-from selcon_ros.engines.repository import with_samples
+from selcon_ros.engines.repository import load_with_samples
 
 
 @pytest.fixture(scope="module")
 def preparation(vit: Path) -> Preparation:
-    return Preparation(with_samples(vit), "int8")
+    return Preparation(load_with_samples(vit), "int8")
 
 
 def test_products_with_constants_are_int8_and_the_rest_fp16(preparation: Preparation) -> None:
@@ -47,9 +47,9 @@ def test_it_answers_nearly_as_fp32_does(preparation: Preparation) -> None:
 
 def test_the_engine_has_int8_layers(preparation: Preparation) -> None:
     pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
-    kind = KINDS["tensorrt_rtx"]
+    kind = LIBRARIES["tensorrt_rtx"]
     shapes = Shapes(preparation.bundle.manifest.input_size, (1, 1, 2), (480, 640))
-    layers = build(kind, preparation.result.model, shapes, ["8.6"], lambda phase, share: None).layers
+    layers = build_engine(kind, preparation.result.model, shapes, ["8.6"], lambda phase, share: None).layers
     assert layers["int8"] >= 10 and layers["half"] > 30
 
 
@@ -67,7 +67,7 @@ def test_a_graph_without_such_products_is_refused() -> None:
         [value("cam", TensorProto.FLOAT, [1, 3])],
     )
     with pytest.raises(BackendError, match="no products with constant matrices"):
-        in_int8(helper.make_model(graph), [{"image": np.zeros((1, 3), np.float32)}])
+        to_int8(helper.make_model(graph), [{"image": np.zeros((1, 3), np.float32)}])
 
 
 def test_other_precisions_are_refused(preparation: Preparation) -> None:

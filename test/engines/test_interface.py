@@ -28,8 +28,8 @@ RUNNING = {
 }
 FILES = {
     "engines/build.py": (BUILDING, 30),
-    "backends/tensorrt_library.py": ({"trt": trt, "library(kind)": trt}, 4),
-    "engines/repository.py": ({"trt": trt, "library(kind)": trt}, 1),
+    "backends/tensorrt_library.py": ({"trt": trt, "self.load()": trt}, 1),
+    "engines/repository.py": ({"trt": trt, "library.load()": trt}, 1),
     "backends/tensorrt.py": (RUNNING, 10),
 }
 

@@ -8,13 +8,13 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.repository import graph, stale, with_samples
+from selcon_ros.engines.repository import converted_graph, load_with_samples, version_mismatch
 
 
 @pytest.fixture(scope="module")
 def kept(vit: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     folder = tmp_path_factory.mktemp("cache")
-    return folder, graph(with_samples(vit), "fp16", Cache(folder), lambda *_: None)
+    return folder, converted_graph(load_with_samples(vit), "fp16", Cache(folder), lambda *_: None)
 
 
 def selcon(*arguments: str) -> str:
@@ -25,8 +25,8 @@ def selcon(*arguments: str) -> str:
 def test_it_is_made_once(vit: Path, kept: tuple[Path, bytes]) -> None:
     folder, made = kept
     phases: list[str] = []
-    bundle = with_samples(vit)
-    assert graph(bundle, "fp16", Cache(folder), lambda phase, _: phases.append(phase)) == made
+    bundle = load_with_samples(vit)
+    assert converted_graph(bundle, "fp16", Cache(folder), lambda phase, _: phases.append(phase)) == made
     assert not phases
 
 
@@ -34,7 +34,7 @@ def test_a_damaged_one_is_made_again(vit: Path, kept: tuple[Path, bytes]) -> Non
     folder, made = kept
     (entry,) = Cache(folder).entries()
     entry.path.write_bytes(made[:1000])
-    assert graph(with_samples(vit), "fp16", Cache(folder), lambda *_: None) == made
+    assert converted_graph(load_with_samples(vit), "fp16", Cache(folder), lambda *_: None) == made
     assert entry.path.read_bytes() == made
 
 
@@ -46,4 +46,4 @@ def test_it_is_listed_and_no_engine_to_verify_nor_stale(vit: Path, kept: tuple[P
     assert "onnx" in selcon("list", "--cache", str(folder))
     assert "no such engine of bundle" in selcon("verify", str(vit), "--cache", str(folder))
     assert "nothing to remove" in selcon("clean", "--stale", "--cache", str(folder))
-    assert stale(Cache(folder).entries()[0].record.key) is None
+    assert version_mismatch(Cache(folder).entries()[0].record.key) is None

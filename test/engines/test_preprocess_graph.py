@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from selcon_ros.backends.base import open_backend
-from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import graph_inputs, interpolation, preprocess
-from selcon_ros.engines.preprocess_graph import open_batch, read_graph, with_frames
+from selcon_ros.engines.bundle_graph import open_batch, read_graph
+from selcon_ros.engines.preprocess_graph import with_frames
 from support.engines import SIZE, bundle_of, colours, manifest, picture
 
 # The network's input in levels of the picture, 0..255.
@@ -30,7 +31,7 @@ def model_of(text: str) -> onnx.ModelProto:
 
 
 def session_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=[CPU])
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=[CPU_PROVIDER])
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +122,9 @@ def test_padded_images_that_are_shrunk_before_come_out_as_any(
 def test_several_images_are_each_answered_as_alone(tmp_path: Path) -> None:
     bundle = bundle_of(colours(), tmp_path / "tiny")
     model = with_frames(read_graph(bundle.model, "it"), bundle.manifest)
-    graph = OnnxRuntimeGraph(bundle.manifest, model.SerializeToString(), CPU, "it")
+    graph = OnnxRuntimeGraph(bundle.manifest, model.SerializeToString(), CPU_PROVIDER, "it")
     images = np.stack([picture(seed) for seed in range(3)])
-    exact = open_backend(bundle)
+    exact = open_on_cpu(bundle)
     for several, alone in zip(graph.run(images), exact.run(images), strict=True):
         assert several.shape == (3, 3, 4, 6)
         np.testing.assert_allclose(several, alone, atol=0.05)

@@ -8,25 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.backends.tensorrt_library import KINDS
+from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.repository import BATCH, Wish, _key, find, with_samples
+from selcon_ros.engines.repository import BATCH, EngineSpec, _key, find, load_with_samples
 from support.engines import bundle_of, colours
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
-WISH = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
+SPEC = EngineSpec(LIBRARIES["tensorrt_rtx"], compute=("8.6",))
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from selcon_ros.engines.repository import Wish, Cache, KINDS, make, with_samples
+from selcon_ros.engines.repository import Cache, EngineSpec, LIBRARIES, build, load_with_samples
 def progress(phase, share):
     print("phase", phase, flush=True)
     if phase == sys.argv[3]:
         sys.stdin.readline()
 def tell(text):
     print("told", text, flush=True)
-wish = Wish(KINDS["tensorrt_rtx"], compute=("8.6",))
-entry = make(with_samples(Path(sys.argv[1])), wish, Cache(Path(sys.argv[2])), progress, tell)
+spec = EngineSpec(LIBRARIES["tensorrt_rtx"], compute=("8.6",))
+entry = build(load_with_samples(Path(sys.argv[1])), spec, Cache(Path(sys.argv[2])), progress, tell)
 print("engine", entry.record.sha256, flush=True)
 """
 
@@ -78,7 +78,7 @@ def test_a_killed_build_leaves_nothing_that_counts(folder: Path, phase: str) -> 
     until(process, f"phase {phase}")
     process.kill()
     assert process.wait(timeout=60) == -signal.SIGKILL
-    cache, bundle = Cache(folder / "engines"), with_samples(folder / "tiny")
-    assert cache.entries() == [] and find(bundle, WISH, cache) is None
-    with cache.lock(_key(bundle, WISH, BATCH), lambda: pytest.fail("the lock is still held")):
+    cache, bundle = Cache(folder / "engines"), load_with_samples(folder / "tiny")
+    assert cache.entries() == [] and find(bundle, SPEC, cache) is None
+    with cache.lock(_key(bundle, SPEC, BATCH), lambda: pytest.fail("the lock is still held")):
         assert cache.damaged() == []

@@ -39,7 +39,7 @@ Start = Callable[..., tuple[ros.Robot, Any]]
 
 @pytest.fixture
 def start(bundle: Path) -> Iterator[Start]:
-    """Start a node and a robot: start(outputs=..., image_type=..., open_model=..., PARAMETER=...)."""
+    """Start a node and a robot: start(outputs=..., image_type=..., load_model=..., PARAMETER=...)."""
     with ExitStack() as stack:
 
         def begin(

@@ -1,7 +1,6 @@
 """The node over real topics: answers, headers, actions, transports, QoS, parameters."""
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
-from selcon_ros.model import open_model
+from selcon_ros.model import load
 from support.messages import FRAME, compressed_image, encoded
 from support.ros import OUTPUTS, bar_depth, calibration, context, pixels_of, scene, stamp_of
 
@@ -209,16 +208,17 @@ def opening(kind, made):
     """Open models as the node does, each backend in one of `kind`, which goes to the list `made`."""
 
     def opener(*arguments, **options):
-        opened = open_model(*arguments, **options)
-        made.append(kind(opened.backend))
-        return replace(opened, backend=made[0])
+        model = load(*arguments, **options)
+        made.append(kind(model.backend))
+        model.backend = made[0]
+        return model
 
     return opener
 
 
 def test_the_newest_image_wins_over_a_slow_model(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), open_model=opening(Slow, made), action="hold")
+    robot, _ = start(outputs=("heatmap",), load_model=opening(Slow, made), action="hold")
     robot.until(lambda: made[0].runs == 1, "the first inference", every=lambda: robot.show(scene(hold=PART)))
     robot.spin(0.3)
     first = int(robot.facts()["received_images"])
@@ -258,8 +258,10 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
 
     made, drawn, searched = [], [], []
     monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw: drawn.append(1) or draw(*a))
-    monkeypatch.setattr(module, "find", lambda *a, find=module.find: searched.append(1) or find(*a))
-    robot, _ = start(outputs=(), open_model=opening(Counting, made), action="hold")
+    monkeypatch.setattr(
+        module, "find_grasps", lambda *a, find=module.find_grasps: searched.append(1) or find(*a)
+    )
+    robot, _ = start(outputs=(), load_model=opening(Counting, made), action="hold")
 
     def received(least: int) -> None:
         robot.until(
@@ -307,7 +309,7 @@ class Moody(Slow):
 
 def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), open_model=opening(Moody, made), action="hold")
+    robot, _ = start(outputs=("heatmap",), load_model=opening(Moody, made), action="hold")
     robot.told("model: MemoryError: no more", every=lambda: robot.show(scene(hold=PART)))
     made[0].sick = False
     robot.answer("heatmap", scene(hold=PART))
@@ -318,7 +320,7 @@ def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
 
 def test_one_pass_answers_every_action_of_an_image(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), open_model=opening(Counting, made))
+    robot, _ = start(outputs=("heatmap",), load_model=opening(Counting, made))
     robot.until(
         lambda: robot.facts()["received_images"] != "0",
         "an image",

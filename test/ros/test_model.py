@@ -1,7 +1,6 @@
 """The node while its engine is opened or built, and when that fails."""
 
 import threading
-from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -14,9 +13,9 @@ from rclpy.parameter import Parameter
 
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.errors import BackendError, ParameterError
-from selcon_ros.model import open_model
+from selcon_ros.model import load
 from selcon_ros.ros.grounding_node import GroundingNode
-from selcon_ros.ros.model import Model
+from selcon_ros.ros.model import ModelLoader
 from selcon_ros.ros.parameters import Settings
 from support.bundles import colour_bundle
 from support.ros import DOMAIN, context, running_node, scene
@@ -32,16 +31,17 @@ class Builder:
         self.ended = self.closed = False
         self.threads = []
 
-    def __call__(self, path, backend, precision, setup, fall_back):
+    def __call__(self, path, backend, precision, cpu, gpu, warm_up, fall_back):
         self.threads.append(threading.current_thread())
         try:
             share = 0.0
             while not self.go.wait(0.05):
-                setup.progress("timing kernels", share := min(share + 0.01, 0.42))
+                gpu.progress("timing kernels", share := min(share + 0.01, 0.42))
         finally:
             self.ended = True
-        opened = open_model(path, backend, precision, setup, fall_back)
-        return replace(opened, backend=Closing(opened.backend, self))
+        model = load(path, backend, precision, cpu, gpu, warm_up, fall_back)
+        model.backend = Closing(model.backend, self)
+        return model
 
 
 class Closing:
@@ -60,7 +60,7 @@ class Closing:
 
 def test_while_an_engine_is_built_the_node_says_so_and_then_answers(start):
     builder = Builder()
-    robot, _ = start(outputs=("heatmap",), open_model=builder, action="hold")
+    robot, _ = start(outputs=("heatmap",), load_model=builder, action="hold")
     robot.until(lambda: robot.facts().get("state") == "building the engine: timing kernels, 42 %", "building")
     assert robot.facts()["engine"] == "none yet" and not robot.heard["heatmap"]
     builder.go.set()
@@ -72,7 +72,7 @@ def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
     """A GPU's context belongs to a thread."""
     builder = Builder()
     builder.go.set()
-    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), load_model=builder):
         pass
     assert builder.closed and len(set(builder.threads)) == 1
     assert builder.threads[0] is not threading.current_thread()
@@ -80,7 +80,7 @@ def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
 
 def test_closing_ends_a_build(tmp_path):
     builder = Builder()
-    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), load_model=builder):
         assert not builder.ended
     assert builder.ended and not builder.closed
 
@@ -89,8 +89,8 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
     """The executor's thread raises it, as it does what fails at once."""
     built = threading.Event()
 
-    def failing(path, backend, precision, setup, fall_back):
-        setup.progress("timing kernels", 0.1)
+    def failing(path, backend, precision, cpu, gpu, warm_up, fall_back):
+        gpu.progress("timing kernels", 0.1)
         built.wait(30)
         raise BackendError("no room for the engine")
 
@@ -115,19 +115,19 @@ def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
 
 def test_the_folder_of_engines_may_be_below_the_home_folder(bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    setups = []
+    caches = []
 
-    def opener(path, backend, precision, setup, fall_back):
-        setups.append(setup)
+    def opener(path, backend, precision, cpu, gpu, warm_up, fall_back):
+        caches.append(gpu.cache)
         raise BackendError("that is all")
 
     def model(folder):
         settings = Settings(bundle=str(bundle), engine_cache=folder)
-        return Model(settings, get_logger("test"), opener)
+        return ModelLoader(settings, get_logger("test"), opener)
 
     for folder in ("~/engines", ""):
         assert model(folder).open() is None
-    assert [setup.cache for setup in setups] == [tmp_path / "engines", None]
+    assert caches == [tmp_path / "engines", None]
     with pytest.raises(ParameterError, match="no home folder for ~no-such-user"):
         model("~no-such-user/engines")
 

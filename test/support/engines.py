@@ -10,13 +10,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from selcon_ros.backends.tensorrt_library import KINDS, Messages, library
+from selcon_ros.backends.tensorrt_library import LIBRARIES, Messages
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
 from selcon_ros.core.heatmap_agreement import Agreement
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.preprocess_graph import PREFIX
 from selcon_ros.engines.record import Key, Record
-from selcon_ros.engines.repository import with_samples
+from selcon_ros.engines.repository import load_with_samples
 from support.bundles import COLOURS, colour_manifest, colour_model
 
 SIZE = (64, 96)
@@ -61,7 +61,7 @@ def bundle_of(model: onnx.ModelProto | bytes, out: Path, samples: int = 2, **cha
     for number in range(1, samples + 1):
         files[f"sample.{number}"] = cv2.imencode(".png", picture(number)[:, :, ::-1])[1].tobytes()
     write_bundle(out, replace(manifest(), name=out.name, **changes), files)
-    return with_samples(out)
+    return load_with_samples(out)
 
 
 def layer_types(graph: bytes, of: Manifest) -> dict[str, set[str]]:
@@ -69,8 +69,8 @@ def layer_types(graph: bytes, of: Manifest) -> dict[str, set[str]]:
 
     The network's inputs and outputs are those that the manifest asks for, by name, shape and type.
     """
-    rtx = KINDS["tensorrt_rtx"]
-    trt, messages = library(rtx), Messages(rtx)
+    rtx = LIBRARIES["tensorrt_rtx"]
+    trt, messages = rtx.load(), Messages(rtx)
     builder = trt.Builder(messages.logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, messages.logger)

@@ -18,11 +18,11 @@ CAMERAS = ("camera.json", "ros.yaml", "opencv.yml", "open3d.json", "realsense.js
 
 def robot_files(shared: Path) -> list[Subject]:
     """Kinds of files, with a bundle and pictures in the folder `shared`."""
-    from selcon_ros.backends.base import Setup
+    from selcon_ros.backends.options import CpuOptions
     from selcon_ros.core.bundle import load_bundle
     from selcon_ros.core.files import read_image
     from selcon_ros.engines.cache import Cache
-    from selcon_ros.model import open_model
+    from selcon_ros.model import load
     from selcon_ros.recording import read_recording
     from support.bundles import colour_bundle
 
@@ -42,7 +42,7 @@ def robot_files(shared: Path) -> list[Subject]:
 
     def open_bundle(path: Path) -> None:
         load_bundle(path)
-        open_model(path, "onnxruntime", "auto", Setup(1)).backend.close()
+        load(path, "onnxruntime", "auto", CpuOptions(1)).close()
 
     def engines(folder: Path) -> None:
         cache = Cache(folder)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
@@ -153,7 +154,7 @@ def test_the_command_fits_what_the_robot_will_say(squares, bundle, nothing, tmp_
     assert record["real_pictures"] == 12 and record["kept"] == 1
     assert record["per_action"]["cut_with"]["decided_by"] == "real"
     for loaded, expected in ((old, 6), (new, 0)):
-        grounder = Grounder(loaded, open_backend(loaded, setup=Setup(1)))
+        grounder = Grounder(loaded, open_on_cpu(loaded, CpuOptions(1)))
         seen = [grounder.ground(read_picture(path)) for path in sorted(nothing.iterdir())]
         assert sum(grounding.confidence("cut_with") >= 0.5 for grounding in seen) == expected
         path = next((squares / "Seen/valset/egocentric/cut_with").rglob("*.jpg"))

@@ -9,15 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.backends.base import open_backend
-from selcon_ros.backends.onnxruntime_graph import CPU, OnnxRuntimeGraph
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.backends.torch import TorchBackend
 from selcon_ros.core.bundle import Normalisation, load_bundle
 from selcon_ros.core.files import write_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
-from selcon_ros.engines.preprocess_graph import read_graph, with_frames
+from selcon_ros.engines.bundle_graph import read_graph
+from selcon_ros.engines.preprocess_graph import with_frames
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.dense import Augmentation, DenseImages, DenseItem
 from selcon_training.data.device import to_input
@@ -139,7 +140,7 @@ def test_training_measures_what_the_bundle_is_worth(padded_run, tmp_path):
 def test_evidence_is_the_robots(padded_run):
     trainer, folder, _ = padded_run
     bundle = load_bundle(folder / "bundle")
-    grounder = Grounder(bundle, open_backend(bundle))
+    grounder = Grounder(bundle, open_on_cpu(bundle))
     found = trainer.validator.evidence(trainer.net)
     item, fit = trainer.validator.items[0], bundle.manifest.confidence
     grounding = grounder.ground(read_picture(item.path))
@@ -180,7 +181,7 @@ def test_export_at_another_size_pads_to_that(padded_run, tmp_path):
     manifest = export_checkpoint(folder / "run" / "checkpoint", tmp_path / "wide", input_size=(64, 160))
     assert (manifest.fit, manifest.input_size, manifest.map_grid) == ("pad", (64, 160), (4, 10))
     bundle = load_bundle(tmp_path / "wide")
-    grounder = Grounder(bundle, open_backend(bundle))
+    grounder = Grounder(bundle, open_on_cpu(bundle))
     assert grounder.ground(np.full((96, 128, 3), 128, np.uint8)).cam.shape[1:] == (4, 5)
 
 
@@ -191,7 +192,7 @@ def test_explained_maps_are_those_of_the_bundle(padded_run):
     path = trainer.validator.items[0].path
     sample = Sample("hold", path)
     ego = trace(trained.net, sample, trained.weak, trained.calibration, trained.gamma, trained.fit).ego
-    grounding = Grounder(bundle, open_backend(bundle)).ground(read_picture(path))
+    grounding = Grounder(bundle, open_on_cpu(bundle)).ground(read_picture(path))
     assert trained.fit == "pad"
     np.testing.assert_allclose(ego.heatmap, grounding.refined[1], atol=1e-4)
     assert ego.affinity.shape == ego.saliency.shape == ego.saliency_mask.shape == ego.cam.shape == (5, 6)
@@ -216,9 +217,9 @@ def test_a_backbone_with_its_own_normalisation_pads_alike_in_every_backend(padde
     assert not {node.op_type for node in layers} & {"Pad", "Ceil", "Slice", "Shape"}
     pads = [each.ints for node in layers for each in node.attribute if each.name == "pads"]
     assert [0, 0, 1, 1] in pads
-    exact = open_backend(bundle)
+    exact = open_on_cpu(bundle)
     graph = with_frames(read_graph(bundle.model, "it"), bundle.manifest).SerializeToString()
-    others = [OnnxRuntimeGraph(bundle.manifest, graph, CPU, "it")]
+    others = [OnnxRuntimeGraph(bundle.manifest, graph, CPU_PROVIDER, "it")]
     others += [TorchBackend(model, "it", bundle.manifest, "cpu") for model in (bundle.model, graph)]
     for shape in SHAPES:
         frames = np.random.default_rng(0).integers(0, 256, (1, *shape, 3), np.uint8)

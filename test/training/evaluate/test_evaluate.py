@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
@@ -115,7 +115,7 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
         manifest = replace(loaded.manifest, calibration=calibration)
         write_bundle(tmp_path / calibration, manifest, {"model": loaded.model})
         model = load_bundle(tmp_path / calibration)
-        predictor = Model(Grounder(model, open_backend(model)))
+        predictor = Model(Grounder(model, open_on_cpu(model)))
         tables = evaluate(predictor, open_dataset(squares, "Seen"), "testset", list(COLOURS)).tables()
         figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
         assert figures == {name: tables["overall"][name] for name in figures}
@@ -128,7 +128,7 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
 
 def test_the_network_runs_once_per_picture(squares, bundle):
     loaded = load_bundle(bundle)
-    engine = open_backend(loaded)
+    engine = open_on_cpu(loaded)
     runs = []
 
     class Counting:

@@ -10,8 +10,8 @@ from torch import nn
 
 from selcon_ros.backends.onnx_in_torch.program import Program
 from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.prepared_graph import Preparation
-from selcon_ros.engines.preprocess_graph import read_graph
 from selcon_training.errors import ExportError
 from selcon_training.export.half_weights import with_half_weights
 from selcon_training.export.onnx_trace import graph_of, in_half_weights

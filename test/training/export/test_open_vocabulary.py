@@ -105,10 +105,10 @@ def test_any_verb_is_answered_as_torch_answers_it(run, bundle, picture):
 
 def test_a_known_verb_asked_openly_is_what_the_class_list_says(bundle, picture):
     loaded = load_bundle(bundle)
-    from selcon_ros.backends.base import open_backend
+    from selcon_ros.backends.onnxruntime import open_on_cpu
     from selcon_ros.core.grounder import Grounder
 
-    closed = Grounder(loaded, open_backend(loaded)).ground(picture[1]).heatmap("cut_with")
+    closed = Grounder(loaded, open_on_cpu(loaded)).ground(picture[1]).heatmap("cut_with")
     opened = open_grounder(loaded, "cut-with").ground(picture[1]).heatmap("cut_with")
     np.testing.assert_allclose(opened.values, closed.values, atol=2e-3)
 

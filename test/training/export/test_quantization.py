@@ -7,7 +7,8 @@ import onnx
 import pytest
 from click.testing import CliRunner
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
@@ -61,9 +62,9 @@ def test_weights_are_small_integers_and_convolutions_stay(vit, quantized):
 def test_what_is_printed_is_what_the_two_graphs_give(quantized):
     out, record = quantized
     models = (load_model(out, precision) for precision in ("fp32", "int8"))
-    exact, rounded = (open_backend(model, setup=Setup(1)) for model in models)
+    exact, rounded = (open_on_cpu(model, CpuOptions(1)) for model in models)
     assert "int8" in rounded.name and "int8" not in exact.name
-    assert "int8" in open_backend(load_bundle(out), setup=Setup(1)).name
+    assert "int8" in open_on_cpu(load_bundle(out), CpuOptions(1)).name
     frames = np.random.default_rng(0).integers(0, 256, (1, 120, 160, 3), np.uint8)
     cam, other = exact.run(frames)[0], rounded.run(frames)[0]
     assert 0 < np.linalg.norm(other - cam) < 0.1 * np.linalg.norm(cam)
@@ -83,7 +84,7 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
     export_bundle(net, tmp_path / "fp32", name="small", description="random", licence="Apache-2.0")
     _, found = quantize(tmp_path / "fp32", pictures, tmp_path / "int8", limit=2, tolerance=10.0, threads=1)
     exact, rounded = (
-        Grounder(model, open_backend(model, setup=Setup(1)))
+        Grounder(model, open_on_cpu(model, CpuOptions(1)))
         for model in (load_model(tmp_path / "int8", precision) for precision in ("fp32", "int8"))
     )
     klds = []

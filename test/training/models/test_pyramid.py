@@ -14,7 +14,7 @@ import timm  # isort: skip
 import torch
 from safetensors.torch import save_file
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import preprocess
@@ -172,7 +172,7 @@ def test_a_checkpoint_gives_the_same_network_back_and_a_bundle_of_the_same_maps(
     manifest = export_checkpoint(tmp_path / "run", tmp_path / "bundle")
     assert manifest.encoders["backbone"].name == NAME and manifest.outputs == ("cam",)
     bundle = load_bundle(tmp_path / "bundle")
-    backend = open_backend(bundle)
+    backend = open_on_cpu(bundle)
     cam = backend.run(rng_image[None])[0]
     with torch.no_grad():
         (wanted,) = net.eval()(torch.from_numpy(preprocess(rng_image, manifest)))

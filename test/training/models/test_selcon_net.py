@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_dino
@@ -268,7 +268,7 @@ def test_without_calibration_the_clip_encoder_stays_at_home(tmp_path):
     sizes = {kind: (tmp_path / kind / "model.onnx").stat().st_size for kind in manifests}
     assert sizes["none"] < 0.7 * sizes["continuous"]
     frames = np.zeros((1, *RECTANGLE, 3), np.uint8)
-    maps = {kind: open_backend(load_bundle(tmp_path / kind)).run(frames) for kind in manifests}
+    maps = {kind: open_on_cpu(load_bundle(tmp_path / kind)).run(frames) for kind in manifests}
     assert maps["none"][1] is None and maps["continuous"][1] is not None
     np.testing.assert_allclose(maps["none"][0], maps["continuous"][0], rtol=1e-4, atol=1e-6)
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch", reason="torch is missing: pip install 'selcon_ros[train]'")
 
-from selcon_ros.backends.base import open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     bundle = load_bundle(colour_bundle(tmp_path_factory.mktemp("bundle") / "colours"))
-    return Model(Grounder(bundle, open_backend(bundle)))
+    return Model(Grounder(bundle, open_on_cpu(bundle)))
 
 
 def drawn(path, predictor, data):

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
@@ -49,7 +50,7 @@ def refit(
     data = open_dataset(root, divide, skip)
     given = load_bundle(bundle)
     pool = open_negatives(negatives, rate, given.manifest.input_size, threads or usable_threads())
-    grounder = Grounder(given, open_backend(given, setup=Setup(threads)))
+    grounder = Grounder(given, open_on_cpu(given, CpuOptions(threads)))
     actions = grounder.actions
 
     def ask(images: Sequence[U8]) -> list[list[float]]:

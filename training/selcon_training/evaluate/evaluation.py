@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.camera import Intrinsics, deproject
-from selcon_ros.core.grasp import GraspParameters, Grasps, find
+from selcon_ros.core.grasp import GraspParameters, Grasps, find_grasps
 from selcon_ros.core.heatmap import Heatmap
 from selcon_training.confidence.evidence import NOTHING
 from selcon_training.data.agd20k import DataSet
@@ -199,7 +199,7 @@ def measure_absence(
 def grasps(heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters) -> Grasps:
     """The grasp points of a heatmap, in 3D where there are depth and camera."""
     depth, intrinsics = geometry if geometry is not None else (None, None)
-    return find(heatmap, depth, intrinsics, parameters)
+    return find_grasps(heatmap, depth, intrinsics, parameters)
 
 
 def _one_picture(

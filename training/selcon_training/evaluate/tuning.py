@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
@@ -98,7 +99,7 @@ def tune(
     files = Files(data, split)
     given = load_bundle(bundle)
     plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
-    grounder = Grounder(plain, open_backend(plain, setup=Setup(threads)))
+    grounder = Grounder(plain, open_on_cpu(plain, CpuOptions(threads)))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
     pictures = spread(find_pictures(data, split, grounder.actions), limit)

@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.base import Setup, open_backend
-from selcon_ros.backends.onnxruntime import INPUT
+from selcon_ros.backends.onnxruntime import INPUT, open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import (
     INT8_ROLE,
     Bundle,
@@ -79,7 +79,7 @@ def quantize(
     more = [] if calibrate is None else spread(_pictures(calibrate), CALIBRATION)
     fp32 = replace(given, files={"model": given.model})
     int8, method, calibrated = _in_int8(given, more)
-    exact, rounded = (Grounder(given, open_backend(each, setup=Setup(threads))) for each in (fp32, int8))
+    exact, rounded = (Grounder(given, open_on_cpu(each, CpuOptions(threads))) for each in (fp32, int8))
     shown = tqdm(images, desc="int8 against fp32", unit="image")
     found = agreement(exact, rounded, (_image(each) for each in shown))
     if not found.kld_mean <= tolerance:

@@ -10,7 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.backends.base import Setup, open_backend
+from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
@@ -59,7 +60,7 @@ def run(
     data = open_dataset(root, divide, skip)
     model = load_bundle(bundle)
     actions = model.manifest.actions
-    grounder = Grounder(model, open_backend(model, setup=Setup(threads)))
+    grounder = Grounder(model, open_on_cpu(model, CpuOptions(threads)))
     predictor = make_predictor(grounder, baseline, data, split)
     asked = {}
     if absent is not None:
