@@ -62,6 +62,7 @@ TEST = [
     "rosbags-image>=0.10.2,<0.11",
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
+    "import-linter>=2.0,<3",
     "pillow>=10,<15",
     "colcon-common-extensions>=0.3,<1",
     # Builds engines without a GPU; running them takes pycuda and a driver. There is none for ARM.

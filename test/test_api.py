@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_type_checkers_see_what_is_imported_later() -> None:
-    """The names under TYPE_CHECKING, those of `__getattr__` and `__all__` are the same, from the same modules."""
+    """TYPE_CHECKING, `__getattr__` and `__all__` have the same names, of the same modules."""
     tree = ast.parse((ROOT / "selcon_ros/__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {
@@ -68,16 +69,11 @@ def test_the_snippet_in_the_readme_runs(tmp_path: Path) -> None:
     camera = {"width": width, "height": height, "fx": 300, "fy": 300, "cx": width / 2, "cy": height / 2}
     (tmp_path / "mug.json").write_text(json.dumps(camera))
     done = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, env=environment()
+        [sys.executable, "-c", snippet],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "confidence 0." in done.stdout and re.search(r"\(-?\d+\.\d+, .*\) 0\.0\d", done.stdout), (
-        done.stdout
-    )
-
-
-def environment() -> dict[str, str]:
-    """This process's, with the tree that is tested."""
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert re.search(r"confidence 0\.\d+: \(-?\d+\.\d+, .*\) 0\.0\d", done.stdout), done.stdout
