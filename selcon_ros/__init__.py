@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         UnknownActionError,
     )
     from selcon_ros.core.files import read_image
-    from selcon_ros.core.grasp import GraspParameters, GraspPoint, find_grasps
+    from selcon_ros.core.grasp import GraspParameters, find_grasps
+    from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Reason, Refusal
     from selcon_ros.core.grounder import Grounding
     from selcon_ros.core.heatmap import Heatmap
     from selcon_ros.model import Model, load
@@ -49,6 +50,7 @@ __all__ = [
     "GpuOptions",
     "GraspParameters",
     "GraspPoint",
+    "GraspResult",
     "Grounding",
     "Heatmap",
     "ImageError",
@@ -56,6 +58,8 @@ __all__ = [
     "Model",
     "NotInstalledError",
     "ParameterError",
+    "Reason",
+    "Refusal",
     "SelconError",
     "UnknownActionError",
     "__version__",
@@ -85,7 +89,8 @@ _MODULES = {
     "EngineError": _ERRORS,
     "GpuOptions": "selcon_ros.backends.options",
     "GraspParameters": "selcon_ros.core.grasp",
-    "GraspPoint": "selcon_ros.core.grasp",
+    "GraspPoint": "selcon_ros.core.grasp_result",
+    "GraspResult": "selcon_ros.core.grasp_result",
     "Grounding": "selcon_ros.core.grounder",
     "Heatmap": "selcon_ros.core.heatmap",
     "ImageError": _ERRORS,
@@ -93,6 +98,8 @@ _MODULES = {
     "Model": "selcon_ros.model",
     "NotInstalledError": _ERRORS,
     "ParameterError": _ERRORS,
+    "Reason": "selcon_ros.core.grasp_result",
+    "Refusal": "selcon_ros.core.grasp_result",
     "SelconError": _ERRORS,
     "UnknownActionError": _ERRORS,
     "find_grasps": "selcon_ros.core.grasp",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from selcon_ros.core.bundle import Bundle
     from selcon_ros.core.camera import Intrinsics
-    from selcon_ros.core.grasp import Grasps
+    from selcon_ros.core.grasp_result import GraspResult
     from selcon_ros.core.heatmap import Heatmap
 
 NEARLY_BLACK = 16
@@ -116,7 +116,8 @@ def command(
     """
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_stored, write_image
-    from selcon_ros.core.grasp import GraspParameters, Grasps, find_grasps
+    from selcon_ros.core.grasp import GraspParameters, find_grasps
+    from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
     from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
 
@@ -165,7 +166,8 @@ def command(
     parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
     grasps = find_grasps(heatmap, metres, intrinsics, parameters)
     if unknown is not None and min_confidence > 0:
-        grasps = Grasps(refused=("no confidence is calibrated for this action",))
+        refusal = Refusal(Reason.UNCALIBRATED, "no confidence is calibrated for this action")
+        grasps = GraspResult(refused=(refusal,))
     if out is not None:
         note = "open vocabulary, unverified" if unknown is not None else ""
         write_image(out, draw(picture, heatmap, grasps, note))
@@ -180,8 +182,9 @@ def command(
             "action": heatmap.action,
             "open_vocabulary": unknown is not None,
             "confidence": heatmap.confidence if unknown is None else None,
-            "grasps": [asdict(grasp) for grasp in grasps],
-            "refused": list(grasps.refused),
+            "grasps": [asdict(grasp) for grasp in grasps.points],
+            "refused": [refusal.text for refusal in grasps.refused],
+            "reasons": [refusal.reason for refusal in grasps.refused],
             "overlay": str(out) if out is not None else None,
         }
         click.echo(json.dumps(record, indent=2))
@@ -248,7 +251,7 @@ def _ask_openly(picture: "NDArray[np.uint8]", action: str, bundle: Path, threads
     return replace(heatmap, confidence=0.0)
 
 
-def _print(heatmap: "Heatmap", grasps: "Grasps", openly: bool, has_depth: bool) -> None:
+def _print(heatmap: "Heatmap", grasps: "GraspResult", openly: bool, has_depth: bool) -> None:
     if not openly:
         click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")
     else:
@@ -256,7 +259,7 @@ def _print(heatmap: "Heatmap", grasps: "Grasps", openly: bool, has_depth: bool) 
             f"{heatmap.action}: open vocabulary, unverified: no confidence is calibrated for it "
             "(--min-confidence 0 shows grasp points all the same)"
         )
-    for number, grasp in enumerate(grasps, start=1):
+    for number, grasp in enumerate(grasps.points, start=1):
         line = f"grasp {number}: pixel ({grasp.pixel[0]:.0f}, {grasp.pixel[1]:.0f}), score {grasp.score:.2f}"
         if grasp.position is not None and grasp.width is not None:
             x, y, z = (1000 * value for value in grasp.position)
@@ -265,8 +268,8 @@ def _print(heatmap: "Heatmap", grasps: "Grasps", openly: bool, has_depth: bool) 
         if grasp.note and has_depth:
             line += f" ({grasp.note})"
         click.echo(line)
-    for reason in grasps.refused:
-        click.echo(f"no grasp: {reason}")
+    for refusal in grasps.refused:
+        click.echo(f"no grasp: {refusal}")
 
 
 def _unknown(action: str, bundle: "Bundle") -> str | None:

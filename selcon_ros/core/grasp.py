@@ -1,8 +1,8 @@
 """Grasp points from a heatmap, with a pose and a width where there is depth."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from selcon_ros.core import region_geometry as geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
+from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Reason, Refusal
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.regions import Region, hot_regions
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
 JAWS_BEYOND = 0.5
+
+
+def _within(low: float, high: float, default: float) -> Any:
+    """A field with the range of its values, which the node's parameters have too."""
+    return field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True)
@@ -34,67 +40,22 @@ class GraspParameters:
         distances z beyond 1 m, by this times z squared, as the noise of stereo depth grows.
     """
 
-    threshold: float = 0.5
-    min_confidence: float = 0.5
-    min_contrast: float = 0.3
-    max_points: int = 3
-    min_points: int = 30
-    max_width: float = 0.10
-    smoothing: float = 2.0
-    window: int = 5
-    depth_step: float = 0.015
-    support_height: float = 0.005
+    threshold: float = _within(0.01, 1.0, 0.5)
+    min_confidence: float = _within(0.0, 1.0, 0.5)
+    min_contrast: float = _within(0.0, 1.0, 0.3)
+    max_points: int = _within(1, 100, 3)
+    min_points: int = _within(3, 10_000_000, 30)
+    max_width: float = _within(0.001, 100.0, 0.10)
+    smoothing: float = _within(0.0, 50.0, 2.0)
+    window: int = _within(1, 101, 5)
+    depth_step: float = _within(0.0001, 10.0, 0.015)
+    support_height: float = _within(0.0001, 10.0, 0.005)
 
     def __post_init__(self) -> None:
-        ranges = {
-            "threshold": (0.01, 1),
-            "min_confidence": (0, 1),
-            "min_contrast": (0, 1),
-            "max_points": (1, 100),
-            "min_points": (3, math.inf),
-            "max_width": (0.001, math.inf),
-            "smoothing": (0, 50),
-            "window": (1, 101),
-            "depth_step": (0.0001, 10),
-            "support_height": (0.0001, 10),
-        }
-        for field in fields(self):
-            value, (low, high) = getattr(self, field.name), ranges[field.name]
+        for each in fields(self):
+            value, low, high = getattr(self, each.name), each.metadata["low"], each.metadata["high"]
             if not low <= value <= high:
-                raise ParameterError(f"{field.name} is {value}: it must be from {low} to {high}")
-
-
-@dataclass(frozen=True)
-class GraspPoint:
-    """Where to grasp.
-
-    pixel: (u, v) in the camera image, on the part.
-    score: 0..1, the heatmap's confidence for the best region, less for smaller ones.
-    position: (x, y, z) in metres on the part's surface, in the camera's optical frame.
-    orientation: quaternion (x, y, z, w); its z axis is the approach direction, into the object, its x axis
-        the closing direction of the gripper, across the region's thin axis.
-    width: metres to close over.
-    jaws: the two pixels where the fingers would touch; they may lie outside of the image, by half its longer
-        side at most.
-    note: what limits the answer. Without usable depth there is no position, orientation or width, and this
-        says why.
-    """
-
-    pixel: tuple[float, float]
-    score: float
-    position: tuple[float, float, float] | None = None
-    orientation: tuple[float, float, float, float] | None = None
-    width: float | None = None
-    jaws: tuple[tuple[float, float], tuple[float, float]] | None = None
-    note: str = ""
-
-
-class Grasps(list[GraspPoint]):
-    """Grasp points, best first; `refused` says why there are none, or why a region gave none."""
-
-    def __init__(self, points: Iterable[GraspPoint] = (), refused: Iterable[str] = ()) -> None:
-        super().__init__(points)
-        self.refused = tuple(refused)
+                raise ParameterError(f"{each.name} is {value}: it must be from {low} to {high}")
 
 
 def find_grasps(
@@ -102,7 +63,7 @@ def find_grasps(
     depth: NDArray[np.float32] | None = None,
     intrinsics: Intrinsics | None = None,
     parameters: GraspParameters = GraspParameters(),
-) -> Grasps:
+) -> GraspResult:
     """Return the grasp points of a heatmap, best first.
 
     `depth` [H, W] float in metres is registered to the image; what `camera.valid_depth` does not take is no
@@ -115,9 +76,8 @@ def find_grasps(
     """
     _check_geometry(heatmap, depth, intrinsics)
     if not heatmap.confidence >= parameters.min_confidence:
-        return Grasps(
-            refused=[f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"]
-        )
+        text = f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"
+        return GraspResult(refused=(Refusal(Reason.LOW_CONFIDENCE, text),))
     regions, refused = hot_regions(
         heatmap.values,
         parameters.threshold,
@@ -133,13 +93,14 @@ def find_grasps(
         point = _grasp(region, score, depth, intrinsics, parameters)
         if point.width is not None and point.width > parameters.max_width:
             u, v = point.pixel
-            refused.append(
+            text = (
                 f"the part at ({u:.0f}, {v:.0f}) is {point.width:.3f} m wide, "
                 f"the gripper opens {parameters.max_width:.3f} m"
             )
+            refused.append(Refusal(Reason.TOO_WIDE, text))
         else:
             points.append(point)
-    return Grasps(points, refused)
+    return GraspResult(tuple(points), tuple(refused))
 
 
 def _check_geometry(
@@ -167,18 +128,18 @@ def _grasp(
 ) -> GraspPoint:
     """Return the region's grasp point, with a pose if the depth allows one."""
     if depth is None:
-        return _flat_grasp(region, score, "no depth image")
+        return _flat_grasp(region, score, Reason.NO_DEPTH, "no depth image")
     if intrinsics is None:
-        return _flat_grasp(region, score, "no camera calibration")
+        return _flat_grasp(region, score, Reason.NO_CAMERA, "no camera calibration")
     patch = region.crop(depth)
     points = deproject(patch, intrinsics, region.origin, region.step)
     hot = region.mask & np.isfinite(points[..., 2])
     count = int(np.count_nonzero(hot)) * region.step**2
     if count == 0:
-        return _flat_grasp(region, score, "no valid depth on the part")
+        return _flat_grasp(region, score, Reason.FEW_DEPTHS, "no valid depth on the part")
     if count < parameters.min_points:
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
-        return _flat_grasp(region, score, note)
+        return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     around = geometry.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
     rising = geometry.above_support(points, hot, region.heat, around, parameters.support_height)
     # What rises from the table has an outline of its own; otherwise the heat's is all there is.
@@ -187,13 +148,13 @@ def _grasp(
     count = int(np.count_nonzero(body & hot)) * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
-        return _flat_grasp(region, score, note)
+        return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     try:
         point = _surface_grasp(region, score, body, points, intrinsics, parameters)
         fault = _fault(point, intrinsics)
     except np.linalg.LinAlgError:
         fault = "its surface has no axes"
-    return _flat_grasp(region, score, f"no pose: {fault}") if fault else point
+    return _flat_grasp(region, score, Reason.NO_POSE, f"no pose: {fault}") if fault else point
 
 
 def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
@@ -213,7 +174,7 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
     return ""
 
 
-def _flat_grasp(region: Region, score: float, note: str) -> GraspPoint:
+def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> GraspPoint:
     """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
     place = geometry.middle(region.mask, region.mask, region.heat)
     height, width = region.mask.shape
@@ -227,7 +188,7 @@ def _flat_grasp(region: Region, score: float, note: str) -> GraspPoint:
     ends = [centre + axes[:, 0] * side for side in (low, high)]
     u, v = region.pixel(place)
     jaws = ((float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1])))
-    return GraspPoint((float(u), float(v)), score, jaws=jaws, note=note)
+    return GraspPoint((float(u), float(v)), score, jaws=jaws, note=note, reason=reason)
 
 
 def _surface_grasp(
@@ -267,4 +228,5 @@ def _surface_grasp(
         width=high - low + spacing,
         jaws=(jaws[0], jaws[1]),
         note="cut off by the image border: the width is a lower bound" if region.clipped else "",
+        reason=Reason.CUT_OFF if region.clipped else None,
     )

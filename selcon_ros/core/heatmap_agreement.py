@@ -98,5 +98,6 @@ def _scaled(grounding: Grounding) -> list[NDArray[np.float64]]:
 
 
 def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:
-    points = find_grasps(grounding.heatmap(action), parameters=GraspParameters(min_confidence=0.0))
+    parameters = GraspParameters(min_confidence=0.0)
+    points = find_grasps(grounding.heatmap(action), parameters=parameters).points
     return points[0].pixel if points else None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.grasp import GraspPoint
+from selcon_ros.core.grasp_result import NO_GRASPS, GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.preprocess import check_image
 from selcon_ros.core.text import one_line
@@ -45,13 +45,12 @@ TINTS = COLOURS * SHARES[:, None]
 REMAINS = 1 - SHARES
 
 
-def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint], note: str = "") -> Picture:
+def draw(image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note: str = "") -> Picture:
     """Return a copy of an RGB image [H, W, 3] uint8 with heat, half-maximum contour, grasps and a caption.
 
     The best grasp point is drawn largest, each with the line that the gripper closes along. Without one,
-    the caption says why, if the grasps do (see `selcon_ros.core.grasp.Grasps`). A `note` takes the place of
-    the confidence, for a heatmap that has none. Raises ImageError when the
-    heatmap has another size than the image.
+    the caption says why, if `grasps` does. A `note` takes the place of the confidence, for a heatmap that has
+    none. Raises ImageError when the heatmap has another size than the image.
     """
     check_image(image)
     if heatmap.values.shape != image.shape[:2]:
@@ -60,12 +59,11 @@ def draw(image: Picture, heatmap: Heatmap, grasps: Sequence[GraspPoint], note: s
     tint(picture, heatmap.values)
     unit = max(1.0, min(picture.shape[:2]) / 480)
     _contour(picture, heatmap.values, unit)
-    for rank in range(len(grasps) - 1, -1, -1):
-        _marker(picture, grasps[rank], unit * (1.0 if rank == 0 else 0.7))
+    for rank, point in reversed(list(enumerate(grasps.points))):
+        _marker(picture, point, unit * (1.0 if rank == 0 else 0.7))
     lines = [f"{heatmap.action}  {note or f'confidence {heatmap.confidence:.2f}'}"]
-    refused = getattr(grasps, "refused", ())
-    if not grasps and refused:
-        lines.append(f"no grasp: {refused[0]}")
+    if not grasps.points and grasps.refused:
+        lines.append(f"no grasp: {grasps.refused[0]}")
     _caption(picture, lines, unit)
     return picture
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
+from selcon_ros.core.grasp_result import Reason, Refusal
 
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
@@ -45,7 +46,7 @@ class Region:
 
 def hot_regions(
     values: NDArray[np.float32], threshold: float, smoothing: float, min_contrast: float, min_points: int
-) -> tuple[list[Region], list[str]]:
+) -> tuple[list[Region], list[Refusal]]:
     """Return a heatmap's regions above the threshold by falling mass, and why there are none.
 
     The arguments are those of `selcon_ros.core.grasp.GraspParameters`.
@@ -57,10 +58,11 @@ def hot_regions(
         cv2.GaussianBlur(values, (side, side), smoothing, dst=heat)
     peak = float(heat.max())
     if not 0 < peak < math.inf:
-        return [], ["the heatmap is flat"]
+        return [], [Refusal(Reason.FLAT, "the heatmap is flat")]
     contrast = 1 - cv2.mean(heat)[0] / peak
     if contrast < min_contrast:
-        return [], [f"contrast {contrast:.2f} is below {min_contrast:.2f}"]
+        text = f"contrast {contrast:.2f} is below {min_contrast:.2f}"
+        return [], [Refusal(Reason.LOW_CONTRAST, text)]
     warm = (heat >= BRIDGE * threshold * peak).view(np.uint8)
     left, top, width, height = cv2.boundingRect(warm)
     box = warm[top : top + height, left : left + width]
@@ -90,5 +92,6 @@ def hot_regions(
         regions.append(Region((u0, v0), step, warmth, mask, mass, clipped))
     if not regions:
         largest = int(areas[order[0]])
-        return [], [f"the largest hot region has {largest} pixels, fewer than {min_points}"]
+        text = f"the largest hot region has {largest} pixels, fewer than {min_points}"
+        return [], [Refusal(Reason.TOO_SMALL, text)]
     return sorted(regions, key=lambda region: -region.mass), []

@@ -20,7 +20,8 @@ from std_msgs.msg import Header, String
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
-from selcon_ros.core.grasp import Grasps, find_grasps
+from selcon_ros.core.grasp import find_grasps
+from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
 from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
@@ -198,9 +199,10 @@ class GroundingNode(Node):
         if self._outputs.grasps_wanted:
             grasps = self._grasp(heatmap, header, settings)
             lifetime = settings.marker_lifetime
-            self._publish(action, lambda: self._outputs.grasps(grasps, action, header, lifetime))
+            self._publish(action, lambda: self._outputs.grasps(grasps.points, action, header, lifetime))
         else:
-            grasps = Grasps(refused=("not looked for: nobody subscribes to an output that shows them",))
+            text = "not looked for: nobody subscribes to an output that shows them"
+            grasps = GraspResult(refused=(Refusal(Reason.NOT_ASKED, text),))
         if self._outputs.overlay_wanted:
             self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
         times = diagnostics.Times(
@@ -238,7 +240,7 @@ class GroundingNode(Node):
             if action == self._action:
                 publish()
 
-    def _grasp(self, heatmap: Heatmap, header: Header, settings: Settings) -> Grasps:
+    def _grasp(self, heatmap: Heatmap, header: Header, settings: Settings) -> GraspResult:
         """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
         height, width = heatmap.values.shape
         depth, intrinsics = self._geometry.of(header, (width, height), settings)

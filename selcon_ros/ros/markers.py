@@ -10,7 +10,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from selcon_ros.core.grasp import GraspPoint
+from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.text import one_line
 
 ARROW_LENGTH = 0.10

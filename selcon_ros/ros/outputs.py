@@ -17,7 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from selcon_ros.core.grasp import GraspPoint, Grasps
+from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
@@ -92,14 +92,14 @@ class Outputs:
         self._heatmap.publish(fill_image(self._heatmap_message, heatmap.values, "32FC1", header))
 
     def overlay(
-        self, image: npt.NDArray[np.uint8], heatmap: Heatmap, points: Sequence[GraspPoint], header: Header
+        self, image: npt.NDArray[np.uint8], heatmap: Heatmap, grasps: GraspResult, header: Header
     ) -> None:
         """Draw and publish the overlay as bgr8."""
-        picture = cv2.cvtColor(draw(image, heatmap, points), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(draw(image, heatmap, grasps), cv2.COLOR_RGB2BGR)
         self._overlay.publish(fill_image(self._overlay_message, picture, "bgr8", header))
 
     def grasps(self, points: Sequence[GraspPoint], action: str, header: Header, lifetime: float) -> None:
-        """Publish grasp points as poses, pixels and markers, to whom it may concern.
+        """Publish grasp points as poses, pixels and markers, to each topic with a subscriber.
 
         Every answered image has one message of each: an empty one says that there is nothing to grasp.
         """
@@ -116,7 +116,7 @@ class Outputs:
         """Take every marker away."""
         self._markers.publish(self._grasp_markers.clear(header))
 
-    def status(self, heatmap: Heatmap, grasps: Grasps, times: Times, name: str, header: Header) -> None:
+    def status(self, heatmap: Heatmap, grasps: GraspResult, times: Times, name: str, header: Header) -> None:
         """Publish what was found in this image and how long it took, as key and value."""
         if not self._status.get_subscription_count():
             return
@@ -126,17 +126,19 @@ class Outputs:
             **grasp_facts(grasps),
             **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
         }
-        points = f"{len(grasps)} grasp point{'' if len(grasps) == 1 else 's'}"
+        count = len(grasps.points)
+        points = f"{count} grasp point{'' if count == 1 else 's'}"
         text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {points}"
         result = DiagnosticStatus(name=name, message=one_line(text), values=key_values(values))
         self._status.publish(DiagnosticArray(header=header, status=[result]))
 
 
-def grasp_facts(grasps: Grasps) -> dict[str, str]:
+def grasp_facts(grasps: GraspResult) -> dict[str, str]:
     """What the poses do not say of grasp points: widths, and why a pose or a point is missing."""
-    notes = [f"point {number}: {point.note}" for number, point in enumerate(grasps) if point.note]
+    notes = [f"point {number}: {point.note}" for number, point in enumerate(grasps.points) if point.note]
+    widths = ["nan" if point.width is None else f"{point.width:.4f}" for point in grasps.points]
     return {
-        "grasp_points": str(len(grasps)),
-        "widths_m": " ".join("nan" if each.width is None else f"{each.width:.4f}" for each in grasps),
-        "grasp_notes": "; ".join([*notes, *grasps.refused]),
+        "grasp_points": str(len(grasps.points)),
+        "widths_m": " ".join(widths),
+        "grasp_notes": "; ".join([*notes, *map(str, grasps.refused)]),
     }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasp_result import Reason
 from selcon_ros.core.heatmap import Heatmap, upsample
 from support.shapes import (
     CAMERA,
@@ -35,21 +36,21 @@ def test_regions_are_ranked_and_limited() -> None:
     mask[50:60, 600:610] = 0.8
     heatmap = Heatmap("hold", mask, 0.8)
     grasps = find_grasps(heatmap)
-    assert [tuple(50 * round(x / 50) for x in grasp.pixel) for grasp in grasps] == [
+    assert [tuple(50 * round(x / 50) for x in grasp.pixel) for grasp in grasps.points] == [
         (450, 350),
         (100, 100),
         (600, 50),
     ]
-    assert grasps[0].score == pytest.approx(0.8)
-    assert grasps[0].score > grasps[1].score > grasps[2].score > 0
-    assert find_grasps(heatmap, parameters=GraspParameters(max_points=1)) == grasps[:1]
+    first, second, third = (grasp.score for grasp in grasps.points)
+    assert first == pytest.approx(0.8) and first > second > third > 0
+    assert find_grasps(heatmap, parameters=GraspParameters(max_points=1)).points == grasps.points[:1]
 
 
 def test_a_small_peak_leads_a_large_lukewarm_area() -> None:
     mask = np.zeros(SHAPE, np.float32)
     mask[100:140, 100:140] = 1.0
     mask[300:380, 400:480] = 0.6
-    assert on(rectangle(100, 100, 140, 140), find_grasps(Heatmap("hold", mask, 0.8))[0].pixel)
+    assert on(rectangle(100, 100, 140, 140), find_grasps(Heatmap("hold", mask, 0.8)).points[0].pixel)
 
 
 def test_a_part_at_the_border_is_said_to_be_cut_off() -> None:
@@ -57,7 +58,7 @@ def test_a_part_at_the_border_is_said_to_be_cut_off() -> None:
     bar = box_depth(np.array([-0.32, 0.0, 0.58]), table.axes(0.0), np.array([0.16, 0.03, 0.02]))
     depth, (visible,) = scene(table, bar)
     assert visible[:, 0].any()
-    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA).points
     assert on(visible, grasp.pixel)
     assert "cut off by the image border" in grasp.note
 
@@ -66,44 +67,53 @@ def test_large_regions_are_thinned_without_moving() -> None:
     """A region of 90,000 pixels: looked at with fewer, at the same place and of the same width."""
     depth = np.full(SHAPE, 0.5, np.float32)
     heatmap = Heatmap("hold", rectangle(100, 150, 550, 350).astype(np.float32), 0.9)
-    (grasp,) = find_grasps(heatmap, depth, CAMERA, GraspParameters(max_width=1))
+    (grasp,) = find_grasps(heatmap, depth, CAMERA, GraspParameters(max_width=1)).points
     assert grasp.pixel == pytest.approx((325, 250), abs=8)
     assert grasp.width == pytest.approx(200 * 0.5 / 600, rel=0.05)
 
 
 # What is refused, and what depth does not allow.
 
+NOISE = np.random.default_rng(0).random(SHAPE, np.float32)
+SPECK = rectangle(100, 100, 103, 103).astype(np.float32)
+
+
+def hot(confidence: float) -> Heatmap:
+    return heat_of(rectangle(100, 100, 200, 140), confidence=confidence)
+
 
 @pytest.mark.parametrize(
-    ("heatmap", "message"),
+    ("heatmap", "reason", "message"),
     [
-        (heat_of(rectangle(100, 100, 200, 140), confidence=0.3), "confidence 0.30 is below 0.50"),
-        (heat_of(rectangle(100, 100, 200, 140), confidence=math.nan), "confidence nan is below 0.50"),
-        (Heatmap("hold", np.zeros(SHAPE, np.float32), 0.9), "flat"),
-        (Heatmap("hold", np.full(SHAPE, np.nan, np.float32), 0.9), "flat"),
-        (Heatmap("hold", np.random.default_rng(0).random(SHAPE, np.float32), 0.9), "contrast 0.2"),
-        (Heatmap("hold", rectangle(100, 100, 103, 103).astype(np.float32), 0.9), "fewer than 30"),
+        (hot(0.3), Reason.LOW_CONFIDENCE, "confidence 0.30 is below 0.50"),
+        (hot(math.nan), Reason.LOW_CONFIDENCE, "confidence nan is below 0.50"),
+        (Heatmap("hold", np.zeros(SHAPE, np.float32), 0.9), Reason.FLAT, "flat"),
+        (Heatmap("hold", np.full(SHAPE, np.nan, np.float32), 0.9), Reason.FLAT, "flat"),
+        (Heatmap("hold", NOISE, 0.9), Reason.LOW_CONTRAST, "contrast 0.2"),
+        (Heatmap("hold", SPECK, 0.9), Reason.TOO_SMALL, "fewer than 30"),
     ],
 )
-def test_no_grasp_has_a_reason(heatmap: Heatmap, message: str) -> None:
+def test_no_grasp_has_a_reason(heatmap: Heatmap, reason: Reason, message: str) -> None:
     grasps = find_grasps(heatmap, np.ones(SHAPE, np.float32), CAMERA)
-    assert grasps == []
-    assert len(grasps.refused) == 1 and message in grasps.refused[0]
+    assert grasps.points == ()
+    (refusal,) = grasps.refused
+    assert refusal.reason is reason and message in str(refusal)
 
 
 def test_a_part_wider_than_the_gripper_is_refused() -> None:
     depth = np.full(SHAPE, 0.6, np.float32)
     mask = rectangle(100, 100, 300, 300) | rectangle(400, 100, 430, 200)
     grasps = find_grasps(Heatmap("hold", mask.astype(np.float32), 0.9), depth, CAMERA)
-    assert len(grasps) == 1 and on(rectangle(400, 100, 430, 200), grasps[0].pixel)
-    assert grasps[0].score < 0.9
-    assert "0.200 m wide" in grasps.refused[0] and "the gripper opens 0.100 m" in grasps.refused[0]
+    (grasp,), (refusal,) = grasps.points, grasps.refused
+    assert on(rectangle(400, 100, 430, 200), grasp.pixel) and grasp.score < 0.9
+    assert refusal.reason is Reason.TOO_WIDE
+    assert "0.200 m wide" in refusal.text and "the gripper opens 0.100 m" in refusal.text
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_without_valid_depth_the_point_is_in_the_image_only(bad: float) -> None:
     mask = rectangle(100, 100, 200, 130)
-    (grasp,) = find_grasps(heat_of(mask), np.full(SHAPE, bad, np.float32), CAMERA)
+    (grasp,) = find_grasps(heat_of(mask), np.full(SHAPE, bad, np.float32), CAMERA).points
     assert on(mask, grasp.pixel)
     assert (grasp.position, grasp.orientation, grasp.width) == (None, None, None)
     assert grasp.note == "no valid depth on the part"
@@ -115,12 +125,17 @@ def test_why_there_is_no_pose() -> None:
     mask = rectangle(100, 100, 200, 130)
     depth = np.full(SHAPE, np.nan, np.float32)
     depth[110, 110:120] = 1
-    assert find_grasps(heat_of(mask))[0].note == "no depth image"
-    assert find_grasps(heat_of(mask), depth)[0].note == "no camera calibration"
-    assert find_grasps(heat_of(mask), depth, CAMERA)[0].note == "only 10 valid depths on the part, of 30"
+    flat = find_grasps(heat_of(mask)).points[0]
+    assert flat.note == "no depth image" and flat.reason is Reason.NO_DEPTH
+    assert find_grasps(heat_of(mask), depth).points[0].note == "no camera calibration"
+    assert (
+        find_grasps(heat_of(mask), depth, CAMERA).points[0].note == "only 10 valid depths on the part, of 30"
+    )
     broken = np.random.default_rng(0).uniform(1, 5, SHAPE).astype(np.float32)
-    assert find_grasps(heat_of(mask), broken, CAMERA)[0].note.endswith(
-        "valid depths on the peak's surface, of 30"
+    assert (
+        find_grasps(heat_of(mask), broken, CAMERA)
+        .points[0]
+        .note.endswith("valid depths on the peak's surface, of 30")
     )
 
 
@@ -194,10 +209,10 @@ def test_whatever_the_input_the_answer_is_sound(
     )
     grasps = find_grasps(Heatmap("hold", values, 0.9), depth.astype(np.float32), camera, parameters)
 
-    assert len(grasps) <= 5 and (grasps or grasps.refused)
-    scores = [grasp.score for grasp in grasps]
+    assert len(grasps.points) <= 5 and (grasps.points or grasps.refused)
+    scores = [grasp.score for grasp in grasps.points]
     assert scores == sorted(scores, reverse=True) and all(0 < score <= 0.9 for score in scores)
-    for grasp in grasps:
+    for grasp in grasps.points:
         u0, v0 = (int(x) for x in grasp.pixel)
         assert 0 <= u0 < width and 0 <= v0 < height
         if smoothing == 0:
@@ -205,7 +220,7 @@ def test_whatever_the_input_the_answer_is_sound(
         assert grasp.jaws is not None and np.isfinite(grasp.jaws).all()
         assert (grasp.position is None) == (grasp.orientation is None) == (grasp.width is None)
         if grasp.position is None:
-            assert grasp.note
+            assert grasp.note and grasp.reason is not None
             continue
         assert depth[v0, u0] > 0 and np.isfinite(depth[v0, u0])
         assert camera.project(np.array(grasp.position)) == pytest.approx(grasp.pixel, abs=1e-2)

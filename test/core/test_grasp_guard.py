@@ -24,7 +24,7 @@ ANY = GraspParameters(max_width=1e9)
 
 
 def check(depth: np.ndarray, camera: Intrinsics) -> None:
-    for grasp in find_grasps(HEATMAP, depth, camera, ANY):
+    for grasp in find_grasps(HEATMAP, depth, camera, ANY).points:
         assert 0 <= grasp.pixel[0] < WIDTH and 0 <= grasp.pixel[1] < HEIGHT
         if grasp.position is None:
             assert grasp.note and grasp.orientation is None and grasp.width is None
@@ -74,7 +74,7 @@ def test_no_depth_gives_an_absurd_pose(
 @pytest.mark.parametrize("value", [1e30, 3e38, 1e-38, 51.0])
 def test_absurd_depth_is_no_depth(value: float) -> None:
     camera = Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT)
-    (grasp,) = find_grasps(HEATMAP, np.full_like(DEPTH, value), camera, ANY)
+    (grasp,) = find_grasps(HEATMAP, np.full_like(DEPTH, value), camera, ANY).points
     assert grasp.position is None and grasp.note == "no valid depth on the part"
 
 
@@ -84,5 +84,5 @@ def test_a_surface_that_cannot_be_solved_has_no_pose(monkeypatch: pytest.MonkeyP
 
     once, axes = iter([fail]), region_geometry.grasp_axes
     monkeypatch.setattr(region_geometry, "grasp_axes", lambda *a: next(once, axes)(*a))
-    (grasp,) = find_grasps(HEATMAP, DEPTH, Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT), ANY)
+    (grasp,) = find_grasps(HEATMAP, DEPTH, Intrinsics(60.0, 60.0, 32.0, 24.0, WIDTH, HEIGHT), ANY).points
     assert grasp.position is None and grasp.note == "no pose: its surface has no axes"

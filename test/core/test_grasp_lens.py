@@ -49,7 +49,7 @@ def test_a_bar_through_a_lens(camera: Intrinsics, place: tuple[float, float]) ->
     centre = np.array([*place, TOP + 0.0005])
     bar = box_depth(centre, axes, np.array([0.14, 0.03, 0.001]), camera)
     depth, (visible,) = scene(TABLE, bar, camera=camera)
-    (grasp,) = find_grasps(Heatmap("hold", visible.astype(np.float32), 0.9), depth, camera)
+    (grasp,) = find_grasps(Heatmap("hold", visible.astype(np.float32), 0.9), depth, camera).points
 
     assert on(visible, grasp.pixel)
     steps = ([0, 0], [1, 0], [0, 1])

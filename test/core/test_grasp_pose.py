@@ -47,8 +47,8 @@ def test_a_handle_on_a_table_is_gripped_across(
     depth += np.random.default_rng(0).normal(0, noise, SHAPE).astype(np.float32) if noise else 0
     grasps = find_grasps(heat_of(visible), depth, CAMERA)
 
-    assert len(grasps) == 1, grasps.refused
-    grasp = grasps[0]
+    assert len(grasps.points) == 1, grasps.refused
+    grasp = grasps.points[0]
     assert on(visible, grasp.pixel)
     assert grasp.note == ""
     # On its surface.
@@ -68,7 +68,7 @@ def test_seen_from_above_the_pose_is_exact() -> None:
     axes = table.axes(0.5)
     centre = table.origin + 0.01 * table.up
     depth, (visible,) = scene(table, box_depth(centre, axes, np.array([0.15, 0.03, 0.02])))
-    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA).points
     rotation = matrix(grasp.orientation)
     assert np.degrees(np.arccos(np.clip(rotation[:, 2] @ -table.up, -1, 1))) < 2
     assert angle(rotation[:, 0], axes[:, 1]) < 3
@@ -88,7 +88,7 @@ def test_the_closing_direction_does_not_flip() -> None:
         table = Table(0.3, 0.6)
         bar = box_depth(table.origin + 0.01 * table.up, table.axes(yaw), np.array([0.15, 0.03, 0.02]))
         depth, (visible,) = scene(table, bar)
-        directions.append(matrix(find_grasps(heat_of(visible), depth, CAMERA)[0].orientation)[:, 0])
+        directions.append(matrix(find_grasps(heat_of(visible), depth, CAMERA).points[0].orientation)[:, 0])
     assert min(a @ b for a, b in pairwise(directions)) > 0.9
 
 
@@ -100,7 +100,7 @@ def test_the_table_beside_a_thin_part_does_not_count() -> None:
     heatmap = heat_of(visible)
     hot = heatmap.values > 0.5
     assert np.count_nonzero(hot & ~visible) > 0.7 * np.count_nonzero(hot & visible)
-    (grasp,) = find_grasps(heatmap, depth, CAMERA)
+    (grasp,) = find_grasps(heatmap, depth, CAMERA).points
     assert on(visible, grasp.pixel)
     assert grasp.width < 0.025
 
@@ -111,20 +111,20 @@ def test_the_width_is_the_object_s_not_the_heat_s() -> None:
     bar = box_depth(table.origin + 0.02 * table.up, table.axes(0.0), np.array([0.18, 0.06, 0.04]))
     depth, (visible,) = scene(table, bar)
     heatmap = Heatmap("hold", rectangle(280, 215, 360, 235).astype(np.float32), 0.9)
-    (grasp,) = find_grasps(heatmap, depth, CAMERA)
+    (grasp,) = find_grasps(heatmap, depth, CAMERA).points
     assert on(visible, grasp.pixel)
     assert grasp.width == pytest.approx(0.06, abs=0.004)
     rotation = matrix(grasp.orientation)
     assert angle(rotation[:, 0], np.array([0.0, 1.0, 0.0])) < 5
     small = find_grasps(heatmap, depth, CAMERA, GraspParameters(max_width=0.05))
-    assert small == [] and "the gripper opens 0.050 m" in small.refused[0]
+    assert small.points == () and "the gripper opens 0.050 m" in small.refused[0].text
 
 
 def test_a_part_as_flat_as_the_table_is_kept() -> None:
     """A blade of no height lies in the table's plane: it is still grasped, along the table's normal."""
     table = Table(0.5, 0.6)
     heatmap = heat_of(rectangle(250, 210, 400, 240))
-    (grasp,) = find_grasps(heatmap, table.depth().astype(np.float32), CAMERA)
+    (grasp,) = find_grasps(heatmap, table.depth().astype(np.float32), CAMERA).points
     assert grasp.width is not None and grasp.note == ""
     assert angle(matrix(grasp.orientation)[:, 2], table.up) < 1
 
@@ -139,7 +139,7 @@ def test_a_ring_is_grasped_on_its_rim(with_depth: bool) -> None:
     depth, (visible,) = scene(table, ring)
     # Fine heat, so that the hole is not filled: the centre of heat is in it.
     heatmap = Heatmap("hold", visible.astype(np.float32), 0.9)
-    grasp = find_grasps(heatmap, depth if with_depth else None, CAMERA)[0]
+    grasp = find_grasps(heatmap, depth if with_depth else None, CAMERA).points[0]
     assert on(visible, grasp.pixel)
     radial = np.array(grasp.pixel) - (319.5, 239.5)
     (u0, v0), (u1, v1) = grasp.jaws
@@ -158,14 +158,14 @@ def test_what_shows_through_a_handle_is_not_grasped(background: str) -> None:
         hills = (0.75 + 0.1 * np.sin(u / 25) * np.cos(v / 30)).astype(np.float32)
         depth = np.where(visible, depth, hills)
     values = np.exp(-((u - 319.5) ** 2 + (v - 239.5) ** 2) / (2 * 45.0**2)).astype(np.float32)
-    (grasp,) = find_grasps(Heatmap("hold", values, 0.9), depth, CAMERA)
+    (grasp,) = find_grasps(Heatmap("hold", values, 0.9), depth, CAMERA).points
     assert on(visible, grasp.pixel)
     assert grasp.position[2] == pytest.approx(0.45, abs=0.01)
 
 
 def test_the_inside_of_a_bend_is_not_the_bend() -> None:
     mask = rectangle(200, 100, 230, 300) | rectangle(200, 270, 420, 300)
-    (grasp,) = find_grasps(Heatmap("hold", mask.astype(np.float32), 0.9))
+    (grasp,) = find_grasps(Heatmap("hold", mask.astype(np.float32), 0.9)).points
     assert on(mask, grasp.pixel)
     u, v = grasp.pixel
     assert mask[round(v) - 8 : round(v) + 9, round(u) - 8 : round(u) + 9].mean() > 0.6, "in its middle"
@@ -181,7 +181,7 @@ def test_a_head_on_a_handle_is_gripped_where_it_fits() -> None:
     head = box_depth(table.origin + 0.02 * up, table.axes(0.0), np.array([0.05, 0.14, 0.04]))
     handle = box_depth(table.origin + 0.02 * up + [0.1, 0, 0], table.axes(0.0), np.array([0.2, 0.03, 0.04]))
     depth, visible = scene(table, head, handle)
-    (grasp,) = find_grasps(heat_of(visible[0]), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible[0]), depth, CAMERA).points
     assert on(visible[0], grasp.pixel)
     assert grasp.width < 0.1
 
@@ -193,7 +193,7 @@ def test_holes_in_the_depth_are_gone_round() -> None:
     depth, (visible,) = scene(table, bar)
     depth[np.random.default_rng(1).random(SHAPE) < 0.33] = 0
     depth[232:248, 312:328] = np.nan
-    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA).points
     assert on(visible & (depth > 0), grasp.pixel)
     assert grasp.width == pytest.approx(0.03, abs=0.01)
 
@@ -202,9 +202,9 @@ def test_flying_pixels_do_not_bend_the_pose() -> None:
     table = Table(0.0, 0.6)
     bar = box_depth(table.origin + 0.02 * table.up, table.axes(0.0), np.array([0.15, 0.03, 0.04]))
     depth, (visible,) = scene(table, bar)
-    (clean,) = find_grasps(heat_of(visible), depth, CAMERA)
+    (clean,) = find_grasps(heat_of(visible), depth, CAMERA).points
     depth[np.random.default_rng(1).random(SHAPE) < 0.01] = 0.4
-    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA)
+    (grasp,) = find_grasps(heat_of(visible), depth, CAMERA).points
     assert grasp.position == pytest.approx(clean.position, abs=0.005)
     assert angle(matrix(grasp.orientation)[:, 2], matrix(clean.orientation)[:, 2]) < 5
     assert grasp.width == pytest.approx(clean.width, abs=0.004)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.grasp import GraspPoint, Grasps, find_grasps
+from selcon_ros.core.grasp import find_grasps
+from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from support.shapes import CAMERA, heat_of
@@ -36,11 +37,11 @@ def test_only_the_hot_part_and_the_caption_change() -> None:
 def test_heat_is_red_and_the_grasp_is_marked() -> None:
     image = np.full((480, 640, 3), 128, np.uint8)
     heatmap = heat_of(part())
-    plain = draw(image, heatmap, [])
+    plain = draw(image, heatmap)
     red, green, blue = (int(x) for x in plain[230, 300])
     assert red > green + 50 and red > blue + 50
-    (grasp,) = find_grasps(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA)
-    marked = draw(image, heatmap, [grasp])
+    (grasp,) = find_grasps(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA).points
+    marked = draw(image, heatmap, GraspResult((grasp,)))
     u, v = (round(x) for x in grasp.pixel)
     assert (marked[v, u] == (225, 29, 72)).all()
     # White along the closing line, outside the point.
@@ -53,13 +54,13 @@ def test_the_reason_for_no_grasp_is_written() -> None:
     image = np.full((480, 640, 3), 128, np.uint8)
     heatmap = heat_of(part(), confidence=0.2)
     told = draw(image, heatmap, find_grasps(heatmap))
-    untold = draw(image, heatmap, [])
+    untold = draw(image, heatmap)
     assert (told[30:60] != untold[30:60]).any()
 
 
 def test_sizes_must_agree() -> None:
     with pytest.raises(ImageError, match=r"\(480, 600\)"):
-        draw(np.zeros((480, 600, 3), np.uint8), heat_of(part()), [])
+        draw(np.zeros((480, 600, 3), np.uint8), heat_of(part()))
 
 
 @settings(max_examples=50, deadline=None)
@@ -74,5 +75,5 @@ def test_any_size_name_and_place_can_be_drawn(height: int, width: int, name: str
     values = np.random.default_rng(0).random((height, width), np.float32)
     grasp = GraspPoint((u, v), 1.0, jaws=((u, v), (v, u)))
     heatmap = Heatmap(name, values, math.nan)
-    picture = draw(np.zeros((height, width, 3), np.uint8), heatmap, Grasps([grasp]))
+    picture = draw(np.zeros((height, width, 3), np.uint8), heatmap, GraspResult((grasp,)))
     assert picture.shape == (height, width, 3)

@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.camera import Intrinsics, deproject
-from selcon_ros.core.grasp import GraspParameters, Grasps, find_grasps
+from selcon_ros.core.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_training.confidence.evidence import NOTHING
 from selcon_training.data.agd20k import DataSet
@@ -193,10 +194,12 @@ def measure_absence(
             geometry = files.geometry(query)
             heatmap = predictor.answer(query).heatmap
             found = grasps(heatmap, geometry, parameters)
-            result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found)))
+            result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found.points)))
 
 
-def grasps(heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters) -> Grasps:
+def grasps(
+    heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters
+) -> GraspResult:
     """The grasp points of a heatmap, in 3D where there are depth and camera."""
     depth, intrinsics = geometry if geometry is not None else (None, None)
     return find_grasps(heatmap, depth, intrinsics, parameters)
@@ -233,10 +236,10 @@ def _one_picture(
         geometry = files.geometry(query)
         found = grasps(prediction.heatmap, geometry, parameters)
         distance = None
-        if geometry is not None and found and found[0].position is not None:
+        if geometry is not None and found.points and found.points[0].position is not None:
             surface = part_points(part, deproject(*geometry))
             if len(surface):
-                offsets = surface - np.asarray(found[0].position, np.float32)
+                offsets = surface - np.asarray(found.points[0].position, np.float32)
                 distance = float(np.sqrt((offsets**2).sum(axis=1).min()))
         result.rows.append(
             Row(
@@ -248,7 +251,7 @@ def _one_picture(
                 nss=scores.nss,
                 right=scores.right,
                 confidence=prediction.heatmap.confidence,
-                grasps=len(found),
+                grasps=len(found.points),
                 distance=distance,
                 others=dict(zip(prediction.others, others, strict=True)),
             )

@@ -48,7 +48,7 @@ class Gallery:
             for calibration in CALIBRATIONS
             if calibration in answers
         ]
-        panels = [draw(image, heatmap, []) for heatmap in shown or [prediction.heatmap]]
+        panels = [draw(image, heatmap) for heatmap in shown or [prediction.heatmap]]
         return self._entry(row, [self._truth(image, query), *panels])
 
     def _ask(self, row: Row) -> tuple[U8, Any, Any]:
@@ -61,7 +61,7 @@ class Gallery:
         truth = self.files.truth(query)
         assert truth is not None  # a row was measured against it
         values = cv2.resize(truth, (image.shape[1], image.shape[0])).astype(np.float32)
-        return draw(image, Heatmap("truth", values / np.float32(max(1, int(truth.max()))), 1.0), [])
+        return draw(image, Heatmap("truth", values / np.float32(max(1, int(truth.max()))), 1.0))
 
     def _entry(self, row: Row, panels: Sequence[U8]) -> dict[str, Any]:
         return {"row": row, "picture": embedded(np.concatenate(panels, axis=1), len(panels) * WIDTH)}

@@ -51,8 +51,8 @@ class RunLog:
             return
         for number, (caption, image, refined, truth) in enumerate(made):
             height, width = image.shape[:2]
-            ours = draw(image, Heatmap(caption, upsample(refined, height, width), 1.0), [])
-            true = draw(image, Heatmap("truth", truth, 1.0), [])
+            ours = draw(image, Heatmap(caption, upsample(refined, height, width), 1.0))
+            true = draw(image, Heatmap("truth", truth, 1.0))
             pair = np.concatenate([ours, true], axis=1)
             with self._lenient():
                 self.writer.add_image(f"validation/{number}", pair, step, dataformats="HWC")
