@@ -44,7 +44,7 @@ class GraspParameters:
     min_confidence: float = _within(0.0, 1.0, 0.5)
     min_contrast: float = _within(0.0, 1.0, 0.3)
     max_points: int = _within(1, 100, 3)
-    min_points: int = _within(3, 10_000_000, 30)
+    min_points: int = _within(3, 100_000, 30)
     max_width: float = _within(0.001, 100.0, 0.10)
     smoothing: float = _within(0.0, 50.0, 2.0)
     window: int = _within(1, 101, 5)

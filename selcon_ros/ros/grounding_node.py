@@ -26,7 +26,7 @@ from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
-from selcon_ros.ros import diagnostics, node_parameters, outputs
+from selcon_ros.ros import diagnostics, outputs
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError, Pixels
@@ -35,6 +35,7 @@ from selcon_ros.ros.geometry import Geometry
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.model import LoadModel, ModelLoader
+from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
 from selcon_ros.ros.outputs import Outputs
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
@@ -57,7 +58,8 @@ class GroundingNode(Node):
         :raises SelconError: for wrong parameters and bundles
         """
         super().__init__("grounding", **options)
-        settings = node_parameters.declare(self, self._on_action_set)
+        self._settings = NodeParameters(self, self._on_action_set)
+        settings = self._settings.current
         self._health = diagnostics.Health(self.get_logger())
         self._loader = ModelLoader(settings, self.get_logger(), load_model)
         self._reader = ImageReader(self._health, self.get_logger())
@@ -105,7 +107,7 @@ class GroundingNode(Node):
         if manifest.data_warning:
             self._health.problem("model data", manifest.data_warning)  # as long as this model runs
         log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
-        if said := node_parameters.unknown_overrides(self):
+        if said := unknown_overrides(self):
             self._health.problem("parameters", said)  # lasts as long as the node
         if said := files_for_others(sys.argv, self.get_fully_qualified_name()):
             self._health.problem("parameter file", said)  # likewise
@@ -159,7 +161,7 @@ class GroundingNode(Node):
             with model:
                 for failure in model.failures:
                     self._health.problem("backend", failure)
-                if node_parameters.read(self).image_transport == "raw":
+                if self._settings.current.image_transport == "raw":
                     self._reader.prepare()
                 self._answer_all(model)
         except Exception as error:  # without a worker the node is of no use
@@ -180,7 +182,7 @@ class GroundingNode(Node):
                     self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
 
     def _answer(self, model: Model, received: Received[Any]) -> None:
-        settings = node_parameters.read(self)
+        settings = self._settings.current
         if self._action is None or not self._outputs.any_wanted:
             return
         if 0 < settings.max_frame_age < received.age:

@@ -1,8 +1,9 @@
-"""The parameters on a node: declared, read, and checked when they are set."""
+"""The parameters on a node: declared, checked when they are set, and kept as one snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -34,47 +35,53 @@ def descriptors() -> dict[str, ParameterDescriptor]:
     return found
 
 
-def declare(node: Node, on_action: OnAction) -> Settings:
-    """Declare every parameter on a node, with what was given at start.
+class NodeParameters:
+    """The parameters of a node: declared once, and one snapshot of them that is replaced when one is set.
 
-    :param on_action: called with what `action` is set to later; raises a SelconError to refuse it
-    :raises ParameterError: for a wrong type, a value out of range, or none of the choices
+    `current` is immutable: its values belong together, whatever is set meanwhile.
     """
-    for name, descriptor in descriptors().items():
-        # Without a type at first: only so can what was given be had as it is.
-        given = node.declare_parameter(name, TABLE[name].default, ParameterDescriptor(dynamic_typing=True))
-        value = checked(name, given.value)
-        node.undeclare_parameter(name)
-        node.declare_parameter(name, value, descriptor, ignore_override=True)
-    node.add_on_set_parameters_callback(lambda parameters: _on_set(parameters, on_action))
-    # From Iron on a node may change what is set before its type is checked.
-    if hasattr(node, "add_pre_set_parameters_callback"):
-        node.add_pre_set_parameters_callback(_with_fractions)
-    return read(node)
 
+    def __init__(self, node: Node, on_action: OnAction) -> None:
+        """Declare every parameter on a node, with what was given at start.
 
-def read(node: Node) -> Settings:
-    """The parameters as they are now."""
-    return Settings(**{name: node.get_parameter(name).value for name in TABLE})
+        :param on_action: called with what `action` is set to later; raises a SelconError to refuse it
+        :raises ParameterError: for a wrong type, a value out of range, or none of the choices
+        """
+        values: dict[str, Any] = {}
+        for name, descriptor in descriptors().items():
+            # Without a type at first: only so can what was given be had as it is.
+            given = node.declare_parameter(
+                name, TABLE[name].default, ParameterDescriptor(dynamic_typing=True)
+            )
+            values[name] = checked(name, given.value)
+            node.undeclare_parameter(name)
+            node.declare_parameter(name, values[name], descriptor, ignore_override=True)
+        self.current = Settings(**values)
+        self._on_action = on_action
+        node.add_on_set_parameters_callback(self._on_set)
+        # From Iron on a node may change what is set before its type is checked.
+        if hasattr(node, "add_pre_set_parameters_callback"):
+            node.add_pre_set_parameters_callback(_with_fractions)
+
+    def _on_set(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        """Refuse all if one of them is wrong. ROS has checked the types, but ranges with a tolerance."""
+        before = self.current
+        given = {each.name: each.value for each in parameters if each.name in TABLE}
+        try:
+            values = {name: checked(name, value) for name, value in given.items()}
+            self.current = replace(before, **values)
+            if "action" in values:
+                self._on_action(values["action"])  # its first answer has the other values, too
+        except SelconError as error:
+            self.current = before
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
 
 
 def unknown_overrides(node: Node) -> str:
     """Say which values were given at start for names that are no parameters; "" if there are none."""
     # rclpy has no public list of them: where it keeps it elsewhere one day, nothing is said.
     return unknown(getattr(node, "_parameter_overrides", {}))
-
-
-def _on_set(parameters: list[Parameter[Any]], on_action: OnAction) -> SetParametersResult:
-    """Refuse all if one of them is wrong. ROS has checked the types, but ranges with a tolerance."""
-    given = {each.name: each.value for each in parameters if each.name in TABLE}
-    try:
-        for name, value in given.items():
-            checked(name, value)
-        if "action" in given:
-            on_action(given["action"])
-    except SelconError as error:
-        return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)
 
 
 def _with_fractions(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 from selcon_ros.backends.base import BACKENDS
@@ -36,7 +37,15 @@ def _parameter(
     return field(default=default, metadata=about)
 
 
-_GRASP = GraspParameters()
+_GRASP_FIELDS = {each.name: each for each in fields(GraspParameters)}
+
+
+def _grasp_parameter(name: str, description: str) -> Any:
+    """A parameter with the default and the range of a field of `GraspParameters`."""
+    about = _GRASP_FIELDS[name]
+    return _parameter(about.default, description, about.metadata["low"], about.metadata["high"])
+
+
 _TRANSPORTS = ("raw", "compressed")
 
 
@@ -86,36 +95,33 @@ class Settings:
     sync_wait: float = _parameter(
         0.05, "How long grasp points wait for the depth of their image after inference, s.", 0.0, 1.0
     )
-    threshold: float = _parameter(
-        _GRASP.threshold, "Fraction of the maximum heat from which on a pixel belongs to the part.", 0.01, 1.0
+    threshold: float = _grasp_parameter(
+        "threshold", "Fraction of the maximum heat from which on a pixel belongs to the part."
     )
-    min_confidence: float = _parameter(
-        _GRASP.min_confidence, "No grasp points for a heatmap of less confidence.", 0.0, 1.0
+    min_confidence: float = _grasp_parameter(
+        "min_confidence", "No grasp points for a heatmap of less confidence."
     )
-    min_contrast: float = _parameter(
-        _GRASP.min_contrast,
-        "No grasp points where the peak exceeds the mean heat by a smaller share of the peak.",
-        0.0,
-        1.0,
+    min_contrast: float = _grasp_parameter(
+        "min_contrast", "No grasp points where the peak exceeds the mean heat by a smaller share of the peak."
     )
-    min_points: int = _parameter(
-        _GRASP.min_points, "Pixels that a part needs, and depth measurements that a pose needs.", 3, 100000
+    min_points: int = _grasp_parameter(
+        "min_points", "Pixels that a part needs, and depth measurements that a pose needs."
     )
-    max_points: int = _parameter(_GRASP.max_points, "Most grasp points for an image.", 1, 100)
-    gripper_width: float = _parameter(
-        _GRASP.max_width, "Opening of the gripper, m; wider grasps are left out.", 0.001, 2.0
+    max_points: int = _grasp_parameter("max_points", "Most grasp points for an image.")
+    gripper_width: float = _grasp_parameter(
+        "max_width", "Opening of the gripper, m; wider grasps are left out."
     )
-    smoothing: float = _parameter(
-        _GRASP.smoothing, "Standard deviation of the blur before the threshold, pixels; 0: none.", 0.0, 50.0
+    smoothing: float = _grasp_parameter(
+        "smoothing", "Standard deviation of the blur before the threshold, pixels; 0: none."
     )
-    window: int = _parameter(
-        _GRASP.window, "Side of the window whose median depth is the grasp point's, pixels.", 1, 101
+    window: int = _grasp_parameter(
+        "window", "Side of the window whose median depth is the grasp point's, pixels."
     )
-    depth_step: float = _parameter(
-        _GRASP.depth_step, "Largest difference of neighbouring depths on one surface, m.", 0.0001, 10.0
+    depth_step: float = _grasp_parameter(
+        "depth_step", "Largest difference of neighbouring depths on one surface, m."
     )
-    support_height: float = _parameter(
-        _GRASP.support_height, "A part rises above what it lies on by more than this, m.", 0.0001, 10.0
+    support_height: float = _grasp_parameter(
+        "support_height", "A part rises above what it lies on by more than this, m."
     )
     marker_lifetime: float = _parameter(
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
@@ -127,21 +133,11 @@ class Settings:
         """Of images and depth images."""
         return PixelLimit(self.max_image_pixels, "send smaller ones, or raise max_image_pixels")
 
-    @property
+    @cached_property
     def grasp(self) -> GraspParameters:
-        """What the grasp search takes of these."""
-        return GraspParameters(
-            threshold=self.threshold,
-            min_confidence=self.min_confidence,
-            min_contrast=self.min_contrast,
-            min_points=self.min_points,
-            max_points=self.max_points,
-            max_width=self.gripper_width,
-            smoothing=self.smoothing,
-            window=self.window,
-            depth_step=self.depth_step,
-            support_height=self.support_height,
-        )
+        """What the search for grasp points takes of these."""
+        names = {"max_width": "gripper_width"}
+        return GraspParameters(**{name: getattr(self, names.get(name, name)) for name in _GRASP_FIELDS})
 
 
 TABLE = {each.name: each for each in fields(Settings)}

@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grasp import GraspParameters
-from selcon_ros.ros.node_parameters import declare, descriptors, read, unknown_overrides
+from selcon_ros.ros.node_parameters import NodeParameters, descriptors, unknown_overrides
 from selcon_ros.ros.parameters import TABLE, Settings, checked, unknown
 from support import ros
 
@@ -33,7 +33,7 @@ def make_node():
 
 
 def test_defaults_are_those_of_the_table_and_of_the_grasp_search(make_node):
-    settings = declare(make_node(), print)
+    settings = NodeParameters(make_node(), print).current
     assert settings == Settings()
     assert settings.grasp == GraspParameters()
 
@@ -41,7 +41,7 @@ def test_defaults_are_those_of_the_table_and_of_the_grasp_search(make_node):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_described(make_node, name):
     node = make_node()
-    declare(node, print)
+    NodeParameters(node, print)
     descriptor = node.describe_parameter(name)
     assert len(descriptor.description) > 10 and descriptor.description.endswith(".")
     default = getattr(Settings(), name)
@@ -62,7 +62,7 @@ def test_every_grasp_parameter_can_be_set(make_node):
         "max_points": 5,
     }
     changes |= {"min_points": 50, "smoothing": 1.0, "window": 9, "depth_step": 0.02, "support_height": 0.01}
-    grasp = declare(make_node(**changes), print).grasp
+    grasp = NodeParameters(make_node(**changes), print).current.grasp
     assert len(changes) == len(fields(GraspParameters))
     for name, value in changes.items():
         assert getattr(grasp, {"gripper_width": "max_width"}.get(name, name)) == value
@@ -89,25 +89,28 @@ def test_every_grasp_parameter_can_be_set(make_node):
 )
 def test_a_wrong_value_at_start_is_named(make_node, values, says):
     with pytest.raises(SelconError, match=says):
-        declare(make_node(**values), print)
+        NodeParameters(make_node(**values), print)
 
 
 def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
     node = make_node()
-    declare(node, print)
+    parameters = NodeParameters(node, print)
     for name, value in (
         ("gripper_width", -1.0),
         ("gripper_width", float("nan")),
-        ("gripper_width", 2.000001),
+        ("gripper_width", 100.00001),
         ("max_points", 1000),
         ("max_points", 2.0),
         ("bundle", "x"),
     ):
         result = node.set_parameters([Parameter(name, value=value)])[0]
         assert not result.successful and result.reason
-    assert read(node) == Settings()
+    before = parameters.current
+    assert before == Settings()
     assert node.set_parameters([Parameter("gripper_width", value=0.08)])[0].successful
-    assert read(node).gripper_width == 0.08
+    # A new snapshot, which agrees with ROS; who holds the old one keeps its values.
+    assert parameters.current.gripper_width == node.get_parameter("gripper_width").value == 0.08
+    assert parameters.current.grasp.max_width == 0.08 and before.grasp.max_width == 0.10
 
 
 def test_what_cannot_change_while_running_is_read_only():
@@ -120,11 +123,12 @@ def test_what_cannot_change_while_running_is_read_only():
 
 def test_whole_numbers_are_taken_for_fractions_and_for_text(make_node):
     node = make_node(max_frame_age=1, cores=3, bundle=2024)
-    settings = declare(node, print)
+    parameters = NodeParameters(node, print)
+    settings = parameters.current
     assert (settings.max_frame_age, settings.cores, settings.bundle) == (1.0, "3", "2024")
     assert type(settings.max_frame_age) is float
     assert node.set_parameters([Parameter("max_frame_age", value=2)])[0].successful
-    assert read(node).max_frame_age == 2.0 and type(read(node).max_frame_age) is float
+    assert parameters.current.max_frame_age == 2.0 and type(parameters.current.max_frame_age) is float
     assert not node.set_parameters([Parameter("max_frame_age", value=-1)])[0].successful
 
 
@@ -147,10 +151,10 @@ def test_what_is_taken_fits_and_what_is_not_is_named_on_one_line(name, value):
 
 def test_refused_together_nothing_is_set_and_no_action_is_begun(make_node):
     node, said = make_node(), []
-    declare(node, said.append)
+    parameters = NodeParameters(node, said.append)
     both = [Parameter("action", value="hold"), Parameter("threshold", value=7.0)]
     assert not node.set_parameters_atomically(both).successful
-    assert said == [] and read(node) == Settings()
+    assert said == [] and parameters.current == Settings()
     assert node.set_parameters([Parameter("action", value="hold")])[0].successful
     assert said == ["hold"]
 
@@ -158,7 +162,7 @@ def test_refused_together_nothing_is_set_and_no_action_is_begun(make_node):
 def test_names_that_are_no_parameters_are_told(make_node):
     qos = "qos_overrides./image.subscription.depth"
     node = make_node(**{"treshold": 0.5, "use_sim_time": False, qos: 3, "max_points": 1})
-    declare(node, print)
+    NodeParameters(node, print)
     assert unknown_overrides(node) == (
         "this node has no parameter 'treshold' (did you mean threshold?): what is given for it has no effect"
     )
