@@ -26,19 +26,19 @@ from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
-from selcon_ros.ros import diagnostics, outputs
+from selcon_ros.ros import diagnostics, publishers
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError, Pixels
-from selcon_ros.ros.frames import LatestSlot, Received
-from selcon_ros.ros.geometry import Geometry
+from selcon_ros.ros.depth_sync import Geometry
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
-from selcon_ros.ros.model import LoadModel, ModelLoader
+from selcon_ros.ros.message_buffers import LatestSlot, Received
+from selcon_ros.ros.model_loader import LoadModel, ModelLoader
 from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
-from selcon_ros.ros.outputs import Outputs
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.publishers import Outputs
 from selcon_ros.ros.signals import Stop
 
 ACTION_LOG = 1.0
@@ -213,7 +213,7 @@ class GroundingNode(Node):
             overhead=published - start - inference,
             grasping=time.monotonic() - published,
         )
-        self._answered = {"confidence": f"{heatmap.confidence:.3f}", **outputs.grasp_facts(grasps)}
+        self._answered = {"confidence": f"{heatmap.confidence:.3f}", **publishers.grasp_facts(grasps)}
         self._health.record(times)
         self._health.solved("image")
         self._health.solved("model")

@@ -254,7 +254,7 @@ class Counting(Slow):
 
 def test_nothing_is_computed_for_nobody(start, monkeypatch):
     import selcon_ros.ros.grounding_node as module
-    import selcon_ros.ros.outputs as outputs
+    import selcon_ros.ros.publishers as outputs
 
     made, drawn, searched = [], [], []
     monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw: drawn.append(1) or draw(*a))

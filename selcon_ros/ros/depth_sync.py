@@ -16,8 +16,8 @@ from selcon_ros.ros.camera_watch import SILENCE, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frames import OutOfStep, StampedBuffer
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
+from selcon_ros.ros.message_buffers import OutOfStep, StampedBuffer
 from selcon_ros.ros.parameters import Settings
 
 ENOUGH = 5

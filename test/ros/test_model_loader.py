@@ -15,7 +15,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.errors import BackendError, ParameterError
 from selcon_ros.model import load
 from selcon_ros.ros.grounding_node import GroundingNode
-from selcon_ros.ros.model import ModelLoader
+from selcon_ros.ros.model_loader import ModelLoader
 from selcon_ros.ros.parameters import Settings
 from support.bundles import colour_bundle
 from support.ros import DOMAIN, context, running_node, scene

@@ -5,7 +5,7 @@ import pytest
 from rclpy.parameter import Parameter
 
 from selcon_ros.ros.depth import intrinsics_from_message
-from selcon_ros.ros.geometry import named_rectified
+from selcon_ros.ros.depth_sync import named_rectified
 from support.ros import bar_depth, calibration, scene
 from support.shapes import undistorted
 
