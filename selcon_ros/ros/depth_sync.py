@@ -27,7 +27,7 @@ KEPT = 10
 Size = tuple[int, int]
 
 
-class Geometry:
+class DepthSync:
     """Keeps the last depth images and calibrations, and finds those that belong to an image."""
 
     def __init__(self, node: Node, health: Health, settings: Settings) -> None:

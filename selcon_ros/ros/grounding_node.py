@@ -30,7 +30,7 @@ from selcon_ros.ros import diagnostics, publishers
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError, Pixels
-from selcon_ros.ros.depth_sync import Geometry
+from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.message_buffers import LatestSlot, Received
@@ -38,7 +38,7 @@ from selcon_ros.ros.model_loader import LoadModel, ModelLoader
 from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
-from selcon_ros.ros.publishers import Outputs
+from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.signals import Stop
 
 ACTION_LOG = 1.0
@@ -68,18 +68,18 @@ class GroundingNode(Node):
         # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
         self._action_lock = threading.Lock()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
-        self._geometry = Geometry(self, self._health, settings)
+        self._depth_sync = DepthSync(self, self._health, settings)
         self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
         self._answered: dict[str, str] = {}
 
-        self._outputs = Outputs(self)
+        self._results = Publishers(self)
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
         self._action_input = Input(
             self, "action", String, lambda said: self.set_action(said.data), depth=1, reliability=RELIABLE
         )
-        inputs = (*self._geometry.inputs, self._action_input)
-        self._watch = CameraWatch(self, self._health, self._image_input, inputs, self._outputs.topics)
+        inputs = (*self._depth_sync.inputs, self._action_input)
+        self._watch = CameraWatch(self, self._health, self._image_input, inputs, self._results.topics)
         self._clock_watch = ClockWatch(self, self._health)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(settings.diagnostics_period, self._publish_diagnostics, clock=STEADY)
@@ -114,7 +114,7 @@ class GroundingNode(Node):
         if said := overrides_of_nothing(self, self._watch.inputs):
             self._health.problem("QoS overrides", said)  # likewise
         log.info(f"images from {self._image_input.topic} ({settings.image_transport})")
-        depth, info = self._geometry.inputs
+        depth, info = self._depth_sync.inputs
         log.info(f"depth from {depth.topic} ({settings.depth_transport}), camera_info from {info.topic}")
         log.info(f"actions from {self._action_input.topic}")
 
@@ -149,7 +149,7 @@ class GroundingNode(Node):
             self._images.ask_again()
 
     def _clear(self) -> None:
-        self._outputs.clear(Header(stamp=self.get_clock().now().to_msg()))
+        self._results.clear(Header(stamp=self.get_clock().now().to_msg()))
 
     # The worker.
 
@@ -183,7 +183,7 @@ class GroundingNode(Node):
 
     def _answer(self, model: Model, received: Received[Any]) -> None:
         settings = self._settings.current
-        if self._action is None or not self._outputs.any_wanted:
+        if self._action is None or not self._results.any_has_subscribers:
             return
         if 0 < settings.max_frame_age < received.age:
             raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
@@ -194,19 +194,19 @@ class GroundingNode(Node):
         if (action := self._action) is None:
             return
         heatmap = grounding.heatmap(action)
-        if self._outputs.heatmap_wanted:
-            self._publish(action, lambda: self._outputs.heatmap(heatmap, header))
+        if self._results.heatmap_has_subscribers:
+            self._publish(action, lambda: self._results.heatmap(heatmap, header))
         published = time.monotonic()
 
-        if self._outputs.grasps_wanted:
+        if self._results.grasps_have_subscribers:
             grasps = self._grasp(heatmap, header, settings)
             lifetime = settings.marker_lifetime
-            self._publish(action, lambda: self._outputs.grasps(grasps.points, action, header, lifetime))
+            self._publish(action, lambda: self._results.grasps(grasps.points, action, header, lifetime))
         else:
             text = "not looked for: nobody subscribes to an output that shows them"
             grasps = GraspResult(refused=(Refusal(Reason.NOT_ASKED, text),))
-        if self._outputs.overlay_wanted:
-            self._publish(action, lambda: self._outputs.overlay(image, heatmap, grasps, header))
+        if self._results.overlay_has_subscribers:
+            self._publish(action, lambda: self._results.overlay(image, heatmap, grasps, header))
         times = diagnostics.Times(
             waiting=start - received.at,
             inference=inference,
@@ -219,7 +219,7 @@ class GroundingNode(Node):
         self._health.solved("model")
         self._publish(
             action,
-            lambda: self._outputs.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
+            lambda: self._results.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
         )
 
     def _ground(
@@ -245,7 +245,7 @@ class GroundingNode(Node):
     def _grasp(self, heatmap: Heatmap, header: Header, settings: Settings) -> GraspResult:
         """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
         height, width = heatmap.values.shape
-        depth, intrinsics = self._geometry.of(header, (width, height), settings)
+        depth, intrinsics = self._depth_sync.of(header, (width, height), settings)
         return find_grasps(heatmap, depth, intrinsics, settings.grasp)
 
     # Diagnostics.
@@ -259,7 +259,7 @@ class GroundingNode(Node):
             state = self._loader.state
         elif self._action is None:
             state = f"waiting for an action on {self._action_input.topic}"
-        elif not self._outputs.any_wanted:
+        elif not self._results.any_has_subscribers:
             state = "resting: nobody subscribes to an output"
         else:
             state = f"answering {self._action}"
@@ -272,7 +272,7 @@ class GroundingNode(Node):
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
             "lost_images": str(self._image_input.lost),
-            "lost_depth_images": str(self._geometry.depth_input.lost),
+            "lost_depth_images": str(self._depth_sync.depth_input.lost),
         }
         status = diagnostics.status(
             self.get_fully_qualified_name(), self._loader.manifest.name, self._health, facts

@@ -34,7 +34,7 @@ RELIABLE = QoSProfile(
 )
 
 
-class Outputs:
+class Publishers:
     """Publishes results; asks first who listens, so that nothing is computed for nobody."""
 
     def __init__(self, node: Node) -> None:
@@ -67,22 +67,26 @@ class Outputs:
         return [publisher.topic_name for publisher in every]
 
     @property
-    def any_wanted(self) -> bool:
+    def any_has_subscribers(self) -> bool:
         """Somebody listens to something that needs the network."""
-        return self.heatmap_wanted or self.grasps_wanted or self._status.get_subscription_count() > 0
+        return (
+            self.heatmap_has_subscribers
+            or self.grasps_have_subscribers
+            or self._status.get_subscription_count() > 0
+        )
 
     @property
-    def heatmap_wanted(self) -> bool:
+    def heatmap_has_subscribers(self) -> bool:
         """Somebody listens to the heatmap itself."""
         return self._heatmap.get_subscription_count() > 0
 
     @property
-    def overlay_wanted(self) -> bool:
+    def overlay_has_subscribers(self) -> bool:
         """Somebody listens to the overlay."""
         return self._overlay.get_subscription_count() > 0
 
     @property
-    def grasps_wanted(self) -> bool:
+    def grasps_have_subscribers(self) -> bool:
         """Somebody listens to an output that shows grasp points."""
         shown = (self._grasp_points, self._grasp_pixels, self._markers, self._overlay, self._status)
         return any(publisher.get_subscription_count() > 0 for publisher in shown)

@@ -59,7 +59,7 @@ def test_a_calibration_that_was_sent_once_before_the_start_is_heard(start, bundl
         driver.create_publisher(CameraInfo, "camera_info", once).publish(calibration())
         robot, node = start(action="hold")
         robot.answer("grasp_points", IMAGE, DEPTH, fits=lambda message: message.poses)
-        assert len(node._geometry.infos) == 1
+        assert len(node._depth_sync.infos) == 1
         driver.destroy_node()
     # A volatile camera is heard as before, beside it and after it.
     robot.answer_in_3d(IMAGE, DEPTH, calibration())
@@ -106,7 +106,7 @@ def test_depth_that_is_lost_is_told_from_depth_that_is_not_synchronised(start):
         robot.depth.publish(late)
 
     robot.told("earlier; synchronise the topics or raise sync_tolerance", show)
-    node._geometry.depth_input.lost += 100
+    node._depth_sync.depth_input.lost += 100
     told = robot.told("messages on /affordance/depth were lost on the way", show)
     assert "losses on /affordance/depth" in told
     robot.until(lambda: "synchronise" not in robot.problems(), "the right reason", show)
@@ -242,7 +242,7 @@ def named(bundle, image: str, **settings: str) -> tuple[str, str]:
     """The topics that image and depth are taken from."""
     arguments = ["--ros-args", "-r", f"image:={image}", "-r", f"depth:={image}_depth"]
     with context() as made, running_node(made, bundle, cli_args=arguments, **settings) as node:
-        return node._image_input.topic, node._geometry.depth_input.topic
+        return node._image_input.topic, node._depth_sync.depth_input.topic
 
 
 @pytest.mark.parametrize(

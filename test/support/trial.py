@@ -51,7 +51,7 @@ def node(bundle: Path, seconds: float) -> None:
         told = {
             "received": made._image_input.received,
             "lost": made._image_input.lost,
-            "received_depth": made._geometry.depth_input.received,
+            "received_depth": made._depth_sync.depth_input.received,
             "problems": made._health.problems,
         }
         if not told["received"]:
