@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES, Messages
 from selcon_ros.core.bundle import default_bundle_path
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, Cancelled
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.build import Shapes, _profile, build_engine
 from selcon_ros.engines.cache import Cache
@@ -172,14 +172,17 @@ def test_a_graph_above_the_tolerance_is_not_built(tiny: Any, tmp_path: Path) -> 
     assert Cache(tmp_path).entries() == []
 
 
+@pytest.mark.parametrize("reason", [Cancelled, KeyboardInterrupt])
 @pytest.mark.parametrize("phase", ["comparing the converted graph with fp32", "Building engine"])
-def test_an_interruption_ends_the_build(tiny: Any, tmp_path: Path, phase: str) -> None:
+def test_an_interruption_ends_the_build(
+    tiny: Any, tmp_path: Path, phase: str, reason: type[BaseException]
+) -> None:
     def interrupt(name: str, share: float) -> None:
         if name == phase:
-            raise KeyboardInterrupt
+            raise reason
 
     cache = Cache(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(reason):
         build(tiny, AHEAD, cache, interrupt, silent)
     assert cache.entries() == [] == cache.damaged() and not cache.building()
 
