@@ -22,12 +22,12 @@ from selcon_ros.ros.signals import Stop
 
 grounding_node.CLOSE_SECONDS = 0.2
 
-def building(path, backend, precision, setup, fall_back):
+def building(path, backend, precision, cpu, gpu, warm_up, fall_back):
     while True:
-        setup.progress("timing kernels", 0.1)
+        gpu.progress("timing kernels", 0.1)
         time.sleep(0.01)
 
-def stuck(path, backend, precision, setup, fall_back):
+def stuck(path, backend, precision, cpu, gpu, warm_up, fall_back):
     print("opening", flush=True)
     time.sleep(3600)
 
