@@ -13,7 +13,7 @@ def _tufts(rng: Rng, size: tuple[float, float, float], counts: tuple[int, int], 
     """Return a block of tufts: `size` is length (x), width (y) and bristle length (z, upwards from 0)."""
     x, y = np.meshgrid(*(np.linspace(-0.5, 0.5, count) for count in counts), indexing="ij")
     foot = np.stack([x.ravel() * size[0], y.ravel() * size[1], 0 * x.ravel()], -1)
-    lean = splay * foot + rng.normal(0, 0.03 * size[2], foot.shape) * [1, 1, 0]
+    lean = splay * foot + rng.normal(0, 0.03 * size[2], foot.shape) * np.array([1, 1, 0])
     tip = foot + lean + size[2] * Z * rng.uniform(0.93, 1.03, (len(foot), 1))
     thick = 0.42 * max(size[0] / counts[0], size[1] / counts[1])
     angle = np.linspace(0, 2 * np.pi, 5, endpoint=False)

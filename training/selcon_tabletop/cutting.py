@@ -117,7 +117,7 @@ def saw(rng: Rng) -> ObjectModel:
     look = choice(rng, "wood", "plastic", "black_plastic")
     teeth = int(rng.integers(18, 34))
     t = np.linspace(-0.02, 1, 2 * teeth + 1)
-    tooth = 0.004 * (np.arange(2 * teeth + 1) % 2)
+    tooth = 0.004 * (np.arange(2 * teeth + 1) % 2).astype(np.float64)
     taper = between(rng, 0.35, 0.75)
     edge, spine = -wide / 2 + tooth, wide / 2 - wide * taper * np.clip(t, 0, 1)
     if straight:

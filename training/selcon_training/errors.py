@@ -25,8 +25,10 @@ class ResultNotWritten(SelconError):
     """What was measured could not be written (disk full, no right): it is in `result`, to be shown."""
 
     def __init__(self, reason: OSError | SelconError, result: Any) -> None:
-        system = isinstance(reason, OSError)
-        super().__init__(f"cannot write {reason.filename}: {reason.strerror}" if system else str(reason))
+        if isinstance(reason, OSError):
+            super().__init__(f"cannot write {reason.filename}: {reason.strerror}")
+        else:
+            super().__init__(str(reason))
         self.result = result
 
 

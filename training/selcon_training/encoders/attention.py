@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from timm.models.eva import EvaAttention
-from timm.models.vision_transformer import Attention
+from timm.models.vision_transformer import Attention  # type: ignore[attr-defined,unused-ignore]
 from torch import Tensor, nn
 
 
@@ -30,8 +30,8 @@ def spelled_out(model: nn.Module) -> Iterator[None]:
     fused = [layer.fused_attn for layer in layers]
     try:
         for layer in layers:
-            layer.fused_attn = False
+            layer.fused_attn = False  # type: ignore[misc,unused-ignore]
         yield
     finally:
         for layer, value in zip(layers, fused, strict=True):
-            layer.fused_attn = value
+            layer.fused_attn = value  # type: ignore[misc,unused-ignore]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from timm.layers import apply_rot_embed_cat
+from timm.layers import apply_rot_embed_cat  # type: ignore[attr-defined,unused-ignore]
 from timm.models.eva import Eva, EvaAttention, EvaBlock
 from torch import Tensor, nn
 

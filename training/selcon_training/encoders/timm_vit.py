@@ -6,7 +6,11 @@ from typing import cast
 
 import torch
 from timm.models.eva import Eva
-from timm.models.vision_transformer import Attention, Block, VisionTransformer
+from timm.models.vision_transformer import (
+    Attention,  # type: ignore[attr-defined,unused-ignore]
+    Block,
+    VisionTransformer,
+)
 from torch import Tensor, nn
 
 from selcon_training.encoders.sizes import Size, check_input_size, patch_size

@@ -63,7 +63,7 @@ def trace(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The tracer warns of every shape that becomes a constant: the input size is fixed, so they are meant
         # to.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="torch.onnx")
         file = Path(folder) / "model.onnx"

@@ -38,6 +38,8 @@ from selcon_training.errors import DataError
 from selcon_training.export.attention_fusion import fused
 from selcon_training.export.static_int8 import Inputs, static_int8
 
+Picture = Path | NDArray[np.uint8]
+"""A file, or pixels [H, W, 3]."""
 _ROUNDS, _RUNS = 3, 3
 DYNAMIC = "dynamic, 7 bit weights per channel"
 STATIC = "static, 7 bit weights per channel"
@@ -75,7 +77,8 @@ def quantize(
     fp32 than ``tolerance`` or the graph has nothing to quantise; nothing is then written.
     """
     given = load_bundle(bundle)
-    images = spread(read_samples(given) if pictures is None else _pictures(pictures), limit)
+    asked: list[Picture] = [*(read_samples(given) if pictures is None else _pictures(pictures))]
+    images = spread(asked, limit)
     more = [] if calibrate is None else spread(_pictures(calibrate), CALIBRATION)
     fp32 = replace(given, files={"model": given.model})
     int8, method, calibrated = _in_int8(given, more)
@@ -166,7 +169,7 @@ def _dynamic_int8(graph: onnx.ModelProto, folder: Path) -> bytes:
 def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]:
     """Return the bundle with its int8 graph in place of all files, the method, and of how many pictures it
     knows the values: the bundle's samples and ``pictures``."""
-    seen = [*(read_samples(given) if sample_roles(given.files) else []), *pictures]
+    seen: list[Picture] = [*(read_samples(given) if sample_roles(given.files) else []), *pictures]
     content = int8_graph(given.model, _inputs(given.manifest, seen) if seen else None)
     files = given.manifest.files | {INT8_ROLE: BundleFile(f"{INT8_ROLE}.onnx")}
     static = any(node.op_type == "DequantizeLinear" for node in onnx.load_from_string(content).graph.node)
@@ -174,7 +177,7 @@ def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]
     return bundle, STATIC if static else DYNAMIC, len(seen) if static else 0
 
 
-def _inputs(manifest: Manifest, pictures: Sequence[Path | NDArray[np.uint8]]) -> Iterator[Inputs]:
+def _inputs(manifest: Manifest, pictures: Sequence[Picture]) -> Iterator[Inputs]:
     for each in tqdm(pictures, desc="scales", unit="image"):
         yield {INPUT: preprocess(_image(each), manifest)}
 
@@ -184,7 +187,7 @@ def _without_advice(record: logging.LogRecord) -> bool:
     return "pre-process" not in record.getMessage()
 
 
-def _image(given: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _image(given: Picture) -> NDArray[np.uint8]:
     return read_picture(given) if isinstance(given, Path) else given
 
 
