@@ -72,14 +72,6 @@ def breaches(folder: str, allowed: Callable[[Path, Import], bool]) -> list[str]:
     ]
 
 
-def own(found: Import, *floors: str) -> bool:
-    """Whether an import from our own package stays on the given floors."""
-    if found.library != "selcon_ros":
-        return True
-    parts = found.module.split(".")
-    return len(parts) == 1 or parts[1] in floors or (len(parts) == 2 and parts[1] == "__version__")
-
-
 def test_core_needs_numpy_and_opencv_only() -> None:
     """And PyYAML, but only when a YAML file is read."""
     libraries = {"numpy", "cv2", "selcon_ros", *sys.stdlib_module_names}
@@ -108,23 +100,6 @@ def test_engines_are_built_with_few_libraries() -> None:
     builders = {"numpy", "onnx", "onnxruntime", "filelock", "platformdirs", "selcon_ros"}
     assert not breaches(
         "selcon_ros/engines", lambda _, found: found.library in builders | set(sys.stdlib_module_names)
-    )
-
-
-def test_training_knows_no_ros() -> None:
-    ros = {"rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "visualization_msgs", "diagnostic_msgs"}
-    assert not breaches(
-        "training",
-        lambda file, found: (
-            found.library not in ros
-            and (
-                own(found, "core", "backends", "recording", "plugins")
-                or (
-                    own(found, "cli")
-                    and ("cli" in (file.parent.name, file.stem) or ".commands" in found.module)
-                )
-            )
-        ),
     )
 
 
