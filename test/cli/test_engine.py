@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_nothing(folder: Path) -> None:
 
 
 def test_the_kind_is_the_one_that_is_installed() -> None:
-    from selcon_ros.cli.engine_options import chosen_kind
+    from selcon_ros.cli.engine_options import chosen_library
 
     name = "tensorrt" if LIBRARIES["tensorrt"].is_installed else "tensorrt_rtx"
-    assert chosen_kind(None).name == name
+    assert chosen_library(None).name == name
