@@ -33,7 +33,7 @@ def ask_nothing(predictor: Predictor, asked: Asked, source: str, result: Evaluat
         for action in actions:
             heatmap = predictor.answer(Query(action)).heatmap
             found = grasps(heatmap, None, parameters)
-            answers.append(Absence(name, action, heatmap.confidence, len(found)))
+            answers.append(Absence(name, action, heatmap.confidence, len(found.points)))
 
 
 def pictures_of_nothing(folder: Path, actions: Sequence[str], limit: int | None) -> Asked:
