@@ -16,7 +16,7 @@ from selcon_training.reporting.plots import BLUE, CRIMSON, figure_svg
 
 
 def write(study: Study, out: Path, seeds: int) -> dict[str, Any]:
-    """Write what is finished of a study into the folder ``out/<study>_report``; returns the results."""
+    """Write what is finished of a study into the folder `out/<study>_report`; returns the results."""
     results = collect(study, out, seeds)
     folder = out / f"{study.name}_report"
     write_json(folder / "results.json", results)

@@ -25,7 +25,7 @@ class Row(Section):
     """Names the folder of its runs."""
     label: str
     set: dict[str, Any] = Field(default_factory=dict)
-    """Keys of the configuration (``weak.alpha``) and their values."""
+    """Keys of the configuration (`weak.alpha`) and their values."""
     published: dict[Calibration, tuple[float, float, float]] = Field(default_factory=dict)
     """KLD, SIM and NSS of the paper, by calibration."""
 

@@ -17,7 +17,7 @@ METRICS = {"kld": "KLD ↓", "sim": "SIM ↑", "nss": "NSS ↑", "right_part": "
 
 
 def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
-    """What is finished: ``splits[split][row][calibration][metric]`` is the list of the seeds' values."""
+    """What is finished: `splits[split][row][calibration][metric]` is the list of the seeds' values."""
     splits: dict[str, Any] = {}
     missing = []
     for row in study.rows:

@@ -19,7 +19,7 @@ Rows = Mapping[str, Figures]
 
 
 def write(result: Audit, out: Path) -> dict[str, Any]:
-    """Write the report into the folder ``out``; returns the tables."""
+    """Write the report into the folder `out`; returns the tables."""
     tables = result.tables()
     write_json(out / "results.json", tables)
     graphs = {

@@ -97,9 +97,9 @@ def summary(found: Sequence[Outcome], alpha: float) -> dict[str, float | None]:
 
 
 def audit(run: Path, root: Path | None, count: int, degraded_count: int, seed: int) -> Audit:
-    """Audit a finished weak run in its folder; ``root`` is where its data lie now, if elsewhere.
+    """Audit a finished weak run in its folder; `root` is where its data lie now, if elsewhere.
 
-    Degraded conditions take the first ``degraded_count`` samples. Raises ConfigError for a run that is not of
+    Degraded conditions take the first `degraded_count` samples. Raises ConfigError for a run that is not of
     weak supervision, DataError for data without truth maps.
     """
     trained = open_trained(run)

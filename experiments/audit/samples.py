@@ -36,7 +36,7 @@ class Sample:
 class Facts:
     """What is known about a sample beside its images.
 
-    ``part_share``: the true part's share of the egocentric image. ``exo_size`` and ``hidden``, where the data
+    `part_share`: the true part's share of the egocentric image. `exo_size` and `hidden`, where the data
     have label maps, else None: the mean share of the exocentric images that the object takes, and of the
     object's outline (convex hull) that hands cover.
     """
@@ -51,7 +51,7 @@ class Facts:
 def draw_samples(
     data: DataSet, split: str, actions: Sequence[str], exocentric: int, count: int, seed: int
 ) -> list[Sample]:
-    """Draw ``count`` samples, folders in turn. The egocentric images are those of ``split`` with a truth map,
+    """Draw `count` samples, folders in turn. The egocentric images are those of `split` with a truth map,
     else of testset: nothing is trained or chosen here. Raises DataError where neither has any.
     """
     exo_folders = by_folder(data.items(split, "exocentric"))
@@ -82,7 +82,7 @@ def draw_samples(
 
 
 def read_sample(sample: Sample, size: Size) -> tuple[U8, U8, NDArray[np.bool_]]:
-    """Read a sample: ego h x w x 3 and exo E x h x w x 3 uint8, stretched to ``size``, and the part's mask
+    """Read a sample: ego h x w x 3 and exo E x h x w x 3 uint8, stretched to `size`, and the part's mask
     (where the truth exceeds half of its maximum) at the truth's own size."""
     ego = resize(read_picture(sample.ego.path), size)
     exo = np.stack([resize(read_picture(item.path), size) for item in sample.exo])

@@ -39,10 +39,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo as the robot would bring it to the network (``seen``), and as training needs it.
+    """A photo as the robot would bring it to the network (`seen`), and as training needs it.
 
-    ``masks``: parts by action at the kept size; ``known``: the actions whose parts are all marked, None for
-    all; ``object``: photos of one are held out together.
+    `masks`: parts by action at the kept size; `known`: the actions whose parts are all marked, None for
+    all; `object`: photos of one are held out together.
     """
 
     name: str
@@ -85,7 +85,7 @@ def make_album(
     objects: str | None = None,
     progress: Callable[[Sequence[Any]], Iterable[Any]] = list,
 ) -> Album:
-    """Read the photos; ``sharp``: training's truth is the part itself. ``objects``: a regular expression
+    """Read the photos; `sharp`: training's truth is the part itself. `objects`: a regular expression
     whose first group tells in a photo's path which object it shows. Raises AdaptError for what would not
     help (too few photos or too many, no mask where one should be, masks of nearly the whole photo), DataError
     for broken files.

@@ -24,7 +24,7 @@ def is_coco(record: object) -> bool:
 
 
 def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: PictureFiles) -> list[Labelled]:
-    """The photos of the COCO file ``name`` (a path from ``folder``). Raises DataError."""
+    """The photos of the COCO file `name` (a path from `folder`). Raises DataError."""
     where = str(folder / name)
     labels = {
         entry(each, "id", int, f"{where}: categories"): entry(each, "name", str, f"{where}: categories")

@@ -24,7 +24,7 @@ _NOTES = ("tag", "attribute")
 
 
 def read_cvat(folder: Path, name: str, pictures: PictureFiles) -> list[Labelled]:
-    """The photos of the CVAT file ``name`` (a path from ``folder``). Raises DataError."""
+    """The photos of the CVAT file `name` (a path from `folder`). Raises DataError."""
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 

@@ -46,7 +46,7 @@ class _Found:
 
 
 def split_folder(folder: Path) -> Path | None:
-    """The folder that has egocentric/: ``folder`` or its trainset; None for another layout.
+    """The folder that has egocentric/: `folder` or its trainset; None for another layout.
 
     Raises DataError for a data set that has it elsewhere.
     """

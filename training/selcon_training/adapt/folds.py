@@ -9,7 +9,7 @@ from selcon_training.data.ordering import Stream, generator
 
 
 def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:
-    """The photos' indices in at most ``count`` parts of about one size, those of one object in one part."""
+    """The photos' indices in at most `count` parts of about one size, those of one object in one part."""
     objects: dict[str, list[int]] = {}
     for index, photo in enumerate(photos):
         objects.setdefault(photo.object, []).append(index)

@@ -32,7 +32,7 @@ def is_labelme(record: object) -> bool:
 
 
 def read_labelme(folder: Path, name: str, record: dict[str, Any], pictures: PictureFiles) -> Labelled:
-    """The photo that the labelme file ``name`` (a path from ``folder``) is about. Raises DataError."""
+    """The photo that the labelme file `name` (a path from `folder`) is about. Raises DataError."""
     where = str(folder / name)
     path = pictures.find(record["imagePath"], posixpath.dirname(name), where)
     told = (record.get("imageHeight"), record.get("imageWidth"))

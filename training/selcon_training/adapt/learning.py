@@ -34,7 +34,7 @@ HALF = BATCH // 2
 
 @dataclass(frozen=True)
 class Sources:
-    """What a network learns from; ``dense`` weighs the losses."""
+    """What a network learns from; `dense` weighs the losses."""
 
     photos: Sequence[Photo]
     nothing: Sequence[Photo]
@@ -80,7 +80,7 @@ def adapted(
     seed: int,
     advance: Callable[[], object],
 ) -> PyramidNet:
-    """A copy of ``net`` that has learnt from the sources; ``advance`` is called after every step.
+    """A copy of `net` that has learnt from the sources; `advance` is called after every step.
 
     Its decoder and the upper half of its backbone learn. Raises AdaptError if a loss is not finite.
     """

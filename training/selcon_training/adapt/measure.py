@@ -27,9 +27,9 @@ RESAMPLED = 2000
 
 @dataclass(frozen=True)
 class Answer:
-    """One action asked of one photo; ``there``: it has the part. ``evidence`` is the map's peak.
+    """One action asked of one photo; `there`: it has the part. `evidence` is the map's peak.
 
-    ``right`` and ``kld`` are those of the map where the part is, else None; ``map`` is [gh, gw] on the cells
+    `right` and `kld` are those of the map where the part is, else None; `map` is [gh, gw] on the cells
     that the photo covers.
     """
 

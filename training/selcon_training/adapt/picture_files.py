@@ -37,7 +37,7 @@ class PictureFiles:
         self._known = set(self.paths)
 
     def find(self, name: object, beside: str, where: str) -> Path:
-        """The picture that a label file in the subfolder ``beside`` calls ``name``.
+        """The picture that a label file in the subfolder `beside` calls `name`.
 
         It lies there from that subfolder or from the folder, or a single picture's path ends so. Raises
         DataError for a name that leads out of the folder, and for none or several such pictures.

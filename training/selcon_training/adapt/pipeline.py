@@ -49,11 +49,11 @@ def adapt(
     threads: int | None = None,
     objects: str | None = None,
 ) -> dict[str, Any]:
-    """Adapt the bundle ``base`` to the photos in ``folder``, write the result to ``out`` and a page with
-    results.json into the folder ``report``; returns the figures.
+    """Adapt the bundle `base` to the photos in `folder`, write the result to `out` and a page with
+    results.json into the folder `report`; returns the figures.
 
     "after" is measured by cross-validation: every photo by a network that has not seen it nor, with
-    ``objects`` (see `make_album`), others of its object, trained for ``fold_steps`` on the rest. Raises
+    `objects` (see `make_album`), others of its object, trained for `fold_steps` on the rest. Raises
     AdaptError where adapting would not help or, by that measure, did not (the report is written then, the
     bundle is not), DataError for bad files.
     """

@@ -24,9 +24,9 @@ LAYOUTS = (
 
 
 def read_photos(folder: Path, nothing: Path | None = None) -> tuple[str, list[Labelled]]:
-    """The layout's name, and the photos below ``folder`` in it with what is drawn on them.
+    """The layout's name, and the photos below `folder` in it with what is drawn on them.
 
-    Pictures below ``nothing`` may lie in the folder without a label. Raises DataError for a folder in none
+    Pictures below `nothing` may lie in the folder without a label. Raises DataError for a folder in none
     or several layouts, a photo without a label file, and one with two.
     """
     if not folder.is_dir():

@@ -43,7 +43,7 @@ CHECK = 5
 
 
 def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: bool) -> list[Photo]:
-    """The samples of a file that `write_rendered` made, with the actions that ``actions`` has too.
+    """The samples of a file that `write_rendered` made, with the actions that `actions` has too.
 
     An action that only one of the two knows is unknown there. Raises DataError.
     """
@@ -90,7 +90,7 @@ def _decoded(content: bytes, flags: int, path: Path) -> U8:
 
 
 def write_rendered(root: Path, divide: str | None, splits: Sequence[str], count: int, out: Path) -> int:
-    """Write ``count`` pictures, evenly spread over the splits of a rendered data set; returns the bytes.
+    """Write `count` pictures, evenly spread over the splits of a rendered data set; returns the bytes.
 
     Raises DataError for a test split and for more than 8 actions.
     """

@@ -31,7 +31,7 @@ def write_report(
     after: Sequence[Answer],
     actions: Sequence[str],
 ) -> None:
-    """Write report.html and results.json into ``folder``. Raises ResultNotWritten, with the result."""
+    """Write report.html and results.json into `folder`. Raises ResultNotWritten, with the result."""
     answered = {(each.photo, each.action): each for each in after}
     photos = {photo.name: photo for photo in album.photos}
     shown = [

@@ -27,7 +27,7 @@ class Shape(Protocol):
     """A region of a picture."""
 
     def raster(self, picture: Size, size: Size) -> NDArray[np.bool_]:
-        """The region of a picture of (height, width) on a raster of ``size``. Raises DataError."""
+        """The region of a picture of (height, width) on a raster of `size`. Raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A mask of the whole picture, above 127 where the region is; ``load`` makes it when it is asked for."""
+    """A mask of the whole picture, above 127 where the region is; `load` makes it when it is asked for."""
 
     load: Callable[[], U8]
     name: str
@@ -67,8 +67,8 @@ class Bitmap:
 class Labelled:
     """A photo and what is drawn on it by label.
 
-    ``complete``: a label that other photos have and this one lacks does not occur in it.
-    ``truths``: truth maps that were made already, by label.
+    `complete`: a label that other photos have and this one lacks does not occur in it.
+    `truths`: truth maps that were made already, by label.
     """
 
     path: Path

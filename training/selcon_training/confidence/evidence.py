@@ -80,7 +80,7 @@ def absent(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
 
 
 def views(picture: U8, number: int, count: int = VIEWS) -> Iterator[U8]:
-    """``count`` views of a picture H x W x 3: the whole, and random parts; the same for the same number."""
+    """`count` views of a picture H x W x 3: the whole, and random parts; the same for the same number."""
     yield picture
     rng = generator(0, number)
     for _ in range(count - 1):
@@ -101,6 +101,6 @@ def of_nothing(
 ) -> list[list[list[float]]]:
     """The evidence for every action in the views of numbered pictures: pictures x VIEWS x actions.
 
-    ``ask`` gives it for images of any sizes, images x actions.
+    `ask` gives it for images of any sizes, images x actions.
     """
     return [ask(list(views(picture, number))) for number, picture in pictures]

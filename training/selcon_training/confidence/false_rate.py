@@ -27,12 +27,12 @@ def fit_for_rate(
     rate: float,
     scene_rate: float | None = None,
 ) -> Fitted | None:
-    """Fit confidence = sigmoid(scale_a * evidence + offset_a); 0.5 is passed by ``rate`` of the negatives.
+    """Fit confidence = sigmoid(scale_a * evidence + offset_a); 0.5 is passed by `rate` of the negatives.
 
-    ``nothing`` [pictures, views, actions] is the evidence in real pictures without any of the actions. The
+    `nothing` [pictures, views, actions] is the evidence in real pictures without any of the actions. The
     slope is that of the balanced logistic curve over all of them; the offset puts 0.5 at the larger of two
     thresholds (see `threshold`), of the scenes without the action and of the real pictures. Scenes that are
-    too few to tell the rate (see `least_pictures`) decide nothing. ``scene_rate`` is another rate for them.
+    too few to tell the rate (see `least_pictures`) decide nothing. `scene_rate` is another rate for them.
     Returns None if no action occurs in the scenes.
     """
     scene_rate = rate if scene_rate is None else scene_rate
@@ -87,9 +87,9 @@ def fit_for_rate(
 
 
 def threshold(negatives: NDArray[np.float64], rate: float) -> float:
-    """The least threshold that a new picture's view reaches with a probability of at most ``rate``.
+    """The least threshold that a new picture's view reaches with a probability of at most `rate`.
 
-    ``negatives`` [pictures, views] is the evidence in pictures of the same kind. The views of one picture
+    `negatives` [pictures, views] is the evidence in pictures of the same kind. The views of one picture
     resemble each other, so they count as one together, and one more picture is supposed to pass with all of
     its views: with m pictures, rate * (m + 1) - 1 of them may pass (Lee, Barber and Willett 2023,
     "Distribution-free inference with hierarchical data"). Of fewer than `least_pictures` none may.
@@ -111,7 +111,7 @@ def open_negatives(
 ) -> PicturePool:
     """The pictures of nothing that a confidence is fitted on: of a media folder those for calibration.
 
-    ``learned`` names other folders of pictures, which training sees. Raises DataError for too few, and for
+    `learned` names other folders of pictures, which training sees. Raises DataError for too few, and for
     pictures that training sees.
     """
     files = find_pictures(folder, "calibration", "confidence.negatives")

@@ -36,10 +36,10 @@ def refit(
     skip: Path | None = None,
     scene_rate: float | None = None,
 ) -> tuple[Manifest, Fitted]:
-    """Fit the confidence of ``bundle`` for a false rate (see `fit_for_rate`) and write it so to ``out``.
+    """Fit the confidence of `bundle` for a false rate (see `fit_for_rate`) and write it so to `out`.
 
-    Scenes are ``split`` and its sibling without the action, real pictures those of ``negatives``. Graphs stay
-    as they are, byte for byte. ``limit`` takes that many scenes, evenly spread. Raises DataError for a test
+    Scenes are `split` and its sibling without the action, real pictures those of `negatives`. Graphs stay
+    as they are, byte for byte. `limit` takes that many scenes, evenly spread. Raises DataError for a test
     split, too few pictures and scenes without any action, and ResultNotWritten, with the fit, where the
     bundle cannot be written.
     """

@@ -182,7 +182,7 @@ class TrainConfig(Section):
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a YAML configuration and apply ``key.sub=value`` overrides (values are YAML too).
+    """Read a YAML configuration and apply `key.sub=value` overrides (values are YAML too).
 
     Relative paths stay relative to the working folder, and ~ in any path is the home folder. Raises
     ConfigError naming every bad key and its value.

@@ -47,11 +47,11 @@ class _Loader(_SAFE):  # type: ignore[misc, valid-type]
 
 
 def parse_yaml(content: bytes, name: str | Path, fault: type[SelconError]) -> Any:
-    """Return the value that a YAML file holds (None if nothing); ``name`` is the file's in messages.
+    """Return the value that a YAML file holds (None if nothing); `name` is the file's in messages.
 
     Beyond YAML 1.1: it must be UTF-8 (a byte order mark may lead), with text as keys, each once, finite
     numbers, whole ones of at most DIGITS digits, and no tags; a date is text. Aliases are followed as long
-    as all is at most NODES values. Raises ``fault``.
+    as all is at most NODES values. Raises `fault`.
     """
     if len(content) > LIMIT:
         raise fault(f"{name} has {len(content)} bytes, more than the {LIMIT} of a configuration")

@@ -1,9 +1,9 @@
 """Where the files of a data set in the AGD20K layout lie: splits, images, ground truth and the extras of
 rendered sets.
 
-``ROOT/[Seen|Unseen/]<split>/{exocentric,egocentric}/<action>/<object>/<stem>.jpg`` with ground truth in
-``<split>/GT/<action>/<object>/<stem>.png``; every image may have any suffix of IMAGE_SUFFIXES. HICO-IIF has
-no Seen/Unseen level. A rendered set adds ``dataset.json`` in ROOT and the folders mask, depth, camera,
+`ROOT/[Seen|Unseen/]<split>/{exocentric,egocentric}/<action>/<object>/<stem>.jpg` with ground truth in
+`<split>/GT/<action>/<object>/<stem>.png`; every image may have any suffix of IMAGE_SUFFIXES. HICO-IIF has
+no Seen/Unseen level. A rendered set adds `dataset.json` in ROOT and the folders mask, depth, camera,
 objectmask and {egocentric,exocentric}_parts beside GT.
 """
 
@@ -35,7 +35,7 @@ def in_test_splits(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set on disk. ``base`` is the folder that holds the splits (ROOT/Seen, ROOT/Unseen, or ROOT
+    """A data set on disk. `base` is the folder that holds the splits (ROOT/Seen, ROOT/Unseen, or ROOT
     itself)."""
 
     root: Path
@@ -45,7 +45,7 @@ class DataSet:
     exhaustive_truth: bool = False
     synthetic: bool = False
     skip: frozenset[str] = frozenset()
-    """Files to leave out, as paths from ``root`` with forward slashes."""
+    """Files to leave out, as paths from `root` with forward slashes."""
     peaks: dict[Path, int] = field(default_factory=dict, compare=False, repr=False)
     """Truth maps that were decoded once and found clear (see `dense_items`), and their largest values."""
     _sound: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
@@ -67,7 +67,7 @@ class DataSet:
     def listed(self, split: str, view: str = "egocentric") -> list[Item]:
         """All images of a split but those to skip, sorted bytewise by action, object and file name.
 
-        An image is skipped when it or its truth map is named in ``skip``; with exhaustive truth so is every
+        An image is skipped when it or its truth map is named in `skip`; with exhaustive truth so is every
         copy of that picture, since a missing map would mean that the action does not occur. Raises DataError
         if there are none.
         """
@@ -124,14 +124,14 @@ class DataSet:
         return self._files[folder].get(item.stem, Files())
 
     def relative(self, path: Path) -> str:
-        """A file's path from ``root`` with forward slashes: its name in skip lists, reports and
+        """A file's path from `root` with forward slashes: its name in skip lists, reports and
         fingerprints."""
         return path.relative_to(self.root).as_posix()
 
     def class_list(self, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
         """The actions in label order: those wanted, else dataset.json's, else the training folders'.
 
-        ``wanted`` is a published list's name, a text file (see `read_actions`) or the actions themselves.
+        `wanted` is a published list's name, a text file (see `read_actions`) or the actions themselves.
         Raises DataError for a name that is neither, an empty list and an action that comes twice.
         """
         if isinstance(wanted, str):
@@ -145,9 +145,9 @@ class DataSet:
 
 
 def open_dataset(root: Path | str, divide: str | None = None, skip: Path | None = None) -> DataSet:
-    """Find the splits under ``root``; ``divide`` is Seen, Unseen or, for sets without that level, None.
+    """Find the splits under `root`; `divide` is Seen, Unseen or, for sets without that level, None.
 
-    With None a root that has the level is an error naming the choices. ``skip`` is a text file that names
+    With None a root that has the level is an error naming the choices. `skip` is a text file that names
     files to leave out (see `read_skip`). Raises DataError.
     """
     root = Path(root)
@@ -178,7 +178,7 @@ def open_dataset(root: Path | str, divide: str | None = None, skip: Path | None 
 
 
 def check_actions(items: Iterable[Item], actions: Sequence[str], where: str, *, complete: bool) -> None:
-    """Raise DataError unless the items' actions are in the class list (and, if ``complete``, all of it)."""
+    """Raise DataError unless the items' actions are in the class list (and, if `complete`, all of it)."""
     found = {item.action for item in items}
     unknown = sorted(found - set(actions))
     missing = sorted(set(actions) - found) if complete else []
@@ -202,7 +202,7 @@ def by_folder(items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
 
 
 def list_items(folder: Path) -> list[Item]:
-    """The images in ``folder/<action>/<object>/``, in bytewise order. Raises DataError if the folder is
+    """The images in `folder/<action>/<object>/`, in bytewise order. Raises DataError if the folder is
     missing or holds none."""
     if not folder.is_dir():
         raise DataError(f"folder {folder} is missing: expected <action>/<object>/<image>.jpg in it")

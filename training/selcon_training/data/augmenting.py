@@ -24,7 +24,7 @@ CLUTTER_SHARE = 0.5
 @dataclass(frozen=True)
 class Loaded:
     """A decoded picture h x w x 3 uint8 RGB; truth maps by action, parts (kinds) and objects (0 or 255), each
-    h x w uint8 of any size, None where unknown; ``shape``: the picture's own (h, w), whatever it is kept at.
+    h x w uint8 of any size, None where unknown; `shape`: the picture's own (h, w), whatever it is kept at.
     """
 
     picture: U8
@@ -47,7 +47,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Makes samples for an input ``size`` (h, w) and map ``grid`` (gh, gw)."""
+    """Makes samples for an input `size` (h, w) and map `grid` (gh, gw)."""
 
     size: Size
     grid: Size
@@ -57,7 +57,7 @@ class Augmenter:
     scenery: Scenery = field(default_factory=Scenery)
 
     def __call__(self, loaded: Loaded, rng: np.random.Generator) -> Sample:
-        """A sample of a picture; the same state of ``rng`` gives the same one."""
+        """A sample of a picture; the same state of `rng` gives the same one."""
         view = draw_view(loaded.shape, self.size, self.grid, self.views, rng)
         background, texture = self.scenery.background(rng), self.scenery.texture(rng)
         parts, mask = loaded.parts, None if background is None else self._kept(loaded, rng)

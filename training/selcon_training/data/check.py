@@ -36,9 +36,9 @@ def check(
     threads: int | None = None,
     progress: Progress = lambda facts, total: facts,
 ) -> list[Report]:
-    """Check the data set in ``root``: one divide, or without ``divide`` all that it has.
+    """Check the data set in `root`: one divide, or without `divide` all that it has.
 
-    ``actions`` and ``skip`` are as in a configuration. Raises DataError where there is no data set at all.
+    `actions` and `skip` are as in a configuration. Raises DataError where there is no data set at all.
     """
     present: list[str | None] = [name for name in DIVIDES if (root / name).is_dir()]
     divides = [divide] if divide is not None or not present else present

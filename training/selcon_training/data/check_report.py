@@ -14,7 +14,7 @@ Level = Literal["error", "warning", "info"]
 
 
 class Kind(NamedTuple):
-    """``skippable``: leaving the files out mends it, so they go into a skip list."""
+    """`skippable`: leaving the files out mends it, so they go into a skip list."""
 
     level: Level
     text: str

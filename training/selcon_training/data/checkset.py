@@ -1,6 +1,6 @@
 """The check set of real photographs: what is made of its list of pictures and of the polygons drawn on them.
 
-``ROOT/pictures.json`` lists every picture with its origin and licence; beside a picture of the testset lies
+`ROOT/pictures.json` lists every picture with its origin and licence; beside a picture of the testset lies
 its labelme file, polygons labelled with actions. Made of them are links to the pictures in the AGD20K layout,
 part masks, truth maps and LICENCES.md. Command line: python -m selcon_training.data.checkset ROOT
 """
@@ -43,7 +43,7 @@ BLUR = 0.018
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture's place, use, origin and licence, as in pictures.json. ``changes``: to the package's file;
+    """A picture's place, use, origin and licence, as in pictures.json. `changes`: to the package's file;
     empty if none."""
 
     path: str

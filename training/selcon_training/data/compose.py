@@ -51,7 +51,7 @@ class Scenery:
 def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float = 0.5) -> U8:
     """A random window of a picture, turned by quarters and mirrored at random, of this size (h, w).
 
-    The window has the aspect ratio of ``size`` and at least ``smallest`` times the largest possible sides.
+    The window has the aspect ratio of `size` and at least `smallest` times the largest possible sides.
     """
     turns = int(rng.integers(1, 4)) if rng.random() < TURNED_SHARE else 0
     if turns % 2:
@@ -71,7 +71,7 @@ def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float =
 def put_behind(image: U8, mask: U8, background: U8, rng: np.random.Generator) -> U8:
     """The objects of an image on another background of its size.
 
-    ``mask`` h x w uint8: 255 on the objects. Its edge is feathered; the background's colours are moved
+    `mask` h x w uint8: 255 on the objects. Its edge is feathered; the background's colours are moved
     towards the image's by a random share, and it is darkened around the objects half of the time.
     """
     background = _alike(background, image, rng.uniform(0.0, 0.6))
@@ -82,7 +82,7 @@ def put_behind(image: U8, mask: U8, background: U8, rng: np.random.Generator) ->
 
 
 def put_on(image: U8, mask: U8, texture: U8, rng: np.random.Generator) -> U8:
-    """An image with a texture of its size on what ``mask`` (h x w uint8, 255 there) marks.
+    """An image with a texture of its size on what `mask` (h x w uint8, 255 there) marks.
 
     The texture takes the image's shading: its own colours are multiplied by the brightness there, relative
     to the mean over the mask.

@@ -89,9 +89,9 @@ def stack(samples: Sequence[Sample], classes: int, grid: Size, with_parts: bool)
 class Variety:
     """What training pictures get beyond `Augmentation`, and what is made of label maps.
 
-    ``augmenter`` takes the place of crop and jitter; None leaves them as they are. ``parts``: fill
-    `DenseBatch.parts`; ``kinds``: how many kinds of parts there are, ``clutter``: which of them is of things
-    that are no objects (see `read_label_maps`), None if that is not known. ``sharp``: the truth is the part
+    `augmenter` takes the place of crop and jitter; None leaves them as they are. `parts`: fill
+    `DenseBatch.parts`; `kinds`: how many kinds of parts there are, `clutter`: which of them is of things
+    that are no objects (see `read_label_maps`), None if that is not known. `sharp`: the truth is the part
     itself instead of its blurred map (see `sharp_truth`).
     """
 
@@ -120,7 +120,7 @@ class _Kept:
 class DenseImages:
     """Decoded pictures and truth maps of a list of items, cut into augmented batches.
 
-    With ``cache`` every picture is decoded once and kept as uint8 at ``cache_size`` (truth maps at a quarter
+    With `cache` every picture is decoded once and kept as uint8 at `cache_size` (truth maps at a quarter
     of it): 8,000 pictures of 336 x 448 take 3.6 GB and a batch then costs well under a millisecond per
     picture and core, a few with an augmenter. Raises DataError for an input size that cannot be padded to.
     """
@@ -159,7 +159,7 @@ class DenseImages:
         progress: Callable[[range], Iterable[int]] = list,
         threads: int = 1,
     ) -> None:
-        """Decode everything into memory. ``cache_size`` (h, w) defaults to the input size times the largest
+        """Decode everything into memory. `cache_size` (h, w) defaults to the input size times the largest
         zoom, at most half as much again with an augmenter; padded pictures keep their aspect ratio within it.
         Raises DataError if memory does not hold it."""
         zoom = self._largest_zoom
@@ -184,7 +184,7 @@ class DenseImages:
         self._pictures = pictures
 
     def _within(self, picture: U8, size: Size) -> Size:
-        """The size at which a picture is kept within ``size``."""
+        """The size at which a picture is kept within `size`."""
         if self.canvas.fit == "stretch":
             return size
         height, width = picture.shape[:2]
@@ -215,7 +215,7 @@ class DenseImages:
         return stack(samples, self.classes, self.grid, self.has_parts)
 
     def sample(self, index: int, rng: np.random.Generator | None) -> Sample:
-        """One picture, augmented with ``rng``, or as in use with None."""
+        """One picture, augmented with `rng`, or as in use with None."""
         item, loaded, augmentation = self.items[index], self._load(index), self.augmentation
         if self.variety.augmenter is not None and rng is not None:
             return replace(self.variety.augmenter(loaded, rng), known=item.known)

@@ -19,7 +19,7 @@ from selcon_training.errors import DataError
 class DenseItem:
     """A picture, the truth files of the actions it affords, and which actions' truth is known (None: all).
 
-    ``masks``: files of the parts as they are, unblurred; ``parts``, ``objects``: label maps; where there are
+    `masks`: files of the parts as they are, unblurred; `parts`, `objects`: label maps; where there are
     some.
     """
 
@@ -37,7 +37,7 @@ def dense_items(data: DataSet, split: str, actions: Sequence[str]) -> list[Dense
 
     With exhaustive truth (dataset.json) files of one stem are one picture, and an action without a map does
     not occur in it; otherwise every file is an item of its own and only its own action is known. Every map
-    is decoded once, its largest value goes into ``data.peaks``. Raises DataError if a split has no truth map
+    is decoded once, its largest value goes into `data.peaks`. Raises DataError if a split has no truth map
     at all, or one that is broken, unclear or does not fit its picture, holds an action that is not in the
     class list, or two images that one truth map would belong to.
     """

@@ -35,7 +35,7 @@ UNKNOWN = Stored((0, 0), 1)
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What was found: ``error`` says why a file cannot be read; then nothing but its digest is known."""
+    """What was found: `error` says why a file cannot be read; then nothing but its digest is known."""
 
     digest: bytes
     error: str | None = None
@@ -74,7 +74,7 @@ def examine(path: Path, role: Role) -> FileFacts:
 
 
 def examine_all(files: Sequence[tuple[Path, Role]], threads: int | None) -> Iterator[FileFacts]:
-    """Yield the facts of every file in order, decoding in ``threads`` (None: one a core).
+    """Yield the facts of every file in order, decoding in `threads` (None: one a core).
 
     What decoders write to standard error is kept from the screen: libjpeg tells of damage nowhere else. Where
     a group of files has caused such words its members are examined again one by one, to tell whose they are.

@@ -26,7 +26,7 @@ _ON_OBJECT = 128
 
 @dataclass(frozen=True)
 class Labels:
-    """Of one picture: ``parts`` h x w uint8, kinds by id, and ``objects`` h x w uint8, kinds by id; None
+    """Of one picture: `parts` h x w uint8, kinds by id, and `objects` h x w uint8, kinds by id; None
     where there is no such map."""
 
     parts: U8 | None = None
@@ -38,7 +38,7 @@ class Labels:
         return None if self.objects is None else (self.objects > 0).astype(np.uint8) * np.uint8(255)
 
     def packed(self, size: Size) -> bytes:
-        """Parts and mask, shrunk to at most ``size`` (h, w), as a PNG, which takes a few KB."""
+        """Parts and mask, shrunk to at most `size` (h, w), as a PNG, which takes a few KB."""
         both = [each for each in (self.parts, self.objects) if each is not None]
         if not both:
             return b""
@@ -87,10 +87,10 @@ def read_label_maps(
     kinds: int | None = None,
     clutter: int | None = None,
 ) -> Labels:
-    """Label maps of a picture (h, w); where the part is ``clutter``, the object is 0 (background).
+    """Label maps of a picture (h, w); where the part is `clutter`, the object is 0 (background).
 
     Raises DataError for another shape than the picture's, for maps of two sizes, and for part kinds that
-    parts.json does not name (``kinds``: how many it does).
+    parts.json does not name (`kinds`: how many it does).
     """
     found = [None if path is None else _read(path, picture) for path in (parts, objects)]
     if found[0] is not None:

@@ -29,7 +29,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """``action/object/stem``, as printed in messages and tables."""
+        """`action/object/stem`, as printed in messages and tables."""
         return f"{self.action}/{self.object}/{self.stem}"
 
 
@@ -73,7 +73,7 @@ def by_stem(folder: Path) -> dict[str, Files]:
 
 
 def survey(folder: Path) -> tuple[list[Item], Files]:
-    """The images in ``folder/<action>/<object>/`` as items, and all files there (``special`` also of the
+    """The images in `folder/<action>/<object>/` as items, and all files there (`special` also of the
     folders above them). Raises DataError for a folder that cannot be listed."""
     items: list[Item] = []
     files = Files(special=files_in(folder).special)
@@ -89,7 +89,7 @@ def survey(folder: Path) -> tuple[list[Item], Files]:
 
 
 def find_items(folder: Path) -> list[Item]:
-    """The images in ``folder/<action>/<object>/``, sorted bytewise by action, object and file name."""
+    """The images in `folder/<action>/<object>/`, sorted bytewise by action, object and file name."""
     return survey(folder)[0]
 
 
@@ -99,8 +99,8 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted bytewise by name, but names that begin with a dot (``.DS_Store``,
-    ``._x.jpg``). An entry knows what it is without a further look at the disk."""
+    """What a folder holds, sorted bytewise by name, but names that begin with a dot (`.DS_Store`,
+    `._x.jpg`). An entry knows what it is without a further look at the disk."""
     try:
         with os.scandir(folder) as entries:
             found = [entry for entry in entries if not entry.name.startswith(".")]
@@ -118,7 +118,7 @@ def _is_plain_file(entry: os.DirEntry[str]) -> bool:
 
 
 def suffix_counts(paths: Sequence[Path]) -> str:
-    """``120 .heic, 3 .npy``: at most five suffixes, the most frequent first."""
+    """`120 .heic, 3 .npy`: at most five suffixes, the most frequent first."""
     counts = Counter(path.suffix.lower() or "without a suffix" for path in paths).most_common()
     more = [f"{sum(count for _, count in counts[5:])} others"] if len(counts) > 5 else []
     return ", ".join([f"{count} {suffix}" for suffix, count in counts[:5]] + more)

@@ -26,7 +26,7 @@ def available() -> int | None:
 
 
 def check_room(needed: int, count: int, size: tuple[int, int]) -> None:
-    """Raise DataError if ``needed`` bytes, of so many pictures at ``size`` (h, w), do not fit."""
+    """Raise DataError if `needed` bytes, of so many pictures at `size` (h, w), do not fit."""
     free = available()
     if free is not None and needed > SPARE * free:
         raise DataError(

@@ -21,7 +21,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
-        """A sample of one picture; the same state of ``rng`` gives the same one."""
+        """A sample of one picture; the same state of `rng` gives the same one."""
 
 
 class Negatives:
@@ -43,7 +43,7 @@ class Mixture:
 
     An epoch is one pass over the main source, in the order of `epoch_order`; the others go round beside it,
     in new random orders, from where the former epoch left them. Pictures are numbered through: first the
-    main source's, then the others' one after the other. Without others it gives what ``main`` alone gives.
+    main source's, then the others' one after the other. Without others it gives what `main` alone gives.
     Raises DataError for shares that leave nothing to the main source, and for sources without a picture.
     """
 
@@ -70,7 +70,7 @@ class Mixture:
     def order(
         self, seed: int, epoch: int, groups: Sequence[Iterable[Hashable]] | None = None
     ) -> NDArray[np.int64]:
-        """Which picture is shown at every place of an epoch; ``groups`` of the main source as in
+        """Which picture is shown at every place of an epoch; `groups` of the main source as in
         `epoch_order`."""
         order = np.empty(len(self._turns), np.int64)
         order[self._turns == 0] = epoch_order(len(self.main), seed, epoch, groups)
@@ -98,7 +98,7 @@ class Mixture:
 
 
 def _turns(count: int, shares: Sequence[float]) -> NDArray[np.int64]:
-    """Which source has which place of an epoch, until the first one has had ``count``: evenly spread, each
+    """Which source has which place of an epoch, until the first one has had `count`: evenly spread, each
     place to the source that is farthest behind its share."""
     if len(shares) == 1:
         return np.zeros(count, np.int64)

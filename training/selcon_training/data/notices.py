@@ -14,7 +14,7 @@ _LISTED = 5
 
 def notices(data: DataSet, splits: Sequence[str]) -> list[str]:
     """Return a line for every kind of file of these splits that is left out, and for truth maps that mark
-    nothing or little, of those that have been looked at (``data.peaks``)."""
+    nothing or little, of those that have been looked at (`data.peaks`)."""
     unread, special, images = [], [], 0
     for split in sorted(set(splits)):
         for kind in ("egocentric", "exocentric", "GT"):

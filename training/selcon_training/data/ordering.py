@@ -43,10 +43,10 @@ def generator(seed: int, *path: int) -> np.random.Generator:
 def epoch_order(
     count: int, seed: int, epoch: int, groups: Sequence[Iterable[Hashable]] | None = None
 ) -> NDArray[np.int64]:
-    """The order in which ``count`` items are visited in an epoch: a permutation, or, with groups, balanced
+    """The order in which `count` items are visited in an epoch: a permutation, or, with groups, balanced
     draws.
 
-    ``groups[i]`` names the classes of item i. Balanced: every class gets the same number of draws (up to one)
+    `groups[i]` names the classes of item i. Balanced: every class gets the same number of draws (up to one)
     and visits its items round by round in new random orders, so rare classes repeat and frequent ones are
     thinned out.
     """
@@ -90,7 +90,7 @@ def usable_threads() -> int:
 
 
 def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> Iterator[T]:
-    """Run jobs on background threads, at most ``ahead`` before they are needed; yield results in order."""
+    """Run jobs on background threads, at most `ahead` before they are needed; yield results in order."""
     waiting: deque[Future[T]] = deque()
     source = iter(jobs)
     pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="selcon-data")
@@ -107,7 +107,7 @@ def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> I
 
 
 def spread(items: Sequence[T], limit: int | None) -> list[T]:
-    """At most ``limit`` items, evenly spread over the list."""
+    """At most `limit` items, evenly spread over the list."""
     if limit is None or len(items) <= limit:
         return list(items)
     return [items[index] for index in np.linspace(0, len(items) - 1, limit).round().astype(int)]

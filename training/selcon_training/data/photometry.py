@@ -26,12 +26,12 @@ _LEAST_SIDE = 16
 class Photometry:
     """How often (shares) and how much (largest changes) a picture is changed.
 
-    ``exposure`` in stops, ``white_balance`` as the relative gain of red and of blue, ``gamma`` and
-    ``contrast`` as relative changes, ``saturation`` relative, ``hue`` in turns, each drawn evenly up to its
-    limit either way. ``blur``: a Gaussian's standard deviation in pixels; ``motion``: a streak's length in
-    pixels; ``read_noise`` a standard deviation of 0..255, ``shot_noise`` its like at full brightness, which
-    falls with the brightness' root; ``quality``: the lowest of JPEG; ``scale``: the smallest size before the
-    picture is enlarged again; ``vignetting``: how much darker a corner is.
+    `exposure` in stops, `white_balance` as the relative gain of red and of blue, `gamma` and
+    `contrast` as relative changes, `saturation` relative, `hue` in turns, each drawn evenly up to its
+    limit either way. `blur`: a Gaussian's standard deviation in pixels; `motion`: a streak's length in
+    pixels; `read_noise` a standard deviation of 0..255, `shot_noise` its like at full brightness, which
+    falls with the brightness' root; `quality`: the lowest of JPEG; `scale`: the smallest size before the
+    picture is enlarged again; `vignetting`: how much darker a corner is.
     """
 
     colour_share: Share = 0.9

@@ -45,7 +45,7 @@ class PictureFile:
 def find_pictures(folder: Path, use: Use, key: str) -> list[PictureFile]:
     """The pictures of a folder for this use, in bytewise order of their paths.
 
-    With media.json those that it lists for the use; else every picture in the folder and below. ``key`` is
+    With media.json those that it lists for the use; else every picture in the folder and below. `key` is
     what the folder is called in messages. Raises DataError for a folder that is missing, has none, or lists
     what it does not have or what lies outside, and for pictures of a test split.
     """
@@ -108,7 +108,7 @@ def _listed(folder: Path, use: Use, key: str) -> list[PictureFile]:
 
 
 class PicturePool:
-    """Pictures decoded once and kept as uint8 RGB, each shrunk so that it just covers ``size`` (h, w).
+    """Pictures decoded once and kept as uint8 RGB, each shrunk so that it just covers `size` (h, w).
 
     At most MOST bytes are kept, of the first ones; the others are decoded when they are asked for. Every
     file is decoded at the start: raises DataError naming those that cannot be read or are not what their

@@ -34,7 +34,7 @@ def contact_sheet(batch: DenseBatch, actions: Sequence[str], parts: Sequence[str
 
 
 def colour_of(number: int, count: int) -> tuple[int, int, int]:
-    """A colour (RGB) for one of ``count`` actions."""
+    """A colour (RGB) for one of `count` actions."""
     red, green, blue = colorsys.hsv_to_rgb(number / max(1, count), 0.9, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 

@@ -45,9 +45,9 @@ def draw_crop(
     flip: bool,
     rng: np.random.Generator,
 ) -> Crop:
-    """Draw a random window of an image (h, w) that becomes the network input ``target`` (h, w).
+    """Draw a random window of an image (h, w) that becomes the network input `target` (h, w).
 
-    The image is scaled to z * target, z drawn from ``zoom`` (>= 1), and a target-sized window is cut out at a
+    The image is scaled to z * target, z drawn from `zoom` (>= 1), and a target-sized window is cut out at a
     random place. "cover" keeps the aspect ratio (the scaled image covers z * target: with z = 8/7 and 224 x
     224 that is "short side to 256, random 224 crop", method.md §7); "stretch" scales the sides apart, as
     the test transform. "pad" keeps the aspect ratio too, the scaled image fits in z * target: what of it
@@ -70,7 +70,7 @@ def draw_crop(
 
 
 def apply_crop(image: NDArray[np.uint8], crop: Crop, target: Size) -> U8:
-    """Cut the window out of an H x W x 3 uint8 image and scale it to ``target``; area-averaged when shrinking
+    """Cut the window out of an H x W x 3 uint8 image and scale it to `target`; area-averaged when shrinking
     much."""
     rows, columns = image.shape[:2]
     y0, x0 = round(crop.top * rows), round(crop.left * columns)
@@ -135,7 +135,7 @@ def resize(image: NDArray[np.uint8], size: Size) -> U8:
 
 
 def decode_size(size: Size, zoom: float = 1.0) -> Size:
-    """The least (h, w) at which a picture may be decoded for `resize` to ``zoom`` times ``size``.
+    """The least (h, w) at which a picture may be decoded for `resize` to `zoom` times `size`.
 
     Twice what is needed, so that `resize` averages as it does from the full picture: what comes out differs
     from that by less than JPEG compression does.
@@ -154,7 +154,7 @@ class Jitter:
     hue: float = 0.0
 
     def __call__(self, image: U8, rng: np.random.Generator) -> U8:
-        """Return a recoloured copy of an H x W x 3 uint8 RGB image; draws four numbers from ``rng``."""
+        """Return a recoloured copy of an H x W x 3 uint8 RGB image; draws four numbers from `rng`."""
         b, c, s, h = (float(rng.uniform(-1.0, 1.0)) for _ in range(4))
         if self.hue or self.saturation:
             image = recolour(image, 1.0 + s * self.saturation, h * self.hue)

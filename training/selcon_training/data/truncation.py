@@ -23,7 +23,7 @@ THREADS = 16
 
 
 def refuse_truncated(paths: Sequence[Path], root: Path) -> None:
-    """Raise DataError naming the files (from ``root``) that are empty, cut short, or no images."""
+    """Raise DataError naming the files (from `root`) that are empty, cut short, or no images."""
     with ThreadPoolExecutor(THREADS) as pool:
         faults = [fault for fault in pool.map(quick_check, paths) if fault is not None]
     if not faults:

@@ -44,7 +44,7 @@ class TruthError(DataError):
 
 @dataclass(frozen=True)
 class TruthMap:
-    """``values`` h x w uint8, as stored; ``orientation``: the file's own, EXIF 1..8; ``note``: how the values
+    """`values` h x w uint8, as stored; `orientation`: the file's own, EXIF 1..8; `note`: how the values
     were read where not as they are."""
 
     values: U8
@@ -59,7 +59,7 @@ class TruthMap:
 
 def decode_truth(content: bytes, name: str | Path) -> TruthMap:
     """Decode a truth map or mask. Raises TruthError where its values have no clear meaning, DataError where
-    it cannot be read; both name the file ``name``."""
+    it cannot be read; both name the file `name`."""
     header = judge(content, name, DataError)
     image = decode(content, name, cv2.IMREAD_UNCHANGED, DataError, None, LIMIT, turn=False)
     if header.colours == "palette":

@@ -29,11 +29,11 @@ LEAST_SEEN = 64
 class ViewRange:
     """What views are drawn from.
 
-    ``fit`` and ``zoom`` say how a picture is brought to the network's input: "stretch" scales its sides
+    `fit` and `zoom` say how a picture is brought to the network's input: "stretch" scales its sides
     apart, "cover" keeps the aspect ratio, "pad" too with black around it. Zoom is relative to that, below 1
-    the picture is smaller than what is seen. ``turn`` degrees either way; ``shift``: how far a picture may
-    lie beyond where it covers the view, as a share of the view's sides; ``stretch``: relative change of the
-    aspect ratio, at most; ``flip``: half of them mirrored; ``shape_share`` with "pad": how often the view is
+    the picture is smaller than what is seen. `turn` degrees either way; `shift`: how far a picture may
+    lie beyond where it covers the view, as a share of the view's sides; `stretch`: relative change of the
+    aspect ratio, at most; `flip`: half of them mirrored; `shape_share` with "pad": how often the view is
     of another shape than the picture.
     """
 
@@ -58,9 +58,9 @@ class View:
 
 
 def draw_view(picture: Size, size: Size, grid: Size, ranges: ViewRange, rng: np.random.Generator) -> View:
-    """Draw a view of a picture of this shape (h, w) for an input ``size`` with maps on ``grid``.
+    """Draw a view of a picture of this shape (h, w) for an input `size` with maps on `grid`.
 
-    Always draws the same number of values from ``rng``. With zoom 1 and nothing else it is what the robot
+    Always draws the same number of values from `rng`. With zoom 1 and nothing else it is what the robot
     sees.
     """
     zoom = math.exp(rng.uniform(*np.log(ranges.zoom)))
@@ -98,7 +98,7 @@ def draw_view(picture: Size, size: Size, grid: Size, ranges: ViewRange, rng: np.
 def see(image: U8, view: View, blank: bool | None = None) -> U8:
     """The picture h x w x 3, or mask h x w, in the view: of its size, uint8, interpolated.
 
-    Around it is black (0) or its reflection, as the view says unless ``blank`` does. Shrunk beyond half, it
+    Around it is black (0) or its reflection, as the view says unless `blank` does. Shrunk beyond half, it
     is averaged first.
     """
     size = view.place.pixels.size
@@ -137,7 +137,7 @@ def see_labels(labels: U8, view: View, grid: Size, blank: bool | None = None) ->
 
 
 def on_canvas(values: NDArray[T], size: Size, window: Window) -> NDArray[T]:
-    """Pixels or cells in their window of an array of ``size`` (h, w), 0 around them."""
+    """Pixels or cells in their window of an array of `size` (h, w), 0 around them."""
     if window.size == tuple(size):
         return values
     whole = np.zeros((*size, *values.shape[2:]), values.dtype)

@@ -43,9 +43,9 @@ class WeakDraw:
 def weak_split(
     data: DataSet, split: str, actions: Sequence[str], ego: Sequence[Item] | None = None
 ) -> WeakSplit:
-    """Index a split for weak training; ``ego`` restricts the egocentric images (held-out ones left out).
+    """Index a split for weak training; `ego` restricts the egocentric images (held-out ones left out).
 
-    Folders that ``ego`` empties are skipped when it is given. Raises DataError for a class list mismatch and
+    Folders that `ego` empties are skipped when it is given. Raises DataError for a class list mismatch and
     for exocentric folders without an egocentric image.
     """
     exo_all = data.items(split, "exocentric")
@@ -110,7 +110,7 @@ def load_weak(
     epoch: int,
     start: int,
 ) -> U8:
-    """Decode and augment images: N x h x w x 3 uint8. ``part`` (0 egocentric, 1 exocentric, 2 feature store)
+    """Decode and augment images: N x h x w x 3 uint8. `part` (0 egocentric, 1 exocentric, 2 feature store)
     keeps draws of one step apart.
 
     Raises DataError for an image that cannot be read.

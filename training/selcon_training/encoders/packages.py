@@ -50,7 +50,7 @@ def is_package(weights: str) -> bool:
 
 
 def packaged_file(weights: str, model: str) -> Path:
-    """Return the file of ``package:NAME``, which holds weights of the timm model named ``model``.
+    """Return the file of `package:NAME`, which holds weights of the timm model named `model`.
 
     Raises EncoderError for a package that is not known, is not installed or holds another file, and for
     weights of another model.

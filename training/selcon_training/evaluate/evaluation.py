@@ -25,8 +25,8 @@ from selcon_training.evaluate.queries import Files, Picture, Query, find_picture
 
 @dataclass(frozen=True)
 class Row:
-    """One query's figures. ``distance`` (m): top 3D grasp point to the part's nearest visible point, None
-    without. ``others``: the scores under the other calibrations."""
+    """One query's figures. `distance` (m): top 3D grasp point to the part's nearest visible point, None
+    without. `others`: the scores under the other calibrations."""
 
     picture: str
     action: str
@@ -53,7 +53,7 @@ class Absence:
 
 @dataclass
 class Evaluation:
-    """All rows of a split, what was left out, and the grasp parameters used. ``calibration`` as the
+    """All rows of a split, what was left out, and the grasp parameters used. `calibration` as the
     predictor's."""
 
     predictor: str
@@ -149,7 +149,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every query of a split, and of its nothing-set if there is one.
 
-    ``limit`` takes that many pictures of each, evenly spread. All-zero truth maps and pictures without one
+    `limit` takes that many pictures of each, evenly spread. All-zero truth maps and pictures without one
     are left out and listed. Raises DataError if nothing is left to measure.
     """
     parameters = grasp or GraspParameters()
@@ -172,7 +172,7 @@ def measure(
     parameters: GraspParameters,
     result: Evaluation,
 ) -> None:
-    """Ask the queries of these pictures; rows and what is left out are added to ``result``.
+    """Ask the queries of these pictures; rows and what is left out are added to `result`.
 
     No picture depends on another: shares of the list may be measured apart and their rows put together.
     """
@@ -187,7 +187,7 @@ def measure_absence(
     parameters: GraspParameters,
     result: Evaluation,
 ) -> None:
-    """Ask pictures for the actions that nothing in them affords, as ``measure``."""
+    """Ask pictures for the actions that nothing in them affords, as `measure`."""
     for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
         predictor.look(read_picture(picture.path))
         for action, query in picture.queries.items():

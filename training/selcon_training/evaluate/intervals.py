@@ -16,7 +16,7 @@ FIGURES = ("right_part", "kld", "with_grasp")
 
 
 def intervals(rows: Sequence[Row]) -> dict[str, Any]:
-    """The 95 % intervals of FIGURES overall and per action, ``[low, high]`` each; None for a single object.
+    """The 95 % intervals of FIGURES overall and per action, `[low, high]` each; None for a single object.
 
     Object folders are drawn with replacement, as many as there are, each with all of its queries; an interval
     lies between the 2.5th and the 97.5th percentile of the means. A query with several objects belongs to the
@@ -45,7 +45,7 @@ def _intervals(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def bootstrap(values: NDArray[np.float64], cluster: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Low and high end [2, m] of the means of ``values`` [n, m], whose rows lie in clusters 0, 1, ..."""
+    """Low and high end [2, m] of the means of `values` [n, m], whose rows lie in clusters 0, 1, ..."""
     count = int(cluster.max()) + 1
     sums = np.zeros((count, values.shape[1]))
     np.add.at(sums, cluster, values)

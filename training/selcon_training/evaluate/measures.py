@@ -50,7 +50,7 @@ def score(
 ) -> list[Scores]:
     """Score several predictions for one truth map that is not all zero.
 
-    ``predictions`` are maps of one resolution (any), ``heatmaps`` [H, W] what was made of them; ``part`` is
+    `predictions` are maps of one resolution (any), `heatmaps` [H, W] what was made of them; `part` is
     the part's mask.
     """
     found = compare(prepare_prediction(np.stack(predictions)), prepare_truth(truth))

@@ -25,7 +25,7 @@ Asked = Mapping[Path, tuple[str, Sequence[str]]]
 
 
 def ask_nothing(predictor: Predictor, asked: Asked, source: str, result: Evaluation) -> None:
-    """Ask pictures for actions that they do not afford; the answers are added to ``result`` as ``source``."""
+    """Ask pictures for actions that they do not afford; the answers are added to `result` as `source`."""
     parameters = GraspParameters(**result.grasp)
     answers = result.negatives.setdefault(source, [])
     for path, (name, actions) in tqdm(asked.items(), desc=source, unit="image", leave=False):
@@ -47,7 +47,7 @@ def pictures_of_nothing(folder: Path, actions: Sequence[str], limit: int | None)
 def not_afforded(file: Path, data: DataSet, split: str, actions: Sequence[str], limit: int | None) -> Asked:
     """What a file says that pictures of a split do not afford.
 
-    ``{name: {stem: [action, ...]}}``, the name being the data set's or the split's. Raises DataError for
+    `{name: {stem: [action, ...]}}`, the name being the data set's or the split's. Raises DataError for
     a file without either, or without any picture of the split, for an action that the model does not know and
     one that the picture has a truth map of. Pictures that are not in the split are left out.
     """

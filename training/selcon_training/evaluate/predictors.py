@@ -27,7 +27,7 @@ CENTRE_WIDTH = 0.25
 class Prediction:
     """A map of any resolution for the comparison of maps, and the heatmap at camera resolution.
 
-    ``others`` are the same query's predictions under the other calibrations, from the same network pass.
+    `others` are the same query's predictions under the other calibrations, from the same network pass.
     """
 
     map: F32
@@ -38,7 +38,7 @@ class Prediction:
 class Predictor(Protocol):
     """Answers the queries of one picture at a time.
 
-    ``has_confidence``: it can say that an action is not possible. ``calibration``: how its predictions are
+    `has_confidence`: it can say that an action is not possible. `calibration`: how its predictions are
     calibrated, None where there is nothing to calibrate.
     """
 

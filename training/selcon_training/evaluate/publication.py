@@ -21,9 +21,9 @@ Numbers = NDArray[np.float64]
 def publication(
     rows: Sequence[Row], negatives: Mapping[str, Sequence[Absence]], least: float
 ) -> dict[str, Any] | None:
-    """What passes a confidence of ``least``: of possible actions (kept), and of others (answered).
+    """What passes a confidence of `least`: of possible actions (kept), and of others (answered).
 
-    ``negatives`` are questions about the latter, by source. None where there are none.
+    `negatives` are questions about the latter, by source. None where there are none.
     """
     negatives = {source: answers for source, answers in negatives.items() if answers}
     if not rows or not negatives:

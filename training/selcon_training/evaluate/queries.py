@@ -89,7 +89,7 @@ def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[Pic
     """The pictures of a split with their queries.
 
     With exhaustive truth files of one stem are one picture. Raises DataError for an action that is not in
-    ``actions``.
+    `actions`.
     """
     items = data.items(split)
     check_actions(items, actions, str(data.base / split), complete=False)
@@ -102,7 +102,7 @@ def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[Pic
 
 
 def part_points(part: NDArray[np.bool_], points: F32) -> F32:
-    """The 3D points N x 3 (metres) of a part: of ``points`` H x W x 3 (NaN where depth is invalid) those in
+    """The 3D points N x 3 (metres) of a part: of `points` H x W x 3 (NaN where depth is invalid) those in
     its mask."""
     chosen = points[part]
     return chosen[np.isfinite(chosen).all(axis=1)]

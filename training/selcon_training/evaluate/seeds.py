@@ -36,11 +36,11 @@ def check_alike(bundles: Sequence[Bundle]) -> None:
 def summarise(
     bundles: Sequence[Bundle], folders: Sequence[str], tables: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The tables of the same queries, asked of every bundle, as one: each figure becomes ``{"mean", "std",
-    "n"}``.
+    """The tables of the same queries, asked of every bundle, as one: each figure becomes `{"mean", "std",
+    "n"}`.
 
-    ``std`` is the sample standard deviation, None for fewer than two values; ``n`` counts the bundles that
-    have the figure. ``folders`` are those of the single reports. ``notes`` name what differs in the bundles'
+    `std` is the sample standard deviation, None for fewer than two values; `n` counts the bundles that
+    have the figure. `folders` are those of the single reports. `notes` name what differs in the bundles'
     training records beside the seed.
     """
     records = [bundle.manifest.training for bundle in bundles]

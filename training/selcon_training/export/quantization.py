@@ -69,12 +69,12 @@ def quantize(
     threads: int | None = None,
     calibrate: Path | None = None,
 ) -> tuple[Manifest, Quantized]:
-    """Add an int8 graph to ``bundle`` and write it to ``out``; returns its manifest and how far int8 is from
-    fp32 on ``limit`` evenly spread pictures below a folder, by default on the bundle's samples.
+    """Add an int8 graph to `bundle` and write it to `out`; returns its manifest and how far int8 is from
+    fp32 on `limit` evenly spread pictures below a folder, by default on the bundle's samples.
 
     The scales of convolutions are taken from the samples and from at most CALIBRATION pictures below
-    ``calibrate``. Raises DataError for a folder without pictures, SelconError where int8 is farther from
-    fp32 than ``tolerance`` or the graph has nothing to quantise; nothing is then written.
+    `calibrate`. Raises DataError for a folder without pictures, SelconError where int8 is farther from
+    fp32 than `tolerance` or the graph has nothing to quantise; nothing is then written.
     """
     given = load_bundle(bundle)
     asked: list[Picture] = [*(read_samples(given) if pictures is None else _pictures(pictures))]
@@ -110,7 +110,7 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
 
     Of products self-attention becomes one operator first (`cpu_graph.fused`), activations are scaled as they
     come, weights by output channel; convolutions and everything else stay fp32. Of a graph of convolutions
-    activations have fixed scales, taken from network ``inputs`` (see `static_int8`). Weights take 7 bits: on
+    activations have fixed scales, taken from network `inputs` (see `static_int8`). Weights take 7 bits: on
     CPUs without VNNI sums of two products of 8 bits saturate. Raises BackendError for a graph without either,
     one of convolutions without inputs, or one that cannot be quantised.
     """
@@ -168,7 +168,7 @@ def _dynamic_int8(graph: onnx.ModelProto, folder: Path) -> bytes:
 
 def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]:
     """Return the bundle with its int8 graph in place of all files, the method, and of how many pictures it
-    knows the values: the bundle's samples and ``pictures``."""
+    knows the values: the bundle's samples and `pictures`."""
     seen: list[Picture] = [*(read_samples(given) if sample_roles(given.files) else []), *pictures]
     content = int8_graph(given.model, _inputs(given.manifest, seen) if seen else None)
     files = given.manifest.files | {INT8_ROLE: BundleFile(f"{INT8_ROLE}.onnx")}

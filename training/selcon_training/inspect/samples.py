@@ -21,15 +21,15 @@ def named_samples(
 ) -> list[Sample]:
     """One sample per egocentric image, all with the same exocentric pictures.
 
-    A folder in ``exo`` stands for three of its pictures, evenly spread in the order of their names. Raises
-    DataError for a folder without pictures, UnknownActionError for an action that is none of ``actions``.
+    A folder in `exo` stands for three of its pictures, evenly spread in the order of their names. Raises
+    DataError for a folder without pictures, UnknownActionError for an action that is none of `actions`.
     """
     partners = tuple(file for path in exo for file in _pictures_of(path))
     return [Sample(match_action(action, actions), image, partners) for image in images]
 
 
 def data_samples(data: DataSet, split: str, names: Sequence[str], actions: Sequence[str]) -> list[Sample]:
-    """The egocentric images of these names (``action/object/stem``) with exocentric ones of their folder.
+    """The egocentric images of these names (`action/object/stem`) with exocentric ones of their folder.
 
     Raises DataError for a name that the split does not have.
     """
@@ -44,7 +44,7 @@ def data_samples(data: DataSet, split: str, names: Sequence[str], actions: Seque
 
 
 def spread_samples(data: DataSet, split: str, count: int, actions: Sequence[str]) -> list[Sample]:
-    """At most ``count`` samples, evenly spread over the actions of a split that have exocentric pictures."""
+    """At most `count` samples, evenly spread over the actions of a split that have exocentric pictures."""
     folders = by_folder(data.items(split, "exocentric")).keys()
     first: dict[str, Item] = {}
     for item in data.items(split):

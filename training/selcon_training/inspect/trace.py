@@ -59,9 +59,9 @@ class Exo:
 
     Of E pictures, [E, h, w]: A_exo, rectified CAM, their product min-maxed, where it exceeds γ. Of K
     candidates, [K, h, w] cosines with the egocentric descriptors, their hard masks, pIoU [K]; the
-    winner's number and whether it counts as ``reliable`` (``score`` reached α). ``ego_map`` [h, w] and
-    ``exo_maps`` [E, h, w] are M of the prototypes: part maps if reliable, else the object maps. ``positive``
-    [h, w] is Q⁺ of the pixel loss: above ρ at ``part_level``, else above γ.
+    winner's number and whether it counts as `reliable` (`score` reached α). `ego_map` [h, w] and
+    `exo_maps` [E, h, w] are M of the prototypes: part maps if reliable, else the object maps. `positive`
+    [h, w] is Q⁺ of the pixel loss: above ρ at `part_level`, else above γ.
     """
 
     images: list[U8]
@@ -124,7 +124,7 @@ def trace(
 
     As in training but for three things: pictures are stretched or padded to the input as at inference, not
     cropped at random; batch norms use their running statistics; K-means always starts from the same draws.
-    ``calibration``, ``gamma`` and ``fit`` are those of inference; of padded pictures, which only training on
+    `calibration`, `gamma` and `fit` are those of inference; of padded pictures, which only training on
     truth maps knows, the egocentric half is shown, without the padding.
     """
     with evaluating(net):

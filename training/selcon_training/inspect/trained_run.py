@@ -23,7 +23,7 @@ _HISTORY_LIMIT = 64 << 20
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with what explains it. ``exocentric``: its exocentric branch was trained. ``config`` is the
+    """A network with what explains it. `exocentric`: its exocentric branch was trained. `config` is the
     run's, None where it is not beside the checkpoint."""
 
     net: SelconNet
@@ -40,7 +40,7 @@ def open_trained(folder: Path) -> Trained:
     """Load a checkpoint folder, or the one in a run's folder.
 
     The objective's constants come from config.yaml of the run; without that file they are the paper's, which
-    ``note`` says. Raises CheckpointError, saying so where a model bundle was given.
+    `note` says. Raises CheckpointError, saying so where a model bundle was given.
     """
     folder = user_path(folder, CheckpointError)
     if folder.suffix in (".zip", ".onnx") or (folder / "manifest.json").is_file():

@@ -162,7 +162,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
-    """Raise CheckpointError, ``refusal`` and the names, if a tensor holds a NaN or an infinity."""
+    """Raise CheckpointError, `refusal` and the names, if a tensor holds a NaN or an infinity."""
     bad = [name for name, value in state.items() if not bool(value.isfinite().all())]
     if bad:
         listed = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")

@@ -30,7 +30,7 @@ class AffinityReadout(nn.Module):
 
 
 class PartReadout(nn.Module):
-    """A head for training only: which of ``kinds`` kinds of parts a cell shows, 0 for none."""
+    """A head for training only: which of `kinds` kinds of parts a cell shows, 0 for none."""
 
     def __init__(self, width: int, kinds: int) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ def dense_losses(
     gamma: float,
     readout: AffinityReadout | None,
 ) -> dict[str, Tensor]:
-    """Losses of CAM logits and affinities B x C x h x w against truth (same shape, 0..1), where ``known`` (B
+    """Losses of CAM logits and affinities B x C x h x w against truth (same shape, 0..1), where `known` (B
     x C).
 
     Returns the weighted sum as "loss" and the terms that have a weight. Cross-entropies are divided by the
     truth's mass, not by the number of cells: most cells are empty, and the loss should not depend on how
     many; with several processes by that of all, so that the mean of their losses is that of the whole batch.
-    ``readout`` is None while the affinity does not learn; then, with calibration "none", ``affinity``
+    `readout` is None while the affinity does not learn; then, with calibration "none", `affinity`
     may be None as well.
     """
     mask = known[..., None, None].to(cam.dtype)
@@ -98,7 +98,7 @@ def refine(
 ) -> Tensor:
     """The heatmap of method.md §8 on the grid, differentiable; as selcon_ros.core.heatmap.refine.
 
-    ``affinity`` may be None for calibration "none".
+    `affinity` may be None for calibration "none".
     """
     if calibration == "none":
         return cam

@@ -47,11 +47,11 @@ def run(
     nothing: Path | None = None,
     absent: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate and write results.json, queries.csv and report.html into ``out``; returns the tables.
+    """Evaluate and write results.json, queries.csv and report.html into `out`; returns the tables.
 
-    ``trained`` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery. ``skip`` lists files to leave out. ``sheet`` is the contact sheet to write, a JPEG. ``nothing``
-    is a folder of pictures that afford nothing, ``absent`` a file of what the split's pictures do not afford
+    `trained` is the folder of the run that gave the bundle: the report then has its curves and part
+    discovery. `skip` lists files to leave out. `sheet` is the contact sheet to write, a JPEG. `nothing`
+    is a folder of pictures that afford nothing, `absent` a file of what the split's pictures do not afford
     (see `negatives`). Raises ResultNotWritten, with the tables, where they cannot be written.
     """
     if trained is not None:  # told before the work, not after
@@ -101,10 +101,10 @@ def run_seeds(
     trained: Sequence[Path] = (),
     skip: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate bundles that differ in their seed, each into a folder 1, 2, ... of ``out``, and write
+    """Evaluate bundles that differ in their seed, each into a folder 1, 2, ... of `out`, and write
     summary.json and summary.html; returns the summary (evaluate.seeds).
 
-    ``trained`` holds no folder or one per bundle, in their order.
+    `trained` holds no folder or one per bundle, in their order.
     """
     loaded = [load_bundle(bundle) for bundle in bundles]
     check_alike(loaded)
@@ -135,7 +135,7 @@ def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, spli
 
 
 def write_queries(path: Path, result: Evaluation) -> None:
-    """One line per query, for the user's own statistics; ``kld_none`` is the KLD under calibration none."""
+    """One line per query, for the user's own statistics; `kld_none` is the KLD under calibration none."""
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, [*_line(result.rows[0]), "nothing"], restval="")
     writer.writeheader()

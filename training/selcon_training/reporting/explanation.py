@@ -33,8 +33,8 @@ def run(
 ) -> list[dict[str, Any]]:
     """Draw samples and return their figures.
 
-    ``out`` is one HTML file if it ends so, else a folder that gets index.html and a PNG per sample. Either
-    ``images`` with ``action``, or ``data`` with ``names``.
+    `out` is one HTML file if it ends so, else a folder that gets index.html and a PNG per sample. Either
+    `images` with `action`, or `data` with `names`.
     """
     trained = open_trained(checkpoint)
     if data is not None:

@@ -68,7 +68,7 @@ class Gallery:
 
 
 def sample(rows: Sequence[Row], per_action: int) -> list[Row]:
-    """Rows drawn at random (always the same), evenly spread: one from each of ``per_action`` equal stretches
+    """Rows drawn at random (always the same), evenly spread: one from each of `per_action` equal stretches
     of every action's rows."""
     rng = np.random.default_rng(0)
     chosen = []

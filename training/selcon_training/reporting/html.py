@@ -40,7 +40,7 @@ def write_report(
 ) -> None:
     """Write the report; the predictor is asked again for the queries that are shown.
 
-    ``run``, the folder of the training run, adds its curves and, where it has learned from exocentric
+    `run`, the folder of the training run, adds its curves and, where it has learned from exocentric
     pictures and the data have some in trainset, its part discovery.
     """
     ranked = sorted(result.rows, key=lambda row: row.kld)

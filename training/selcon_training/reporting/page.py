@@ -34,7 +34,7 @@ def render(template: str, *, folder: Path = FOLDER, **values: Any) -> str:
 
 
 def embedded(image: U8, width: int | None = None) -> str:
-    """A picture H x W x 3 as the source of an <img>, made ``width`` pixels wide."""
+    """A picture H x W x 3 as the source of an <img>, made `width` pixels wide."""
     if width is not None:
         height = max(1, round(width * image.shape[0] / image.shape[1]))
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
@@ -43,7 +43,7 @@ def embedded(image: U8, width: int | None = None) -> str:
 
 
 def spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
-    """``mean ± standard deviation`` of a figure over seeds."""
+    """`mean ± standard deviation` of a figure over seeds."""
     if figure["mean"] is None:
         return "–"
     mean = f"{factor * figure['mean']:.{digits}f}"
@@ -51,7 +51,7 @@ def spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
 
 
 def interval(ends: Sequence[float] | None, factor: float = 1.0, digits: int = 2) -> str:
-    """``[low, high]``; empty where there is none."""
+    """`[low, high]`; empty where there is none."""
     return "" if ends is None else f"[{', '.join(f'{factor * end:.{digits}f}' for end in ends)}]"
 
 

@@ -43,7 +43,7 @@ PUBLISHED: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def published_for(data: DataSet, divide: str | None, split: str) -> dict[str, Any] | None:
-    """The published rows of a test set, ``{"set", "rows": {method: {kld, sim, nss}}}``; None for any other.
+    """The published rows of a test set, `{"set", "rows": {method: {kld, sim, nss}}}`; None for any other.
 
     A set is known by its divide and by the action folders of its test split being just its class list.
     """

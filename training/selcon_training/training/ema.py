@@ -17,7 +17,7 @@ from selcon_training.models.network import Network
 class Average:
     """The moving average of the heads and of the encoders that learn, batch norms' statistics included.
 
-    ``net`` is the network with the averaged weights; frozen parts are shared with the one that trains, so it
+    `net` is the network with the averaged weights; frozen parts are shared with the one that trains, so it
     must be on its device already. With `warm_up` the first steps are averaged over fewer of them: after n
     steps the decay is at most (1 + n) / (10 + n), so that the weights before training soon count for nothing.
     """
@@ -44,7 +44,7 @@ class Average:
         self._averaged.update_parameters(self._learning)
 
     def restore(self, folder: Path, count: int) -> None:
-        """Take up the averaged weights that a checkpoint holds, of ``count`` steps."""
+        """Take up the averaged weights that a checkpoint holds, of `count` steps."""
         state = read_weights(folder)
         refuse_not_finite(state, f"{folder / WEIGHTS} cannot be resumed")
         averaged = self._averaged.module

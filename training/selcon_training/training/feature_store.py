@@ -41,7 +41,7 @@ class FeatureStore:
 
     View k of an image is the training transform, drawn for this image and k whatever the run's seed; where
     the transform flips, every second view is mirrored. So K = 2 without zoom is the image and its mirror
-    image. Lies in ``folder`` under a name made of everything that decides its content: the encoders'
+    image. Lies in `folder` under a name made of everything that decides its content: the encoders'
     digests and precision, input size, transform, K, and the files' names, sizes and dates. A file linked
     into several folders (one picture that affords several actions) is encoded once.
 

@@ -46,7 +46,7 @@ def fingerprint(data: DataSet, splits: Sequence[str]) -> str:
 
 def beside(chosen: DataConfig, labels: DataSet | None) -> dict[str, str]:
     """A hash for everything else that a configuration's data section makes training read: real pictures by
-    the keys that name their folders, further data sets, and the label maps of ``labels`` (None: not read).
+    the keys that name their folders, further data sets, and the label maps of `labels` (None: not read).
 
     Made of names and sizes, as `fingerprint`; a key is left out where nothing is read. Raises DataError.
     """

@@ -29,7 +29,7 @@ class Guard:
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
     def step(self, loss: Tensor, number: int) -> None:
-        """Take step ``number`` if all was finite so far. ``loss`` is a scalar; gradients are in place."""
+        """Take step `number` if all was finite so far. `loss` is a scalar; gradients are in place."""
         parameters = (p for group in self.optimiser.param_groups for p in group["params"])
         gradients = [p.grad for p in parameters if p.grad is not None]
         largest = torch.stack(torch._foreach_norm(gradients, float("inf")))
@@ -54,7 +54,7 @@ def save_batch(
 ) -> list[str]:
     """Write a batch, its losses, and for every parameter whether it and its gradient are finite.
 
-    Entries: ``batch.*``, ``losses.*``, and ``weight_finite.*`` and ``gradient_finite.*`` (booleans; a
+    Entries: `batch.*`, `losses.*`, and `weight_finite.*` and `gradient_finite.*` (booleans; a
     parameter without gradient has no latter). Returns the names of the latter two that are false.
     """
     finite: dict[str, Tensor] = {}

@@ -17,10 +17,10 @@ _MLP = ("heads.fc1.", "heads.fc2.")
 def parameter_groups(
     net: Network, config: OptimiserConfig, extra: nn.Module | None
 ) -> list[dict[str, object]]:
-    """Group the parameters that require a gradient; every group keeps its own ``base_lr``.
+    """Group the parameters that require a gradient; every group keeps its own `base_lr`.
 
     SGD: biases at twice the rate, the MLP's linear layers at ten times (their biases at twenty). AdamW: heads
-    and encoders at their own rates, no weight decay on biases, norms and other vectors. ``extra`` are the
+    and encoders at their own rates, no weight decay on biases, norms and other vectors. `extra` are the
     learnables of a loss (affinity scale and offset), trained at the heads' rate without decay.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -49,7 +49,7 @@ def parameter_groups(
 def make_optimiser(
     net: Network, config: OptimiserConfig, extra: nn.Module | None = None, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """SGD with (Nesterov) momentum or AdamW over `parameter_groups`; ``fused`` is the fastest on CUDA."""
+    """SGD with (Nesterov) momentum or AdamW over `parameter_groups`; `fused` is the fastest on CUDA."""
     groups = parameter_groups(net, config, extra)
     if config.kind == "sgd":
         nesterov = config.nesterov and config.momentum > 0
@@ -60,7 +60,7 @@ def make_optimiser(
 
 
 def rate_factor(step: int, total: int, config: ScheduleConfig) -> float:
-    """The learning rate's factor at a step: linear warm-up, then constant or a cosine to ``final_rate``."""
+    """The learning rate's factor at a step: linear warm-up, then constant or a cosine to `final_rate`."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.rate == "constant":
@@ -78,6 +78,6 @@ def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> None:
-    """Scale gradients down to a total norm of ``limit`` (None: leave them)."""
+    """Scale gradients down to a total norm of `limit` (None: leave them)."""
     if limit is not None:
         torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], limit)

@@ -84,8 +84,8 @@ def save_run(
     """Write a complete checkpoint and put it in the place of the last one: killed at any moment, one of the
     two is there, whole.
 
-    ``models`` are networks and their meta by the folder within the checkpoint ("." is the one that is
-    exported), ``state`` is what `restore` gives back. Raises CheckpointNotWritten where the disk does not
+    `models` are networks and their meta by the folder within the checkpoint ("." is the one that is
+    exported), `state` is what `restore` gives back. Raises CheckpointNotWritten where the disk does not
     take it, CheckpointError for weights that are not finite; the last checkpoint is then as it was.
     """
     fresh, folder, spare = _folders(output)

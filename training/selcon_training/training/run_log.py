@@ -74,7 +74,7 @@ class RunLog:
 
 
 def _lines_before(content: bytes, epoch: int) -> bytes:
-    """The records of the first ``epoch`` epochs: later ones, and a line cut short by a crash, come again."""
+    """The records of the first `epoch` epochs: later ones, and a line cut short by a crash, come again."""
     kept = []
     for line in content.splitlines(keepends=True):
         try:

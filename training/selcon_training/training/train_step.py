@@ -29,7 +29,7 @@ class TrainingError(SelconError):
 class Stepper:
     """Takes training steps and holds all that they change: optimiser, losses' learnables, average.
 
-    ``steps`` is how many an epoch has. ``net`` and ``task`` are on their device already.
+    `steps` is how many an epoch has. `net` and `task` are on their device already.
     """
 
     def __init__(self, config: TrainConfig, net: Network, task: Task, steps: int) -> None:
@@ -86,7 +86,7 @@ class Stepper:
         }
 
     def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
-        """Take up the state of a checkpoint in ``folder``. Raises CheckpointError if it does not fit."""
+        """Take up the state of a checkpoint in `folder`. Raises CheckpointError if it does not fit."""
         try:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.task.learnables is not None:

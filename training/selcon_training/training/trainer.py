@@ -43,7 +43,7 @@ __all__ = ["Trainer", "TrainingError"]
 
 
 class Trainer:
-    """One run from a configuration. With ``resume`` it goes on from the run's checkpoint if there is one.
+    """One run from a configuration. With `resume` it goes on from the run's checkpoint if there is one.
 
     Resuming gives bit for bit what an uninterrupted run gives (same machine, same number of threads): orders,
     crops and partners depend on seed, epoch and position only, everything else is in the checkpoint. Under
@@ -113,7 +113,7 @@ class Trainer:
         return self.net if self.stepper.average is None else self.stepper.average.net
 
     def run(self, max_steps: int | None = None) -> bool:
-        """Train to the end, or at most ``max_steps`` steps; returns whether the run is complete.
+        """Train to the end, or at most `max_steps` steps; returns whether the run is complete.
 
         A run that was complete already is left as it is.
         Ctrl-C or SIGTERM ends it after the current step with a checkpoint. A checkpoint on the way that
@@ -151,7 +151,7 @@ class Trainer:
         return complete
 
     def _epoch(self, log: RunLog | None, bar: Any, limit: int) -> int:
-        """Do the rest of an epoch, or ``limit`` steps of it; returns how many were done."""
+        """Do the rest of an epoch, or `limit` steps of it; returns how many were done."""
         epoch, began = self.position.epoch, time.monotonic()
         last_step = min(self.steps, self.position.step + limit)
         jobs = (self.task.job(epoch, step) for step in range(self.position.step, last_step))

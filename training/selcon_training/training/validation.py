@@ -127,7 +127,7 @@ class MapValidator:
         ]
 
     def evidence(self, net: Network) -> Evidence:
-        """Evidence of every action whose truth is known, here and on the sibling ``valnothingset``."""
+        """Evidence of every action whose truth is known, here and on the sibling `valnothingset`."""
         rows: list[tuple[int, float, bool]] = []
         for item, cam, affinity in self._predictions(net):
             for action, there in possible(item, len(self.actions)).items():
@@ -280,7 +280,7 @@ def pictures(paths: Sequence[Path], canvas: Canvas) -> Pictures:
 
 
 def shown(seen: Iterable[U8], count: int, canvas: Canvas) -> Pictures:
-    """Stretch or pad ``count`` pictures of any sizes, each h x w x 3."""
+    """Stretch or pad `count` pictures of any sizes, each h x w x 3."""
     images = np.empty((count, *canvas.input_size, 3), np.uint8)
     places = []
     for index, picture in enumerate(seen):

@@ -24,7 +24,7 @@ from selcon_training.training.tasks.sources import training_sources
 
 
 class DenseTask:
-    """Batches of pictures with truth maps. ``items`` defaults to all that have some in data.dense_splits."""
+    """Batches of pictures with truth maps. `items` defaults to all that have some in data.dense_splits."""
 
     def __init__(
         self, config: TrainConfig, data: DataSet, net: Network, items: Sequence[DenseItem] | None = None
@@ -101,7 +101,7 @@ class DenseTask:
 
 
 def start_from_prior(net: Network, prior: float) -> None:
-    """Set the classifier's bias so that an untrained CAM's sigmoid is about ``prior``."""
+    """Set the classifier's bias so that an untrained CAM's sigmoid is about `prior`."""
     with torch.no_grad():
         bias = net.heads.classifier.bias
         assert bias is not None

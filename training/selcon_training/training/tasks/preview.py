@@ -15,7 +15,7 @@ CELL = 4
 
 
 def preview(config: TrainConfig, count: int, epoch: int = 0) -> tuple[U8, int]:
-    """A contact sheet of the first ``count`` samples of an epoch, H x W x 3 uint8 RGB, and how many it shows.
+    """A contact sheet of the first `count` samples of an epoch, H x W x 3 uint8 RGB, and how many it shows.
 
     Truth is drawn in cells of CELL pixels, whatever the network's are. Pictures held out for validation may
     be among them. Raises ConfigError for supervision: weak, DataError as training does.

@@ -37,9 +37,9 @@ def training_sources(
     grid: Size,
     parts: bool = False,
 ) -> Mixture:
-    """The configured mixture for an input ``size`` and map ``grid``; ``items`` are the main data set's.
+    """The configured mixture for an input `size` and map `grid`; `items` are the main data set's.
 
-    ``parts``: batches tell the kinds of parts, where there are label maps. Decodes backgrounds, textures and
+    `parts`: batches tell the kinds of parts, where there are label maps. Decodes backgrounds, textures and
     negatives, and with data.cache everything else. Raises DataError, ConfigError.
     """
     chosen, kinds = config.data, part_kinds(data)

@@ -38,7 +38,7 @@ class WeakTask:
     """Batches of one egocentric and E exocentric images per sample; an epoch is one pass over the exocentric
     ones.
 
-    ``ego`` restricts the egocentric images; by default all but those held out for validation.
+    `ego` restricts the egocentric images; by default all but those held out for validation.
     """
 
     learnables: nn.Module | None = None
