@@ -22,7 +22,10 @@ from pathlib import Path
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from selcon_tabletop import dataset
+try:
+    from selcon_tabletop import dataset
+except ModuleNotFoundError:  # a checkout from before 0.2.0
+    from selcon_training.tabletop import dataset
 
 def seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)
