@@ -1,12 +1,13 @@
 # make demo: see it work.  make test: lint, types and all tests.  make test-oldest: the robot's part on the oldest libraries.
-# make bench: measure.  Each makes its own environment.
+# make bench: measure.  make docs: the site, in site/.  Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint bench clean
+.PHONY: help demo test test-oldest lint bench docs clean
 
 TEST_VENV := .venv
 DEMO_VENV := .venv-demo
 OLDEST_VENV := .venv-oldest
+DOCS_VENV := .venv-docs
 OUT ?= demo_out
 
 # The environments are complete in themselves: what a sourced ROS or another environment left in the shell
@@ -28,6 +29,10 @@ $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
 
 $(OLDEST_VENV)/.ready: setup.py tools/make_venv.sh tools/requirements.py
 	tools/make_venv.sh $(OLDEST_VENV) ros,demo,test oldest
+	touch $@
+
+$(DOCS_VENV)/.ready: setup.py tools/make_venv.sh
+	tools/make_venv.sh $(DOCS_VENV) docs
 	touch $@
 
 demo: $(DEMO_VENV)/.ready
@@ -58,7 +63,11 @@ bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
 
+# Material tells at every build of what will come after MkDocs 1, for which setup.py has bounds.
+docs: $(DOCS_VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build
+
 clean:
-	rm -rf $(TEST_VENV) $(DEMO_VENV) $(OLDEST_VENV) build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(TEST_VENV) $(DEMO_VENV) $(OLDEST_VENV) $(DOCS_VENV) site build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf selcon_ros.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,6 +55,13 @@ ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
 TORCH = ["torch>=2.4,<3", *ENGINE]
 RTX = ["tensorrt-rtx-cu13>=1.5,<2", "pycuda>=2024.1", *ENGINE]
+# The site of docs/. The lower bounds are for Python 3.10.
+DOCS = [
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.6,<10",
+    "mkdocstrings[python]>=0.30,<2",
+    "latex2mathml>=3.77,<4",
+]
 TEST = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
@@ -127,6 +134,7 @@ setup(
         "lite": LITE,
         "lite-test": LITE_TEST,
         "test": TEST,
+        "docs": DOCS,
         "engine": ENGINE,
         "trt": TRT,
         "rtx": RTX,

@@ -5,6 +5,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pytest
+
 import selcon_ros
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,14 @@ def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
     licence = MANIFEST.find("license")
     assert licence is not None and (ROOT / licence.get("file", "")).is_file()
     assert (ROOT / "resource" / "selcon_ros").is_file()
+
+
+def test_package_xml_is_as_rep_149_asks() -> None:
+    package = pytest.importorskip("catkin_pkg.package", reason="needs catkin_pkg: pip install catkin_pkg")
+    found = package.parse_package(str(ROOT / "package.xml"))  # raises InvalidPackage
+    assert found.urls and found.authors
+    groups = [found.exec_depends, found.test_depends]
+    assert all([each.name for each in group] == list(dict.fromkeys(map(str, group))) for group in groups)
 
 
 def test_every_ros_package_imported_is_a_dependency() -> None:
