@@ -36,6 +36,7 @@ WORLD_FRAME = "camera_link"
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Describe the demo: player, node and RViz."""
     grounding = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SHARE / "launch" / "grounding.launch.py")),
         launch_arguments={

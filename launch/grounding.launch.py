@@ -55,6 +55,8 @@ RELIABILITIES = ("", "reliable", "best_effort")
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Describe the launch: the arguments, the node, and RViz where it is asked for."""
+
     def argument(name: str, default: str, about: str, *choices: str) -> DeclareLaunchArgument:
         options = {"choices": list(choices)} if choices else {}
         return DeclareLaunchArgument(name, default_value=default, description=about, **options)

@@ -69,6 +69,7 @@ def measure(root: Path, share: float, start: int, only: str) -> dict[str, tuple[
 
 
 def main() -> None:
+    """Read the arguments, render in turns and print the table."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("checkouts", nargs="+", type=Path)

@@ -59,6 +59,7 @@ FORMATS = [
 
 
 def raw_picture(random: Random, pixels: np.ndarray, bad: bool) -> Image:
+    """Return a raw image of RGB pixels [H, W, 3] in any encoding; a bad one contradicts itself."""
     height, width = pixels.shape[:2]
     encoding = str(random.choice(ENCODINGS)) if bad or random.random() < 0.5 else "rgb8"
     name = encoding.lower()
@@ -102,6 +103,7 @@ def _spoil_raw(random: Random, message: Image) -> Image:
 
 
 def raw_depth(random: Random, metres: np.ndarray, bad: bool) -> Image:
+    """Return a raw depth image of metres [H, W]; a bad one has values or units that cannot be."""
     if random.random() < 0.5:
         return _spoil_depth(random, raw_image((metres * 1000).astype(np.uint16), "16UC1"), bad)
     if bad and random.random() < 0.7:
@@ -132,6 +134,7 @@ def _odd_metres(random: Random, metres: np.ndarray) -> np.ndarray:
 
 
 def compressed_picture(random: Random, pixels: np.ndarray, bad: bool) -> CompressedImage:
+    """Return a compressed image of RGB pixels [H, W, 3]; a bad one is damaged or of another format."""
     ending = str(random.choice([".jpg", ".png", ".webp", ".bmp", ".tiff"])) if bad else ".jpg"
     if bad and random.random() < 0.3 and ending != ".webp":
         pixels = pixels[..., 1]
@@ -146,6 +149,7 @@ def compressed_picture(random: Random, pixels: np.ndarray, bad: bool) -> Compres
 
 
 def compressed_depth(random: Random, metres: np.ndarray, bad: bool) -> CompressedImage:
+    """Return a compressed depth image of metres [H, W]; a bad one is damaged or of another format."""
     with np.errstate(all="ignore"):
         values = np.nan_to_num(metres * 1000).clip(0, 65535).astype(np.uint16)
     data = cv2.imencode(".png", values)[1].tobytes()

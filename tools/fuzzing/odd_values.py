@@ -33,16 +33,19 @@ TEXTS = [
 
 
 def number(random: Random, value: float) -> float:
+    """Return the value, or once in five times an odd number."""
     return float(random.choice(NUMBERS)) if random.random() < 0.2 else float(value)
 
 
 def whole(random: Random, value: int) -> int:
+    """Return an odd whole number, or one near the value."""
     if random.random() < 0.5:
         return int(random.choice(WHOLE))
     return int(max(0, min(2**32 - 1, value + random.integers(-3, 4))))
 
 
 def text(random: Random) -> str:
+    """Return an odd text."""
     if random.random() < 0.2:
         return "".join(chr(int(each)) for each in random.integers(1, 0xD800, int(random.integers(1, 40))))
     return str(random.choice(TEXTS))

@@ -159,6 +159,7 @@ def toothbrush(rng: Rng) -> ObjectModel:
 
 
 def hand_broom(rng: Rng) -> ObjectModel:
+    """A wide brush with a handle at its end."""
     wide = between(rng, 0.1, 0.15)
     look = choice(rng, "plastic", "black_plastic", "wood", "red_plastic")
     part, grip = handle(rng, between(rng, 0.12, 0.16), between(rng, 0.022, 0.028), 0.018, 0.8, look)

@@ -68,6 +68,7 @@ def bottle(rng: Rng) -> ObjectModel:
 
 
 def jar(rng: Rng) -> ObjectModel:
+    """A wide jar with a cap."""
     radius, tall = between(rng, 0.032, 0.048), between(rng, 0.07, 0.12)
     profile = rounded(
         [
@@ -95,6 +96,7 @@ def jar(rng: Rng) -> ObjectModel:
 
 
 def canister(rng: Rng) -> ObjectModel:
+    """A straight canister with a lid."""
     radius, tall = between(rng, 0.04, 0.049), between(rng, 0.09, 0.15)
     profile = [(radius, 0.0), (radius, 0.5 * tall), (radius, tall)]
     cover = lid(1.03 * radius, tall, between(rng, 0.008, 0.018), between(rng, 0.01, 0.015), 0.02)

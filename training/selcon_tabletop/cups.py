@@ -235,6 +235,7 @@ def _stemmed(
 
 
 def wine_glass(rng: Rng) -> ObjectModel:
+    """A glass on a stem."""
     form = [(0.12, 0), (0.7, 0.08), (1.02, 0.35), (1, 0.65), (between(rng, 0.7, 0.98), 1)]
     return _stemmed(
         rng,
@@ -249,6 +250,7 @@ def wine_glass(rng: Rng) -> ObjectModel:
 
 
 def goblet(rng: Rng) -> ObjectModel:
+    """A goblet on a stem."""
     form = [(0.3, 0), (0.8, 0.12), (0.95, 0.5), (1, 1)]
     return _stemmed(
         rng,

@@ -69,6 +69,7 @@ def knife(rng: Rng) -> ObjectModel:
 
 
 def bread_knife(rng: Rng) -> ObjectModel:
+    """A long knife with a wavy edge."""
     long, wide = between(rng, 0.18, 0.23), between(rng, 0.026, 0.035)
     parts, grip = _scales(rng, between(rng, 0.11, 0.13), between(rng, 0.022, 0.028), 0.017)
     waves = int(rng.integers(14, 22))
@@ -138,6 +139,7 @@ def saw(rng: Rng) -> ObjectModel:
 
 
 def chisel(rng: Rng) -> ObjectModel:
+    """A chisel with a short blade."""
     long, wide = between(rng, 0.085, 0.12), between(rng, 0.016, 0.034)
     grip_part, grip = handle(
         rng, between(rng, 0.1, 0.125), between(rng, 0.026, 0.034), 0.027, look=choice(rng, "wood", "plastic")

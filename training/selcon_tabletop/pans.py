@@ -82,6 +82,7 @@ def _pan(rng: Rng, kind: str, radius: float, tall: float, flare: float, look: st
 
 
 def frying_pan(rng: Rng) -> ObjectModel:
+    """A shallow pan with a long handle."""
     return _pan(
         rng,
         "frying_pan",
@@ -93,6 +94,7 @@ def frying_pan(rng: Rng) -> ObjectModel:
 
 
 def saucepan(rng: Rng) -> ObjectModel:
+    """A deep pan with a long handle."""
     radius = between(rng, 0.07, 0.09)
     return _pan(
         rng,

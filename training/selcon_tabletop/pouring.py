@@ -22,6 +22,7 @@ HANDLES = ("black_plastic", "black_plastic", "wood", "plastic", "rubber", "steel
 
 
 def lid_grip(height: float) -> Grip:
+    """Return where a hand takes the knob of a lid at this height, in metres."""
     return Grip(np.array([0, 0, height]), np.array([1.0, 0, 0]), 0.016, Z)
 
 
@@ -214,6 +215,7 @@ def coffee_pot(rng: Rng) -> ObjectModel:
 
 
 def teapot(rng: Rng) -> ObjectModel:
+    """A teapot with spout, handle and lid."""
     radius = between(rng, 0.055, 0.07)
     tall = between(rng, 1.3, 1.6) * radius
     profile = rounded(

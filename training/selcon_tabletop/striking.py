@@ -88,6 +88,7 @@ def _claw(rng: Rng, start: float, reach: float) -> list[Mesh]:
 
 
 def claw_hammer(rng: Rng) -> ObjectModel:
+    """A hammer with a claw behind its head."""
     radius, long = between(rng, 0.012, 0.016), between(rng, 0.05, 0.062)
     poll = _across([radius * r for r in (0.9, 1, 1, 0.72, 0.72, 0.95, 1.05, 1.05)], long)
     head = merged([poll, *_claw(rng, long / 2 - 0.012, between(rng, 0.055, 0.075))])
@@ -177,6 +178,7 @@ def tenderizer(rng: Rng) -> ObjectModel:
 
 
 def gavel(rng: Rng) -> ObjectModel:
+    """A judge's hammer with a turned head."""
     radius, long = between(rng, 0.021, 0.027), between(rng, 0.07, 0.09)
     head = _across([radius * r for r in (0.85, 1, 1, 0.86, 0.92, 0.92, 0.86, 1, 1, 0.85)], long)
     look = choice(rng, "wood", "dark_wood")

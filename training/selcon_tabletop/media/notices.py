@@ -56,6 +56,7 @@ def _plain(text: str) -> str:
 
 
 def main() -> None:
+    """Renew the page that the command line names."""
     path = Path(sys.argv[1])
     page = read_bytes(path, MediaError).decode()
     write_file(path, renewed(page, read_sources()).encode())
