@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -43,6 +44,7 @@ class CameraWatch:
         self._node, self._health = node, health
         self._image, self.inputs, self._outputs = image, (image, *others), tuple(outputs)
         self._memory_checked = not fast_dds()
+        self._since = time.monotonic()
 
     def look(self) -> None:
         """Report problems, and take back those that are over. In the executor's thread."""
@@ -54,12 +56,21 @@ class CameraWatch:
             self._report(f"QoS of {topic}", self._unheard_on(topic))
         if not self._memory_checked:
             # At the start, and then until it is in order: where it was, nothing takes it away any more.
-            problem = fastdds.shared_memory_problem()
-            self._report("shared memory", problem)
-            self._memory_checked = not problem
-        silence = self._image.silence
-        silent = silence >= SILENCE
-        self._report("camera", f"no image for {silence:.0f} s; {why_silent(self._image)}" if silent else "")
+            missing = fastdds.shared_memory_problem()
+            self._report("shared memory", missing)
+            self._memory_checked = not missing
+        if (problem := self._camera_problem()) is not None:
+            self._report("camera", problem)
+
+    def _camera_problem(self) -> str | None:
+        """Why no image comes, "" if they do. While nobody needs them, what the ROS graph shows: that nobody
+        publishes any, or None."""
+        image = self._image
+        if not image.paused:
+            silent = image.silence >= SILENCE
+            return f"no image for {image.silence:.0f} s; {why_silent(image)}" if silent else ""
+        published = any(info.topic_type == image.type_name for info in image.publishers)
+        return None if published or time.monotonic() - self._since < DISCOVERY else why_silent(image)
 
     def _report(self, source: str, problem: str) -> None:
         if problem:

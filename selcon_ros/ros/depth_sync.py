@@ -75,7 +75,8 @@ class DepthSync:
                 )
             check_metres(depth, "a 32FC1 depth image must be in metres, a 16UC1 one in millimetres")
         except SelconError as error:
-            self._health.problem("depth", f"{error} ({where(self.depth_input)})")
+            if not self.depth_input.just_resumed:
+                self._health.problem("depth", f"{error} ({where(self.depth_input)})")
             return None
         self._health.solved("depth")
         return depth

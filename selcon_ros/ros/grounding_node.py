@@ -72,7 +72,7 @@ class GroundingNode(Node):
         self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
         self._answered: dict[str, str] = {}
 
-        self._results = Publishers(self)
+        self._results = Publishers(self, self._follow_listeners)
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
         self._action_input = Input(
@@ -89,6 +89,7 @@ class GroundingNode(Node):
                 self._on_action_set(settings.action)
             except SelconError as error:
                 raise ParameterError(f"parameter action: {error}") from None
+        self._follow_listeners()
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
 
@@ -147,6 +148,14 @@ class GroundingNode(Node):
         if changed:
             self.get_logger().info(f"action: {one_line(action or 'none')}", throttle_duration_sec=ACTION_LOG)
             self._images.ask_again()
+
+    def _follow_listeners(self) -> None:
+        """Receive images and depth while somebody listens to an output, and not otherwise."""
+        for each in (self._image_input, self._depth_sync.depth_input):
+            if self._results.any_has_subscribers:
+                each.resume()
+            else:
+                each.pause()
 
     def _clear(self) -> None:
         self._results.clear(Header(stamp=self.get_clock().now().to_msg()))

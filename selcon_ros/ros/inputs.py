@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage, "compressedDepth": C
 COMPRESSED = ("/compressed", "/compressedDepth")
 """How the names of topics end that image_transport makes of an image topic."""
 ROS_TOPICS = ("/clock", "/parameter_events", "/rosout")
+RESUMING = 2.0
+"""Seconds after subscribing again in which it is no fault that nothing has come."""
 RECENT = 10.0
 """Seconds over which losses are looked at."""
 
@@ -69,13 +72,14 @@ class Input:
         self._node, self._callback, self._latched = node, callback, latched
         self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
         self._last: float | None = None
+        self._resumed = -math.inf
         self._earlier: Subscription[Any] | None = None
         self.base = node.resolve_topic_name(name)
         """The topic without the ending of the transport."""
         bare = transport == "raw" or self.base.endswith(COMPRESSED)
         self.topic = self.base if bare else f"{self.base}/{transport}"
         self.qos = QoSProfile(depth=depth, reliability=reliability)
-        self._subscription = self._subscribe()
+        self._subscription: Subscription[Any] | None = self._subscribe()
         self.topic = self._subscription.topic_name
 
     @property
@@ -86,7 +90,29 @@ class Input:
     @property
     def silence(self) -> float:
         """Seconds since the last message, or since the first look: nothing can come before callbacks run."""
-        return 0.0 if self._last is None else time.monotonic() - self._last
+        return 0.0 if self._last is None or self.paused else time.monotonic() - self._last
+
+    @property
+    def paused(self) -> bool:
+        """Nothing is received at present (see `pause`)."""
+        return self._subscription is None
+
+    @property
+    def just_resumed(self) -> bool:
+        """Messages may be on their way for the first time since `resume`."""
+        return time.monotonic() - self._resumed < RESUMING
+
+    def pause(self) -> None:
+        """Unsubscribe until `resume`: what nobody needs is not received. In the executor's thread."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def resume(self) -> None:
+        """Subscribe again; silence counts from now. In the executor's thread."""
+        if self._subscription is None:
+            self._last = self._resumed = time.monotonic()
+            self._subscription = self._subscribe()
 
     @property
     def publishers(self) -> list[TopicEndpointInfo]:
@@ -165,7 +191,10 @@ class Input:
             self.base = self.topic = silent
             self._node.get_logger().error(str(error))
             return
-        self._node.destroy_subscription(earlier)
+        if earlier is None:
+            self.pause()  # as it was
+        else:
+            self._node.destroy_subscription(earlier)
         self._node.get_logger().info(
             f"{self.name} from {self.topic}: it carries {self.type_name}, and nobody publishes {silent}"
         )

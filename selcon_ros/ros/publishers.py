@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -21,7 +21,8 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
-from selcon_ros.ros.compat import PublisherEventCallbacks
+from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.compat import PublisherEventCallbacks, UnsupportedEventTypeError
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.diagnostics import Times, key_values
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
@@ -33,12 +34,20 @@ RELIABLE = QoSProfile(
     durability=QoSDurabilityPolicy.VOLATILE,
 )
 
+LISTENERS_PERIOD = 0.2
+"""Seconds between two looks at who listens, where ROS does not tell."""
+
 
 class Publishers:
     """Publishes results; asks first who listens, so that nothing is computed for nobody."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, on_listeners: Callable[[], None]) -> None:
+        """Advertise every topic.
+
+        :param on_listeners: called in the executor's thread when a subscriber may have come or gone
+        """
+        self._node, self._on_listeners = node, on_listeners
+        self._told_of_listeners = True
         self._heatmap = self._publisher(Image, "heatmap")
         self._overlay = self._publisher(Image, "overlay")
         self._grasp_points = self._publisher(PoseArray, "grasp_points")
@@ -50,8 +59,17 @@ class Publishers:
 
     def _publisher(self, kind: type, name: str) -> Publisher[Any]:
         # Whose QoS does not fit is looked up in the ROS graph, which also shows when that is over.
-        quiet = PublisherEventCallbacks(use_default_callbacks=False)
-        return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=quiet)
+        try:
+            events = PublisherEventCallbacks(
+                matched=lambda _: self._on_listeners(), use_default_callbacks=False
+            )
+            return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=events)
+        except (TypeError, UnsupportedEventTypeError):  # Humble, or a middleware without that event
+            if self._told_of_listeners:
+                self._told_of_listeners = False
+                self._node.create_timer(LISTENERS_PERIOD, self._on_listeners, clock=STEADY)
+            quiet = PublisherEventCallbacks(use_default_callbacks=False)
+            return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=quiet)
 
     @property
     def topics(self) -> list[str]:

@@ -13,7 +13,7 @@ from selcon_ros.ros import diagnostics, fastdds
 from selcon_ros.ros.camera_watch import losses, why_silent
 from selcon_ros.ros.inputs import Input, Losses
 from support.messages import raw_image
-from support.ros import bar_depth, calibration, context, running_node, scene
+from support.ros import bar_depth, calibration, context, listening, running_node, scene
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
@@ -29,7 +29,7 @@ def profile_for_any_machine(monkeypatch):
 def test_a_camera_that_comes_back_is_said_to_work_again(start, monkeypatch):
     monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.5)
     monkeypatch.setattr(diagnostics, "SETTLED", 0.2)
-    robot, _ = start(outputs=())
+    robot, _ = start(outputs=("heatmap",))
     heard: list[str] = []
     robot.create_subscription(Log, "/rosout", lambda said: heard.append(said.msg), 100)
     robot.told("camera: no image for")
@@ -137,7 +137,7 @@ def test_silence_begins_when_callbacks_run_not_while_a_model_is_opened(monkeypat
 def test_the_cure_of_losses_depends_on_where_the_camera_is(start, monkeypatch, remote):
     monkeypatch.delenv(fastdds.profile_variable(), raising=False)
     monkeypatch.setattr(fastdds, "other_host", lambda one, other: remote)
-    robot, node = start(outputs=())
+    robot, node = start(outputs=("heatmap",))
     heard = node._image_input
     robot.until(lambda: heard.publishers and heard.endpoint, "the ROS graph")
     heard.lost += 7
@@ -201,7 +201,7 @@ OVERRIDE = "qos_overrides./affordance/{}.subscription.{}"
 def test_qos_overrides_change_the_subscriptions(bundle):
     wanted = {"image": "reliable", "depth": "reliable", "camera_info": "reliable", "action": "best_effort"}
     overrides = {OVERRIDE.format(name, "reliability"): value for name, value in wanted.items()}
-    with context() as made, running_node(made, bundle, **overrides) as node:
+    with context() as made, running_node(made, bundle, **overrides) as node, listening(made, node):
         for name, value in wanted.items():
             (info,) = node.get_subscriptions_info_by_topic(f"/affordance/{name}")
             assert info.qos_profile.reliability.name.lower() == value

@@ -45,7 +45,7 @@ def test_the_parameter_file_holds_every_default():
 
 @pytest.fixture(scope="module")
 def topics(bundle) -> dict[str, set[str]]:
-    with ros.context() as context, ros.running_node(context, bundle) as node:
+    with ros.context() as context, ros.running_node(context, bundle) as node, ros.listening(context, node):
         name = ("grounding", "/affordance")
         out = {topic for topic, _ in node.get_publisher_names_and_types_by_node(*name)}
         into = {topic for topic, _ in node.get_subscriber_names_and_types_by_node(*name)}

@@ -43,6 +43,8 @@ def node(bundle: Path, seconds: float) -> None:
 
     context = Context()
     rclpy.init(context=context)
+    listener = Node("listener", context=context)  # without one the node takes no images
+    listener.create_subscription(Image, "/affordance/heatmap", lambda _: None, 1)
     with running_node(context, bundle, action="hold") as made:
         end = time.monotonic() + 30.0
         while not made._image_input.publishers and time.monotonic() < end:
