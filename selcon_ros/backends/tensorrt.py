@@ -39,23 +39,23 @@ class SerializedEngine:
 class TensorRtBackend:
     """A built engine on one GPU; the thread that opens it runs and closes it."""
 
-    def __init__(self, manifest: Manifest, engine: SerializedEngine, device: int = 0) -> None:
+    def __init__(self, manifest: Manifest, built: SerializedEngine, device: int = 0) -> None:
         """Load the engine. Raises BackendError where it is foreign, or does not fit the GPU."""
-        trt = engine.library.load()
+        trt = built.library.load()
         self._manifest = manifest
-        self._largest_batch, self._largest_image = engine.largest_batch, engine.largest_image
-        self._messages = Messages(engine.library)
+        self._largest_batch, self._largest_image = built.largest_batch, built.largest_image
+        self._messages = Messages(built.library)
         self._shapes: OrderedDict[tuple[int, ...], _Shape] = OrderedDict()
         self._device = Device(device)
-        self.name = f"{engine.library.title} {trt.__version__} ({self._device.gpu.name}, {engine.precision})"
+        self.name = f"{built.library.title} {trt.__version__} ({self._device.gpu.name}, {built.precision})"
         self._open = True
         try:
             with self._device.current():
                 self._runtime = trt.Runtime(self._messages.logger)
-                self._engine = self._runtime.deserialize_cuda_engine(engine.content)
+                self._engine = self._runtime.deserialize_cuda_engine(built.content)
             if self._engine is None:
-                raise EngineError(str(self._messages.error(f"cannot load {engine.subject}; build it again")))
-            self._check(trt, engine.subject)
+                raise EngineError(str(self._messages.error(f"cannot load {built.subject}; build it again")))
+            self._check(trt, built.subject)
             self.run(np.zeros((1, *manifest.input_size, 3), np.uint8))
         except BaseException:
             self.close()

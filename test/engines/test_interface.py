@@ -28,7 +28,7 @@ RUNNING = {
 }
 FILES = {
     "engines/build.py": (BUILDING, 30),
-    "backends/tensorrt_library.py": ({"trt": trt, "self.load()": trt}, 1),
+    "backends/tensorrt_library.py": ({"trt": trt, "self.load()": trt}, 5),
     "engines/repository.py": ({"trt": trt, "library.load()": trt}, 1),
     "backends/tensorrt.py": (RUNNING, 10),
 }
