@@ -44,6 +44,18 @@ def test_files_and_folders_named_in_a_page_exist(page: Path) -> None:
     assert not missing, f"{page.name} names {missing}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_run_in_examples_exist(page: Path) -> None:
+    modules = set(re.findall(r"python3? -m ([\w.]+\w)", page.read_text())) - {"colcon", "pytest", "venv"}
+    places = {name: [base / name.replace(".", "/") for base in (ROOT, ROOT / "training")] for name in modules}
+    missing = [
+        name
+        for name, paths in places.items()
+        if not any(path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() for path in paths)
+    ]
+    assert not missing, f"{page.name} runs {missing}"
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 100
 
