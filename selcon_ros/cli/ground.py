@@ -116,7 +116,7 @@ def command(
     """
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_stored, write_image
-    from selcon_ros.core.grasp import GraspParameters, find_grasps
+    from selcon_ros.core.grasp import WIDEST, GraspParameters, find_grasps
     from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
     from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
@@ -163,7 +163,7 @@ def command(
             err=True,
         )
     metres, intrinsics = geometry if geometry is not None else (None, None)
-    parameters = GraspParameters(min_confidence=min_confidence, max_width=max_width)
+    parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, WIDEST))
     grasps = find_grasps(heatmap, metres, intrinsics, parameters)
     if unknown is not None and min_confidence > 0:
         refusal = Refusal(Reason.UNCALIBRATED, "no confidence is calibrated for this action")

@@ -16,6 +16,8 @@ from selcon_ros.core.regions import Region, hot_regions
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
 JAWS_BEYOND = 0.5
+WIDEST = 100.0
+"""Metres: the largest opening of a gripper that can be given; depth within `FARTHEST` shows no wider part."""
 
 
 def _within(low: float, high: float, default: float) -> Any:
@@ -45,7 +47,7 @@ class GraspParameters:
     min_contrast: float = _within(0.0, 1.0, 0.3)
     max_points: int = _within(1, 100, 3)
     min_points: int = _within(3, 100_000, 30)
-    max_width: float = _within(0.001, 100.0, 0.10)
+    max_width: float = _within(0.001, WIDEST, 0.10)
     smoothing: float = _within(0.0, 50.0, 2.0)
     window: int = _within(1, 101, 5)
     depth_step: float = _within(0.0001, 10.0, 0.015)

@@ -11,7 +11,7 @@ from selcon_ros.core import region_geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.errors import CameraError
-from selcon_ros.core.grasp import JAWS_BEYOND, GraspParameters, find_grasps
+from selcon_ros.core.grasp import JAWS_BEYOND, WIDEST, GraspParameters, find_grasps
 from selcon_ros.core.heatmap import Heatmap
 
 HEIGHT, WIDTH = 48, 64
@@ -20,7 +20,7 @@ HEAT[20:30, 10:50] = 1
 HEATMAP = Heatmap("hold", HEAT, 0.9)
 DEPTH = np.full((HEIGHT, WIDTH), 0.8, np.float32)
 DEPTH[20:30, 10:50] = 0.75
-ANY = GraspParameters(max_width=1e9)
+ANY = GraspParameters(max_width=WIDEST)
 
 
 def check(depth: np.ndarray, camera: Intrinsics) -> None:
