@@ -63,7 +63,8 @@ bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
 
-# Material tells at every build of what will come after MkDocs 1, for which setup.py has bounds.
+# Not with -q, which would hide the warnings from strict mode, too. Material tells at every build of what will come after
+# MkDocs 1, for which setup.py has bounds.
 docs: $(DOCS_VENV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build
 
