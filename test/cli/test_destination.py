@@ -16,7 +16,6 @@ FILES = [
     ("encoders", "fetch", "name", "--out"),
     ("bench", "--out"),
     ("bench", "engines", "--out"),
-    ("bench", "training", "--out"),
 ]
 FOLDERS = [
     ("evaluate", "bundle", "data", "--out"),

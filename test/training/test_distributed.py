@@ -167,14 +167,14 @@ def test_a_signal_to_one_stops_all_after_the_same_step_and_they_resume(squares, 
 
     def told_to_stop():
         trainer = Trainer(parse_config(values["stopped"]))
-        take = trainer.stepper.take
+        step = trainer.stepper.step
 
-        def take_and_signal(*place):
+        def step_and_signal(*place):
             if distributed.rank() == 1 and place[1:] == (0, 0):
                 os.kill(os.getpid(), signal.SIGTERM)
-            return take(*place)
+            return step(*place)
 
-        trainer.stepper.take = take_and_signal
+        trainer.stepper.step = step_and_signal
         assert trainer.run() is False and (trainer.position.epoch, trainer.position.step) == (1, 0)
 
     assert together(told_to_stop) == [0, 0]

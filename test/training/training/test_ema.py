@@ -33,14 +33,14 @@ def weights(folder):
 @pytest.mark.parametrize("encoders", [(), ("dino",)], ids=["heads", "heads and an encoder"])
 def test_a_checkpoint_holds_the_average_and_the_raw_weights(squares, tmp_path, encoders):
     trainer = Trainer(parse_config(run_values(squares, tmp_path / "averaged", 0.7, encoders)))
-    take, history = trainer.stepper.take, []
+    step, history = trainer.stepper.step, []
 
     def recorded(*place):
-        losses = take(*place)
+        losses = step(*place)
         history.append({name: value.clone() for name, value in trainer.net.state_dict().items()})
         return losses
 
-    trainer.stepper.take = recorded
+    trainer.stepper.step = recorded
     assert trainer.run()
     Trainer(parse_config(run_values(squares, tmp_path / "plain", None, encoders))).run()
     folder = tmp_path / "averaged/checkpoint"
