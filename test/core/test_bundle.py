@@ -379,11 +379,16 @@ def test_the_default_bundle_is_in_the_package() -> None:
     assert default_bundle_path().parts[-3:] == ("selcon_ros", "assets", "tabletop")
 
 
-def test_the_packaged_model_says_that_it_saw_no_photograph() -> None:
+def test_the_packaged_model_says_what_it_is_for() -> None:
     manifest = load_bundle(default_bundle_path(), roles=()).manifest
-    assert manifest.rendered_only
-    assert manifest.data_warning.startswith("trained on rendered scenes alone (tabletop): ")
-    assert "real camera" in manifest.data_warning
+    assert not manifest.rendered_only and not manifest.data_warning
+    assert "tables" in manifest.description and "not for everyday scenes" in manifest.description
+    assert manifest.confidence is not None and manifest.metrics["confidence"]["false_rate"] == 0.03
+
+
+def test_the_packaged_bundle_is_small_enough_to_be_in_the_package() -> None:
+    bundle = load_bundle(default_bundle_path())
+    assert "model.int8" in bundle.files and sum(map(len, bundle.files.values())) < 14e6
 
 
 def test_a_model_trained_on_rendered_scenes_alone_says_so() -> None:

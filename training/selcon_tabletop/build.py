@@ -22,6 +22,8 @@ from selcon_training.training.trainer import Trainer
 CONFIG = Path(__file__).parents[1] / "configs" / "tabletop_pyramid.yaml"
 MEASURED = 24
 """Validation pictures that int8 is compared with fp32 on."""
+SCENE_RATE = 0.1
+"""So often may an action pass in a scene without it, among other tools; at 0.03 half of the answers are lost."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +50,7 @@ def build(
     given = [f"data.root={data}"]
     if media is not None:
         given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
-        given += [f"confidence.negatives={media}"]
+        given += [f"confidence.negatives={media}", f"confidence.scene_false_rate={SCENE_RATE}"]
     settings = load_config(config or CONFIG, [*given, *overrides])
     run = work / ("dense" if settings.backbone is None else "pyramid")
     if settings.backbone is not None and is_package(settings.backbone.weights or ""):

@@ -95,7 +95,7 @@ def pretrain(
 @command.command()
 @click.argument("folder", type=OUT_FOLDER)
 @click.option("--frames", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--seed", default=23, show_default=True)
+@click.option("--seed", default=1082, show_default=True)
 def record(folder: Path, frames: int, seed: int) -> None:
     """Render the demo's RGB-D recording with its truth into FOLDER.
 

@@ -16,11 +16,13 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene, View, add_clutter, look_at
 from selcon_tabletop.shapes import rotation
 
-KINDS = ("saw", "mallet", "mug", "coffee_pot", "paintbrush", "skimmer")  # together they afford every action
+KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")  # together they afford every action
 PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.02, -0.12), (-0.15, 0.1), (0.25, 0.16), (0.04, 0.07))
 TURNS = (1.9, 1.2, -0.6, 0.5, 2.3, 0.3)
 THINGS = 7
 """At most so many things that afford nothing lie between the objects."""
+DISTANCE = 0.58
+"""Between the camera and the middle of the objects, in metres."""
 INTERVAL_NS = 100_000_000
 
 
@@ -34,14 +36,14 @@ def _scene(models: list[ObjectModel], frames: int, rng: Rng) -> Scene:
         THINGS,
         [(*place, 0.6 * model.footprint) for model, place in zip(models, PLACES, strict=True)],
     )
-    for azimuth in np.linspace(-1.9, -1.25, frames):
+    for azimuth in np.linspace(-2.15, -1.73, frames):
         target = np.array([0.0, -0.01, 0.02])
-        position = target + 0.72 * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
+        position = target + DISTANCE * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
         scene.views.append(View(position, look_at(position, target, 0.0), 45.0))
     return scene
 
 
-def record(folder: Path, frames: int = 30, seed: int = 23) -> int:
+def record(folder: Path, frames: int = 30, seed: int = 1082) -> int:
     """Render `frames` frames of 640×480 at 10 Hz into `folder` (recording.mcap and truth.json); return their
     number.
 
