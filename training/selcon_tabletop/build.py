@@ -23,7 +23,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "tabletop_pyramid.yaml"
 MEASURED = 24
 """Validation pictures that int8 is compared with fp32 on."""
 SCENE_RATE = 0.1
-"""So often may an action pass in a scene without it, among other tools; at 0.03 half of the answers are lost."""
+"""So often may an action pass in a scene without it, among other tools."""
 _log = logging.getLogger(__name__)
 
 

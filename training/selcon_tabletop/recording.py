@@ -16,7 +16,8 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene, View, add_clutter, look_at
 from selcon_tabletop.shapes import rotation
 
-KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")  # together they afford every action
+KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")
+"""Together they afford every action."""
 PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.02, -0.12), (-0.15, 0.1), (0.25, 0.16), (0.04, 0.07))
 TURNS = (1.9, 1.2, -0.6, 0.5, 2.3, 0.3)
 THINGS = 7
