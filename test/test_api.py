@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 import selcon_ros
-from selcon_ros.core.bundle import default_bundle_path
+from selcon_ros.recording import default_recording, read_recording
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("onnxruntime", "onnx", "torch", "rclpy", "tensorrt", "tensorrt_rtx", "pycuda", "selcon_training")
@@ -62,11 +61,12 @@ def test_the_snippet_in_the_readme_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (snippet,) = (block for block in blocks if "import selcon_ros" in block)
     assert len(snippet.strip().splitlines()) <= 8
-    picture = cv2.imread(str(default_bundle_path() / "samples" / "1.jpg"))
-    height, width = picture.shape[:2]
-    cv2.imwrite(str(tmp_path / "mug.jpg"), picture)
-    cv2.imwrite(str(tmp_path / "mug_depth.png"), np.full((height, width), 700, np.uint16))
-    camera = {"width": width, "height": height, "fx": 300, "fy": 300, "cx": width / 2, "cy": height / 2}
+    frame = read_recording(default_recording()).frames[0]
+    height, width = frame.image.shape[:2]
+    cv2.imwrite(str(tmp_path / "mug.jpg"), frame.image[:, :, ::-1])
+    cv2.imwrite(str(tmp_path / "mug_depth.png"), frame.depth_mm)
+    lens = frame.intrinsics
+    camera = {"width": width, "height": height, "fx": lens.fx, "fy": lens.fy, "cx": lens.cx, "cy": lens.cy}
     (tmp_path / "mug.json").write_text(json.dumps(camera))
     done = subprocess.run(
         [sys.executable, "-c", snippet],
