@@ -82,7 +82,7 @@ def test_the_packaged_model_gives_what_onnx_runtime_gives() -> None:
     manifest = PACKAGED.manifest
     assert affinity is None and cam.shape == (2, len(manifest.actions), *manifest.map_grid)
     assert cam.dtype == np.float32
-    assert relative(cam, open_on_cpu(PACKAGED).run(frames)[0]) < 1e-5
+    assert relative(cam, open_on_cpu(PACKAGED).run(frames)[0]) < 1e-4  # 50 convolutions, one after the other
 
 
 def test_both_outputs_of_a_bundle(colours: Bundle) -> None:
