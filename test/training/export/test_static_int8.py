@@ -1,5 +1,6 @@
 """selcon quantize on a network of convolutions: fixed scales from pictures, the whole chain in int8."""
 
+import itertools
 import json
 
 import numpy as np
@@ -17,6 +18,7 @@ from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
 from selcon_ros.core.files import write_image
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.export.bundle import export_bundle
+from selcon_training.export.static_int8 import _first_layers
 from selcon_training.models.pyramid import PyramidNet
 
 NAME = "mobilenetv2_035"  # timm's smallest with ReLU6
@@ -88,6 +90,25 @@ def test_all_but_the_first_and_the_last_convolutions_run_in_int8(bundle, int8, t
     assert not {"Clip", "Relu", "Pad", "Shape"} & {*kinds}
     # The features of strides 4 and 8, and what is made of the latter.
     assert kinds.count("QuantizeLinear") == 3
+
+
+@pytest.mark.parametrize("rows", [240, 250])
+def test_what_comes_before_stride_16_is_found_where_sides_are_rounded_up_too(rows):
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    kernel = numpy_helper.from_array(np.ones((3, 3, 3, 3), np.float32), "kernel")
+    names = ["image", "half", "quarter", "eighth", "sixteenth", "cam"]
+    nodes = [
+        helper.make_node(
+            "Conv", [before, "kernel"], [after], after, pads=[1] * 4, strides=[1 + (after != "cam")] * 2
+        )
+        for before, after in itertools.pairwise(names)
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, floats, size)
+        for name, size in (("image", [1, 3, rows, 320]), ("cam", [1, 3, -(-rows // 16), 20]))
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "chain", ends[:1], ends[1:], [kernel]))
+    assert _first_layers(model) == {"half", "quarter", "eighth"}
 
 
 def test_weights_take_7_bits_and_have_a_scale_per_channel(int8):
