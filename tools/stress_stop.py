@@ -10,6 +10,8 @@ process behind. The node has a camera, and a listener to whom it answers. Needs 
 from __future__ import annotations
 
 import argparse
+import faulthandler
+import math
 import os
 import random
 import re
@@ -125,6 +127,7 @@ def camera_and_listener() -> Iterator[list[int]]:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.task import Future
     from sensor_msgs.msg import Image
 
     heard: list[int] = []
@@ -135,15 +138,25 @@ def camera_and_listener() -> Iterator[list[int]]:
         listener.create_subscription(Image, topic, lambda data: heard.append(len(data)), 1, raw=True)
     executor = SingleThreadedExecutor()
     executor.add_node(listener)
-    thread = threading.Thread(target=executor.spin)
+    finished: Future[None] = Future()
+    # Not executor.spin, to be ended by shutdown: that takes away the guard condition that has to wake the
+    # thread, which then waits for ever if it was just about to wait.
+    thread = threading.Thread(target=executor.spin_until_future_complete, args=(finished,), daemon=True)
     thread.start()
-    with subprocess.Popen(PROGRAMS["play"], stdout=subprocess.DEVNULL) as camera:
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with subprocess.Popen(PROGRAMS["play"], stdout=subprocess.DEVNULL, env=environment) as camera:
         try:
             yield heard
         finally:
             camera.terminate()
-            executor.shutdown()
+            try:
+                camera.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                camera.send_signal(signal.SIGABRT)
+                raise
+            finished.set_result(None)
             thread.join()
+            executor.shutdown()
             listener.destroy_node()
             rclpy.shutdown()
 
@@ -155,7 +168,10 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--latest", type=float, default=6.0, help="latest signal, s after the start")
+    parser.add_argument("--patience", type=float, default=math.inf, help="s until it says where it hangs")
     given = parser.parse_args()
+    if math.isfinite(given.patience):
+        faulthandler.dump_traceback_later(given.patience, exit=True)
     rng = random.Random(given.seed)
     ends: Counter[str] = Counter()
     bad = 0
@@ -167,6 +183,7 @@ def main() -> int:
             run = Run(rng.uniform(0, given.latest), rng.choice(patterns), rng.choice((0.0, 0.001, 0.02, 0.2)))
             wrong, how = stop_once(given.program, run, log)
             ends[how] += 1
+            print(f"run {number}, {run}: ended with {how}", flush=True)
             if wrong:
                 bad += 1
                 print(f"run {number}, {run}: {wrong}\n{log.read_text(errors='replace')}", flush=True)

@@ -98,6 +98,7 @@ def play(
             player.publish(index)
             count += 1
     finally:
+        stop.ending()
         if player is not None:
             player.destroy_node()
         rclpy.try_shutdown()

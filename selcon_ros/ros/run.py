@@ -61,6 +61,7 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
         status = 1
     if node is not None:
         ended = node.close() and ended
+        stop.ending()
         node.destroy_node()
     rclpy.try_shutdown()
     stop.done()

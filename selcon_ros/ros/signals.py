@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
 from contextlib import suppress
 from types import FrameType
 
+END_SECONDS = 5.0
+"""How long the middleware may take to close."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -53,8 +56,16 @@ class Stop:
             self.requested = True
         return self.requested
 
+    def ending(self) -> None:
+        """Give the end some seconds from now on.
+
+        If a library hangs, the place of every thread is printed to stderr, and the process ends with 1.
+        """
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
+
     def done(self) -> None:
-        """Ignore the signals from now on, for the end of the process."""
+        """Ignore the signals from now on, for the end of the process; what could hang has ended."""
+        faulthandler.cancel_dump_traceback_later()
         for number in self._signals:
             signal.signal(number, signal.SIG_IGN)
 

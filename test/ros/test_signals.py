@@ -51,6 +51,27 @@ print("end")
     assert (done.stdout, done.returncode) == ("True True\nend\n", 0), done.stderr
 
 
+def test_an_end_that_hangs_is_told_with_its_place_and_left():
+    done = run("""
+from selcon_ros.ros import signals
+signals.END_SECONDS = 0.2
+stop = Stop()
+stop.hold()
+stop.ending()
+stop.done()
+time.sleep(0.5)
+print("in time", flush=True)
+
+def a_library_that_hangs():
+    time.sleep(600)
+
+stop.ending()
+a_library_that_hangs()
+""")
+    assert (done.stdout, done.returncode) == ("in time\n", 1)
+    assert "in a_library_that_hangs" in done.stderr
+
+
 def test_a_hang_up_that_is_ignored_stays_so():
     done = run("""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)

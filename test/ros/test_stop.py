@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 )
 def test_signals_at_some_moments(program, runs, latest):
     command = [sys.executable, str(ROOT / "tools" / "stress_stop.py"), program]
-    command += ["--runs", str(runs), "--latest", str(latest), "--seed", "1"]
+    command += ["--runs", str(runs), "--latest", str(latest), "--seed", "1", "--patience", "220"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{program}: {runs} runs, 0 bad" in done.stdout
