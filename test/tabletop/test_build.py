@@ -130,6 +130,8 @@ def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path)
     sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
     _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
     bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.training["encoders_trained"] == ["all"]
+    assert bundle.manifest.training["earlier"]["encoders_trained"] == ["upper"]
     assert bundle.manifest.input_size == (96, 128) and bundle.manifest.fit == "pad"
     stored = {each.data_type for each in onnx.load_from_string(bundle.model).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in stored  # half the file

@@ -1,6 +1,7 @@
 """The packaged bundle from nothing: render, train with the truth maps, export.
 
-A configuration of the paper's network has its encoders trained on the renders first.
+A configuration of the paper's network has its encoders trained on the renders first. Of several
+configurations of a convolutional network each goes on from the bundle of the one before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from selcon_training.export.quantization import quantize
 from selcon_training.training.run_folder import checkpoint_folder
 from selcon_training.training.trainer import Trainer
 
-CONFIG = Path(__file__).parents[1] / "configs" / "tabletop_pyramid.yaml"
+_FOLDER = Path(__file__).parents[1] / "configs"
+CONFIGS = (_FOLDER / "tabletop_pyramid.yaml", _FOLDER / "tabletop_pyramid_all.yaml")
 MEASURED = 24
 """Validation pictures that int8 is compared with fp32 on."""
 SCENE_RATE = 0.1
@@ -30,7 +32,7 @@ _log = logging.getLogger(__name__)
 def build(
     work: Path,
     out: Path,
-    config: Path | None = None,
+    configs: Sequence[Path] = (),
     scale: float = 1.0,
     pretrain_epochs: int | None = None,
     overrides: Sequence[str] = (),
@@ -40,7 +42,8 @@ def build(
     """Make the bundle `out`, with data and runs under `work`; what an earlier call finished is not done
     again.
 
-    `overrides` are "key=value" changes of the training configuration. `media`: a folder of `selcon tabletop
+    `configs`: training configurations, by default the two of the packaged bundle; `overrides` are "key=value"
+    changes of each. `media`: a folder of `selcon tabletop
     media`; its meshes and pictures go into the scenes, its pictures behind objects, its textures on them, and
     its pictures of nothing among the training images; the confidence is fitted on those held out. The bundle
     of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a stage
@@ -51,26 +54,44 @@ def build(
     if media is not None:
         given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
         given += [f"confidence.negatives={media}", f"confidence.scene_false_rate={SCENE_RATE}"]
-    settings = load_config(config or CONFIG, [*given, *overrides])
-    run = work / ("dense" if settings.backbone is None else "pyramid")
+    first, *others = configs or CONFIGS
+    settings = load_config(first, [*given, *overrides])
+    if settings.backbone is None and others:
+        raise SelconError(f"{first}: another configuration can go on from a convolutional network alone")
     if settings.backbone is not None and is_package(settings.backbone.weights or ""):
         # Rendering takes hours: what is not installed is told before.
         packaged_file(settings.backbone.weights or "", settings.backbone.name)
     render(data, scale=scale, workers=workers, media=media)
-    if settings.backbone is None:
-        missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
-        begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
-        pretrain_all(missing, data, encoders, PretrainOptions(epochs=pretrain_epochs), resume=begun)
-        given += [f"encoders.{name}.weights={encoders / name}.safetensors" for name in ENCODERS]
-    settings = load_config(config or CONFIG, [*given, f"output={run}", *overrides])
-    if not Trainer(settings, resume=checkpoint_folder(run).is_dir()).run():
-        raise SelconError("training was stopped; the same command goes on from there")
     pictures = data / "Seen" / "valset" / "egocentric"
     if settings.backbone is None:
-        export_checkpoint(checkpoint_folder(run), out, samples=pictures)
+        _pretrain(data, encoders, pretrain_epochs)
+        given += [f"encoders.{name}.weights={encoders / name}.safetensors" for name in ENCODERS]
+        export_checkpoint(_trained(first, work / "dense", [*given, *overrides]), out, samples=pictures)
         return
-    export_checkpoint(checkpoint_folder(run), out, samples=pictures, weights="fp16")
+    checkpoint = _trained(first, work / "pyramid", [*given, *overrides])
+    for number, config in enumerate(others, 2):
+        before = work / f"bundle_{number - 1}"
+        export_checkpoint(checkpoint, before, samples=pictures, weights="fp16")
+        run = work / f"pyramid_{number}"
+        checkpoint = _trained(config, run, [*given, f"backbone.bundle={before}", *overrides])
+    export_checkpoint(checkpoint, out, samples=pictures, weights="fp16")
     try:
         quantize(out, pictures, out, MEASURED, calibrate=data / "Seen" / "trainset" / "egocentric")
     except SelconError as error:  # the bundle without it is whole
         _log.warning("the bundle has no int8 graph: %s", error)
+
+
+def _pretrain(data: Path, encoders: Path, epochs: int | None) -> None:
+    """Train the encoders that are not finished."""
+    missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
+    begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
+    pretrain_all(missing, data, encoders, PretrainOptions(epochs=epochs), resume=begun)
+
+
+def _trained(config: Path, run: Path, given: Sequence[str]) -> Path:
+    """Train in the folder `run` as far as is missing; returns the folder of the checkpoint."""
+    settings = load_config(config, [*given, f"output={run}"])
+    checkpoint = checkpoint_folder(run)
+    if not Trainer(settings, resume=checkpoint.is_dir()).run():
+        raise SelconError("training was stopped; the same command goes on from there")
+    return checkpoint

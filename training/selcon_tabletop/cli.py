@@ -165,8 +165,11 @@ def rooms(out: Path, media: Path, count: int, seed: int) -> None:
 @click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle to write.")
 @click.option(
     "--config",
+    "configs",
+    multiple=True,
     type=UserPath(exists=True, dir_okay=False),
-    help="Default: training/configs/tabletop_pyramid.yaml.",
+    help="A further one goes on from the bundle of the one before. Default: tabletop_pyramid.yaml and "
+    "tabletop_pyramid_all.yaml in training/configs.",
 )
 @click.option(
     "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
@@ -188,7 +191,7 @@ def rooms(out: Path, media: Path, count: int, seed: int) -> None:
 def build(
     work: Path,
     out: Path,
-    config: Path | None,
+    configs: tuple[Path, ...],
     scale: float,
     pretrain_epochs: int | None,
     overrides: tuple[str, ...],
@@ -210,7 +213,7 @@ def build(
     build_bundle(
         work,
         out,
-        config=config,
+        configs=configs,
         scale=scale,
         pretrain_epochs=pretrain_epochs,
         overrides=overrides,

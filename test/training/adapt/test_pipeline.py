@@ -8,14 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
-
-import onnx  # isort: skip
-import torch
-from onnx import numpy_helper
-
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import ConfidenceFit, Encoder, load_bundle, write_bundle
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_training.adapt import crossing, learning, pipeline, rendered, subject
 from selcon_training.adapt.album import make_album, pictures_below
 from selcon_training.adapt.folds import folds
@@ -23,37 +17,14 @@ from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
 from selcon_training.adapt.pipeline import Plan, adapt
 from selcon_training.adapt.reading import read_photos
-from selcon_training.adapt.weights import has_half_weights, restore
 from selcon_training.config.sections import DenseConfig
-from selcon_training.encoders.backbone import load_backbone
 from selcon_training.errors import AdaptError, DataError
-from selcon_training.export.bundle import export_bundle
-from selcon_training.export.half_weights import with_half_weights
-from selcon_training.models.pyramid import PyramidNet
-from selcon_training.models.test_time_averaging import PLAIN, Averaging
-from selcon_training.training.tasks.dense import start_from_prior
+from selcon_training.models.from_bundle import has_half_weights, restore
+from selcon_training.models.test_time_averaging import PLAIN
 from support import dataset, photos
+from support.pyramids import CANVAS, make_base
 
-SIZE = (64, 96)
-CANVAS = Canvas(SIZE, (16, 24), "pad")
 DENSE = DenseConfig(dice=1.0, refined=0.0)
-
-
-def make_base(out, name="test_efficientnet", norms=True, **options):
-    """A bundle of a small network, whose batch norms do something if asked for."""
-    torch.manual_seed(0)
-    net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, 16)
-    start_from_prior(net, 0.05)
-    for module in net.backbone.modules():
-        if isinstance(module, torch.nn.BatchNorm2d) and norms:
-            torch.nn.init.normal_(module.running_mean, 0.0, 0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0.0, 0.1)
-    fit = ConfidenceFit((10.0, 10.0, 10.0), (-5.0, -5.0, -5.0))
-    told = {"name": "base", "description": "Small.", "licence": "Apache-2.0", "calibration": "none"}
-    export_bundle(net, out, fit="pad", confidence=fit, training={"synthetic": True}, **told, **options)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -87,57 +58,6 @@ def quick(monkeypatch, squares):
 def album_of(folder, nothing=None, **options):
     layout, labelled = read_photos(folder, nothing)
     return make_album(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
-
-
-@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
-def test_weights_come_back_out_of_a_bundle_exactly(tmp_path, name):
-    bundle = load_bundle(make_base(tmp_path / "base", name))
-    net = restore(bundle).net  # compares with the graph
-    assert net.actions == photos.LABELS and not net.training
-    again = load_bundle(export_again(net, tmp_path / "again"))
-    for one, other in zip(weights_of(bundle), weights_of(again), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
-
-
-def export_again(net, out):
-    export_bundle(net, out, name="again", description="", licence="", fit="pad", calibration="none")
-    return out
-
-
-def weights_of(bundle):
-    graph = onnx.load_from_string(bundle.model).graph
-    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    return [constants[name] for node in graph.node if node.op_type == "Conv" for name in node.input[1:]]
-
-
-def test_averaging_and_16_bit_weights_are_restored(tmp_path):
-    bundle = load_bundle(make_base(tmp_path / "base", averaging=Averaging(flip=True)))
-    assert restore(bundle).averaging == Averaging(flip=True)
-    model = with_half_weights(onnx.load_from_string(bundle.model)).SerializeToString()
-    restored = restore(replace(bundle, files={"model": model}))
-    weight = restored.net.heads.last[1].weight
-    assert weight.equal(weight.half().float())
-
-
-def test_bundles_that_cannot_be_adapted_are_refused(base, tmp_path):
-    bundle = load_bundle(base)
-    others = {
-        "it is no convolutional network": replace(bundle.manifest, encoders={}),
-        "of other shapes": replace(bundle.manifest, encoders={"backbone": Encoder("test_resnet")}),
-        "timm knows no model": replace(bundle.manifest, encoders={"backbone": Encoder("no_such_net")}),
-        "differ from the graph's": None,
-    }
-    for told, manifest in others.items():
-        given = replace(bundle, manifest=manifest or bundle.manifest)
-        if manifest is None:
-            model = onnx.load_from_string(bundle.model)
-            next(node for node in model.graph.node if "cam" in node.output).op_type = "Tanh"
-            given = replace(given, files={"model": model.SerializeToString()})
-        with pytest.raises(AdaptError, match=told) as error:
-            restore(given)
-        assert "selcon train" in str(error.value)
-    with pytest.raises(AdaptError, match="weights beside convolutions"):
-        restore(load_bundle(make_base(tmp_path / "convnext", "convnext_atto")))
 
 
 def test_packaged_samples_have_parts_and_are_small():

@@ -17,8 +17,8 @@ from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import Answer, answers
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
-from selcon_training.adapt.weights import Restored, restore
 from selcon_training.config.sections import DenseConfig
+from selcon_training.models.from_bundle import Restored, restore
 from selcon_training.models.pyramid import PyramidNet
 
 _log = logging.getLogger(__name__)

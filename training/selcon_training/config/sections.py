@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.placement import Fit
@@ -185,6 +193,14 @@ class BackboneConfig(EncoderConfig):
     """So many epochs train the decoder alone, which is faster; then what `train` says learns too."""
     width: Annotated[int, Field(ge=8, le=1024)] = 96
     """Channels of the decoder."""
+    bundle: UserPath | None = None
+    """A bundle of such a network for the same actions: backbone and decoder go on from it."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> BackboneConfig:
+        if self.bundle is not None and (self.weights is not None or self.sha256 is not None):
+            raise ValueError("a bundle brings its own weights: leave out weights and sha256, or the bundle")
+        return self
 
 
 class OptimiserConfig(Section):

@@ -19,12 +19,12 @@ from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundl
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.placement import Fit
 from selcon_training.errors import CheckpointError, ExportError
-from selcon_training.export.onnx_trace import BATCH, example_images, graph_of, in_half_weights
+from selcon_training.export.onnx_trace import BATCH, graph_of, in_half_weights
 from selcon_training.export.open_vocabulary import open_files
 from selcon_training.export.sample_pictures import samples_of
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.heads import TextClassifier
-from selcon_training.models.network import Network
+from selcon_training.models.network import Network, example_images
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
 

@@ -18,19 +18,15 @@ from selcon_training.encoders.attention import spelled_out
 from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
 from selcon_training.export.half_weights import with_half_weights
+from selcon_training.models.network import TOLERANCE
 
-TOLERANCE = 1e-4  # largest deviation from torch, relative to the largest value of the output
-HALF_TOLERANCE = 1e-2  # the same of half the digits in the weights, each of which may be off by 5e-4
+HALF_TOLERANCE = (
+    1e-2  # largest deviation, relative, of half the digits in the weights, each of which may be off by 5e-4
+)
 OPSET = 17
 _CPU = "CPUExecutionProvider"
 BATCH = "images"
 """Name of the axis that counts images."""
-
-
-def example_images(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return what a graph of images of (height, width) is compared on: one, and a batch of three others."""
-    images = torch.randn((4, 3, *size), generator=torch.Generator().manual_seed(0))
-    return images[:1], images[1:]
 
 
 def graph_of(

@@ -14,6 +14,14 @@ from selcon_ros.core.manifest import Normalisation
 from selcon_training.encoders.spec import EncoderSpec
 
 Size = tuple[int, int]
+TOLERANCE = 1e-4
+"""Largest deviation of a graph from torch, relative to the largest value of the output."""
+
+
+def example_images(size: Size) -> tuple[Tensor, Tensor]:
+    """Return what a graph of images of (height, width) is compared on: one, and a batch of three others."""
+    images = torch.randn((4, 3, *size), generator=torch.Generator().manual_seed(0))
+    return images[:1], images[1:]
 
 
 class TruthView(NamedTuple):
@@ -39,6 +47,8 @@ class Network(nn.Module, ABC):
     map_grid: Size
     normalisation: Normalisation = Normalisation()
     heads: Any
+    earlier: Mapping[str, Any] = {}
+    """How the bundle that it goes on from was trained, as its manifest says."""
 
     @property
     @abstractmethod

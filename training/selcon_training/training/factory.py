@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
+from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.placement import Canvas
 from selcon_training.confidence.false_rate import open_negatives
 from selcon_training.config import ConfigError, TrainConfig
@@ -20,6 +21,7 @@ from selcon_training.data.pictures import PicturePool
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.frozen import FrozenPass
+from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import Network
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.selcon_net import CamActivation, SelconNet
@@ -63,12 +65,33 @@ def build_net(config: TrainConfig, data: DataSet) -> Network:
 
 
 def _pyramid(config: TrainConfig, backbone: BackboneConfig, actions: Sequence[str]) -> PyramidNet:
-    """A fresh convolutional network for these actions."""
+    """A convolutional network for these actions, fresh or a bundle's."""
+    if backbone.bundle is not None:
+        return continued(config, backbone, load_bundle(backbone.bundle), actions)
     if backbone.weights is None:
         _log.warning("backbone.weights is null: %s starts from random weights", backbone.name)
     spec = EncoderSpec(backbone.name, backbone.weights, backbone.sha256)
     net = PyramidNet(load_backbone(spec), actions, config.data.input_size, backbone.width)
     start_from_prior(net, config.dense.prior)
+    return net
+
+
+def continued(
+    config: TrainConfig, backbone: BackboneConfig, bundle: Bundle, actions: Sequence[str]
+) -> PyramidNet:
+    """The network of a bundle. Raises ConfigError where it is another than the configuration asks for."""
+    net = restore(bundle).net
+    wanted = {
+        "actions": (list(actions), net.actions),
+        "backbone.name": (backbone.name, net.backbone.name),
+        "backbone.width": (backbone.width, net.heads.width),
+        "data.input_size": (list(config.data.input_size), list(net.input_size)),
+        "data.fit": (config.data.fit_in_use, bundle.manifest.fit),
+    }
+    for key, (asked, found) in wanted.items():
+        if asked != found:
+            raise ConfigError(f"{key} = {asked}: the bundle {bundle.path} has {found}; use that")
+    net.earlier = bundle.manifest.training
     return net
 
 

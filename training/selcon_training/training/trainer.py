@@ -257,6 +257,7 @@ class Trainer:
                 "seed": config.seed,
                 "encoders_trained": list(config.trained),
                 **({} if config.backbone is None else {"dense": config.dense.model_dump(mode="json")}),
+                **({"earlier": dict(self.net.earlier)} if self.net.earlier else {}),
             },
             "metrics": {"validation": metrics, **record},
         }

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from selcon_ros.core.bundle import Bundle
 from selcon_training.encoders.backbone import FINEST, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
-from selcon_training.errors import AdaptError, EncoderError
-from selcon_training.export.onnx_trace import TOLERANCE, example_images
+from selcon_training.errors import CheckpointError, EncoderError
+from selcon_training.models.network import TOLERANCE, example_images
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
@@ -42,24 +42,25 @@ class Restored:
 def restore(bundle: Bundle) -> Restored:
     """The network that a bundle's graph was exported from, on the CPU, but for folded batch norms.
 
-    Raises AdaptError for a bundle of another network, or one whose maps differ from the graph's by more than
-    1e-4 of their largest value (16 bit weights are restored as they are rounded).
+    Raises CheckpointError for a bundle of another network, or one whose maps differ from the graph's by more
+    than 1e-4 of their largest value (16 bit weights are restored as they are rounded).
     """
     manifest = bundle.manifest
     encoder = manifest.encoders.get("backbone")
     if encoder is None or manifest.calibration != "none":
-        raise AdaptError(_refusal(bundle, "it is no convolutional network"))
+        raise CheckpointError(_refusal(bundle, "it is no convolutional network"))
     grid = tuple(side // FINEST for side in manifest.input_size)
     if manifest.map_grid != grid:
-        raise AdaptError(_refusal(bundle, f"its maps are {manifest.map_grid}, not {grid}"))
+        raise CheckpointError(_refusal(bundle, f"its maps are {manifest.map_grid}, not {grid}"))
     averaging = _averaging(bundle)
     convolutions = _convolutions(bundle)
     try:
         backbone = load_backbone(EncoderSpec(encoder.name))
+        backbone.spec = EncoderSpec(encoder.name, sha256=encoder.sha256 or None)  # where it once began
         width = convolutions[-1][0].shape[1]  # of the classifier
         net = PyramidNet(backbone, manifest.actions, manifest.input_size, width)
     except (EncoderError, IndexError, ValueError) as error:
-        raise AdaptError(_refusal(bundle, str(error))) from error
+        raise CheckpointError(_refusal(bundle, str(error))) from error
     net.normalisation = manifest.normalisation
     _fill(net, convolutions, bundle)
     _compare(net, averaging, bundle)
@@ -74,9 +75,9 @@ def has_half_weights(model: bytes) -> bool:
 
 def _refusal(bundle: Bundle, reason: str) -> str:
     return (
-        f"bundle {bundle.path} cannot be adapted: {reason}. `selcon adapt` continues convolutional networks "
+        f"bundle {bundle.path} cannot be continued: {reason}. Only convolutional networks can "
         "(configurations with a backbone of convolutions and batch norms); train others anew with `selcon "
-        "train`, with your photos in data.mix"
+        "train`"
     )
 
 
@@ -85,7 +86,7 @@ def _averaging(bundle: Bundle) -> Averaging:
     try:
         return Averaging(**(record or {}))
     except (TypeError, ValueError, EncoderError) as error:
-        raise AdaptError(_refusal(bundle, f"its averaging is {record!r}")) from error
+        raise CheckpointError(_refusal(bundle, f"its averaging is {record!r}")) from error
 
 
 def _convolutions(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
@@ -104,7 +105,7 @@ def _convolutions(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.
         elif node is not None and node.op_type == "Constant" and node.attribute[0].name == "value":
             found = numpy_helper.to_array(node.attribute[0].t)
         else:
-            raise AdaptError(_refusal(bundle, f"its graph makes the weights {name} as it runs"))
+            raise CheckpointError(_refusal(bundle, f"its graph makes the weights {name} as it runs"))
         return np.array(found, np.float32)
 
     seen: set[str] = set()
@@ -133,11 +134,11 @@ def _fill(
     lost = [name for name, each in net.named_parameters() if id(each) not in covered]
     if lost:
         reason = f"{net.backbone.name} has weights beside convolutions and their batch norms ({lost[0]})"
-        raise AdaptError(_refusal(bundle, reason))
+        raise CheckpointError(_refusal(bundle, reason))
     shapes = [tuple(place.convolution.weight.shape) for place in places]
     if [weight.shape for weight, _ in given] != shapes:
         reason = f"its graph has {len(given)} convolutions, not the {len(shapes)} of {net.backbone.name}"
-        raise AdaptError(_refusal(bundle, reason + " and its decoder, or of other shapes"))
+        raise CheckpointError(_refusal(bundle, reason + " and its decoder, or of other shapes"))
     for place, (weight, bias) in zip(places, given, strict=True):
         _take(place, torch.from_numpy(weight), None if bias is None else torch.from_numpy(bias))
 
@@ -208,4 +209,4 @@ def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
             deviation = float(np.abs(own - theirs).max()) if own.shape == theirs.shape else np.inf
             if not deviation <= limit:
                 reason = f"its weights give maps that differ from the graph's by {deviation:.2g}"
-                raise AdaptError(_refusal(bundle, reason))
+                raise CheckpointError(_refusal(bundle, reason))

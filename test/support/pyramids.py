@@ -1,0 +1,31 @@
+"""Bundles of small convolutional networks."""
+
+import torch
+
+from selcon_ros.core.bundle import ConfidenceFit
+from selcon_ros.core.placement import Canvas
+from selcon_training.encoders.backbone import load_backbone
+from selcon_training.export.bundle import export_bundle
+from selcon_training.models.pyramid import PyramidNet
+from selcon_training.training.tasks.dense import start_from_prior
+from support import photos
+
+SIZE = (64, 96)
+CANVAS = Canvas(SIZE, (16, 24), "pad")
+
+
+def make_base(out, name="test_efficientnet", norms=True, **options):
+    """A bundle of a small network, whose batch norms do something if asked for."""
+    torch.manual_seed(0)
+    net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, 16)
+    start_from_prior(net, 0.05)
+    for module in net.backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and norms:
+            torch.nn.init.normal_(module.running_mean, 0.0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0.0, 0.1)
+    fit = ConfidenceFit((10.0, 10.0, 10.0), (-5.0, -5.0, -5.0))
+    told = {"name": "base", "description": "Small.", "licence": "Apache-2.0", "calibration": "none"}
+    export_bundle(net, out, fit="pad", confidence=fit, training={"synthetic": True}, **told, **options)
+    return out

@@ -1,0 +1,120 @@
+"""A convolutional network out of its bundle, and training that goes on from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from selcon_ros.core.bundle import Encoder, load_bundle
+from selcon_training.config import ConfigError, parse_config
+from selcon_training.errors import CheckpointError
+from selcon_training.export.bundle import export_bundle, export_checkpoint
+from selcon_training.export.half_weights import with_half_weights
+from selcon_training.models.from_bundle import restore
+from selcon_training.models.test_time_averaging import Averaging
+from selcon_training.training.trainer import Trainer
+from support import dataset
+from support.pyramids import make_base
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
+def test_weights_come_back_out_of_a_bundle_exactly(tmp_path, name):
+    bundle = load_bundle(make_base(tmp_path / "base", name))
+    net = restore(bundle).net  # compares with the graph
+    assert net.actions == list(dataset.COLOURS) and not net.training
+    again = load_bundle(export_again(net, tmp_path / "again"))
+    for one, other in zip(weights_of(bundle), weights_of(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def export_again(net, out):
+    export_bundle(net, out, name="again", description="", licence="", fit="pad", calibration="none")
+    return out
+
+
+def weights_of(bundle):
+    graph = onnx.load_from_string(bundle.model).graph
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    return [constants[name] for node in graph.node if node.op_type == "Conv" for name in node.input[1:]]
+
+
+def test_averaging_and_16_bit_weights_are_restored(tmp_path):
+    bundle = load_bundle(make_base(tmp_path / "base", averaging=Averaging(flip=True)))
+    assert restore(bundle).averaging == Averaging(flip=True)
+    model = with_half_weights(onnx.load_from_string(bundle.model)).SerializeToString()
+    restored = restore(replace(bundle, files={"model": model}))
+    weight = restored.net.heads.last[1].weight
+    assert weight.equal(weight.half().float())
+
+
+def test_bundles_that_cannot_be_continued_are_refused(tmp_path):
+    bundle = load_bundle(make_base(tmp_path / "base"))
+    others = {
+        "it is no convolutional network": replace(bundle.manifest, encoders={}),
+        "of other shapes": replace(bundle.manifest, encoders={"backbone": Encoder("test_resnet")}),
+        "timm knows no model": replace(bundle.manifest, encoders={"backbone": Encoder("no_such_net")}),
+        "differ from the graph's": None,
+    }
+    for told, manifest in others.items():
+        given = replace(bundle, manifest=manifest or bundle.manifest)
+        if manifest is None:
+            model = onnx.load_from_string(bundle.model)
+            next(node for node in model.graph.node if "cam" in node.output).op_type = "Tanh"
+            given = replace(given, files={"model": model.SerializeToString()})
+        with pytest.raises(CheckpointError, match=told) as error:
+            restore(given)
+        assert "selcon train" in str(error.value)
+    with pytest.raises(CheckpointError, match="weights beside convolutions"):
+        restore(load_bundle(make_base(tmp_path / "convnext", "convnext_atto")))
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    return dataset.make_dataset(tmp_path_factory.mktemp("squares"))
+
+
+def config_of(root, output, bundle, **changes):
+    values = dataset.config_values(root, output, calibration="none")
+    del values["encoders"]
+    values["data"] |= {"input_size": [64, 96], "fit": "pad", "actions": list(dataset.COLOURS)}
+    values["backbone"] = {"name": "test_efficientnet", "width": 16, "train": "all", "bundle": str(bundle)}
+    values["dense"] = {"cam": 1.0, "dice": 1.0, "refined": 0.0, "parts": 0.0}
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        values[section][name] = value
+    return parse_config(values)
+
+
+def test_training_goes_on_from_a_bundle(squares, tmp_path):
+    base = make_base(tmp_path / "base")
+    trainer = Trainer(config_of(squares, tmp_path / "run", base))
+    for (name, own), (_, given) in zip(
+        trainer.net.named_parameters(), restore(load_bundle(base)).net.named_parameters(), strict=True
+    ):
+        assert own.equal(given), name
+    assert trainer.run()
+    manifest = export_checkpoint(tmp_path / "run" / "checkpoint", tmp_path / "out")
+    before = load_bundle(base).manifest
+    assert manifest.encoders == before.encoders
+    assert manifest.training["earlier"] == before.training and manifest.training["encoders_trained"] == [
+        "all"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbone__width": 32}, "backbone.width = 32: the bundle .* has 16"),
+        ({"backbone__name": "test_resnet"}, "backbone.name = test_resnet: .* has test_efficientnet"),
+        ({"data__input_size": [64, 64]}, r"data.input_size = \[64, 64\]: .* has \[64, 96\]"),
+        ({"data__fit": "stretch"}, "data.fit = stretch: .* has pad"),
+        ({"data__actions": list(dataset.COLOURS)[:2]}, "actions = .*: the bundle .* has"),
+        ({"backbone__weights": "pretrained"}, "a bundle brings its own weights"),
+    ],
+)
+def test_a_bundle_of_another_network_is_refused(squares, tmp_path, changes, message):
+    base = make_base(tmp_path / "base")
+    with pytest.raises(ConfigError, match=message):
+        Trainer(config_of(squares, tmp_path / "run", base, **changes))
