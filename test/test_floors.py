@@ -129,6 +129,16 @@ def test_a_robot_loads_no_pickle() -> None:
     assert not breaches("selcon_ros", lambda _, found: found.library not in pickles)
 
 
+def test_the_tests_of_core_are_collected_without_torch_and_ros() -> None:
+    code = (
+        "import sys\nsys.modules.update(dict.fromkeys(('torch', 'rclpy', 'sensor_msgs')))\n"
+        "import pytest\nsys.exit(pytest.main(['-q', '--co', '-p', 'no:cacheprovider', 'test/core']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout.lower(), done.stdout
+
+
 def test_core_and_backends_load_without_torch_ros_or_engine() -> None:
     """What is really loaded, through whatever is imported by what is imported."""
     modules = [

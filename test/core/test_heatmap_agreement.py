@@ -10,7 +10,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import agreement, kld
 from support.bundles import colour_bundle
-from support.ros import scene
+from support.scenes import scene
 
 PART = (40, 100, 60, 200)
 

@@ -10,7 +10,8 @@ from visualization_msgs.msg import Marker
 
 from support import ros
 from support.messages import header, raw_image
-from support.ros import Robot, bar_depth, calibration, scene
+from support.ros import Robot, calibration
+from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)

@@ -13,7 +13,8 @@ from selcon_ros.ros import diagnostics, fastdds
 from selcon_ros.ros.camera_watch import losses, why_silent
 from selcon_ros.ros.inputs import Input, Losses
 from support.messages import raw_image
-from support.ros import bar_depth, calibration, context, listening, running_node, scene
+from support.ros import calibration, context, listening, running_node
+from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)

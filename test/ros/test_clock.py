@@ -4,7 +4,8 @@ import time
 
 from rosgraph_msgs.msg import Clock
 
-from support.ros import calibration, scene
+from support.ros import calibration
+from support.scenes import scene
 
 PART = (200, 48, 232, 144)
 

@@ -6,7 +6,8 @@ from rclpy.parameter import Parameter
 
 from selcon_ros.ros.depth import intrinsics_from_message
 from selcon_ros.ros.depth_sync import named_rectified
-from support.ros import bar_depth, calibration, scene
+from support.ros import calibration
+from support.scenes import bar_depth, scene
 from support.shapes import undistorted
 
 PART = (200, 48, 232, 144)  # 32 x 96 pixels, upper right

@@ -13,7 +13,8 @@ from visualization_msgs.msg import Marker
 
 from selcon_ros.model import load
 from support.messages import FRAME, compressed_image, encoded
-from support.ros import OUTPUTS, bar_depth, calibration, context, pixels_of, scene, stamp_of
+from support.ros import OUTPUTS, calibration, context, pixels_of, stamp_of
+from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)  # 32 x 96 pixels, upper right
 MIDDLE = (215.5, 95.5)

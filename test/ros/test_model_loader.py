@@ -18,7 +18,8 @@ from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.model_loader import ModelLoader
 from selcon_ros.ros.parameters import Settings
 from support.bundles import colour_bundle
-from support.ros import DOMAIN, context, running_node, scene
+from support.ros import DOMAIN, context, running_node
+from support.scenes import scene
 
 PART = (40, 100, 60, 200)
 

@@ -18,7 +18,8 @@ from selcon_ros.core.bundle import write_bundle
 from selcon_ros.ros.parameters import Settings
 from support import ros
 from support.bundles import colour_bundle, colour_manifest, other_outputs
-from support.ros import OUTPUTS, Robot, bar_depth, calibration, pixels_of, scene
+from support.ros import OUTPUTS, Robot, calibration, pixels_of
+from support.scenes import bar_depth, scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)

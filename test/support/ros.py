@@ -26,7 +26,6 @@ from visualization_msgs.msg import MarkerArray
 
 from selcon_ros.ros.fastdds import profile_variable
 from selcon_ros.ros.grounding_node import GroundingNode
-from support.bundles import COLOURS
 from support.messages import FRAME, camera_info, header, raw_image
 
 # Different test processes on one machine do not hear each other, nor a demo (domains 60 to 99).
@@ -49,22 +48,6 @@ OUTPUTS = {
     "status": DiagnosticArray,
 }
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-
-
-def scene(width: int = 320, height: int = 240, **parts: tuple[int, int, int, int]) -> np.ndarray:
-    """A grey image with a part (left, top, right, bottom) painted for each action that it shall afford."""
-    image = np.full((height, width, 3), 120, np.uint8)
-    for action, (left, top, right, bottom) in parts.items():
-        image[top:bottom, left:right] = COLOURS[action]
-    return image
-
-
-def bar_depth(width: int, height: int, part: tuple[int, int, int, int]) -> np.ndarray:
-    """Millimetres: a table at 0.80 m, and the part 4 cm above it."""
-    depth = np.full((height, width), 800, np.uint16)
-    left, top, right, bottom = part
-    depth[top:bottom, left:right] = 760
-    return depth
 
 
 class Robot(Node):

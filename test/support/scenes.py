@@ -1,4 +1,4 @@
-"""A small painted recording whose truth the colour bundle can find: coloured tools on a grey table."""
+"""Painted images, depth and recordings whose parts the colour bundle can find."""
 
 from pathlib import Path
 
@@ -18,6 +18,22 @@ TABLE_MM = 800
 PART_MM = 760
 # Part number -> top left corner and size in pixels (x, y, width, height); a gripper of 10 cm opens over 60.
 BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 52, 130)}
+
+
+def scene(width: int = 320, height: int = 240, **parts: tuple[int, int, int, int]) -> np.ndarray:
+    """A grey image with a part (left, top, right, bottom) painted for each action that it shall afford."""
+    image = np.full((height, width, 3), 120, np.uint8)
+    for action, (left, top, right, bottom) in parts.items():
+        image[top:bottom, left:right] = COLOURS[action]
+    return image
+
+
+def bar_depth(width: int, height: int, part: tuple[int, int, int, int]) -> np.ndarray:
+    """Millimetres: a table at 0.80 m, and the part 4 cm above it."""
+    depth = np.full((height, width), 800, np.uint16)
+    left, top, right, bottom = part
+    depth[top:bottom, left:right] = 760
+    return depth
 
 
 def painted_frame(index: int) -> RecordedFrame:

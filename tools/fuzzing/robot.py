@@ -27,7 +27,8 @@ from fuzzing.judge import Sizes, Stamp, faults
 from selcon_ros.ros.parameters import Settings
 from support.bundles import COLOURS
 from support.messages import camera_info, compressed_image, encoded, header, raw_image
-from support.ros import OUTPUTS, RELIABLE, bar_depth, scene
+from support.ros import OUTPUTS, RELIABLE
+from support.scenes import bar_depth, scene
 
 SIZE = (160, 120)
 PART = (100, 24, 116, 72)
