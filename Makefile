@@ -1,10 +1,12 @@
-# make demo: see it work.  make test: lint, types and all tests.  make test-oldest: the robot's part on the oldest libraries.
-# make bench: measure.  make docs: the site, in site/.  Each makes its own environment.
+# make demo: see it work.  make test: lint, types and all tests.  make test-fast: the tests without torch and ROS, a minute.
+# make test-oldest: the robot's part on the oldest libraries.  make bench: measure.  make docs: the site, in site/.
+# Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint bench docs clean
+.PHONY: help demo test test-fast test-oldest lint bench docs clean
 
 TEST_VENV := .venv
+FAST_VENV := .venv-fast
 DEMO_VENV := .venv-demo
 OLDEST_VENV := .venv-oldest
 DOCS_VENV := .venv-docs
@@ -17,7 +19,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 export PYTHON
 
 help:
-	@sed -n 1,2p Makefile
+	@sed -n 1,3p Makefile
 
 $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 	tools/make_venv.sh $(DEMO_VENV) ros,demo
@@ -25,6 +27,10 @@ $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 
 $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
 	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,media,adapt,lite-test,test
+	touch $@
+
+$(FAST_VENV)/.ready: setup.py tools/make_venv.sh
+	tools/make_venv.sh $(FAST_VENV) test-fast
 	touch $@
 
 $(OLDEST_VENV)/.ready: setup.py tools/make_venv.sh tools/requirements.py
@@ -52,6 +58,11 @@ test: $(TEST_VENV)/.ready lint
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+# What needs neither torch nor ROS. Other tests in these folders are skipped.
+test-fast: $(FAST_VENV)/.ready
+	OMP_NUM_THREADS=1 $(FAST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		test/core test/backends test/engines test/bench test/cli test/demo test/package test/launch test/tools test/test_*.py
+
 # What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch.
 test-oldest: $(OLDEST_VENV)/.ready
 	tools/install.sh $(OLDEST_VENV)
@@ -69,6 +80,6 @@ docs: $(DOCS_VENV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build
 
 clean:
-	rm -rf $(TEST_VENV) $(DEMO_VENV) $(OLDEST_VENV) $(DOCS_VENV) site build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(TEST_VENV) $(FAST_VENV) $(DEMO_VENV) $(OLDEST_VENV) $(DOCS_VENV) site build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf selcon_ros.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,22 +62,26 @@ DOCS = [
     "mkdocstrings[python]>=0.30,<2",
     "latex2mathml>=3.77,<4",
 ]
-TEST = [
+# For the tests that need neither torch nor ROS: `make test-fast`.
+TEST_FAST = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
     "rosbags-image>=0.10.2,<0.11",
-    "mypy>=1.15,<3",
-    "ruff>=0.12,<1",
     "import-linter>=2.0,<3",
     "pillow>=10,<15",
+    *ENGINE,
+    *DEMO,
+]
+TEST = [
+    *TEST_FAST,
+    "mypy>=1.15,<3",
+    "ruff>=0.12,<1",
     "colcon-common-extensions>=0.3,<1",
     # Builds engines without a GPU; running them takes pycuda and a driver. There is none for ARM.
     "tensorrt-rtx-cu13>=1.5,<2; platform_machine == 'x86_64'",
-    *ENGINE,
     # colcon calls setup.py commands that setuptools 80 dropped.
     "setuptools>=70.1,<80",
-    *DEMO,
 ]
 
 
@@ -134,6 +138,7 @@ setup(
         "lite": LITE,
         "lite-test": LITE_TEST,
         "test": TEST,
+        "test-fast": TEST_FAST,
         "docs": DOCS,
         "engine": ENGINE,
         "trt": TRT,
