@@ -19,26 +19,28 @@ HEADER = (
     "error", "peak",
 )  # fmt: skip
 NOTES = [
-    "Time: from camera images of 640×480, uint8, in the process's memory to the maps of all actions there, "
-    "of the whole batch. Each engine runs in a process of its own; the processes take turns, block by "
-    "block, and the first run of a block does not count. Ratios are of one such run.",
-    "To batch 1: the ratio of images a second, of the same engine with one image at a time. ONNX Runtime on "
-    "the CPU takes a batch image by image: what differs there is chance.",
-    "Memory: on a CPU the growth of the process's peak since before it imported the engine and read the "
-    "bundle; on a GPU that of the memory in use there, the driver's own for the process included. A "
-    "batch's includes that of the smaller ones before it.",
-    "KLD of the heatmaps, and how far the best grasp point moves (median, 95th percentile): from ONNX "
-    "Runtime fp32 on the CPU, on the bundle's samples. Error: of the maps there from the graph's in float64, "
-    "root mean square, relative (needs torch).",
-    "Peak: operations of the graph's products and convolutions in the time, as a share of what a product of "
-    "two large matrices of the same precision reached on the device, in turns with the engines: by numpy "
-    "and, for int8, ONNX Runtime on a CPU, by torch on a GPU.",
-    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, 36 actions, random weights: KLD and "
-    "grasp points on its maps say little about a trained network. PyTorch runs the same network in fp32, "
-    "eager, in inference mode; its images are prepared as for ONNX Runtime.",
-    "The authors' code is their published repository with random weights; a run is the step of their test, "
-    "`test_forward` and the transfers, from images that are loaded and resized already to the maps of one "
-    "action for each. It encodes that action's prompts every time.",
+    "Time: from camera images (640×480, uint8) in the process's memory to the maps of all actions in the "
+    "process's memory, for the whole batch. Each engine runs in its own process. The processes are measured"
+    " alternately, in blocks, and the first run of a block does not count. Each ratio is from one such "
+    "measurement.",
+    "To batch 1: images a second of this engine, divided by images a second of the same engine with one "
+    "image at a time. ONNX Runtime on the CPU processes a batch image by image, so its differences are "
+    "random.",
+    "Memory on a CPU: how much the peak memory of the process grew since before it imported the engine and "
+    "read the bundle. Memory on a GPU: the same for the GPU's memory, including the driver's share for the "
+    "process. The value of a batch includes that of the smaller batches before it.",
+    "KLD and grasp: KLD between the heatmaps and those of ONNX Runtime fp32 on the CPU, and how far the "
+    "best grasp point moves (median, 95th percentile), on the bundle's samples. Error: relative root mean "
+    "square error of the maps against the graph computed in float64 (needs torch).",
+    "Peak: the rate of matrix product and convolution operations, as a share of the rate of one product of "
+    "two large matrices in the same precision on the same device. That product is computed by numpy (CPU; "
+    "ONNX Runtime for int8) or torch (GPU), alternately with the engines.",
+    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, 36 actions, random weights. So KLD and"
+    " grasp points on its maps say little about a trained network. PyTorch runs the same network in fp32, "
+    "in eager and inference mode; its images are prepared as for ONNX Runtime.",
+    "The authors' code is their published repository with random weights. A run is one step of their test "
+    "loop: `test_forward` and the transfers, from images that are already loaded and resized to the map of "
+    "one action for each image. It encodes that action's prompt every time.",
 ]
 
 UNSTEADY = (
@@ -146,7 +148,8 @@ def _accuracy(found: Measured) -> tuple[str, str, str]:
 
 def _batching(gains: dict[str, float]) -> str:
     pays = [f"{title} ({gain:.2f} times the images a second)" for title, gain in gains.items() if gain > GAIN]
-    return f"Batches pay for: {'; '.join(pays) or 'none of these engines'}."
+    faster = "; ".join(pays) or "none"
+    return f"Engines that batches make faster (at least {GAIN} times the images a second): {faster}."
 
 
 def _one(found: list[Measured], name: str, precision: str, device: str) -> Measured | None:

@@ -14,8 +14,8 @@ from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
 
 NOTES = [
-    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224, random weights, from an image of that "
-    "size to the maps in ONNX Runtime, in turns.",
+    "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224 with random weights. The time is from an "
+    "image of that size to the maps, in ONNX Runtime, measured alternately.",
 ]
 
 

@@ -23,15 +23,15 @@ TITLES = {
 }
 NOTES = [
     "A step is one batch of 8 egocentric and 24 exocentric images at 224×224: DINO ViT-S/16 and CLIP "
-    "ViT-B/16 (random weights), 36 actions, all losses, backward, optimiser. Pictures are synthetic and "
-    "decoded beforehand; on stored features, reading them counts.",
-    "The authors' code is their published repository, imported from a clone as it is, with random weights "
-    "in place of downloads; each step is a call of their network, backward and their optimiser.",
-    "Each kind runs in a process of its own; the processes take turns, and medians leave out the warm-up. On "
-    "a CPU with one thread, seconds are those that the process ran, so that other programs count less; "
-    "otherwise those of the clock.",
-    "Hours: 37,620 steps, the 15 epochs of AGD20K Seen. Memory: the peak of the process (CPU) or of what "
-    "torch allocated (GPU).",
+    "ViT-B/16 (random weights), 36 actions, all losses, backward pass, optimiser. The pictures are "
+    "synthetic and are decoded before. On stored features, the time to read them is included.",
+    "The authors' code is their published repository, imported unchanged from a clone, with random weights "
+    "instead of downloads. A step is one call of their network, the backward pass and their optimiser.",
+    "Each kind of step runs in its own process. The processes are measured alternately, and the medians "
+    "leave out the warm-up. On a CPU with one thread, CPU time is counted, so that other programs have less"
+    " influence; otherwise wall-clock time.",
+    "Hours: 37,620 steps, which are the 15 epochs of AGD20K Seen. Memory: the peak of the process (CPU), or"
+    " the peak that torch allocated (GPU).",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The front door: open a bundle in the backend that is asked for, or in the fastest that runs here."""
+"""The front door: open a bundle in the backend that is asked for, or in the first that runs here."""
 
 from __future__ import annotations
 

@@ -16,14 +16,15 @@ from selcon_ros.demo.environment import isolate
 from selcon_ros.recording import read_recording
 
 NODE_NOTES = [
-    "Camera message to heatmap message: `selcon play` publishes the recording at the rate given as raw "
-    "images with depth, the node is a process of its own, a third one subscribes; all on the cores named "
-    "above. The time runs from the stamp that the player puts on a frame just before it publishes it, until "
-    "the heatmap's bytes are in the subscriber.",
-    "Overhead beyond inference: the node's own median over its last answers of the time from the worker's "
-    "start until the heatmap is published, less the time in the engine: decoding, refining, upsampling and "
-    "publishing. Resizing and normalising are the engine's.",
-    "All actions against one: camera image to heatmaps at the camera's resolution in one process, in turns.",
+    "Camera message to heatmap message: `selcon play` publishes the recording as raw images with depth, at "
+    "the given rate. The node and a subscriber are separate processes. All run on the cores named above. "
+    "The time starts with the stamp that the player sets just before it publishes a frame, and ends when "
+    "the subscriber has the heatmap's bytes.",
+    "Overhead beyond inference: the node's own median over its last answers. It is the time from the "
+    "worker's start until the heatmap is published, minus the time in the engine. It covers decoding, "
+    "refining, upsampling and publishing. Resizing and normalising count as engine time.",
+    "All actions against one: from one camera image to heatmaps at the camera's resolution, in one process,"
+    " measured alternately.",
 ]
 
 

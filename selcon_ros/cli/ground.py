@@ -62,7 +62,7 @@ NEARLY_BLACK = 16
     type=click.Choice((AUTO, *BACKENDS)),
     default=AUTO,
     show_default=True,
-    help="Inference engine; auto: the fastest that runs here.",
+    help="Inference engine; auto: the first of those in docs/engines.md that runs here.",
 )
 @click.option(
     "--precision",

@@ -56,7 +56,7 @@ class Settings:
     bundle: str = _parameter("", "Model bundle, a folder or .zip; empty: the packaged one.", read_only=True)
     backend: str = _parameter(
         "auto",
-        "Inference engine; auto: the fastest that runs here and agrees with fp32.",
+        "Inference engine; auto: the first of those in docs/engines.md that runs here and agrees with fp32.",
         choices=(AUTO, *BACKENDS),
         read_only=True,
     )

@@ -139,7 +139,10 @@ def test_the_table_says_whether_batches_pay() -> None:
         Measured("paper-size", replace(INT8, precision="int4"), 1, reason="nothing to run"),
     ]
     (table,) = tables(found)
-    assert table.below == ("Batches pay for: PyTorch network fp32 CPU (2.00 times the images a second).",)
+    assert table.below == (
+        "Engines that batches make faster (at least 1.1 times the images a second): "
+        "PyTorch network fp32 CPU (2.00 times the images a second).",
+    )
     assert table.lines[0][7] == "0.00000"
     assert table.missing[0] == ("onnxruntime int8 CPU", "nothing to run")
     assert "Not measured (nothing to run): onnxruntime int8 CPU, onnxruntime int4 CPU." in table.markdown
