@@ -12,7 +12,7 @@ from typing import Any
 import selcon_training.encoders  # noqa: F401  isort: skip  (first: it makes torchvision importable)
 
 import open_clip
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
@@ -25,8 +25,8 @@ class ConvStem(PatchEmbed):
     """Patch embedding by strided 3×3 convolutions, which learns from far fewer images than one large linear
     patch."""
 
-    def __init__(self, *args: Any, embed_dim: int = 128, in_chans: int = 3, **kwargs: Any) -> None:
-        super().__init__(*args, embed_dim=embed_dim, in_chans=in_chans, **kwargs)
+    def __init__(self, *, embed_dim: int = 128, in_chans: int = 3, **kwargs: Any) -> None:
+        super().__init__(embed_dim=embed_dim, in_chans=in_chans, **kwargs)
         layers: list[nn.Module] = [nn.Conv2d(in_chans, 48, 7, stride=4, padding=3, bias=False)]
         for before, after in ((48, 96), (96, embed_dim)):
             layers += [
@@ -39,7 +39,7 @@ class ConvStem(PatchEmbed):
             nn.ReLU(inplace=True),
             nn.Conv2d(embed_dim, embed_dim, 3, padding=1),
         ]
-        self.proj = nn.Sequential(*layers)
+        self.proj = nn.Sequential(*layers)  # type: ignore[assignment]
 
 
 @register_model
@@ -61,7 +61,7 @@ def vit_tabletop_patch16(pretrained: bool = False, **kwargs: Any) -> VisionTrans
         "num_classes": 0,
     }
     model = VisionTransformer(embed_layer=ConvStem, **{**options, **kwargs})
-    model.default_cfg = model.pretrained_cfg = {}  # open_clip asks for it
+    model.default_cfg = model.pretrained_cfg = {}  # type: ignore[assignment]  # open_clip asks for it
     return model
 
 

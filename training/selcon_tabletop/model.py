@@ -30,7 +30,7 @@ from selcon_tabletop.surfaces import (
 if os.environ.get("MUJOCO_GL") is None and not os.environ.get("DISPLAY"):
     os.environ["MUJOCO_GL"] = "osmesa"
 
-import mujoco
+import mujoco as mujoco  # after MUJOCO_GL is set: others take it from here
 
 SIDES, PICTURED_SIDES = (128, 128, 64), (256, 128, 128)
 """Pixels of the textures of table and parts, of the floor's, and of a face of the surroundings: drawn ones
@@ -63,7 +63,8 @@ class Stage:
         number = self.model.texture(name).id
         start = int(self.model.tex_adr[number])
         shape = (int(self.model.tex_height[number]), int(self.model.tex_width[number]), 3)
-        return self.model.tex_data[start : start + int(np.prod(shape))].reshape(shape)
+        pixels: NDArray[np.uint8] = self.model.tex_data[start : start + int(np.prod(shape))].reshape(shape)
+        return pixels
 
 
 def _material(

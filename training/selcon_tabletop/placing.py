@@ -29,7 +29,8 @@ def free_spot(
 
 def vertices(parts: Sequence[Part], turn: Points) -> Points:
     """Return all vertices of parts, turned (N×3)."""
-    return np.concatenate([part.mesh.vertices for part in parts]) @ turn.T
+    turned: Points = np.concatenate([part.mesh.vertices for part in parts]) @ turn.T
+    return turned
 
 
 def resting(rng: Rng, model: ObjectModel, plain: bool = False) -> tuple[Points, list[Part]]:

@@ -17,6 +17,7 @@ from selcon_tabletop.objects import TRAINED, actions_of
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
 from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.clip import TimmTower
 from selcon_training.models.prompts import action_prompt, person_prompt
 
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
@@ -124,6 +125,7 @@ class ClipPretraining(nn.Module):
     def encoder_state(self) -> dict[str, Tensor]:
         """Return the open_clip state dict; what ClearCLIP never computes keeps its first values."""
         tower = self.encoder.tower
+        assert isinstance(tower, TimmTower)
         last = f"visual.trunk.blocks.{len(tower.trunk.blocks)}."
         state = {
             key: value for key, value in self.model.state_dict().items() if not key.startswith("visual.")

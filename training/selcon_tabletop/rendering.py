@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +140,7 @@ class Renderer:
         for flag in ids:
             visual.flags[flag] = 0
         metres = (NEAR * FAR / (NEAR + raw[::-1] * np.float32(FAR - NEAR))).astype(np.float32)
-        segment = colours[::-1, :, 0]
+        segment: NDArray[np.integer[Any]] = colours[::-1, :, 0]
         if visual.ngeom > 254:
             segment = segment + 256 * colours[::-1, :, 1].astype(np.int32)
         placed = self._parts_of(visual, stage)[segment]

@@ -56,7 +56,7 @@ class Mat:
         along = cos * (x - self.centre[0]) + sin * (y - self.centre[1])
         across = cos * (y - self.centre[1]) - sin * (x - self.centre[0])
         slack = 0.5 * radius
-        return abs(along) < self.half[0] + slack and abs(across) < self.half[1] + slack
+        return bool(abs(along) < self.half[0] + slack and abs(across) < self.half[1] + slack)
 
     def part(self, rng: Rng) -> Part:
         """Return it as scenery that counts as background."""

@@ -93,7 +93,9 @@ def _shares(labels: NDArray[np.uint8], kinds: int, cell: int) -> NDArray[np.floa
     height, width = labels.shape[0] // cell, labels.shape[1] // cell
     cells = np.arange(height * width).reshape(height, width).repeat(cell, 0).repeat(cell, 1)
     counts = np.bincount((cells * kinds + labels).ravel(), minlength=height * width * kinds)
-    return (counts.reshape(height, width, kinds).transpose(2, 0, 1) / cell**2).astype(np.float32)
+    planes = counts.reshape(height, width, kinds).transpose(2, 0, 1)
+    shares: NDArray[np.float32] = (planes / cell**2).astype(np.float32)
+    return shares
 
 
 def _named(objects: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -122,14 +124,19 @@ def random_view(
         + rng.uniform(-slack, slack)
     )
     target = (size[1], size[0])
-    image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    parts, objects = (
-        cv2.warpAffine(m, matrix, target, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
-        for m in (parts, objects)
-    )
+    image = _warped(image, matrix, target, cv2.INTER_LINEAR)
+    parts, objects = (_warped(labels, matrix, target, cv2.INTER_NEAREST) for labels in (parts, objects))
     gain, bias = rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3), rng.uniform(-20, 20)
     table = np.clip(np.arange(256)[:, None] * gain + bias, 0, 255).astype(np.uint8)
-    return cv2.LUT(image, table.reshape(1, 256, 3)), parts, objects
+    return cv2.LUT(image, table.reshape(1, 256, 3)), parts, objects  # type: ignore[return-value]
+
+
+def _warped(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], how: int
+) -> NDArray[np.uint8]:
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image, matrix, size, flags=how, borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 def make_batch(

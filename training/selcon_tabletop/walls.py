@@ -85,7 +85,8 @@ def pulled(reach: float, width: float, top: float, depth: float) -> Callable[[Po
             * np.clip(1 - (top - points[:, 2]) / depth, 0, 2) ** 1.5
         )
         share *= np.clip(np.hypot(points[:, 0], points[:, 1]) / 0.012, 0, 1) ** 2  # the axis stays
-        return points + share[:, None] * np.array([-reach, 0, 0.25 * reach])
+        moved: Points = points + share[:, None] * np.array([-reach, 0, 0.25 * reach])
+        return moved
 
     return move
 

@@ -40,7 +40,8 @@ def join(device: str) -> torch.device | None:
     if not torch.cuda.is_available():
         raise DistributedError("device = 'cuda': not available here")
     # Tensors on the host go by gloo: asking whether anyone was told to stop must not wait for a GPU.
-    return PartialState(backend="cuda:nccl,cpu:gloo", timeout=TIMEOUT).device
+    own: torch.device = PartialState(backend="cuda:nccl,cpu:gloo", timeout=TIMEOUT).device
+    return own
 
 
 def destroy() -> None:
@@ -94,7 +95,9 @@ def all_gather_objects(items: Sequence[T]) -> list[T]:
 
 def all_gather(values: Tensor) -> Tensor:
     """The rows of all processes, in order; gradients flow back to where a row came from."""
-    return torch.cat(gather_with_gradient(values)) if world_size() > 1 else values
+    if world_size() == 1:
+        return values
+    return torch.cat(gather_with_gradient(values))  # type: ignore[no-untyped-call]
 
 
 def all_reduce_sum(values: Tensor) -> Tensor:

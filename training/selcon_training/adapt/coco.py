@@ -79,7 +79,9 @@ def _decoded(rle: dict[str, Any], size: Size, where: str) -> U8:
         from pycocotools import mask as coco_mask
 
         _check_runs(counts, size, where)
-        return np.asarray(coco_mask.decode({"size": list(size), "counts": counts.encode()})) * np.uint8(255)
+        decoded = np.asarray(coco_mask.decode({"size": list(size), "counts": counts.encode()}))
+        mask: U8 = decoded * np.uint8(255)
+        return mask
     if not isinstance(counts, list) or not all(type(each) is int for each in counts):
         raise DataError(f"{where}: counts must be text or a list of whole numbers: export it again")
     return np.ascontiguousarray(runs(counts, size[::-1], where).T)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.album import Photo
@@ -23,7 +25,7 @@ from selcon_training.models.pyramid import PyramidNet
 from selcon_training.objectives.truth_losses import dense_losses
 from selcon_training.training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 
-VIEWS = {"zoom": (0.7, 1.6), "flip": True, "turn": 20.0, "shift": 0.1, "stretch": 0.1}
+VIEWS = ViewRange(zoom=(0.7, 1.6), flip=True, turn=20.0, shift=0.1, stretch=0.1)
 OPTIMISER = OptimiserConfig(kind="adamw", lr=5e-4, encoder_lr=1e-4, weight_decay=0.01, clip_norm=1.0)
 TRAINED = ("upper",)
 """Of the backbone."""
@@ -48,7 +50,7 @@ class Batches:
     def __init__(self, sources: Sources, net: PyramidNet, canvas: Canvas, seed: int) -> None:
         self.canvas, self.seed, self.classes = canvas, seed, len(net.actions)
         share = 0.3 if canvas.fit == "pad" else 0.0
-        views = ViewRange(fit=canvas.fit, shape_share=share, **VIEWS)  # type: ignore[arg-type]
+        views = replace(VIEWS, fit=canvas.fit, shape_share=share)
         self._augmenter = Augmenter(canvas.input_size, canvas.map_grid, views, photometry=Photometry())
         nothing = 0 if not sources.nothing else 1
         places = ((sources.photos, HALF - nothing), (sources.nothing, nothing), (sources.rendered, HALF))
@@ -56,7 +58,7 @@ class Batches:
 
     def job(self, step: int) -> DenseBatch:
         """The batch of a step."""
-        samples = []
+        samples: list[Sample] = []
         for number, (photos, count) in enumerate(self._places):
             for place in range(step * count, (step + 1) * count):
                 turn, at = divmod(place, len(photos))
@@ -64,8 +66,8 @@ class Batches:
                 samples.append(self._sample(photo, step * BATCH + len(samples)))
         return stack(samples, self.classes, self.canvas.map_grid, False)
 
-    def _order(self, number: int, count: int, turn: int) -> Sequence[int]:
-        return epoch_order(count, self.seed + number, turn).tolist()
+    def _order(self, number: int, count: int, turn: int) -> NDArray[np.int64]:
+        return epoch_order(count, self.seed + number, turn)
 
     def _sample(self, photo: Photo, place: int) -> Sample:
         sample = self._augmenter(photo.loaded, generator(self.seed, Stream.ADAPT_VIEW, place))

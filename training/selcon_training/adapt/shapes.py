@@ -60,7 +60,8 @@ class Bitmap:
                 f"{picture[1]} x {picture[0]}: draw it anew on this photo"
             )
         filled = (mask > 127).astype(np.uint8) * np.uint8(255)
-        return cv2.resize(filled, size[::-1], interpolation=cv2.INTER_AREA) > 127
+        kept: NDArray[np.bool_] = cv2.resize(filled, size[::-1], interpolation=cv2.INTER_AREA) > 127
+        return kept
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.bundle import ConfidenceFit
 from selcon_training.confidence.evidence import Evidence
 from selcon_training.confidence.fitting import Fitted, curves
-from selcon_training.data.pictures import PicturePool, find_pictures
+from selcon_training.data.pictures import PicturePool, Use, find_pictures
 from selcon_training.data.transforms import Size
 from selcon_training.errors import DataError
 
@@ -79,7 +79,7 @@ def fit_for_rate(
         "kept": _share(np.asarray(kept)),
         "kept_by_real_alone": _share(np.asarray(kept_by_real)),
         "real_passed": _share(passed),
-        "real_pictures_with_any": _share(passed.any(axis=1)),
+        "real_pictures_with_any": _share(np.any(passed, axis=1)),
         "per_action": rows,
     }
     fit = ConfidenceFit(tuple(slope for slope, _ in slopes), tuple(offsets))
@@ -123,7 +123,7 @@ def open_negatives(
         )
     own = {file.path.resolve() for file in files}
     for key, other in learned:
-        use = "negative" if key == "data.negatives" else "background"
+        use: Use = "negative" if key == "data.negatives" else "background"
         if common := own & {file.path.resolve() for file in find_pictures(other, use, key)}:
             raise DataError(
                 f"confidence.negatives = {folder} and {key} share {len(common)} pictures, such as "

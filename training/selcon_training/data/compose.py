@@ -128,6 +128,6 @@ def _shadowed(background: U8, mask: U8, rng: np.random.Generator) -> U8:
     matrix = np.array([[1.0, 0.0, far * math.cos(angle)], [0.0, 1.0, far * math.sin(angle)]])
     cast = cv2.warpAffine(small, matrix, small.shape[::-1])
     cast = cv2.GaussianBlur(cast, (0, 0), rng.uniform(0.5, 5.0))
-    darkness: F32 = cv2.resize(cast, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)  # type: ignore[assignment]
+    darkness: F32 = cv2.resize(cast, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     light = 1.0 - darkness * np.float32(rng.uniform(0.1, 0.7) / 255)
     return cv2.multiply(background, cv2.merge([light] * 3), dtype=cv2.CV_8U)  # type: ignore[return-value]

@@ -49,7 +49,7 @@ def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _read(path: Path, flags: int) -> U8:
     try:
-        return decode(read_bytes(path, ImageError), path, flags, ImageError, None, LIMIT)  # type: ignore[return-value]
+        return decode(read_bytes(path, ImageError), path, flags, ImageError, None, LIMIT)
     except ImageError as error:
         raise _hinting(error) from None
 

@@ -59,6 +59,7 @@ def unpacked(content: bytes, has_parts: bool, has_objects: bool) -> tuple[U8 | N
     if not content:
         return None, None
     both = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert both is not None
     parts = cv2.LUT(both, _PARTS) if has_parts else None
     return parts, cv2.LUT(both, _MASK) if has_objects else None  # type: ignore[return-value]
 
@@ -74,8 +75,11 @@ def part_kinds(data: DataSet) -> tuple[str, ...] | None:
     if not os.path.lexists(path):
         return None
     names = read_object(path, DataError).get("parts")
-    fits = isinstance(names, list) and 0 < len(names) <= MOST_KINDS
-    if not fits or not all(isinstance(name, str) for name in names):
+    if not (
+        isinstance(names, list)
+        and 0 < len(names) <= MOST_KINDS
+        and all(isinstance(name, str) for name in names)
+    ):
         raise DataError(f'{path} must hold {{"parts": [names]}} by id, at most {MOST_KINDS} of them')
     return tuple(names)
 

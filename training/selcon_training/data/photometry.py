@@ -130,7 +130,8 @@ def _streak(length: float, rng: np.random.Generator) -> F32:
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
     along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
     kernel: F32 = (1.0 - np.abs(across)).clip(0, 1) * ((length + 1) / 2 - np.abs(along)).clip(0, 1)
-    return (kernel / kernel.sum()).astype(np.float32)
+    normalised: F32 = (kernel / kernel.sum()).astype(np.float32)
+    return normalised
 
 
 @lru_cache(maxsize=1)

@@ -79,7 +79,8 @@ def _listed(folder: Path, use: Use, key: str) -> list[PictureFile]:
     files = read_object(path, DataError).get("files")
     if not isinstance(files, list):
         raise DataError(f'{path} must hold {{"files": [...]}}, as `selcon tabletop media` writes it')
-    found, uses = [], set()
+    found: list[PictureFile] = []
+    uses: set[str] = set()
     for number, entry in enumerate(files):
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
             raise DataError(f"{path}: files[{number}] has no path")

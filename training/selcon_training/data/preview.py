@@ -47,7 +47,7 @@ def _tile(batch: DenseBatch, row: int, actions: Sequence[str], parts: Sequence[s
     for number in range(len(actions)):
         shares = cv2.resize(truth[number], (WIDTH, height), interpolation=cv2.INTER_NEAREST)
         weight = _STRENGTH * shares[:, :, None]
-        dimmed = dimmed * (1 - weight) + np.float32(colour_of(number, len(actions))) * weight
+        dimmed = dimmed * (1 - weight) + np.array(colour_of(number, len(actions)), np.float32) * weight
     shown = [name for number, name in enumerate(actions) if truth[number].any()]
     lines = [", ".join(shown) or ("nothing" if batch.known[row].all() else "nothing known")]
     if batch.parts is not None:

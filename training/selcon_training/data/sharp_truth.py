@@ -52,7 +52,8 @@ def _explained(truth: U8, pieces: list[NDArray[np.bool_]]) -> U8 | None:
     if least > _UNEXPLAINED or weights.max() <= 0:
         return None
     chosen = [piece for piece, weight in zip(pieces, weights, strict=True) if weight > weights.max() / 2]
-    return np.logical_or.reduce(chosen).astype(np.uint8) * np.uint8(255)
+    sharp: U8 = np.logical_or.reduce(chosen).astype(np.uint8) * np.uint8(255)
+    return sharp
 
 
 def _pieces(parts: U8, objects: U8 | None) -> list[NDArray[np.bool_]]:

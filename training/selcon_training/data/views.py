@@ -154,7 +154,7 @@ def _in_pixels(matrix: F64, source: Size, target: Size) -> F64:
             [0.0, 0.0, 1.0],
         ]
     )
-    found = np.array([[source[1], 0.0], [0.0, source[0]]]) @ matrix @ to_shares
+    found: F64 = np.array([[source[1], 0.0], [0.0, source[0]]]) @ matrix @ to_shares
     found[:, 2] -= 0.5
     return found
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
+from timm.layers.attention import Attention
 from timm.models.eva import EvaAttention
-from timm.models.vision_transformer import Attention  # type: ignore[attr-defined,unused-ignore]
 from torch import Tensor, nn
 
 

@@ -177,7 +177,7 @@ def _check_name(name: str) -> None:
 def _levels(name: str) -> tuple[int, ...]:
     """Return which of a model's feature maps are taken. Raises EncoderError where it has no such maps."""
     try:
-        model = timm.create_model(name, features_only=True)
+        model: Any = timm.create_model(name, features_only=True)
         strides = [int(stride) for stride in model.feature_info.reduction()]
     except Exception as error:  # RuntimeError, AttributeError, NotImplementedError: as the model has it
         raise EncoderError(f"{name} gives no feature maps (timm's features_only): {error}") from error

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import Tensor, nn
 
@@ -51,11 +51,11 @@ class DenseClip(nn.Module):
         visual = getattr(model, "visual", None)
         self.name = name or type(model).__name__
         self.spec: EncoderSpec | None = None  # known when `load_clip` made it
-        self.tower: _OpenClipTower | _TimmTower
+        self.tower: _OpenClipTower | TimmTower
         if isinstance(visual, VisionTransformer):
             self.tower = _OpenClipTower(visual, input_size, self.name)
         elif isinstance(visual, TimmModel) and isinstance(visual.trunk, TimmVisionTransformer):
-            self.tower = _TimmTower(visual, input_size, self.name)
+            self.tower = TimmTower(visual.trunk, visual.head, input_size, self.name)
         else:
             tower = type(getattr(visual, "trunk", visual)).__name__
             raise EncoderError(f"{self.name}: its image tower is a {tower}; {_WORKING}")
@@ -187,7 +187,8 @@ class _OpenClipTower(nn.Module):
         qv = self.query_value(self.last_norm(x))
         x = _query_query(qv, nn.Identity(), self.heads, self.scale)
         x = self.norm(self.layer_scale(self.projection(x[:, 1:])))
-        return x if self.output is None else x @ self.output
+        features: Tensor = x if self.output is None else x @ self.output
+        return features
 
 
 class _OpenClipBlock(nn.Module):
@@ -214,29 +215,32 @@ class _OpenClipBlock(nn.Module):
         attended = attend(q, k, v, self.scale).transpose(1, 2)
         attended = attended.reshape(*attended.shape[:2], -1)
         x = x + self.scale1(self.projection(attended))
-        return x + self.scale2(self.mlp(self.norm2(x)))
+        x = x + self.scale2(self.mlp(self.norm2(x)))
+        return x
 
 
-class _TimmTower(nn.Module):
+class TimmTower(nn.Module):
     """Image tower that is a timm VisionTransformer with token or average pooling."""
 
-    def __init__(self, visual: TimmModel, input_size: tuple[int, int], name: str) -> None:
+    def __init__(
+        self, trunk: TimmVisionTransformer, head: nn.Module, input_size: tuple[int, int], name: str
+    ) -> None:
         super().__init__()
-        trunk = visual.trunk
-        last = timm_vit.last_block(trunk, name)
-        if trunk.attn_pool is not None or "pool" in dict(visual.head.named_children()):
+        last, attention = timm_vit.last_block(trunk, name)
+        pooled = getattr(trunk, "attn_pool", None)  # timm's code says it is never None
+        if pooled is not None or "pool" in dict(head.named_children()):
             raise EncoderError(f"{name}: attention pooling gives no dense features; {_WORKING}")
         self.grid = timm_vit.set_input_size(trunk, input_size, name)
-        self.heads: int = last.attn.num_heads
-        self.scale: float = last.attn.scale
+        self.heads: int = attention.num_heads
+        self.scale: float = attention.scale
         self.prefix_tokens: int = trunk.num_prefix_tokens
         self.last_norm = last.norm1
-        self.query_value = timm_vit.rows(last.attn.qkv, (0, 2))
-        self.query_norm = last.attn.q_norm
-        self.projection = last.attn.proj
+        self.query_value = timm_vit.rows(attention.qkv, (0, 2))
+        self.query_norm = attention.q_norm
+        self.projection = attention.proj
         self.layer_scale = last.ls1
-        self.head = nn.Sequential(trunk.norm, trunk.fc_norm, trunk.head, visual.head)
-        trunk.blocks = trunk.blocks[:-1]
+        self.head = nn.Sequential(trunk.norm, trunk.fc_norm, trunk.head, head)
+        del trunk.blocks[-1]
         trunk.norm = trunk.fc_norm = trunk.head = nn.Identity()
         self.trunk = trunk
 

@@ -8,9 +8,10 @@ class token's query where the attention map is asked for.
 from __future__ import annotations
 
 import torch
+from timm.layers.attention import Attention
 from timm.models import create_model
-from timm.models.eva import Eva
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.eva import Eva, EvaAttention, EvaBlock
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from selcon_training.encoders import timm_eva, timm_vit
@@ -44,33 +45,35 @@ class PartEncoder(nn.Module):
             )
         self.spec: EncoderSpec | None = None  # known when `load_dino` made it
         rotation: Tensor | None = None
+        last: Block | EvaBlock
+        attention: Attention | EvaAttention
         if isinstance(trunk, Eva):
-            last = timm_eva.last_block(trunk, self.name)
+            last, attention = timm_eva.last_block(trunk, self.name)
             self.grid = timm_vit.set_input_size(trunk, input_size, self.name)
             rotation = timm_eva.take_rotation(trunk, self.grid)
-            query, key = timm_eva.query_and_key(last.attn)
+            query, key = timm_eva.query_and_key(attention)
         else:
-            last = timm_vit.last_block(trunk, self.name)
+            last, attention = timm_vit.last_block(trunk, self.name)
             self.grid = timm_vit.set_input_size(trunk, input_size, self.name)
-            query, key = (timm_vit.rows(last.attn.qkv, (part,)) for part in (0, 1))
+            query, key = (timm_vit.rows(attention.qkv, (part,)) for part in (0, 1))
         self.input_size = (int(input_size[0]), int(input_size[1]))
-        self.heads: int = last.attn.num_heads
+        self.heads: int = attention.num_heads
         self.width: int = key.out_features
         self.prefix_tokens: int = trunk.num_prefix_tokens
         self.has_class_token: bool = trunk.cls_token is not None
         # DINO's own architecture: those after it have registers or scaled residuals, and heads of their own.
         self.is_first_dino = trunk.reg_token is None and not _scales_residuals(last)
-        self.rotates_halves: bool = getattr(last.attn, "rotate_half", False)
-        self.scale: float = last.attn.scale
+        self.rotates_halves: bool = getattr(attention, "rotate_half", False)
+        self.scale: float = attention.scale
         self.last_norm = last.norm1
         self.query = query
         self.key = key
-        self.query_norm = last.attn.q_norm
-        self.key_norm = last.attn.k_norm
+        self.query_norm = attention.q_norm
+        self.key_norm = attention.k_norm
         self.register_buffer("rotation", rotation, persistent=False)
-        trunk.blocks = trunk.blocks[:-1]
+        del trunk.blocks[-1]
         trunk.norm = trunk.fc_norm = trunk.head = nn.Identity()
-        trunk.attn_pool = None
+        trunk.attn_pool = None  # type: ignore[assignment]
         self.trunk = trunk
 
     def set_input_size(self, size: tuple[int, int]) -> None:

@@ -34,7 +34,7 @@ class FrozenPass:
         """
         run = _compiled() if self.compiled else encode
         whole = images.is_cuda or torch.onnx.is_in_onnx_export()
-        chunks = (images,) if whole else images.split(CPU_CHUNK)
+        chunks = (images,) if whole else torch.split(images, CPU_CHUNK)
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             done = [run(dino, clip, chunk, attention) for chunk in chunks]
         parts, patches, weights = zip(*done, strict=True)

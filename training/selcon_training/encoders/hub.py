@@ -85,7 +85,7 @@ def fetch(name: str, weights: str | None, out: Path) -> tuple[EncoderSpec, str]:
         role = "dino"
         model, spec = dino_model_of(EncoderSpec(name, weights or "pretrained"))
     state = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
-    patch = patch_size(model.visual if is_clip else model) or (1, 1)
+    patch = patch_size(model.get_submodule("visual") if is_clip else model) or (1, 1)
     usable = (4 * patch[0], 4 * patch[1])
     if is_clip:
         DenseClip(model, usable, name=name)

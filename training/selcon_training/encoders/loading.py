@@ -44,7 +44,8 @@ def load_encoders(
     """
     clip_model, clip_spec = clip_model_of(clip)
     dino_model, dino_spec = dino_model_of(dino)
-    patches = {clip_spec.name: patch_size(clip_model.visual), dino_spec.name: patch_size(dino_model)}
+    visual = clip_model.get_submodule("visual")
+    patches = {clip_spec.name: patch_size(visual), dino_spec.name: patch_size(dino_model)}
     check_input_size(input_size, patches)
     return _dense_clip(clip_model, clip_spec, input_size), _part_encoder(dino_model, dino_spec, input_size)
 
@@ -119,7 +120,8 @@ def bare_clip(name: str, tag: str | None = None) -> nn.Module:
     """Return an open_clip model, with random weights or those of one of its tags."""
     with warnings.catch_warnings(), _without_weights_warning():
         warnings.filterwarnings("error", message="QuickGELU mismatch")
-        return open_clip.create_model(name, pretrained=tag, pretrained_image=False)
+        model: nn.Module = open_clip.create_model(name, pretrained=tag, pretrained_image=False)
+    return model
 
 
 def bare_dino(name: str) -> nn.Module:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from timm.layers import apply_rot_embed_cat  # type: ignore[attr-defined,unused-ignore]
+from timm.layers.pos_embed_sincos import apply_rot_embed_cat
 from timm.models.eva import Eva, EvaAttention, EvaBlock
 from torch import Tensor, nn
 
@@ -11,27 +13,32 @@ from selcon_training.encoders import timm_vit
 from selcon_training.errors import EncoderError
 
 
-def last_block(trunk: Eva, what: str) -> EvaBlock:
-    """Return the last block of `trunk`; raises EncoderError where its attention is of another kind."""
+def last_block(trunk: Eva, what: str) -> tuple[EvaBlock, EvaAttention]:
+    """Return the last block of `trunk` and its attention; raises EncoderError where they are of another
+    kind.
+    """
     if len(trunk.blocks) < 1:
         raise EncoderError(f"{what} has no transformer blocks left")
     block = trunk.blocks[-1]
-    if type(block) is not EvaBlock or type(block.attn) is not EvaAttention:
+    attention = getattr(block, "attn", None)
+    if type(block) is not EvaBlock or type(attention) is not EvaAttention:
         raise EncoderError(
             f"{what}: its last block is a {type(block).__name__}"
-            f" with {type(getattr(block, 'attn', None)).__name__}; "
+            f" with {type(attention).__name__}; "
             "of timm's Eva models those with EvaBlock and EvaAttention are understood, such as DINOv3"
         )
-    if getattr(trunk, "rope_mixed", False) or trunk.patch_drop is not None:
+    if getattr(trunk, "rope_mixed", False) or getattr(trunk, "patch_drop", None) is not None:
         raise EncoderError(f"{what}: rotations that differ by block, and dropped patches, are not understood")
-    return block
+    return block, attention
 
 
 def query_and_key(attention: EvaAttention) -> tuple[nn.Linear, nn.Linear]:
     """Return the linear layers of the queries and of the keys (which have no bias in this class)."""
-    if attention.qkv is None:
+    joint: Any = attention.qkv  # None, or a layer
+    if joint is None:
+        assert attention.q_proj is not None and attention.k_proj is not None
         return attention.q_proj, attention.k_proj
-    query, key = (timm_vit.rows(attention.qkv, (part,)) for part in (0, 1))
+    query, key = (timm_vit.rows(joint, (part,)) for part in (0, 1))
     if attention.q_bias is not None:
         query.bias = nn.Parameter(attention.q_bias.detach().clone(), attention.q_bias.requires_grad)
     return query, key
@@ -42,11 +49,12 @@ def take_rotation(trunk: Eva, grid: tuple[int, int]) -> Tensor | None:
 
     The grid is fixed, so the table is a constant: the same as the model computes anew for every batch.
     """
-    if trunk.rope is None:
+    rope: Any = trunk.rope  # None, or one of several modules
+    if rope is None:
         return None
-    rope = trunk.rope.eval()  # training may shift coordinates
+    rope.eval()  # training may shift coordinates
     table: Tensor = rope.get_embed(shape=grid) if trunk.dynamic_img_size else rope.get_embed()
-    trunk.rope = None
+    trunk.rope = None  # type: ignore[assignment]
     return table.detach().clone()
 
 

@@ -5,37 +5,35 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from timm.layers.attention import Attention
 from timm.models.eva import Eva
-from timm.models.vision_transformer import (
-    Attention,  # type: ignore[attr-defined,unused-ignore]
-    Block,
-    VisionTransformer,
-)
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from selcon_training.encoders.sizes import Size, check_input_size, patch_size
 from selcon_training.errors import EncoderError
 
 
-def last_block(trunk: nn.Module, what: str) -> Block:
-    """Return the last block of `trunk`, a plain timm VisionTransformer (any patch embedding), or raise
-    EncoderError.
+def last_block(trunk: nn.Module, what: str) -> tuple[Block, Attention]:
+    """Return the last block of `trunk`, a plain timm VisionTransformer (any patch embedding), and its
+    attention, or raise EncoderError.
     """
     if not isinstance(trunk, VisionTransformer):
         raise EncoderError(f"{what} is a {type(trunk).__name__}; needed is a timm VisionTransformer")
     if len(trunk.blocks) < 1:
         raise EncoderError(f"{what} has no transformer blocks left")
     block = trunk.blocks[-1]
-    if type(block) is not Block or type(block.attn) is not Attention:
+    attention = getattr(block, "attn", None)
+    if type(block) is not Block or type(attention) is not Attention:
         raise EncoderError(
             f"{what}: its last block is a {type(block).__name__}"
-            f" with {type(getattr(block, 'attn', None)).__name__}; "
+            f" with {type(attention).__name__}; "
             "only timm's standard Block with Attention is understood"
         )
     # Attention of timm before 1.0.25 knows no gate.
-    if getattr(block.attn, "gate", None) is not None or not isinstance(block.attn.norm, nn.Identity):
+    if getattr(attention, "gate", None) is not None or not isinstance(attention.norm, nn.Identity):
         raise EncoderError(f"{what}: gated or normed attention is not understood in the last block")
-    return block
+    return block, attention
 
 
 def set_input_size(trunk: VisionTransformer | Eva, input_size: Size, what: str) -> Size:

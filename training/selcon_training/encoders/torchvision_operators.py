@@ -33,7 +33,7 @@ def ensure() -> None:
             raise
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]  # the half-imported package would be found again
-        _library = torch.library.Library("torchvision", "DEF")
+        _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for schema in _SCHEMAS:
-            _library.define(schema)
+            _library.define(schema)  # type: ignore[no-untyped-call]
         importlib.import_module("torchvision")

@@ -96,7 +96,7 @@ class Evaluation:
         """The figures of the maps under every calibration, the predictor's own included."""
         if self.calibration is None or not self.rows:
             return {}
-        found = {}
+        found: dict[str, Any] = {}
         for calibration in CALIBRATIONS:
             scores: list[tuple[str, Row | Scores]] = [
                 (row.action, row if calibration == self.calibration else row.others[calibration])

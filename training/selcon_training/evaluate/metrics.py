@@ -80,9 +80,8 @@ def _checked(prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 def _maps(values: Any) -> Tensor:
     """As float64: sums over 50,000 pixels, and ε far below what float32 resolves."""
-    if not isinstance(values, Tensor):
-        values = torch.from_numpy(np.ascontiguousarray(values))
-    return values.to(torch.float64)
+    maps = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+    return maps.to(torch.float64)
 
 
 def _resize(maps: Tensor, size: int) -> Tensor:

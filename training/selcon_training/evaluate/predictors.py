@@ -80,7 +80,9 @@ class Model:
         }
 
     def answer(self, query: Query) -> Prediction:
-        others = {calibration: self._prediction(other, query) for calibration, other in self.others.items()}
+        others: dict[str, Prediction] = {
+            calibration: self._prediction(other, query) for calibration, other in self.others.items()
+        }
         return replace(self._prediction(self.grounding, query), others=others)
 
     def _prediction(self, grounding: Grounding, query: Query) -> Prediction:

@@ -51,7 +51,7 @@ def auc(positive: Numbers, negative: Numbers) -> float | None:
     if not len(positive) or not len(negative):
         return None
     ranked = np.sort(negative)
-    below, not_above = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))  # type: ignore[call-overload]
+    below, not_above = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))
     return float((below + not_above).mean() / (2 * len(ranked)))
 
 

@@ -186,7 +186,8 @@ def export_checkpoint(
     if input_size not in (None, trained):
         net, _ = load_model(folder, input_size)
     averaging = _averaging(folder, meta, flip, scales)
-    fields = {key: meta.get(key) for key in _FIELDS} | {k: v for k, v in overrides.items() if v is not None}
+    given = {key: value for key, value in overrides.items() if value is not None}
+    fields: dict[str, Any] = {key: meta.get(key) for key in _FIELDS} | given
     fields = {key: value for key, value in fields.items() if value is not None}
     if net.input_size != trained:
         fields["training"] = fields.get("training", {}) | {"input_size": list(trained)}

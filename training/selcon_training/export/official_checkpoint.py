@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from torch import Tensor
 
@@ -61,7 +61,7 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
         raise CheckpointError(str(error)) from error
     clip = bare_clip(CLIP_NAME)
     dino = bare_dino(DINO_NAME)
-    heads = Heads(dino.embed_dim, len(actions))
+    heads = Heads(cast(int, dino.embed_dim), len(actions))
     ours = {OFFICIAL_CLIP + key: value for key, value in clip.state_dict().items()}
     ours |= {OFFICIAL_DINO + key: value for key, value in dino.state_dict().items()}
     ours |= {_official_key(key): value for key, value in heads.state_dict().items()}

@@ -203,4 +203,4 @@ def _covered(values: NDArray[T], canvas: Canvas, cells: Window) -> NDArray[T]:
 
 
 def _array(values: Tensor) -> F32:
-    return values.float().cpu().numpy()  # type: ignore[no-any-return]
+    return values.float().cpu().numpy()

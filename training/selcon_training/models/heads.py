@@ -132,7 +132,7 @@ class Heads(nn.Module):
 
     def _mlp(self, parts: Tensor) -> Tensor:
         batch, width, height, columns = parts.shape
-        x = parts.flatten(2).transpose(1, 2)
+        x: Tensor = parts.flatten(2).transpose(1, 2)
         x = self.fc2(self.act(self.fc1(self.norm(x))))
         return x.transpose(1, 2).reshape(batch, width, height, columns)
 

@@ -50,4 +50,5 @@ def unit(x: Tensor, dim: int) -> Tensor:
     """L2-normalise along `dim`; a zero vector stays zero and gets a zero gradient, not an infinite one."""
     length = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
     there = length > 1e-8
-    return x / torch.where(there, length, torch.ones_like(length)) * there
+    normalised: Tensor = x / torch.where(there, length, torch.ones_like(length)) * there
+    return normalised

@@ -87,7 +87,8 @@ class PyramidNet(Network):
 
     @property
     def device(self) -> torch.device:
-        return next(self.heads.parameters()).device
+        device: torch.device = next(self.heads.parameters()).device
+        return device
 
     @property
     def encoders(self) -> dict[str, tuple[str, EncoderSpec | None]]:

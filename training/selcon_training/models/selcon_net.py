@@ -148,7 +148,7 @@ class SelconNet(Network):
             encoder.train(name in encoders)
 
     def to_channels_last(self) -> None:
-        self.heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.heads.to(memory_format=torch.channels_last)
 
     def train_encoders(self, trainable: bool) -> None:
         """Freeze both encoders or let them train."""
@@ -187,11 +187,13 @@ class SelconNet(Network):
 
     def ego(self, features: Features) -> View:
         """Return CAM logits [B, C, h, w], F̃ and F̂ [B, D, h, w] of egocentric images."""
-        return self.heads.ego(features.parts)
+        view: View = self.heads.ego(features.parts)
+        return view
 
     def exo(self, features: Features) -> View:
         """Return CAM logits [B, C, h, w] and F̃ [B, D, h, w] of exocentric images."""
-        return self.heads.exo(features.parts)
+        view: View = self.heads.exo(features.parts)
+        return view
 
     def affinity(self, features: Features) -> Tensor:
         """Return A_ego of every action: the cosine [B, C, h, w] of patches and action text, on `map_grid`."""
@@ -219,7 +221,8 @@ class SelconNet(Network):
         return (cam.sigmoid() if self.cam_activation == "sigmoid" else cam), affinity
 
     def logits(self, images: Tensor) -> Tensor:
-        return self.heads.cam(self.features(images).parts)
+        logits: Tensor = self.heads.cam(self.features(images).parts)
+        return logits
 
     def truth_view(self, images: Tensor, affinity: bool, frozen: bool = False) -> TruthView:
         if frozen:

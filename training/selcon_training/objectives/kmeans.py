@@ -64,7 +64,7 @@ def _distances(points: Tensor, squares: Tensor, centroids: Tensor) -> Tensor:
     """Return squared distances [B, N, S, K] to centroids [B, S*K, D]."""
     cross = points @ centroids.transpose(1, 2)
     distance = squares[:, :, None] - 2 * cross + centroids.square().sum(dim=2)[:, None, :]
-    return distance.clamp_min(0).unflatten(2, (STARTS, -1))
+    return torch.unflatten(distance.clamp_min(0), 2, (STARTS, -1))
 
 
 def _seed(

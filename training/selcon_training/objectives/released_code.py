@@ -39,8 +39,8 @@ def averaged_parts(parts: Parts, centroid: Tensor, ego: Tensor, exo: Tensor) -> 
     """
     ego_distance = torch.linalg.vector_norm(ego - centroid[:, :, None, None], dim=1)
     exo_distance = torch.linalg.vector_norm(exo - centroid[:, None, :, None, None], dim=2)
-    maps = (
+    ego_map, exo_map = (
         (cosines + (-distance).flatten(1).softmax(dim=1).reshape(cosines.shape)) / 2
         for cosines, distance in ((parts.ego, ego_distance), (parts.exo, exo_distance))
     )
-    return Parts(*maps, parts.reliable, parts.score)
+    return Parts(ego_map, exo_map, parts.reliable, parts.score)

@@ -107,7 +107,7 @@ def weak_losses(
         assert ego_view.pixel is not None
         ego_affinity = cosine_of(step.ego.patches, net.text_action[step.labels])
         exo_affinity = cosine_of(step.exo.patches, net.text_action[step.exo_labels])
-        exo_affinity = exo_affinity.unflatten(0, (len(step.labels), step.views))
+        exo_affinity = torch.unflatten(exo_affinity, 0, (len(step.labels), step.views))
         pixel = pixel_loss(
             ego_view.pixel,
             ego_affinity,
@@ -187,10 +187,10 @@ def find_parts(
             "part discovery needs the saliency of the egocentric images: features(..., saliency=True)"
         )
     activation = exo_activation(exo_cam, exo_object, step.first_epoch)
-    ego_parts, exo_parts = step.ego.parts.detach(), step.exo.parts.detach().unflatten(0, (batch, -1))
+    ego_parts, exo_parts = step.ego.parts.detach(), torch.unflatten(step.exo.parts.detach(), 0, (batch, -1))
     weighted = config.ego_descriptors == "weighted"
     found = discover(
-        activation.detach().unflatten(0, (batch, -1)),
+        torch.unflatten(activation.detach(), 0, (batch, -1)),
         ego_parts * ego_object.detach()[:, None] if weighted else ego_parts,
         exo_parts,
         step.ego.saliency,

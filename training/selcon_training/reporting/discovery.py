@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import matplotlib
@@ -11,6 +11,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Rectangle
 
 from selcon_ros.core.heatmap import upsample
 from selcon_training.data.images import F32, U8
@@ -118,29 +119,29 @@ def _compose(title: str, rows: list[Row]) -> U8:
     axes.set_axis_off()
     axes.set(xlim=(0, size[1]), ylim=(size[0], 0))
     axes.text(size[1] / 2, GAP + TITLE / 2, title, ha="center", va="center", fontsize=12)
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
     top = TITLE + GAP
     for row, height in zip(rows, heights, strict=True):
         for column, panel in enumerate(row):
             left = GAP + column * (WIDTH + GAP)
             middle = left + WIDTH / 2
             if isinstance(panel, Note):
-                options = {"ha": "center", "va": "center", "color": panel.colour, "fontsize": 9}
-                axes.text(middle, top + TITLE + height / 2, panel.text, **options)
+                axes.text(middle, top + TITLE + height / 2, panel.text, color=panel.colour, **centred)
             elif panel is not None:
                 picture = panel.picture
                 canvas[top + TITLE : top + TITLE + picture.shape[0], left : left + WIDTH] = picture
-                options = {"ha": "center", "va": "center", "color": panel.colour, "fontsize": 9}
-                axes.text(middle, top + TITLE / 2, panel.title, **options)
+                axes.text(middle, top + TITLE / 2, panel.title, color=panel.colour, **centred)
                 if panel.framed:
                     corner = (left, top + TITLE)
-                    frame = plt.Rectangle(corner, WIDTH, picture.shape[0], fill=False, ec=panel.colour, lw=4)
+                    frame = Rectangle(corner, WIDTH, picture.shape[0], fill=False, ec=panel.colour, lw=4)
                     axes.add_patch(frame)
         top += TITLE + height + GAP
     figure.figimage(canvas, zorder=-1)  # below the text
     rendering = FigureCanvasAgg(figure)
-    rendering.draw()
+    rendering.draw()  # type: ignore[no-untyped-call]
     plt.close(figure)
-    return np.asarray(rendering.buffer_rgba())[..., :3].copy()
+    pixels: U8 = np.asarray(rendering.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return np.ascontiguousarray(pixels)
 
 
 def _heat(image: U8, values: F32, outline: Mask | None = None) -> U8:

@@ -109,9 +109,10 @@ def run_seeds(
     loaded = [load_bundle(bundle) for bundle in bundles]
     check_alike(loaded)
     folders = [str(number) for number in range(1, len(bundles) + 1)]
+    runs: Sequence[Path | None] = trained or [None] * len(bundles)
     tables = [
         run(bundle, root, divide, split, out / folder, None, limit, threads, run_folder, skip)
-        for bundle, folder, run_folder in zip(bundles, folders, trained or [None] * len(bundles), strict=True)
+        for bundle, folder, run_folder in zip(bundles, folders, runs, strict=True)
     ]
     summary = summarise(loaded, folders, tables)
     try:

@@ -50,7 +50,7 @@ def run(
             )
         samples = [Sample(sample.action, sample.ego) for sample in samples]
     alone = out.suffix.lower() in (".html", ".htm")
-    shown = []
+    shown: list[dict[str, Any]] = []
     for number, (made, picture) in enumerate(sheets(trained, samples), start=1):
         if not alone:
             name = f"{number:02d}_{made.sample.action}_{made.sample.ego.stem}.png"

@@ -96,7 +96,7 @@ def publication_curve(figures: Mapping[str, Any] | None) -> str | None:
         ylabel="possible and kept, %",
         title=f"dots: at a confidence of {figures['min_confidence']:g}",
     )
-    axes.title.set_size(8)
+    axes.title.set_fontsize(8)
     axes.legend(frameon=False, fontsize=7, title="action, AUC", title_fontsize=7)
     return figure_svg(figure)
 

@@ -13,6 +13,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from selcon_training.models.checkpoint import WEIGHTS, read_weights, refuse_not_finite
 from selcon_training.models.network import Network
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+AverageFunction = Callable[[Tensors, Tensors, Tensor | int], None]
+"""Moves averaged tensors towards the current ones; the number is of the steps averaged so far."""
+
 
 class Average:
     """The moving average of the heads and of the encoders that learn, batch norms' statistics included.
@@ -27,12 +31,12 @@ class Average:
         self._learning = nn.ModuleDict({name: net.get_submodule(name) for name in parts})
         self._averaged = AveragedModel(
             self._learning,
-            multi_avg_fn=_warming_up(decay) if warm_up else get_ema_multi_avg_fn(decay),
+            multi_avg_fn=_warming_up(decay) if warm_up else _fixed(decay),
             use_buffers=True,
         )
         self._averaged.requires_grad_(False)
         self.net = copy.copy(net)
-        self.net._modules = net._modules | dict(self._averaged.module.items())
+        self.net._modules = net._modules | self._averaged.module._modules
 
     @property
     def count(self) -> int:
@@ -52,11 +56,16 @@ class Average:
         self._averaged.n_averaged.fill_(count)
 
 
-def _warming_up(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _fixed(decay: float) -> AverageFunction:
+    average: AverageFunction = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return average
+
+
+def _warming_up(decay: float) -> AverageFunction:
     """Return an averaging function for AveragedModel whose decay rises with the steps to `decay`."""
 
-    def average(averaged: list[Tensor], current: list[Tensor], steps: Tensor | int) -> None:
+    def average(averaged: Tensors, current: Tensors, steps: Tensor | int) -> None:
         done = int(steps)
-        get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))(averaged, current, steps)
+        _fixed(min(decay, (1 + done) / (10 + done)))(averaged, current, steps)
 
     return average

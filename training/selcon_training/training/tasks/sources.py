@@ -17,7 +17,7 @@ from selcon_training.data.compose import Scenery
 from selcon_training.data.dense import DenseImages, DenseItem, Variety, dense_items
 from selcon_training.data.labels import CLUTTER, PARTS_FILE, part_kinds
 from selcon_training.data.mixing import Mixture, Negatives, Source
-from selcon_training.data.pictures import PicturePool, pool_of
+from selcon_training.data.pictures import PicturePool, Use, pool_of
 from selcon_training.data.transforms import Size
 from selcon_training.data.views import ViewRange
 from selcon_training.training.tasks.base import augmentation
@@ -99,10 +99,10 @@ def _augmenter(config: TrainConfig, size: Size, grid: Size) -> Augmenter | None:
     return Augmenter(size, grid, basic.views, basic.jitter, basic.photometry, scenery)
 
 
-def _pool(config: TrainConfig, use: str, size: Size) -> PicturePool:
+def _pool(config: TrainConfig, use: Use, size: Size) -> PicturePool:
     folder, key = getattr(config.data, f"{use}s"), f"data.{use}s"
     size = (math.ceil(POOLED * size[0]), math.ceil(POOLED * size[1]))
-    return pool_of(folder, use, key, size, config.data_threads)  # type: ignore[arg-type]
+    return pool_of(folder, use, key, size, config.data_threads)
 
 
 def _require_label_maps(
