@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ def outcomes(
 
 def with_gamma(config: WeakObjectiveConfig, gamma: float) -> WeakObjectiveConfig:
     """The objective with another selection threshold γ."""
-    return replace(config, gamma=gamma)
+    return config.model_copy(update={"gamma": gamma})
 
 
 def _arrays(maps: Tensor) -> F32:

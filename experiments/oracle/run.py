@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,4 +112,5 @@ def _hold_scenes(items: Sequence[Item], share: float, seed: int) -> tuple[list[I
 
 def cross_entropy_only(config: TrainConfig) -> TrainConfig:
     """The same configuration without the contrastive losses."""
-    return config.model_copy(update={"weak": replace(config.weak, lambda_proto=0.0, lambda_pixel=0.0)})
+    weak = config.weak.model_copy(update={"lambda_proto": 0.0, "lambda_pixel": 0.0})
+    return config.model_copy(update={"weak": weak})

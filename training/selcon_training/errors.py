@@ -45,4 +45,4 @@ class AdaptError(SelconError):
 
 
 class ObjectiveError(SelconError):
-    """The objective was configured or called with something it cannot use."""
+    """The objective was called with something it cannot use."""

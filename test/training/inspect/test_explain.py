@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -72,9 +71,9 @@ def test_a_trace_is_what_training_computes(checkpoint, sample):
         for alpha, reliable in ((found.score - 1e-4, 1), (found.score + 1e-4, 0)):
             draws = torch.Generator().manual_seed(0)
             step = WeakStep(ego, exo, label, generator=draws)
-            losses = weak_losses(net, step, replace(weak, alpha=alpha))
+            losses = weak_losses(net, step, weak.model_copy(update={"alpha": alpha}))
             assert losses["reliable"] == reliable
-            again = trace(net, sample, replace(weak, alpha=alpha), "continuous", 0.6).exo
+            again = trace(net, sample, weak.model_copy(update={"alpha": alpha}), "continuous", 0.6).exo
             assert again.reliable == reliable
             assert np.allclose(again.ego_map, again.candidates[again.winner]) == reliable
         ego_affinity = cosine_of(ego.patches, net.text_action[label])
@@ -99,7 +98,7 @@ def test_a_sheet_has_a_row_per_picture_and_the_verdict_in_colour(checkpoint, sam
     trained = open_trained(checkpoint)
     colours = {}
     for alpha in (0.0, 1.0):
-        weak = replace(trained.weak, alpha=alpha, gamma=0.3)
+        weak = trained.weak.model_copy(update={"alpha": alpha, "gamma": 0.3})
         picture = sheet(trace(trained.net, sample, weak, "continuous", 0.6))
         height = round(WIDTH * SIZE[0] / SIZE[1])
         assert picture.shape == (

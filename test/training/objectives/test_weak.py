@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from selcon_training.config import ConfigError, parse_config
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
 from selcon_training.models.map_ops import local_mean
@@ -217,11 +218,14 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
         {"prototype_level": "x"},
         {"pixel_level": "x"},
         {"reliability": "x"},
+        {"selection": "x"},
+        {"ego_descriptors": "x"},
+        {"part_maps": "x"},
     ],
 )
 def test_bad_settings_are_named(bad):
-    with pytest.raises(ObjectiveError, match=f"weak.{next(iter(bad))}"):
-        WeakObjectiveConfig(**bad)
+    with pytest.raises(ConfigError, match=f"weak.{next(iter(bad))} = "):
+        parse_config({"name": "x", "output": "runs/x", "data": {"root": "data"}, "weak": bad})
 
 
 def test_batches_that_do_not_fit_are_named(net):

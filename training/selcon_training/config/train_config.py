@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,15 +120,6 @@ class TrainConfig(Section):
     @classmethod
     def _as_many_as_there_are(cls, value: Any) -> Any:
         return usable_threads() if value == "auto" else value
-
-    @field_validator("weak", mode="before")
-    @classmethod
-    def _only_known_keys(cls, values: Any) -> Any:
-        known = {field.name for field in fields(WeakObjectiveConfig)}
-        unknown = sorted(set(values) - known) if isinstance(values, dict) else []
-        if unknown:
-            raise ValueError(f"no such key as {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
