@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from selcon_training.config import ConfigError, OptimiserConfig, ScheduleConfig,
 from selcon_training.errors import CheckpointError
 from selcon_training.models.checkpoint import load_model
 from selcon_training.training.optimisers import parameter_groups, rate_factor
+from selcon_training.training.prepare import prepare_run
+from selcon_training.training.train_loop import TrainLoop
 from selcon_training.training.trainer import Trainer, TrainingError
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
@@ -114,6 +117,18 @@ def test_a_complete_run_is_left_as_it_is(squares, tmp_path):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert train(values, resume=True)[1] is True
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_trains_with_the_parts_that_it_is_given(squares, tmp_path):
+    values = config_values(squares, tmp_path / "run")
+    values["schedule"]["epochs"] = 1
+    run = prepare_run(parse_config(values))
+    assert run.validator is not None
+    before = {name: value.clone() for name, value in run.net.state_dict().items()}
+    loop = TrainLoop(replace(run, validator=None))
+    assert loop.run() and loop.metrics == {} and loop.confidence is None
+    assert any(not torch.equal(value, before[name]) for name, value in run.net.state_dict().items())
+    assert load_model(tmp_path / "run" / "checkpoint")[1]["metrics"] == {"validation": {}}
 
 
 def test_a_signal_stops_after_the_step_with_a_checkpoint(squares, tmp_path):

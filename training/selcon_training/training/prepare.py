@@ -1,0 +1,117 @@
+"""From a configuration to a run that is ready to train, and the settings of the process that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from selcon_training import distributed
+from selcon_training.config import ConfigError, TrainConfig
+from selcon_training.data.agd20k import DataSet, open_dataset
+from selcon_training.data.notices import notices
+from selcon_training.data.pictures import PicturePool
+from selcon_training.models.checkpoint import load_model
+from selcon_training.models.network import Network
+from selcon_training.training import run_folder
+from selcon_training.training.determinism import set_deterministic
+from selcon_training.training.factory import (
+    build_net,
+    make_negatives,
+    make_task,
+    make_validator,
+    set_batch_norm_momentum,
+    test_time_averaging,
+    training_device,
+)
+from selcon_training.training.run_folder import Position
+from selcon_training.training.tasks.base import Task
+from selcon_training.training.train_step import Stepper
+from selcon_training.training.validation import LabelValidator, MapValidator
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parts of a training run, on their device; `position` is where it begins, `metrics` are those of the
+    checkpoint that it goes on from.
+    """
+
+    config: TrainConfig
+    data: DataSet
+    net: Network
+    task: Task
+    stepper: Stepper
+    validator: MapValidator | LabelValidator | None
+    negatives: PicturePool | None
+    position: Position = field(default_factory=Position)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
+    """Build what a configuration asks for, and with `resume` take up the run's checkpoint if there is one.
+
+    Sets what holds for the whole process (device, threads, seed, determinism), and writes configuration and
+    data record into the run's folder. Raises ConfigError, DataError, EncoderError, CheckpointError and
+    DistributedError for what cannot be used, before training.
+    """
+    device = distributed.join(config.device) or training_device(config.device)
+    distributed.local_rows(config.schedule.batch_size)  # told before anything is loaded
+    found = distributed.any_rank(run_folder.checkpoint_folder(config.output).is_dir())
+    if found and not resume:
+        raise ConfigError(
+            f"{config.output} already holds a run: use --resume to go on, or another output folder"
+        )
+    _set_up_process(config)
+    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
+    _record(config, data, found)
+    checkpoint = run_folder.checkpoint_folder(config.output)
+    net = load_model(run_folder.raw_folder(checkpoint))[0] if found else build_net(config, data)
+    _set_up_net(config, net, device)
+    task = distributed.main_first(lambda: make_task(config, data, net))
+    if task.learnables is not None:
+        task.learnables.to(device)
+    stepper = Stepper(config, net, task, task.steps())
+    position = Position()
+    metrics: dict[str, float] = {}
+    if found:
+        state = run_folder.read_state(checkpoint, device)
+        stepper.restore(checkpoint, state)
+        position, metrics = Position(state["epoch"], state["step"]), state["metrics"]
+    validator = make_validator(config, data, net)
+    negatives = make_negatives(config, validator)
+    if distributed.is_main():
+        for line in notices(data, run_folder.splits_of(config)):
+            tqdm.write(f"warning: {line}")
+    return Run(config, data, net, task, stepper, validator, negatives, position, metrics)
+
+
+def _set_up_process(config: TrainConfig) -> None:
+    set_deterministic(config.deterministic)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    cv2.setNumThreads(1)  # the data threads are the parallelism
+    torch.manual_seed(config.seed)
+
+
+def _record(config: TrainConfig, data: DataSet, resume: bool) -> None:
+    """Tidy the run's folder and write what it is made from, or compare it with what is written."""
+    try:
+        if distributed.is_main():
+            run_folder.clean_up(config.output)
+        distributed.any_rank(False)  # wait
+        run_folder.record_config(config, resume=resume)
+        run_folder.record_data(config, data, resume=resume)
+    except OSError as error:
+        raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
+
+
+def _set_up_net(config: TrainConfig, net: Network, device: torch.device) -> None:
+    net.to(device)
+    if config.channels_last:
+        net.to_channels_last()
+    net.learn(config.trained)
+    net.training_mode(config.trained)
+    set_batch_norm_momentum(net, config.batch_norm_momentum)
+    test_time_averaging(config, net)  # told now, not after an epoch
