@@ -26,8 +26,8 @@ def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
 
     Activations become unsigned 8 bit integers, scaled by their smallest and largest value for `inputs`;
     weights are scaled by output channel and take 7 bits. An activation function between two convolutions
-    becomes the limits of such a range. The layers that make the maps stay fp32, and so do those before stride
-    16 (see `_first_layers`). Raises the library's errors.
+    becomes the limits of such a range. Layers before stride 16 stay fp32, and so do those that make the maps
+    (see `_first_layers` and `_last_layers`). Raises the library's errors.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -90,9 +90,16 @@ def _first_layers(model: ModelProto) -> set[str]:
 
 
 def _last_layers(model: ModelProto) -> set[str]:
-    """Return the names of the layers from the last convolutions on: logits take more digits than 8 bits."""
+    """Return the names of the last convolutions and of the layers behind them, and of those of a decoder from
+    its first resizing on: logits and sums of maps take more digits than 8 bits.
+    """
     makers: dict[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
     names: set[str] = set()
+    resized: set[str] = set()
+    for node in model.graph.node:  # in the order in which they run
+        if node.op_type == "Resize" or not resized.isdisjoint(node.input):
+            names.add(node.name)
+            resized.update(node.output)
     waiting = [each.name for each in model.graph.output]
     while waiting:
         node = makers.get(waiting.pop())
