@@ -19,6 +19,7 @@ from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.export import bundle as exporting
 from selcon_training.export import onnx_trace
 from selcon_training.models.checkpoint import load_model, save_model
+from selcon_training.models.network import example_images
 from selcon_training.models.prompts import action_prompt, person_prompt
 from selcon_training.models.selcon_net import SelconNet
 from support import nets
@@ -210,7 +211,7 @@ def test_a_graph_that_is_wrong_for_several_images_alone_is_refused():
         def forward(self, image):
             return image + (image - image.mean(0, keepdim=True)).tanh() * image.new_tensor(len(image))
 
-    one, several = onnx_trace.example_images((4, 6))
+    one, several = example_images((4, 6))
     axes = {name: {0: onnx_trace.BATCH} for name in ("image", "cam")}
     with pytest.raises(ExportError, match="'cam' deviates"):  # traced, `len` is that of the example
         onnx_trace.graph_of(Mixing(), {"image": one}, ["cam"], axes, again={"image": several})
