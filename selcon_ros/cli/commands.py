@@ -47,6 +47,7 @@ ORDER = (
     "ablate",
     "audit",
     "tune",
+    "average",
     "fit-confidence",
     "quantize",
     "engine",

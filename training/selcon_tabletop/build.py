@@ -1,7 +1,8 @@
 """The packaged bundle from nothing: render, train with the truth maps, export.
 
 A configuration of the paper's network has its encoders trained on the renders first. Of several
-configurations of a convolutional network each goes on from the bundle of the one before.
+configurations of a convolutional network each goes on from the bundle of the one before; with real pictures
+to fit the confidence on, the result is half-way between the last two.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.dataset import render
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
+from selcon_training.confidence.refitting import refit
 from selcon_training.config import load_config
 from selcon_training.encoders.packages import is_package, packaged_file
+from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.export.quantization import quantize
 from selcon_training.training.run_folder import checkpoint_folder
@@ -24,8 +27,14 @@ _FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = (_FOLDER / "tabletop_pyramid.yaml", _FOLDER / "tabletop_pyramid_all.yaml")
 MEASURED = 24
 """Validation pictures that int8 is compared with fp32 on."""
+FALSE_RATE = 0.03
+"""So often may an action pass in a picture of nothing."""
 SCENE_RATE = 0.1
-"""So often may an action pass in a scene without it, among other tools."""
+"""The same in a scene without it, among other tools."""
+SCENES = 160
+"""Validation scenes that the confidence of an averaged network is fitted on."""
+SHARE = 0.5
+"""How far the packaged network is from the first round's to the second's (see `average`)."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +63,7 @@ def build(
     if media is not None:
         given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
         given += [f"confidence.negatives={media}", f"confidence.scene_false_rate={SCENE_RATE}"]
+        given += [f"confidence.false_rate={FALSE_RATE}"]
     first, *others = configs or CONFIGS
     settings = load_config(first, [*given, *overrides])
     if settings.backbone is None and others:
@@ -69,14 +79,28 @@ def build(
         export_checkpoint(_trained(first, work / "dense", [*given, *overrides]), out, samples=pictures)
         return
     checkpoint = _trained(first, work / "pyramid", [*given, *overrides])
+    before = None
     for number, config in enumerate(others, 2):
         before = work / f"bundle_{number - 1}"
         export_checkpoint(checkpoint, before, samples=pictures, weights="fp16")
         run = work / f"pyramid_{number}"
         checkpoint = _trained(config, run, [*given, f"backbone.bundle={before}", *overrides])
-    export_checkpoint(checkpoint, out, samples=pictures, weights="fp16")
+    if before is None or media is None:
+        export_checkpoint(checkpoint, out, samples=pictures, weights="fp16")
+        _add_int8(out, data)
+        return
+    last = work / f"bundle_{len(others) + 1}"
+    export_checkpoint(checkpoint, last, samples=pictures, weights="fp16")
+    average(before, last, SHARE, out)
+    _add_int8(out, data)
+    refit(out, data, media, FALSE_RATE, out, "Seen", limit=SCENES, scene_rate=SCENE_RATE)
+
+
+def _add_int8(out: Path, data: Path) -> None:
+    """Add the int8 graph if it agrees with fp32."""
+    pictures, calibrate = (data / "Seen" / split / "egocentric" for split in ("valset", "trainset"))
     try:
-        quantize(out, pictures, out, MEASURED, calibrate=data / "Seen" / "trainset" / "egocentric")
+        quantize(out, pictures, out, MEASURED, calibrate=calibrate)
     except SelconError as error:  # the bundle without it is whole
         _log.warning("the bundle has no int8 graph: %s", error)
 

@@ -34,7 +34,7 @@ def ran(model, image):
 
 
 def test_the_file_is_half_as_large_and_computes_in_single(single, halved):
-    assert len(halved) < 0.55 * len(single.model)
+    assert len(halved) < 0.6 * len(single.model)
     image = np.random.default_rng(0).standard_normal((1, 3, *single.manifest.input_size)).astype(np.float32)
     exact, given = ran(single.model, image), ran(halved, image)
     assert 0 < np.abs(given - exact).max() < 1e-2 * exact.max()
@@ -61,7 +61,7 @@ def test_graphs_for_gpus_and_int8_are_made_of_it(single, halved, tmp_path):
 
 
 def test_what_half_precision_cannot_hold_stays_in_single():
-    weights = {"large": np.full((20, 20), 1e5), "small": np.ones((2, 2)), "usual": np.ones((20, 20))}
+    weights = {"large": np.full((80, 80), 1e5), "small": np.ones((60, 60)), "usual": np.ones((80, 80))}
     graph = helper.make_graph(
         [helper.make_node("Identity", [name], [f"{name}_out"]) for name in weights],
         "g",
@@ -75,9 +75,9 @@ def test_what_half_precision_cannot_hold_stays_in_single():
 
 
 def test_a_network_that_half_the_digits_change_is_refused():
-    net = nn.Linear(32, 32, bias=False)
+    net = nn.Linear(64, 64, bias=False)
     nn.init.constant_(net.weight, 1e-9)  # zero in half precision
-    inputs = {"image": torch.ones(1, 32)}
+    inputs = {"image": torch.ones(1, 64)}
     graph = graph_of(net, inputs, ["cam"])
     with pytest.raises(ExportError, match=r"fp16 the output 'cam' deviates by 1.00e\+00.*--weights fp32"):
         in_half_weights(graph, [inputs])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-LEAST = 256
-"""A weight of fewer numbers is not worth a layer."""
+LEAST = 4096
+"""A weight of fewer numbers stays as it is: it takes little room, and rounding the first layers
+moves the maps most."""
 SINGLE = "/single"
 """Ends the name of a weight in single precision; the one in half precision keeps its name."""
 

@@ -1,0 +1,74 @@
+"""A bundle between two of one convolutional network: the average of their weights.
+
+A network that was trained on keeps more of what it knew elsewhere half-way back to where it began (Wortsman
+et al. 2022, "Robust fine-tuning of zero-shot models", WiSE-FT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, sample_roles, write_bundle
+from selcon_training.errors import ExportError
+from selcon_training.export.bundle import Weights, export_graph
+from selcon_training.export.onnx_trace import in_half_weights
+from selcon_training.models.from_bundle import restore
+from selcon_training.models.network import example_images
+from selcon_training.models.pyramid import PyramidNet
+
+_SAME = ("actions", "input_size", "fit", "normalisation", "smoothing", "temperature")
+
+
+def average(first: Path, second: Path, share: float, out: Path, weights: Weights = "fp16") -> Manifest:
+    """Write the bundle whose weights are `share` of the way from those of `first` to those of `second`.
+
+    Everything else is the second's, but for its int8 graph, its confidence and its results, which were of
+    other maps. Raises ExportError for bundles of different networks, CheckpointError for one whose network is
+    not convolutional.
+    """
+    bundles = load_bundle(first), load_bundle(second)
+    _check(*bundles)
+    start, end = (restore(each) for each in bundles)
+    if start.averaging != end.averaging:
+        raise ExportError(f"{first} and {second} average over other views: export both alike")
+    given = bundles[1]
+    files = {role: given.files[role] for role in sample_roles(given.files)}
+    graph = export_graph(between(start.net, end.net, share), affinity=False, averaging=end.averaging)
+    if weights == "fp16":
+        images = example_images(given.manifest.input_size)
+        graph = in_half_weights(graph, [{"image": each} for each in images])
+    record = {"with": bundles[0].manifest.training, "share": share}
+    manifest = replace(
+        given.manifest,
+        confidence=None,
+        training=given.manifest.training | {"averaged": record},
+        metrics={},
+        files={},
+    )
+    return write_bundle(out, manifest, files | {"model": graph})
+
+
+@torch.no_grad()
+def between(first: PyramidNet, second: PyramidNet, share: float) -> PyramidNet:
+    """Set the weights of `second` to first + share · (second - first), and return it."""
+    start = first.state_dict()
+    for name, value in second.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.lerp(start[name], value, share))
+    return second
+
+
+def _check(first: Bundle, second: Bundle) -> None:
+    networks = [each.manifest.encoders.get("backbone") for each in (first, second)]
+    names = [each.name if each else None for each in networks]
+    pairs = {"encoders.backbone": names} | {
+        key: [getattr(each.manifest, key) for each in (first, second)] for key in _SAME
+    }
+    for key, (one, other) in pairs.items():
+        if one != other:
+            raise ExportError(
+                f"{first.path} and {second.path} are no two states of one network: {key} is {one} and {other}"
+            )
