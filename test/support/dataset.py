@@ -99,6 +99,14 @@ def config_values(root: Path, output: Path, **changes: object) -> dict:
     return values | changes
 
 
+def weak_values(root: Path, output: Path, **changes: object) -> dict:
+    """The same for a weak run on stored features."""
+    optimiser = {"kind": "sgd", "lr": 0.01}
+    values = config_values(root, output, supervision="weak", optimiser=optimiser, **changes)
+    values["encoders"]["cache_features"] = True
+    return values
+
+
 def _scene(rng, actions, hand=False):
     height, width = SIZE
     image = np.full((height, width, 3), 128, np.uint8)

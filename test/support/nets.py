@@ -14,6 +14,7 @@ from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
 from selcon_training.models.selcon_net import SelconNet
+from support.dataset import make_dataset
 
 ACTIONS = ["cut_with", "hold", "pour"]
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
@@ -87,3 +88,10 @@ def register_small_clip(folder: Path, name: str = "selcon-test-clip", quick_gelu
     (folder / f"{name}.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / f"{name}.json")
     return name
+
+
+def dataset_and_small_clip(folder: Path, **options: Any) -> Path:
+    """Register the small CLIP, let torch take one thread and write the data set of `make_dataset`."""
+    register_small_clip(folder)
+    torch.set_num_threads(1)
+    return make_dataset(folder / "data", **options)

@@ -18,8 +18,8 @@ from selcon_training.objectives.prototypical import prototypical_loss
 from selcon_training.objectives.released_code import row_selection
 from selcon_training.training.ddp import SharedBatchNorm2d
 from selcon_training.training.trainer import Trainer
-from support.dataset import config_values, make_dataset
-from support.nets import register_small_clip
+from support.dataset import config_values
+from support.nets import dataset_and_small_clip
 from support.processes import exit_code, in_a_process
 
 SGD = {"kind": "sgd", "lr": 0.0003}
@@ -27,17 +27,12 @@ SGD = {"kind": "sgd", "lr": 0.0003}
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=4, val=3, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=3, nothing=3)
 
 
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("unlabelled")
-    register_small_clip(folder)
-    return make_dataset(folder / "data", train=6, exhaustive=False)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=6, exhaustive=False)
 
 
 def together(work, count=2):

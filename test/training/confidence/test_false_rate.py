@@ -6,7 +6,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
@@ -25,7 +24,7 @@ from selcon_training.training.trainer import Trainer
 from support.bundles import COLOURS, colour_bundle
 from support.dataset import config_values, make_dataset
 from support.disk import files_of_at_most
-from support.nets import register_small_clip
+from support.nets import dataset_and_small_clip
 
 
 def test_new_pictures_pass_a_threshold_as_often_as_stated():
@@ -116,10 +115,7 @@ def test_views_are_the_picture_and_parts_of_it():
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=4, val=6, test=2, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=6, test=2, nothing=3)
 
 
 @pytest.fixture(scope="module")

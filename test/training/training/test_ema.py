@@ -8,16 +8,13 @@ from selcon_training.config import parse_config
 from selcon_training.models.checkpoint import load_model
 from selcon_training.training.ema import Average
 from selcon_training.training.trainer import Trainer
-from support.dataset import config_values, make_dataset
-from support.nets import register_small_clip, small_net
+from support.dataset import config_values
+from support.nets import dataset_and_small_clip, small_net
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=12, val=3, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, nothing=3)
 
 
 def run_values(root, output, decay, encoders=()):

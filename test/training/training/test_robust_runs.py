@@ -18,8 +18,8 @@ from selcon_training.training import run_folder
 from selcon_training.training.nonfinite_guard import Guard
 from selcon_training.training.optimisers import make_optimiser
 from selcon_training.training.trainer import Trainer, TrainingError
-from support.dataset import config_values, make_dataset
-from support.nets import register_small_clip
+from support.dataset import config_values
+from support.nets import dataset_and_small_clip
 from support.processes import exit_code, in_a_process, processor_time
 
 SGD = {"kind": "sgd", "lr": 0.01}
@@ -27,10 +27,7 @@ SGD = {"kind": "sgd", "lr": 0.01}
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=12, val=3, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, nothing=3)
 
 
 def run_values(root, output, **changes):

@@ -20,16 +20,13 @@ from selcon_training.training.optimisers import parameter_groups, rate_factor
 from selcon_training.training.prepare import prepare_run
 from selcon_training.training.train_loop import TrainLoop
 from selcon_training.training.trainer import Trainer, TrainingError
-from support.dataset import COLOURS, config_values, make_dataset
-from support.nets import register_small_clip
+from support.dataset import COLOURS, config_values
+from support.nets import dataset_and_small_clip
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", train=24, val=9, nothing=6)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=24, val=9, nothing=6)
 
 
 def train(values, resume=False, max_steps=None):
