@@ -30,6 +30,7 @@ TRAIN = [
     "open_clip_torch>=2.30,<4",
     "pydantic>=2.6,<3",
     "pyyaml>=6,<7",
+    "filelock>=3.12,<5",
     "jinja2>=3.1,<4",
     "matplotlib>=3.8,<4",
     "pillow>=10,<15",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from experiments.ablation.studies import Row, Study, run_config
 from selcon_ros.core.atomic_write import write_json
@@ -112,10 +113,13 @@ def _config(base: Path, overrides: Sequence[str], row: Row, seed: int, out: Path
 @contextmanager
 def _claim(path: Path) -> Iterator[bool]:
     """Yield whether this process holds the lock; it is free again when the process ends, however it ends."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

@@ -1,10 +1,10 @@
 """One small rendered data set for every test of the tabletop world."""
 
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("MUJOCO_GL", "osmesa")
 pytest.importorskip("mujoco", reason="MuJoCo is missing: pip install 'selcon_ros[sim]'")
@@ -30,7 +30,6 @@ def small_world(renderer, tmp_path_factory) -> Path:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # the processes of a test run share one
         folder = folder.parent
-    with (folder / "world.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "world.lock"):
         render(folder / "world", scale=0, workers=2, progress=False)
     return folder / "world"

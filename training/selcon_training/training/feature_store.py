@@ -3,7 +3,6 @@ without the encoders."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -187,14 +187,16 @@ class FeatureStore:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Create the folder and hold it against other processes; the system lets go when this one ends."""
+    lock = FileLock(folder / "lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock.acquire()
     except OSError as error:
-        raise ConfigError(f"cannot keep features in {folder}: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        raise ConfigError(f"cannot keep features in {folder}: {error.strerror or error}") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _key(
