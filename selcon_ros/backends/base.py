@@ -1,17 +1,39 @@
 """What an inference engine does for the grounder, and which there are."""
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
 Maps = NDArray[np.float32]
+T = TypeVar("T")
 CPU_BACKEND = "onnxruntime"
 MAX_CACHED_SHAPES = 4
 """Input shapes whose buffers and CUDA graph stay cached on a GPU (LRU): cameras have one or two sizes, and
 each takes as much memory as the network's intermediate values."""
+
+
+class ShapeCache(OrderedDict[tuple[int, ...], T]):
+    """What runs inputs of a shape, for the MAX_CACHED_SHAPES shapes used last."""
+
+    def get_or_make(
+        self, shape: tuple[int, ...], make: Callable[[], T], free: Callable[[T], None] | None = None
+    ) -> T:
+        """Return what runs a shape. Before it is made, the one used longest ago gives way: it is handed to
+        `free`, and nothing here refers to it any more when `make` is called."""
+        if shape not in self:
+            if len(self) >= MAX_CACHED_SHAPES:
+                _, oldest = self.popitem(last=False)
+                if free is not None:
+                    free(oldest)
+                del oldest
+            self[shape] = make()
+        self.move_to_end(shape)
+        return self[shape]
 
 
 class Backend(Protocol):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from selcon_ros.backends.base import MAX_CACHED_SHAPES, Frames, Maps
+from selcon_ros.backends.base import Frames, Maps, ShapeCache
 from selcon_ros.backends.cuda import Buffer, Device, Recording
 from selcon_ros.backends.tensorrt_library import EngineLibrary, Messages
 from selcon_ros.core.errors import BackendError, EngineError
@@ -45,7 +44,7 @@ class TensorRtBackend:
         self._manifest = manifest
         self._largest_batch, self._largest_image = built.largest_batch, built.largest_image
         self._messages = Messages(built.library)
-        self._shapes: OrderedDict[tuple[int, ...], _Shape] = OrderedDict()
+        self._shapes: ShapeCache[_Shape] = ShapeCache()
         self._device = Device(device)
         self.name = f"{built.library.title} {trt.__version__} ({self._device.gpu.name}, {built.precision})"
         self._open = True
@@ -71,15 +70,12 @@ class TensorRtBackend:
 
     def _run(self, frames: Frames) -> list[Maps]:
         inputs = graph_inputs(frames, self._manifest, self._largest_image)
-        size = inputs[FRAMES].shape
+
+        def make() -> _Shape:
+            return _Shape(self._device, self._new_context, self._manifest, inputs, self._messages)
+
         with self._device.current():
-            shape = self._shapes.get(size)
-            if shape is None:
-                if len(self._shapes) >= MAX_CACHED_SHAPES:
-                    self._shapes.popitem(last=False)[1].free()
-                shape = _Shape(self._device, self._new_context, self._manifest, inputs, self._messages)
-                self._shapes[size] = shape
-            self._shapes.move_to_end(size)
+            shape = self._shapes.get_or_make(inputs[FRAMES].shape, make, free=_Shape.free)
             return shape.run(inputs[FRAMES])
 
     def _new_context(self) -> Any:

@@ -1,11 +1,10 @@
 """A bundle's ONNX graph run by torch: on NVIDIA GPUs as CUDA graphs, elsewhere on the CPU."""
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selcon_ros.backends.base import MAX_CACHED_SHAPES, Frames, Maps
+from selcon_ros.backends.base import Frames, Maps, ShapeCache
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
 from selcon_ros.core.manifest import Manifest
@@ -49,7 +48,7 @@ class TorchBackend:
         self._varying = IMAGE if IMAGE in inputs else FRAMES
         declared = inputs[self._varying].shape
         self._batches = declared is None or declared[0] != 1
-        self._runners: OrderedDict[tuple[int, ...], Runner] = OrderedDict()
+        self._runners: ShapeCache[Runner] = ShapeCache()
         # Warm-up, and a look at what the graph gives.
         self.run(np.zeros((1, *manifest.input_size, 3), np.uint8))
 
@@ -89,15 +88,12 @@ class TorchBackend:
 
     def _runner(self, inputs: "dict[str, Array]") -> "Runner":
         """Return what runs inputs of these shapes; the shapes used last are kept ready."""
-        shape = inputs[self._varying].shape
-        if shape in self._runners:
-            self._runners.move_to_end(shape)
-            return self._runners[shape]
-        if len(self._runners) == MAX_CACHED_SHAPES:
-            self._runners.popitem(last=False)
-            self._device.release()
-        self._runners[shape] = self._device.runner(self._program, inputs, self._varying)
-        return self._runners[shape]
+
+        def make() -> "Runner":
+            self._device.release()  # the memory of the one that gave way
+            return self._device.runner(self._program, inputs, self._varying)
+
+        return self._runners.get_or_make(inputs[self._varying].shape, make)
 
 
 def require_torch(device: int | None = None) -> str:
