@@ -38,6 +38,10 @@ class Agreement:
     shift_p95: float
     changed: float
 
+    def within(self, tolerance: float) -> bool:
+        """Whether the mean KLD is at most `tolerance`; NaN is not."""
+        return self.kld_mean <= tolerance
+
     def __str__(self) -> str:
         return (
             f"heatmaps: KLD {self.kld_mean:.5f} (95 % below {self.kld_p95:.5f}, worst {self.kld_max:.5f}, "

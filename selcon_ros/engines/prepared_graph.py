@@ -86,7 +86,7 @@ class Preparation:
         Raises BackendError, with the layers that add most to the error, above the tolerance.
         """
         found = self.compare()
-        if not found.kld_mean <= tolerance:
+        if not found.within(tolerance):
             layers = "; ".join(map(str, self.worst_layers()))
             raise BackendError(
                 f"{self.result.precision} heatmaps of bundle {self.bundle.path} have a KLD of "
@@ -103,7 +103,7 @@ def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> 
     """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
     try:
         found = compare_with_fp32(bundle, backend, read_samples(bundle))
-        if not found.kld_mean <= tolerance:
+        if not found.within(tolerance):
             raise BackendError(
                 f"{backend.name} is farther from fp32 than the tolerance {tolerance:g}: {found}"
             )

@@ -185,7 +185,7 @@ def verify(
         found = compare_with_fp32(bundle, engine, read_samples(bundle) if images is None else images)
     finally:
         engine.close()
-    if not found.kld_mean <= tolerance:
+    if not found.within(tolerance):
         cache.remove(entry)
         raise BackendError(
             f"engine {entry.path} is farther from fp32 than the tolerance {tolerance:g} ({found}), although "

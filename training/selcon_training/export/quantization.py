@@ -85,7 +85,7 @@ def quantize(
     exact, rounded = (Grounder(given, open_on_cpu(each, CpuOptions(threads))) for each in (fp32, int8))
     shown = tqdm(images, desc="int8 against fp32", unit="image")
     found = agreement(exact, rounded, (_image(each) for each in shown))
-    if not found.kld_mean <= tolerance:
+    if not found.within(tolerance):
         raise SelconError(
             f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
             f"pictures, more than the tolerance {tolerance:g}: {out} is not written; keep fp32"
