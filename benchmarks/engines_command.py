@@ -10,6 +10,7 @@ import click
 from benchmarks.chapters import ENGINES
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.options import bundles_option, turns_options
 from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ PICTURE = Path("images", "engines.png")
 
 
 @click.command()
-@click.option(
-    "--bundle",
-    "bundles",
-    type=UserPath(exists=True),
-    multiple=True,
-    help="Model bundle, may be given several times  [default: the packaged one]",
-)
+@bundles_option
 @click.option(
     "--paper-size/--no-paper-size",
     default=None,
@@ -36,22 +31,7 @@ PICTURE = Path("images", "engines.png")
     type=UserPath(file_okay=False, exists=True),
     help="Clone of the paper's official repository, to be timed in turns with ours.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="CPU threads of each engine  [default: one per core that may be used]",
-)
-@click.option(
-    "--rounds", type=click.IntRange(min=1), default=12, show_default=True, help="Turns of each engine."
-)
-@click.option(
-    "--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn and batch."
-)
-@click.option(
-    "--cache",
-    type=UserPath(file_okay=False),
-    help="Folder of engines built for a GPU  [default: the user's]",
-)
+@turns_options(runs="Runs in each turn and batch.")
 @click.option(
     "--out",
     type=OUT_FILE,

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from selcon_ros.bench.report import ENGINES, SPEED
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.options import bundles_option, turns_options
 from selcon_ros.cli.paths import UserPath
 
 _FOLDER = UserPath(file_okay=False, exists=True)
@@ -72,27 +73,8 @@ def command(
 
 
 @command.command()
-@click.option(
-    "--bundle",
-    "bundles",
-    type=UserPath(exists=True),
-    multiple=True,
-    help="Model bundle, may be given several times  [default: the packaged one]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="CPU threads of each engine  [default: one per core that may be used]",
-)
-@click.option(
-    "--rounds", type=click.IntRange(min=1), default=12, show_default=True, help="Turns of each engine."
-)
-@click.option("--runs", type=click.IntRange(min=1), default=2, show_default=True, help="Runs in each turn.")
-@click.option(
-    "--cache",
-    type=UserPath(file_okay=False),
-    help="Folder of engines built for a GPU  [default: the user's]",
-)
+@bundles_option
+@turns_options(runs="Runs in each turn.")
 @click.option("--out", type=OUT_FILE, help="Page to write this chapter into.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
 @click.option("--paper-size/--no-paper-size", default=False, hidden=True)

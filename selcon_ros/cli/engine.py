@@ -19,6 +19,7 @@ from selcon_ros.cli.engine_options import (
     progress_bar,
     reason_of,
 )
+from selcon_ros.cli.options import json_option
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import BackendError, BundleError
 from selcon_ros.core.heatmap_agreement import Agreement
@@ -57,7 +58,7 @@ command.add_command(clean)
 @click.argument("bundle", type=UserPath())
 @engine_options
 @click.option("--again", is_flag=True, help="Build it even if it is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def build(
     bundle: Path,
     kind: str | None,

@@ -18,6 +18,7 @@ from selcon_ros.cli.engine_options import (
     pictures_in,
     reason_of,
 )
+from selcon_ros.cli.options import json_option
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.heatmap_agreement import Agreement
@@ -61,7 +62,7 @@ def list_engines(cache: Path | None, as_json: bool) -> None:
 @click.command(short_help="Check the engines of a bundle, and run them.")
 @click.argument("bundle", type=UserPath())
 @engine_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def verify(
     bundle: Path,
     kind: str | None,

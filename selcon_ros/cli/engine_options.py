@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.cli.options import F, added
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from selcon_ros.backends.tensorrt_library import EngineLibrary
     from selcon_ros.engines.record import Key
 
-F = TypeVar("F", bound=Callable[..., Any])
 PICTURES = 64
 """At most so many pictures of a folder are compared on."""
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -104,9 +104,7 @@ def engine_options(function: F) -> F:
             "--device", type=click.IntRange(0), default=0, show_default=True, help="Number of the GPU."
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return added(options, function)
 
 
 def pictures_in(folder: Path | None) -> list[NDArray[np.uint8]] | None:

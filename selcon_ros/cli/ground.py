@@ -9,6 +9,7 @@ import click
 
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
@@ -71,8 +72,8 @@ NEARLY_BLACK = 16
     show_default=True,
     help="Of the model; auto: fp16 on a GPU, int8 on a CPU where the bundle has it.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@threads_option
+@json_option
 def command(
     image: Path,
     action: str,

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE, OUT_FOLDER
+from selcon_ros.cli.destination import OUT_FOLDER
+from selcon_ros.cli.options import out_bundle_option, threads_option
 from selcon_ros.cli.paths import UserPath
 
 
@@ -25,7 +26,7 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
 
 @click.command(short_help="Adapt a bundle to your own photos with masks.")
 @click.argument("photos", type=UserPath(exists=True, file_okay=False))
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@out_bundle_option
 @click.option("--bundle", type=UserPath(), help="Bundle to start from [the packaged one].")
 @click.option("--nothing", type=UserPath(file_okay=False), help="Folder of photos that afford no action.")
 @click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
@@ -58,7 +59,7 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
     help="Training steps of every fold.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of orders and views.")
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     photos: Path,

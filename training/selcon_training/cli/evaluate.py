@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from selcon_ros.cli.destination import OUT_FOLDER, OUT_PICTURE
+from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import UserPath
+from selcon_training.cli.options import divide_option, limit_option, skip_option, split_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,10 +35,8 @@ LEGEND = (
 
 @click.command(short_help="Measure a bundle on a data set, with an HTML report.")
 @click.argument("places", metavar="BUNDLE... DATA", nargs=-1, type=UserPath())
-@click.option(
-    "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
-)
-@click.option("--split", default="testset", show_default=True, help="Folder with egocentric/ and GT/.")
+@divide_option
+@split_option("testset")
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder of the report.")
 @click.option(
     "--baseline",
@@ -55,7 +55,7 @@ LEGEND = (
     type=UserPath(),
     help="Folder that selcon train wrote, for curves and part discovery; one per BUNDLE, in their order.",
 )
-@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
+@skip_option
 @click.option(
     "--nothing",
     type=UserPath(),
@@ -67,9 +67,9 @@ LEGEND = (
     type=UserPath(dir_okay=False),
     help='JSON file {"name of DATA": {"picture": ["action", ...]}}: what pictures of DATA do not afford.',
 )
-@click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@limit_option()
+@threads_option
+@json_option
 def command(
     places: tuple[Path, ...],
     divide: str | None,

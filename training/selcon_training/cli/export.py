@@ -5,9 +5,9 @@ from typing import Literal
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.options import out_bundle_option
 from selcon_ros.cli.paths import UserPath
-from selcon_training.cli.bundle_report import report
+from selcon_training.cli.options import manifest_option, report, samples_option
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -21,7 +21,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.command()
 @click.argument("checkpoint", type=UserPath())
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@out_bundle_option
 @click.option("--name", help="Name of the bundle; default: the training's.")
 @click.option("--description", help="What the node prints when it starts; default: the training's.")
 @click.option("--licence", help="Licence of the weights; default: the training's.")
@@ -54,12 +54,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     metavar="H,W",
     help="Height and width of the network's input; default: the training's.",
 )
-@click.option(
-    "--samples",
-    type=UserPath(),
-    metavar="FOLDER",
-    help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
-)
+@samples_option
 @click.option(
     "--weights",
     type=click.Choice(["fp32", "fp16"]),
@@ -67,7 +62,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     show_default=True,
     help="How the file keeps the weights: fp16 halves it, and computes in fp32 all the same.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+@manifest_option
 def command(
     checkpoint: Path,
     out: Path,

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
+from selcon_training.cli.options import validation_options
 
 
 @click.command(short_help="Fit a bundle's confidence for a stated false rate.")
@@ -33,15 +33,7 @@ from selcon_ros.cli.paths import UserPath
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="The same in the scenes of DATA, among other objects [--false-rate].",
 )
-@click.option(
-    "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
-)
-@click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
-@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
-@click.option("--limit", type=click.IntRange(1), help="Only this many scenes, evenly spread.")
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@validation_options("scenes")
 def command(
     bundle: Path,
     data: Path,

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.options import out_bundle_option
 from selcon_ros.cli.paths import UserPath
-from selcon_training.cli.bundle_report import report
+from selcon_training.cli.options import manifest_option, report, samples_option
 
 
 @click.command()
@@ -18,7 +18,7 @@ from selcon_training.cli.bundle_report import report
     required=True,
     help="What it was trained on: AGD20K Seen (36 actions) or Unseen (25), or HICO-IIF (10).",
 )
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@out_bundle_option
 @click.option(
     "--calibration",
     type=click.Choice(["continuous", "binarized", "none"]),
@@ -26,13 +26,8 @@ from selcon_training.cli.bundle_report import report
     show_default=True,
     help="How the object affinity weighs the class activation map; the published numbers are continuous.",
 )
-@click.option(
-    "--samples",
-    type=UserPath(),
-    metavar="FOLDER",
-    help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+@samples_option
+@manifest_option
 def command(
     checkpoint: Path, divide: str, out: Path, calibration: str, samples: Path | None, as_json: bool
 ) -> None:

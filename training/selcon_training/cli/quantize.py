@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.options import json_option, out_bundle_option, threads_option
 from selcon_ros.cli.paths import UserPath
 
 
@@ -21,7 +21,7 @@ from selcon_ros.cli.paths import UserPath
     metavar="FOLDER",
     help="Take the scales of convolutions from up to 256 pictures below it too.",
 )
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@out_bundle_option
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -36,8 +36,8 @@ from selcon_ros.cli.paths import UserPath
     show_default=True,
     help="Mean KLD from fp32 above which nothing is written.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@threads_option
+@json_option
 def command(
     bundle: Path,
     pictures: Path | None,

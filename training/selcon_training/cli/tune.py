@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
 from selcon_ros.cli.paths import UserPath
+from selcon_training.cli.options import validation_options
 
 if TYPE_CHECKING:
     from selcon_training.evaluate.tuning import Tuning
@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Choose a bundle's smoothing and temperature on validation.")
 @click.argument("bundle", type=UserPath())
 @click.argument("data", type=UserPath())
-@click.option(
-    "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
-)
-@click.option("--split", default="valset", show_default=True, help="Folder with egocentric/ and GT/.")
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
-@click.option("--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip).")
-@click.option("--limit", type=click.IntRange(1), help="Only this many pictures, evenly spread.")
-@click.option("--threads", type=click.IntRange(1), help="Threads for the network [one per core].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@validation_options()
 def command(
     bundle: Path,
     data: Path,

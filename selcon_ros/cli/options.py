@@ -1,0 +1,60 @@
+"""Options that several commands have, as decorators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from selcon_ros.cli.destination import OUT_BUNDLE
+from selcon_ros.cli.paths import UserPath
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Threads for the network [one per core]."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+out_bundle_option = click.option(
+    "--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write."
+)
+bundles_option = click.option(
+    "--bundle",
+    "bundles",
+    type=UserPath(exists=True),
+    multiple=True,
+    help="Model bundle, may be given several times  [default: the packaged one]",
+)
+
+
+def turns_options(runs: str) -> Callable[[F], F]:
+    """Add --threads, --rounds, --runs (with this help) and --cache: engines are measured in turns."""
+    options = [
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            help="CPU threads of each engine  [default: one per core that may be used]",
+        ),
+        click.option(
+            "--rounds",
+            type=click.IntRange(min=1),
+            default=12,
+            show_default=True,
+            help="Turns of each engine.",
+        ),
+        click.option("--runs", type=click.IntRange(min=1), default=2, show_default=True, help=runs),
+        click.option(
+            "--cache",
+            type=UserPath(file_okay=False),
+            help="Folder of engines built for a GPU  [default: the user's]",
+        ),
+    ]
+    return lambda function: added(options, function)
+
+
+def added(options: Sequence[Callable[[Any], Any]], function: F) -> F:
+    """Add options to a command, in the order in which --help lists them."""
+    for option in reversed(options):
+        function = option(function)
+    return function

@@ -1,0 +1,61 @@
+"""What several commands of the trainer have: options of data sets, options and report of a bundle written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from selcon_ros.cli.options import added, json_option, out_bundle_option, threads_option
+from selcon_ros.cli.paths import UserPath
+
+if TYPE_CHECKING:
+    from selcon_ros.core.bundle import Manifest
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+divide_option = click.option(
+    "--divide", type=click.Choice(["Seen", "Unseen"]), help="Which divide, for data that have them."
+)
+skip_option = click.option(
+    "--skip", type=UserPath(dir_okay=False), help="List of files to leave out (data.skip)."
+)
+samples_option = click.option(
+    "--samples",
+    type=UserPath(),
+    metavar="FOLDER",
+    help="Put 8 of the validation pictures below it into the bundle, for comparing engines on.",
+)
+manifest_option = click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+
+
+def split_option(default: str) -> Callable[[F], F]:
+    """Add --split."""
+    return click.option(
+        "--split", default=default, show_default=True, help="Folder with egocentric/ and GT/."
+    )
+
+
+def limit_option(noun: str = "pictures") -> Callable[[F], F]:
+    """Add --limit, of these."""
+    return click.option("--limit", type=click.IntRange(1), help=f"Only this many {noun}, evenly spread.")
+
+
+def validation_options(noun: str = "pictures") -> Callable[[F], F]:
+    """Add the options of a command that writes a bundle fitted on a validation split."""
+    options = [divide_option, split_option("valset"), out_bundle_option, skip_option, limit_option(noun)]
+    return lambda function: added([*options, threads_option, json_option], function)
+
+
+def report(manifest: Manifest, out: Path, as_json: bool) -> None:
+    """Print the manifest of a bundle that was written as JSON, or a few lines for a reader."""
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+        return
+    height, width = manifest.input_size
+    padded = ", images padded" if manifest.fit == "pad" else ""
+    click.echo(f"{out}: {manifest.name}, {len(manifest.actions)} actions, input {width}x{height}{padded}")
+    click.echo(manifest.description)
+    click.echo(f"Try it: selcon ground IMAGE --bundle {out} --action {manifest.actions[0]} --out overlay.png")
