@@ -1,22 +1,12 @@
 """Weights from the files that people have, and what is said when one does not do."""
 
 import argparse
-import io
-import json
-import re
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from selcon_ros.cli.main import main
 from selcon_training.encoders import load_clip, load_dino, weights_digest
-from selcon_training.encoders.hub import published
-from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import dino_weights, load_strictly, read_state_dict
 from selcon_training.errors import EncoderError
 from support import nets
@@ -208,100 +198,6 @@ def test_another_architecture_is_told_in_a_few_lines(tmp_path, clip):
     assert len(message.splitlines()) <= 15 and "another architecture" in message
 
 
-@pytest.mark.parametrize(
-    ("arguments", "needed"),
-    [
-        (["vit_small_patch16_224.dino", "--out", "d.safetensors"], "cannot get the weights 'pretrained'"),
-        (["ViT-B-32", "--out", "c.safetensors"], "say which with --weights (openai, laion400m_e31"),
-        (["ViT-B-32", "--weights", "mine", "--out", "c.safetensors"], "neither a file nor one of its tags"),
-        (["no_such_vit", "--out", "d.safetensors"], "timm knows no model"),
-        (["vit_small_patch16_224.dino", "--out", "d.pt"], "must end in .safetensors"),
-    ],
-)
-def test_fetching_what_is_not_to_be_had(tmp_path, monkeypatch, arguments, needed):
-    offline(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["encoders", "fetch", *arguments])
-    assert result.exit_code == 1 and needed in result.output and "Traceback" not in result.output
-    assert not list(tmp_path.iterdir())
-
-
-def offline(monkeypatch):
-    import huggingface_hub.constants
-
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-
-
-@pytest.mark.parametrize(
-    ("load", "spec", "command", "key"),
-    [
-        (
-            load_dino,
-            {"name": "vit_tiny_patch16_224.augreg_in21k", "weights": "pretrained"},
-            "selcon encoders fetch vit_tiny_patch16_224.augreg_in21k --out",
-            "encoders.dino.weights=vit_tiny_patch16_224.augreg_in21k.safetensors",
-        ),
-        (
-            load_clip,
-            {"name": "ViT-B-32", "weights": "laion2b_e16"},
-            "selcon encoders fetch ViT-B-32 --weights laion2b_e16 --out ViT-B-32.laion2b_e16.safetensors",
-            "encoders.clip.weights=ViT-B-32.laion2b_e16.safetensors",
-        ),
-    ],
-)
-def test_a_hub_out_of_reach_names_the_command_for_elsewhere(load, spec, command, key, monkeypatch):
-    offline(monkeypatch)
-    with pytest.raises(EncoderError) as caught:
-        load(spec, (224, 224))
-    assert command in str(caught.value) and key in str(caught.value)
-
-
-def test_a_fetched_file_is_what_the_hub_gave_and_says_what_it_holds(tmp_path, dino, monkeypatch):
-    """The hub is a local file here: what is downloaded is given as the weights of the same command."""
-    save_file(dino.state_dict(), tmp_path / "hub.safetensors")
-    out = tmp_path / "new" / "test_vit.safetensors"
-    arguments = ["fetch", "test_vit", "--weights", str(tmp_path / "hub.safetensors"), "--out", str(out)]
-    result = CliRunner().invoke(main, ["encoders", *arguments])
-    assert result.exit_code == 0, result.output
-    digest = weights_digest(dino)
-    assert f"encoders.dino.sha256: {digest}" in result.output
-    assert f"encoders.dino.weights: {out}" in result.output
-    with safe_open(out, "pt") as file:
-        assert file.metadata()["encoder"] == "test_vit" and file.metadata()["digest"] == digest
-    encoder = load_dino({"name": "test_vit", "weights": str(out), "sha256": digest}, SIZE)
-    assert encoder.spec.sha256 == digest
-    with pytest.raises(EncoderError, match="holds test_vit, not test_vit2: set the encoder's name"):
-        load_dino({"name": "test_vit2", "weights": str(out)}, SIZE)
-    assert set(load_file(out)) == set(dino.state_dict())
-
-
-def test_fetching_an_encoder_that_the_network_cannot_use_writes_nothing(tmp_path):
-    model = nets.create_model("test_vit_relpos", num_classes=0)
-    save_file(model.state_dict(), tmp_path / "other.safetensors")
-    arguments = ["fetch", "test_vit_relpos", "--weights", str(tmp_path / "other.safetensors")]
-    result = CliRunner().invoke(main, ["encoders", *arguments, "--out", str(tmp_path / "new.safetensors")])
-    assert result.exit_code == 1 and "test_vit_relpos has feature maps of strides" in result.output
-    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
-
-
-def test_the_list_names_the_papers_encoders_and_those_after_them():
-    result = CliRunner().invoke(main, ["encoders", "list", "--json"])
-    listed = {tuple(each.values()) for each in json.loads(result.stdout)}
-    assert listed == set(published())
-    assert {
-        ("dino", "vit_small_patch16_224.dino", "pretrained"),
-        ("dino", "vit_small_patch14_reg4_dinov2.lvd142m", "pretrained"),
-        ("dino", "vit_small_patch16_dinov3.lvd1689m", "pretrained"),
-        ("clip", "ViT-B-16-quickgelu", "openai"),
-        ("clip", "ViT-L-14", "laion2b_s32b_b82k"),
-    } <= listed
-    assert not [name for _, name, _ in listed if "SigLIP" in name or "EVA" in name or name.startswith("RN")]
-    assert ("clip", "ViT-B-16", "openai") not in listed  # its activation is QuickGELU
-    plain = CliRunner().invoke(main, ["encoders", "list"]).output
-    assert "  ViT-B-16-quickgelu  openai\n" in plain and "encoders.dino (parts): name, weights" in plain
-
-
 WRAPPED = [
     "_orig_mod.",
     "module._orig_mod.",
@@ -340,66 +236,3 @@ def test_an_averaged_model_is_taken_and_a_name_that_comes_twice_is_not(tmp_path,
     torch.save(dino.state_dict() | prefixed("module.", dino), tmp_path / "both.pth")
     with pytest.raises(EncoderError, match=r"holds cls_token twice, as cls_token and module\.cls_token"):
         read_state_dict(tmp_path / "both.pth")
-
-
-@pytest.mark.parametrize("nested", [True, False])
-def test_numbers_of_numpy_beside_the_weights_do_no_harm(tmp_path, dino, nested):
-    beside = {"best": np.float64(0.7), "step": np.int64(3), "on": np.bool_(True), "epoch": 2, "to": Path("x")}
-    weights = {"state_dict": dino.state_dict()} if nested else dict(dino.state_dict())
-    torch.save(weights | beside, tmp_path / "a.pth")
-    encoder = load_dino({"name": "test_vit", "weights": str(tmp_path / "a.pth")}, SIZE)
-    assert encoder.spec.sha256 == weights_digest(dino)
-
-
-@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
-def test_numbers_of_older_and_newer_numpys_are_known(tmp_path, module):
-    """The module that makes them was renamed; torch's older format can be renamed in as text."""
-    file = io.BytesIO()
-    torch.save({"a": ONE, "best": np.float64(0.7)}, file, _use_new_zipfile_serialization=False)
-    content = re.sub(rb"cnumpy\.\w+\.multiarray\n", b"c" + module + b"\n", file.getvalue())
-    assert module in content
-    (tmp_path / "a.pth").write_bytes(content)
-    assert set(read_state_dict(tmp_path / "a.pth")) == {"a"}
-
-
-def test_weights_as_numpy_arrays_are_named(tmp_path):
-    torch.save({"a.weight": np.zeros((2, 2), np.float32), "b": ONE}, tmp_path / "a.pth")
-    with pytest.raises(EncoderError, match=r"a\.weight is a numpy array \(1 of its 2 entries are\)"):
-        read_state_dict(tmp_path / "a.pth")
-
-
-class Harmless:
-    """An object of a class of one's own: harmless, but nobody can know."""
-
-
-@pytest.mark.parametrize(
-    ("state", "told"),
-    [
-        ({"state_dict": {"a": ONE}, "config": Harmless()}, "it holds an object of .*Harmless"),
-        ({"epoch": 3}, "holds no state dict .*, but epoch"),
-        ([ONE], "holds no state dict .* but a list"),
-    ],
-)
-def test_what_cannot_be_read_is_named_without_advice_to_load_it_unsafely(tmp_path, state, told):
-    torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(EncoderError, match=told) as caught:
-        read_state_dict(tmp_path / "a.pth")
-    assert "weights_only" not in str(caught.value) and "safe_globals" not in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("given", "cause"),
-    [
-        ({f"net.encoder.{n}": (2,) for n in range(300)}, "below 'net.encoder.' in the file"),
-        ({f"other.{n}.w": (2,) for n in range(300)}, "another architecture"),
-        ({str(n): (3,) for n in range(300)}, "the same architecture of another size"),
-        ({str(n): (2,) for n in range(10)}, "or of a part of it"),
-        ({}, "holds no weights"),
-    ],
-)
-def test_a_mismatch_of_hundreds_of_keys_is_summarised_with_its_likely_cause(given, cause):
-    text = mismatch({str(n): (2,) for n in range(300)}, given)
-    lines = text.splitlines()
-    assert len(lines) <= 14 and cause in lines[1] and "of 300" in lines[0] and max(map(len, lines)) < 120
-    assert mismatch(given, given) is None

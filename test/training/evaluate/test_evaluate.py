@@ -2,35 +2,25 @@
 
 import csv
 import json
-import shutil
-import statistics
 from dataclasses import replace
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_ros.core.errors import BundleError
 from selcon_ros.core.grounder import Grounder
 from selcon_training.cli.evaluate import _print as show_tables
 from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset
-from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.errors import DataError
 from selcon_training.evaluate.evaluation import evaluate
-from selcon_training.evaluate.measures import part_of, score
-from selcon_training.evaluate.predictors import Centre, Model
-from selcon_training.evaluate.queries import Files, find_pictures
+from selcon_training.evaluate.predictors import Model
 from selcon_training.export.bundle import export_checkpoint
-from selcon_training.reporting.evaluation import run, run_seeds
-from selcon_training.reporting.gallery import sample
-from selcon_training.reporting.published import CLASSES, PUBLISHED, published_for
+from selcon_training.reporting.evaluation import run
 from selcon_training.training.trainer import Trainer
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
@@ -207,46 +197,6 @@ def test_nothing_left_and_unknown_actions_are_told(tmp_path, bundle):
         run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out")
 
 
-def test_exhaustive_pictures_are_asked_once_for_all_their_actions(squares):
-    pictures = find_pictures(open_dataset(squares, "Seen"), "testset", list(COLOURS))
-    assert len(pictures) == 9 and all(len(picture.queries) == 2 for picture in pictures)
-
-
-def test_several_objects_of_one_picture_are_one_query(tmp_path):
-    root = make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
-    base = root / "Seen/testset"
-    stem = "testset_000"
-    for kind, suffix in (("egocentric", ".jpg"), ("GT", ".png"), ("mask", ".png")):
-        source = base / kind / "cut_with" / "cut_spout" / (stem + suffix)
-        target = base / kind / "cut_with" / "other" / (stem + suffix)
-        target.parent.mkdir(parents=True)
-        image = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
-        cv2.imwrite(str(target), image if kind == "egocentric" else image[::-1].copy())
-    data = open_dataset(root, "Seen")
-    result = evaluate(Centre(), data, "testset", list(COLOURS))
-    row = next(row for row in result.rows if row.action == "cut_with")
-    assert row.objects == ("cut_spout", "other") and len(result.rows) == 2
-    query = find_pictures(data, "testset", list(COLOURS))[0].queries["cut_with"]
-    mask = Files(data, "testset").mask(query)
-    assert np.array_equal(mask, mask[::-1])
-
-
-def test_the_part_without_a_mask_is_the_upper_half_of_the_truth():
-    truth = np.array([[0, 60, 120, 121]], np.uint8)
-    assert part_of(truth, None).tolist() == [[False, False, True, True]]
-    assert part_of(truth, np.array([[255, 0, 0, 0]], np.uint8)).tolist() == [[True, False, False, False]]
-
-
-def test_a_peak_is_looked_up_in_a_truth_of_another_size():
-    truth = np.zeros((10, 20), np.uint8)
-    truth[8, 15] = 255
-    heatmap = np.zeros((100, 200), np.float32)
-    heatmap[84, 155] = 1
-    part = part_of(truth, None)
-    scores = score([heatmap, heatmap], [heatmap, heatmap[::-1]], truth, part)
-    assert [one.right for one in scores] == [True, False]
-
-
 def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
     arguments = ["evaluate", str(bundle), str(squares), "--out", str(tmp_path / "out"), "--limit", "3"]
     runner = CliRunner()
@@ -281,80 +231,6 @@ def test_what_was_measured_is_shown_where_the_report_cannot_be_written(squares, 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["queries.csv", "results.json"]
 
 
-def test_seeds_are_summarised(squares, bundle, tmp_path):
-    loaded = load_bundle(bundle)
-    graph = onnx.load_from_string(loaded.model)
-    paths = [bundle]
-    for seed, slope in ((1, 9.0), (2, 6.0)):  # of another steepness: other figures
-        changed = next(one for one in graph.graph.initializer if one.name == "slope")
-        changed.CopyFrom(onnx.numpy_helper.from_array(np.array(slope, np.float32), "slope"))
-        manifest = replace(loaded.manifest, training={"data": "none", "seed": seed})
-        write_bundle(tmp_path / f"b{seed}", manifest, {"model": graph.SerializeToString()})
-        paths.append(tmp_path / f"b{seed}")
-    out = tmp_path / "out"
-    arguments = ["evaluate", *map(str, paths), str(squares), "--divide", "Seen", "--limit", "3"]
-    done = CliRunner().invoke(main, [*arguments, "--out", str(out)])
-    assert done.exit_code == 0 and "±" in done.output and "summary.html" in done.output
-    summary = json.loads((out / "summary.json").read_text())
-    singles = [json.loads((out / name / "results.json").read_text()) for name in "123"]
-    assert [one["seed"] for one in summary["bundles"]] == [None, 1, 2]
-    for figure in ("kld", "right_part"):
-        values = [one["overall"][figure] for one in singles]
-        assert summary["overall"][figure]["mean"] == pytest.approx(statistics.mean(values))
-        assert summary["overall"][figure]["std"] == pytest.approx(statistics.stdev(values))
-    assert summary["overall"]["kld"]["std"] > 0 and summary["overall"]["kld"]["n"] == 3
-    by_action = [one["calibrations"]["none"]["per_action"]["pour"]["nss"] for one in singles]
-    found = summary["calibrations"]["none"]["per_action"]["pour"]["nss"]
-    assert found["std"] == pytest.approx(statistics.stdev(by_action))
-    page = (out / "summary.html").read_text()
-    assert 'href="3/report.html"' in page and "±" in page
-
-
-def test_seeds_that_cannot_be_summarised_are_told(squares, bundle, tmp_path):
-    loaded = load_bundle(bundle)
-    other = replace(loaded.manifest, gamma=0.3)
-    with pytest.raises(BundleError, match="the same network"):
-        run_seeds([bundle, bundle], squares, "Seen", "testset", tmp_path / "out")
-    model = onnx.load_from_string(loaded.model)
-    model.doc_string = "another file"
-    write_bundle(tmp_path / "other", other, {"model": model.SerializeToString()})
-    with pytest.raises(BundleError, match="has gamma 0.3, .* 0.6: .* in their seed only"):
-        run_seeds([bundle, tmp_path / "other"], squares, "Seen", "testset", tmp_path / "out")
-    pair = ["evaluate", str(bundle), str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path)]
-    for extra, message in ((["--baseline", "centre"], "has no seeds"), (["--run", "x"], "once for each")):
-        done = CliRunner().invoke(main, [*pair, *extra])
-        assert done.exit_code == 2 and message in done.output
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_rows_stand_beside_their_own_test_set_only(tmp_path, name):
-    classes, divide = CLASSES[name]
-    base = tmp_path / divide if divide else tmp_path
-    for action in CLASS_LISTS[classes]:
-        folder = base / "testset/egocentric" / action / "thing"
-        folder.mkdir(parents=True)
-        (folder / "a.jpg").touch()
-    data = open_dataset(tmp_path, divide)
-    found = published_for(data, divide, "testset")
-    assert found["set"] == name and found["rows"]["LOCATE"]["kld"] == PUBLISHED[name]["LOCATE"][0]
-    assert published_for(data, divide, "valset") is None
-    assert published_for(replace(data, synthetic=True), divide, "testset") is None
-    shutil.rmtree(folder.parent)  # one action fewer is another test set
-    assert published_for(open_dataset(tmp_path, divide), divide, "testset") is None
-
-
-def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(measured, squares):
-    rows = evaluate(Centre(), open_dataset(squares, "Seen"), "testset", list(COLOURS)).rows
-    chosen = sample(rows, 2)
-    assert sorted(row.action for row in chosen) == sorted([*COLOURS, *COLOURS]) and chosen == sample(rows, 2)
-    for action in COLOURS:
-        of_action = [row for row in rows if row.action == action]
-        first, second = (of_action.index(row) for row in chosen if row.action == action)
-        assert first < len(of_action) / 2 <= second
-    assert len(sample(rows, 100)) == len(rows)
-
-
 def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     register_small_clip(tmp_path)
     root = make_dataset(tmp_path / "data", train=12, val=6, nothing=3)
@@ -372,16 +248,3 @@ def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     assert overall["nothing_queries"] == 3  # valnothingset
     page = (out / "report.html").read_text()
     assert "Training, by epoch" in page and "Part discovery" not in page  # trained on truth maps
-
-
-def test_a_turned_picture_with_depth_is_not_guessed(tmp_path):
-    data = open_dataset(make_dataset(tmp_path, test=1), "Seen")
-    files = Files(data, "testset")
-    query = next(iter(find_pictures(data, "testset", tuple(COLOURS))[0].queries.values()))
-    assert files.geometry(query) is not None
-    path = query.items[0].path
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.open(path).save(path, exif=exif)
-    with pytest.raises(DataError, match="has EXIF orientation 6 and depth beside it: store it without"):
-        files.geometry(query)
