@@ -1,4 +1,4 @@
-"""Small ONNX graphs, and what ONNX Runtime and torch make of them."""
+"""Small ONNX graphs with values drawn for them, and what ONNX Runtime and torch make of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +7,42 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
 from selcon_ros.backends.onnx_in_torch.program import Program
 
 Arrays = Mapping[str, NDArray[Any]]
+
+# Not shrunk: an example has few numbers, and each is a session of ONNX Runtime.
+few = settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
+node = helper.make_node
+OPSETS = st.sampled_from([13, 17, 18, 21])
+SHAPES = array_shapes(min_dims=1, max_dims=4, max_side=5)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def floats(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+    """Ordinary numbers, and among them halves, which are rounded to even."""
+    values = np.random.default_rng(seed).normal(scale=2, size=shape)
+    return np.where(values > 2, np.round(values) + 0.5, values).astype(np.float32)
+
+
+def ints(*values: int) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+def signed(data: st.DataObject, axis: int, rank: int) -> int:
+    """An axis, counted from the front or from the back."""
+    return data.draw(st.sampled_from([axis, axis - rank]))
+
+
+def some_axes(data: st.DataObject, rank: int, least: int = 0) -> list[int]:
+    axes = data.draw(st.lists(st.integers(0, rank - 1), min_size=least, unique=True))
+    return [signed(data, axis, rank) for axis in axes]
 
 
 def model_of(

@@ -12,7 +12,8 @@ import torch
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from selcon_ros.backends.onnx_in_torch.operators import OPERATORS, OPSETS, Output
+from selcon_ros.backends.onnx_in_torch.operators import OPERATORS
+from selcon_ros.backends.onnx_in_torch.registry import OPSETS, Output
 from selcon_ros.core.errors import BackendError, first_line
 
 _FLOATS = (torch.float16, torch.float32, torch.float64)
