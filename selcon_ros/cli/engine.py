@@ -93,7 +93,8 @@ def build(
     chosen = chosen_library(kind)
     try:
         from selcon_ros.engines.cache import Cache
-        from selcon_ros.engines.repository import EngineSpec, find, incompatibility, load_with_samples
+        from selcon_ros.engines.compatibility import incompatibility
+        from selcon_ros.engines.repository import EngineSpec, find, load_with_samples
         from selcon_ros.engines.repository import build as build_engine
         from selcon_ros.engines.repository import verify as run_and_compare
     except ImportError:

@@ -89,7 +89,9 @@ def verify(
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
     from selcon_ros.engines.cache import Cache, begin
-    from selcon_ros.engines.repository import GRAPH_KIND, incompatibility, load_with_samples, source_digest
+    from selcon_ros.engines.compatibility import incompatibility
+    from selcon_ros.engines.record import GRAPH_KIND
+    from selcon_ros.engines.repository import load_with_samples, source_digest
     from selcon_ros.engines.repository import verify as run_and_compare
 
     model = load_with_samples(bundle)
@@ -184,7 +186,7 @@ def _damaged(store: Cache) -> dict[Path, str]:
 
 def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
     """Files and why, an engine's record before it."""
-    from selcon_ros.engines.repository import stale_timings, version_mismatch
+    from selcon_ros.engines.compatibility import stale_timings, version_mismatch
 
     damaged = _damaged(store)
     found = {path: NO_RECORD for path in store.damaged()}

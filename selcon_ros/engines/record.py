@@ -15,6 +15,10 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.text import quoted
 
 Range = tuple[int, int, int]
+GRAPH_KIND = "onnx"
+"""Kind of a prepared graph itself, kept in the cache beside the engines."""
+ANY_GPU = "any"
+"""GPU of an engine that compiles its kernels where it runs."""
 LIMIT = 1 << 20
 """Bytes of a record."""
 T = TypeVar("T")
@@ -24,10 +28,10 @@ T = TypeVar("T")
 class Key:
     """What an engine is made of and for; another value of any of these asks for another engine.
 
-    model: `provide.source` of the bundle; graph: version of our preparation of it; kind, version: the
-    library; gpu: name of the GPU whose kernels were chosen, "any" for an engine that compiles where it runs;
-    compute: compute capabilities; batch: images at once (least, best, most); camera: largest camera image
-    (H, W).
+    model: `repository.source_digest` of the bundle; graph: version of our preparation of it; kind, version:
+    the library; gpu: name of the GPU whose kernels were chosen, ANY_GPU for an engine that compiles where it
+    runs; compute: compute capabilities; batch: images at once (least, best, most); camera: largest camera
+    image (H, W).
     """
 
     model: str

@@ -25,15 +25,11 @@ from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import takes_batches
 from selcon_ros.engines.cache import TIMINGS, Cache, Entry
 from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation, compare_with_fp32
-from selcon_ros.engines.record import Key, Range, Record
+from selcon_ros.engines.record import ANY_GPU, GRAPH_KIND, Key, Range, Record
 
 BATCH: Range = (1, 1, 4)
 ONE: Range = (1, 1, 1)
-GRAPH_KIND = "onnx"
-"""Of a prepared graph itself, kept in the cache beside the engines."""
 CAMERA = (1080, 1920)
-ANY = "any"
-"""GPU of an engine that compiles its kernels where it runs."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Prog
         graph=GRAPH_VERSION,
         kind=GRAPH_KIND,
         version=str(GRAPH_VERSION),
-        gpu=ANY,
+        gpu=ANY_GPU,
         compute=(),
         precision=precision,
         batch=ONE,
@@ -203,43 +199,6 @@ def serialized(entry: Entry) -> SerializedEngine:
     )
 
 
-def incompatibility(key: Key, device: int = 0) -> str | None:
-    """Return why an engine cannot run on this machine, None where it can."""
-    if (why := version_mismatch(key)) is not None:
-        return why
-    try:
-        LIBRARIES[key.kind].load()
-        here = gpu(device)
-    except BackendError as error:
-        return str(error)
-    if here.compute not in key.compute:
-        return f"it is for GPUs of {', '.join(key.compute)}, {here.name} is {here.compute}"
-    if key.gpu not in (ANY, here.name):
-        return f"its kernels were chosen on {key.gpu}, this is {here.name}"
-    return None
-
-
-def version_mismatch(key: Key) -> str | None:
-    """Return which other version than the installed one built an engine, None where none did."""
-    library = LIBRARIES.get(key.kind)
-    if key.graph != GRAPH_VERSION or (library is None and key.kind != GRAPH_KIND):
-        return "it was built by another version of selcon_ros"
-    if library is None:
-        return None
-    if library.is_installed and (version := library.load().__version__) != key.version:
-        return f"it was built by {library.title} {key.version}, installed is {version}"
-    return None
-
-
-def stale_timings(cache: Cache) -> list[Path]:
-    """Return the timing caches of other versions than the installed ones."""
-    usable = tuple(
-        f"{each.name}-{each.load().__version__}-" if each.is_installed else f"{each.name}-"
-        for each in LIBRARIES.values()
-    )
-    return [path for path in cache.timings() if not path.name.startswith(usable)]
-
-
 def _prepared(
     bundle: Bundle,
     precision: str,
@@ -275,11 +234,11 @@ def _record(
 
 def _key(bundle: Bundle, spec: EngineSpec, batch: Range) -> Key:
     trt = spec.library.load()
-    name, compute = ANY, spec.compute
+    name, compute = ANY_GPU, spec.compute
     if not compute:
         here = gpu(spec.device)
         compute = (here.compute,)
-        name = ANY if spec.library.builds_ahead else here.name
+        name = ANY_GPU if spec.library.builds_ahead else here.name
     # Larger images are shrunk to the network's size before, which must fit.
     height, width = map(max, spec.camera or CAMERA, bundle.manifest.input_size)
     return Key(

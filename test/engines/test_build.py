@@ -17,8 +17,9 @@ from selcon_ros.core.errors import BackendError, Cancelled
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.build import Shapes, _profile, build_engine
 from selcon_ros.engines.cache import Cache
+from selcon_ros.engines.compatibility import incompatibility
 from selcon_ros.engines.prepared_graph import Preparation, Prepared
-from selcon_ros.engines.repository import CAMERA, EngineSpec, build, find, incompatibility, load_with_samples
+from selcon_ros.engines.repository import CAMERA, EngineSpec, build, find, load_with_samples
 from support.engines import SIZE, bundle_of, colours, layer_types
 
 trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.repository import converted_graph, load_with_samples, version_mismatch
+from selcon_ros.engines.compatibility import version_mismatch
+from selcon_ros.engines.repository import converted_graph, load_with_samples
 
 
 @pytest.fixture(scope="module")
