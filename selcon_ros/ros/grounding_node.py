@@ -22,14 +22,13 @@ from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
-from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
 from selcon_ros.ros import diagnostics, publishers
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
-from selcon_ros.ros.conversions import MessageError, Pixels
+from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
@@ -69,7 +68,6 @@ class GroundingNode(Node):
         self._action_lock = threading.Lock()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
         self._depth_sync = DepthSync(self, self._health, settings)
-        self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
         self._answered: dict[str, str] = {}
 
         self._results = Publishers(self, self._follow_listeners)
@@ -197,7 +195,7 @@ class GroundingNode(Node):
         if 0 < settings.max_frame_age < received.age:
             raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
         start = time.monotonic()
-        image, grounding, inference = self._ground(model, received, settings)
+        image, grounding, inference = self._reader.ground(model, received, settings.limit)
         header = received.message.header
         # The action may have changed during the inference, which serves them all.
         if (action := self._action) is None:
@@ -230,20 +228,6 @@ class GroundingNode(Node):
             action,
             lambda: self._results.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
         )
-
-    def _ground(
-        self, model: Model, received: Received[Any], settings: Settings
-    ) -> tuple[Pixels, Grounding, float]:
-        """Decode and ground an image, or find it already grounded when only the action is new.
-
-        :returns: the image, what was found in it, and the seconds spent in the engine just now
-        """
-        if self._grounded is not None and self._grounded[0] is received:
-            return self._grounded[1], self._grounded[2], 0.0
-        image = self._reader.read(received.message, settings.limit)
-        grounding = model.ground(image)
-        self._grounded = (received, image, grounding)
-        return image, grounding, grounding.seconds
 
     def _publish(self, action: str, publish: Callable[[], None]) -> None:
         """Publish an answer unless the action has changed meanwhile."""

@@ -1,25 +1,31 @@
-"""From the messages of the image topic to pictures, with what is learnt from one message to the next."""
+"""From the messages of the image topic to pictures and what a model finds in them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CompressedImage, Image
 
+from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.model import Model
 from selcon_ros.ros.bit_depth import BitDepth
 from selcon_ros.ros.bridge import Bridge, find_bridge
 from selcon_ros.ros.conversions import Pixels, image_from_message
 from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.message_buffers import Received
 
 
 class ImageReader:
-    """Decodes images; used by one thread."""
+    """Decodes images and has them grounded; used by one thread."""
 
     def __init__(self, health: Health, logger: RcutilsLogger) -> None:
         self._health = health
         self._logger = logger
         self._depth = BitDepth()
         self._bridge: Bridge | None = None
+        self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
 
     def prepare(self) -> None:
         """Find out whether cv_bridge works, for raw images; this may take seconds."""
@@ -37,3 +43,18 @@ class ImageReader:
         else:
             self._health.solved("image values")
         return pixels
+
+    def ground(
+        self, model: Model, received: Received[Any], limit: PixelLimit
+    ) -> tuple[Pixels, Grounding, float]:
+        """Decode and ground an image, or find it already grounded when only the action is new.
+
+        :returns: the image, what was found in it, and the seconds spent in the engine just now
+        :raises MessageError: for an image that cannot be used
+        """
+        if self._grounded is not None and self._grounded[0] is received:
+            return self._grounded[1], self._grounded[2], 0.0
+        image = self.read(received.message, limit)
+        grounding = model.ground(image)
+        self._grounded = (received, image, grounding)
+        return image, grounding, grounding.seconds
