@@ -6,7 +6,7 @@ import numpy as np
 
 from selcon_tabletop.parts import Grip, ObjectModel, Part, Rng, X, Z, between, choice
 from selcon_tabletop.shapes import Mesh, lathe, rounded
-from selcon_tabletop.walls import Profile, body_grip, cap, lid, radius_at
+from selcon_tabletop.walls import Profile, body_grip, cap, lid, outline, radius_at
 
 
 def _container(
@@ -70,16 +70,7 @@ def bottle(rng: Rng) -> ObjectModel:
 def jar(rng: Rng) -> ObjectModel:
     """A wide jar with a cap."""
     radius, tall = between(rng, 0.032, 0.048), between(rng, 0.07, 0.12)
-    profile = rounded(
-        [
-            (0.9 * radius, 0),
-            (radius, 0.08 * tall),
-            (radius, 0.5 * tall),
-            (radius, 0.88 * tall),
-            (0.86 * radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.9, 0), (1, 0.08), (1, 0.5), (1, 0.88), (0.86, 1)], 2)
     top = _lid(
         cap(rng, between(rng, 0.9, 1) * radius, between(rng, 0.014, 0.024), 0.95 * tall),
         "steel",
@@ -113,16 +104,7 @@ def canister(rng: Rng) -> ObjectModel:
 def flask(rng: Rng) -> ObjectModel:
     """A vacuum flask or sports bottle."""
     radius, tall = between(rng, 0.03, 0.04), between(rng, 0.17, 0.23)
-    profile = rounded(
-        [
-            (0.95 * radius, 0),
-            (radius, 0.03 * tall),
-            (radius, 0.5 * tall),
-            (radius, 0.88 * tall),
-            (0.8 * radius, tall),
-        ],
-        1,
-    )
+    profile = outline(radius, tall, [(0.95, 0), (1, 0.03), (1, 0.5), (1, 0.88), (0.8, 1)], 1)
     top = _lid(
         cap(rng, between(rng, 0.75, 0.95) * radius, between(rng, 0.028, 0.048), 0.98 * tall),
         "black_plastic",

@@ -8,7 +8,7 @@ import numpy as np
 
 from selcon_tabletop.parts import Grip, ObjectModel, Part, Rng, between, choice
 from selcon_tabletop.shapes import Mesh, lathe, merged, rounded
-from selcon_tabletop.walls import LOOPS, Profile, body_grip, liquid, loop, radius_at, wall
+from selcon_tabletop.walls import LOOPS, Profile, body_grip, liquid, loop, outline, radius_at, wall
 
 DRINKS = ("coffee", "tea", "milk", "water", "juice")
 CERAMIC = ("white_ceramic", "white_ceramic", "ceramic", "ceramic", "dark_ceramic")
@@ -94,7 +94,7 @@ def mug(rng: Rng) -> ObjectModel:
         "waisted": [(0.98, 0), (1, 0.1), (0.84, 0.5), (0.92, 0.85), (1.02, 1)],
         "tulip": [(0.6, 0), (0.75, 0.05), (1.0, 0.3), (0.92, 0.7), (1.03, 1)],
     }[form]
-    profile = rounded([(radius * r, tall * z) for r, z in control], 2)
+    profile = outline(radius, tall, control, 2)
     look = choice(rng, *CERAMIC, *CERAMIC, "steel", "plastic", "enamel")
     return _cup(rng, "mug", profile, between(rng, 0.0025, 0.0045), look, _ear(rng, profile, (0.024, 0.036)))
 
@@ -102,16 +102,7 @@ def mug(rng: Rng) -> ObjectModel:
 def teacup(rng: Rng) -> ObjectModel:
     """A low, wide cup with a small handle, now and then on its saucer."""
     radius, tall = between(rng, 0.04, 0.05), between(rng, 0.05, 0.068)
-    profile = rounded(
-        [
-            (0.5 * radius, 0),
-            (0.5 * radius, 0.06 * tall),
-            (0.85 * radius, 0.3 * tall),
-            (0.97 * radius, 0.7 * tall),
-            (1.02 * radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.5, 0), (0.5, 0.06), (0.85, 0.3), (0.97, 0.7), (1.02, 1)], 2)
     cup = _cup(
         rng,
         "teacup",
@@ -153,27 +144,10 @@ def cup(rng: Rng) -> ObjectModel:
         )
         return _cup(rng, "cup", profile, 0.0012, look)
     if form == "beaker":
-        profile = rounded(
-            [
-                (0.86 * radius, 0),
-                (0.98 * radius, 0.05 * tall),
-                (radius, 0.5 * tall),
-                (between(rng, 0.95, 1.05) * radius, tall),
-            ],
-            2,
-        )
+        profile = outline(radius, tall, [(0.86, 0), (0.98, 0.05), (1, 0.5), (between(rng, 0.95, 1.05), 1)], 2)
     else:
         tall = between(rng, 0.055, 0.075)
-        profile = rounded(
-            [
-                (0.55 * radius, 0),
-                (0.58 * radius, 0.08 * tall),
-                (1.0 * radius, 0.3 * tall),
-                (1.05 * radius, 0.7 * tall),
-                (1.08 * radius, tall),
-            ],
-            2,
-        )
+        profile = outline(radius, tall, [(0.55, 0), (0.58, 0.08), (1.0, 0.3), (1.05, 0.7), (1.08, 1)], 2)
     return _cup(rng, "cup", profile, between(rng, 0.0022, 0.004), choice(rng, *CERAMIC, "steel", "wood"))
 
 
@@ -181,7 +155,7 @@ def glass(rng: Rng) -> ObjectModel:
     """A tall glass."""
     radius, tall = between(rng, 0.029, 0.039), between(rng, 0.11, 0.155)
     foot = between(rng, 0.68, 0.97)
-    profile = rounded([(foot * radius, 0), (between(rng, 0.84, 1) * radius, 0.5 * tall), (radius, tall)], 2)
+    profile = outline(radius, tall, [(foot, 0), (between(rng, 0.84, 1), 0.5), (1, 1)], 2)
     return _cup(
         rng,
         "glass",
@@ -196,7 +170,7 @@ def tumbler(rng: Rng) -> ObjectModel:
     """A short, wide glass or beaker, round or many-sided."""
     radius, tall = between(rng, 0.036, 0.045), between(rng, 0.072, 0.1)
     waist = between(rng, 0.8, 0.98)
-    profile = rounded([(0.84 * radius, 0), (waist * radius, 0.35 * tall), (radius, tall)], 1)
+    profile = outline(radius, tall, [(0.84, 0), (waist, 0.35), (1, 1)], 1)
     look = choice(rng, "glass", "clear_glass", "clear_glass", "steel", "plastic")
     return _cup(rng, "tumbler", profile, 0.0026, look, drink=0.5, around=int(rng.choice([32, 32, 12])))
 
@@ -269,16 +243,7 @@ def bowl(rng: Rng) -> ObjectModel:
     radius = between(rng, 0.055, 0.1)
     tall = radius * between(rng, 0.45, 0.85)
     belly = between(rng, 0.72, 0.95)
-    profile = rounded(
-        [
-            (0.45 * radius, 0),
-            (0.47 * radius, 0.05 * tall),
-            (belly * radius, 0.35 * tall),
-            (0.97 * radius, 0.75 * tall),
-            (radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.45, 0), (0.47, 0.05), (belly, 0.35), (0.97, 0.75), (1, 1)], 2)
     look = choice(rng, *CERAMIC, "steel", "wood", "plastic", "glass", "enamel")
     thick = between(rng, 0.0025, 0.005)
     walls = wall(profile, thick, 2 * thick, 0.006, 40)

@@ -8,12 +8,13 @@ import numpy as np
 
 from selcon_tabletop.parts import Grip, ObjectModel, Part, Rng, between, choice
 from selcon_tabletop.pouring import HANDLES, bail
-from selcon_tabletop.shapes import Mesh, line, rounded, sweep
+from selcon_tabletop.shapes import Mesh, line, sweep
 from selcon_tabletop.walls import (
     Profile,
     dense,
     lip_parts,
     loop,
+    outline,
     outside,
     pulled,
     spout,
@@ -45,7 +46,7 @@ def watering_can(rng: Rng) -> ObjectModel:
     """A small watering can: a long thin spout, often with a rose; the handle behind or arched."""
     radius, tall = between(rng, 0.05, 0.065), between(rng, 0.09, 0.125)
     look = choice(rng, "plastic", "plastic", "steel", "enamel", "copper")
-    profile = rounded([(radius, 0), (radius, 0.5 * tall), (between(rng, 0.75, 0.98) * radius, tall)], 1)
+    profile = outline(radius, tall, [(1, 0), (1, 0.5), (between(rng, 0.75, 0.98), 1)], 1)
     walls = wall(profile, 0.002, 0.003, 0.004)
     reach, thick = between(rng, 0.09, 0.12), between(rng, 0.011, 0.015)
     parts = [together("plain", [walls.outer, walls.rim], look), Part("inside", walls.inside, look)]
@@ -88,7 +89,7 @@ def pitcher(rng: Rng) -> ObjectModel:
         "bulbous": [(0.65, 0), (1.12, 0.2), (1.08, 0.55), (0.72, 0.8), (0.85, 1)],
         "conical": [(1.05, 0), (1.05, 0.05), (0.85, 0.6), (0.78, 1)],
     }[choice(rng, "straight", "bulbous", "bulbous", "conical")]
-    profile = rounded([(radius * r, tall * z) for r, z in control], 2)
+    profile = outline(radius, tall, control, 2)
     look = choice(
         rng, "white_ceramic", "ceramic", "ceramic", "glass", "clear_glass", "steel", "enamel", "plastic"
     )
@@ -110,16 +111,18 @@ def ewer(rng: Rng) -> ObjectModel:
     """An ewer: a round body on a foot, a long narrow neck, a flared lip or a thin spout, a high handle."""
     radius, tall = between(rng, 0.045, 0.065), between(rng, 0.19, 0.27)
     neck = between(rng, 0.3, 0.45)
-    profile = rounded(
+    profile = outline(
+        radius,
+        tall,
         [
-            (0.62 * radius, 0),
-            (0.6 * radius, 0.02 * tall),
-            (0.3 * radius, 0.09 * tall),
-            (1.1 * radius, 0.22 * tall),
-            (1.08 * radius, 0.45 * tall),
-            (neck * radius, 0.62 * tall),
-            (neck * radius, 0.85 * tall),
-            (1.35 * neck * radius, tall),
+            (0.62, 0),
+            (0.6, 0.02),
+            (0.3, 0.09),
+            (1.1, 0.22),
+            (1.08, 0.45),
+            (neck, 0.62),
+            (neck, 0.85),
+            (1.35 * neck, 1),
         ],
         2,
     )
@@ -158,16 +161,7 @@ def ewer(rng: Rng) -> ObjectModel:
 def creamer(rng: Rng) -> ObjectModel:
     """A small milk jug."""
     radius, tall = between(rng, 0.03, 0.039), between(rng, 0.065, 0.09)
-    profile = rounded(
-        [
-            (0.7 * radius, 0),
-            (1.1 * radius, 0.2 * tall),
-            (1.0 * radius, 0.6 * tall),
-            (0.8 * radius, 0.85 * tall),
-            (0.9 * radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.7, 0), (1.1, 0.2), (1.0, 0.6), (0.8, 0.85), (0.9, 1)], 2)
     look = choice(rng, "white_ceramic", "ceramic", "steel", "dark_ceramic")
     handle = loop(
         profile,

@@ -11,6 +11,7 @@ from selcon_tabletop.pouring import lidded
 from selcon_tabletop.shapes import line, merged, rounded, sweep
 from selcon_tabletop.walls import (
     lid,
+    outline,
     radius_at,
     together,
     wall,
@@ -22,7 +23,7 @@ def pot(rng: Rng) -> ObjectModel:
     radius = between(rng, 0.075, 0.1)
     tall = radius * between(rng, 0.8, 1.3)
     look = choice(rng, "steel", "steel", "enamel", "dark_metal", "copper")
-    profile = rounded([(0.94 * radius, 0), (radius, 0.05 * tall), (radius, 0.5 * tall), (radius, tall)], 1)
+    profile = outline(radius, tall, [(0.94, 0), (1, 0.05), (1, 0.5), (1, 1)], 1)
     grips = []
     height, out = between(rng, 0.72, 0.86) * tall, between(rng, 0.026, 0.036)
     half = between(rng, 0.028, 0.04)
@@ -45,9 +46,7 @@ def pot(rng: Rng) -> ObjectModel:
 
 
 def _pan(rng: Rng, kind: str, radius: float, tall: float, flare: float, look: str) -> ObjectModel:
-    profile = rounded(
-        [(flare * radius, 0), ((flare + 0.4 * (1 - flare)) * radius, 0.2 * tall), (radius, tall)], 2
-    )
+    profile = outline(radius, tall, [(flare, 0), (flare + 0.4 * (1 - flare), 0.2), (1, 1)], 2)
     walls = wall(profile, 0.0025, 0.004, 0.003, 40)
     long = between(rng, 0.13, 0.18)
     t = np.linspace(0, 1, 14)

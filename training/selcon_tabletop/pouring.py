@@ -12,6 +12,7 @@ from selcon_tabletop.walls import (
     lid,
     loop,
     near_lip,
+    outline,
     pulled,
     radius_at,
     split,
@@ -38,8 +39,12 @@ def lidded(
 ) -> ObjectModel:
     """Return a lidded vessel: body, spout, handle, lid."""
     body = lathe([(0, 0), *profile, (0, profile[-1][1])], around)
-    height = float(top.mesh.vertices[:, 2].max())
-    parts = [Part("plain", body, look), *spouts, handle, top]
+    return _with_lid(kind, [Part("plain", body, look), *spouts, handle, top], grip)
+
+
+def _with_lid(kind: str, parts: list[Part], grip: Grip) -> ObjectModel:
+    """Return a vessel of these parts, the last of which is its lid."""
+    height = float(parts[-1].mesh.vertices[:, 2].max())
     return ObjectModel(kind, parts, {"hold": grip, "open": lid_grip(height - 0.012)}, stands=True)
 
 
@@ -75,7 +80,7 @@ def kettle(rng: Rng) -> ObjectModel:
     else:
         tall = between(rng, 0.095, 0.125)
         control = [(0.85, 0), (1.0, 0.12), (1.02, 0.5), (0.8, 0.85), (0.6, 1)]
-    profile = rounded([(radius * r, tall * z) for r, z in control], 2)
+    profile = outline(radius, tall, control, 2)
     shape = choice(rng, "d", "slanted", "ear", "square")
     mesh, grip = loop(
         profile,
@@ -107,23 +112,13 @@ def kettle(rng: Rng) -> ObjectModel:
     body = Mesh(pulled(between(rng, 0.02, 0.032), 1.3 * width, tall, depth)(body.vertices), body.faces)
     lip, rest = split(body, lambda centres: near_lip(centres, 0.85 * width, tall - 0.65 * depth))
     parts = [Part("plain", rest, look), Part("spout", lip, look, "pour"), handle, top]
-    height = float(cover.vertices[:, 2].max())
-    return ObjectModel("kettle", parts, {"hold": grip, "open": lid_grip(height - 0.012)}, stands=True)
+    return _with_lid("kettle", parts, grip)
 
 
 def bail_kettle(rng: Rng) -> ObjectModel:
     """A stove kettle: a handle that arches over the lid, a short spout."""
     radius, tall = between(rng, 0.07, 0.09), between(rng, 0.085, 0.115)
-    profile = rounded(
-        [
-            (0.92 * radius, 0),
-            (radius, 0.06 * tall),
-            (1.0 * radius, 0.35 * tall),
-            (0.82 * radius, 0.75 * tall),
-            (0.48 * radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.92, 0), (1, 0.06), (1.0, 0.35), (0.82, 0.75), (0.48, 1)], 2)
     look = choice(rng, "steel", "steel", "enamel", "enamel", "dark_metal", "copper")
     spouts = spout(
         0.88 * radius,
@@ -180,9 +175,7 @@ def coffee_pot(rng: Rng) -> ObjectModel:
         )
     radius, tall = between(rng, 0.045, 0.056), between(rng, 0.14, 0.19)
     look = choice(rng, "steel", "white_ceramic", "ceramic", "enamel", "copper")
-    profile = rounded(
-        [(radius, 0), (1.02 * radius, 0.15 * tall), (0.85 * radius, 0.6 * tall), (0.62 * radius, tall)], 2
-    )
+    profile = outline(radius, tall, [(1, 0), (1.02, 0.15), (0.85, 0.6), (0.62, 1)], 2)
     spouts = spout(
         0.9 * radius,
         0.35 * tall,
@@ -218,16 +211,7 @@ def teapot(rng: Rng) -> ObjectModel:
     """A teapot with spout, handle and lid."""
     radius = between(rng, 0.055, 0.07)
     tall = between(rng, 1.3, 1.6) * radius
-    profile = rounded(
-        [
-            (0.55 * radius, 0),
-            (0.62 * radius, 0.03 * tall),
-            (1.05 * radius, 0.3 * tall),
-            (1.05 * radius, 0.65 * tall),
-            (0.5 * radius, tall),
-        ],
-        2,
-    )
+    profile = outline(radius, tall, [(0.55, 0), (0.62, 0.03), (1.05, 0.3), (1.05, 0.65), (0.5, 1)], 2)
     look = choice(rng, "white_ceramic", "ceramic", "ceramic", "dark_ceramic", "glass", "dark_metal")
     spouts = spout(
         0.95 * radius,

@@ -28,6 +28,11 @@ class Wall:
         return Wall(*(Mesh(move(mesh.vertices), mesh.faces) for mesh in (self.outer, self.rim, self.inside)))
 
 
+def outline(radius: float, tall: float, shares: Profile, times: int = 2) -> Profile:
+    """Return a rounded profile, upwards, of (radius, height) as shares of the vessel's own."""
+    return rounded([(r * radius, z * tall) for r, z in shares], times)
+
+
 def radius_at(profile: Profile, height: float) -> float:
     """Return the radius of a profile, listed upwards, at a height."""
     return float(np.interp(height, [z for _, z in profile], [r for r, _ in profile]))
