@@ -17,9 +17,10 @@ from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.export import bundle as exporting
 from selcon_training.models.checkpoint import save_model
+from selcon_training.models.network import evaluating
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged, resized
-from selcon_training.training.validation import evaluating, predict
+from selcon_training.training.validation import predict
 from support import nets
 
 SIZE = (64, 96)

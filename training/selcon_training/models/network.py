@@ -116,3 +116,15 @@ class Network(nn.Module, ABC):
             yield
         finally:
             self.train(was_training).to(device)
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Keep a network in evaluation mode while the context lasts; then every module has its former mode."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

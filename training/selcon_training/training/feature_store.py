@@ -29,6 +29,7 @@ from selcon_training.data.listing import Item
 from selcon_training.data.ordering import prefetch
 from selcon_training.data.weak import load_weak
 from selcon_training.encoders import weights_digest
+from selcon_training.models.network import evaluating
 from selcon_training.models.selcon_net import Features, SelconNet
 
 _DONE = "done.json"
@@ -155,24 +156,20 @@ class FeatureStore:
             for view in range(self.views)
         )
         bar = tqdm(total=len(self.items), initial=done, desc="encoding", unit="image", leave=False)
-        modes = [(module, module.training) for module in net.modules()]
-        net.eval()
         loaded = prefetch(jobs, threads, ahead=threads + 1)
-        for number, start in enumerate(starts, start=1):
-            end = min(start + batch_size, len(self.items))
-            for view in range(self.views):
-                with torch.no_grad():
+        with torch.no_grad(), evaluating(net):
+            for number, start in enumerate(starts, start=1):
+                end = min(start + batch_size, len(self.items))
+                for view in range(self.views):
                     found = net.features(to_input(next(loaded), device), saliency="saliency" in self._maps)
-                for name, values in self._maps.items():
-                    values[start:end, view] = getattr(found, name).half().cpu().numpy()
-            bar.update(end - start)
-            if end == len(self.items) or number % 16 == 0:
-                for values in self._maps.values():
-                    values.flush()
-                self._record(end)
+                    for name, values in self._maps.items():
+                        values[start:end, view] = getattr(found, name).half().cpu().numpy()
+                bar.update(end - start)
+                if end == len(self.items) or number % 16 == 0:
+                    for values in self._maps.values():
+                        values.flush()
+                    self._record(end)
         bar.close()
-        for module, training in modes:
-            module.training = training
 
     def _view(self, start: int, end: int, view: int, net: SelconNet, device: torch.device) -> torch.Tensor:
         """One view of some images, B x h x w x 3 uint8; runs on a data thread."""

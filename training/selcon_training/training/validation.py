@@ -32,7 +32,7 @@ from selcon_training.data.pictures import PicturePool
 from selcon_training.data.transforms import resize
 from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
-from selcon_training.models.network import Network
+from selcon_training.models.network import Network, evaluating
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
 
 COMPARED = 64
@@ -235,21 +235,6 @@ class LabelValidator:
             "cross_entropy": float(torch.nn.functional.cross_entropy(scores, self.labels)),
             "accuracy": float((scores.argmax(dim=1) == self.labels).float().mean()),
         }
-
-
-class evaluating:
-    """Context: the network in evaluation mode, every module back in its former mode afterwards."""
-
-    def __init__(self, net: torch.nn.Module) -> None:
-        self.net = net
-
-    def __enter__(self) -> None:
-        self.modes = [(module, module.training) for module in self.net.modules()]
-        self.net.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for module, training in self.modes:
-            module.training = training
 
 
 def predict(
