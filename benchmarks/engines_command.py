@@ -9,9 +9,8 @@ import click
 
 from benchmarks.chapters import ENGINES
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.options import bundles_option, turns_options
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 if TYPE_CHECKING:
     from benchmarks.engines import Measured

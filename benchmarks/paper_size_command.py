@@ -11,7 +11,7 @@ import click
 from benchmarks.chapters import PAPER_SIZE
 from selcon_ros.bench.report import Row
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import OUT_FILE
 
 NOTES = [
     "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224 with random weights. The time is from an "

@@ -6,8 +6,7 @@ import click
 
 from benchmarks.chapters import TRAINING
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.destination import OUT_FILE
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 
 @click.command()

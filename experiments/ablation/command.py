@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_FOLDER
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FOLDER, UserPath
 from selcon_ros.cli.start import STOPPED
 
 

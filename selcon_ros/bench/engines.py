@@ -1,4 +1,4 @@
-"""Every engine on this machine, in turns: `selcon bench engines`."""
+"""Every engine on this machine, in turns (`selcon bench engines`), and one action against all of a frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.bench.report import Row, Table
-from selcon_ros.core.bundle import load_bundle, sample_roles
+from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import agreement
@@ -145,3 +145,17 @@ def _samples(path: Path) -> list[NDArray[np.uint8]]:
 
 def _runner(backend: Backend, frame: NDArray[np.uint8]) -> Callable[[], object]:
     return lambda: backend.run(frame)
+
+
+def measure_actions(bundle: Bundle, image: NDArray[np.uint8], rounds: int, runs: int) -> dict[str, Times]:
+    """Time camera image (H×W×3 uint8 RGB) to heatmaps at its size: of "one" action and of "all"."""
+    grounder = Grounder(bundle, open_on_cpu(bundle))
+
+    def ground(actions: tuple[str, ...]) -> Callable[[], object]:
+        def run() -> object:
+            grounding = grounder.ground(image)
+            return [grounding.heatmap(action) for action in actions]
+
+        return run
+
+    return compare({"one": ground(grounder.actions[:1]), "all": ground(grounder.actions)}, rounds, runs)

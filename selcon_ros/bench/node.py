@@ -90,7 +90,7 @@ def measure_node(
 ) -> NodeTimes:
     """Play `recording` at `rate` frames a second to the node, and time its heatmaps of `action`.
 
-    topics: what is subscribed, and so computed. Needs `selcon_ros.demo.environment.isolate` before.
+    topics: what is subscribed, and so computed. Needs `selcon_ros.demo.processes.isolate` before.
     Raises BenchError where no heatmap comes.
     """
     rclpy.init()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from selcon_ros.bench.engine import measure_actions
+from selcon_ros.bench.engines import measure_actions
 from selcon_ros.bench.machine import use_cores
 from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, measure_node
 from selcon_ros.bench.report import Row
 from selcon_ros.core.bundle import load_bundle
-from selcon_ros.demo.environment import isolate
+from selcon_ros.demo.processes import isolate
 from selcon_ros.recording import read_recording
 
 NODE_NOTES = [

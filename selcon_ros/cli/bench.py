@@ -8,9 +8,8 @@ from click.core import ParameterSource
 
 from selcon_ros.bench.report import ENGINES, SPEED
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.options import bundles_option, turns_options
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 _FOLDER = UserPath(file_okay=False, exists=True)
 MOVED = "is measured in a clone of the repository: python -m benchmarks"

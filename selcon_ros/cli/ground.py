@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from selcon_ros.backends.base import BACKENDS
-from selcon_ros.cli.destination import OUT_FILE
 from selcon_ros.cli.options import json_option, threads_option
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FILE, UserPath
 from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import one_line

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_BUNDLE, UserPath
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -3,7 +3,7 @@ whether its data are all there."""
 
 from collections.abc import Callable
 
-from selcon_ros.core.image_formats import bmp, gif, jpeg, png, pnm, tiff, webp
+from selcon_ros.core.image_formats import bitmaps, jpeg, png, tiff, webp
 from selcon_ros.core.image_formats.header import ImageHeader, Kind
 
 __all__ = ["FORMATS", "ImageHeader", "image_format", "read_header"]
@@ -12,10 +12,10 @@ _READERS: dict[Kind, Callable[[bytes], ImageHeader | None]] = {
     "JPEG": jpeg.read_jpeg,
     "PNG": png.read_png,
     "WebP": webp.read_webp,
-    "BMP": bmp.read_bmp,
+    "BMP": bitmaps.read_bmp,
     "TIFF": tiff.read_tiff,
-    "GIF": gif.read_gif,
-    "PNM": pnm.read_pnm,
+    "GIF": bitmaps.read_gif,
+    "PNM": bitmaps.read_pnm,
 }
 FORMATS: tuple[str, ...] = tuple(_READERS)
 """The formats whose size is known before they are decoded; no other is."""

@@ -19,8 +19,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
 from selcon_ros.demo.bag import Bag
 from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, FrameMessages
-from selcon_ros.demo.environment import isolate
-from selcon_ros.demo.processes import PythonProcess
+from selcon_ros.demo.processes import PythonProcess, isolate
 from selcon_ros.demo.report import contact_sheet, table, write_png, write_results
 from selcon_ros.demo.results import ActionResult, summarise
 from selcon_ros.demo.truth import Truth

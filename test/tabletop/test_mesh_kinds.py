@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("trimesh", reason="trimesh is missing: pip install 'selcon_ros[media]'")
 
 from selcon_tabletop import mesh_kinds
-from selcon_tabletop.media_folder import mesh_files_in
 from selcon_tabletop.mesh_cuts import cut, lightened, posed, wanted
 from selcon_tabletop.mesh_files import MeshError, Piece
 from selcon_tabletop.mesh_rooms import room_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.scene import Scene, View, look_at
 from selcon_tabletop.shapes import Mesh, lathe, line, merged, sweep
+from selcon_tabletop.world import mesh_files_in
 from support.mesh_knife import write_knife
 
 KNIFE = """

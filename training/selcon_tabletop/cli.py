@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE, OUT_FOLDER
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_BUNDLE, OUT_FOLDER, UserPath
 
 
 @click.group()

@@ -21,11 +21,10 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
-from selcon_tabletop.label_names import NAMES, check_names
 from selcon_tabletop.parts import ACTIONS
 from selcon_tabletop.rendering import NO_PICTURES, Renderer
 from selcon_tabletop.splits import Split, draw, splits
-from selcon_tabletop.view_files import write_view
+from selcon_tabletop.view_files import NAMES, check_names, write_view
 from selcon_tabletop.world import read_world
 from selcon_training.data.pictures import MEDIA
 

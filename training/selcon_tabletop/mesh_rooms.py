@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_tabletop.cameras import View, look_at
-from selcon_tabletop.media_folder import mesh_files_in
 from selcon_tabletop.mesh_kinds import Entry, files_of, mesh_things, scenery
 from selcon_tabletop.parts import Part, Rng
 from selcon_tabletop.rendering import Renderer
@@ -19,6 +18,7 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene
 from selcon_tabletop.shapes import Points, box, rotation
 from selcon_tabletop.surfaces import backdrop, plain_texture
+from selcon_tabletop.world import mesh_files_in
 
 SIZE = (640, 480)
 """Width and height of the pictures in pixels."""

@@ -17,8 +17,7 @@ from selcon_tabletop.objects import TRAINED, actions_of
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
 from selcon_training.encoders import DenseClip, PartEncoder
-from selcon_training.encoders.clip import TimmTower
-from selcon_training.models.prompts import action_prompt, person_prompt
+from selcon_training.encoders.clip import TimmTower, action_prompt, person_prompt
 
 BACKGROUND_WEIGHT = 0.3  # most tokens are table: they count less
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.json_file import read_object
 from selcon_tabletop.mesh_kinds import mesh_kinds
 from selcon_tabletop.objects import KINDS
 from selcon_tabletop.parts import PART_KINDS
@@ -192,3 +194,17 @@ def _write_measured(
     for kind, wanted in (("mask", acting), ("objectmask", whole)):
         mask = 255 * _mask(view, scene, wanted)
         writer.write(kind, action, name, ".png", partial(encoded, mask, ".png"), shared=False)
+
+
+NAMES = {"parts": list(PART_KINDS), "objects": list(OBJECT_KINDS)}
+
+
+def check_names(root: Path) -> None:
+    """Raise SelconError where parts.json in `root` names other parts or objects than this version draws: its
+    label maps would be misread, and new scenes would not fit to the old ones."""
+    path = root / "parts.json"
+    if path.is_file() and read_object(path, SelconError) != NAMES:
+        raise SelconError(
+            f"{path} names other parts or objects than this version renders: "
+            "render a new data set into another folder"
+        )

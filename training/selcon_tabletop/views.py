@@ -15,9 +15,8 @@ from tqdm import tqdm
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.plain_file import read_bytes
-from selcon_tabletop.label_names import check_names
 from selcon_tabletop.parts import PART_KINDS
-from selcon_tabletop.view_files import OBJECT_KINDS
+from selcon_tabletop.view_files import OBJECT_KINDS, check_names
 from selcon_training.data.device import IMAGENET
 
 NAMED_KINDS = OBJECT_KINDS[:-1]

@@ -13,8 +13,7 @@ from selcon_training.encoders import DenseClip, PartEncoder, load_encoders
 from selcon_training.errors import EncoderError
 from selcon_training.export import bundle as exporting
 from selcon_training.models.checkpoint import load_model, save_model
-from selcon_training.models.map_ops import cosine_maps, onto_grid
-from selcon_training.models.saliency import saliency_map
+from selcon_training.models.map_ops import cosine_maps, onto_grid, saliency_map
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged, resized
 from support import nets

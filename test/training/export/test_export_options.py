@@ -18,8 +18,7 @@ from selcon_ros.core.samples import read_samples
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError, EncoderError
 from selcon_training.evaluate.tuning import tune
-from selcon_training.export.bundle import export_checkpoint
-from selcon_training.export.sample_pictures import COUNT, samples_of
+from selcon_training.export.bundle import SAMPLE_COUNT, export_checkpoint, samples_of
 from selcon_training.models.checkpoint import load_model, save_model
 from selcon_training.models.selcon_net import SelconNet
 from support import nets
@@ -67,7 +66,7 @@ def test_samples_are_spread_over_the_folder(tmp_path):
     (folder / "0" / "._000.png").write_bytes(b"of another system")
     result = export(checkpoint(tmp_path, "run"), tmp_path / "b.zip", "--samples", str(folder))
     assert result.exit_code == 0, result.output
-    assert heights(tmp_path / "b.zip") == [20, 23, 26, 29, 32, 35, 38, 41] and COUNT == 8
+    assert heights(tmp_path / "b.zip") == [20, 23, 26, 29, 32, 35, 38, 41] and SAMPLE_COUNT == 8
     plain = export(checkpoint(tmp_path, "run"), tmp_path / "plain")
     assert plain.exit_code == 0 and set(load_bundle(tmp_path / "plain").files) == {"model"}
     assert list(samples_of(pictures(tmp_path / "few", 3))) == ["sample.1", "sample.2", "sample.3"]

@@ -13,8 +13,8 @@ from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_training.errors import ExportError
-from selcon_training.export.half_weights import with_half_weights
-from selcon_training.export.onnx_trace import graph_of, in_half_weights
+from selcon_training.export.half_weights import in_half_weights, with_half_weights
+from selcon_training.export.onnx_trace import graph_of
 from selcon_training.export.quantization import int8_graph
 
 

@@ -97,7 +97,7 @@ def run_onnx(model, images):
 
 
 def test_text_features_are_the_authors(official):
-    from selcon_training.models.prompts import action_prompt, person_prompt
+    from selcon_training.encoders.clip import action_prompt, person_prompt
 
     data, net = official.data, official.net
     assert [action_prompt(a) for a in net.actions] == data["prompts"]

@@ -16,11 +16,11 @@ from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError
 from selcon_ros.core.files import write_image
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.encoders import EncoderSpec, clip_tokenizer, load_clip, load_dino
+from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import EncoderError, ExportError
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.export.open_vocabulary import open_grounder, open_label
 from selcon_training.models.checkpoint import load_model, save_model
-from selcon_training.models.prompts import action_prompt
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 from support import nets

@@ -15,12 +15,12 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_dino
+from selcon_training.encoders.clip import action_prompt, person_prompt
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.export import bundle as exporting
 from selcon_training.export import onnx_trace
 from selcon_training.models.checkpoint import load_model, save_model
 from selcon_training.models.network import example_images
-from selcon_training.models.prompts import action_prompt, person_prompt
 from selcon_training.models.selcon_net import SelconNet
 from support import nets
 

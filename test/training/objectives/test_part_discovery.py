@@ -5,8 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_training.models.map_ops import local_mean, minmax
-from selcon_training.models.saliency import saliency_map, saliency_mask
+from selcon_training.models.map_ops import local_mean, minmax, saliency_map, saliency_mask
 from selcon_training.objectives.kmeans import kmeans
 from selcon_training.objectives.part_discovery import discover, hard_masks, piou_scores, selection
 from support.parity import numbers, relative

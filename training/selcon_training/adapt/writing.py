@@ -21,7 +21,7 @@ from selcon_ros.core.bundle import (
 from selcon_ros.core.errors import SelconError
 from selcon_training.adapt.subject import Subject
 from selcon_training.export.bundle import export_graph
-from selcon_training.export.onnx_trace import in_half_weights
+from selcon_training.export.half_weights import in_half_weights
 from selcon_training.export.quantization import quantize
 from selcon_training.models.from_bundle import has_half_weights
 from selcon_training.models.network import example_images

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from selcon_ros.cli.destination import OUT_FOLDER
 from selcon_ros.cli.options import out_bundle_option, threads_option
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FOLDER, UserPath
 
 
 def _expression(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

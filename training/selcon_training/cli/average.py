@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_BUNDLE
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_BUNDLE, UserPath
 
 
 @click.command(short_help="Average the weights of two bundles of one network.")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from selcon_ros.cli.destination import OUT_FILE
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FILE, UserPath
 from selcon_ros.core.atomic_write import write_file
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import OUT_FILE
 
 
 @click.group()

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from selcon_ros.cli.destination import OUT_FOLDER, OUT_PICTURE
 from selcon_ros.cli.options import json_option, threads_option
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FOLDER, OUT_PICTURE, UserPath
 from selcon_training.cli.options import divide_option, limit_option, skip_option, split_option
 
 if TYPE_CHECKING:

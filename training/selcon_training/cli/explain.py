@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_PAGE
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_PAGE, UserPath
 
 
 @click.command(short_help="Draw part discovery and what leads to it, for any sample.")

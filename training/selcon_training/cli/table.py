@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.destination import OUT_FILE
+from selcon_ros.cli.paths import OUT_FILE
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
 

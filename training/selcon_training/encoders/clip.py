@@ -255,3 +255,13 @@ class TimmTower(nn.Module):
         x = _query_query(qv, self.query_norm, self.heads, self.scale)[:, self.prefix_tokens :]
         features: Tensor = self.head(self.layer_scale(self.projection(x)))
         return features
+
+
+def action_prompt(action: str) -> str:
+    """Return "an item to {action} with"; nothing is added where the label itself contains "with"."""
+    return f"an item to {action}" if "with" in action else f"an item to {action} with"
+
+
+def person_prompt(action: str) -> str:
+    """Return "a person {action} an item"."""
+    return f"a person {action} an item"

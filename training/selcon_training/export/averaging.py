@@ -14,7 +14,7 @@ import torch
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, sample_roles, write_bundle
 from selcon_training.errors import ExportError
 from selcon_training.export.bundle import Weights, export_graph
-from selcon_training.export.onnx_trace import in_half_weights
+from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import PyramidNet

@@ -18,10 +18,14 @@ from torch import Tensor, nn
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.placement import Fit
-from selcon_training.errors import CheckpointError, ExportError
-from selcon_training.export.onnx_trace import BATCH, graph_of, in_half_weights
+from selcon_ros.core.samples import sample_files
+from selcon_training.data.agd20k import in_test_splits
+from selcon_training.data.listing import IMAGE_SUFFIXES
+from selcon_training.data.ordering import spread
+from selcon_training.errors import CheckpointError, DataError, ExportError
+from selcon_training.export.half_weights import in_half_weights
+from selcon_training.export.onnx_trace import BATCH, graph_of
 from selcon_training.export.open_vocabulary import open_files
-from selcon_training.export.sample_pictures import samples_of
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.heads import TextClassifier
 from selcon_training.models.network import Network, example_images
@@ -235,3 +239,27 @@ def _averaging(
     if flip is not None:
         averaging = replace(averaging, flip=flip)
     return replace(averaging, scales=tuple(scales)) if scales else averaging
+
+
+SAMPLE_COUNT = 8
+
+
+def samples_of(folder: Path) -> dict[str, bytes]:
+    """Return SAMPLE_COUNT pictures, evenly spread over those below `folder`, as files of a bundle by role.
+
+    All of them where there are fewer. Raises DataError for a folder without pictures and for pictures of a
+    test split, ImageError for a damaged one.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: give one with pictures held out for validation")
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(path for path in files if not path.name.startswith("."))
+    if not found:
+        raise DataError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}) to take samples of")
+    for path in found:
+        if tests := in_test_splits(path):
+            raise DataError(
+                f"{path} is of a test split ({tests[0]}), and samples help to decide which engine runs: "
+                "give pictures held out for validation (valset/egocentric)"
+            )
+    return sample_files(spread(found, SAMPLE_COUNT))

@@ -5,12 +5,22 @@ A `Cast` follows every such weight. What runs the graph computes it once, when i
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import onnx
+import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import Tensor
+
+from selcon_training.errors import ExportError
+from selcon_training.export.onnx_trace import relative_deviation
 
 LEAST = 4096
 """A weight of fewer numbers stays as it is: it takes little room, and rounding the first layers
 moves the maps most."""
+TOLERANCE = 1e-2
+"""Largest deviation of an output, relative to its largest value: each weight may be off by 5e-4."""
 SINGLE = "/single"
 """Ends the name of a weight in single precision; the one in half precision keeps its name."""
 
@@ -37,4 +47,29 @@ def with_half_weights(model: ModelProto) -> ModelProto:
         nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
+    return halved
+
+
+def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> bytes:
+    """Return a graph with its weights kept in half precision.
+
+    Raises ExportError if for one of the inputs `again` an output deviates from the given graph's by more than
+    1e-2 of its largest value.
+    """
+    model = with_half_weights(onnx.load_from_string(content))
+    halved: bytes = model.SerializeToString()
+    single, half = (
+        onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]) for each in (content, halved)
+    )
+    for inputs in again:
+        given = {name: value.numpy() for name, value in inputs.items()}
+        for output, ours, theirs in zip(
+            model.graph.output, half.run(None, given), single.run(None, given), strict=True
+        ):
+            deviation = relative_deviation(ours, theirs)
+            if not deviation <= TOLERANCE:
+                raise ExportError(
+                    f"with weights in fp16 the output '{output.name}' deviates by {deviation:.2e} of its "
+                    f"largest value (allowed: {TOLERANCE:.0e}); export with --weights fp32"
+                )
     return halved

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -17,12 +16,8 @@ from torch import Tensor, nn
 from selcon_training.encoders.attention import spelled_out
 from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
-from selcon_training.export.half_weights import with_half_weights
 from selcon_training.models.network import TOLERANCE
 
-HALF_TOLERANCE = (
-    1e-2  # largest deviation, relative, of half the digits in the weights, each of which may be off by 5e-4
-)
 OPSET = 17
 _CPU = "CPUExecutionProvider"
 BATCH = "images"
@@ -78,30 +73,7 @@ def trace(
         return file.read_bytes()
 
 
-def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> bytes:
-    """Return a graph with its weights kept in half precision.
-
-    Raises ExportError if for one of the inputs `again` an output deviates from the given graph's by more than
-    1e-2 of its largest value.
-    """
-    model = with_half_weights(onnx.load_from_string(content))
-    halved: bytes = model.SerializeToString()
-    single, half = (onnxruntime.InferenceSession(each, providers=[_CPU]) for each in (content, halved))
-    for inputs in again:
-        given = {name: value.numpy() for name, value in inputs.items()}
-        for output, ours, theirs in zip(
-            model.graph.output, half.run(None, given), single.run(None, given), strict=True
-        ):
-            deviation = _deviation(ours, theirs)
-            if not deviation <= HALF_TOLERANCE:
-                raise ExportError(
-                    f"with weights in fp16 the output '{output.name}' deviates by {deviation:.2e} of its "
-                    f"largest value (allowed: {HALF_TOLERANCE:.0e}); export with --weights fp32"
-                )
-    return halved
-
-
-def _deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+def relative_deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     """Return the largest deviation, relative to the largest value of `theirs`."""
     return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
 
@@ -117,7 +89,7 @@ def _compare(module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], ou
             raise ExportError(
                 f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}"
             )
-        deviation = _deviation(ours, theirs)
+        deviation = relative_deviation(ours, theirs)
         if not deviation <= TOLERANCE:  # NaN counts as a deviation
             raise ExportError(
                 f"exported output '{output}' deviates from torch by {deviation:.2e} of its largest value "

@@ -23,10 +23,10 @@ from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.preprocess import preprocess
 from selcon_training.encoders import clip_tokenizer, load_clip
+from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import ExportError
 from selcon_training.export.onnx_trace import BATCH, graph_of
 from selcon_training.models.network import example_images
-from selcon_training.models.prompts import action_prompt
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 

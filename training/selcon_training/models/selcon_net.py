@@ -15,15 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from selcon_training.encoders import DenseClip, PartEncoder
+from selcon_training.encoders.clip import action_prompt, person_prompt
 from selcon_training.encoders.frozen import FrozenPass, encode
 from selcon_training.encoders.sizes import check_input_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.models.heads import Heads, View
-from selcon_training.models.map_ops import cosine_maps, onto_grid
+from selcon_training.models.map_ops import cosine_maps, onto_grid, saliency_map
 from selcon_training.models.network import Network, Size, TruthView
-from selcon_training.models.prompts import action_prompt, person_prompt
-from selcon_training.models.saliency import saliency_map
 
 CamActivation = Literal["none", "sigmoid"]
 Classifier = Literal["linear", "text"]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from selcon_training.config.weak_objective import Piou
-from selcon_training.models.map_ops import minmax, unit
-from selcon_training.models.saliency import saliency_mask
+from selcon_training.models.map_ops import minmax, saliency_mask, unit
 from selcon_training.objectives.kmeans import kmeans
 
 Select = Callable[[Tensor, float], Tensor]
