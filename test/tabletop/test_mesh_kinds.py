@@ -12,11 +12,12 @@ pytest.importorskip("trimesh", reason="trimesh is missing: pip install 'selcon_r
 from selcon_tabletop import mesh_kinds
 from selcon_tabletop.mesh_cuts import cut, lightened, posed, wanted
 from selcon_tabletop.mesh_files import MeshError, Piece
-from selcon_tabletop.mesh_rooms import room_scene
+from selcon_tabletop.mesh_rooms import render_rooms, room_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.scene import Scene, View, look_at
 from selcon_tabletop.shapes import Mesh, lathe, line, merged, sweep
 from selcon_tabletop.world import mesh_files_in
+from support.disk import files_of_at_most
 from support.mesh_knife import write_knife
 
 KNIFE = """
@@ -214,7 +215,9 @@ def test_things_and_furniture_are_scenery_of_their_kind(tmp_path):
         assert 0.85 * extent <= length <= 1.2 * extent
 
 
-def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, renderer):
+def _furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A media folder whose one mesh is furniture and what stands on it."""
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "list.yaml"
     path.write_text(
         "things: [{mesh: tools/knife, size: 0.2, pose: lie}]\n"
@@ -222,7 +225,11 @@ def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, rendere
     )
     sections = {section: mesh_kinds.listed(section, path) for section in ("things", "rooms")}
     monkeypatch.setattr(mesh_kinds, "listed", lambda section: sections[section])
-    files = mesh_files_in(_media(tmp_path))
+    return _media(tmp_path)
+
+
+def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, renderer):
+    files = mesh_files_in(_furnished(tmp_path, monkeypatch))
     for seed in range(3):
         scene = room_scene(np.random.default_rng(seed), files, 2)
         assert not scene.kinds and not scene.actions
@@ -234,6 +241,13 @@ def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, rendere
             assert view.position[0] > 0 > view.position[1] and view.position[2] > 0
     (view, _) = renderer.render(scene, np.random.default_rng(0))
     assert (view.placed >= 0).mean() > 0.1
+
+
+def test_a_picture_of_a_room_that_the_disk_does_not_take_is_not_there(tmp_path, monkeypatch, renderer):
+    media, out = _furnished(tmp_path / "media", monkeypatch), tmp_path / "out"
+    with files_of_at_most(2000), pytest.raises(OSError, match="File too large"):
+        render_rooms(media, out, 2, progress=False)
+    assert list(out.iterdir()) == []
 
 
 def test_rooms_without_meshes_are_refused_by_the_command(tmp_path):

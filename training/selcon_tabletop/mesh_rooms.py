@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import write_file
 from selcon_tabletop.cameras import View, look_at
 from selcon_tabletop.mesh_kinds import Entry, files_of, mesh_things, scenery
 from selcon_tabletop.parts import Part, Rng
@@ -166,7 +167,7 @@ def render_rooms(media: Path, out: Path, count: int, seed: int = 0, progress: bo
                 done, data = cv2.imencode(".jpg", view.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
                 if not done:
                     raise OSError(f"{path} cannot be encoded")
-                path.write_bytes(data.tobytes())
+                write_file(path, data.tobytes())
     finally:
         renderer.close()
     return 2 * len(wanted)
