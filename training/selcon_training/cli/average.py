@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.paths import OUT_BUNDLE, UserPath
+from selcon_ros.cli.options import out_bundle_option
+from selcon_ros.cli.paths import UserPath
 
 
 @click.command(short_help="Average the weights of two bundles of one network.")
@@ -19,7 +20,7 @@ from selcon_ros.cli.paths import OUT_BUNDLE, UserPath
     show_default=True,
     help="How far from FIRST (0) to SECOND (1).",
 )
-@click.option("--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write.")
+@out_bundle_option
 @click.option(
     "--weights",
     type=click.Choice(["fp32", "fp16"]),
