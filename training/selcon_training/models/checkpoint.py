@@ -148,6 +148,8 @@ def _pyramid(
         **{name: _channels(name, description["normalisation"][name]) for name in ("mean", "std")}
     )
     net = PyramidNet(backbone, actions, input_size or size, width)
+    earlier = description.get("earlier", {})
+    net.earlier = earlier if isinstance(earlier, dict) else {}
     return _Built(net, shapes(net.state_dict()), lambda: net.learn(learning))
 
 

@@ -169,6 +169,7 @@ class PyramidNet(Network):
                 "std": list(self.normalisation.std),
             },
             "learning": list(self.learning),
+            **({"earlier": dict(self.earlier)} if self.earlier else {}),
         }
 
     def stored(self) -> Mapping[str, Tensor]:
