@@ -3,10 +3,8 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from onnx import TensorProto, helper
@@ -20,7 +18,7 @@ from selcon_ros.core.bundle import (
     write_bundle,
 )
 from selcon_ros.core.errors import BundleError
-from support.bundles import colour_bundle, colour_manifest
+from support.bundles import colour_bundle, colour_manifest, edit_manifest
 from support.disk import files_of_at_most
 
 
@@ -32,13 +30,6 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return colour_bundle(tmp_path / "bundle")
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    file = folder / "manifest.json"
-    record = json.loads(file.read_text())
-    change(record)
-    file.write_text(json.dumps(record))
 
 
 def test_what_is_written_is_read(path: Path) -> None:
@@ -157,7 +148,7 @@ def test_tampered_model(folder: Path) -> None:
 
 
 def test_a_model_without_a_hash_is_not_trusted(folder: Path) -> None:
-    edit(folder, lambda record: record["files"]["model"].update(sha256=""))
+    edit_manifest(folder, lambda record: record["files"]["model"].update(sha256=""))
     with pytest.raises(BundleError, match="manifest says nothing"):
         load_bundle(folder)
 
@@ -167,7 +158,7 @@ def test_a_model_without_a_hash_is_not_trusted(folder: Path) -> None:
 )
 def test_paths_cannot_leave_the_bundle(folder: Path, name: str) -> None:
     (folder.parent / "secret").write_text("x")
-    edit(folder, lambda record: record["files"]["model"].update(path=name))
+    edit_manifest(folder, lambda record: record["files"]["model"].update(path=name))
     with pytest.raises(BundleError, match="must be a relative path inside the bundle"):
         load_bundle(folder)
 
@@ -217,7 +208,7 @@ def test_only_plain_files_are_read(folder: Path) -> None:
 def test_all_files_together_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many roles may name one file."""
     entry = json.loads((folder / "manifest.json").read_text())["files"]["model"]
-    edit(folder, lambda record: record.update(files={"model": entry, "b": entry, "c": entry}))
+    edit_manifest(folder, lambda record: record.update(files={"model": entry, "b": entry, "c": entry}))
     assert len(load_bundle(folder).files) == 3
     size = (folder / "model.onnx").stat().st_size
     monkeypatch.setattr(bundle_module, "BUNDLE_LIMIT", 2 * size + 1)
@@ -267,7 +258,7 @@ def test_an_archive_that_promises_too_much_is_not_unpacked(tmp_path: Path) -> No
 
 
 def test_an_impossible_file_name_is_no_crash(folder: Path) -> None:
-    edit(folder, lambda record: record["files"]["model"].update(path="x" * 5000))
+    edit_manifest(folder, lambda record: record["files"]["model"].update(path="x" * 5000))
     with pytest.raises(BundleError, match="at most 200 characters, got 'xxx"):
         load_bundle(folder)
 

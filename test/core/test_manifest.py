@@ -14,7 +14,7 @@ from selcon_ros.core.bundle import (
 )
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.placement import Fit
-from support.bundles import colour_bundle, colour_manifest
+from support.bundles import colour_bundle, colour_manifest, edit_manifest
 
 
 @pytest.fixture
@@ -22,20 +22,13 @@ def folder(tmp_path: Path) -> Path:
     return colour_bundle(tmp_path / "bundle")
 
 
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    file = folder / "manifest.json"
-    record = json.loads(file.read_text())
-    change(record)
-    file.write_text(json.dumps(record))
-
-
 def test_a_manifest_that_says_nothing_of_softening_has_none(folder: Path) -> None:
-    edit(folder, lambda record: [record.pop(name) for name in ("smoothing", "temperature")])
+    edit_manifest(folder, lambda record: [record.pop(name) for name in ("smoothing", "temperature")])
     assert replace(load_bundle(folder).manifest, files={}) == colour_manifest()
 
 
 def test_a_manifest_that_says_nothing_of_the_fit_stretches(folder: Path) -> None:
-    edit(folder, lambda record: record.pop("fit"))
+    edit_manifest(folder, lambda record: record.pop("fit"))
     assert load_bundle(folder).manifest.fit == "stretch"
 
 
@@ -113,7 +106,7 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
 def test_each_wrong_field_is_named(
     folder: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
-    edit(folder, change)
+    edit_manifest(folder, change)
     with pytest.raises(BundleError, match=message):
         load_bundle(folder)
 

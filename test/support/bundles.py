@@ -1,5 +1,7 @@
 """A real, tiny model bundle whose answers a test can paint: it looks for colours."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,11 @@ def other_outputs(folder: Path) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     write_bundle(folder, colour_manifest(), {"model": model.SerializeToString()})
     return folder
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the values of a bundle's manifest file."""
+    file = folder / "manifest.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
