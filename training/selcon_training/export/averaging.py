@@ -1,15 +1,9 @@
-"""A bundle between two of one convolutional network: the average of their weights.
-
-A network that was trained on keeps more of what it knew elsewhere half-way back to where it began (Wortsman
-et al. 2022, "Robust fine-tuning of zero-shot models", WiSE-FT).
-"""
+"""A bundle between two of one convolutional network: the average of their weights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, sample_roles, write_bundle
 from selcon_training.errors import ExportError
@@ -17,7 +11,7 @@ from selcon_training.export.bundle import Weights, export_graph
 from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import example_images
-from selcon_training.models.pyramid import PyramidNet
+from selcon_training.models.pyramid import between
 
 _SAME = ("actions", "input_size", "fit", "normalisation", "smoothing", "temperature")
 
@@ -49,16 +43,6 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
         files={},
     )
     return write_bundle(out, manifest, files | {"model": graph})
-
-
-@torch.no_grad()
-def between(first: PyramidNet, second: PyramidNet, share: float) -> PyramidNet:
-    """Set the weights of `second` to first + share · (second - first), and return it."""
-    start = first.state_dict()
-    for name, value in second.state_dict().items():
-        if value.is_floating_point():
-            value.copy_(torch.lerp(start[name], value, share))
-    return second
 
 
 def _check(first: Bundle, second: Bundle) -> None:

@@ -179,3 +179,17 @@ class PyramidNet(Network):
         self.backbone.check_input_size(size)
         self.input_size = (int(size[0]), int(size[1]))
         self.map_grid = (self.input_size[0] // FINEST, self.input_size[1] // FINEST)
+
+
+@torch.no_grad()
+def between(first: PyramidNet, second: PyramidNet, share: float) -> PyramidNet:
+    """Set the weights of `second` to first + share · (second - first), and return it.
+
+    A network that was trained on keeps more of what it knew elsewhere part of the way back to where it began
+    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", WiSE-FT).
+    """
+    start = first.state_dict()
+    for name, value in second.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.lerp(start[name], value, share))
+    return second
