@@ -31,7 +31,7 @@ TRAINED = ("upper",)
 """Of the backbone."""
 BATCH = 8
 SHARE = 0.75
-"""How far the adapted weights are from the bundle's to the trained ones: after all of the way the peaks on other
+"""How far the adapted weights are from the bundle's to the trained ones: all of the way the peaks on other
 objects are worse. Chosen on the check set, by adapting to a quarter of it."""
 HALF = BATCH // 2
 """Places of a batch for rendered samples; photos and pictures of nothing share the other half."""
@@ -87,8 +87,8 @@ def adapted(
 ) -> PyramidNet:
     """A copy of `net` that has learnt from the sources; `advance` is called after every step.
 
-    Its decoder and the upper half of its backbone learn; of the change `SHARE` is kept (see `between`). Raises
-    AdaptError if a loss is not finite.
+    Its decoder and the upper half of its backbone learn; of the change `SHARE` is kept (see `between`).
+    Raises AdaptError if a loss is not finite.
     """
     start, net = net, copy.deepcopy(net)
     net.to_channels_last()
