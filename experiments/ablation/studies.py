@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.user_path import user_path
 from selcon_training.config import ConfigError, TrainConfig, load_config, read_yaml
-from selcon_training.config.sections import Section
+from selcon_training.config.section import Section
 
 FOLDER = Path(__file__).parent / "studies"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

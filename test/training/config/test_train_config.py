@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from selcon_training.config import ConfigError, TrainConfig, load_config, parse_config
-from selcon_training.config.sections import DataConfig, EncodersConfig, MixConfig
+from selcon_training.config.encoders import EncodersConfig
+from selcon_training.config.sections import DataConfig, MixConfig
 from selcon_training.config.weak_objective import OFFICIAL
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"

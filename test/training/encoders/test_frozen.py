@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from selcon_training.config import ConfigError
-from selcon_training.config.sections import EncodersConfig
+from selcon_training.config.encoders import EncodersConfig
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.encoders import frozen
 from selcon_training.encoders.frozen import FrozenPass

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, field_validator
 
-from selcon_ros.core.errors import SelconError
 from selcon_ros.core.placement import Fit
-from selcon_ros.core.user_path import user_path
+from selcon_training.config.section import NameOrFile, Section, UserPath
 from selcon_training.data.photometry import Photometry
-
-
-def _at_home(value: Any) -> Any:
-    """A path, or a text that may be one, with ~ or ~user at its start replaced."""
-    if not isinstance(value, str | Path) or not str(value).startswith("~"):
-        return value
-    try:
-        return str(user_path(value, SelconError))
-    except SelconError as error:
-        raise ValueError(str(error)) from None
-
-
-UserPath = Annotated[Path, BeforeValidator(_at_home)]
-"""Every path of a configuration."""
-NameOrFile = Annotated[str, BeforeValidator(_at_home)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are fixed once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class JitterConfig(Section):
@@ -59,7 +28,7 @@ class MixConfig(Section):
 
     root: UserPath
     divide: Literal["Seen", "Unseen"] | None = None
-    splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]
+    splits: list[str] = Field(default=["trainset"], min_length=1)
     skip: UserPath | None = None
     share: Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -77,7 +46,7 @@ class DataConfig(Section):
     writes one."""
     weak_split: str = "trainset"
     """Where exocentric and egocentric images with action labels lie."""
-    dense_splits: Annotated[list[str], Field(min_length=1)] = ["trainset"]
+    dense_splits: list[str] = Field(default=["trainset"], min_length=1)
     """Where egocentric images with truth maps lie."""
     input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
     """Height, width."""
@@ -111,7 +80,7 @@ class DataConfig(Section):
     """Folder of real pictures that afford no action."""
     negative_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Of every batch."""
-    mix: list[MixConfig] = []
+    mix: list[MixConfig] = Field(default=[])
     """Further data sets with truth maps, each with its share of every batch."""
     balanced: Literal["none", "action", "folder"] = "none"
     """Draw actions (or action/object folders) equally often."""
@@ -150,57 +119,6 @@ class DataConfig(Section):
             "textures": self.textures is not None,
         }
         return [key for key, wanted in asked.items() if wanted]
-
-
-class EncoderConfig(Section):
-    """A timm (dino) or open_clip (clip) model: weights are null, "openai"/"pretrained" or a local file."""
-
-    name: str
-    weights: NameOrFile | None = None
-    sha256: str | None = None
-
-
-class EncodersConfig(Section):
-    """Both encoders, and whether they learn."""
-
-    clip: EncoderConfig = EncoderConfig(name="ViT-B-16-quickgelu", weights="openai")
-    dino: EncoderConfig = EncoderConfig(name="vit_small_patch16_224.dino", weights="pretrained")
-    train: tuple[Literal["clip", "dino"], ...] = ()
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of frozen encoders: auto is bf16 on CUDA devices that have it, else fp16 there, and fp32 on a CPU."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile for frozen encoders: auto on CUDA with Triton and a C compiler, off on a CPU."""
-    cache_features: bool = False
-    """Encode cache_views views of every image once, and train the heads on the stored features (weak)."""
-    cache_views: PositiveInt = 2
-    """K: views are drawn by data.zoom, data.fit and data.jitter; with data.flip every second is mirrored."""
-    cache_folder: UserPath | None = None
-    """Where stored features lie; null: features/ beside the run."""
-
-    @field_validator("compile", mode="before")
-    @classmethod
-    def _yaml_says_true_for_on(cls, value: Any) -> Any:
-        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
-
-class BackboneConfig(EncoderConfig):
-    """A convolutional timm model: weights are null, "pretrained", a local file or "package:NAME"."""
-
-    name: str = "tf_efficientnet_lite0"
-    train: Literal["none", "upper", "all"] = "none"
-    """Beside the decoder: the last half of its stages, or all but its first convolution."""
-    frozen_epochs: Annotated[int, Field(ge=0)] = 0
-    """So many epochs train the decoder alone, which is faster; then what `train` says learns too."""
-    width: Annotated[int, Field(ge=8, le=1024)] = 96
-    """Channels of the decoder."""
-    bundle: UserPath | None = None
-    """A bundle of such a network for the same actions: backbone and decoder go on from it."""
-
-    @model_validator(mode="after")
-    def _one_start(self) -> BackboneConfig:
-        if self.bundle is not None and (self.weights is not None or self.sha256 is not None):
-            raise ValueError("a bundle brings its own weights: leave out weights and sha256, or the bundle")
-        return self
 
 
 class OptimiserConfig(Section):

@@ -20,21 +20,19 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_ros.core.user_path import user_path
+from selcon_training.config.encoders import BackboneConfig, EncodersConfig
+from selcon_training.config.section import Section, UserPath
 from selcon_training.config.sections import (
-    BackboneConfig,
     CheckpointConfig,
     ConfidenceConfig,
     DataConfig,
     DenseConfig,
     EmaConfig,
-    EncodersConfig,
     InferenceConfig,
     LoggingConfig,
     MixedConfig,
     OptimiserConfig,
     ScheduleConfig,
-    Section,
-    UserPath,
     ValidationConfig,
 )
 from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, OFFICIAL, WeakObjectiveConfig

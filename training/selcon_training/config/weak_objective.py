@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from selcon_training.config.sections import Section, Share
+from selcon_training.config.section import Section
+from selcon_training.config.sections import Share
 
 Piou = Literal["locate", "corrected"]
 PixelVariant = Literal["paper", "official"]

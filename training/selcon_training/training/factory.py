@@ -15,7 +15,7 @@ from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.placement import Canvas
 from selcon_training.confidence.false_rate import open_negatives
 from selcon_training.config import ConfigError, TrainConfig
-from selcon_training.config.sections import BackboneConfig, EncodersConfig
+from selcon_training.config.encoders import BackboneConfig, EncodersConfig
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.pictures import PicturePool
 from selcon_training.encoders import EncoderSpec, load_encoders

@@ -1,0 +1,32 @@
+"""What every section of a training configuration is built on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.user_path import user_path
+
+
+def _at_home(value: Any) -> Any:
+    """A path, or a text that may be one, with ~ or ~user at its start replaced."""
+    if not isinstance(value, str | Path) or not str(value).startswith("~"):
+        return value
+    try:
+        return str(user_path(value, SelconError))
+    except SelconError as error:
+        raise ValueError(str(error)) from None
+
+
+UserPath = Annotated[Path, BeforeValidator(_at_home)]
+"""Every path of a configuration."""
+NameOrFile = Annotated[str, BeforeValidator(_at_home)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
