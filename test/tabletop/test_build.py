@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import read_image
+from selcon_ros.core.bundle import Bundle, load_bundle
+from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
+from selcon_tabletop.build import half_way
+from selcon_training.models.from_bundle import restore
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
@@ -116,20 +118,27 @@ def test_a_recording_has_truth_for_every_action(renderer, tmp_path):
         assert recording.part_mask(recording.frames[0], action).sum() > 200
 
 
+SMALL = {
+    "backbone.name": "test_efficientnet",
+    "backbone.weights": "null",
+    "backbone.sha256": "null",
+    "backbone.frozen_epochs": "0",
+    "data.input_size": "[96, 128]",
+    "data.cache": "false",
+    "schedule.epochs": "1",
+    "validation.limit": "4",
+}
+
+
+def small_build(work: Path, *more: str) -> Bundle:
+    sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+    _run("tabletop", "build", "--work", str(work), "--out", str(work / "b"), "--scale", "0", *sets, *more)
+    return load_bundle(work / "b")
+
+
 def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path):
     shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
-    changes = {
-        "backbone.weights": "null",
-        "backbone.sha256": "null",
-        "backbone.frozen_epochs": "0",
-        "data.input_size": "[96, 128]",
-        "data.cache": "false",
-        "schedule.epochs": "1",
-        "validation.limit": "4",
-    }
-    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
-    _run("tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--scale", "0", *sets)
-    bundle = load_bundle(tmp_path / "b")
+    bundle = small_build(tmp_path)
     assert bundle.manifest.training["encoders_trained"] == ["all"]
     assert bundle.manifest.training["earlier"]["encoders_trained"] == ["upper"]
     assert bundle.manifest.input_size == (96, 128) and bundle.manifest.fit == "pad"
@@ -137,6 +146,23 @@ def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path)
     assert onnx.TensorProto.FLOAT16 in stored  # half the file
     assert ("model.int8" in bundle.files) is ("int8" in bundle.manifest.metrics)
     assert not (tmp_path / "encoders").exists()
+
+
+def test_half_way_between_two_rounds_the_confidence_is_fitted_again(small_world, tmp_path):
+    shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
+    second = small_build(tmp_path)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    for number in range(40):
+        pixels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
+        write_image(nothing / f"{number}.png", pixels)
+    half_way(tmp_path / "bundle_1", tmp_path / "b", tmp_path / "between", tmp_path / "data", nothing)
+    bundle = load_bundle(tmp_path / "between")
+    assert bundle.manifest.training["averaged"]["share"] == 0.5
+    assert bundle.manifest.metrics["confidence"]["false_rate"] == 0.03
+    rounds = (load_bundle(tmp_path / "bundle_1"), second, bundle)
+    one, other, given = (restore(each).net.heads.classifier.weight.detach() for each in rounds)
+    np.testing.assert_allclose(given, (one + other) / 2, rtol=2e-3, atol=1e-4)
 
 
 def test_weights_that_are_not_there_are_told_before_anything_is_rendered(tmp_path):

@@ -91,9 +91,14 @@ def build(
         return
     last = work / f"bundle_{len(others) + 1}"
     export_checkpoint(checkpoint, last, samples=pictures, weights="fp16")
-    average(before, last, SHARE, out)
+    half_way(before, last, out, data, media)
+
+
+def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) -> None:
+    """Write the bundle between those of two rounds, with its own int8 graph and confidence."""
+    average(first, second, SHARE, out)
     _add_int8(out, data)
-    refit(out, data, media, FALSE_RATE, out, "Seen", limit=SCENES, scene_rate=SCENE_RATE)
+    refit(out, data, negatives, FALSE_RATE, out, "Seen", limit=SCENES, scene_rate=SCENE_RATE)
 
 
 def _add_int8(out: Path, data: Path) -> None:
