@@ -99,10 +99,12 @@ def play(
             count += 1
     finally:
         stop.ending()
-        if player is not None:
-            player.destroy_node()
-        rclpy.try_shutdown()
-        stop.done()
+        try:
+            if player is not None:
+                player.destroy_node()
+        finally:
+            rclpy.try_shutdown()
+            stop.done()
 
 
 def due_times(recording: Recording, rate: float | None) -> list[float]:

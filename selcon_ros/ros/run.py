@@ -59,12 +59,15 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
     except Exception:
         traceback.print_exc()
         status = 1
-    if node is not None:
-        ended = node.close() and ended
+    try:
+        if node is not None:
+            ended = node.close() and ended
         stop.ending()
-        node.destroy_node()
-    rclpy.try_shutdown()
-    stop.done()
+        if node is not None:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+        stop.done()
     if not ended:
         # A thread that is still in a call of a library would meet an interpreter that is gone.
         sys.stdout.flush()

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import select
 import signal
+import sys
 from contextlib import suppress
 from types import FrameType
 
@@ -61,7 +62,9 @@ class Stop:
 
         If a library hangs, the place of every thread is printed to stderr, and the process ends with 1.
         """
-        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
+        # The process's own stderr, whatever stands for it in Python; nothing if it was closed at the start.
+        place = os.open(os.devnull, os.O_WRONLY) if sys.__stderr__ is None else 2
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=place)
 
     def done(self) -> None:
         """Ignore the signals from now on, for the end of the process; what could hang has ended."""

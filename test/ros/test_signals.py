@@ -72,6 +72,22 @@ a_library_that_hangs()
     assert "in a_library_that_hangs" in done.stderr
 
 
+def test_an_end_without_stderr_is_an_end():
+    code = (
+        START
+        + """
+stop = Stop()
+stop.hold()
+stop.ending()
+stop.done()
+print("end")
+"""
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.returncode) == ("end\n", 0)
+
+
 def test_a_hang_up_that_is_ignored_stays_so():
     done = run("""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)

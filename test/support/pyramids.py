@@ -14,10 +14,10 @@ SIZE = (64, 96)
 CANVAS = Canvas(SIZE, (16, 24), "pad")
 
 
-def make_base(out, name="test_efficientnet", norms=True, **options):
+def make_base(out, name="test_efficientnet", norms=True, width=16, **options):
     """A bundle of a small network, whose batch norms do something if asked for."""
     torch.manual_seed(0)
-    net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, 16)
+    net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, width)
     start_from_prior(net, 0.05)
     for module in net.backbone.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and norms:

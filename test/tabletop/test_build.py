@@ -171,3 +171,19 @@ def test_weights_that_are_not_there_are_told_before_anything_is_rendered(tmp_pat
     result = CliRunner().invoke(main, [*arguments, *wrong])
     assert result.exit_code == 1 and "weights 'package:nothing': known are" in result.output
     assert not (tmp_path / "work" / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("tabletop_dense.yaml", "encoders is for the paper's network"),
+        ("tabletop_pyramid.yaml", "a bundle brings its own weights"),
+    ],
+)
+def test_a_second_round_that_cannot_follow_is_told_before_anything_is_rendered(tmp_path, second, message):
+    work = tmp_path / "work"
+    given = ["tabletop", "build", "--work", str(work), "--out", str(tmp_path / "b"), "--scale", "0"]
+    for name in ("tabletop_pyramid.yaml", second):
+        given += ["--config", str(CONFIGS / name)]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 1 and message in result.output and not (work / "data").exists()

@@ -15,7 +15,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_tabletop.dataset import render
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.confidence.refitting import refit
-from selcon_training.config import load_config
+from selcon_training.config import TrainConfig, load_config
 from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_checkpoint
@@ -71,6 +71,8 @@ def build(
     if settings.backbone is not None and is_package(settings.backbone.weights or ""):
         # Rendering takes hours: what is not installed is told before.
         packaged_file(settings.backbone.weights or "", settings.backbone.name)
+    for config in others:  # so are mistakes in what comes after hours of training
+        _fits(config, first, settings, [*given, *overrides, f"backbone.bundle={work / 'bundle_1'}"])
     render(data, scale=scale, workers=workers, media=media)
     pictures = data / "Seen" / "valset" / "egocentric"
     if settings.backbone is None:
@@ -84,7 +86,7 @@ def build(
         before = work / f"bundle_{number - 1}"
         export_checkpoint(checkpoint, before, samples=pictures, weights="fp16")
         run = work / f"pyramid_{number}"
-        checkpoint = _trained(config, run, [*given, f"backbone.bundle={before}", *overrides])
+        checkpoint = _trained(config, run, [*given, *overrides, f"backbone.bundle={before}"])
     if before is None or media is None:
         export_checkpoint(checkpoint, out, samples=pictures, weights="fp16")
         _add_int8(out, data)
@@ -115,6 +117,24 @@ def _pretrain(data: Path, encoders: Path, epochs: int | None) -> None:
     missing = [name for name in ENCODERS if not (encoders / f"{name}.safetensors").is_file()]
     begun = [name for name in missing if (encoders / f"{name}.state.pt").is_file()]
     pretrain_all(missing, data, encoders, PretrainOptions(epochs=epochs), resume=begun)
+
+
+def _fits(config: Path, first: Path, settings: TrainConfig, given: Sequence[str]) -> None:
+    """Raise SelconError where `config` cannot go on from the network of `first`."""
+    found = load_config(config, given)
+    assert settings.backbone is not None and found.backbone is not None  # both have been asked for one
+    pairs = {
+        "backbone.name": (settings.backbone.name, found.backbone.name),
+        "backbone.width": (settings.backbone.width, found.backbone.width),
+        "data.input_size": (settings.data.input_size, found.data.input_size),
+        "data.fit": (settings.data.fit_in_use, found.data.fit_in_use),
+        "inference": (settings.inference, found.inference),
+    }
+    for key, (one, other) in pairs.items():
+        if one != other:
+            raise SelconError(
+                f"{config}: {key} is {other}, and {one} in {first}, whose network it goes on from"
+            )
 
 
 def _trained(config: Path, run: Path, given: Sequence[str]) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.options import FiniteRange
 from selcon_ros.cli.paths import OUT_BUNDLE, OUT_FOLDER, UserPath
 
 
@@ -26,7 +27,11 @@ def command() -> None:
 @command.command()
 @click.argument("data", type=OUT_FOLDER)
 @click.option(
-    "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
+    "--scale",
+    type=FiniteRange(0),
+    default=1.0,
+    show_default=True,
+    help="Multiplies the number of scenes of every split.",
 )
 @click.option(
     "--seed", default=0, show_default=True, help="Every scene is a function of this and its number."
@@ -171,7 +176,11 @@ def rooms(out: Path, media: Path, count: int, seed: int) -> None:
     "tabletop_pyramid_all.yaml in training/configs.",
 )
 @click.option(
-    "--scale", default=1.0, show_default=True, help="Multiplies the number of scenes of every split."
+    "--scale",
+    type=FiniteRange(0),
+    default=1.0,
+    show_default=True,
+    help="Multiplies the number of scenes of every split.",
 )
 @click.option(
     "--pretrain-epochs",

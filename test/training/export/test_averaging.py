@@ -50,3 +50,17 @@ def test_bundles_of_two_networks_are_refused(two, tmp_path, name, message):
     with pytest.raises(ExportError, match=message):
         average(two[0], other, 0.5, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_another_width_of_the_decoder_is_refused(two, tmp_path):
+    wide = make_base(tmp_path / "wide", width=32)
+    with pytest.raises(ExportError, match=r"backbone.width is 16 and 32"):
+        average(two[0], wide, 0.5, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("share", ["nan", "1.5"])
+def test_a_share_beyond_the_two_is_a_mistake_of_usage(two, tmp_path, share):
+    given = ["average", *map(str, two), "--share", share, "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 2 and f"{share} is not" in done.output and not (tmp_path / "out").exists()

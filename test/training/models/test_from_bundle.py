@@ -72,6 +72,13 @@ def test_bundles_that_cannot_be_continued_are_refused(tmp_path):
         restore(load_bundle(make_base(tmp_path / "convnext", "convnext_atto")))
 
 
+def test_a_graph_that_does_not_run_as_the_manifest_says_is_refused(tmp_path):
+    bundle = load_bundle(make_base(tmp_path / "base"))
+    manifest = replace(bundle.manifest, input_size=(128, 192), map_grid=(32, 48))
+    with pytest.raises(CheckpointError, match="its graph does not run"):
+        restore(replace(bundle, manifest=manifest))
+
+
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
     return dataset.make_dataset(tmp_path_factory.mktemp("squares"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.cli.options import out_bundle_option
+from selcon_ros.cli.options import FiniteRange, out_bundle_option
 from selcon_ros.cli.paths import UserPath
 
 
@@ -15,7 +15,7 @@ from selcon_ros.cli.paths import UserPath
 @click.argument("second", type=UserPath())
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="How far from FIRST (0) to SECOND (1).",

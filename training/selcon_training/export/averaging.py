@@ -28,6 +28,12 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
     start, end = (restore(each) for each in bundles)
     if start.averaging != end.averaging:
         raise ExportError(f"{first} and {second} average over other views: export both alike")
+    widths = [each.net.heads.width for each in (start, end)]
+    if widths[0] != widths[1]:
+        raise ExportError(
+            f"{first} and {second} are no two states of one network: backbone.width is {widths[0]} and "
+            f"{widths[1]}"
+        )
     given = bundles[1]
     files = {role: given.files[role] for role in sample_roles(given.files)}
     graph = export_graph(between(start.net, end.net, share), affinity=False, averaging=end.averaging)

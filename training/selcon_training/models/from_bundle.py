@@ -21,6 +21,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.errors import first_line
 from selcon_training.encoders.backbone import FINEST, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
@@ -199,12 +200,15 @@ def _hooked(net: nn.Module, hook: object) -> Iterator[None]:
 
 def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
     image, several = example_images(net.input_size)
-    session = onnxruntime.InferenceSession(bundle.model, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(bundle.model, providers=["CPUExecutionProvider"])
+        given = [session.run(["cam"], {"image": images.numpy()})[0] for images in (image, several)]
+    except Exception as error:  # the library's errors share no base class
+        raise CheckpointError(_refusal(bundle, f"its graph does not run: {first_line(error)}")) from error
     with net.at_rest(), torch.no_grad():
         seen = averaged(net, averaging)
-        for images in (image, several):
+        for images, theirs in zip((image, several), given, strict=True):
             own = seen(images)[0].numpy()
-            (theirs,) = session.run(["cam"], {"image": images.numpy()})
             limit = TOLERANCE * max(float(np.abs(theirs).max()), 1e-12)
             deviation = float(np.abs(own - theirs).max()) if own.shape == theirs.shape else np.inf
             if not deviation <= limit:
