@@ -1,7 +1,7 @@
 """The process that times one engine: `python -m benchmarks.engine_worker TASK`.
 
-TASK is `subjects.Task` as JSON. Of every line of JSON on its standard input it does what that says, and
-answers with one: ["time", batch, runs] with the milliseconds of as many runs and by how many bytes the
+TASK is `subjects.Measurement` as JSON. Of every line of JSON on its standard input it does what that says,
+and answers with one: ["time", batch, runs] with the milliseconds of as many runs and by how many bytes the
 process's peak memory has grown since it opened nothing; ["maps", PATH] once PATH has the maps of the bundle's
 samples.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.subjects import Task
+from benchmarks.subjects import Measurement
 from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.core.errors import SelconError
 
@@ -29,7 +29,7 @@ SIDES = {"cpu": 2048, "cuda": 8192}
 Run = Callable[[Frames], Any]
 
 
-def main(task: Task) -> None:
+def main(task: Measurement) -> None:
     """Serve until the input ends."""
     before = peak_bytes()
     name, run = {"backend": _backend, "torch": _torch, "authors": _authors, "product": _product}[
@@ -78,7 +78,7 @@ def peak_bytes() -> int:
     return 1024 * int(found[1]) if found else 0
 
 
-def _backend(task: Task) -> tuple[str, Run]:
+def _backend(task: Measurement) -> tuple[str, Run]:
     from selcon_ros.backends.options import CpuOptions, GpuOptions
     from selcon_ros.model import load
 
@@ -92,7 +92,7 @@ def _backend(task: Task) -> tuple[str, Run]:
     return model.backend.name, model.backend.run
 
 
-def _torch(task: Task) -> tuple[str, Run]:
+def _torch(task: Measurement) -> tuple[str, Run]:
     """The network as PyTorch runs it; images are prepared as the CPU's backends do."""
     import torch
 
@@ -113,7 +113,7 @@ def _torch(task: Task) -> tuple[str, Run]:
     return f"torch {torch.__version__} ({task.subject.device}, fp32)", run
 
 
-def _authors(task: Task) -> tuple[str, Run]:
+def _authors(task: Measurement) -> tuple[str, Run]:
     """Their test's step: images that their loader has prepared, to the maps of one action for each."""
     import torch
 
@@ -134,7 +134,7 @@ def _authors(task: Task) -> tuple[str, Run]:
     return f"torch {torch.__version__} ({device}, fp32)", run
 
 
-def _product(task: Task) -> tuple[str, Run]:
+def _product(task: Measurement) -> tuple[str, Run]:
     """One product of two large square matrices."""
     precision, device = task.subject.precision, task.subject.device
     side = SIDES[device]
@@ -195,6 +195,6 @@ def _say(**answer: object) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Task.from_json(sys.argv[1]))
+        main(Measurement.from_json(sys.argv[1]))
     except (SelconError, ImportError) as error:
         sys.exit(str(error))

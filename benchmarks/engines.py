@@ -16,7 +16,7 @@ from benchmarks.accuracy import Accuracy, Judge, read_maps
 from benchmarks.engine_worker import SIDES
 from benchmarks.flops import count_flops
 from benchmarks.paper_size import NAME, paper_size_bundle
-from benchmarks.subjects import Subject, Task, missing, products, subjects
+from benchmarks.subjects import Measurement, Subject, missing, products, subjects
 from benchmarks.worker import BenchWorkerError, Worker, start
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.bench.machine import gpu_memory
@@ -55,7 +55,7 @@ class Measured:
 class _Timed(Worker):
     """A measuring process of a task, with what it answered for each batch."""
 
-    task: Task
+    task: Measurement
     engine: str = ""
     milliseconds: dict[int, list[float]] = field(default_factory=dict)
     memory: dict[int, int | None] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress:
     able = [each for each in wanted if reasons[each] is None]
     clone, cache = (str(each.resolve()) if each else None for each in (plan.clone, plan.cache))
     tasks = [
-        Task(each, str(path.resolve()), batches, several, plan.threads, clone, cache)
+        Measurement(each, str(path.resolve()), batches, several, plan.threads, clone, cache)
         for each in [*able, *products(able)]
         for batches in each.batches
     ]
@@ -146,7 +146,7 @@ def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress:
     )
 
 
-def _start(task: Task, folder: Path, stack: ExitStack, tell: Callable[[str, float], None]) -> _Timed:
+def _start(task: Measurement, folder: Path, stack: ExitStack, tell: Callable[[str, float], None]) -> _Timed:
     """Start a process and run it once with each number of images, the smallest first."""
     subject = task.subject
     on_gpu = subject.device == "cuda"

@@ -45,7 +45,7 @@ def _measure() -> Row:
     from selcon_ros.backends.onnxruntime import open_on_cpu
     from selcon_ros.backends.options import CpuOptions
     from selcon_ros.core.bundle import load_bundle
-    from selcon_ros.core.timing import compare
+    from selcon_ros.core.timing import time_alternately
 
     options = CpuOptions(len(os.sched_getaffinity(0)))
     frames = np.random.default_rng(0).integers(0, 256, (1, *INPUT_SIZE, 3), np.uint8)
@@ -53,7 +53,9 @@ def _measure() -> Row:
     with console.status("network of the paper's size"), tempfile.TemporaryDirectory() as folder:
         paths = (paper_size_bundle(Path(folder) / str(count), count) for count in (36, 1))
         every, one = (open_on_cpu(load_bundle(path), options) for path in paths)
-        times = compare({"all": lambda: every.run(frames), "one": lambda: one.run(frames)}, rounds=5, runs=6)
+        times = time_alternately(
+            {"all": lambda: every.run(frames), "one": lambda: one.run(frames)}, rounds=5, runs=6
+        )
     return Row(
         "paper-size network: all 36 actions against one",
         times["all"].median / times["one"].median,

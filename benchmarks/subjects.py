@@ -52,7 +52,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Task:
+class Measurement:
     """What a measuring process is told: a subject, what it needs, and for how many images at once.
 
     several: whether the bundle's graph takes more than one image.
@@ -78,12 +78,12 @@ class Task:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> Task:
+    def from_json(text: str) -> Measurement:
         """Read what `to_json` wrote."""
         values = json.loads(text)
         subject = Subject(**values.pop("subject"))
         batches = tuple(values.pop("batches"))
-        return Task(subject=subject, batches=batches, **values)
+        return Measurement(subject=subject, batches=batches, **values)
 
 
 def subjects(paper_size: bool, gpu: bool) -> list[Subject]:

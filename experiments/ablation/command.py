@@ -50,8 +50,8 @@ def command(
       selcon ablate my.yaml --study my_study.yaml --out runs/mine --table --json
     """
     from experiments.ablation.report import write
-    from experiments.ablation.run import run_study
     from experiments.ablation.studies import load_study
+    from experiments.ablation.study_runs import run_study
 
     study = load_study(study_name)
     stopped = not only_table and not run_study(study, config, overrides, seeds, out, only)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.ablation.run import FIGURES, SPLITS, run_folder
 from experiments.ablation.studies import Study
+from experiments.ablation.study_runs import FIGURES, SPLITS, run_folder
 from selcon_ros.core.json_file import read_object
 from selcon_training.errors import DataError
 from selcon_training.evaluate.seeds import over_seeds

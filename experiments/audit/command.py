@@ -48,8 +48,8 @@ def command(
     """
     import torch
 
+    from experiments.audit.auditing import audit
     from experiments.audit.report import write
-    from experiments.audit.run import audit
 
     if threads is not None:
         torch.set_num_threads(threads)

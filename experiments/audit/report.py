@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from experiments.audit.run import GAMMAS, Audit
+from experiments.audit.auditing import GAMMAS, Audit
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_training.reporting.page import render
 from selcon_training.reporting.plots import BLUE, CRIMSON, GREY, figure_svg

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from experiments.oracle.features import OracleOptions
-from experiments.oracle.run import cross_entropy_only, run_oracle
+from experiments.oracle.oracle_training import cross_entropy_only, run_oracle
 from selcon_training.config import load_config
 
 

@@ -21,7 +21,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import agreement
 from selcon_ros.core.samples import read_samples
-from selcon_ros.core.timing import Times, compare
+from selcon_ros.core.timing import Times, time_alternately
 from selcon_ros.model import Model, load
 
 CAMERA = (480, 640)
@@ -88,7 +88,7 @@ def measure_engines(
         tell(f"{name}: timing {len(opened)} engines in turns")
         frame = np.random.default_rng(0).integers(0, 256, (1, *CAMERA, 3), np.uint8)
         functions = {" ".join(key): _runner(each, frame) for key, each in opened.items()}
-        times = compare(functions, rounds, runs)
+        times = time_alternately(functions, rounds, runs)
         measured = {
             key: Measured(name, *key, each.name, times[" ".join(key)], klds[key])
             for key, each in opened.items()
@@ -158,4 +158,6 @@ def measure_actions(bundle: Bundle, image: NDArray[np.uint8], rounds: int, runs:
 
         return run
 
-    return compare({"one": ground(grounder.actions[:1]), "all": ground(grounder.actions)}, rounds, runs)
+    return time_alternately(
+        {"one": ground(grounder.actions[:1]), "all": ground(grounder.actions)}, rounds, runs
+    )

@@ -25,8 +25,8 @@ from selcon_ros.demo.collector import (
     TYPES,
     stamp_ns,
 )
+from selcon_ros.demo.orchestration import node_process, player_process
 from selcon_ros.demo.processes import PythonProcess
-from selcon_ros.demo.run import node_process, player_process
 
 HEATMAP_ONLY = (HEATMAP,)
 EVERYTHING = (HEATMAP, OVERLAY, GRASP_POINTS, MARKERS)

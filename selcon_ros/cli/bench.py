@@ -61,7 +61,7 @@ def command(
     if paper_size:
         raise click.UsageError(f"the paper-size network {MOVED} paper-size")
     from selcon_ros.bench.machine import facts
-    from selcon_ros.bench.run import measure
+    from selcon_ros.bench.measurements import measure
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.recording import default_recording
 

@@ -62,7 +62,7 @@ def command(
     from selcon_ros.ros.signals import Stop
 
     stop = Stop(status=STOPPED)  # before what is slow is imported
-    from selcon_ros.demo.run import run_demo
+    from selcon_ros.demo.orchestration import run_demo
 
     results = run_demo(stop, out, recording, bundle, list(actions) or None, frames, patience)
     click.echo(f"pictures: {out / 'contact_sheet.png'}   bag: {out / 'bag'}   all in {out}/")

@@ -32,7 +32,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if flag == "--params-file" and not Path(file).is_file():
             return _refuse(f"no parameter file at {quoted(file, 300)}")
     try:
-        from selcon_ros.ros.run import run
+        from selcon_ros.ros.lifetime import run
     except ImportError as error:
         library = (error.name or "").partition(".")[0]
         if not library.endswith(("rclpy", "rpyutils", "_msgs", "_interfaces")):

@@ -7,7 +7,7 @@ import pytest
 from selcon_ros.bench.report import ENGINES, Row, into_page, markdown
 from selcon_ros.cli.bench_report import show
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times, compare
+from selcon_ros.core.timing import Times, time_alternately
 
 
 def test_rows_know_whether_they_keep_their_limit() -> None:
@@ -27,9 +27,11 @@ def test_a_missed_target_is_written_out() -> None:
     assert "- Measured by hand." in page
 
 
-def test_compare_takes_turns_and_leaves_out_each_blocks_first_run() -> None:
+def test_functions_take_turns_and_leaves_out_each_blocks_first_run() -> None:
     calls: list[str] = []
-    times = compare({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, runs=3)
+    times = time_alternately(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, runs=3
+    )
     assert "".join(calls) == "aaaabbbb" * 2
     assert times["a"].count == times["b"].count == 6
     assert 0 <= times["a"].median <= times["a"].p95

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from experiments.ablation.run import _claim
 from experiments.ablation.studies import known_studies, load_study, run_config
+from experiments.ablation.study_runs import _claim
 from experiments.ablation.table import cell
 from selcon_ros.cli.main import main
 from selcon_training.config import ConfigError

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.audit.auditing import Audit, summary
 from experiments.audit.degrade import DEGRADATIONS
 from experiments.audit.discovery import Outcome, degraded
-from experiments.audit.run import Audit, summary
 from experiments.audit.samples import Facts, _covered, draw_samples, facts_of, read_sample
 from selcon_ros.cli.main import main
 from selcon_training.config import parse_config

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.oracle.features import OracleOptions, OracleStore, token_shares
-from experiments.oracle.run import cross_entropy_only, run_oracle
+from experiments.oracle.oracle_training import cross_entropy_only, run_oracle
 from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.errors import DataError

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The node with a model that takes forever to open: a build with progress, or a call that cannot be ended.
 SLOW = """
 import sys, time
-import selcon_ros.ros.run as run
+import selcon_ros.ros.lifetime as lifetime
 from selcon_ros.ros import grounding_node
 from selcon_ros.ros.signals import Stop
 
@@ -31,7 +31,7 @@ def stuck(path, backend, precision, cpu, gpu, warm_up, fall_back):
     print("opening", flush=True)
     time.sleep(3600)
 
-sys.exit(run.run(Stop(), ["node"], lambda: grounding_node.GroundingNode(MODEL)))
+sys.exit(lifetime.run(Stop(), ["node"], lambda: grounding_node.GroundingNode(MODEL)))
 """
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from support.parity import FOLDER
 
 METRICS = ("kld", "sim", "nss")
@@ -27,7 +27,7 @@ def enlarged(values, size=(224, 224)):
 
 def test_metrics_are_the_authors():
     with np.load(FOLDER / "metrics_a.npz") as data:
-        found = compare(data["prediction"], data["ground_truth"])
+        found = compare_maps(data["prediction"], data["ground_truth"])
         for name in METRICS:
             assert float(getattr(found, name)) == pytest.approx(float(data[name]), rel=1e-4), name
 
@@ -38,7 +38,7 @@ def test_a_batch_gives_what_each_pair_gives_alone(seed, pairs, variants, side):
     rng = np.random.default_rng(seed)
     maps = rng.normal(size=(pairs, variants, side, 14))
     truths = rng.integers(0, 256, (pairs, 1, 300, 260)).astype(np.uint8)
-    found = compare(prepare_prediction(torch.from_numpy(maps)), prepare_truth(torch.from_numpy(truths)))
+    found = compare_maps(prepare_prediction(torch.from_numpy(maps)), prepare_truth(torch.from_numpy(truths)))
     for pair in range(pairs):
         truth = enlarged(truths[pair, 0] / 255)
         for variant in range(variants):
@@ -60,7 +60,7 @@ def test_maps_are_resized_as_opencv_does(shape):
 
 def test_a_perfect_prediction_is_perfect():
     truth = np.random.default_rng(0).random((8, 9))
-    found = compare(3 * truth, truth)
+    found = compare_maps(3 * truth, truth)
     assert float(found.kld) == pytest.approx(0, abs=1e-9) and float(found.sim) == pytest.approx(1)
     assert float(found.nss) > 0
 
@@ -68,22 +68,22 @@ def test_a_perfect_prediction_is_perfect():
 def test_constant_and_empty_predictions_are_finite():
     truth = np.zeros((8, 8))
     truth[2, 2] = 1
-    found = compare(np.stack([np.zeros((8, 8)), np.ones((8, 8))]), truth)
+    found = compare_maps(np.stack([np.zeros((8, 8)), np.ones((8, 8))]), truth)
     assert torch.isfinite(found.kld).all() and found.nss.tolist() == [0, 0]
     assert found.sim[0] == 0
-    assert float(compare(truth, np.ones((8, 8))).nss) == pytest.approx(0, abs=1e-12)
+    assert float(compare_maps(truth, np.ones((8, 8))).nss) == pytest.approx(0, abs=1e-12)
 
 
 def test_bad_maps_are_named():
     good = np.ones((4, 4))
     with pytest.raises(ValueError, match="zero everywhere"):
-        compare(good, np.stack([good, np.zeros((4, 4))]))
+        compare_maps(good, np.stack([good, np.zeros((4, 4))]))
     with pytest.raises(ValueError, match="one size"):
-        compare(good, np.ones((4, 5)))
+        compare_maps(good, np.ones((4, 5)))
     with pytest.raises(ValueError, match="not negative"):
-        compare(-good, good)
+        compare_maps(-good, good)
     with pytest.raises(ValueError, match="finite"):
-        compare(good, good * np.nan)
+        compare_maps(good, good * np.nan)
 
 
 def test_maps_are_prepared_as_the_paper_does():
@@ -98,8 +98,8 @@ def test_maps_are_prepared_as_the_paper_does():
 def test_a_gpu_gives_the_same_numbers():
     rng = np.random.default_rng(0)
     maps, truths = torch.from_numpy(rng.random((5, 14, 14))), torch.from_numpy(rng.random((5, 300, 260)))
-    here = compare(prepare_prediction(maps), prepare_truth(truths))
-    there = compare(prepare_prediction(maps.cuda()), prepare_truth(truths.cuda()))
+    here = compare_maps(prepare_prediction(maps), prepare_truth(truths))
+    there = compare_maps(prepare_prediction(maps.cuda()), prepare_truth(truths.cuda()))
     for name in METRICS:
         assert getattr(there, name).is_cuda
         torch.testing.assert_close(getattr(there, name).cpu(), getattr(here, name), rtol=1e-9, atol=1e-9)

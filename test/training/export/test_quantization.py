@@ -14,7 +14,7 @@ from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.grounder import Grounder
-from selcon_training.evaluate.metrics import compare, prepare_prediction
+from selcon_training.evaluate.metrics import compare_maps, prepare_prediction
 from selcon_training.export.bundle import export_bundle
 from selcon_training.export.quantization import int8_graph, quantize
 from support import nets
@@ -92,7 +92,7 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
         maps = [each.ground(read_image(path)).refined for each in (exact, rounded)]
         assert maps[0].min() < 0 < maps[0].max()
         truth, prediction = (prepare_prediction(each) for each in maps)
-        klds += compare(prediction, truth).kld.tolist()
+        klds += compare_maps(prediction, truth).kld.tolist()
     found = found.agreement
     assert found.kld_mean == pytest.approx(np.mean(klds)) and 0 < found.kld_mean < 1
     assert found.kld_max == pytest.approx(max(klds))

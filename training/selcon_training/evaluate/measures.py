@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.data.images import F32, U8
-from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 
 TRUTH_PEAK = 0.5
 """Without a part mask, the part is where the truth map exceeds this fraction of its maximum."""
@@ -53,7 +53,7 @@ def score(
     `predictions` are maps of one resolution (any), `heatmaps` [H, W] what was made of them; `part` is
     the part's mask.
     """
-    found = compare(prepare_prediction(np.stack(predictions)), prepare_truth(truth))
+    found = compare_maps(prepare_prediction(np.stack(predictions)), prepare_truth(truth))
     return [
         Scores(kld, sim, nss, peaks_on(part, heatmap))
         for kld, sim, nss, heatmap in zip(

@@ -35,7 +35,7 @@ def prepare_truth(grey: Any, size: int = SIZE) -> Tensor:
     return _resize(_maps(grey) / 255, size)
 
 
-def compare(prediction: Any, truth: Any) -> Comparison:
+def compare_maps(prediction: Any, truth: Any) -> Comparison:
     """Return KLD, SIM and NSS of prediction and truth, maps [..., h, w] of one size, not negative.
 
     Leading dimensions broadcast: predictions [N, K, h, w] go with truths [N, 1, h, w]. With p and q the maps

@@ -23,7 +23,7 @@ from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError, ResultNotWritten
 from selcon_training.evaluate.measures import part_of, score
-from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from selcon_training.evaluate.queries import Files, Query, find_pictures
 
 SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -133,7 +133,7 @@ def tune(
 def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
     """Return the KLD [len(SMOOTHING), len(TEMPERATURE)] of one map against its truth."""
     softened = np.stack([[soften(refined, sigma, t) for t in TEMPERATURE] for sigma in SMOOTHING])
-    found: NDArray[np.float64] = compare(prepare_prediction(softened), prepare_truth(truth)).kld.numpy()
+    found: NDArray[np.float64] = compare_maps(prepare_prediction(softened), prepare_truth(truth)).kld.numpy()
     return found
 
 

@@ -30,7 +30,7 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
-from selcon_ros.core.timing import compare
+from selcon_ros.core.timing import time_alternately
 from selcon_training.data.images import read_picture
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.ordering import spread
@@ -96,7 +96,7 @@ def quantize(
     manifest = replace(given.manifest, metrics=given.manifest.metrics | {"int8": record})
     written = write_bundle(out, manifest, given.files | int8.files)
     frames = _image(images[0])[None]
-    times = compare(
+    times = time_alternately(
         {"fp32": lambda: exact.backend.run(frames), "int8": lambda: rounded.backend.run(frames)},
         _ROUNDS,
         _RUNS,

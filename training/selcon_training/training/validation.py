@@ -31,7 +31,7 @@ from selcon_training.data.pairs import read_truth
 from selcon_training.data.pictures import PicturePool
 from selcon_training.data.transforms import resize
 from selcon_training.evaluate.measures import part_of, peaks_on
-from selcon_training.evaluate.metrics import compare, prepare_prediction, prepare_truth
+from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from selcon_training.models.network import Network, evaluating
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
 
@@ -119,7 +119,7 @@ class MapValidator:
             rights.append([peaks_on(part, upsample(one, *part.shape)) for one in refined])
         if not actions:
             return []
-        found = compare(torch.stack(maps), torch.stack(truths))
+        found = compare_maps(torch.stack(maps), torch.stack(truths))
         columns = torch.stack([found.kld, found.sim, found.nss], dim=2).tolist()
         return [
             [[action, *three, float(right)] for three, right in zip(of_maps, on_part, strict=True)]
