@@ -1,5 +1,6 @@
 """Work in processes of their own, which may be killed."""
 
+import gc
 import os
 import resource
 import signal
@@ -18,8 +19,13 @@ def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:
     processor) after which SIGPROF ends it as abruptly as SIGKILL would; 0: never.
     """
     cv2.setNumThreads(1)  # the threads of a pool would be missing in the copy
+    # So would those of an inference session that an earlier test has left, for whose end the garbage
+    # collection of the copy would wait for ever.
+    gc.collect()
+    gc.freeze()
     child = os.fork()
     if child:
+        gc.unfreeze()
         return child
     try:
         signal.setitimer(signal.ITIMER_PROF, killed_after)

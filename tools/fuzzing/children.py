@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -47,6 +48,9 @@ def run_all(numbers: list[int], work: Callable[[int], str], jobs: int) -> Iterat
     """
     waiting, running = list(reversed(numbers)), dict[int, _Child]()
     with tempfile.TemporaryDirectory(prefix="fuzz_results_") as folder:
+        # Threads of inference sessions are missing in a copy: its garbage collection must not end these.
+        gc.collect()
+        gc.freeze()
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -61,6 +65,7 @@ def run_all(numbers: list[int], work: Callable[[int], str], jobs: int) -> Iterat
                         os.kill(number, signal.SIGKILL)
                 time.sleep(0.001)
         finally:
+            gc.unfreeze()
             for number in running:
                 os.kill(number, signal.SIGKILL)
                 os.waitpid(number, 0)
