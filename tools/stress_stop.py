@@ -140,7 +140,7 @@ def camera_and_listener() -> Iterator[list[int]]:
     executor.add_node(listener)
     finished: Future[None] = Future()
     # Not executor.spin, to be ended by shutdown: that takes away the guard condition that has to wake the
-    # thread, which then waits for ever if it was just about to wait.
+    # thread, as run() of the node avoids too.
     thread = threading.Thread(target=executor.spin_until_future_complete, args=(finished,), daemon=True)
     thread.start()
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}

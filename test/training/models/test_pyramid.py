@@ -17,7 +17,6 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.manifest import Normalisation
 from selcon_ros.core.preprocess import preprocess
-from selcon_training.config import parse_config
 from selcon_training.data.device import to_input
 from selcon_training.encoders import packages
 from selcon_training.encoders.backbone import backbone_of, load_backbone, whole_model
@@ -32,29 +31,14 @@ from selcon_training.models.test_time_averaging import Averaging, averaged
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import predict
 from support import dataset
+from support.pyramids import NAME, SIZE, config_of, net_of
 
 LITE0 = "9bad8ead5ac8b08a5224b904ec54683e495416812ed00c5925344ea3f72bb8de"
-NAME = "test_efficientnet"  # timm's smallest with feature maps
-SIZE = (64, 96)
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
     return dataset.make_dataset(tmp_path_factory.mktemp("squares"))
-
-
-def net_of(name=NAME, size=SIZE, weights=None, seed=0):
-    torch.manual_seed(seed)
-    return PyramidNet(load_backbone({"name": name, "weights": weights}), list(dataset.COLOURS), size, 16)
-
-
-def config_of(root, output, **changes):
-    values = dataset.config_values(root, output, calibration="none")
-    del values["encoders"]
-    values["data"]["input_size"] = list(SIZE)
-    values["backbone"] = {"name": NAME, "width": 16, "train": "upper"}
-    values["dense"] = {"cam": 1.0, "dice": 1.0, "refined": 0.0}
-    return parse_config(values | changes)
 
 
 def statistics(net):

@@ -5,35 +5,16 @@ import json
 from importlib import metadata
 
 import pytest
-import torch
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
-from selcon_training.config import ConfigError, parse_config
+from selcon_training.config import ConfigError
 from selcon_training.encoders import packages
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import load_model, save_model
-from selcon_training.models.pyramid import PyramidNet
-from support import dataset
-
-NAME = "test_efficientnet"  # timm's smallest with feature maps
-SIZE = (64, 96)
-
-
-def net_of(name=NAME, size=SIZE, weights=None, seed=0):
-    torch.manual_seed(seed)
-    return PyramidNet(load_backbone({"name": name, "weights": weights}), list(dataset.COLOURS), size, 16)
-
-
-def config_of(root, output, **changes):
-    values = dataset.config_values(root, output, calibration="none")
-    del values["encoders"]
-    values["data"]["input_size"] = list(SIZE)
-    values["backbone"] = {"name": NAME, "width": 16, "train": "upper"}
-    values["dense"] = {"cam": 1.0, "dice": 1.0, "refined": 0.0}
-    return parse_config(values | changes)
+from support.pyramids import NAME, config_of, net_of
 
 
 @pytest.mark.parametrize(
