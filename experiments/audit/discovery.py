@@ -16,8 +16,8 @@ from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.device import to_input
 from selcon_training.data.images import F32, U8
 from selcon_training.data.ordering import generator
+from selcon_training.losses.weak import WeakStep, find_parts, object_maps, of_label
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import WeakStep, find_parts, object_maps, of_label
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from selcon_training import distributed
 from selcon_training.config import parse_config
-from selcon_training.objectives.prototypical import prototypical_loss
-from selcon_training.objectives.released_code import row_selection
+from selcon_training.losses.prototypical import prototypical_loss
+from selcon_training.losses.released_code import row_selection
 from selcon_training.training.ddp import SharedBatchNorm2d
 from selcon_training.training.trainer import Trainer
 from support.dataset import config_values

@@ -11,7 +11,7 @@ from selcon_training.config.encoders import EncodersConfig
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.encoders import frozen
 from selcon_training.encoders.frozen import FrozenPass
-from selcon_training.objectives.weak import WeakStep, weak_losses
+from selcon_training.losses.weak import WeakStep, weak_losses
 from selcon_training.training.factory import frozen_pass
 from support.nets import small_net
 

@@ -21,11 +21,11 @@ from selcon_training.errors import DataError
 from selcon_training.inspect.samples import data_samples, spread_samples
 from selcon_training.inspect.trace import Sample, trace
 from selcon_training.inspect.trained_run import open_trained, read_history
+from selcon_training.losses.pixel import positive_set
+from selcon_training.losses.weak import WeakStep, weak_losses
 from selcon_training.models.checkpoint import save_model
 from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.objectives.pixel import positive_set
-from selcon_training.objectives.weak import WeakStep, weak_losses
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
 from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle

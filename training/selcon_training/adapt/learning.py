@@ -21,8 +21,8 @@ from selcon_training.data.ordering import Stream, epoch_order, generator, prefet
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.views import ViewRange
 from selcon_training.errors import AdaptError
+from selcon_training.losses.truth_losses import dense_losses
 from selcon_training.models.pyramid import PyramidNet, between
-from selcon_training.objectives.truth_losses import dense_losses
 from selcon_training.training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 
 VIEWS = ViewRange(zoom=(0.7, 1.6), flip=True, turn=20.0, shift=0.1, stretch=0.1)

@@ -55,7 +55,7 @@ class WeakObjectiveConfig(Section):
     ego_descriptors: Literal["plain", "weighted"] = "plain"
     """weighted: as in the released code, egocentric descriptors are multiplied by the affinity."""
     part_maps: Literal["cosine", "averaged"] = "cosine"
-    """averaged: as in the released code (see `objectives/released_code.py`)."""
+    """averaged: as in the released code (see `losses/released_code.py`)."""
 
     def contrastive(self, epoch: int) -> bool:
         """Return whether the contrastive losses are on in `epoch`, counted from 0."""

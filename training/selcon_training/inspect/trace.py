@@ -19,11 +19,11 @@ from selcon_ros.core.preprocess import fitted
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.device import to_input
 from selcon_training.data.images import F32, U8, read_picture
+from selcon_training.losses.pixel import part_threshold, positive_set
+from selcon_training.losses.weak import WeakStep, exo_activation, find_parts, object_maps
 from selcon_training.models.map_ops import cosine_of, minmax, saliency_mask
 from selcon_training.models.network import evaluating
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.pixel import part_threshold, positive_set
-from selcon_training.objectives.weak import WeakStep, exo_activation, find_parts, object_maps
 
 Mask = NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)

@@ -17,8 +17,8 @@ from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
 from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.ordering import batches
+from selcon_training.losses.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 from selcon_training.models.network import Network
-from selcon_training.objectives.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 from selcon_training.training.tasks.base import held_out
 from selcon_training.training.tasks.sources import training_sources
 

@@ -18,8 +18,8 @@ from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.listing import Item
 from selcon_training.data.ordering import Stream, batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
+from selcon_training.losses.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.training.feature_store import FeatureStore
 from selcon_training.training.tasks.base import augmentation, held_out
 

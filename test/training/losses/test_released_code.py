@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from selcon_training.config import load_config
 from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
+from selcon_training.losses.part_discovery import Parts
+from selcon_training.losses.released_code import averaged_parts, row_selection
+from selcon_training.losses.weak import WeakStep, find_parts
 from selcon_training.models.selcon_net import Features
-from selcon_training.objectives.part_discovery import Parts
-from selcon_training.objectives.released_code import averaged_parts, row_selection
-from selcon_training.objectives.weak import WeakStep, find_parts
 from selcon_training.training.factory import set_batch_norm_momentum
 from support import nets
 

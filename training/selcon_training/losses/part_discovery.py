@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from selcon_training.config.weak_objective import Piou
+from selcon_training.losses.kmeans import kmeans
 from selcon_training.models.map_ops import minmax, saliency_mask, unit
-from selcon_training.objectives.kmeans import kmeans
 
 Select = Callable[[Tensor, float], Tensor]
 """From activation maps [B, E, h, w] and γ to the descriptors taken, [B, E, h, w] boolean."""

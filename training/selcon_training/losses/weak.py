@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from selcon_training import distributed
 from selcon_training.config.weak_objective import NegativeCam, ObjectMaps, WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
+from selcon_training.losses.part_discovery import Discovery, discover
+from selcon_training.losses.pixel import pixel_loss
+from selcon_training.losses.prototypical import prototypical_loss
+from selcon_training.losses.released_code import averaged_parts, row_selection
 from selcon_training.models.heads import View
 from selcon_training.models.map_ops import cosine_of, local_mean, minmax
 from selcon_training.models.selcon_net import Features, SelconNet
-from selcon_training.objectives.part_discovery import Discovery, discover
-from selcon_training.objectives.pixel import pixel_loss
-from selcon_training.objectives.prototypical import prototypical_loss
-from selcon_training.objectives.released_code import averaged_parts, row_selection
 
 
 @dataclass(frozen=True)

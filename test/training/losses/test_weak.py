@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
+from selcon_training.losses.part_discovery import discover
+from selcon_training.losses.weak import ClassScores, WeakStep, object_maps, weak_losses
 from selcon_training.models.map_ops import local_mean
 from selcon_training.models.selcon_net import Features
-from selcon_training.objectives.part_discovery import discover
-from selcon_training.objectives.weak import ClassScores, WeakStep, object_maps, weak_losses
 from support import nets
 
 SIZE, GRID = (64, 96), (4, 6)
@@ -90,7 +90,7 @@ def test_no_reliable_sample_uses_the_object_maps(net):
 def test_object_level_prototypes_are_those_of_samples_without_a_reliable_part(net, monkeypatch):
     never = run(net, [0, 1], WeakObjectiveConfig(alpha=1.0, piou="corrected"))[0]
     monkeypatch.setattr(
-        "selcon_training.objectives.weak.discover", lambda *a, **k: pytest.fail("part discovery ran")
+        "selcon_training.losses.weak.discover", lambda *a, **k: pytest.fail("part discovery ran")
     )
     level = run(net, [0, 1], WeakObjectiveConfig(prototype_level="object"))[0]
     assert level["reliable"] == 0 and torch.equal(level["prototypical"], never["prototypical"])
@@ -170,7 +170,7 @@ def test_the_same_generator_gives_the_same_losses(net):
 
 def test_a_loss_with_weight_zero_is_not_computed(net, monkeypatch):
     monkeypatch.setattr(
-        "selcon_training.objectives.weak.discover", lambda *a, **k: pytest.fail("part discovery ran")
+        "selcon_training.losses.weak.discover", lambda *a, **k: pytest.fail("part discovery ran")
     )
     losses, _ = run(net, [0, 1], WeakObjectiveConfig(lambda_proto=0))
     assert losses["prototypical"] == 0 and losses["pixel"] > 0
@@ -192,7 +192,7 @@ def test_part_discovery_gets_every_sample_its_own_exocentric_images(net, monkeyp
         seen.update(activation=activation, exo=exo)
         return discover(activation, ego, exo, saliency, **options)
 
-    monkeypatch.setattr("selcon_training.objectives.weak.discover", spy)
+    monkeypatch.setattr("selcon_training.losses.weak.discover", spy)
     run(net, [0, 1], first_epoch=True)
     exo = features(6, 2)
     torch.testing.assert_close(seen["exo"][1, 0], exo.parts[3])

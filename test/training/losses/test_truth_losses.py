@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.core.heatmap import refine as refine_in_use
 from selcon_training.config.sections import DenseConfig
-from selcon_training.objectives.truth_losses import AffinityReadout, dense_losses, refine
+from selcon_training.losses.truth_losses import AffinityReadout, dense_losses, refine
 
 ALL = DenseConfig(cam=1, dice=1, refined=1, affinity=1)
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_training.objectives.pixel import pixel_loss, positive_set
-from selcon_training.objectives.prototypical import prototypical_loss
+from selcon_training.losses.pixel import pixel_loss, positive_set
+from selcon_training.losses.prototypical import prototypical_loss
 from support.parity import numbers, relative
 
 TOLERANCE = 1e-4

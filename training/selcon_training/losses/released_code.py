@@ -8,8 +8,8 @@ from torch import Tensor
 
 from selcon_training import distributed
 from selcon_training.errors import ObjectiveError
+from selcon_training.losses.part_discovery import Parts
 from selcon_training.models.map_ops import minmax
-from selcon_training.objectives.part_discovery import Parts
 
 
 def row_selection(activation: Tensor, gamma: float) -> Tensor:

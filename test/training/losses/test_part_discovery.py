@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selcon_training.losses.kmeans import kmeans
+from selcon_training.losses.part_discovery import discover, hard_masks, piou_scores, selection
 from selcon_training.models.map_ops import local_mean, minmax, saliency_map, saliency_mask
-from selcon_training.objectives.kmeans import kmeans
-from selcon_training.objectives.part_discovery import discover, hard_masks, piou_scores, selection
 from support.parity import numbers, relative
 
 
@@ -131,7 +131,7 @@ def test_saliency_takes_the_papers_heads_of_six_and_all_of_any_other_number():
 
 
 def test_clustering_without_a_look_at_the_values_gives_the_same(monkeypatch):
-    from selcon_training.objectives import kmeans as module
+    from selcon_training.losses import kmeans as module
 
     rng = torch.Generator().manual_seed(3)
     points = torch.randn(6, 90, 8, generator=rng)
