@@ -10,11 +10,10 @@ from click.testing import CliRunner
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_training.adapt import crossing, learning, pipeline, rendered, subject
-from selcon_training.adapt.album import make_album, pictures_below
-from selcon_training.adapt.folds import folds
+from selcon_training.adapt import cross_validation, learning, pipeline, rendered, subject
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
+from selcon_training.adapt.photo_set import folds, make_photo_set, pictures_below
 from selcon_training.adapt.pipeline import Plan, adapt
 from selcon_training.adapt.reading import read_photos
 from selcon_training.config.sections import DenseConfig
@@ -55,9 +54,9 @@ def quick(monkeypatch, squares):
     monkeypatch.setattr(learning, "OPTIMISER", learning.OPTIMISER.model_copy(update=rates))
 
 
-def album_of(folder, nothing=None, **options):
+def photo_set_of(folder, nothing=None, **options):
     layout, labelled = read_photos(folder, nothing)
-    return make_album(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+    return make_photo_set(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
 
 
 def test_packaged_samples_have_parts_and_are_small():
@@ -80,18 +79,18 @@ def test_samples_are_made_of_a_rendered_set(squares, tmp_path):
 
 
 def test_photos_of_one_object_are_held_out_together(tmp_path):
-    album = album_of(photos.folders(tmp_path, 9), objects=r"/(thing\d)/")
-    parts = folds(album.photos, 4, 0)
+    photo_set = photo_set_of(photos.folders(tmp_path, 9), objects=r"/(thing\d)/")
+    parts = folds(photo_set.photos, 4, 0)
     assert sorted(index for part in parts for index in part) == list(range(9))
     with pytest.raises(AdaptError, match="tells no object in"):
-        album_of(tmp_path, objects="(mug)")
-    assert sorted(len({album.photos[index].object for index in part}) for part in parts) == [1, 1, 1]
+        photo_set_of(tmp_path, objects="(mug)")
+    assert sorted(len({photo_set.photos[index].object for index in part}) for part in parts) == [1, 1, 1]
 
 
 def test_a_network_learns_from_photos(base, drawn, quick):
-    album, net = album_of(drawn), restore(load_bundle(base)).net
+    photo_set, net = photo_set_of(drawn), restore(load_bundle(base)).net
     kept = {key: value.clone() for key, value in net.state_dict().items()}
-    sources = Sources(album.photos, [], album.photos, DENSE)
+    sources = Sources(photo_set.photos, [], photo_set.photos, DENSE)
     ticks = []
     made = [adapted(net, CANVAS, sources, 50, 0, lambda: ticks.append(1)) for _ in range(2)]
     assert len(ticks) == 100
@@ -100,7 +99,7 @@ def test_a_network_learns_from_photos(base, drawn, quick):
     assert all(value.equal(kept[key]) for key, value in net.state_dict().items())
     moved = {key for key, value in made[0].state_dict().items() if not value.equal(kept[key])}
     assert any(key.startswith("heads.") for key in moved) and not any("running" in key for key in moved)
-    before, after = (figures(answers(each, PLAIN, CANVAS, album.photos), None) for each in (net, made[0]))
+    before, after = (figures(answers(each, PLAIN, CANVAS, photo_set.photos), None) for each in (net, made[0]))
     assert after["kld"] < 0.8 * before["kld"] and after["right_part"] > 0.8
 
 
@@ -130,11 +129,11 @@ def test_the_whole_command(base, drawn, tmp_path, quick):
 
 def test_how_well_few_photos_do_on_other_objects(base, tmp_path, quick):
     prepared = subject.prepare(photos.folders(tmp_path / "set", 12), base, None, r"/(thing\d)/")
-    result = crossing.cross(prepared, 4, 5, 0)
+    result = cross_validation.cross_validate(prepared, 4, 5, 0)
     assert result["parts"] == [4, 4, 4] and result["overall"]["before"]["questions"] == 24
     assert result["overall"]["after"]["questions"] == 48  # every photo by the two parts that it is not in
     with pytest.raises(AdaptError, match="not enough"):
-        crossing.cross(prepared, 12, 5, 0)
+        cross_validation.cross_validate(prepared, 12, 5, 0)
 
 
 def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_path, quick):
@@ -167,8 +166,8 @@ def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, m
 
 def learnt(restored, folder):
     """A network that is right on the photos already."""
-    album = album_of(folder)
-    sources = Sources(album.photos, [], album.photos, DENSE)
+    photo_set = photo_set_of(folder)
+    sources = Sources(photo_set.photos, [], photo_set.photos, DENSE)
     return replace(restored, net=adapted(restored.net, CANVAS, sources, 50, 0, lambda: None))
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.album import Photo
+from selcon_training.adapt.photo_set import Photo
 from selcon_training.config.sections import DenseConfig, OptimiserConfig, ScheduleConfig
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, stack

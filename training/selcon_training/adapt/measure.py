@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.heatmap import upsample
 from selcon_ros.core.manifest import ConfidenceFit
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.album import Photo
+from selcon_training.adapt.photo_set import Photo
 from selcon_training.data.images import F32
 from selcon_training.evaluate.measures import score
 from selcon_training.models.network import Network

@@ -15,9 +15,8 @@ import torch
 from tqdm import tqdm
 
 from selcon_ros.core.manifest import ConfidenceFit, Manifest
-from selcon_training.adapt.album import Photo
-from selcon_training.adapt.folds import folds
 from selcon_training.adapt.measure import Answer, any_published, figures
+from selcon_training.adapt.photo_set import Photo, folds
 from selcon_training.adapt.report import write_report
 from selcon_training.adapt.subject import Subject, prepare
 from selcon_training.adapt.writing import write_adapted
@@ -53,30 +52,30 @@ def adapt(
     results.json into the folder `report`; returns the figures.
 
     "after" is measured by cross-validation: every photo by a network that has not seen it nor, with
-    `objects` (see `make_album`), others of its object, trained for `fold_steps` on the rest. Raises
+    `objects` (see `make_photo_set`), others of its object, trained for `fold_steps` on the rest. Raises
     AdaptError where adapting would not help or, by that measure, did not (the report is written then, the
     bundle is not), DataError for bad files.
     """
     plan = plan or Plan()
     with using_threads(threads):
         subject = prepare(folder, base, nothing, objects)
-        album, manifest = subject.album, subject.bundle.manifest
-        parts = folds(album.photos, plan.folds, plan.seed) if plan.folds > 1 else []
+        photo_set, manifest = subject.photo_set, subject.bundle.manifest
+        parts = folds(photo_set.photos, plan.folds, plan.seed) if plan.folds > 1 else []
         if len(parts) == 1:
             raise AdaptError("all photos show one object, none is left to measure on: leave out --objects")
         total = plan.steps + plan.fold_steps * len(parts)
         with tqdm(total=total, unit="step", desc="adapting", dynamic_ncols=True) as bar:
-            before = subject.ask(subject.restored.net, [*album.photos, *album.nothing])
+            before = subject.ask(subject.restored.net, [*photo_set.photos, *photo_set.nothing])
             held = _cross_validated(subject, parts, plan, bar)
             bar.set_description("adapting to all photos")
-            net = subject.learn(album.photos, album.nothing, plan.steps, plan.seed, bar)
+            net = subject.learn(photo_set.photos, photo_set.nothing, plan.steps, plan.seed, bar)
     fit, refitted = _confidence(manifest, held)
     result = _figures(subject, before, held, fit, net) | {
         "bundle": str(base),
-        "layout": album.layout,
-        "photos": len(album.photos),
-        "nothing": len(album.nothing),
-        "ignored_labels": album.ignored,
+        "layout": photo_set.layout,
+        "photos": len(photo_set.photos),
+        "nothing": len(photo_set.nothing),
+        "ignored_labels": photo_set.ignored,
         "folds": len(parts),
         "steps": plan.steps,
         "fold_steps": plan.fold_steps,
@@ -85,7 +84,7 @@ def adapt(
     worse = _worse(result)
     result["int8"] = "not tried" if worse else write_adapted(subject, net, fit, result, out, name, threads)
     result["written"] = not worse
-    write_report(report, result, subject.album, before, held, manifest.actions)
+    write_report(report, result, subject.photo_set, before, held, manifest.actions)
     if worse:
         raise AdaptError(
             f"{out} is not written, adapting did not help: {worse}. See {report / 'report.html'}: are the "
@@ -96,7 +95,7 @@ def adapt(
 
 def _cross_validated(subject: Subject, parts: list[list[int]], plan: Plan, bar: Any) -> list[Answer]:
     """Answers about every photo and picture of nothing by networks that have not seen it."""
-    photos, nothing = subject.album.photos, subject.album.nothing
+    photos, nothing = subject.photo_set.photos, subject.photo_set.nothing
     held: list[Answer] = []
     for number, part in enumerate(parts):
         bar.set_description(f"measuring, fold {number + 1} of {len(parts)}")
@@ -142,8 +141,8 @@ def _figures(
     net: PyramidNet,
 ) -> dict[str, Any]:
     """Before and after: over all, by action, on pictures of nothing and on rendered samples."""
-    manifest, album = subject.bundle.manifest, subject.album
-    empty = {photo.name for photo in album.nothing}
+    manifest, photo_set = subject.bundle.manifest, subject.photo_set
+    empty = {photo.name for photo in photo_set.nothing}
     sides = {"before": (before, manifest.confidence)} | ({"after": (held, fit)} if held else {})
     checks = {
         "before": (subject.ask(subject.restored.net, subject.checked), manifest.confidence),
@@ -153,7 +152,7 @@ def _figures(
     for side, (every, own) in sides.items():
         shown = [each for each in every if each.photo not in empty]
         result["overall"][side] = figures(shown, own)
-        for action in album.actions:
+        for action in photo_set.actions:
             asked = [each for each in shown if each.action == action]
             result["actions"].setdefault(manifest.actions[action], {})[side] = figures(asked, own)
         absent = [each for each in every if each.photo in empty]

@@ -22,7 +22,7 @@ from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
 from selcon_ros.core.zip_file import open_zip
-from selcon_training.adapt.album import Photo, truth_of
+from selcon_training.adapt.photo_set import Photo, truth_of
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.dense import DenseItem, dense_items

@@ -12,8 +12,8 @@ import numpy as np
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.heatmap import upsample
 from selcon_ros.core.overlay import tint
-from selcon_training.adapt.album import Album, Photo
 from selcon_training.adapt.measure import Answer
+from selcon_training.adapt.photo_set import Photo, PhotoSet
 from selcon_training.data.images import U8
 from selcon_training.errors import ResultNotWritten
 from selcon_training.reporting.page import embedded, render
@@ -26,14 +26,14 @@ RIGHT, WRONG = (60, 200, 110), (240, 80, 80)
 def write_report(
     folder: Path,
     result: dict[str, Any],
-    album: Album,
+    photo_set: PhotoSet,
     before: Sequence[Answer],
     after: Sequence[Answer],
     actions: Sequence[str],
 ) -> None:
     """Write report.html and results.json into `folder`. Raises ResultNotWritten, with the result."""
     answered = {(each.photo, each.action): each for each in after}
-    photos = {photo.name: photo for photo in album.photos}
+    photos = {photo.name: photo for photo in photo_set.photos}
     shown = [
         {
             "title": f"{actions[each.action]} on {each.photo}",

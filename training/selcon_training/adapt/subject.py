@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle
-from selcon_training.adapt.album import Album, Photo, make_album, pictures_below
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import Answer, answers
+from selcon_training.adapt.photo_set import Photo, PhotoSet, make_photo_set, pictures_below
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
 from selcon_training.config.sections import DenseConfig
@@ -30,7 +30,7 @@ class Subject:
 
     bundle: Bundle
     restored: Restored
-    album: Album
+    photo_set: PhotoSet
     rendered: list[Photo]
     checked: list[Photo]
     """Rendered samples that nothing learns from."""
@@ -58,7 +58,7 @@ def prepare(folder: Path, base: Path, nothing: Path | None, objects: str | None 
     dense = _dense(manifest)
     sharp = dense.truth == "part"
     restored = restore(bundle)
-    album = make_album(
+    photo_set = make_photo_set(
         layout,
         labelled,
         apart,
@@ -68,13 +68,13 @@ def prepare(folder: Path, base: Path, nothing: Path | None, objects: str | None 
         objects,
         lambda photos: tqdm(photos, desc="photos", unit="photo", leave=False, disable=None),
     )
-    for label, count in album.ignored.items():
+    for label, count in photo_set.ignored.items():
         _log.warning("the label '%s' (on %d photos) is no action of the bundle and is left out", label, count)
     rendered = read_rendered(PACKAGED, manifest.actions, manifest.canvas, sharp)
     return Subject(
         bundle,
         restored,
-        album,
+        photo_set,
         [photo for number, photo in enumerate(rendered) if number % CHECK],
         rendered[::CHECK],
         dense,

@@ -42,8 +42,13 @@ def write_adapted(
 ) -> str:
     """Write the bundle, with an int8 graph if that holds; returns what became of int8."""
     base = subject.bundle.manifest
-    count, actions = len(subject.album.photos), [base.actions[one] for one in subject.album.actions]
-    record = {"bundle": base.name, "photos": count, "nothing": len(subject.album.nothing), "actions": actions}
+    count, actions = len(subject.photo_set.photos), [base.actions[one] for one in subject.photo_set.actions]
+    record = {
+        "bundle": base.name,
+        "photos": count,
+        "nothing": len(subject.photo_set.nothing),
+        "actions": actions,
+    }
     manifest = replace(
         base,
         name=name or f"{base.name.removesuffix(', adapted')}, adapted"[:200],
@@ -73,7 +78,7 @@ def _int8(
 
     Scales are taken from rendered samples and half of the photos, and measured on the other half.
     """
-    photos = subject.album.photos
+    photos = subject.photo_set.photos
     with tempfile.TemporaryDirectory() as folder:
         names = ("fp32", "measured", "scaled", "int8")
         fp32, measured, scaled, int8 = (Path(folder) / name for name in names)

@@ -22,6 +22,7 @@ from selcon_training.adapt.shapes import Labelled, Size
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.listing import IMAGE_SUFFIXES
+from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pairs import stored_as
 from selcon_training.data.transforms import resize
 from selcon_training.errors import AdaptError, DataError
@@ -55,7 +56,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Album:
+class PhotoSet:
     """All photos, the pictures of nothing, and the labels (with their counts) that are no action."""
 
     layout: str
@@ -75,7 +76,7 @@ def truth_of(mask: NDArray[np.bool_]) -> U8:
     return np.asarray(np.rint(255.0 * blurred / max(float(blurred.max()), 1e-6)), np.uint8)
 
 
-def make_album(
+def make_photo_set(
     layout: str,
     labelled: Sequence[Labelled],
     nothing: Sequence[Path],
@@ -84,7 +85,7 @@ def make_album(
     sharp: bool = False,
     objects: str | None = None,
     progress: Callable[[Sequence[Any]], Iterable[Any]] = list,
-) -> Album:
+) -> PhotoSet:
     """Read the photos; `sharp`: training's truth is the part itself. `objects`: a regular expression
     whose first group tells in a photo's path which object it shows. Raises AdaptError for what would not
     help (too few photos or too many, no mask where one should be, masks of nearly the whole photo), DataError
@@ -104,7 +105,7 @@ def make_album(
         _kept(path, f"nothing/{name}", "", canvas, {}, {}, None)
         for path, name in zip(nothing, _names(nothing), strict=True)
     ]
-    return Album(layout, photos, empty, ignored)
+    return PhotoSet(layout, photos, empty, ignored)
 
 
 def pictures_below(folder: Path | None) -> list[Path]:
@@ -120,6 +121,21 @@ def pictures_below(folder: Path | None) -> list[Path]:
     if len(found) > MOST:
         raise AdaptError(f"--nothing {folder} holds {len(found)} photos: give at most {MOST} of them")
     return found
+
+
+def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:
+    """The photos' indices in at most `count` parts of about one size, those of one object in one part."""
+    objects: dict[str, list[int]] = {}
+    for index, photo in enumerate(photos):
+        objects.setdefault(photo.object, []).append(index)
+    named = sorted(objects)
+    order = generator(seed, Stream.ADAPT_FOLDS).permutation(len(named))
+    # Larger objects first, each to the part that has least.
+    ranked = sorted((objects[named[place]] for place in order), key=len, reverse=True)
+    parts: list[list[int]] = [[] for _ in range(min(count, len(ranked)))]
+    for members in ranked:
+        min(parts, key=len).extend(members)
+    return [sorted(part) for part in parts]
 
 
 def _matches(labelled: Sequence[Labelled], actions: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:

@@ -1,7 +1,7 @@
 """How well adapting on N photos works on other objects of a larger set: cross-validation the other way round.
 
 The objects are dealt into parts of about N photos. For each part the bundle is adapted on that part alone
-and asked about all photos of the other parts. Command line: python -m selcon_training.adapt.crossing
+and asked about all photos of the other parts. Command line: python -m selcon_training.adapt.cross_validation
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
-from selcon_training.adapt.folds import folds
 from selcon_training.adapt.measure import Answer, figures
+from selcon_training.adapt.photo_set import folds
 from selcon_training.adapt.pipeline import STEPS, using_threads
 from selcon_training.adapt.subject import Subject, prepare
 from selcon_training.errors import AdaptError
 
 
-def cross(subject: Subject, count: int, steps: int, seed: int) -> dict[str, Any]:
+def cross_validate(subject: Subject, count: int, steps: int, seed: int) -> dict[str, Any]:
     """Figures before and after, over all answers about objects that were not adapted to; by action too.
 
     A photo is asked about once for every part that it is not in; intervals are over objects. Raises
     AdaptError for sets with fewer than two parts.
     """
-    photos, manifest = subject.album.photos, subject.bundle.manifest
+    photos, manifest = subject.photo_set.photos, subject.bundle.manifest
     parts = folds(photos, max(1, round(len(photos) / count)), seed)
     if len(parts) < 2:
         raise AdaptError(f"{len(photos)} photos are not enough for {count} and others: give fewer --photos")
@@ -37,7 +37,7 @@ def cross(subject: Subject, count: int, steps: int, seed: int) -> dict[str, Any]
         for number, part in enumerate(parts):
             own = [photos[index] for index in part]
             others = [photo for index, photo in enumerate(photos) if index not in part]
-            net = subject.learn(own, subject.album.nothing, steps, seed + number, bar)
+            net = subject.learn(own, subject.photo_set.nothing, steps, seed + number, bar)
             after += subject.ask(net, others)
     sides = {"before": before, "after": after}
     by_action = {
@@ -45,7 +45,7 @@ def cross(subject: Subject, count: int, steps: int, seed: int) -> dict[str, Any]
             side: figures([each for each in every if each.action == action], manifest.confidence)
             for side, every in sides.items()
         }
-        for action in subject.album.actions
+        for action in subject.photo_set.actions
     }
     overall = {side: figures(every, manifest.confidence) for side, every in sides.items()}
     return {"parts": [len(part) for part in parts], "steps": steps, "overall": overall, "actions": by_action}
@@ -74,12 +74,12 @@ def command(
 
     \b
     Example:
-      python -m selcon_training.adapt.crossing bundles/base data/mine/testset --photos 8 --out report
-      python -m selcon_training.adapt.crossing base photos --objects '\d+_(.+)\.jpg' --out report
+      python -m selcon_training.adapt.cross_validation bundles/base data/mine/testset --photos 8 --out report
+      python -m selcon_training.adapt.cross_validation base photos --objects '\d+_(.+)\.jpg' --out report
     """
     try:
         with using_threads(None):
-            result = cross(prepare(data, bundle, nothing, objects), photos, steps, seed)
+            result = cross_validate(prepare(data, bundle, nothing, objects), photos, steps, seed)
         write_json(out / "results.json", result)
     except (SelconError, OSError) as error:
         raise click.ClickException(str(error)) from None

@@ -8,7 +8,7 @@ import pytest
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.album import make_album, pictures_below
+from selcon_training.adapt.photo_set import make_photo_set, pictures_below
 from selcon_training.adapt.reading import read_photos
 from selcon_training.errors import AdaptError, DataError
 from support import dataset, photos
@@ -16,29 +16,29 @@ from support import dataset, photos
 CANVAS = Canvas((64, 96), (16, 24), "pad")
 
 
-def album_of(folder, nothing=None, **options):
+def photo_set_of(folder, nothing=None, **options):
     layout, labelled = read_photos(folder, nothing)
-    return make_album(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+    return make_photo_set(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
 
 
-def in_order(album):
-    return sorted(album.photos, key=lambda photo: photo.name)
+def in_order(photo_set):
+    return sorted(photo_set.photos, key=lambda photo: photo.name)
 
 
 @pytest.mark.parametrize("layout", photos.LAYOUTS)
 def test_every_layout_gives_the_same_masks(tmp_path, layout):
-    album = album_of(photos.LAYOUTS[layout](tmp_path))
-    assert album.layout == layout and len(album.photos) == 6 and not album.ignored
-    for photo, (image, places) in zip(in_order(album), photos.scenes(6), strict=True):
+    photo_set = photo_set_of(photos.LAYOUTS[layout](tmp_path))
+    assert photo_set.layout == layout and len(photo_set.photos) == 6 and not photo_set.ignored
+    for photo, (image, places) in zip(in_order(photo_set), photos.scenes(6), strict=True):
         assert np.array_equal(photo.loaded.picture, image)
         assert {photos.LABELS[action] for action in photo.masks} == set(places)
         for action, mask in photo.masks.items():
             assert np.array_equal(mask, photos.mask_of(*places[photos.LABELS[action]]))
             assert photo.loaded.truths[action].max() == 255
     # A label that is drawn on other photos is known to be absent; a folder tells of its own photos alone.
-    known = {photo.known for photo in album.photos}
+    known = {photo.known for photo in photo_set.photos}
     assert known == ({(0, 1), (0, 2), (1, 2)} if layout == "AGD20K layout" else {(0, 1, 2)})
-    assert len({photo.object for photo in album.photos}) == 6
+    assert len({photo.object for photo in photo_set.photos}) == 6
 
 
 def test_blurred_truth_alone_marks_the_part_above_half_its_peak(tmp_path):
@@ -49,12 +49,14 @@ def test_blurred_truth_alone_marks_the_part_above_half_its_peak(tmp_path):
         place.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(place), blurred)
         path.unlink()
-    album = album_of(tmp_path)
-    for photo, (_, places) in zip(in_order(album), photos.scenes(6), strict=True):
+    photo_set = photo_set_of(tmp_path)
+    for photo, (_, places) in zip(in_order(photo_set), photos.scenes(6), strict=True):
         for action, mask in photo.masks.items():
             wanted = photos.mask_of(*places[photos.LABELS[action]]).astype(bool)
             assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9
-    assert album_of(tmp_path, sharp=True).photos[0].loaded.truths.keys() == album.photos[0].masks.keys()
+    assert (
+        photo_set_of(tmp_path, sharp=True).photos[0].loaded.truths.keys() == photo_set.photos[0].masks.keys()
+    )
 
 
 def edit(folder, change, name="p1.json"):
@@ -87,31 +89,31 @@ def test_what_would_not_help_is_refused(tmp_path, told):
     photos.labelme(tmp_path, 5)
     REFUSED[told](tmp_path)
     with pytest.raises((AdaptError, DataError), match=told):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
 
 
 def test_labels_that_no_action_matches_are_told_and_left_out(tmp_path):
     photos.labelme(tmp_path, 5)
     edit(tmp_path, lambda record: record["shapes"].append(record["shapes"][0] | {"label": "table"}))
     edit(tmp_path, lambda record: record["shapes"][0].update(label="Cut With"), "p2.json")
-    album = album_of(tmp_path)
-    assert album.ignored == {"table": 1} and 0 in album.photos[2].masks
+    photo_set = photo_set_of(tmp_path)
+    assert photo_set.ignored == {"table": 1} and 0 in photo_set.photos[2].masks
     for number in range(5):
         path = tmp_path / f"p{number}.json"
         path.write_text(path.read_text().replace('"label": "', '"label": "hodl'))
     with pytest.raises(AdaptError, match="no label is an action"):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
 
 
 def test_a_missing_mask_in_folders_is_told(tmp_path):
     photos.folders(tmp_path)
     next((tmp_path / "mask" / "hold").rglob("*.png")).unlink()
     with pytest.raises(AdaptError, match="1 masks are missing .*hold on"):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
     with pytest.raises(DataError, match="testset"):
         (tmp_path / "egocentric").rename(tmp_path / "testset")
         (tmp_path / "testset" / "egocentric").mkdir()
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_damaged_cvat_files_are_refused(tmp_path, old, new, told):
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DataError, match=told):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
 
 
 @pytest.mark.parametrize("counts", ["0", "P2", "~" * 40, [5], [-1, 12289], "x", None])
@@ -140,13 +142,13 @@ def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
     mask = {"size": list(dataset.SIZE), "counts": counts}
     edit(tmp_path, lambda record: record["annotations"][0].update(segmentation=mask), path)
     with pytest.raises(DataError, match="add up|counts must"):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
 
 
 def test_pictures_of_nothing_may_lie_beside_the_photos(tmp_path):
     photos.labelme(tmp_path, 4)
     nothing = photos.nothing(tmp_path / "nothing", 3)
-    album = album_of(tmp_path, nothing)
-    assert [photo.known for photo in album.nothing] == [None] * 3 and len(album.photos) == 4
+    photo_set = photo_set_of(tmp_path, nothing)
+    assert [photo.known for photo in photo_set.nothing] == [None] * 3 and len(photo_set.photos) == 4
     with pytest.raises(DataError, match="3 photos .* have no masks"):
-        album_of(tmp_path)
+        photo_set_of(tmp_path)
