@@ -29,7 +29,7 @@ rows:
 @pytest.fixture
 def study(tmp_path):
     register_small_clip(tmp_path)
-    root = make_dataset(tmp_path / "data", train=6, val=3, nothing=0)
+    root = make_dataset(tmp_path / "data", train=6, val=3, negatives=0)
     values = config_values(root, tmp_path / "unused", supervision="weak")
     values["schedule"]["epochs"] = 1
     values["encoders"]["cache_features"] = True

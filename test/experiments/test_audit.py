@@ -25,7 +25,7 @@ from support.nets import register_small_clip
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
     register_small_clip(folder)
-    make_dataset(folder / "data", train=6, val=3, nothing=0)
+    make_dataset(folder / "data", train=6, val=3, negatives=0)
     for name, supervision in (("weak", "weak"), ("dense", "dense")):
         values = config_values(folder / "data", folder / name, supervision=supervision)
         values["schedule"]["epochs"] = 1

@@ -15,7 +15,7 @@ OPTIONS = OracleOptions(width=16, noise=0.1, grid=(6, 8), held_out=0.25)
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=24, val=1, test=1, nothing=1)
+    return make_dataset(tmp_path_factory.mktemp("squares"), train=24, val=1, test=1, negatives=1)
 
 
 def config(root, tmp_path):
@@ -68,7 +68,7 @@ def test_token_shares():
 
 
 def test_missing_label_maps_and_names_are_told(squares, tmp_path):
-    root = make_dataset(tmp_path / "data", train=3, val=1, test=1, nothing=1)
+    root = make_dataset(tmp_path / "data", train=3, val=1, test=1, negatives=1)
     next((root / "Seen/trainset/exocentric_parts").rglob("*.png")).unlink()
     with pytest.raises(DataError, match="label map .*exocentric_parts.* is missing"):
         run_oracle(config(root, tmp_path), OPTIONS, seed=0)

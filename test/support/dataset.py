@@ -17,7 +17,7 @@ def make_dataset(
     train: int = 12,
     val: int = 6,
     test: int = 6,
-    nothing: int = 4,
+    negatives: int = 4,
     exhaustive: bool = True,
     divide: str | None = "Seen",
     seed: int = 0,
@@ -68,7 +68,7 @@ def make_dataset(
         names["objects"] = ["background", *kinds, "hand"]
         (root / "parts.json").write_text(json.dumps(names))
         for split in ("valnothingset", "nothingset"):
-            for number in range(nothing):
+            for number in range(negatives):
                 missing = list(COLOURS)[number % len(COLOURS)]
                 image, _, _ = _scene(rng, tuple(a for a in COLOURS if a != missing))
                 _image(base / split / "egocentric" / missing / "scene" / f"{split}_{number:03d}.jpg", image)

@@ -52,7 +52,7 @@ def save(path: Path, image: np.ndarray) -> None:
     cv2.imwrite(str(path), image[:, :, ::-1])
 
 
-def nothing(folder: Path, count: int = 6) -> Path:
+def negatives(folder: Path, count: int = 6) -> Path:
     """Pictures without a square."""
     rng = np.random.default_rng(9)
     for number in range(count):

@@ -15,7 +15,7 @@ from selcon_tabletop.objects import TRAINED
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_tabletop.placing import resting, vertices
 from selcon_tabletop.room import Room
-from selcon_tabletop.scene import Scene, nothing_scene, table_scene
+from selcon_tabletop.scene import Scene, negative_scene, table_scene
 from selcon_tabletop.shapes import box
 from selcon_tabletop.splits import splits
 from selcon_tabletop.surfaces import Pictures
@@ -66,7 +66,7 @@ def test_objects_lie_lean_and_stand_and_what_they_lean_on_is_below_them(kind):
 def test_nothing_affords_anything_in_a_scene_of_nothing(renderer):
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        scene = nothing_scene(rng, 3, 1)
+        scene = negative_scene(rng, 3, 1)
         assert not scene.kinds and not scene.actions
         assert not [placed for placed in scene.parts if placed.part.action]
         (view,) = renderer.render(scene, rng, depth=False)

@@ -27,7 +27,7 @@ SGD = {"kind": "sgd", "lr": 0.0003}
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=3, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=3, negatives=3)
 
 
 @pytest.fixture(scope="module")

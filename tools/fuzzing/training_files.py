@@ -86,7 +86,7 @@ def _data(to: Path) -> None:
 
     _bring("selcon_training.data.check")
     _bring("selcon_training.reporting.evaluation")
-    make_dataset(to / "squares", train=1, val=1, test=1, nothing=1)
+    make_dataset(to / "squares", train=1, val=1, test=1, negatives=1)
 
 
 def _check_data(folder: Path) -> None:

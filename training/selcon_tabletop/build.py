@@ -28,7 +28,7 @@ CONFIGS = (_FOLDER / "tabletop_pyramid.yaml", _FOLDER / "tabletop_pyramid_all.ya
 MEASURED = 24
 """Validation pictures that int8 is compared with fp32 on."""
 FALSE_RATE = 0.03
-"""So often may an action pass in a picture of nothing."""
+"""So often may an action pass in a negative picture."""
 SCENE_RATE = 0.1
 """The same in a scene without it, among other tools."""
 SCENES = 160
@@ -54,7 +54,7 @@ def build(
     `configs`: training configurations, by default the two of the packaged bundle; `overrides` are "key=value"
     changes of each. `media`: a folder of `selcon tabletop
     media`; its meshes and pictures go into the scenes, its pictures behind objects, its textures on them, and
-    its pictures of nothing among the training images; the confidence is fitted on those held out. The bundle
+    its negative pictures among the training images; the confidence is fitted on those held out. The bundle
     of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a stage
     cannot go on.
     """

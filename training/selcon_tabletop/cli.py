@@ -153,7 +153,7 @@ def media(
 @click.option("--count", type=click.IntRange(1, 100_000), default=400, show_default=True, help="Pictures.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def rooms(out: Path, media: Path, count: int, seed: int) -> None:
-    """Render rooms of furniture meshes, without a tool, into the folder OUT: pictures of nothing.
+    """Render rooms of furniture meshes, without a tool, into the folder OUT: negative pictures.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Rooms furnished with meshes of files, with cluttered tops and without a tool: pictures of nothing."""
+"""Rooms furnished with meshes of files, with cluttered tops and without a tool: negative pictures."""
 
 from __future__ import annotations
 

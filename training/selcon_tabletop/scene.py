@@ -15,7 +15,7 @@ from selcon_tabletop.room import Mat, Room, Things, cupboard, furniture_spot
 from selcon_tabletop.shapes import Points, rotation
 from selcon_tabletop.things import thing
 
-__all__ = ["Placed", "Scene", "View", "look_at", "nothing_scene", "table_scene"]
+__all__ = ["Placed", "Scene", "View", "look_at", "negative_scene", "table_scene"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def table_scene(
     return scene
 
 
-def nothing_scene(
+def negative_scene(
     rng: Rng,
     clutter: int,
     views: int,

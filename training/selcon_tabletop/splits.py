@@ -9,7 +9,7 @@ from selcon_tabletop.catalogue import Catalogue
 from selcon_tabletop.exocentric import exocentric_scene
 from selcon_tabletop.objects import TRAINED, actions_of
 from selcon_tabletop.parts import ACTIONS, Rng
-from selcon_tabletop.scene import Scene, nothing_scene, table_scene
+from selcon_tabletop.scene import Scene, negative_scene, table_scene
 
 PROCEDURAL = Catalogue()
 TRAIN_SIZE, TEST_SIZE = (448, 336), (640, 480)
@@ -77,10 +77,10 @@ def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, l
         action, kind = pairs()[index % len(pairs())]
         return exocentric_scene(rng, TRAINED[kind](rng), action, clutter // 2, split.views), [action]
     if split.style == "bare":
-        bare = nothing_scene(rng, clutter, split.views, world.things, world.furniture)
+        bare = negative_scene(rng, clutter, split.views, world.things, world.furniture)
         return bare, [ACTIONS[index % len(ACTIONS)]]
     if split.style == "nothing":
-        return _nothing(split, index, rng, world, clutter)
+        return _negative(split, index, rng, world, clutter)
     if split.style == "single" or (split.style == "mixed" and index % 2 == 0):
         number = 1
     else:
@@ -94,7 +94,7 @@ def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, l
     return scene, list(ACTIONS)
 
 
-def _nothing(split: Split, index: int, rng: Rng, world: Catalogue, clutter: int) -> tuple[Scene, list[str]]:
+def _negative(split: Split, index: int, rng: Rng, world: Catalogue, clutter: int) -> tuple[Scene, list[str]]:
     """Return a table with objects of which none affords the action that is asked."""
     action = ACTIONS[index % len(ACTIONS)]
     fitting = world.without(action)

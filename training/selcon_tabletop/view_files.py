@@ -142,7 +142,7 @@ def _mask(view: Rendered, scene: Scene, wanted: Sequence[int]) -> NDArray[np.uin
 
 
 def write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendered, asked: list[str]) -> None:
-    """Write a view under each of the actions `asked` that it shows (in scenes of nothing: does not show)."""
+    """Write a view under each of the actions `asked` that it shows (in negative scenes: does not show)."""
     writer = ViewWriter(root / split.folder, stem)
     view_kind = "exocentric" if split.style == "exocentric" else "egocentric"
     wanted_pixels = MIN_PART * view.placed.size

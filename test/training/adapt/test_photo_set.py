@@ -8,7 +8,7 @@ import pytest
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.photo_set import make_photo_set, pictures_below
+from selcon_training.adapt.photo_set import make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
 from selcon_training.errors import AdaptError, DataError
 from support import dataset, photos
@@ -16,9 +16,9 @@ from support import dataset, photos
 CANVAS = Canvas((64, 96), (16, 24), "pad")
 
 
-def photo_set_of(folder, nothing=None, **options):
-    layout, labelled = read_photos(folder, nothing)
-    return make_photo_set(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+def photo_set_of(folder, negatives=None, **options):
+    layout, labelled = read_photos(folder, negatives)
+    return make_photo_set(layout, labelled, negative_pictures(negatives), photos.LABELS, CANVAS, **options)
 
 
 def in_order(photo_set):
@@ -147,8 +147,8 @@ def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
 
 def test_pictures_of_nothing_may_lie_beside_the_photos(tmp_path):
     photos.labelme(tmp_path, 4)
-    nothing = photos.nothing(tmp_path / "nothing", 3)
-    photo_set = photo_set_of(tmp_path, nothing)
-    assert [photo.known for photo in photo_set.nothing] == [None] * 3 and len(photo_set.photos) == 4
+    negatives = photos.negatives(tmp_path / "nothing", 3)
+    photo_set = photo_set_of(tmp_path, negatives)
+    assert [photo.known for photo in photo_set.negatives] == [None] * 3 and len(photo_set.photos) == 4
     with pytest.raises(DataError, match="3 photos .* have no masks"):
         photo_set_of(tmp_path)

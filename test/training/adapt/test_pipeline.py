@@ -13,7 +13,7 @@ from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_training.adapt import cross_validation, learning, pipeline, rendered, subject
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
-from selcon_training.adapt.photo_set import folds, make_photo_set, pictures_below
+from selcon_training.adapt.photo_set import folds, make_photo_set, negative_pictures
 from selcon_training.adapt.pipeline import Plan, adapt
 from selcon_training.adapt.reading import read_photos
 from selcon_training.config.sections import DenseConfig
@@ -54,9 +54,9 @@ def quick(monkeypatch, squares):
     monkeypatch.setattr(learning, "OPTIMISER", learning.OPTIMISER.model_copy(update=rates))
 
 
-def photo_set_of(folder, nothing=None, **options):
-    layout, labelled = read_photos(folder, nothing)
-    return make_photo_set(layout, labelled, pictures_below(nothing), photos.LABELS, CANVAS, **options)
+def photo_set_of(folder, negatives=None, **options):
+    layout, labelled = read_photos(folder, negatives)
+    return make_photo_set(layout, labelled, negative_pictures(negatives), photos.LABELS, CANVAS, **options)
 
 
 def test_packaged_samples_have_parts_and_are_small():
@@ -104,9 +104,9 @@ def test_a_network_learns_from_photos(base, drawn, quick):
 
 
 def test_the_whole_command(base, drawn, tmp_path, quick):
-    nothing = photos.nothing(tmp_path / "nothing")
+    negatives = photos.negatives(tmp_path / "nothing")
     arguments = ["adapt", str(drawn), "--out", str(tmp_path / "mine"), "--bundle", str(base), "--json"]
-    arguments += ["--nothing", str(nothing), "--folds", "2", "--threads", "1"]
+    arguments += ["--negatives", str(negatives), "--folds", "2", "--threads", "1"]
     arguments += ["--steps", "30", "--fold-steps", "30"]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
@@ -121,7 +121,7 @@ def test_the_whole_command(base, drawn, tmp_path, quick):
     manifest = bundle.manifest
     assert manifest.training["adapted"]["photos"] == 6 and not manifest.data_warning
     assert (manifest.actions, manifest.fit, manifest.canvas) == (given.actions, "pad", given.canvas)
-    # 4 photos with, 2 photos and 6 pictures of nothing without each action: too few of the former.
+    # 4 photos with, 2 photos and 6 negative pictures without each action: too few of the former.
     assert manifest.confidence == given.confidence and result["confidence_refitted"] == []
     assert restore(bundle).net.actions == photos.LABELS  # may be adapted again
     assert result["int8"].startswith("kept" if "model.int8" in bundle.files else "left out: its time")
@@ -139,9 +139,9 @@ def test_how_well_few_photos_do_on_other_objects(base, tmp_path, quick):
 def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_path, quick):
     folder = photos.labelme(tmp_path / "photos", 7)
     base = make_base(tmp_path / "half", norms=False, weights="fp16")
-    nothing = photos.nothing(tmp_path / "nothing")
+    negatives = photos.negatives(tmp_path / "nothing")
     plan = Plan(30, 2, 30)
-    result = adapt(folder, base, tmp_path / "mine.zip", tmp_path / "report", nothing, "mine", plan, 1)
+    result = adapt(folder, base, tmp_path / "mine.zip", tmp_path / "report", negatives, "mine", plan, 1)
     refitted, manifest = set(result["confidence_refitted"]), load_bundle(tmp_path / "mine.zip").manifest
     assert manifest.name == "mine" and 0 < len(refitted) < 3
     assert has_half_weights(load_bundle(tmp_path / "mine.zip").model)

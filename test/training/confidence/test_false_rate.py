@@ -51,14 +51,14 @@ def made(rng, scenes=300, pictures=60, actions=2):
     action = np.tile(np.arange(actions), scenes)
     positive = rng.random(len(action)) < 0.4
     value = 1 / (1 + np.exp(-np.where(positive, 2.0, -2.0) - rng.normal(0, 1, len(action))))
-    nothing = rng.beta(1, 3, (pictures, VIEWS, actions))
-    return Evidence(action, value, positive), nothing
+    negatives = rng.beta(1, 3, (pictures, VIEWS, actions))
+    return Evidence(action, value, positive), negatives
 
 
 def test_a_half_is_the_stated_rate_for_each_action_and_source():
-    evidence, nothing = made(np.random.default_rng(1))
-    nothing[..., 1] *= 0.1
-    fitted = fit_for_rate(evidence, nothing, ("cut", "hold"), 0.05)
+    evidence, negatives = made(np.random.default_rng(1))
+    negatives[..., 1] *= 0.1
+    fitted = fit_for_rate(evidence, negatives, ("cut", "hold"), 0.05)
     for index, name in enumerate(("cut", "hold")):
         row, fit = fitted.record["per_action"][name], fitted.confidence
 
@@ -69,7 +69,7 @@ def test_a_half_is_the_stated_rate_for_each_action_and_source():
         kept = passes(evidence.value[own & evidence.positive]).mean()
         shares = {
             "scenes": passes(evidence.value[own & ~evidence.positive]).mean(),
-            "real": passes(nothing[..., index]).mean(),
+            "real": passes(negatives[..., index]).mean(),
         }
         assert max(shares.values()) <= 0.05 and shares[row["decided_by"]] > 0.02
         assert row["kept"] == pytest.approx(kept, abs=1e-4) and kept > 0.5
@@ -79,27 +79,27 @@ def test_a_half_is_the_stated_rate_for_each_action_and_source():
 
 
 def test_a_lower_rate_never_keeps_more():
-    evidence, nothing = made(np.random.default_rng(2))
-    kept = [fit_for_rate(evidence, nothing, ("a", "b"), rate).record["kept"] for rate in (0.02, 0.1, 0.4)]
+    evidence, negatives = made(np.random.default_rng(2))
+    kept = [fit_for_rate(evidence, negatives, ("a", "b"), rate).record["kept"] for rate in (0.02, 0.1, 0.4)]
     assert kept == sorted(kept) and kept[0] < kept[-1]
 
 
 def test_scenes_may_have_a_rate_of_their_own_and_too_few_decide_nothing():
-    evidence, nothing = made(np.random.default_rng(4))
-    nothing *= 0.1
-    strict = fit_for_rate(evidence, nothing, ("a", "b"), 0.05).record
-    lax = fit_for_rate(evidence, nothing, ("a", "b"), 0.05, scene_rate=0.3).record
+    evidence, negatives = made(np.random.default_rng(4))
+    negatives *= 0.1
+    strict = fit_for_rate(evidence, negatives, ("a", "b"), 0.05).record
+    lax = fit_for_rate(evidence, negatives, ("a", "b"), 0.05, scene_rate=0.3).record
     assert strict["kept"] < lax["kept"] < lax["kept_by_real_alone"] == strict["kept_by_real_alone"]
     assert 0.2 < lax["per_action"]["a"]["scenes_passed"] <= 0.3 and lax["scene_false_rate"] == 0.3
     few = evidence.positive | (np.cumsum(~evidence.positive) > 20)
-    row = fit_for_rate(replace(evidence, positive=few), nothing, ("a", "b"), 0.05).record["per_action"]["a"]
+    row = fit_for_rate(replace(evidence, positive=few), negatives, ("a", "b"), 0.05).record["per_action"]["a"]
     assert row["negative_scenes"] < 19 and row["decided_by"] == "real"
     assert row["kept"] == row["kept_by_real_alone"]
 
 
 def test_without_any_positive_there_is_no_fit():
-    evidence, nothing = made(np.random.default_rng(3))
-    assert fit_for_rate(replace(evidence, positive=evidence.positive & False), nothing, "ab", 0.1) is None
+    evidence, negatives = made(np.random.default_rng(3))
+    assert fit_for_rate(replace(evidence, positive=evidence.positive & False), negatives, "ab", 0.1) is None
 
 
 def test_views_are_the_picture_and_parts_of_it():
@@ -115,7 +115,7 @@ def test_views_are_the_picture_and_parts_of_it():
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=6, test=2, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=6, test=2, negatives=3)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def bundle(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def nothing(tmp_path_factory):
+def negatives(tmp_path_factory):
     """Grey pictures; some have a patch that is somewhat red, which the bundle's own fit passes."""
     folder, rng = tmp_path_factory.mktemp("nothing"), np.random.default_rng(0)
     for number in range(12):
@@ -141,8 +141,8 @@ def call(bundle, data, negatives, out, *more):
     return CliRunner().invoke(main, [*arguments, "--out", str(out), *more])
 
 
-def test_the_command_fits_what_the_robot_will_say(squares, bundle, nothing, tmp_path):
-    result = call(bundle, squares, nothing, tmp_path / "out", "--false-rate", "0.1", "--json")
+def test_the_command_fits_what_the_robot_will_say(squares, bundle, negatives, tmp_path):
+    result = call(bundle, squares, negatives, tmp_path / "out", "--false-rate", "0.1", "--json")
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     old, new = load_bundle(bundle), load_bundle(tmp_path / "out")
@@ -151,27 +151,27 @@ def test_the_command_fits_what_the_robot_will_say(squares, bundle, nothing, tmp_
     assert record["per_action"]["cut_with"]["decided_by"] == "real"
     for loaded, expected in ((old, 6), (new, 0)):
         grounder = Grounder(loaded, open_on_cpu(loaded, CpuOptions(1)))
-        seen = [grounder.ground(read_picture(path)) for path in sorted(nothing.iterdir())]
+        seen = [grounder.ground(read_picture(path)) for path in sorted(negatives.iterdir())]
         assert sum(grounding.confidence("cut_with") >= 0.5 for grounding in seen) == expected
         path = next((squares / "Seen/valset/egocentric/cut_with").rglob("*.jpg"))
         assert grounder.ground(read_picture(path)).confidence("cut_with") >= 0.5
     assert replace(new.manifest, confidence=old.manifest.confidence, metrics={}) == old.manifest
 
 
-def test_the_table_fits_a_terminal(squares, bundle, nothing, tmp_path):
-    result = call(bundle, squares, nothing, tmp_path / "out", "--false-rate", "0.2", "--limit", "5")
+def test_the_table_fits_a_terminal(squares, bundle, negatives, tmp_path):
+    result = call(bundle, squares, negatives, tmp_path / "out", "--false-rate", "0.2", "--limit", "5")
     assert result.exit_code == 0, result.output
     assert all(action in result.stdout for action in COLOURS) and "fitted for a false rate" in result.stdout
 
 
 @pytest.mark.parametrize("split", ["testset", "nothingset"])
-def test_the_test_set_decides_nothing(squares, bundle, nothing, tmp_path, split):
-    result = call(bundle, squares, nothing, tmp_path / "out", "--split", split)
+def test_the_test_set_decides_nothing(squares, bundle, negatives, tmp_path, split):
+    result = call(bundle, squares, negatives, tmp_path / "out", "--split", split)
     assert result.exit_code == 1 and "must not choose anything" in result.output
 
 
-def test_too_few_pictures_say_how_many_or_which_rate(squares, bundle, nothing, tmp_path):
-    result = call(bundle, squares, nothing, tmp_path / "out")
+def test_too_few_pictures_say_how_many_or_which_rate(squares, bundle, negatives, tmp_path):
+    result = call(bundle, squares, negatives, tmp_path / "out")
     assert result.exit_code == 1 and "12 pictures" in result.output
     assert "at least 33" in result.output and "at least 0.077" in result.output
     empty = tmp_path / "empty"
@@ -180,10 +180,10 @@ def test_too_few_pictures_say_how_many_or_which_rate(squares, bundle, nothing, t
     assert result.exit_code == 1 and "holds no picture" in result.output
 
 
-def test_a_media_folder_gives_its_pictures_for_calibration(squares, bundle, nothing, tmp_path):
-    names = sorted(path.name for path in nothing.iterdir())
+def test_a_media_folder_gives_its_pictures_for_calibration(squares, bundle, negatives, tmp_path):
+    names = sorted(path.name for path in negatives.iterdir())
     for name in names:
-        (tmp_path / name).write_bytes((nothing / name).read_bytes())
+        (tmp_path / name).write_bytes((negatives / name).read_bytes())
     use = {name: ["calibration"] if number > 5 else ["negative"] for number, name in enumerate(names)}
     files = [{"path": name, "kind": "picture", "use": use[name]} for name in names]
     (tmp_path / "media.json").write_text(json.dumps({"format": 1, "files": files}))
@@ -191,10 +191,10 @@ def test_a_media_folder_gives_its_pictures_for_calibration(squares, bundle, noth
     assert result.exit_code == 0 and json.loads(result.stdout)["real_pictures"] == 6
 
 
-def test_the_fit_is_shown_where_the_bundle_cannot_be_written(squares, bundle, nothing, tmp_path):
+def test_the_fit_is_shown_where_the_bundle_cannot_be_written(squares, bundle, negatives, tmp_path):
     out = tmp_path / "out.zip"
     with files_of_at_most(500):
-        result = call(bundle, squares, nothing, out, "--false-rate", "0.2", "--json")
+        result = call(bundle, squares, negatives, out, "--false-rate", "0.2", "--json")
     assert json.loads(result.stdout)["real_pictures"] == 12
     assert result.exit_code == 1 and f"cannot write bundle {out}: File too large" in result.stderr
 
@@ -207,29 +207,29 @@ def config(squares, output, folder, **data):
 
 
 @pytest.fixture(scope="module")
-def trained(squares, nothing, tmp_path_factory):
-    trainer = Trainer(config(squares, tmp_path_factory.mktemp("runs") / "run", nothing))
+def trained(squares, negatives, tmp_path_factory):
+    trainer = Trainer(config(squares, tmp_path_factory.mktemp("runs") / "run", negatives))
     assert trainer.run()
     return trainer
 
 
-def test_training_fits_as_the_command_does(trained, squares, nothing, tmp_path):
+def test_training_fits_as_the_command_does(trained, squares, negatives, tmp_path):
     exported = export_checkpoint(trained.config.output / "checkpoint", tmp_path / "bundle")
     record = exported.metrics["confidence"]
     assert record["false_rate"] == 0.1 and record["real_pictures"] == 12
-    manifest, fitted = refit(tmp_path / "bundle", squares, nothing, 0.1, tmp_path / "again", "Seen")
+    manifest, fitted = refit(tmp_path / "bundle", squares, negatives, 0.1, tmp_path / "again", "Seen")
     assert fitted.record.keys() == record.keys()
     for name in ("scale", "offset"):
         ours, theirs = getattr(manifest.confidence, name), getattr(exported.confidence, name)
         assert ours == pytest.approx(theirs, rel=0.02), name
 
 
-def test_training_refuses_pictures_that_it_would_see(squares, nothing, tmp_path):
+def test_training_refuses_pictures_that_it_would_see(squares, negatives, tmp_path):
     with pytest.raises(DataError, match=r"data.negatives share 12 pictures, such as .*00.png"):
-        Trainer(config(squares, tmp_path / "run", nothing, negatives=str(nothing)))
+        Trainer(config(squares, tmp_path / "run", negatives, negatives=str(negatives)))
 
 
-def test_training_without_a_valset_refuses_before_it_begins(nothing, tmp_path):
+def test_training_without_a_valset_refuses_before_it_begins(negatives, tmp_path):
     plain = make_dataset(tmp_path / "plain", train=2, val=0, test=1, exhaustive=False, divide=None)
     with pytest.raises(ConfigError, match="has no valset"):
-        Trainer(config(plain, tmp_path / "run", nothing, divide=None))
+        Trainer(config(plain, tmp_path / "run", negatives, divide=None))

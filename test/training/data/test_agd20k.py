@@ -45,7 +45,7 @@ def test_a_set_without_divides(tmp_path):
     ("divide", "told"), [("Unseen", "'Unseen' not found in .* holds Seen"), (None, "holds Seen: say which")]
 )
 def test_wrong_divide_is_told(tmp_path, divide, told):
-    make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
+    make_dataset(tmp_path, train=1, val=1, test=1, negatives=1)
     with pytest.raises(DataError, match=told):
         open_dataset(tmp_path, divide)
 
@@ -53,7 +53,7 @@ def test_wrong_divide_is_told(tmp_path, divide, told):
 def test_missing_root_and_split_are_told(tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
         open_dataset(tmp_path / "nowhere")
-    data = open_dataset(make_dataset(tmp_path, train=1, val=1, test=1, nothing=1), "Seen")
+    data = open_dataset(make_dataset(tmp_path, train=1, val=1, test=1, negatives=1), "Seen")
     with pytest.raises(DataError, match="valset/exocentric is missing"):
         data.items("valset", "exocentric")
     (tmp_path / "Seen" / "empty" / "egocentric").mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_missing_root_and_split_are_told(tmp_path):
 
 
 def test_broken_description_is_told(tmp_path):
-    make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
+    make_dataset(tmp_path, train=1, val=1, test=1, negatives=1)
     for text, told in (
         ("{", "not valid JSON"),
         ("[]", "an object of JSON"),

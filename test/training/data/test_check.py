@@ -71,7 +71,7 @@ def test_a_sound_set_passes_with_nothing_to_say(root):
 
 
 def test_a_rendered_set_passes(tmp_path):
-    root = make_dataset(tmp_path, train=3, val=3, test=3, nothing=2)
+    root = make_dataset(tmp_path, train=3, val=3, test=3, negatives=2)
     assert set(found(root)) == {"repeated"}  # every picture lies under each of its actions
 
 

@@ -34,7 +34,7 @@ BUNDLE = ROOT / "selcon_ros/assets/tabletop"
 
 @pytest.fixture
 def copied(tmp_path):
-    """The list, one hammer and one picture of nothing."""
+    """The list, one hammer and one negative picture."""
     whole = json.loads((CHECKSET / "pictures.json").read_text())
     names = ("pictures/hammer2.webp", "pictures/bulb.webp")
     chosen = [entry for entry in whole["files"] if entry["path"] in names]

@@ -121,7 +121,7 @@ def padded_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("padded")
     register_small_clip(folder)
     torch.set_num_threads(1)
-    data = make_dataset(folder / "data", train=6, val=3, test=2, nothing=3)
+    data = make_dataset(folder / "data", train=6, val=3, test=2, negatives=3)
     values = config_values(data, folder / "run")
     values["data"] |= {"fit": "pad", "input_size": [128, 96]}
     trainer = Trainer(parse_config(values))

@@ -30,7 +30,7 @@ from support.nets import register_small_clip
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, nothing=6)
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_what_was_measured_is_shown_where_the_report_cannot_be_written(squares, 
 
 def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     register_small_clip(tmp_path)
-    root = make_dataset(tmp_path / "data", train=12, val=6, nothing=3)
+    root = make_dataset(tmp_path / "data", train=12, val=6, negatives=3)
     values = config_values(root, tmp_path / "run")
     values["schedule"]["epochs"] = 1
     trainer = Trainer(parse_config(values))

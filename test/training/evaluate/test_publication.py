@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_training.evaluate.evaluation import Absence, Row
+from selcon_training.evaluate.evaluation import NegativeRow, Row
 from selcon_training.evaluate.intervals import bootstrap, intervals
 from selcon_training.evaluate.publication import auc, curve, publication
 from support.bundles import colour_bundle
@@ -41,10 +41,10 @@ def test_the_curve_rises_from_the_surest_to_everything():
 def test_photos_are_counted_once_and_hold_apart():
     rows = [row(confidence=0.9), row(confidence=0.4)]
     answers = [
-        Absence("pour/x/1", "pour", 0.6, 1),
-        Absence("hold/x/1", "hold", 0.5, 1),
-        Absence("pour/x/2", "pour", 0.1, 0),
-        Absence("hold/x/2", "hold", 0.7, 1),
+        NegativeRow("pour/x/1", "pour", 0.6, 1),
+        NegativeRow("hold/x/1", "hold", 0.5, 1),
+        NegativeRow("pour/x/2", "pour", 0.1, 0),
+        NegativeRow("hold/x/2", "hold", 0.7, 1),
     ]
     found = publication(rows, {"nothing": answers, "empty": []}, 0.5)
     source = found["sources"]["nothing"]
@@ -80,7 +80,7 @@ def test_independent_photos_have_the_usual_interval():
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares") / "squares", test=6, nothing=3)
+    return make_dataset(tmp_path_factory.mktemp("squares") / "squares", test=6, negatives=3)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def bundle(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def nothing(tmp_path_factory):
+def negatives(tmp_path_factory):
     """Three grey pictures and a red one, which the model takes for cut_with."""
     folder = tmp_path_factory.mktemp("nothing")
     (folder / "below").mkdir()
@@ -105,7 +105,7 @@ def call(bundle, data, out, *more):
 
 
 @pytest.fixture(scope="module")
-def absent(squares, tmp_path_factory):
+def not_afforded(squares, tmp_path_factory):
     """What the scenes of the test split do not show."""
     said = {}
     for path in (squares / "Seen/testset/egocentric").rglob("*.jpg"):
@@ -116,9 +116,9 @@ def absent(squares, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def measured(squares, bundle, nothing, absent, tmp_path_factory):
+def measured(squares, bundle, negatives, not_afforded, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    result = call(bundle, squares, out, "--nothing", nothing, "--not-afforded", absent)
+    result = call(bundle, squares, out, "--nothing", negatives, "--not-afforded", not_afforded)
     assert result.exit_code == 0, result.output
     return out, json.loads((out / "results.json").read_text()), result.stdout
 
@@ -168,11 +168,11 @@ def test_what_is_not_afforded_must_fit_the_data(squares, bundle, tmp_path, said,
 
 def test_pictures_of_nothing_must_be_there(squares, bundle, tmp_path):
     (tmp_path / "empty").mkdir()
-    result = call(bundle, squares, tmp_path / "out", "--nothing", tmp_path / "empty")
+    result = call(bundle, squares, tmp_path / "out", "--negatives", tmp_path / "empty")
     assert result.exit_code == 1 and "holds no picture" in result.output
-    result = call(bundle, squares, tmp_path / "out", "--nothing", tmp_path / "nowhere")
+    result = call(bundle, squares, tmp_path / "out", "--negatives", tmp_path / "nowhere")
     assert result.exit_code == 1 and "is not a folder" in result.output
-    result = call(bundle, squares, tmp_path / "out", "--nothing", tmp_path, "--baseline", "centre")
+    result = call(bundle, squares, tmp_path / "out", "--negatives", tmp_path, "--baseline", "centre")
     assert result.exit_code == 2 and "without --baseline" in result.output
 
 

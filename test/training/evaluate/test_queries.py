@@ -15,7 +15,7 @@ from support.dataset import COLOURS, make_dataset
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, nothing=6)
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
 
 
 def test_exhaustive_pictures_are_asked_once_for_all_their_actions(squares):
@@ -24,7 +24,7 @@ def test_exhaustive_pictures_are_asked_once_for_all_their_actions(squares):
 
 
 def test_several_objects_of_one_picture_are_one_query(tmp_path):
-    root = make_dataset(tmp_path, train=1, val=1, test=1, nothing=1)
+    root = make_dataset(tmp_path, train=1, val=1, test=1, negatives=1)
     base = root / "Seen/testset"
     stem = "testset_000"
     for kind, suffix in (("egocentric", ".jpg"), ("GT", ".png"), ("mask", ".png")):

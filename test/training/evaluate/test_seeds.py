@@ -19,7 +19,7 @@ from support.dataset import make_dataset
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, nothing=6)
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from support.disk import files_of_at_most
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=1, val=4, test=2, nothing=1)
+    return make_dataset(tmp_path_factory.mktemp("squares"), train=1, val=4, test=2, negatives=1)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_pictures_that_are_none_or_of_the_test_set_are_refused(tmp_path, name, c
 def test_commands_that_rewrite_a_bundle_keep_its_samples(tmp_path):
     run = checkpoint(tmp_path, "run")
     export_checkpoint(run, tmp_path / "first", samples=pictures(tmp_path / "valset", 3))
-    data = make_dataset(tmp_path / "squares", train=1, val=2, test=1, nothing=1)
+    data = make_dataset(tmp_path / "squares", train=1, val=2, test=1, negatives=1)
     tune(tmp_path / "first", data, "Seen", tmp_path / "tuned", limit=1, threads=1)
     arguments = ["quantize", str(tmp_path / "tuned"), "--out", str(tmp_path / "int8"), "--tolerance", "10"]
     result = CliRunner().invoke(main, [*arguments, "--threads", "1"])

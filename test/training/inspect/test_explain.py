@@ -38,7 +38,7 @@ CANVAS = Canvas(SIZE, (6, 8))
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=3, test=1, val=1, nothing=1)
+    return make_dataset(tmp_path_factory.mktemp("squares"), train=3, test=1, val=1, negatives=1)
 
 
 @pytest.fixture(scope="module")

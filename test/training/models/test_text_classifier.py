@@ -122,7 +122,7 @@ def test_a_checkpoint_keeps_it(tmp_path):
 @pytest.mark.parametrize("supervision", ["weak", "dense"])
 def test_it_learns(tmp_path, supervision):
     """On coloured squares the loss falls, and the projection of the text has moved."""
-    root = make_dataset(tmp_path / "data", train=6, val=0, test=1, nothing=1)
+    root = make_dataset(tmp_path / "data", train=6, val=0, test=1, negatives=1)
     name = nets.register_small_clip(tmp_path)
     values = config_values(
         root,

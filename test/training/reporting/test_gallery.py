@@ -11,7 +11,7 @@ from support.dataset import COLOURS, make_dataset
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, nothing=6)
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
 
 
 def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(squares):

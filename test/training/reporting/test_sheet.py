@@ -26,7 +26,9 @@ TILE = (CELL[0] + 2 * FRAME + GAP, CELL[1] + 2 * FRAME + LINE + GAP)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return open_dataset(make_dataset(tmp_path_factory.mktemp("squares"), train=1, test=7, nothing=5), "Seen")
+    return open_dataset(
+        make_dataset(tmp_path_factory.mktemp("squares"), train=1, test=7, negatives=5), "Seen"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def test_every_query_is_framed_by_its_answer(data, model, tmp_path):
         assert marks(picture, HEAD, len(rows)) == [row.right for row in rows]
         second = HEAD + 2 * TILE[1] + 2 * GAP + LINE
         if predictor.has_confidence:
-            answered = [absence.grasps > 0 for absence in result.absences]
+            answered = [row.grasps > 0 for row in result.negatives]
             assert sorted(marks(picture, second, 5)) == sorted(not one for one in answered)
         else:
             assert picture.shape[0] < second and len({row.right for row in rows}) == 2

@@ -26,7 +26,7 @@ from support.nets import dataset_and_small_clip
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, nothing=3)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, negatives=3)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ SPLITS = ("trainset", "valset")
 
 @pytest.fixture
 def root(tmp_path):
-    return make_dataset(tmp_path / "data", train=3, val=3, test=3, nothing=1)
+    return make_dataset(tmp_path / "data", train=3, val=3, test=3, negatives=1)
 
 
 def of(root, splits=SPLITS):

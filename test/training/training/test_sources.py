@@ -27,7 +27,7 @@ SIZE, GRID = (96, 128), (24, 32)
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     register_small_clip(folder)
-    make_dataset(folder / "data", train=12, val=3, nothing=3)
+    make_dataset(folder / "data", train=12, val=3, negatives=3)
     make_dataset(folder / "own", train=3, exhaustive=False, divide=None, seed=5)
     (folder / "media").mkdir()
     for number in range(3):

@@ -26,7 +26,7 @@ from support.nets import dataset_and_small_clip
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=24, val=9, nothing=6)
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=24, val=9, negatives=6)
 
 
 def train(values, resume=False, max_steps=None):

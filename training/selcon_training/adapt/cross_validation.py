@@ -37,7 +37,7 @@ def cross_validate(subject: Subject, count: int, steps: int, seed: int) -> dict[
         for number, part in enumerate(parts):
             own = [photos[index] for index in part]
             others = [photo for index, photo in enumerate(photos) if index not in part]
-            net = subject.learn(own, subject.photo_set.nothing, steps, seed + number, bar)
+            net = subject.learn(own, subject.photo_set.negatives, steps, seed + number, bar)
             after += subject.ask(net, others)
     sides = {"before": before, "after": after}
     by_action = {
@@ -55,7 +55,9 @@ def cross_validate(subject: Subject, count: int, steps: int, seed: int) -> dict[
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True))
 @click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--photos", type=click.IntRange(4), default=8, show_default=True, help="To adapt on.")
-@click.option("--nothing", type=click.Path(path_type=Path, file_okay=False), help="Pictures of nothing.")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path, file_okay=False), help="Folder of negative pictures."
+)
 @click.option("--objects", metavar="REGEX", help="As of selcon adapt: photos of one object stay together.")
 @click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -64,7 +66,7 @@ def command(
     bundle: Path,
     data: Path,
     photos: int,
-    nothing: Path | None,
+    negatives: Path | None,
     objects: str | None,
     steps: int,
     seed: int,
@@ -79,7 +81,7 @@ def command(
     """
     try:
         with using_threads(None):
-            result = cross_validate(prepare(data, bundle, nothing, objects), photos, steps, seed)
+            result = cross_validate(prepare(data, bundle, negatives, objects), photos, steps, seed)
         write_json(out / "results.json", result)
     except (SelconError, OSError) as error:
         raise click.ClickException(str(error)) from None

@@ -34,7 +34,7 @@ SHARE = 0.75
 """How far the adapted weights are from the bundle's to the trained ones: all of the way the peaks on other
 objects are worse. Chosen on the check set, by adapting to a quarter of it."""
 HALF = BATCH // 2
-"""Places of a batch for rendered samples; photos and pictures of nothing share the other half."""
+"""Places of a batch for rendered samples; photos and negative pictures share the other half."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class Sources:
     """What a network learns from; `dense` weighs the losses."""
 
     photos: Sequence[Photo]
-    nothing: Sequence[Photo]
+    negatives: Sequence[Photo]
     rendered: Sequence[Photo]
     dense: DenseConfig
 
 
 class Batches:
-    """Batches of photos, pictures of nothing and rendered samples; one depends on seed and step alone."""
+    """Batches of photos, negative pictures and rendered samples; one depends on seed and step alone."""
 
     def __init__(self, sources: Sources, net: PyramidNet, canvas: Canvas, seed: int) -> None:
         self.canvas, self.seed, self.classes = canvas, seed, len(net.actions)
         share = 0.3 if canvas.fit == "pad" else 0.0
         views = replace(VIEWS, fit=canvas.fit, shape_share=share)
         self._augmenter = Augmenter(canvas.input_size, canvas.map_grid, views, photometry=Photometry())
-        nothing = 0 if not sources.nothing else 1
-        places = ((sources.photos, HALF - nothing), (sources.nothing, nothing), (sources.rendered, HALF))
+        count = 0 if not sources.negatives else 1
+        places = ((sources.photos, HALF - count), (sources.negatives, count), (sources.rendered, HALF))
         self._places = [(photos, count) for photos, count in places if count and photos]
 
     def job(self, step: int) -> DenseBatch:

@@ -1,4 +1,4 @@
-"""How a network answers on photos with masks, on pictures of nothing and on rendered samples."""
+"""How a network answers on photos with masks, on negative pictures and on rendered samples."""
 
 from __future__ import annotations
 

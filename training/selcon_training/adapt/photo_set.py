@@ -57,11 +57,11 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """All photos, the pictures of nothing, and the labels (with their counts) that are no action."""
+    """All photos, the negative pictures, and the labels (with their counts) that are no action."""
 
     layout: str
     photos: list[Photo]
-    nothing: list[Photo] = field(default_factory=list)
+    negatives: list[Photo] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -79,7 +79,7 @@ def truth_of(mask: NDArray[np.bool_]) -> U8:
 def make_photo_set(
     layout: str,
     labelled: Sequence[Labelled],
-    nothing: Sequence[Path],
+    negatives: Sequence[Path],
     actions: Sequence[str],
     canvas: Canvas,
     sharp: bool = False,
@@ -102,24 +102,24 @@ def make_photo_set(
     ]
     _check_masks(photos, actions)
     empty = [
-        _kept(path, f"nothing/{name}", "", canvas, {}, {}, None)
-        for path, name in zip(nothing, _names(nothing), strict=True)
+        _kept(path, f"negative/{name}", "", canvas, {}, {}, None)
+        for path, name in zip(negatives, _names(negatives), strict=True)
     ]
     return PhotoSet(layout, photos, empty, ignored)
 
 
-def pictures_below(folder: Path | None) -> list[Path]:
-    """The pictures of a folder of nothing, at most MOST. Raises DataError."""
+def negative_pictures(folder: Path | None) -> list[Path]:
+    """The pictures of a folder of negatives, at most MOST. Raises DataError."""
     if folder is None:
         return []
     if not folder.is_dir():
-        raise DataError(f"--nothing {folder} is not a folder: give one with photos that afford no action")
+        raise DataError(f"--negatives {folder} is not a folder: give one with photos that afford no action")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
-        raise DataError(f"--nothing {folder} holds no photo ({', '.join(IMAGE_SUFFIXES)})")
+        raise DataError(f"--negatives {folder} holds no photo ({', '.join(IMAGE_SUFFIXES)})")
     if len(found) > MOST:
-        raise AdaptError(f"--nothing {folder} holds {len(found)} photos: give at most {MOST} of them")
+        raise AdaptError(f"--negatives {folder} holds {len(found)} photos: give at most {MOST} of them")
     return found
 
 
@@ -172,7 +172,7 @@ def _check_missing(labelled: Sequence[Labelled], matched: dict[str, int]) -> Non
     if bare:
         raise AdaptError(
             f"{len(bare)} photos have no mask of an action ({_list(map(str, bare))}): draw the parts, take "
-            "the photos away, or give them with --nothing if they show nothing that affords an action"
+            "the photos away, or give them with --negatives if they show nothing that affords an action"
         )
     missing = [
         f"{label} on {each.path}"

@@ -42,7 +42,7 @@ def adapt(
     base: Path,
     out: Path,
     report: Path,
-    nothing: Path | None = None,
+    negatives: Path | None = None,
     name: str | None = None,
     plan: Plan | None = None,
     threads: int | None = None,
@@ -58,23 +58,23 @@ def adapt(
     """
     plan = plan or Plan()
     with using_threads(threads):
-        subject = prepare(folder, base, nothing, objects)
+        subject = prepare(folder, base, negatives, objects)
         photo_set, manifest = subject.photo_set, subject.bundle.manifest
         parts = folds(photo_set.photos, plan.folds, plan.seed) if plan.folds > 1 else []
         if len(parts) == 1:
             raise AdaptError("all photos show one object, none is left to measure on: leave out --objects")
         total = plan.steps + plan.fold_steps * len(parts)
         with tqdm(total=total, unit="step", desc="adapting", dynamic_ncols=True) as bar:
-            before = subject.ask(subject.restored.net, [*photo_set.photos, *photo_set.nothing])
+            before = subject.ask(subject.restored.net, [*photo_set.photos, *photo_set.negatives])
             held = _cross_validated(subject, parts, plan, bar)
             bar.set_description("adapting to all photos")
-            net = subject.learn(photo_set.photos, photo_set.nothing, plan.steps, plan.seed, bar)
+            net = subject.learn(photo_set.photos, photo_set.negatives, plan.steps, plan.seed, bar)
     fit, refitted = _confidence(manifest, held)
     result = _figures(subject, before, held, fit, net) | {
         "bundle": str(base),
         "layout": photo_set.layout,
         "photos": len(photo_set.photos),
-        "nothing": len(photo_set.nothing),
+        "nothing": len(photo_set.negatives),
         "ignored_labels": photo_set.ignored,
         "folds": len(parts),
         "steps": plan.steps,
@@ -94,14 +94,16 @@ def adapt(
 
 
 def _cross_validated(subject: Subject, parts: list[list[int]], plan: Plan, bar: Any) -> list[Answer]:
-    """Answers about every photo and picture of nothing by networks that have not seen it."""
-    photos, nothing = subject.photo_set.photos, subject.photo_set.nothing
+    """Answers about every photo and negative picture by networks that have not seen it."""
+    photos, negatives = subject.photo_set.photos, subject.photo_set.negatives
     held: list[Answer] = []
     for number, part in enumerate(parts):
         bar.set_description(f"measuring, fold {number + 1} of {len(parts)}")
-        empty = list(range(number, len(nothing), len(parts)))
-        net = subject.learn(_without(photos, part), _without(nothing, empty), plan.fold_steps, plan.seed, bar)
-        held += subject.ask(net, [photos[index] for index in part] + [nothing[index] for index in empty])
+        empty = list(range(number, len(negatives), len(parts)))
+        net = subject.learn(
+            _without(photos, part), _without(negatives, empty), plan.fold_steps, plan.seed, bar
+        )
+        held += subject.ask(net, [photos[index] for index in part] + [negatives[index] for index in empty])
     return held
 
 
@@ -140,9 +142,9 @@ def _figures(
     fit: ConfidenceFit | None,
     net: PyramidNet,
 ) -> dict[str, Any]:
-    """Before and after: over all, by action, on pictures of nothing and on rendered samples."""
+    """Before and after: over all, by action, on negative pictures and on rendered samples."""
     manifest, photo_set = subject.bundle.manifest, subject.photo_set
-    empty = {photo.name for photo in photo_set.nothing}
+    empty = {photo.name for photo in photo_set.negatives}
     sides = {"before": (before, manifest.confidence)} | ({"after": (held, fit)} if held else {})
     checks = {
         "before": (subject.ask(subject.restored.net, subject.checked), manifest.confidence),

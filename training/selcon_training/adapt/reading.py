@@ -23,7 +23,7 @@ LAYOUTS = (
 )
 
 
-def read_photos(folder: Path, nothing: Path | None = None) -> tuple[str, list[Labelled]]:
+def read_photos(folder: Path, negatives: Path | None = None) -> tuple[str, list[Labelled]]:
     """The layout's name, and the photos below `folder` in it with what is drawn on them.
 
     Pictures below `nothing` may lie in the folder without a label. Raises DataError for a folder in none
@@ -51,7 +51,7 @@ def read_photos(folder: Path, nothing: Path | None = None) -> tuple[str, list[La
     twice = [path for path, count in Counter(photo.path for photo in photos).items() if count > 1]
     if twice:
         raise DataError(f"{twice[0]} is labelled in two files of {folder}: keep one of them")
-    _check_complete(folder, pictures, photos, nothing)
+    _check_complete(folder, pictures, photos, negatives)
     return layout, photos
 
 
@@ -71,10 +71,10 @@ def _read(folder: Path, name: str, pictures: PictureFiles) -> tuple[str, list[La
 
 
 def _check_complete(
-    folder: Path, pictures: PictureFiles, photos: list[Labelled], nothing: Path | None
+    folder: Path, pictures: PictureFiles, photos: list[Labelled], negatives: Path | None
 ) -> None:
     known = {photo.path for photo in photos}
-    apart = None if nothing is None else nothing.resolve()
+    apart = None if negatives is None else negatives.resolve()
     bare = [
         path
         for path in (folder / name for name in pictures.paths)
@@ -85,5 +85,5 @@ def _check_complete(
         more = f" and {len(bare) - 5} more" if len(bare) > 5 else ""
         raise DataError(
             f"{len(bare)} photos in {folder} have no masks ({shown}{more}): draw them, move the photos away, "
-            "or, where nothing in them affords an action, into a folder of their own for --nothing"
+            "or, where nothing in them affords an action, into a folder of their own for --negatives"
         )

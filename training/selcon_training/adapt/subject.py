@@ -14,7 +14,7 @@ from tqdm import tqdm
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import Answer, answers
-from selcon_training.adapt.photo_set import Photo, PhotoSet, make_photo_set, pictures_below
+from selcon_training.adapt.photo_set import Photo, PhotoSet, make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
 from selcon_training.config.sections import DenseConfig
@@ -41,19 +41,19 @@ class Subject:
         return answers(net, self.restored.averaging, self.bundle.manifest.canvas, photos)
 
     def learn(
-        self, photos: Sequence[Photo], nothing: Sequence[Photo], steps: int, seed: int, bar: Any
+        self, photos: Sequence[Photo], negatives: Sequence[Photo], steps: int, seed: int, bar: Any
     ) -> PyramidNet:
         """The bundle's network after training on these photos."""
-        sources = Sources(photos, nothing, self.rendered, self.dense)
+        sources = Sources(photos, negatives, self.rendered, self.dense)
         canvas = self.bundle.manifest.canvas
         return adapted(self.restored.net, canvas, sources, steps, seed, bar.update)
 
 
-def prepare(folder: Path, base: Path, nothing: Path | None, objects: str | None = None) -> Subject:
+def prepare(folder: Path, base: Path, negatives: Path | None, objects: str | None = None) -> Subject:
     """Open the bundle and read everything that it is adapted to. Raises AdaptError, DataError."""
     bundle = load_bundle(base)
-    layout, labelled = read_photos(folder, nothing)
-    apart = pictures_below(nothing)
+    layout, labelled = read_photos(folder, negatives)
+    apart = negative_pictures(negatives)
     manifest = bundle.manifest
     dense = _dense(manifest)
     sharp = dense.truth == "part"

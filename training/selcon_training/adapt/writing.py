@@ -46,7 +46,7 @@ def write_adapted(
     record = {
         "bundle": base.name,
         "photos": count,
-        "nothing": len(subject.photo_set.nothing),
+        "nothing": len(subject.photo_set.negatives),
         "actions": actions,
     }
     manifest = replace(

@@ -27,7 +27,13 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
 @click.argument("photos", type=UserPath(exists=True, file_okay=False))
 @out_bundle_option
 @click.option("--bundle", type=UserPath(), help="Bundle to start from [the packaged one].")
-@click.option("--nothing", type=UserPath(file_okay=False), help="Folder of photos that afford no action.")
+@click.option(
+    "--negatives",
+    "--nothing",
+    "negatives",
+    type=UserPath(file_okay=False),
+    help="Folder of negative pictures: photos that afford none of the actions.",
+)
 @click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
 @click.option("--name", help="Name of the bundle [that of the one it starts from, adapted].")
 @click.option(
@@ -64,7 +70,7 @@ def command(
     photos: Path,
     out: Path,
     bundle: Path | None,
-    nothing: Path | None,
+    negatives: Path | None,
     report: Path | None,
     name: str | None,
     folds: int,
@@ -85,7 +91,7 @@ def command(
     \b
     Examples:
       selcon adapt photos --out bundles/mine
-      selcon adapt photos --out bundles/mine --nothing photos/nothing
+      selcon adapt photos --out bundles/mine --negatives photos/empty
       selcon adapt photos --out mine.zip --bundle bundles/kitchen --json
     """
     from selcon_ros.core.atomic_write import check_destination
@@ -95,7 +101,9 @@ def command(
     place = report or out.with_name(out.name.removesuffix(".zip") + "_report")
     check_destination(place, folder=True)
     plan = Plan(steps, folds, fold_steps, seed)
-    result = adapt(photos, bundle or default_bundle_path(), out, place, nothing, name, plan, threads, objects)
+    result = adapt(
+        photos, bundle or default_bundle_path(), out, place, negatives, name, plan, threads, objects
+    )
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return

@@ -56,13 +56,14 @@ LEGEND = (
 )
 @skip_option
 @click.option(
+    "--negatives",
     "--nothing",
+    "negatives",
     type=UserPath(),
-    help="Folder of pictures that afford none of the actions: how many get one all the same?",
+    help="Folder of negative pictures, which afford none of the actions: how many get one all the same?",
 )
 @click.option(
     "--not-afforded",
-    "absent",
     type=UserPath(dir_okay=False),
     help='JSON file {"name of DATA": {"picture": ["action", ...]}}: what pictures of DATA do not afford.',
 )
@@ -78,8 +79,8 @@ def command(
     sheet: Path | None,
     runs: tuple[Path, ...],
     skip: Path | None,
-    nothing: Path | None,
-    absent: Path | None,
+    negatives: Path | None,
+    not_afforded: Path | None,
     limit: int | None,
     threads: int | None,
     as_json: bool,
@@ -100,7 +101,7 @@ def command(
       selcon evaluate my_bundle.zip data/tabletop --divide Seen --out centre --baseline centre
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report --run runs/agd20k_seen
       selcon evaluate my_bundle.zip training/checkset --out report --sheet report/sheet.jpg
-      selcon evaluate my_bundle.zip data/mine --out report --nothing photos/empty
+      selcon evaluate my_bundle.zip data/mine --out report --negatives photos/empty
       selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
     """
     if len(places) < 2:
@@ -112,8 +113,8 @@ def command(
         raise click.UsageError("--baseline has no seeds: give one BUNDLE")
     if sheet is not None and len(bundles) > 1:
         raise click.UsageError("--sheet shows the answers of one model: give one BUNDLE")
-    if (nothing or absent) and (baseline is not None or len(bundles) > 1):
-        raise click.UsageError("--nothing and --not-afforded are for one BUNDLE without --baseline")
+    if (negatives or not_afforded) and (baseline is not None or len(bundles) > 1):
+        raise click.UsageError("--negatives and --not-afforded are for one BUNDLE without --baseline")
     from selcon_training.errors import ResultNotWritten
     from selcon_training.reporting.evaluation import run, run_seeds
 
@@ -123,7 +124,7 @@ def command(
             tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
         else:
             trained = runs[0] if runs else None
-            given = (baseline, limit, threads, trained, skip, sheet, nothing, absent)
+            given = (baseline, limit, threads, trained, skip, sheet, negatives, not_afforded)
             tables = run(bundles[0], data, divide, split, out, *given)
     except ResultNotWritten as error:
         tables, lost = error.result, error

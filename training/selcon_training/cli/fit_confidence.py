@@ -19,7 +19,7 @@ from selcon_training.cli.options import validation_options
     "--negatives",
     type=UserPath(file_okay=False),
     required=True,
-    help="Folder of pictures that afford none of the actions (of `selcon tabletop media`, or any).",
+    help="Folder of negative pictures, without any of the actions (of `selcon tabletop media`, or any).",
 )
 @click.option(
     "--false-rate",
@@ -48,7 +48,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Fit the confidence of BUNDLE anew on a validation split of DATA and on real pictures of nothing.
+    """Fit the confidence of BUNDLE anew on a validation split of DATA and on real negative pictures.
 
     0.5, the node's default min_confidence, is then passed by --false-rate of the questions about an action
     that is not possible, for each action, in scenes of DATA and in the pictures of --negatives alike. The
@@ -103,7 +103,7 @@ def _print(record: dict[str, Any]) -> None:
     console.print(
         f"kept: {_percent(record['kept'])} % of {record['positives']} (by the real pictures alone "
         f"{_percent(record['kept_by_real_alone'])} %); {record['real_pictures']} real "
-        f"pictures of nothing in {record['views_of_each']} views each: some action in "
+        f"negative pictures in {record['views_of_each']} views each: some action in "
         f"{_percent(record['real_pictures_with_any'])} % of them"
     )
 

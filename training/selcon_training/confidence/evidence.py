@@ -1,4 +1,4 @@
-"""What a confidence is fitted on: the network's evidence in scenes, and in pictures of nothing."""
+"""What a confidence is fitted on: the network's evidence in scenes, and in negative pictures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from selcon_training.data.pairs import read_truth
 from selcon_training.data.transforms import Crop
 
 VIEWS = 8
-"""Of every picture of nothing: the whole, and random parts of it, half of them mirrored."""
+"""Of every negative picture: the whole, and random parts of it, half of them mirrored."""
 LEAST_VIEW = 0.5
 """Of a picture's sides."""
-NOTHING = {"testset": "nothingset", "valset": "valnothingset"}
+NEGATIVE_SPLITS = {"testset": "nothingset", "valset": "valnothingset"}
 """Which split shows scenes without the action, beside which split."""
 
 
@@ -57,8 +57,8 @@ def scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
     """
     items = dense_items(data, split, actions)
     found = [Scene(item.path, possible(item, len(actions))) for item in items]
-    nothing = NOTHING.get(split)
-    return found + ([] if nothing is None else absent(data, nothing, actions))
+    sibling = NEGATIVE_SPLITS.get(split)
+    return found + ([] if sibling is None else negative_scenes(data, sibling, actions))
 
 
 def possible(item: DenseItem, actions: int) -> dict[int, bool]:
@@ -68,8 +68,8 @@ def possible(item: DenseItem, actions: int) -> dict[int, bool]:
     return {action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()}
 
 
-def absent(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
-    """The pictures of a split of scenes without their action; none where the split is missing."""
+def negative_scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+    """The pictures of a split of negative scenes, without their action; none where the split is missing."""
     label = {action: index for index, action in enumerate(actions)}
     found: dict[str, Scene] = {}
     for item in data.items(split) if data.has(split) else []:
@@ -96,7 +96,7 @@ def _cut(picture: U8, crop: Crop) -> U8:
     return np.ascontiguousarray(part[:, ::-1] if crop.flip else part)
 
 
-def of_nothing(
+def of_negatives(
     pictures: Iterable[tuple[int, U8]], ask: Callable[[Sequence[U8]], list[list[float]]]
 ) -> list[list[list[float]]]:
     """The evidence for every action in the views of numbered pictures: pictures x VIEWS x actions.

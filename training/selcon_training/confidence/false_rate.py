@@ -1,4 +1,4 @@
-"""Fitting the confidence for a stated rate of false answers, on scenes and on real pictures of nothing."""
+"""Fitting the confidence for a stated rate of false answers, on scenes and on real negative pictures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ABOVE = 1e-6
 
 def fit_for_rate(
     scenes: Evidence,
-    nothing: NDArray[np.float64],
+    negatives: NDArray[np.float64],
     actions: Sequence[str],
     rate: float,
     scene_rate: float | None = None,
 ) -> Fitted | None:
     """Fit confidence = sigmoid(scale_a * evidence + offset_a); 0.5 is passed by `rate` of the negatives.
 
-    `nothing` [pictures, views, actions] is the evidence in real pictures without any of the actions. The
+    `negatives` [pictures, views, actions] is the evidence in real negative pictures. The
     slope is that of the balanced logistic curve over all of them; the offset puts 0.5 at the larger of two
     thresholds (see `threshold`), of the scenes without the action and of the real pictures. Scenes that are
     too few to tell the rate (see `least_pictures`) decide nothing. `scene_rate` is another rate for them.
@@ -37,8 +37,8 @@ def fit_for_rate(
     """
     scene_rate = rate if scene_rate is None else scene_rate
     count = len(actions)
-    pictures, views, _ = nothing.shape
-    flat = nothing.reshape(-1, count)
+    pictures, views, _ = negatives.shape
+    flat = negatives.reshape(-1, count)
     together = Evidence(
         np.concatenate([scenes.action, np.tile(np.arange(count), len(flat))]),
         np.concatenate([scenes.value, flat.ravel()]),
@@ -52,7 +52,7 @@ def fit_for_rate(
         own = scenes.action == index
         positive = scenes.value[own & scenes.positive]
         negative = scenes.value[own & ~scenes.positive]
-        thresholds = {"real": threshold(nothing[:, :, index], rate)}
+        thresholds = {"real": threshold(negatives[:, :, index], rate)}
         if len(negative) >= least_pictures(scene_rate):
             thresholds["scenes"] = threshold(negative[:, None], scene_rate)
         strictest = max(thresholds, key=thresholds.__getitem__)
@@ -66,10 +66,10 @@ def fit_for_rate(
             "kept_by_real_alone": _share(positive >= thresholds["real"]),
             "negative_scenes": len(negative),
             "scenes_passed": _share(negative >= least),
-            "real_passed": _share(nothing[:, :, index] >= least),
+            "real_passed": _share(negatives[:, :, index] >= least),
             "decided_by": strictest,
         }
-    passed = nothing[:, 0] >= [-offset / slope for offset, (slope, _) in zip(offsets, slopes, strict=True)]
+    passed = negatives[:, 0] >= [-offset / slope for offset, (slope, _) in zip(offsets, slopes, strict=True)]
     record = {
         "false_rate": rate,
         "scene_false_rate": scene_rate,
@@ -109,7 +109,7 @@ def least_pictures(rate: float) -> int:
 def open_negatives(
     folder: Path, rate: float, input_size: Size, threads: int, learned: Sequence[tuple[str, Path]] = ()
 ) -> PicturePool:
-    """The pictures of nothing that a confidence is fitted on: of a media folder those for calibration.
+    """The negative pictures that a confidence is fitted on: of a media folder those for calibration.
 
     `learned` names other folders of pictures, which training sees. Raises DataError for too few, and for
     pictures that training sees.

@@ -14,7 +14,7 @@ from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
-from selcon_training.confidence.evidence import Evidence, of_nothing, scenes
+from selcon_training.confidence.evidence import Evidence, of_negatives, scenes
 from selcon_training.confidence.false_rate import fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
@@ -62,8 +62,8 @@ def refit(
         (values,) = ask([read_picture(scene.path)])
         rows += [(action, values[action], possible) for action, possible in scene.possible.items()]
     numbered = ((number, pool[number]) for number in range(len(pool)))
-    seen = tqdm(numbered, desc="pictures of nothing", total=len(pool), unit="image")
-    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_nothing(seen, ask)), actions, rate, scene_rate)
+    seen = tqdm(numbered, desc="negative pictures", total=len(pool), unit="image")
+    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_negatives(seen, ask)), actions, rate, scene_rate)
     if fitted is None:
         raise DataError(f"{data.base / split / 'GT'} shows none of the actions: there is nothing to fit to")
     record = {"data": data.name, "divide": divide, "split": split, **fitted.record}

@@ -80,8 +80,8 @@ class Augmenter:
             None if parts is None else see_labels(parts, view, self.grid, blank),
         )
 
-    def nothing(self, picture: U8, rng: np.random.Generator) -> Sample:
-        """A sample of a picture that affords nothing: no truth, no part."""
+    def negative(self, picture: U8, rng: np.random.Generator) -> Sample:
+        """A sample of a negative picture: no truth, no part."""
         sample = self(Loaded(picture, (picture.shape[0], picture.shape[1])), rng)
         return Sample(sample.image, {}, np.zeros(self.grid, np.uint8))
 

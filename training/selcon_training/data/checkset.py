@@ -34,7 +34,7 @@ LICENCES = {
 }
 """What pictures may have, and where its text is."""
 ARGUABLE = ("hold",)
-"""Not asked of the pictures of nothing: a ball can be held, though it has no handle."""
+"""Not asked of the negative pictures: a ball can be held, though it has no handle."""
 FINER = 8
 """Polygons are filled on a raster so many times finer: OpenCV takes in the pixels of their border whole."""
 BLUR = 0.018

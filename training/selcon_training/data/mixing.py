@@ -35,7 +35,7 @@ class Negatives:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """A picture in a random view, without truth."""
-        return self._augmenter.nothing(self._pool[index], rng)
+        return self._augmenter.negative(self._pool[index], rng)
 
 
 class Mixture:

@@ -13,7 +13,7 @@ from selcon_ros.core.camera import Intrinsics, deproject
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.heatmap import Heatmap
-from selcon_training.confidence.evidence import NOTHING
+from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_picture
 from selcon_training.data.ordering import spread
@@ -42,8 +42,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Absence:
-    """A query about an action that nothing in the scene affords."""
+class NegativeRow:
+    """The answer to a negative query: one about an action that the picture does not afford."""
 
     picture: str
     action: str
@@ -61,26 +61,26 @@ class Evaluation:
     split: str
     calibration: str | None = None
     rows: list[Row] = field(default_factory=list)
-    absences: list[Absence] = field(default_factory=list)
-    negatives: dict[str, list[Absence]] = field(default_factory=dict)
-    """Of questions beside the split's own, by where they come from (see `negatives`)."""
+    negatives: list[NegativeRow] = field(default_factory=list)
+    other_negatives: dict[str, list[NegativeRow]] = field(default_factory=dict)
+    """Of negative queries beside the split's own, by where they come from (see `negatives.py`)."""
     left_out: dict[str, list[str]] = field(default_factory=dict)
     grasp: dict[str, Any] = field(default_factory=dict)
 
     def tables(self) -> dict[str, Any]:
         """The figures: overall, per action and per object (a query with several objects counts for each)."""
-        actions = sorted({row.action for row in self.rows} | {absence.action for absence in self.absences})
+        actions = sorted({row.action for row in self.rows} | {row.action for row in self.negatives})
         objects = sorted({name for row in self.rows for name in row.objects})
         return {
             "predictor": self.predictor,
             "data": self.data,
             "split": self.split,
             "calibration": self.calibration,
-            "overall": summary(self.rows, self.absences),
+            "overall": summary(self.rows, self.negatives),
             "per_action": {
                 action: summary(
                     [row for row in self.rows if row.action == action],
-                    [absence for absence in self.absences if absence.action == action],
+                    [row for row in self.negatives if row.action == action],
                 )
                 for action in actions
             },
@@ -125,7 +125,7 @@ def map_figures(scores: Iterable[Row | Scores]) -> dict[str, Any]:
     }
 
 
-def summary(rows: Sequence[Row], absences: Sequence[Absence] = ()) -> dict[str, float | int | None]:
+def summary(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[str, float | int | None]:
     """Means over queries; None where nothing was measured."""
     distances = [row.distance for row in rows if row.distance is not None]
     return map_figures(rows) | {
@@ -134,8 +134,8 @@ def summary(rows: Sequence[Row], absences: Sequence[Absence] = ()) -> dict[str, 
         "grasp_distance_p90_m": float(np.quantile(distances, 0.9)) if distances else None,
         "grasps_in_3d": len(distances),
         "with_grasp": _mean([float(row.grasps > 0) for row in rows]),
-        "nothing_queries": len(absences),
-        "nothing_without_grasp": _mean([float(absence.grasps == 0) for absence in absences]),
+        "nothing_queries": len(negatives),
+        "nothing_without_grasp": _mean([float(row.grasps == 0) for row in negatives]),
     }
 
 
@@ -147,7 +147,7 @@ def evaluate(
     grasp: GraspParameters | None = None,
     limit: int | None = None,
 ) -> Evaluation:
-    """Ask every query of a split, and of its nothing-set if there is one.
+    """Ask every query of a split, and the negative queries of its sibling if there is one.
 
     `limit` takes that many pictures of each, evenly spread. All-zero truth maps and pictures without one
     are left out and listed. Raises DataError if nothing is left to measure.
@@ -158,10 +158,10 @@ def evaluate(
     measure(predictor, pictures, Files(data, split), parameters, result)
     if not result.rows:
         raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
-    nothing = NOTHING.get(split)
-    if predictor.has_confidence and nothing is not None and data.has(nothing):
-        pictures = spread(find_pictures(data, nothing, actions), limit)
-        measure_absence(predictor, pictures, Files(data, nothing), parameters, result)
+    sibling = NEGATIVE_SPLITS.get(split)
+    if predictor.has_confidence and sibling is not None and data.has(sibling):
+        pictures = spread(find_pictures(data, sibling, actions), limit)
+        measure_negatives(predictor, pictures, Files(data, sibling), parameters, result)
     return result
 
 
@@ -180,21 +180,21 @@ def measure(
         _one_picture(predictor, picture, files, parameters, result)
 
 
-def measure_absence(
+def measure_negatives(
     predictor: Predictor,
     pictures: Sequence[Picture],
     files: Files,
     parameters: GraspParameters,
     result: Evaluation,
 ) -> None:
-    """Ask pictures for the actions that nothing in them affords, as `measure`."""
+    """Ask the negative queries of these pictures, as `measure`."""
     for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
         predictor.look(read_picture(picture.path))
         for action, query in picture.queries.items():
             geometry = files.geometry(query)
             heatmap = predictor.answer(query).heatmap
             found = grasps(heatmap, geometry, parameters)
-            result.absences.append(Absence(picture.name, action, heatmap.confidence, len(found.points)))
+            result.negatives.append(NegativeRow(picture.name, action, heatmap.confidence, len(found.points)))
 
 
 def grasps(

@@ -1,4 +1,5 @@
-"""Questions about actions that a picture does not afford, beside a split's own: to measure false answers."""
+"""Negative queries beside a split's own, to measure false answers: about actions that a picture does not
+afford."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from selcon_training.data.listing import Item
 from selcon_training.data.ordering import spread
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError
-from selcon_training.evaluate.evaluation import Absence, Evaluation, grasps
+from selcon_training.evaluate.evaluation import Evaluation, NegativeRow, grasps
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Query
 
@@ -24,27 +25,29 @@ Asked = Mapping[Path, tuple[str, Sequence[str]]]
 """The actions asked of a picture, with the picture's name."""
 
 
-def ask_nothing(predictor: Predictor, asked: Asked, source: str, result: Evaluation) -> None:
-    """Ask pictures for actions that they do not afford; the answers are added to `result` as `source`."""
+def ask_negatives(predictor: Predictor, asked: Asked, source: str, result: Evaluation) -> None:
+    """Ask negative queries; the answers are added to `result` as `source`."""
     parameters = GraspParameters(**result.grasp)
-    answers = result.negatives.setdefault(source, [])
+    answers = result.other_negatives.setdefault(source, [])
     for path, (name, actions) in tqdm(asked.items(), desc=source, unit="image", leave=False):
         predictor.look(read_picture(path))
         for action in actions:
             heatmap = predictor.answer(Query(action)).heatmap
             found = grasps(heatmap, None, parameters)
-            answers.append(Absence(name, action, heatmap.confidence, len(found.points)))
+            answers.append(NegativeRow(name, action, heatmap.confidence, len(found.points)))
 
 
-def pictures_of_nothing(folder: Path, actions: Sequence[str], limit: int | None) -> Asked:
-    """Every picture of a folder and below, asked for every action. Raises DataError for one without any."""
+def negative_pictures(folder: Path, actions: Sequence[str], limit: int | None) -> Asked:
+    """Every picture of a folder and below, asked for every action. Raises DataError where there is none."""
     if not folder.is_dir():
-        raise DataError(f"--nothing {folder} is not a folder: give one with pictures")
-    found = sorted(file.path for file in all_pictures(folder, "--nothing"))
+        raise DataError(f"--negatives {folder} is not a folder: give one with pictures")
+    found = sorted(file.path for file in all_pictures(folder, "--negatives"))
     return {path: (path.relative_to(folder).as_posix(), actions) for path in spread(found, limit)}
 
 
-def not_afforded(file: Path, data: DataSet, split: str, actions: Sequence[str], limit: int | None) -> Asked:
+def negative_queries(
+    file: Path, data: DataSet, split: str, actions: Sequence[str], limit: int | None
+) -> Asked:
     """What a file says that pictures of a split do not afford.
 
     `{name: {stem: [action, ...]}}`, the name being the data set's or the split's. Raises DataError for
@@ -64,16 +67,16 @@ def not_afforded(file: Path, data: DataSet, split: str, actions: Sequence[str], 
     for item in data.items(split):
         pictures.setdefault(item.stem, []).append(item)
     found = {}
-    for stem, absent in spread(list(listed.items()), limit):
+    for stem, refused in spread(list(listed.items()), limit):
         where = f"{file}: {names[0]}: {quoted(stem)}"
         if stem not in pictures:
             continue
-        if not isinstance(absent, list) or not set(map(str, absent)) <= set(actions):
-            raise DataError(f"{where}: {quoted(str(absent))} must be a list of {', '.join(actions)}")
+        if not isinstance(refused, list) or not set(map(str, refused)) <= set(actions):
+            raise DataError(f"{where}: {quoted(str(refused))} must be a list of {', '.join(actions)}")
         items = pictures[stem]
-        if common := set(absent) & {item.action for item in items if data.extra(split, "GT", item)}:
+        if common := set(refused) & {item.action for item in items if data.extra(split, "GT", item)}:
             raise DataError(f"{where} does not afford {', '.join(sorted(common))}, but has a truth map of it")
-        found[items[0].path] = (f"{items[0].object}/{stem}", absent)
+        found[items[0].path] = (f"{items[0].object}/{stem}", refused)
     if not found:
         raise DataError(f"{file}: {names[0]} names no picture of {data.base / split}")
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.evaluate.evaluation import Absence, Row, photo_of
+from selcon_training.evaluate.evaluation import NegativeRow, Row, photo_of
 
 ARGUABLE = "hold"
 """Left out of the second count: nearly everything can be held."""
@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 
 def publication(
-    rows: Sequence[Row], negatives: Mapping[str, Sequence[Absence]], least: float
+    rows: Sequence[Row], negatives: Mapping[str, Sequence[NegativeRow]], least: float
 ) -> dict[str, Any] | None:
     """What passes a confidence of `least`: of possible actions (kept), and of others (answered).
 
@@ -76,7 +76,7 @@ def _figures(positive: Numbers, negative: Numbers, least: float) -> dict[str, An
     }
 
 
-def _source(rows: Sequence[Row], answers: Sequence[Absence], least: float) -> dict[str, Any]:
+def _source(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     others = [answer for answer in answers if answer.action != ARGUABLE]
     return {
         "auc": auc(_confidence(rows), _confidence(answers)),
@@ -85,7 +85,7 @@ def _source(rows: Sequence[Row], answers: Sequence[Absence], least: float) -> di
     }
 
 
-def _counts(answers: Sequence[Absence], least: float) -> dict[str, Any]:
+def _counts(answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     passed = {photo_of(answer.picture) for answer in answers if answer.confidence >= least}
     photos = {photo_of(answer.picture) for answer in answers}
     return {
@@ -96,7 +96,7 @@ def _counts(answers: Sequence[Absence], least: float) -> dict[str, Any]:
     }
 
 
-def _confidence(answers: Sequence[Row] | Sequence[Absence]) -> Numbers:
+def _confidence(answers: Sequence[Row] | Sequence[NegativeRow]) -> Numbers:
     return np.asarray([answer.confidence for answer in answers], np.float64)
 
 

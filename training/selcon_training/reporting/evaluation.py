@@ -15,12 +15,12 @@ from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
-from selcon_training.confidence.evidence import NOTHING
+from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.errors import ResultNotWritten
 from selcon_training.evaluate.evaluation import Evaluation, Row, evaluate
 from selcon_training.evaluate.intervals import intervals
-from selcon_training.evaluate.negatives import ask_nothing, not_afforded, pictures_of_nothing
+from selcon_training.evaluate.negatives import ask_negatives, negative_pictures, negative_queries
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.publication import publication
 from selcon_training.evaluate.queries import Files
@@ -44,15 +44,15 @@ def run(
     trained: Path | None = None,
     skip: Path | None = None,
     sheet: Path | None = None,
-    nothing: Path | None = None,
-    absent: Path | None = None,
+    negatives: Path | None = None,
+    not_afforded: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate and write results.json, queries.csv and report.html into `out`; returns the tables.
 
     `trained` is the folder of the run that gave the bundle: the report then has its curves and part
-    discovery. `skip` lists files to leave out. `sheet` is the contact sheet to write, a JPEG. `nothing`
-    is a folder of pictures that afford nothing, `absent` a file of what the split's pictures do not afford
-    (see `negatives`). Raises ResultNotWritten, with the tables, where they cannot be written.
+    discovery. `skip` lists files to leave out. `sheet` is the contact sheet to write, a JPEG. `negatives`
+    is a folder of negative pictures, `not_afforded` a file of negative queries about the split's pictures
+    (see `evaluate/negatives.py`). Raises ResultNotWritten, with the tables, where they cannot be written.
     """
     if trained is not None:  # told before the work, not after
         read_history(trained)
@@ -63,17 +63,17 @@ def run(
     grounder = Grounder(model, open_on_cpu(model, CpuOptions(threads)))
     predictor = make_predictor(grounder, baseline, data, split)
     asked = {}
-    if absent is not None:
-        asked["not afforded"] = not_afforded(absent, data, split, actions, limit)
-    if nothing is not None:
-        asked["nothing"] = pictures_of_nothing(nothing, actions, limit)
+    if not_afforded is not None:
+        asked["not afforded"] = negative_queries(not_afforded, data, split, actions, limit)
+    if negatives is not None:
+        asked["nothing"] = negative_pictures(negatives, actions, limit)
     result = evaluate(predictor, data, split, actions, limit=limit)
     for source, questions in asked.items():
-        ask_nothing(predictor, questions, source, result)
-    own = {NOTHING[split]: result.absences} if split in NOTHING else {}
+        ask_negatives(predictor, questions, source, result)
+    own = {NEGATIVE_SPLITS[split]: result.negatives} if split in NEGATIVE_SPLITS else {}
     tables = result.tables() | {
         "intervals": intervals(result.rows),
-        "publication": publication(result.rows, own | result.negatives, result.grasp["min_confidence"]),
+        "publication": publication(result.rows, own | result.other_negatives, result.grasp["min_confidence"]),
         "divide": divide,
         "bundle": model.manifest.name,
         "baseline": baseline,
@@ -142,8 +142,8 @@ def write_queries(path: Path, result: Evaluation) -> None:
     writer.writeheader()
     for row in result.rows:
         writer.writerow(_line(row) | {"nothing": False})
-    for absence in [*result.absences, *chain.from_iterable(result.negatives.values())]:
-        writer.writerow(asdict(absence) | {"nothing": True})
+    for answer in [*result.negatives, *chain.from_iterable(result.other_negatives.values())]:
+        writer.writerow(asdict(answer) | {"nothing": True})
     write_file(path, file.getvalue().encode())
 
 

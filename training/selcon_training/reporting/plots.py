@@ -61,13 +61,13 @@ def distance_curve(result: Evaluation) -> str | None:
 
 
 def confidence_histogram(result: Evaluation) -> str | None:
-    """Confidence where the action is possible and where nothing affords it; None without such scenes."""
-    if not result.absences:
+    """Confidence where the action is possible and where it is not; None without negative queries."""
+    if not result.negatives:
         return None
     figure, axes = plt.subplots(figsize=(5.6, 2.4))
     options: dict[str, Any] = {"bins": 30, "range": (0, 1), "density": True, "alpha": 0.7}
     axes.hist([row.confidence for row in result.rows], color=BLUE, label="possible", **options)
-    axes.hist([row.confidence for row in result.absences], color=CRIMSON, label="not possible", **options)
+    axes.hist([row.confidence for row in result.negatives], color=CRIMSON, label="not possible", **options)
     axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="confidence", ylabel="density")
     axes.legend(frameon=False)

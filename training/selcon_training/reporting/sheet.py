@@ -1,5 +1,5 @@
 """The contact sheet of an evaluation: every query as a small picture with heat, peak and the outline of the
-truth, framed green where the peak is right; and what is answered in pictures of nothing. One JPEG."""
+truth, framed green where the peak is right; and what is answered in negative pictures. One JPEG."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from PIL import Image, ImageDraw, ImageFont
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.overlay import tint
 from selcon_ros.core.text import one_line
-from selcon_training.confidence.evidence import NOTHING
+from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.ordering import spread
-from selcon_training.evaluate.evaluation import Absence, Evaluation, Row, query_of
+from selcon_training.evaluate.evaluation import Evaluation, NegativeRow, Row, query_of
 from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, Picture, find_pictures
@@ -37,7 +37,7 @@ LINE = 20
 GAP = 6
 FRAME = 3
 MOST = 160
-"""Queries that are shown, and pictures of nothing; of more, so many, evenly spread."""
+"""Queries that are shown, and negative pictures; of more, so many, evenly spread."""
 GROUND, TEXT = (24, 26, 30), (226, 228, 232)
 RIGHT, WRONG = (60, 200, 110), (240, 80, 80)
 Colour = tuple[int, int, int]
@@ -57,7 +57,7 @@ def write_sheet(
 ) -> None:
     """Write the sheet as a JPEG; the predictor is asked again for what is shown."""
     tiles = _queries(result, predictor, data, actions)
-    nothing = _absences(result, predictor, data, actions)
+    negatives = _negatives(result, predictor, data, actions)
     figures = result.tables()["overall"]
     right = _share(figures["right_part"], len(result.rows))
     title = f"{predictor.name} on {data.name}: right part in {right}"
@@ -65,10 +65,10 @@ def write_sheet(
         title += f", {len(tiles)} shown"
     legend = "heat: the answer; circle: its peak; white line: the true part; green frame: the peak is right"
     rows = [_band([title, legend]), *_grid(tiles)]
-    if nothing:
+    if negatives:
         share = _share(figures["nothing_without_grasp"], figures["nothing_queries"])
-        rows += [_band([f"pictures of nothing: no grasp point in {share}; under them what is answered"])]
-        rows += _grid(nothing)
+        rows += [_band([f"negative pictures: no grasp point in {share}; under them what is answered"])]
+        rows += _grid(negatives)
     _, content = cv2.imencode(".jpg", np.concatenate(rows)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
     write_file(path, content.tobytes())
 
@@ -105,27 +105,27 @@ def _query(row: Row, predictor: Predictor, pictures: Sequence[Picture], files: F
     return Tile(_placed(drawn), f"{row.action}  {'+'.join(row.objects)}", row.right)
 
 
-def _absences(result: Evaluation, predictor: Predictor, data: DataSet, actions: Sequence[str]) -> list[Tile]:
-    """The tiles of pictures of nothing: the actions that are answered, and the heat of the surest."""
-    split = NOTHING.get(result.split)
-    if not result.absences or split is None:
+def _negatives(result: Evaluation, predictor: Predictor, data: DataSet, actions: Sequence[str]) -> list[Tile]:
+    """The tiles of negative pictures: the actions that are answered, and the heat of the surest."""
+    split = NEGATIVE_SPLITS.get(result.split)
+    if not result.negatives or split is None:
         return []
     pictures = {picture.name: picture for picture in find_pictures(data, split, actions)}
-    asked: dict[Path, list[Absence]] = {}
-    for absence in result.absences:
+    asked: dict[Path, list[NegativeRow]] = {}
+    for row in result.negatives:
         # Links to one file are one picture that is asked several actions.
-        asked.setdefault(pictures[absence.picture].path.resolve(), []).append(absence)
+        asked.setdefault(pictures[row.picture].path.resolve(), []).append(row)
     tiles = []
     for path in spread(sorted(asked), MOST):
         drawn = _enlarged(image := read_picture(path))
-        answered = [absence for absence in asked[path] if absence.grasps]
+        answered = [row for row in asked[path] if row.grasps]
         if answered:
-            surest = max(answered, key=lambda absence: absence.confidence)
+            surest = max(answered, key=lambda row: row.confidence)
             predictor.look(image)
             values = predictor.answer(pictures[surest.picture].queries[surest.action]).heatmap.values
             tint(drawn, _resized(values, drawn))
             _peak(drawn, values, WRONG)
-        text = ", ".join(absence.action for absence in answered) or "nothing"
+        text = ", ".join(row.action for row in answered) or "nothing"
         tiles.append(Tile(_placed(drawn), text, not answered))
     return tiles
 

@@ -162,7 +162,7 @@ def make_validator(config: TrainConfig, data: DataSet, net: Network) -> MapValid
 def make_negatives(
     config: TrainConfig, validator: MapValidator | LabelValidator | None
 ) -> PicturePool | None:
-    """The real pictures of nothing that the confidence is fitted on; None without the section.
+    """The real negative pictures that the confidence is fitted on; None without the section.
 
     Raises ConfigError without a valset, DataError for pictures that training sees.
     """

@@ -150,9 +150,9 @@ class TrainLoop:
         evidence = self.validator.evidence(net)
         if self.negatives is None or self.config.confidence is None:
             return fit_confidence(evidence, len(net.actions))
-        nothing = self.validator.evidence_of_nothing(net, self.negatives)
+        negatives = self.validator.evidence_of_negatives(net, self.negatives)
         chosen = self.config.confidence
-        return fit_for_rate(evidence, nothing, net.actions, chosen.false_rate, chosen.scene_false_rate)
+        return fit_for_rate(evidence, negatives, net.actions, chosen.false_rate, chosen.scene_false_rate)
 
     def _save(self) -> None:
         self.stepper.raise_if_nonfinite()

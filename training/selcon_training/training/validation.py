@@ -20,7 +20,7 @@ from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.placement import Canvas, Placement
 from selcon_ros.core.preprocess import fitted
 from selcon_training import distributed
-from selcon_training.confidence.evidence import Evidence, absent, of_nothing, possible
+from selcon_training.confidence.evidence import Evidence, negative_scenes, of_negatives, possible
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.device import to_input
@@ -133,7 +133,7 @@ class MapValidator:
             for action, there in possible(item, len(self.actions)).items():
                 rows.append((action, self._at_peak(cam, affinity, action), there))
         rows = distributed.all_gather_objects(rows)
-        own = distributed.shard(absent(self.data, "valnothingset", self.actions))
+        own = distributed.shard(negative_scenes(self.data, "valnothingset", self.actions))
         outputs = self._outputs(net, pictures([scene.path for scene in own], self.canvas))
         rows += distributed.all_gather_objects(
             [
@@ -144,8 +144,8 @@ class MapValidator:
         )
         return Evidence.of(rows)
 
-    def evidence_of_nothing(self, net: Network, pool: PicturePool) -> NDArray[np.float64]:
-        """Evidence [pictures, VIEWS, actions] in real pictures that afford none of the actions."""
+    def evidence_of_negatives(self, net: Network, pool: PicturePool) -> NDArray[np.float64]:
+        """Evidence [pictures, VIEWS, actions] in real negative pictures, which afford none of the actions."""
 
         def ask(images: Sequence[U8]) -> list[list[float]]:
             outputs = self._outputs(net, shown(images, len(images), self.canvas))
@@ -153,7 +153,7 @@ class MapValidator:
             return [[self._at_peak(cam, affinity, action) for action in actions] for cam, affinity in outputs]
 
         own = ((number, pool[number]) for number in distributed.shard(range(len(pool))))
-        return np.asarray(distributed.all_gather_objects(of_nothing(own, ask)))
+        return np.asarray(distributed.all_gather_objects(of_negatives(own, ask)))
 
     def overlays(self, net: Network, count: int) -> list[tuple[str, U8, F32, F32]]:
         """(caption, image h x w x 3 without padding, refined map, truth on the image's size) of a few

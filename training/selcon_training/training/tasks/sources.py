@@ -23,7 +23,7 @@ from selcon_training.data.views import ViewRange
 from selcon_training.training.tasks.base import augmentation
 
 NEGATIVE_ZOOM = (1.0, 2.0)
-"""Of pictures of nothing: whole, or a part of them."""
+"""Of negative pictures: whole, or a part of them."""
 POOLED = 1.5
 """Real pictures are kept at this multiple of the input size, so that parts of them are nearly as sharp."""
 
