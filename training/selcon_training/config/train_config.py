@@ -68,6 +68,7 @@ class TrainConfig(Section):
     """Only algorithms that give the same bits every time; slower on a GPU, and some operations have none."""
     calibration: Literal["continuous", "binarized", "none"] = "continuous"
     gamma: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
+    """γ of the binarized calibration alone; γ of training is `weak.gamma`."""
     upscale: Annotated[int, Field(ge=1, le=4)] = 1
     """Maps have this multiple of the patch grid (supervision: dense): thin parts are finer than patches."""
     variant: Literal["paper", "official"] = "paper"

@@ -20,7 +20,7 @@ class WeakObjectiveConfig(Section):
     """Every number and switch of the objective."""
 
     gamma: Share = 0.6
-    """γ, above which cells of a min-maxed map are taken."""
+    """γ of training, above which cells of a min-maxed map are taken; that of inference is the top level's."""
     alpha: Share = 0.6
     """α, the least pIoU of a reliable part."""
     clusters: PositiveInt = 3
