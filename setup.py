@@ -76,6 +76,7 @@ TEST_FAST = [
 ]
 TEST = [
     *TEST_FAST,
+    "pypcd4>=1.5,<2",  # reads the node's point clouds
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "colcon-common-extensions>=0.3,<1",

@@ -76,7 +76,7 @@ def find_grasps(
     farther than `camera.FARTHEST`. Raises DepthError when the depth has another
     size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
     """
-    _check_geometry(heatmap, depth, intrinsics)
+    check_geometry(heatmap, depth, intrinsics)
     if not heatmap.confidence >= parameters.min_confidence:
         text = f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"
         return GraspResult(refused=(Refusal(Reason.LOW_CONFIDENCE, text),))
@@ -105,9 +105,10 @@ def find_grasps(
     return GraspResult(tuple(points), tuple(refused))
 
 
-def _check_geometry(
+def check_geometry(
     heatmap: Heatmap, depth: NDArray[np.float32] | None, intrinsics: Intrinsics | None
 ) -> None:
+    """Raise DepthError or CameraError for depth or a calibration that does not belong to a heatmap."""
     height, width = heatmap.values.shape
     if depth is not None and depth.shape != (height, width):
         size = "x".join(str(size) for size in depth.shape[::-1])

@@ -44,6 +44,35 @@ class Region:
         return self.origin[0] + self.step * place.u, self.origin[1] + self.step * place.v
 
 
+@dataclass(frozen=True)
+class _Hot:
+    """The smoothed `heat` [H, W], its `peak`, and the regions above the threshold: `labels` [h, w] in a box.
+
+    The box begins at row `top` and column `left`; `order` has the labels of the regions that are large
+    enough, largest first.
+    """
+
+    heat: NDArray[np.float32]
+    peak: float
+    labels: NDArray[np.int32]
+    top: int
+    left: int
+    order: tuple[int, ...]
+
+
+def hot_mask(
+    values: NDArray[np.float32], threshold: float, smoothing: float, min_contrast: float, min_points: int
+) -> NDArray[np.bool_]:
+    """Return the pixels [H, W] of the regions that `hot_regions` returns; none where it returns none."""
+    mask = np.zeros(values.shape, np.bool_)
+    hot = _hot(values, threshold, smoothing, min_contrast, min_points)
+    if isinstance(hot, _Hot):
+        height, width = hot.labels.shape
+        box = mask[hot.top : hot.top + height, hot.left : hot.left + width]
+        box[:] = np.isin(hot.labels, hot.order)
+    return mask
+
+
 def hot_regions(
     values: NDArray[np.float32], threshold: float, smoothing: float, min_contrast: float, min_points: int
 ) -> tuple[list[Region], list[Refusal]]:
@@ -51,6 +80,17 @@ def hot_regions(
 
     The arguments are those of `selcon_ros.core.grasp.GraspParameters`.
     """
+    hot = _hot(values, threshold, smoothing, min_contrast, min_points)
+    if isinstance(hot, Refusal):
+        return [], [hot]
+    regions = [_region(hot, label) for label in hot.order]
+    return sorted(regions, key=lambda region: -region.mass), []
+
+
+def _hot(
+    values: NDArray[np.float32], threshold: float, smoothing: float, min_contrast: float, min_points: int
+) -> _Hot | Refusal:
+    """Return the hot regions, or why there are none."""
     heat = values
     if smoothing > 0:
         side = 2 * math.ceil(2 * smoothing) + 1
@@ -58,40 +98,38 @@ def hot_regions(
         cv2.GaussianBlur(values, (side, side), smoothing, dst=heat)
     peak = float(heat.max())
     if not 0 < peak < math.inf:
-        return [], [Refusal(Reason.FLAT, "the heatmap is flat")]
+        return Refusal(Reason.FLAT, "the heatmap is flat")
     contrast = 1 - cv2.mean(heat)[0] / peak
     if contrast < min_contrast:
-        text = f"contrast {contrast:.2f} is below {min_contrast:.2f}"
-        return [], [Refusal(Reason.LOW_CONTRAST, text)]
+        return Refusal(Reason.LOW_CONTRAST, f"contrast {contrast:.2f} is below {min_contrast:.2f}")
     warm = (heat >= BRIDGE * threshold * peak).view(np.uint8)
     left, top, width, height = cv2.boundingRect(warm)
-    box = warm[top : top + height, left : left + width]
-    _, labels = cv2.connectedComponents(box, connectivity=8)
+    _, labels = cv2.connectedComponents(warm[top : top + height, left : left + width], connectivity=8)
     labels[heat[top : top + height, left : left + width] < threshold * peak] = 0
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    order = np.argsort(-areas, kind="stable")[:MAX_REGIONS]
-    regions = []
-    for label in order:
-        if areas[label] < min_points:
-            break
-        x, y, width, height = cv2.boundingRect((labels == label).view(np.uint8))
-        clipped = min(x + left, y + top) == 0 or (
-            x + left + width == values.shape[1] or y + top + height == values.shape[0]
-        )
-        margin = max(width, height) // 2 + 8
-        u0, v0 = max(x + left - margin, 0), max(y + top - margin, 0)
-        u1 = min(x + left + width + margin, values.shape[1])
-        v1 = min(y + top + height + margin, values.shape[0])
-        step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / FULL_DETAIL)))
-        warmth = heat[v0:v1:step, u0:u1:step]
-        mask = np.zeros(values.shape, np.bool_)
-        mask[top : top + box.shape[0], left : left + box.shape[1]] = labels == label
-        mask = mask[v0:v1:step, u0:u1:step]
-        mass = step**2 * float(np.sum(geometry.fourth_power(warmth[mask] / peak)))
-        regions.append(Region((u0, v0), step, warmth, mask, mass, clipped))
-    if not regions:
-        largest = int(areas[order[0]])
-        text = f"the largest hot region has {largest} pixels, fewer than {min_points}"
-        return [], [Refusal(Reason.TOO_SMALL, text)]
-    return sorted(regions, key=lambda region: -region.mass), []
+    largest = np.argsort(-areas, kind="stable")[:MAX_REGIONS]
+    order = tuple(int(label) for label in largest if areas[label] >= min_points)
+    if not order:
+        text = f"the largest hot region has {int(areas[largest[0]])} pixels, fewer than {min_points}"
+        return Refusal(Reason.TOO_SMALL, text)
+    return _Hot(heat, peak, np.asarray(labels, np.int32), top, left, order)
+
+
+def _region(hot: _Hot, label: int) -> Region:
+    """Return one of the hot regions, with room around it."""
+    all_rows, all_columns = hot.heat.shape
+    own = hot.labels == label
+    x, y, width, height = cv2.boundingRect(own.view(np.uint8))
+    left, top = x + hot.left, y + hot.top
+    clipped = min(left, top) == 0 or left + width == all_columns or top + height == all_rows
+    margin = max(width, height) // 2 + 8
+    u0, v0 = max(left - margin, 0), max(top - margin, 0)
+    u1, v1 = min(left + width + margin, all_columns), min(top + height + margin, all_rows)
+    step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / FULL_DETAIL)))
+    warmth = hot.heat[v0:v1:step, u0:u1:step]
+    mask = np.zeros(hot.heat.shape, np.bool_)
+    mask[hot.top : hot.top + own.shape[0], hot.left : hot.left + own.shape[1]] = own
+    mask = mask[v0:v1:step, u0:u1:step]
+    mass = step**2 * float(np.sum(geometry.fourth_power(warmth[mask] / hot.peak)))
+    return Region((u0, v0), step, warmth, mask, mass, clipped)

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,7 +23,6 @@ from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
-from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
 from selcon_ros.ros import diagnostics, publishers
@@ -205,8 +205,11 @@ class GroundingNode(Node):
             self._publish(action, lambda: self._results.heatmap(heatmap, header))
         published = time.monotonic()
 
+        height, width = heatmap.values.shape
+        # Waited for once, by the first that needs it.
+        geometry = cache(lambda: self._depth_sync.of(header, (width, height), settings))
         if self._results.grasps_have_subscribers:
-            grasps = self._grasp(heatmap, header, settings)
+            grasps = find_grasps(heatmap, *geometry(), settings.grasp)
             lifetime = settings.marker_lifetime
             self._publish(action, lambda: self._results.grasps(grasps.points, action, header, lifetime))
         else:
@@ -214,6 +217,8 @@ class GroundingNode(Node):
             grasps = GraspResult(refused=(Refusal(Reason.NOT_ASKED, text),))
         if self._results.overlay_has_subscribers:
             self._publish(action, lambda: self._results.overlay(image, heatmap, grasps, header))
+        planned = self._results.planners.prepare(image, heatmap, geometry, header, settings)
+        self._publish(action, planned)
         times = diagnostics.Times(
             waiting=start - received.at,
             inference=inference,
@@ -234,12 +239,6 @@ class GroundingNode(Node):
         with self._action_lock:
             if action == self._action:
                 publish()
-
-    def _grasp(self, heatmap: Heatmap, header: Header, settings: Settings) -> GraspResult:
-        """Grasp points with poses where depth and calibration allow, otherwise in pixels."""
-        height, width = heatmap.values.shape
-        depth, intrinsics = self._depth_sync.of(header, (width, height), settings)
-        return find_grasps(heatmap, depth, intrinsics, settings.grasp)
 
     # Diagnostics.
 

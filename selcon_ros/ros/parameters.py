@@ -123,6 +123,10 @@ class Settings:
     support_height: float = _grasp_parameter(
         "support_height", "A part rises above what it lies on by more than this, m."
     )
+    cloud_part: bool = _parameter(True, "The cloud has the affording part alone, not all points.")
+    cloud_organised: bool = _parameter(
+        False, "The cloud has the image's rows and columns, with NaN where there is no point."
+    )
     marker_lifetime: float = _parameter(
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
     )

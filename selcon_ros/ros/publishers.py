@@ -26,6 +26,7 @@ from selcon_ros.ros.compat import PublisherEventCallbacks, UnsupportedEventTypeE
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.diagnostics import Times, key_values
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
+from selcon_ros.ros.planner_outputs import PlannerOutputs
 
 RELIABLE = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
@@ -54,6 +55,7 @@ class Publishers:
         self._grasp_pixels = self._publisher(PolygonStamped, "grasp_pixels")
         self._markers = self._publisher(MarkerArray, "markers")
         self._status = self._publisher(DiagnosticArray, "status")
+        self.planners = PlannerOutputs(self._publisher)
         self._heatmap_message, self._overlay_message = Image(), Image()
         self._grasp_markers = GraspMarkers()
 
@@ -81,6 +83,7 @@ class Publishers:
             self._grasp_pixels,
             self._markers,
             self._status,
+            *self.planners.publishers,
         )
         return [publisher.topic_name for publisher in every]
 
@@ -91,6 +94,7 @@ class Publishers:
             self.heatmap_has_subscribers
             or self.grasps_have_subscribers
             or self._status.get_subscription_count() > 0
+            or any(publisher.get_subscription_count() > 0 for publisher in self.planners.publishers)
         )
 
     @property

@@ -20,7 +20,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
@@ -46,6 +46,8 @@ OUTPUTS = {
     "grasp_pixels": PolygonStamped,
     "markers": MarkerArray,
     "status": DiagnosticArray,
+    "mask": Image,
+    "cloud": PointCloud2,
 }
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -189,7 +191,9 @@ def stamp_of(message: Any) -> float:
 
 def pixels_of(message: Image) -> np.ndarray:
     """The array in an output image."""
-    dtype, shape = {"32FC1": (np.float32, ()), "bgr8": (np.uint8, (3,))}[message.encoding]
+    dtype, shape = {"32FC1": (np.float32, ()), "bgr8": (np.uint8, (3,)), "mono8": (np.uint8, ())}[
+        message.encoding
+    ]
     return np.frombuffer(message.data, dtype).reshape(message.height, message.width, *shape)
 
 

@@ -1,0 +1,74 @@
+"""The outputs for planners: the affording part as a mask, and the camera's points with their heat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Header
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cloud import Cloud, organised_cloud, part_mask
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.ros.cloud_message import cloud_message
+from selcon_ros.ros.conversions import fill_image
+from selcon_ros.ros.depth import Depth
+from selcon_ros.ros.parameters import Settings
+
+NO_POINTS = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.float32))
+
+
+class PlannerOutputs:
+    """Publishes `mask` and `cloud`; each is computed only while somebody listens to it."""
+
+    def __init__(self, advertise: Callable[[type, str], Publisher[Any]]) -> None:
+        """Advertise both.
+
+        :param advertise: makes the publisher of a type on a topic
+        """
+        self._mask, self._cloud = advertise(Image, "mask"), advertise(PointCloud2, "cloud")
+        self._mask_message = Image()
+
+    @property
+    def publishers(self) -> tuple[Publisher[Any], Publisher[Any]]:
+        """Of the two topics."""
+        return self._mask, self._cloud
+
+    def prepare(
+        self,
+        image: npt.NDArray[np.uint8],
+        heatmap: Heatmap,
+        geometry: Callable[[], tuple[Depth | None, Intrinsics | None]],
+        header: Header,
+        settings: Settings,
+    ) -> Callable[[], None]:
+        """Compute what somebody listens to, and return what publishes it: one message of each for an image.
+
+        :param geometry: depth and calibration of the image; asked for if the cloud needs them. Where one is
+            missing, the cloud is empty
+        """
+        ready: list[tuple[Publisher[Any], Any]] = []
+        masking = self._mask.get_subscription_count() > 0
+        pointing = self._cloud.get_subscription_count() > 0
+        mask = part_mask(heatmap, settings.grasp) if masking or (pointing and settings.cloud_part) else None
+        if masking and mask is not None:
+            pixels = np.where(mask, np.uint8(255), np.uint8(0))
+            ready.append((self._mask, fill_image(self._mask_message, pixels, "mono8", header)))
+        if pointing:
+            depth, camera = geometry()
+            cloud = NO_POINTS
+            if depth is not None and camera is not None:
+                part = mask if settings.cloud_part else None
+                cloud = organised_cloud(image, heatmap, depth, camera, part)
+                cloud = cloud if settings.cloud_organised else cloud.listed
+            ready.append((self._cloud, cloud_message(cloud, header)))
+
+        def publish() -> None:
+            for publisher, message in ready:
+                publisher.publish(message)
+
+        return publish
