@@ -1,10 +1,15 @@
-"""Match what a person or a robot calls an action with the model's action list."""
+"""Match what a person or a robot calls an action, or a list of them, with the model's action list."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.text import quoted
+
+ALL = "*"
+"""In a list of actions: every action that the model knows."""
+MOST_TOLD = 3
+"""Unknown actions of a list that are told at once."""
 
 
 def action_key(text: str) -> str:
@@ -19,14 +24,71 @@ def match_action(text: str, actions: Sequence[str]) -> str:
     Raises UnknownActionError, which lists the actions and the closest ones.
     """
     known = {action_key(action): action for action in actions}
-    key = action_key(text)
-    if key in known:
+    if (key := action_key(text)) in known:
         return known[key]
-    listing = ", ".join(sorted(actions))
-    if not key:
-        raise UnknownActionError(f"the action is empty; this model knows: {listing}")
+    raise _unknown([text], known)
+
+
+def match_actions(text: str, actions: Sequence[str]) -> tuple[str, ...]:
+    """Return the entries of `actions` that a list means, each once, in the order of the list.
+
+    The list is separated by commas; `*` stands for all that are not named before it. Names are compared as
+    in `match_action`. Raises UnknownActionError if the list is empty or one of its names is not known.
+    """
+    known = {action_key(action): action for action in actions}
+    found: dict[str, None] = {}
+    unknown: list[str] = []
+    for name in _names(text, known):
+        if action_key(name) in known:
+            found[known[action_key(name)]] = None
+        elif name.strip() == ALL:
+            found.update(dict.fromkeys(actions))
+        else:
+            unknown.append(name)
+    if unknown or not found:
+        raise _unknown(unknown or [""], known)
+    return tuple(found)
+
+
+def listed(actions: Sequence[str]) -> str:
+    """Return actions as the list that `match_actions` reads."""
+    return ",".join(actions)
+
+
+def _names(text: str, known: dict[str, str]) -> Iterator[str]:
+    """Split a list at its commas, but not within a known name that has some; leave out empty parts."""
+    parts = text.split(",")
+    longest = 1 + max((key.count(",") for key in known), default=0)
+    start = 0
+    while start < len(parts):
+        ends = range(min(start + longest, len(parts)), start, -1)
+        joined = ((end, ",".join(parts[start:end])) for end in ends)
+        # At last the part alone, known or not.
+        end, name = next(each for each in joined if each[0] == start + 1 or action_key(each[1]) in known)
+        if action_key(name):
+            yield name
+        start = end
+
+
+def _unknown(names: Sequence[str], known: dict[str, str]) -> UnknownActionError:
+    """Return the error that says which names are not known, what is closest to them, and what there is."""
+    listing = ", ".join(sorted(known.values()))
+    if not action_key(names[0]):
+        return UnknownActionError(f"the action is empty; this model knows: {listing}")
+    told = [_closest(name, known) for name in names[:MOST_TOLD]]
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    if len(names) == 1:
+        close = f"did you mean {told[0]}? " if told[0] else ""
+        return UnknownActionError(f"unknown action {quoted(names[0])}: {close}This model knows: {listing}")
+    each = [
+        quoted(name.strip()) + (f" (did you mean {close}?)" if close else "")
+        for name, close in zip(names, told, strict=False)
+    ]
+    return UnknownActionError(f"unknown actions {', '.join(each)}{more}: this model knows: {listing}")
+
+
+def _closest(name: str, known: dict[str, str]) -> str:
+    """Return the known actions that are closest to a name; "" if none is close."""
     # A command can be any text: comparing and echoing is limited to a sane length.
-    close = get_close_matches(key[:100], list(known), n=3, cutoff=0.5)
-    closest = " or ".join(repr(known[match]) for match in close)
-    hint = f"did you mean {closest}? " if close else ""
-    raise UnknownActionError(f"unknown action {quoted(text)}: {hint}This model knows: {listing}")
+    close = get_close_matches(action_key(name)[:100], list(known), n=3, cutoff=0.5)
+    return " or ".join(repr(known[match]) for match in close)

@@ -77,9 +77,8 @@ def find_grasps(
     size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
     """
     check_geometry(heatmap, depth, intrinsics)
-    if not heatmap.confidence >= parameters.min_confidence:
-        text = f"confidence {heatmap.confidence:.2f} is below {parameters.min_confidence:.2f}"
-        return GraspResult(refused=(Refusal(Reason.LOW_CONFIDENCE, text),))
+    if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:
+        return refusal
     regions, refused = hot_regions(
         heatmap.values,
         parameters.threshold,
@@ -103,6 +102,14 @@ def find_grasps(
         else:
             points.append(point)
     return GraspResult(tuple(points), tuple(refused))
+
+
+def low_confidence(confidence: float, parameters: GraspParameters) -> GraspResult | None:
+    """Return what `find_grasps` gives for a heatmap of too little confidence, None for one of enough."""
+    if confidence >= parameters.min_confidence:
+        return None
+    text = f"confidence {confidence:.2f} is below {parameters.min_confidence:.2f}"
+    return GraspResult(refused=(Refusal(Reason.LOW_CONFIDENCE, text),))
 
 
 def check_geometry(

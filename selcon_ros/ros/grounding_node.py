@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable
-from functools import cache
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,20 +17,19 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from selcon_ros.core.actions import match_action
+from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
-from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
-from selcon_ros.ros import diagnostics, publishers
+from selcon_ros.ros import diagnostics
+from selcon_ros.ros.answering import Answering
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError
+from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
-from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
-from selcon_ros.ros.message_buffers import LatestSlot, Received
+from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import LoadModel, ModelLoader
 from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
 from selcon_ros.ros.parameter_files import files_for_others
@@ -47,7 +44,7 @@ CLOSE_SECONDS = 4.0
 
 
 class GroundingNode(Node):
-    """Answers every image it has time for with the heatmap and the grasp points of the current action."""
+    """Answers every image it has time for with heatmaps and grasp points of the current actions."""
 
     def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
         """Read the model's manifest, open the topics, and begin to open the model (see `wait_for_model`).
@@ -61,16 +58,12 @@ class GroundingNode(Node):
         settings = self._settings.current
         self._health = diagnostics.Health(self.get_logger())
         self._loader = ModelLoader(settings, self.get_logger(), load_model)
-        self._reader = ImageReader(self._health, self.get_logger())
-
-        self._action: str | None = None
-        # Held while an answer goes out, so that none of an old action follows the clearing of its markers.
-        self._action_lock = threading.Lock()
+        self._actions = CurrentActions()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
         self._depth_sync = DepthSync(self, self._health, settings)
-        self._answered: dict[str, str] = {}
-
-        self._results = Publishers(self, self._follow_listeners)
+        self._results = Publishers(self, self._actions.held, self._follow_listeners)
+        self._results.know(self._loader.manifest.actions)
+        self._answering = Answering(self, self._health, self._actions, self._depth_sync, self._results)
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
         self._action_input = Input(
@@ -120,32 +113,36 @@ class GroundingNode(Node):
     # Callbacks: they store, and leave the work to the worker.
 
     def set_action(self, text: str) -> None:
-        """Answer for another action from now on, beginning with the newest image. The parameter follows.
+        """Answer for other actions from now on, beginning with the newest image. The parameter follows.
 
-        One that the model does not know ends the answers, clears the markers, and is told which there are.
+        A list with one that the model does not know ends the answers, clears the markers, and is told which
+        there are.
         """
         try:
-            action: str | None = match_action(text, self._loader.manifest.actions)
+            actions = match_actions(text, self._loader.manifest.actions)
         except SelconError as error:
-            action = None
+            actions = ()
             self._health.problem("action", str(error))
-        if action != self._action:
-            self.set_parameters([Parameter("action", value=action or "")])  # calls _on_action_set
-        elif action is None:
+        if actions != self._actions.now:
+            self.set_parameters([Parameter("action", value=listed(actions))])  # calls _on_action_set
+        elif not actions:
             self._clear()
 
     def _on_action_set(self, text: str) -> None:
         """Answer for what the parameter `action` is set to, or no more. Raises UnknownActionError."""
-        action = match_action(text, self._loader.manifest.actions) if text else None
-        with self._action_lock:
-            changed, self._action = action != self._action, action
-            if action is None:
-                self._clear()
-        if action is not None:
+        actions = match_actions(text, self._loader.manifest.actions) if text else ()
+        changed = self._actions.change(actions, then=partial(self._prepare, actions))
+        if actions:
             self._health.solved("action")
         if changed:
-            self.get_logger().info(f"action: {one_line(action or 'none')}", throttle_duration_sec=ACTION_LOG)
+            said = one_line(listed(actions) or "none")
+            self.get_logger().info(f"action: {said}", throttle_duration_sec=ACTION_LOG)
             self._images.ask_again()
+
+    def _prepare(self, actions: tuple[str, ...]) -> None:
+        self._results.follow(actions)
+        if not actions:
+            self._clear()
 
     def _follow_listeners(self) -> None:
         """Receive images and depth while somebody listens to an output, and not otherwise."""
@@ -169,7 +166,7 @@ class GroundingNode(Node):
                 for failure in model.failures:
                     self._health.problem("backend", failure)
                 if self._settings.current.image_transport == "raw":
-                    self._reader.prepare()
+                    self._answering.reader.prepare()
                 self._answer_all(model)
         except Exception as error:  # without a worker the node is of no use
             self._loader.fail(error)
@@ -177,7 +174,7 @@ class GroundingNode(Node):
     def _answer_all(self, model: Model) -> None:
         while (received := self._images.take()) is not None:
             try:
-                self._answer(model, received)
+                self._answering.answer(model, received, self._settings.current)
             except (MessageError, ImageError) as error:
                 self._health.problem("image", str(error))
             except Exception as error:  # one bad image must not end the worker
@@ -188,58 +185,6 @@ class GroundingNode(Node):
                     every = diagnostics.LOG_EVERY
                     self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
 
-    def _answer(self, model: Model, received: Received[Any]) -> None:
-        settings = self._settings.current
-        if self._action is None or not self._results.any_has_subscribers:
-            return
-        if 0 < settings.max_frame_age < received.age:
-            raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
-        start = time.monotonic()
-        image, grounding, inference = self._reader.ground(model, received, settings.limit)
-        header = received.message.header
-        # The action may have changed during the inference, which serves them all.
-        if (action := self._action) is None:
-            return
-        heatmap = grounding.heatmap(action)
-        if self._results.heatmap_has_subscribers:
-            self._publish(action, lambda: self._results.heatmap(heatmap, header))
-        published = time.monotonic()
-
-        height, width = heatmap.values.shape
-        # Waited for once, by the first that needs it.
-        geometry = cache(lambda: self._depth_sync.of(header, (width, height), settings))
-        if self._results.grasps_have_subscribers:
-            grasps = find_grasps(heatmap, *geometry(), settings.grasp)
-            lifetime = settings.marker_lifetime
-            self._publish(action, lambda: self._results.grasps(grasps.points, action, header, lifetime))
-        else:
-            text = "not looked for: nobody subscribes to an output that shows them"
-            grasps = GraspResult(refused=(Refusal(Reason.NOT_ASKED, text),))
-        if self._results.overlay_has_subscribers:
-            self._publish(action, lambda: self._results.overlay(image, heatmap, grasps, header))
-        planned = self._results.planners.prepare(image, heatmap, geometry, header, settings)
-        self._publish(action, planned)
-        times = diagnostics.Times(
-            waiting=start - received.at,
-            inference=inference,
-            overhead=published - start - inference,
-            grasping=time.monotonic() - published,
-        )
-        self._answered = {"confidence": f"{heatmap.confidence:.3f}", **publishers.grasp_facts(grasps)}
-        self._health.record(times)
-        self._health.solved("image")
-        self._health.solved("model")
-        self._publish(
-            action,
-            lambda: self._results.status(heatmap, grasps, times, self.get_fully_qualified_name(), header),
-        )
-
-    def _publish(self, action: str, publish: Callable[[], None]) -> None:
-        """Publish an answer unless the action has changed meanwhile."""
-        with self._action_lock:
-            if action == self._action:
-                publish()
-
     # Diagnostics.
 
     def _publish_diagnostics(self) -> None:
@@ -247,20 +192,21 @@ class GroundingNode(Node):
         self._watch.look()
         self._clock_watch.look()
         self._health.settle()
+        actions = listed(self._actions.now)
         if self._loader.state:
             state = self._loader.state
-        elif self._action is None:
+        elif not actions:
             state = f"waiting for an action on {self._action_input.topic}"
         elif not self._results.any_has_subscribers:
             state = "resting: nobody subscribes to an output"
         else:
-            state = f"answering {self._action}"
+            state = f"answering {actions}"
         facts = {
             "state": state,
             "model": self._loader.manifest.name,
             "engine": self._loader.engine,
-            "action": self._action or "none",
-            **self._answered,
+            "action": actions or "none",
+            **self._answering.answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
             "lost_images": str(self._image_input.lost),
@@ -289,7 +235,6 @@ class GroundingNode(Node):
         """
         self._loader.close()
         self._images.close()
-        with self._action_lock:
-            self._action = None
+        self._actions.change(())
         self._worker.join(CLOSE_SECONDS)
         return not self._worker.is_alive()

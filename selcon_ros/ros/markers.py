@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -20,6 +20,19 @@ LABEL = 40
 """Characters of an action's name on a label, at most."""
 UNKNOWN_WIDTH = 0.02
 """Metres between the fingers that are drawn when the width is not known."""
+Points = Sequence[GraspPoint]
+Colour = tuple[float, float, float]
+COLOURS: tuple[Colour, ...] = (
+    (0.1, 0.9, 0.2),
+    (0.2, 0.5, 1.0),
+    (1.0, 0.6, 0.1),
+    (0.9, 0.2, 0.8),
+    (0.1, 0.9, 0.9),
+    (1.0, 0.9, 0.1),
+    (1.0, 0.3, 0.3),
+    (0.6, 0.4, 1.0),
+)
+"""RGB of the markers of the first action of a list, the second, and so on; after the last from the start."""
 
 
 class GraspMarkers:
@@ -28,19 +41,28 @@ class GraspMarkers:
     def __init__(self) -> None:
         self._shown: set[tuple[str, int]] = set()
 
-    def update(
-        self, points: Sequence[GraspPoint], action: str, header: Header, lifetime: float
-    ) -> MarkerArray:
+    def update(self, found: Mapping[str, Points], header: Header, lifetime: float) -> MarkerArray:
         """Markers of the points that have a pose, in the header's frame, and deletions of those that went.
 
+        The markers of one action are in the namespaces approach, gripper and label; of several actions, those
+        of each are in a namespace with its name.
+
+        :param found: the points of each action
         :param lifetime: seconds after which a marker vanishes on its own; 0: never
         """
-        markers = [
-            marker
-            for number, point in enumerate(points)
-            if point.position is not None and point.orientation is not None
-            for marker in _markers(point, number, action)
-        ]
+        markers: list[Marker] = []
+        for place, (action, points) in enumerate(found.items()):
+            colour = COLOURS[place % len(COLOURS)]
+            of_action = [
+                marker
+                for number, point in enumerate(points)
+                if point.position is not None and point.orientation is not None
+                for marker in _markers(point, number, action, colour)
+            ]
+            if len(found) > 1:
+                for number, marker in enumerate(of_action):
+                    marker.ns, marker.id = one_line(action), number
+            markers += of_action
         showing = {(marker.ns, marker.id) for marker in markers}
         gone = [Marker(ns=ns, id=number, action=Marker.DELETE) for ns, number in self._shown - showing]
         self._shown = showing
@@ -64,10 +86,10 @@ def grasp_pose(point: GraspPoint) -> Pose:
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 
-def _markers(point: GraspPoint, number: int, action: str) -> Iterator[Marker]:
+def _markers(point: GraspPoint, number: int, action: str, rgb: Colour) -> Iterator[Marker]:
     pose = grasp_pose(point)
     # The best point is opaque, the others recede.
-    colour = ColorRGBA(r=0.1, g=0.9, b=0.2, a=1.0 if number == 0 else 0.4)
+    colour = ColorRGBA(r=rgb[0], g=rgb[1], b=rgb[2], a=1.0 if number == 0 else 0.4)
 
     arrow = Marker(ns="approach", id=number, type=Marker.ARROW, action=Marker.ADD, pose=pose, color=colour)
     arrow.points = [Point(x=0.0, y=0.0, z=-ARROW_LENGTH), Point()]

@@ -77,7 +77,7 @@ class Settings:
     )
     spinning: bool = _parameter(False, "The CPU engine's threads wait busily within a frame.", read_only=True)
     warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, read_only=True)
-    action: str = _parameter("", "The action that is answered; empty: none, wait for one.")
+    action: str = _parameter("", "What is answered: an action, several (hold,pour), or all (*); empty: wait.")
     image_transport: str = _parameter("raw", "Form of the images.", choices=_TRANSPORTS, read_only=True)
     depth_transport: str = _parameter(
         "raw", "Form of the depth images.", choices=(*_TRANSPORTS, "compressedDepth"), read_only=True

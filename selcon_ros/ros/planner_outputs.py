@@ -38,6 +38,11 @@ class PlannerOutputs:
         """Of the two topics."""
         return self._mask, self._cloud
 
+    @property
+    def have_subscribers(self) -> bool:
+        """Somebody listens to one of them."""
+        return any(publisher.get_subscription_count() > 0 for publisher in self.publishers)
+
     def prepare(
         self,
         image: npt.NDArray[np.uint8],

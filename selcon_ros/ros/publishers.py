@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,17 +17,17 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
+from selcon_ros.core.affordance_map import labels_of
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
-from selcon_ros.core.text import one_line
+from selcon_ros.ros.action_topics import ActionTopics
 from selcon_ros.ros.clock import STEADY
 from selcon_ros.ros.compat import PublisherEventCallbacks, UnsupportedEventTypeError
 from selcon_ros.ros.conversions import fill_image
-from selcon_ros.ros.diagnostics import Times, key_values
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
 from selcon_ros.ros.planner_outputs import PlannerOutputs
 
@@ -34,29 +37,64 @@ RELIABLE = QoSProfile(
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
+LATCHED = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+OUTPUTS: dict[str, type] = {
+    "heatmap": Image,
+    "overlay": Image,
+    "grasp_points": PoseArray,
+    "grasp_pixels": PolygonStamped,
+    "markers": MarkerArray,
+    "status": DiagnosticArray,
+    "affordance_map": Image,
+}
+LEGEND = "affordance_map/legend"
+OF_ONE_ACTION = ("heatmap", "grasp_points", "grasp_pixels")
+"""Outputs that each action of several has a topic of its own for: `heatmap/pour`."""
 
 LISTENERS_PERIOD = 0.2
 """Seconds between two looks at who listens, where ROS does not tell."""
 
 
-class Publishers:
-    """Publishes results; asks first who listens, so that nothing is computed for nobody."""
+@dataclass(frozen=True)
+class Demand:
+    """What somebody listens to at one moment, and so has to be computed; actions in the order of the list."""
 
-    def __init__(self, node: Node, on_listeners: Callable[[], None]) -> None:
-        """Advertise every topic.
+    heatmaps: tuple[str, ...]
+    grasps: tuple[str, ...]
+    overlay: bool
+    affordance_map: bool
+    markers: bool
+    status: bool
+
+
+class Publishers:
+    """Publishes results; asks first who listens, so that nothing is computed for nobody.
+
+    Topics without an action's name hold the first action. The worker calls what is in here with the lock of
+    `ActionTopics` held; the rest is for the executor's thread.
+    """
+
+    def __init__(
+        self, node: Node, lock: AbstractContextManager[Any], on_listeners: Callable[[], None]
+    ) -> None:
+        """Advertise every topic, but those of one action.
 
         :param on_listeners: called in the executor's thread when a subscriber may have come or gone
         """
         self._node, self._on_listeners = node, on_listeners
         self._told_of_listeners = True
-        self._heatmap = self._publisher(Image, "heatmap")
-        self._overlay = self._publisher(Image, "overlay")
-        self._grasp_points = self._publisher(PoseArray, "grasp_points")
-        self._grasp_pixels = self._publisher(PolygonStamped, "grasp_pixels")
-        self._markers = self._publisher(MarkerArray, "markers")
-        self._status = self._publisher(DiagnosticArray, "status")
+        self._publishers = {name: self._publisher(kind, name) for name, kind in OUTPUTS.items()}
         self.planners = PlannerOutputs(self._publisher)
-        self._heatmap_message, self._overlay_message = Image(), Image()
+        self._legend = node.create_publisher(String, LEGEND, LATCHED)
+        self._of_action = ActionTopics(
+            node, lock, {name: OUTPUTS[name] for name in OF_ONE_ACTION}, self._publisher
+        )
+        self._images = {name: Image() for name in ("heatmap", "overlay", "affordance_map")}
         self._grasp_markers = GraspMarkers()
 
     def _publisher(self, kind: type, name: str) -> Publisher[Any]:
@@ -73,98 +111,109 @@ class Publishers:
             quiet = PublisherEventCallbacks(use_default_callbacks=False)
             return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=quiet)
 
+    # The executor's thread.
+
     @property
     def topics(self) -> list[str]:
-        """The full name of every output."""
-        every = (
-            self._heatmap,
-            self._overlay,
-            self._grasp_points,
-            self._grasp_pixels,
-            self._markers,
-            self._status,
-            *self.planners.publishers,
-        )
-        return [publisher.topic_name for publisher in every]
+        """The full name of every output, but those of one action."""
+        return [publisher.topic_name for publisher in (*self._publishers.values(), *self.planners.publishers)]
+
+    def know(self, actions: Sequence[str]) -> None:
+        """Tell the actions of the model: the legend of the affordance map."""
+        self._of_action.know(actions)
+        legend = {str(label): action for action, label in labels_of(actions).items()}
+        self._legend.publish(String(data=json.dumps(legend, ensure_ascii=False)))
+
+    def follow(self, actions: Sequence[str]) -> None:
+        """Have the topics of these actions."""
+        self._of_action.follow(actions)
+
+    def clear(self, header: Header) -> None:
+        """Take every marker away."""
+        self._publishers["markers"].publish(self._grasp_markers.clear(header))
+
+    # Both.
 
     @property
     def any_has_subscribers(self) -> bool:
         """Somebody listens to something that needs the network."""
         return (
-            self.heatmap_has_subscribers
-            or self.grasps_have_subscribers
-            or self._status.get_subscription_count() > 0
-            or any(publisher.get_subscription_count() > 0 for publisher in self.planners.publishers)
+            any(map(self._heard, OUTPUTS))
+            or self.planners.have_subscribers
+            or self._of_action.any_has_subscribers
         )
 
-    @property
-    def heatmap_has_subscribers(self) -> bool:
-        """Somebody listens to the heatmap itself."""
-        return self._heatmap.get_subscription_count() > 0
+    # The worker.
 
-    @property
-    def overlay_has_subscribers(self) -> bool:
-        """Somebody listens to the overlay."""
-        return self._overlay.get_subscription_count() > 0
+    def _heard(self, name: str) -> bool:
+        return self._publishers[name].get_subscription_count() > 0
 
-    @property
-    def grasps_have_subscribers(self) -> bool:
-        """Somebody listens to an output that shows grasp points."""
-        shown = (self._grasp_points, self._grasp_pixels, self._markers, self._overlay, self._status)
-        return any(publisher.get_subscription_count() > 0 for publisher in shown)
+    def demand(self, actions: Sequence[str]) -> Demand:
+        """What is listened to of the answers for these actions."""
+        first = actions[0]
 
-    def heatmap(self, heatmap: Heatmap, header: Header) -> None:
-        """Publish the heatmap as 32FC1."""
-        self._heatmap.publish(fill_image(self._heatmap_message, heatmap.values, "32FC1", header))
+        def listened(name: str, action: str) -> bool:
+            own = self._of_action.get(name, action) is not None
+            return own or (action == first and self._heard(name))
+
+        overlay, markers, status = (self._heard(name) for name in ("overlay", "markers", "status"))
+        return Demand(
+            heatmaps=tuple(action for action in actions if listened("heatmap", action)),
+            grasps=tuple(
+                action
+                for action in actions
+                if markers
+                or status
+                or (action == first and overlay)
+                or listened("grasp_points", action)
+                or listened("grasp_pixels", action)
+            ),
+            overlay=overlay,
+            affordance_map=self._heard("affordance_map"),
+            markers=markers,
+            status=status,
+        )
+
+    def _publish(self, name: str, action: str, first: bool, message: Any) -> None:
+        """Publish a message about an action where somebody listens to it."""
+        if first and self._heard(name):
+            self._publishers[name].publish(message)
+        if (publisher := self._of_action.get(name, action)) is not None:
+            publisher.publish(message)
+
+    def heatmap(self, heatmap: Heatmap, first: bool, header: Header) -> None:
+        """Publish a heatmap as 32FC1, that of the first action also on the topic without an action."""
+        message = fill_image(self._images["heatmap"], heatmap.values, "32FC1", header)
+        self._publish("heatmap", heatmap.action, first, message)
 
     def overlay(
         self, image: npt.NDArray[np.uint8], heatmap: Heatmap, grasps: GraspResult, header: Header
     ) -> None:
         """Draw and publish the overlay as bgr8."""
         picture = cv2.cvtColor(draw(image, heatmap, grasps), cv2.COLOR_RGB2BGR)
-        self._overlay.publish(fill_image(self._overlay_message, picture, "bgr8", header))
+        self._publishers["overlay"].publish(fill_image(self._images["overlay"], picture, "bgr8", header))
 
-    def grasps(self, points: Sequence[GraspPoint], action: str, header: Header, lifetime: float) -> None:
-        """Publish grasp points as poses, pixels and markers, to each topic with a subscriber.
+    def affordance_map(self, labels: npt.NDArray[np.uint8], header: Header) -> None:
+        """Publish the labels of the best actions [H, W] as mono8."""
+        message = fill_image(self._images["affordance_map"], labels, "mono8", header)
+        self._publishers["affordance_map"].publish(message)
+
+    def grasps(self, found: Mapping[str, Sequence[GraspPoint]], first: str, header: Header) -> None:
+        """Publish the grasp points of each action as poses and pixels, to each topic with a subscriber.
 
         Every answered image has one message of each: an empty one says that there is nothing to grasp.
         """
-        if self._grasp_points.get_subscription_count():
+        for action, points in found.items():
             poses = [grasp_pose(point) for point in points if point.position is not None]
-            self._grasp_points.publish(PoseArray(header=header, poses=poses))
-        if self._grasp_pixels.get_subscription_count():
+            self._publish("grasp_points", action, action == first, PoseArray(header=header, poses=poses))
             pixels = [Point32(x=point.pixel[0], y=point.pixel[1], z=point.score) for point in points]
-            self._grasp_pixels.publish(PolygonStamped(header=header, polygon=Polygon(points=pixels)))
-        if self._markers.get_subscription_count():
-            self._markers.publish(self._grasp_markers.update(points, action, header, lifetime))
+            polygon = PolygonStamped(header=header, polygon=Polygon(points=pixels))
+            self._publish("grasp_pixels", action, action == first, polygon)
 
-    def clear(self, header: Header) -> None:
-        """Take every marker away."""
-        self._markers.publish(self._grasp_markers.clear(header))
+    def markers(self, found: Mapping[str, Sequence[GraspPoint]], header: Header, lifetime: float) -> None:
+        """Publish the grasp points of all actions as markers."""
+        self._publishers["markers"].publish(self._grasp_markers.update(found, header, lifetime))
 
-    def status(self, heatmap: Heatmap, grasps: GraspResult, times: Times, name: str, header: Header) -> None:
-        """Publish what was found in this image and how long it took, as key and value."""
-        if not self._status.get_subscription_count():
-            return
-        values = {
-            "action": heatmap.action,
-            "confidence": f"{heatmap.confidence:.4f}",
-            **grasp_facts(grasps),
-            **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
-        }
-        count = len(grasps.points)
-        points = f"{count} grasp point{'' if count == 1 else 's'}"
-        text = f"{heatmap.action}: confidence {heatmap.confidence:.2f}, {points}"
-        result = DiagnosticStatus(name=name, message=one_line(text), values=key_values(values))
-        self._status.publish(DiagnosticArray(header=header, status=[result]))
-
-
-def grasp_facts(grasps: GraspResult) -> dict[str, str]:
-    """What the poses do not say of grasp points: widths, and why a pose or a point is missing."""
-    notes = [f"point {number}: {point.note}" for number, point in enumerate(grasps.points) if point.note]
-    widths = ["nan" if point.width is None else f"{point.width:.4f}" for point in grasps.points]
-    return {
-        "grasp_points": str(len(grasps.points)),
-        "widths_m": " ".join(widths),
-        "grasp_notes": "; ".join([*notes, *map(str, grasps.refused)]),
-    }
+    def status(self, results: Sequence[DiagnosticStatus], header: Header) -> None:
+        """Publish what was found in this image, a status for each action."""
+        self._publishers["status"].publish(DiagnosticArray(header=header, status=results))

@@ -23,7 +23,7 @@ TOPICS_IN = {
     "image": "the colour camera, Image or CompressedImage (image_transport)",
     "depth": "registered to the image; optional, poses need it",
     "camera_info": "of the colour camera; poses need it",
-    "action": "std_msgs/String: what to do, hold for instance",
+    "action": "std_msgs/String: what to do, hold for instance, or several: hold,pour",
 }
 TOPICS_OUT = {
     "heatmap": "Image, 32FC1, 0..1",
@@ -32,6 +32,7 @@ TOPICS_OUT = {
     "grasp_pixels": "PolygonStamped",
     "markers": "MarkerArray",
     "status": "DiagnosticArray, about each answered image",
+    "affordance_map": "Image, mono8: the best action of each pixel, by the legend beside it",
     "/diagnostics": "DiagnosticArray, about the node",
 }
 NO_ROS = "ROS 2 is not here, or not whole: source its setup.bash, or pip install 'selcon_ros[ros]'"

@@ -9,6 +9,7 @@ import yaml
 
 from selcon_ros.ros.conversions import ENCODINGS
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.publishers import LEGEND
 from support import ros
 from support.ros import OUTPUTS
 
@@ -56,10 +57,10 @@ def topics(bundle) -> dict[str, set[str]]:
 def test_every_topic_is_documented(topics):
     page = (ROOT / "docs" / "topics.md").read_text()
     incoming, outgoing = page.split("## Out")[0], page.split("## Out")[1].split("Keys of")[0]
-    row = re.compile(r"^\| `(/?\w+)` \|", re.MULTILINE)
+    row = re.compile(r"^\| `(/?\w+(?:/\w+)?)` \|", re.MULTILINE)
     absolute = lambda names: {name if name[0] == "/" else f"/affordance/{name}" for name in names}  # noqa: E731
     assert absolute(row.findall(incoming)) == topics["in"]
-    assert absolute(row.findall(outgoing)) == topics["out"] == absolute({*OUTPUTS, "/diagnostics"})
+    assert absolute(row.findall(outgoing)) == topics["out"] == absolute({*OUTPUTS, LEGEND, "/diagnostics"})
 
 
 @pytest.mark.parametrize("name", ENCODINGS)

@@ -23,7 +23,7 @@ def deleted(message) -> set[tuple[str, int]]:
 
 
 def test_a_point_has_arrow_gripper_and_label():
-    message = GraspMarkers().update([point()], "hold", header(7.0), 1.5)
+    message = GraspMarkers().update({"hold": [point()]}, header(7.0), 1.5)
     assert shown(message) == {("approach", 0), ("gripper", 0), ("label", 0)}
     for marker in message.markers:
         assert marker.header.frame_id == FRAME and marker.header.stamp.sec == 7
@@ -43,7 +43,7 @@ def test_the_label_stands_behind_the_arrow_whatever_the_pose():
     turned = GraspPoint(
         (0.0, 0.0), 1.0, (0.0, 0.0, 1.0), (0.0, float(np.sqrt(0.5)), 0.0, float(np.sqrt(0.5))), None
     )
-    label = GraspMarkers().update([turned], "hold", header(), 1.0).markers[-1]
+    label = GraspMarkers().update({"hold": [turned]}, header(), 1.0).markers[-1]
     # A quarter turn about y takes the approach from z to x.
     assert label.pose.position.x == pytest.approx(-(ARROW_LENGTH + 0.02))
     assert label.pose.position.z == pytest.approx(1.0)
@@ -52,25 +52,25 @@ def test_the_label_stands_behind_the_arrow_whatever_the_pose():
 
 def test_what_vanished_is_deleted_once():
     markers = GraspMarkers()
-    markers.update([point(), point(0.1)], "hold", header(), 1.0)
-    message = markers.update([point()], "hold", header(), 1.0)
+    markers.update({"hold": [point(), point(0.1)]}, header(), 1.0)
+    message = markers.update({"hold": [point()]}, header(), 1.0)
     assert shown(message) == {("approach", 0), ("gripper", 0), ("label", 0)}
     assert deleted(message) == {("approach", 1), ("gripper", 1), ("label", 1)}
-    message = markers.update([], "hold", header(), 1.0)
+    message = markers.update({"hold": []}, header(), 1.0)
     assert not shown(message) and deleted(message) == {("approach", 0), ("gripper", 0), ("label", 0)}
-    assert not markers.update([], "hold", header(), 1.0).markers
+    assert not markers.update({"hold": []}, header(), 1.0).markers
 
 
 def test_a_point_without_a_pose_is_not_drawn():
-    assert not GraspMarkers().update([GraspPoint((1.0, 2.0), 0.5)], "hold", header(), 1.0).markers
+    assert not GraspMarkers().update({"hold": [GraspPoint((1.0, 2.0), 0.5)]}, header(), 1.0).markers
 
 
 def test_clearing_deletes_everything():
     markers = GraspMarkers()
-    markers.update([point()], "hold", header(), 1.0)
+    markers.update({"hold": [point()]}, header(), 1.0)
     message = markers.clear(header())
     assert [each.action for each in message.markers] == [Marker.DELETEALL]
-    assert not deleted(markers.update([], "hold", header(), 1.0))
+    assert not deleted(markers.update({"hold": []}, header(), 1.0))
 
 
 def test_the_pose_is_the_points():
@@ -83,3 +83,18 @@ def test_the_pose_is_the_points():
         0.5,
         0.5,
     )
+
+
+def test_markers_of_several_actions_have_a_namespace_each():
+    markers = GraspMarkers()
+    markers.update({"hold": [point()]}, header(), 1.0)
+    message = markers.update({"hold": [point(), point(0.1)], "pour": [point()]}, header(), 1.0)
+    assert deleted(message) == {("approach", 0), ("gripper", 0), ("label", 0)}
+    assert shown(message) == {*(("hold", each) for each in range(6)), *(("pour", each) for each in range(3))}
+    colours = {(each.ns, each.color.r, each.color.g) for each in message.markers if each.action == Marker.ADD}
+    assert len(colours) == 2
+    message = markers.update({"hold": [point()], "pour": []}, header(), 1.0)
+    assert deleted(message) == {("hold", 3), ("hold", 4), ("hold", 5), *(("pour", each) for each in range(3))}
+    message = markers.update({"hold": [point()]}, header(), 1.0)
+    assert shown(message) == {("approach", 0), ("gripper", 0), ("label", 0)}
+    assert deleted(message) == {("hold", 0), ("hold", 1), ("hold", 2)}

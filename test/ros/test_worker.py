@@ -78,7 +78,7 @@ class Counting(Slow):
 
 
 def test_nothing_is_computed_for_nobody(start, monkeypatch):
-    import selcon_ros.ros.grounding_node as module
+    import selcon_ros.core.findings as module
     import selcon_ros.ros.publishers as outputs
 
     made, drawn, searched = [], [], []

@@ -48,6 +48,7 @@ OUTPUTS = {
     "status": DiagnosticArray,
     "mask": Image,
     "cloud": PointCloud2,
+    "affordance_map": Image,
 }
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 

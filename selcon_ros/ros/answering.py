@@ -1,0 +1,140 @@
+"""The worker's part of the node: from a camera image and the actions asked for to what is published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from selcon_ros.core.findings import Findings
+from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
+from selcon_ros.core.text import one_line
+from selcon_ros.model import Model
+from selcon_ros.ros.conversions import MessageError
+from selcon_ros.ros.current_actions import CurrentActions
+from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.diagnostics import Health, Times
+from selcon_ros.ros.image_reader import ImageReader
+from selcon_ros.ros.message_buffers import Received
+from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.publishers import Demand, Publishers
+from selcon_ros.ros.status import action_status, grasp_facts
+
+NOT_ASKED = GraspResult(
+    refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)
+)
+
+
+class Answering:
+    """Answers an image for the current actions; used by one thread."""
+
+    def __init__(
+        self,
+        node: Node,
+        health: Health,
+        actions: CurrentActions,
+        depth_sync: DepthSync,
+        results: Publishers,
+    ) -> None:
+        self._node, self._health, self._actions = node, health, actions
+        self._depth_sync, self._results = depth_sync, results
+        self.reader = ImageReader(health, node.get_logger())
+        self.answered: dict[str, str] = {}
+        """Of the last answer, about the first action; replaced as a whole."""
+
+    def answer(self, model: Model, received: Received[Any], settings: Settings) -> None:
+        """Ground an image once and publish what somebody listens to, for each of the current actions.
+
+        :raises SelconError: for an image that cannot be answered
+        """
+        with self._actions.held:
+            wanted = bool(self._actions.now) and self._results.any_has_subscribers
+        if not wanted:
+            return
+        if 0 < settings.max_frame_age < received.age:
+            raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
+        start = time.monotonic()
+        image, grounding, inference = self.reader.ground(model, received, settings.limit)
+        header = received.message.header
+        # The actions may have changed during the inference, which serves them all.
+        with self._actions.held:
+            if not (actions := self._actions.now):
+                return
+            demand = self._results.demand(actions)
+        size = grounding.width, grounding.height
+        findings = Findings(grounding, lambda: self._depth_sync.of(header, size, settings), settings.grasp)
+
+        for action in demand.heatmaps:
+            heatmap, first = findings.heatmap(action), action == actions[0]
+            self._publish(actions, partial(self._results.heatmap, heatmap, first, header))
+        published = time.monotonic()
+        grasps = {action: findings.grasps(action) for action in demand.grasps}
+        self._publish(
+            actions,
+            lambda: self._publish_grasps(grasps, actions[0], demand, header, settings.marker_lifetime),
+        )
+        if demand.affordance_map:
+            labels = findings.affordance_map(actions)
+            self._publish(actions, lambda: self._results.affordance_map(labels, header))
+        if demand.overlay:
+            heatmap, shown = findings.heatmap(actions[0]), grasps[actions[0]]
+            self._publish(actions, lambda: self._results.overlay(image, heatmap, shown, header))
+        if self._results.planners.have_subscribers:
+            heatmap = findings.heatmap(actions[0])
+            planned = self._results.planners.prepare(image, heatmap, findings.depth, header, settings)
+            self._publish(actions, planned)
+        times = Times(
+            waiting=start - received.at,
+            inference=inference,
+            overhead=published - start - inference,
+            grasping=time.monotonic() - published,
+        )
+        self._record(findings, actions[0], grasps, times)
+        if demand.status:
+            results = self._statuses(findings, actions, grasps, times)
+            self._publish(actions, lambda: self._results.status(results, header))
+
+    def _publish(self, actions: tuple[str, ...], publish: Callable[[], None]) -> None:
+        self._actions.publish(actions, publish)
+
+    def _publish_grasps(
+        self,
+        grasps: Mapping[str, GraspResult],
+        first: str,
+        demand: Demand,
+        header: Header,
+        lifetime: float,
+    ) -> None:
+        points = {action: found.points for action, found in grasps.items()}
+        self._results.grasps(points, first, header)
+        if demand.markers:
+            self._results.markers(points, header, lifetime)
+
+    def _record(
+        self, findings: Findings, first: str, grasps: Mapping[str, GraspResult], times: Times
+    ) -> None:
+        facts = grasp_facts(grasps.get(first, NOT_ASKED))
+        self.answered = {"confidence": f"{findings.confidence(first):.3f}", **facts}
+        self._health.record(times)
+        self._health.solved("image")
+        self._health.solved("model")
+
+    def _statuses(
+        self,
+        findings: Findings,
+        actions: tuple[str, ...],
+        grasps: Mapping[str, GraspResult],
+        times: Times,
+    ) -> list[DiagnosticStatus]:
+        """The status of each action; of several with its name behind the node's."""
+        node = self._node.get_fully_qualified_name()
+        names = [node] if len(actions) == 1 else [one_line(f"{node}: {action}") for action in actions]
+        return [
+            action_status(name, action, findings.confidence(action), grasps[action], times)
+            for name, action in zip(names, actions, strict=True)
+        ]

@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from selcon_ros.core.errors import UnknownActionError
+from selcon_ros.core.findings import Findings
+from selcon_ros.core.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasp_result import Reason
+from selcon_ros.core.grounder import Grounding
+from support.bundles import colour_manifest
+
+SIZE = (90, 120)
+
+
+class Counting(Grounding):
+    """A grounding that counts the heatmaps that it makes."""
+
+    made: list[str]
+
+    def heatmap(self, action):
+        self.made.append(action)
+        return super().heatmap(action)
+
+
+def grounding() -> Counting:
+    """Hold at the left, pour weaker at the right, and nothing to cut."""
+    manifest = replace(colour_manifest(), calibration="none")
+    cam = np.zeros((3, 18, 24), np.float32)
+    cam[0] += 0.01 * np.linspace(0, 1, 24)
+    cam[1, 6:12, 4:8] = 1.0
+    cam[2, 6:12, 14:18] = 0.9
+    found = Counting(manifest, cam, None, *SIZE)
+    found.made = []
+    return found
+
+
+def test_each_heatmap_is_made_once_and_only_when_asked_for() -> None:
+    seen = grounding()
+    looked = []
+    findings = Findings(seen, lambda: looked.append(1) or (None, None), GraspParameters())
+    assert findings.confidence("hold") == seen.confidence("hold") and not seen.made and not looked
+    assert findings.heatmap("hold") is findings.heatmap("hold")
+    points = findings.grasps("hold").points
+    assert points == find_grasps(findings.heatmap("hold")).points and len(points) == 1
+    assert findings.grasps("hold").points is points
+    assert findings.grasps("pour").points
+    assert seen.made == ["hold", "pour"] and len(looked) == 1
+
+
+def test_too_little_confidence_needs_no_heatmap_and_says_what_the_search_says() -> None:
+    seen = grounding()
+    result = Findings(seen, lambda: (None, None), GraspParameters()).grasps("cut_with")
+    assert result == find_grasps(Grounding.heatmap(seen, "cut_with")) and not seen.made
+    assert [each.reason for each in result.refused] == [Reason.LOW_CONFIDENCE]
+
+
+def test_the_map_leaves_out_what_is_not_confident() -> None:
+    seen = grounding()
+    findings = Findings(seen, lambda: (None, None), GraspParameters())
+    labels = findings.affordance_map(("cut_with", "hold", "pour"))
+    assert labels.shape == SIZE and seen.made == ["hold", "pour"]
+    assert set(np.unique(labels)) == {0, 2, 3}
+    assert set(np.unique(labels[35:55, 25:35])) == {2} and set(np.unique(labels[35:55, 75:85])) == {3}
+    assert set(np.unique(findings.affordance_map(("pour",)))) == {0, 3}
+
+
+def test_an_unknown_action() -> None:
+    with pytest.raises(UnknownActionError):
+        Findings(grounding(), lambda: (None, None), GraspParameters()).grasps("fly")
