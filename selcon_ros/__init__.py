@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     )
     from selcon_ros.core.files import read_image
     from selcon_ros.core.grasp import GraspParameters, find_grasps
-    from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Reason, Refusal
+    from selcon_ros.core.grasp_result import GraspPoint, GraspResult, PartMask, Refusal
     from selcon_ros.core.grounder import Grounding
     from selcon_ros.core.heatmap import Heatmap
+    from selcon_ros.core.reason import Reason
     from selcon_ros.model import Model, load
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "Model",
     "NotInstalledError",
     "ParameterError",
+    "PartMask",
     "Reason",
     "Refusal",
     "SelconError",
@@ -98,7 +100,8 @@ _MODULES = {
     "Model": "selcon_ros.model",
     "NotInstalledError": _ERRORS,
     "ParameterError": _ERRORS,
-    "Reason": "selcon_ros.core.grasp_result",
+    "PartMask": "selcon_ros.core.grasp_result",
+    "Reason": "selcon_ros.core.reason",
     "Refusal": "selcon_ros.core.grasp_result",
     "SelconError": _ERRORS,
     "UnknownActionError": _ERRORS,

@@ -1,7 +1,7 @@
 """`selcon ground`: one action in one image file."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,9 +117,10 @@ def command(
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
     from selcon_ros.core.files import read_stored, write_image
     from selcon_ros.core.grasp import WIDEST, GraspParameters, find_grasps
-    from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
+    from selcon_ros.core.grasp_result import GraspResult, Refusal
     from selcon_ros.core.orientation import as_stored, upright
     from selcon_ros.core.overlay import draw
+    from selcon_ros.core.reason import Reason
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")
@@ -182,7 +183,7 @@ def command(
             "action": heatmap.action,
             "open_vocabulary": unknown is not None,
             "confidence": heatmap.confidence if unknown is None else None,
-            "grasps": [asdict(grasp) for grasp in grasps.points],
+            "grasps": [grasp.record() for grasp in grasps.points],
             "refused": [refusal.text for refusal in grasps.refused],
             "reasons": [refusal.reason for refusal in grasps.refused],
             "overlay": str(out) if out is not None else None,

@@ -1,7 +1,7 @@
 """Grasp points from a heatmap, with a pose and a width where there is depth."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from selcon_ros.core import region_geometry as geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Reason, Refusal
+from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
@@ -100,7 +101,7 @@ def find_grasps(
             )
             refused.append(Refusal(Reason.TOO_WIDE, text))
         else:
-            points.append(point)
+            points.append(replace(point, part=region.part()))
     return GraspResult(tuple(points), tuple(refused))
 
 

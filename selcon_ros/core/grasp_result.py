@@ -1,38 +1,14 @@
 """What the search for grasp points returns: points, and why there is none."""
 
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.reason import Reason
 
 Pixel = tuple[float, float]
-
-
-class Reason(str, Enum):
-    """Why a heatmap or a region gives no grasp point, or a point no pose."""
-
-    LOW_CONFIDENCE = "low_confidence"
-    """The heatmap's confidence is below `min_confidence`."""
-    UNCALIBRATED = "uncalibrated"
-    """No confidence was fitted for this action."""
-    FLAT = "flat"
-    """The heatmap has no peak."""
-    LOW_CONTRAST = "low_contrast"
-    """The peak hardly exceeds the image's mean heat."""
-    TOO_SMALL = "too_small"
-    """The largest hot region has too few pixels."""
-    TOO_WIDE = "too_wide"
-    """The part is wider than the gripper opens."""
-    NO_DEPTH = "no_depth"
-    """No depth image was given."""
-    NO_CAMERA = "no_camera"
-    """No camera calibration was given."""
-    FEW_DEPTHS = "few_depths"
-    """The part has too few valid depths, or none."""
-    NO_POSE = "no_pose"
-    """A pose was found, but cannot be right."""
-    CUT_OFF = "cut_off"
-    """The image border cuts the part off: its width is a lower bound. The pose holds."""
-    NOT_ASKED = "not_asked"
-    """Nobody asked for grasp points."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +20,20 @@ class Refusal:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class PartMask:
+    """The hot region of a heatmap around a grasp point, cropped.
+
+    origin: (u, v), the image's pixel of the mask's first.
+    step: one pixel of the mask stands for this many of the image in each direction; 1 but for a large part.
+    mask: [h, w] bool; element (j, i) is the image's pixel (u + step * i, v + step * j).
+    """
+
+    origin: tuple[int, int]
+    step: int
+    mask: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,7 @@ class GraspPoint:
         side at most.
     note, reason: what limits the answer, for people and for programs; "" and None where nothing does. Without
         usable depth there is no position, orientation or width, and these say why.
+    part: the hot region that the point was found in. It does not count when points are compared.
     """
 
     pixel: Pixel
@@ -70,6 +61,11 @@ class GraspPoint:
     jaws: tuple[Pixel, Pixel] | None = None
     note: str = ""
     reason: Reason | None = None
+    part: PartMask | None = field(default=None, compare=False, repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return everything but `part` by name, as JSON takes it."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "part"}
 
 
 @dataclass(frozen=True)

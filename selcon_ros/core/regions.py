@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
-from selcon_ros.core.grasp_result import Reason, Refusal
+from selcon_ros.core.grasp_result import PartMask, Refusal
+from selcon_ros.core.reason import Reason
 
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
@@ -42,6 +43,12 @@ class Region:
     def pixel(self, place: geometry.Place) -> tuple[int, int]:
         """Return the image's pixel (u, v) of a place of the region."""
         return self.origin[0] + self.step * place.u, self.origin[1] + self.step * place.v
+
+    def part(self) -> PartMask:
+        """Return the mask without the room around it."""
+        left, top, width, height = cv2.boundingRect(self.mask.view(np.uint8))
+        origin = (self.origin[0] + self.step * left, self.origin[1] + self.step * top)
+        return PartMask(origin, self.step, self.mask[top : top + height, left : left + width].copy())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from selcon_ros.core.findings import Findings
-from selcon_ros.core.grasp_result import GraspResult, Reason, Refusal
+from selcon_ros.core.grasp_result import GraspResult, Refusal
+from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
 from selcon_ros.ros.conversions import MessageError

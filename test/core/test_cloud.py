@@ -10,8 +10,8 @@ from selcon_ros.core.cloud import Cloud, organised_cloud, part_mask
 from selcon_ros.core.distortion import Distortion
 from selcon_ros.core.errors import CameraError, DepthError, ImageError
 from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import Reason
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.reason import Reason
 from support.shapes import CAMERA, SHAPE, heat_of, rectangle, undistorted
 
 BARREL = Intrinsics(

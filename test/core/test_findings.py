@@ -6,8 +6,8 @@ import pytest
 from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import Reason
 from selcon_ros.core.grounder import Grounding
+from selcon_ros.core.reason import Reason
 from support.bundles import colour_manifest
 
 SIZE = (90, 120)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import Reason
 from selcon_ros.core.heatmap import Heatmap, upsample
+from selcon_ros.core.reason import Reason
 from support.shapes import (
     CAMERA,
     SHAPE,

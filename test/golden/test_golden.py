@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def test_a_bundle_gives_the_same_heatmaps_and_grasps():
             heatmap = grounding.heatmap(action)
             np.testing.assert_allclose(heatmap.values, arrays[action].astype(np.float32), atol=1e-3)
             assert heatmap.confidence == pytest.approx(said["confidence"], abs=1e-5)
-            points = [asdict(each) for each in find_grasps(heatmap, depth, CAMERA).points]
+            points = [each.record() for each in find_grasps(heatmap, depth, CAMERA).points]
             assert len(points) == len(said["points"])
             for point, golden in zip(points, said["points"], strict=True):
                 for key, value in golden.items():

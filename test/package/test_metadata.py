@@ -11,6 +11,7 @@ import selcon_ros
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
+INTERFACES = ElementTree.parse(ROOT / "selcon_interfaces" / "package.xml").getroot()
 
 
 def setup_arguments() -> dict[str, ast.expr]:
@@ -26,6 +27,7 @@ def setup_arguments() -> dict[str, ast.expr]:
 def test_one_version_everywhere() -> None:
     stated = ast.literal_eval(setup_arguments()["version"])
     assert MANIFEST.findtext("version") == stated == selcon_ros.__version__
+    assert INTERFACES.findtext("version") == stated
 
 
 def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
@@ -39,7 +41,8 @@ def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
 
 def test_package_xml_is_as_rep_149_asks() -> None:
     package = pytest.importorskip("catkin_pkg.package", reason="needs catkin_pkg: pip install catkin_pkg")
-    found = package.parse_package(str(ROOT / "package.xml"))  # raises InvalidPackage
+    package.parse_package(str(ROOT / "selcon_interfaces" / "package.xml"))  # raises InvalidPackage
+    found = package.parse_package(str(ROOT / "package.xml"))
     assert found.urls and found.authors
     groups = [found.exec_depends, found.test_depends]
     assert all([each.name for each in group] == list(dict.fromkeys(map(str, group))) for group in groups)
@@ -47,6 +50,9 @@ def test_package_xml_is_as_rep_149_asks() -> None:
 
 def test_every_ros_package_imported_is_a_dependency() -> None:
     declared = {element.text for element in MANIFEST.findall("exec_depend")}
+    groups = {element.text for element in MANIFEST.findall("group_depend")}
+    if groups & {element.text for element in INTERFACES.findall("member_of_group")}:
+        declared.add(INTERFACES.findtext("name"))
     ros = {
         "rclpy", "ament_index_python", "std_srvs", "lifecycle_msgs", "launch", "launch_ros", "cv_bridge",
     }  # fmt: skip
