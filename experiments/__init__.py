@@ -1,1 +1,1 @@
-"""Studies of the paper's method: ablation, audit and oracle features. Run from a clone; not installed."""
+"""Studies: ablation, audit, oracle features, grasps lifted in simulation. Run from a clone; not installed."""
