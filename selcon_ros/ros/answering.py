@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp_result import GraspResult, Refusal
 from selcon_ros.core.reason import Reason
+from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
 from selcon_ros.ros.conversions import MessageError
@@ -45,6 +46,7 @@ class Answering:
         self._node, self._health, self._actions = node, health, actions
         self._depth_sync, self._results = depth_sync, results
         self.reader = ImageReader(health, node.get_logger())
+        self._steady = SteadyGrasps()
         self.answered: dict[str, str] = {}
         """Of the last answer, about the first action; replaced as a whole."""
 
@@ -74,7 +76,8 @@ class Answering:
             heatmap, first = findings.heatmap(action), action == actions[0]
             self._publish(actions, partial(self._results.heatmap, heatmap, first, header))
         published = time.monotonic()
-        grasps = {action: findings.grasps(action) for action in demand.grasps}
+        found = {action: findings.grasps(action) for action in demand.grasps}
+        grasps = self._steady.update(image, found, settings.steady_frames)
         self._publish(
             actions,
             lambda: self._publish_grasps(grasps, actions[0], demand, header, settings.marker_lifetime),

@@ -123,6 +123,9 @@ class Settings:
     support_height: float = _grasp_parameter(
         "support_height", "A part rises above what it lies on by more than this, m."
     )
+    steady_frames: int = _parameter(
+        1, "Frames that grasp points are averaged over while nothing moves; 1: this frame alone.", 1, 1000
+    )
     cloud_part: bool = _parameter(True, "The cloud has the affording part alone, not all points.")
     cloud_organised: bool = _parameter(
         False, "The cloud has the image's rows and columns, with NaN where there is no point."

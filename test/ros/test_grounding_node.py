@@ -251,3 +251,19 @@ def test_stopping_ends_the_worker(start):
     assert not any(
         thread.name == "grounding worker" and thread.is_alive() for thread in threading.enumerate()
     )
+
+
+def test_grasp_points_are_averaged_while_nothing_moves(start):
+    robot, node = start(outputs=("grasp_points",), steady_frames=100)
+    robot.say("hold")
+    image, near, far = scene(hold=PART), bar_depth(320, 240, PART), bar_depth(320, 240, PART)
+    near[near == 760], far[far == 760] = 755, 765
+
+    def seen(depth) -> float:
+        poses = robot.answer("grasp_points", image, depth, calibration(), fits=lambda message: message.poses)
+        return float(poses.poses[0].position.z)
+
+    assert seen(near) == pytest.approx(0.755, abs=1e-4)
+    assert 0.756 < seen(far) < 0.764
+    node.set_parameters([Parameter("steady_frames", value=1)])
+    assert seen(far) == pytest.approx(0.765, abs=1e-4)
