@@ -69,7 +69,7 @@ test-oldest: $(OLDEST_VENV)/.ready
 	tools/install.sh $(OLDEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(OLDEST_VENV)) PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH \
 		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-		test/core test/backends test/engines test/cli test/ros test/demo test/package test/golden test/test_api.py test/test_allowed_libraries.py test/test_imports.py test/test_model.py
+		test/core test/backends test/engines test/cli test/ros test/demo test/package test/golden test/test_api.py test/test_imports.py test/test_model.py
 
 bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.chapters import ENGINES
+from benchmarks import ENGINES
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.options import bundles_option, turns_options
 from selcon_ros.cli.paths import OUT_FILE, UserPath

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.chapters import PAPER_SIZE
+from benchmarks import PAPER_SIZE
 from selcon_ros.bench.report import Row
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.paths import OUT_FILE

@@ -14,8 +14,8 @@ settings.load_profile("no deadline")
 
 @pytest.fixture(scope="session")
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a small random ViT (see `support.vit.vit_bundle`), whatever network the packaged one is."""
+    """A bundle of a small random ViT (`support.nets.vit_bundle`), whatever network the packaged one is."""
     pytest.importorskip("torch", reason="torch is missing: pip install 'selcon_ros[train]'")
-    from support.vit import vit_bundle
+    from support.nets import vit_bundle
 
     return vit_bundle(tmp_path_factory.mktemp("vit") / "vit")

@@ -14,9 +14,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from benchmarks import engines
+from benchmarks import ENGINES, engines
 from benchmarks.accuracy import Accuracy, Judge
-from benchmarks.chapters import ENGINES
 from benchmarks.engines import Measured, Plan, measure_engines
 from benchmarks.engines_report import UNSTEADY, notes, rows, tables
 from benchmarks.flops import count_flops

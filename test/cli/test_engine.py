@@ -17,8 +17,8 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.cli.main import main
 from selcon_ros.engines.cache import Cache
-from support.commands import runner
 from support.engines import AGREEMENT, KEY, RECORD, bundle_of, colours, picture
+from support.processes import runner
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 pytestmark = pytest.mark.skipif(has_gpu(), reason="what is said where there is no NVIDIA GPU")

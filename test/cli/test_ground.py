@@ -10,7 +10,7 @@ from PIL import Image
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import read_image, write_image
 from support.bundles import COLOURS, colour_bundle
-from support.commands import runner
+from support.processes import runner
 
 CAMERA = {"width": 640, "height": 480, "fx": 600, "fy": 600, "cx": 320, "cy": 240, "depth_scale": 0.0005}
 

@@ -15,7 +15,7 @@ from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
 from selcon_ros.ros.depth_sync import check_same_view
 from selcon_ros.ros.diagnostics import MESSAGE, Health, Times, status
-from support.log import Lines
+from support.messages import Lines
 from support.ros import RELIABLE
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=200)

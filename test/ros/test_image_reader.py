@@ -8,8 +8,7 @@ from selcon_ros.ros import image_reader
 from selcon_ros.ros.bit_depth import IMAGES
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.image_reader import ImageReader
-from support.log import Lines
-from support.messages import raw_image
+from support.messages import Lines, raw_image
 
 FEW = raw_image(np.full((4, 6), 1023, np.uint16), "mono16")
 FULL = raw_image(np.full((4, 6), 65535, np.uint16), "mono16")

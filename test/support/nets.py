@@ -1,6 +1,7 @@
 """Small random networks of the real kinds, and the specs under which they can be loaded by name."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from open_clip.model import CLIP, CustomTextCLIP
 from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
+from selcon_ros.core.files import write_image
+from selcon_training.export.bundle import export_bundle
 from selcon_training.models.selcon_net import SelconNet
 from support.dataset import make_dataset
+from support.engines import picture
 
 ACTIONS = ["cut_with", "hold", "pour"]
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
@@ -95,3 +99,19 @@ def dataset_and_small_clip(folder: Path, **options: Any) -> Path:
     register_small_clip(folder)
     torch.set_num_threads(1)
     return make_dataset(folder / "data", **options)
+
+
+def vit_bundle(out: Path) -> Path:
+    """Write a bundle of a ViT with two blocks of attention and eight samples to `out`, and return `out`.
+
+    It has one output, probabilities that differ from place to place.
+    """
+    net = small_net(cam_activation="sigmoid")
+    with torch.no_grad():
+        net.heads.classifier.weight.mul_(20)
+    words = {"name": out.name, "description": "random", "licence": "Apache-2.0"}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(8):
+            write_image(Path(folder) / f"{number}.png", picture(number))
+        export_bundle(net, out, **words, calibration="none", samples=Path(folder))
+    return out

@@ -1,6 +1,7 @@
-"""Work in processes of their own, which may be killed."""
+"""Commands in the process of the test, and work in processes of its own, which may be killed."""
 
 import gc
+import inspect
 import os
 import resource
 import signal
@@ -10,6 +11,14 @@ from collections.abc import Callable
 
 import cv2
 import pytest
+from click.testing import CliRunner
+
+
+def runner() -> CliRunner:
+    """A runner whose results have standard output and errors apart, as all have from click 8.2 on."""
+    if "mix_stderr" in inspect.signature(CliRunner).parameters:
+        return CliRunner(mix_stderr=False)
+    return CliRunner()
 
 
 def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:

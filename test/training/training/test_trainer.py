@@ -18,8 +18,7 @@ from selcon_training.errors import CheckpointError
 from selcon_training.models.checkpoint import load_model
 from selcon_training.training.optimisers import parameter_groups, rate_factor
 from selcon_training.training.prepare import prepare_run
-from selcon_training.training.train_loop import TrainLoop
-from selcon_training.training.trainer import Trainer, TrainingError
+from selcon_training.training.trainer import Trainer, TrainingError, TrainLoop
 from support.dataset import COLOURS, config_values
 from support.nets import dataset_and_small_clip
 

@@ -1,5 +1,0 @@
-"""Chapters of docs/benchmarks.md that are written from a clone: title, and where it comes from."""
-
-ENGINES = "Engines", "Written by `python -m benchmarks engines --authors CLONE`."
-TRAINING = "Speed of training", "Written by `python -m benchmarks training --authors CLONE`."
-PAPER_SIZE = "Paper-size network", "Written by `python -m benchmarks paper-size`."

@@ -1,1 +1,0 @@
-"""Studies: one configuration trained with changes, each with several seeds, and compared."""

@@ -1,1 +1,0 @@
-"""How part discovery behaves on a trained run: questions that the paper leaves open."""
