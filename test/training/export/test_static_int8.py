@@ -15,9 +15,11 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
+from selcon_ros.core.errors import BackendError
 from selcon_ros.core.files import write_image
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.export.bundle import export_bundle
+from selcon_training.export.quantization import int8_graph
 from selcon_training.export.static_int8 import _first_layers
 from selcon_training.models.pyramid import PyramidNet
 
@@ -169,3 +171,9 @@ def test_no_pictures_for_the_scales_are_refused(bundle, pictures, tmp_path):
     result = quantized(bundle, tmp_path / "out", pictures, "--calibrate", tmp_path / "empty")
     assert result.exit_code == 1 and "holds no pictures" in result.output.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("inputs", [None, ()])
+def test_without_pictures_it_says_what_to_give(bundle, inputs):
+    with pytest.raises(BackendError, match="no sample pictures to take them from: give --calibrate FOLDER"):
+        int8_graph(load_bundle(bundle).model, inputs)

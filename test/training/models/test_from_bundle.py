@@ -1,12 +1,15 @@
 """A convolutional network out of its bundle, and training that goes on from it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import numpy_helper
 
+from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import Encoder, load_bundle
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.errors import CheckpointError
@@ -53,30 +56,41 @@ def test_averaging_and_16_bit_weights_are_restored(tmp_path, monkeypatch):
 
 def test_bundles_that_cannot_be_continued_are_refused(tmp_path):
     bundle = load_bundle(make_base(tmp_path / "base"))
+    empty = onnx.load_from_string(bundle.model)
+    del empty.graph.node[:]
     others = {
-        "it is no convolutional network": replace(bundle.manifest, encoders={}),
-        "of other shapes": replace(bundle.manifest, encoders={"backbone": Encoder("test_resnet")}),
-        "timm knows no model": replace(bundle.manifest, encoders={"backbone": Encoder("no_such_net")}),
-        "differ from the graph's": None,
+        "it is no convolutional network": replace(bundle, manifest=replace(bundle.manifest, encoders={})),
+        "its graph has no convolution": replace(bundle, files={"model": empty.SerializeToString()}),
+        "weights beside convolutions": load_bundle(make_base(tmp_path / "convnext", "convnext_atto")),
     }
-    for told, manifest in others.items():
-        given = replace(bundle, manifest=manifest or bundle.manifest)
-        if manifest is None:
-            model = onnx.load_from_string(bundle.model)
-            next(node for node in model.graph.node if "cam" in node.output).op_type = "Tanh"
-            given = replace(given, files={"model": model.SerializeToString()})
-        with pytest.raises(CheckpointError, match=told) as error:
+    for told, given in others.items():
+        with pytest.raises(CheckpointError, match=f"{told}.*Only convolutional.*train others anew"):
             restore(given)
-        assert "selcon train" in str(error.value)
-    with pytest.raises(CheckpointError, match="weights beside convolutions"):
-        restore(load_bundle(make_base(tmp_path / "convnext", "convnext_atto")))
 
 
-def test_a_graph_that_does_not_run_as_the_manifest_says_is_refused(tmp_path):
+def test_a_bundle_whose_parts_do_not_fit_is_not_called_another_network(tmp_path):
     bundle = load_bundle(make_base(tmp_path / "base"))
-    manifest = replace(bundle.manifest, input_size=(128, 192), map_grid=(32, 48))
-    with pytest.raises(CheckpointError, match="its graph does not run"):
-        restore(replace(bundle, manifest=manifest))
+    manifest = bundle.manifest
+    other = onnx.load_from_string(bundle.model)
+    next(node for node in other.graph.node if "cam" in node.output).op_type = "Tanh"
+    damaged = {
+        "of other shapes": replace(manifest, encoders={"backbone": Encoder("test_resnet")}),
+        "its averaging is 'x'": replace(manifest, training=manifest.training | {"averaging": "x"}),
+        r"its maps are \(4, 4\)": replace(manifest, map_grid=(4, 4)),
+        "its graph does not run": replace(manifest, input_size=(128, 192), map_grid=(32, 48)),
+        "differ from the graph's": manifest,
+    }
+    for told, each in damaged.items():
+        given = replace(bundle, manifest=each)
+        if each is manifest:
+            given = replace(given, files={"model": other.SerializeToString()})
+        with pytest.raises(CheckpointError, match=f"{told}.*export it anew") as error:
+            restore(given)
+        assert "Only convolutional" not in str(error.value)
+    unknown = replace(bundle, manifest=replace(manifest, encoders={"backbone": Encoder("no_such_net")}))
+    with pytest.raises(CheckpointError, match="timm knows no model") as error:
+        restore(unknown)
+    assert "Only convolutional" not in str(error.value)
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +142,18 @@ def test_a_bundle_of_another_network_is_refused(squares, tmp_path, changes, mess
     base = make_base(tmp_path / "base")
     with pytest.raises(ConfigError, match=message):
         Trainer(config_of(squares, tmp_path / "run", base, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_checking_a_configuration_opens_the_bundle(squares, tmp_path):
+    base = make_base(tmp_path / "base")
+    path = tmp_path / "run.yaml"
+    config = config_of(squares, tmp_path / "run", base)
+    path.write_text(json.dumps(config.model_dump(mode="json")))
+    command = ["train", str(path), "--check"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0 and "width: 16" in done.output
+    done = CliRunner().invoke(main, [*command, "--set", "backbone.width=32"])
+    assert done.exit_code == 1 and "backbone.width = 32: the bundle" in done.output
+    done = CliRunner().invoke(main, [*command, "--set", "backbone.bundle=nowhere"])
+    assert done.exit_code == 1 and "no model bundle at" in done.output

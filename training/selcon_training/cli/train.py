@@ -18,7 +18,11 @@ from selcon_ros.cli.start import STOPPED
 @click.option(
     "--resume", is_flag=True, help="Go on from the run's checkpoint (from the start if it has none)."
 )
-@click.option("--check", is_flag=True, help="Only check the configuration and print it in full.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only check the configuration, and the bundle it goes on from, and print it in full.",
+)
 def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool) -> None:
     """Train the network from the YAML file CONFIG.
 
@@ -40,6 +44,10 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
     if check:
         import yaml
 
+        if read.backbone is not None and read.backbone.bundle is not None:
+            from selcon_training.training.factory import check_bundle
+
+            check_bundle(read)
         click.echo(yaml.safe_dump(read.model_dump(mode="json"), sort_keys=False), nl=False)
         return
     from selcon_training import distributed

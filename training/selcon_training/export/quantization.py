@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,7 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
     CPUs without VNNI sums of two products of 8 bits saturate. Raises BackendError for a graph without either,
     one of convolutions without inputs, or one that cannot be quantised.
     """
+    given = iter(() if inputs is None else inputs)
     logging.getLogger().addFilter(_without_advice)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -121,12 +123,13 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
             if has_products(graph):
                 return _dynamic_int8(graph, Path(folder))
             if any(node.op_type == "Conv" for node in graph.graph.node):
-                if inputs is None:
+                first = next(given, None)
+                if first is None:
                     raise BackendError(
-                        "int8 convolutions have fixed scales, and the bundle has no sample pictures to "
-                        "take them from: give --calibrate FOLDER"
+                        "int8 convolutions have fixed scales, and there are no sample pictures to take them "
+                        "from: give --calibrate FOLDER"
                     )
-                return static_int8(model, inputs, Path(folder))
+                return static_int8(model, chain([first], given), Path(folder))
     except SelconError:  # of a picture too
         raise
     except Exception as error:  # the library's errors share no base class

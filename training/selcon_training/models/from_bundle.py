@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import first_line
+from selcon_ros.core.text import quoted
 from selcon_training.encoders.backbone import FINEST, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
@@ -49,19 +50,21 @@ def restore(bundle: Bundle) -> Restored:
     manifest = bundle.manifest
     encoder = manifest.encoders.get("backbone")
     if encoder is None or manifest.calibration != "none":
-        raise CheckpointError(_refusal(bundle, "it is no convolutional network"))
+        raise _refusal(bundle, "it is no convolutional network")
     grid = tuple(side // FINEST for side in manifest.input_size)
     if manifest.map_grid != grid:
-        raise CheckpointError(_refusal(bundle, f"its maps are {manifest.map_grid}, not {grid}"))
+        raise _damaged(bundle, f"its maps are {manifest.map_grid}, not {grid}")
     averaging = _averaging(bundle)
     convolutions = _convolutions(bundle)
+    if not convolutions:
+        raise _refusal(bundle, "its graph has no convolution")
     try:
         backbone = load_backbone(EncoderSpec(encoder.name))
         backbone.spec = EncoderSpec(encoder.name, sha256=encoder.sha256 or None)  # where it once began
         width = convolutions[-1][0].shape[1]  # of the classifier
         net = PyramidNet(backbone, manifest.actions, manifest.input_size, width)
     except (EncoderError, IndexError, ValueError) as error:
-        raise CheckpointError(_refusal(bundle, str(error))) from error
+        raise CheckpointError(f"bundle {bundle.path} cannot be continued: {error}") from error
     net.normalisation = manifest.normalisation
     _fill(net, convolutions, bundle)
     _compare(net, averaging, bundle)
@@ -74,11 +77,20 @@ def has_half_weights(model: bytes) -> bool:
     return any(each.data_type == onnx.TensorProto.FLOAT16 for each in constants)
 
 
-def _refusal(bundle: Bundle, reason: str) -> str:
-    return (
+def _refusal(bundle: Bundle, reason: str) -> CheckpointError:
+    """For a bundle of another kind of network."""
+    return CheckpointError(
         f"bundle {bundle.path} cannot be continued: {reason}. Only convolutional networks can "
         "(configurations with a backbone of convolutions and batch norms); train others anew with `selcon "
         "train`"
+    )
+
+
+def _damaged(bundle: Bundle, reason: str) -> CheckpointError:
+    """For a bundle whose manifest and graph do not belong together."""
+    return CheckpointError(
+        f"bundle {bundle.path} cannot be continued: {reason}, so its manifest does not fit its graph; export "
+        "it anew with `selcon export`, or get it again"
     )
 
 
@@ -87,7 +99,7 @@ def _averaging(bundle: Bundle) -> Averaging:
     try:
         return Averaging(**(record or {}))
     except (TypeError, ValueError, EncoderError) as error:
-        raise CheckpointError(_refusal(bundle, f"its averaging is {record!r}")) from error
+        raise _damaged(bundle, f"its averaging is {quoted(record)}") from error
 
 
 def _convolutions(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
@@ -106,7 +118,7 @@ def _convolutions(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.
         elif node is not None and node.op_type == "Constant" and node.attribute[0].name == "value":
             found = numpy_helper.to_array(node.attribute[0].t)
         else:
-            raise CheckpointError(_refusal(bundle, f"its graph makes the weights {name} as it runs"))
+            raise _refusal(bundle, f"its graph makes the weights {name} as it runs")
         return np.array(found, np.float32)
 
     seen: set[str] = set()
@@ -135,11 +147,11 @@ def _fill(
     lost = [name for name, each in net.named_parameters() if id(each) not in covered]
     if lost:
         reason = f"{net.backbone.name} has weights beside convolutions and their batch norms ({lost[0]})"
-        raise CheckpointError(_refusal(bundle, reason))
+        raise _refusal(bundle, reason)
     shapes = [tuple(place.convolution.weight.shape) for place in places]
     if [weight.shape for weight, _ in given] != shapes:
         reason = f"its graph has {len(given)} convolutions, not the {len(shapes)} of {net.backbone.name}"
-        raise CheckpointError(_refusal(bundle, reason + " and its decoder, or of other shapes"))
+        raise _damaged(bundle, reason + " and its decoder, or of other shapes")
     for place, (weight, bias) in zip(places, given, strict=True):
         _take(place, torch.from_numpy(weight), None if bias is None else torch.from_numpy(bias))
 
@@ -204,7 +216,7 @@ def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
         session = onnxruntime.InferenceSession(bundle.model, providers=["CPUExecutionProvider"])
         given = [session.run(["cam"], {"image": images.numpy()})[0] for images in (image, several)]
     except Exception as error:  # the library's errors share no base class
-        raise CheckpointError(_refusal(bundle, f"its graph does not run: {first_line(error)}")) from error
+        raise _damaged(bundle, f"its graph does not run: {first_line(error)}") from error
     with net.at_rest(), torch.no_grad():
         seen = averaged(net, averaging)
         for images, theirs in zip((image, several), given, strict=True):
@@ -213,4 +225,4 @@ def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
             deviation = float(np.abs(own - theirs).max()) if own.shape == theirs.shape else np.inf
             if not deviation <= limit:
                 reason = f"its weights give maps that differ from the graph's by {deviation:.2g}"
-                raise CheckpointError(_refusal(bundle, reason))
+                raise _damaged(bundle, reason)

@@ -76,6 +76,13 @@ def _pyramid(config: TrainConfig, backbone: BackboneConfig, actions: Sequence[st
     return net
 
 
+def check_bundle(config: TrainConfig) -> None:
+    """Open the bundle that a run would go on from, if one is named. Raises what `build_net` raises for it."""
+    if config.backbone is not None and config.backbone.bundle is not None:
+        bundle = load_bundle(config.backbone.bundle)
+        continued(config, config.backbone, bundle, config.data.actions or bundle.manifest.actions)
+
+
 def continued(
     config: TrainConfig, backbone: BackboneConfig, bundle: Bundle, actions: Sequence[str]
 ) -> PyramidNet:

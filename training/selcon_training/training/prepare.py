@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import torch
 from tqdm import tqdm
 
+from selcon_ros.core.atomic_write import check_destination
 from selcon_training import distributed
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
@@ -65,7 +69,7 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
         )
     _set_up_process(config)
     data = open_dataset(config.data.root, config.data.divide, config.data.skip)
-    _record(config, data, found)
+    record = _prepare_folder(config, data, found)
     checkpoint = run_folder.checkpoint_folder(config.output)
     net = load_model(run_folder.raw_folder(checkpoint))[0] if found else build_net(config, data)
     _set_up_net(config, net, device)
@@ -81,6 +85,7 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
         position, metrics = Position(state["epoch"], state["step"]), state["metrics"]
     validator = make_validator(config, data, net)
     negatives = make_negatives(config, validator)
+    _write_record(config, record)
     if distributed.is_main():
         for line in notices(data, run_folder.splits_of(config)):
             tqdm.write(f"warning: {line}")
@@ -95,14 +100,32 @@ def _set_up_process(config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
 
 
-def _record(config: TrainConfig, data: DataSet, resume: bool) -> None:
-    """Tidy the run's folder and write what it is made from, or compare it with what is written."""
-    try:
+def _prepare_folder(config: TrainConfig, data: DataSet, resume: bool) -> dict[str, Any]:
+    """Tidy the run's folder if there is one; returns the record of the data. On resume, compare what is
+    written there."""
+    with _named(config):
         if distributed.is_main():
+            check_destination(config.output, folder=True)
             run_folder.clean_up(config.output)
         distributed.any_rank(False)  # wait
-        run_folder.record_config(config, resume=resume)
-        run_folder.record_data(config, data, resume=resume)
+    record = run_folder.data_record(config, data)
+    if resume:
+        run_folder.check_config(config)
+        run_folder.check_data(config, data, record)
+    return record
+
+
+def _write_record(config: TrainConfig, record: dict[str, Any]) -> None:
+    """Write what the run is made from into its folder: only now, so that a refused run leaves none."""
+    if distributed.is_main():
+        with _named(config):
+            run_folder.write_records(config, record)
+
+
+@contextmanager
+def _named(config: TrainConfig) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
 

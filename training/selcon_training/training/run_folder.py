@@ -16,7 +16,6 @@ from torch import Tensor
 from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import require_plain_file
-from selcon_training import distributed
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
 from selcon_training.data.agd20k import DataSet
 from selcon_training.encoders.torch_files import why_unreadable
@@ -25,7 +24,7 @@ from selcon_training.models.checkpoint import model_files, refuse_not_finite
 from selcon_training.models.network import Network
 from selcon_training.training.fingerprint import beside, fingerprint
 
-_STATE = "trainer.pt"
+_STATE, _CONFIG, _DATA = "trainer.pt", "config.yaml", "data.json"
 RAW = "raw"
 FREE_KEYS = (
     "name",
@@ -151,24 +150,25 @@ def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-def record_config(config: TrainConfig, *, resume: bool) -> None:
-    """Write config.yaml into the run's folder; on resume, first check that nothing that matters has changed.
-
-    Raises ConfigError naming the changed keys, or the file if it is missing.
-    """
-    path = config.output / "config.yaml"
+def write_records(config: TrainConfig, data: dict[str, Any]) -> None:
+    """Write config.yaml and data.json (see `data_record`) into the run's folder. Raises OSError."""
     values = config.model_dump(mode="json")
-    if resume:
-        if not path.is_file():
-            raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
-        changed = changed_keys(path, config, FREE_KEYS)
-        if changed:
-            raise ConfigError(
-                f"cannot resume {config.output} with another configuration: {'; '.join(changed)}"
-            )
-    if distributed.is_main():
-        config.output.mkdir(parents=True, exist_ok=True)
-        write_file(path, yaml.safe_dump(values, sort_keys=False).encode())
+    config.output.mkdir(parents=True, exist_ok=True)
+    write_file(config.output / _CONFIG, yaml.safe_dump(values, sort_keys=False).encode())
+    write_json(config.output / _DATA, data)
+
+
+def check_config(config: TrainConfig) -> None:
+    """Check that nothing that matters has changed since the run was begun.
+
+    Raises ConfigError naming the changed keys, or config.yaml if it is missing.
+    """
+    path = config.output / _CONFIG
+    if not path.is_file():
+        raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
+    changed = changed_keys(path, config, FREE_KEYS)
+    if changed:
+        raise ConfigError(f"cannot resume {config.output} with another configuration: {'; '.join(changed)}")
 
 
 def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list[str]:
@@ -190,13 +190,8 @@ def splits_of(config: TrainConfig) -> list[str]:
     return splits + (config.data.dense_splits if config.supervision != "weak" else [])
 
 
-def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
-    """Write data.json (fingerprint and counts of what is learned from) into the run's folder; on resume,
-    compare.
-
-    Raises ConfigError saying which counts have changed, or the file if it is missing.
-    """
-    path = config.output / "data.json"
+def data_record(config: TrainConfig, data: DataSet) -> dict[str, Any]:
+    """Fingerprint and counts of what a run learns from."""
     splits = splits_of(config)
     counts = {
         f"{split}/{view}": len(data.items(split, view))
@@ -204,27 +199,32 @@ def record_data(config: TrainConfig, data: DataSet, *, resume: bool) -> None:
         for view in ("egocentric", "exocentric")
         if data.has(split, view)
     }
-    now: dict[str, Any] = {"fingerprint": fingerprint(data, splits), "images": counts}
+    record: dict[str, Any] = {"fingerprint": fingerprint(data, splits), "images": counts}
     if others := beside(config.data, data if config.reads_labels else None):
-        now["beside"] = others
-    if resume:
-        try:
-            former = read_object(path, ConfigError)
-        except ConfigError as error:
-            raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
-        images, was = former.get("images"), former.get("beside")
-        was = was if isinstance(was, dict) else {}
-        if changed := sorted(key for key in was.keys() | others.keys() if was.get(key) != others.get(key)):
-            raise ConfigError(
-                f"cannot resume {config.output}: {', '.join(changed)}: not the files that it was begun with"
-            )
-        if former != now:
-            raise ConfigError(
-                f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
-                + _compared(images if isinstance(images, dict) else {}, counts)
-            )
-    if distributed.is_main():
-        write_json(path, now)
+        record["beside"] = others
+    return record
+
+
+def check_data(config: TrainConfig, data: DataSet, now: dict[str, Any]) -> None:
+    """Check that the data, whose record is `now`, are those that the run was begun with.
+
+    Raises ConfigError saying which counts have changed, or data.json if it is missing.
+    """
+    try:
+        former = read_object(config.output / _DATA, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
+    images, was, others = former.get("images"), former.get("beside"), now.get("beside", {})
+    was = was if isinstance(was, dict) else {}
+    if changed := sorted(key for key in was.keys() | others.keys() if was.get(key) != others.get(key)):
+        raise ConfigError(
+            f"cannot resume {config.output}: {', '.join(changed)}: not the files that it was begun with"
+        )
+    if former != now:
+        raise ConfigError(
+            f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
+            + _compared(images if isinstance(images, dict) else {}, now["images"])
+        )
 
 
 def _compared(former: dict[str, Any], now: dict[str, int]) -> str:
