@@ -19,3 +19,19 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.nets import vit_bundle
 
     return vit_bundle(tmp_path_factory.mktemp("vit") / "vit")
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of coloured squares with everything (see `support.dataset`). Tests leave it as it is."""
+    from support.nets import dataset_and_small_clip
+
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, negatives=3)
+
+
+@pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with action labels alone for training, as AGD20K is. Tests leave it as it is."""
+    from support.nets import dataset_and_small_clip
+
+    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=9, exhaustive=False)

@@ -10,7 +10,6 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.transformers.float16 import convert_float_to_float16
 
 pytest.importorskip("torch", reason="needs torch: pip install torch")
 
@@ -24,23 +23,10 @@ from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, loa
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import interpolation, preprocess
-from selcon_ros.engines.preprocess_graph import with_frames
 from support.bundles import colour_bundle, colour_manifest
-from support.onnx_graphs import in_onnxruntime
+from support.onnx_graphs import in_onnxruntime, pictures, relative, taking_frames, to_fp16
 
 PACKAGED = load_model(default_bundle_path(), "fp32")
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
-
-
-def pictures(count: int = 2, size: tuple[int, int] = (480, 640), seed: int = 0) -> NDArray[np.uint8]:
-    """Noise, its left half reddish."""
-    frames = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), np.uint8)
-    frames[:, :, : size[1] // 2] //= np.array([1, 8, 8], np.uint8)
-    return frames
-
-
-def relative(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
 
 
 def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> Bundle:
@@ -50,25 +36,10 @@ def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> B
     return Bundle(written, {"model": model}, path)
 
 
-def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.ModelProto:
-    """Return the graph with preprocessing in it, for `count` images at once."""
-    made = with_frames(onnx.load_from_string(model), manifest)
-    images = made.graph.input[0].type.tensor_type.shape.dim[0]
-    if isinstance(count, str):
-        images.dim_param = count
-    else:
-        images.dim_value = count
-    return made
-
-
 def on_cpu(bundle: Bundle, threads: int | None = None) -> TorchBackend:
     """The bundle's own graph in torch on the CPU."""
     subject = f"{bundle.manifest.files['model'].path} of bundle {bundle.path}"
     return TorchBackend(bundle.model, subject, bundle.manifest, "cpu", threads)
-
-
-def to_fp16(model: onnx.ModelProto) -> bytes:
-    return bytes(convert_float_to_float16(model, keep_io_types=True).SerializeToString())
 
 
 @pytest.fixture
@@ -253,18 +224,6 @@ def test_settings_of_the_process_are_its_own_again() -> None:
         torch.set_float32_matmul_precision("highest")
 
 
-@pytest.mark.parametrize("device", ["tpu", "cuda:7"])
-def test_unknown_devices(colours: Bundle, device: str) -> None:
-    with pytest.raises(BackendError, match=f"unknown device '{device}': choose cuda or cpu"):
-        TorchBackend(colours.model, "it", colours.manifest, device)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_cuda_where_there_is_none(colours: Bundle) -> None:
-    with pytest.raises(BackendError, match="built without CUDA: install|no CUDA device: check"):
-        TorchBackend(colours.model, "it", colours.manifest, "cuda")
-
-
 def test_threads_are_torch_s_own(tmp_path: Path) -> None:
     """In a process of its own: the number holds for all of it."""
     colour_bundle(tmp_path / "colours")
@@ -284,60 +243,3 @@ def test_without_torch_it_says_what_to_install(colours: Bundle, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(BackendError, match=r"torch backend is not usable .*'selcon_ros\[torch\]'"):
         on_cpu(colours)
-
-
-@needs_cuda
-@pytest.mark.parametrize("half", [False, True])
-def test_cuda_gives_what_the_cpu_gives(vit: Path, half: bool) -> None:
-    bundle = load_bundle(vit)
-    graph = taking_frames(bundle.model, bundle.manifest, 1)
-    model = to_fp16(graph) if half else graph.SerializeToString()
-    on_cpu, on_cuda = (TorchBackend(model, "it", bundle.manifest, device) for device in ("cpu", "cuda"))
-    for size in ((480, 640), (200, 300), (480, 640)):
-        frames = pictures(2, size)
-        # Single precision is not TF32, which is a thousand times farther off.
-        assert relative(on_cuda.run(frames)[0], on_cpu.run(frames)[0]) < (2e-2 if half else 2e-5)
-
-
-@needs_cuda
-def test_cuda_takes_no_memory_in_a_run(colours: Bundle, caplog: pytest.LogCaptureFixture) -> None:
-    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cuda")
-    backend.run(pictures(2))
-    taken = torch.cuda.memory_stats()["allocation.all.allocated"]
-    maps = [backend.run(pictures(2, seed=seed))[0] for seed in range(5)]
-    assert torch.cuda.memory_stats()["allocation.all.allocated"] == taken
-    assert not np.array_equal(maps[0], maps[1])
-    assert not caplog.records  # it was captured
-
-
-@needs_cuda
-def test_a_graph_that_cannot_be_captured_is_run_plainly(
-    colours: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    wanted = open_on_cpu(colours).run(pictures(1))[0]
-
-    def waits(node: object, arguments: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        torch.cuda.current_stream().synchronize()
-        return outputs(node, arguments)
-
-    from selcon_ros.backends.onnx_in_torch import program
-
-    outputs = program._outputs
-    monkeypatch.setattr(program, "_outputs", waits)
-    backend = TorchBackend(colours.model, "it", colours.manifest, "cuda")
-    assert relative(backend.run(pictures(1))[0], wanted) < 2e-5
-    assert ["captures no CUDA graph" in each.message for each in caplog.records] == [True]
-
-
-@needs_cuda
-def test_a_lack_of_gpu_memory_is_said(colours: Bundle) -> None:
-    model = taking_frames(colours.model, colours.manifest, "N").SerializeToString()
-    backend = TorchBackend(model, "it", colours.manifest, "cuda")
-    torch.cuda.set_per_process_memory_fraction(0.001)
-    try:
-        with pytest.raises(BackendError, match=r"no GPU memory, [\d.]+ of [\d.]+ GiB are free: give fewer"):
-            backend.run(pictures(512))
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
-    backend.run(pictures(1))

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 # First: it makes torchvision importable before timm and open_clip.
-from selcon_training.encoders import DenseClip, PartEncoder  # isort: skip
+from selcon_training.encoders import DenseClip, PartEncoder, load_clip, load_dino  # isort: skip
 
 import open_clip
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
+from safetensors.torch import save_file
 from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
@@ -92,6 +93,18 @@ def register_small_clip(folder: Path, name: str = "selcon-test-clip", quick_gelu
     (folder / f"{name}.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / f"{name}.json")
     return name
+
+
+def loaded_net(folder: Path, random: bool = False, **options: Any) -> SelconNet:
+    """A network whose encoders come by name, with weights from files unless random."""
+    name = register_small_clip(folder)
+    clip_file, dino_file = folder / "clip.safetensors", folder / "dino.safetensors"
+    torch.manual_seed(1)
+    save_file(clip_model().state_dict(), clip_file)
+    save_file(named_vit().state_dict(), dino_file)
+    clip = load_clip({"name": name, "weights": None if random else str(clip_file)}, (64, 96))
+    dino = load_dino({"name": "test_vit", "weights": None if random else str(dino_file)}, (64, 96))
+    return SelconNet(clip, dino, ACTIONS, **options).eval()
 
 
 def dataset_and_small_clip(folder: Path, **options: Any) -> Path:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from selcon_ros.backends.onnx_in_torch.program import Program
+from selcon_ros.core.manifest import Manifest
+from selcon_ros.engines.preprocess_graph import with_frames
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -96,3 +99,29 @@ def assert_alike(
     for name, value in wanted.items():
         assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5)
+
+
+def pictures(count: int = 2, size: tuple[int, int] = (480, 640), seed: int = 0) -> NDArray[np.uint8]:
+    """Noise, its left half reddish."""
+    frames = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), np.uint8)
+    frames[:, :, : size[1] // 2] //= np.array([1, 8, 8], np.uint8)
+    return frames
+
+
+def relative(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+def taking_frames(model: bytes, manifest: Manifest, count: int | str) -> onnx.ModelProto:
+    """Return the graph with preprocessing in it, for `count` images at once."""
+    made = with_frames(onnx.load_from_string(model), manifest)
+    images = made.graph.input[0].type.tensor_type.shape.dim[0]
+    if isinstance(count, str):
+        images.dim_param = count
+    else:
+        images.dim_value = count
+    return made
+
+
+def to_fp16(model: onnx.ModelProto) -> bytes:
+    return bytes(convert_float_to_float16(model, keep_io_types=True).SerializeToString())

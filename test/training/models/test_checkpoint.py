@@ -1,4 +1,4 @@
-"""A checkpoint's files are read as plain files, and what is said of them is fit to be printed."""
+"""A checkpoint gives its network back; its files are plain files, what is said of them can be printed."""
 
 import json
 import math
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.encoders.weight_files import read_state_dict
 from selcon_training.errors import CheckpointError, EncoderError
-from selcon_training.models.checkpoint import load_model, read_weights
+from selcon_training.models.checkpoint import load_model, read_weights, save_model
 from selcon_training.training.run_folder import read_state
+from support import nets
 from support.processes import exit_code, in_a_process
+
+RECTANGLE = (64, 96)
 
 
 def test_nothing_waits_for_the_writer_of_a_pipe(tmp_path):
@@ -86,3 +89,78 @@ def test_a_description_of_other_types_is_told(tmp_path, changes, told):
     save_file(features, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match=f"is not a complete checkpoint: .*{told}"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "trained", "random", "finer"])
+def test_a_checkpoint_gives_the_same_network_back(tmp_path, kind):
+    net = nets.loaded_net(tmp_path, random=kind == "random", upscale=2 if kind == "finer" else 1)
+    if kind == "trained":
+        net.train_encoders(True)
+        with torch.no_grad():
+            net.dino.key.weight.mul_(1.5)
+    save_model(tmp_path / "run", net, {"epochs": 3})
+    again, meta = load_model(tmp_path / "run")
+    images = torch.randn(1, 3, *RECTANGLE)
+    for ours, theirs in zip(again(images), net(images), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert meta == {"epochs": 3} and again.actions == nets.ACTIONS
+    assert again.encoders_trainable is (kind == "trained")
+    stored = any(
+        key.startswith(("clip.", "dino.")) for key in load_file(tmp_path / "run" / "model.safetensors")
+    )
+    assert stored is (kind in ("trained", "random")) and again.map_grid == net.map_grid
+
+
+def test_other_encoder_weights_than_those_trained_with_are_refused(tmp_path):
+    net = nets.loaded_net(tmp_path)
+    save_model(tmp_path / "run", net)
+    save_file(nets.named_vit().state_dict(), tmp_path / "dino.safetensors")
+    with pytest.raises(EncoderError, match="digest"):
+        load_model(tmp_path / "run")
+
+
+def test_damaged_checkpoints_say_what_is_wrong(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(CheckpointError, match=r"model\.json is missing"):
+        load_model(run)
+    save_model(run, nets.loaded_net(tmp_path, random=True))
+    description = json.loads((run / "model.json").read_text())
+    # Copies: the file that they would be mapped from is written over below.
+    state = {key: value.clone() for key, value in load_file(run / "model.safetensors").items()}
+
+    lame = {key: value for key, value in state.items() if key != "heads.fc1.bias"}
+    save_file(lame | {"heads.surplus": torch.zeros(1)}, run / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"missing: heads\.fc1\.bias(.|\n)*extra: heads\.surplus"):
+        load_model(run)
+
+    sick = state | {"heads.fc2.weight": state["heads.fc2.weight"].clone().fill_(float("nan"))}
+    save_file(sick, run / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"NaN or infinite: heads\.fc2\.weight"):
+        load_model(run)
+
+    (run / "model.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model(run)
+
+    (run / "model.safetensors").unlink()
+    os.mkfifo(run / "model.safetensors")  # nobody waits for who writes into it
+    with pytest.raises(CheckpointError, match="model.safetensors: it is a pipe, not a plain file"):
+        load_model(run)
+    (run / "model.safetensors").unlink()
+
+    save_file(state, run / "model.safetensors")
+    for change, message in [
+        ({"format_version": 9}, "format_version is 9"),
+        ({"encoders": {}}, "not a complete"),
+    ]:
+        (run / "model.json").write_text(json.dumps(description | change))
+        with pytest.raises(CheckpointError, match=message):
+            load_model(run)
+    (run / "model.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        load_model(run)
+
+
+def test_a_network_of_unnamed_encoders_cannot_be_saved(tmp_path):
+    with pytest.raises(CheckpointError, match="load_clip and load_dino"):
+        save_model(tmp_path, nets.small_net(RECTANGLE))

@@ -21,17 +21,6 @@ from selcon_training.training.tasks.weak import WeakTask
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import pictures
 from support.dataset import weak_values
-from support.nets import dataset_and_small_clip
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, negatives=3)
-
-
-@pytest.fixture(scope="module")
-def unlabelled(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=9, exhaustive=False)
 
 
 def test_seeds_share_a_store_whichever_images_they_hold_out(unlabelled, tmp_path):

@@ -11,19 +11,9 @@ from selcon_training.data.agd20k import open_dataset
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator
 from support.dataset import config_values, make_dataset, weak_values
-from support.nets import dataset_and_small_clip, register_small_clip
+from support.nets import register_small_clip
 
 SGD = {"kind": "sgd", "lr": 0.01}
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, negatives=3)
-
-
-@pytest.fixture(scope="module")
-def unlabelled(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=9, exhaustive=False)
 
 
 def train(values, resume=False, max_steps=None):
