@@ -25,7 +25,9 @@ from selcon_ros.ros.signals import Stop
 
 
 @dataclass(frozen=True)
-class _Messages:
+class Messages:
+    """A frame as a camera driver publishes it."""
+
     image: Image
     depth: Image
     camera_info: CameraInfo
@@ -48,7 +50,7 @@ class Player(Node):
         self._depth = self.create_publisher(Image, "depth", qos)
         self._camera_info = self.create_publisher(CameraInfo, "camera_info", qos)
         # Made once: filling a message with a picture costs more than publishing it.
-        self._messages = [_to_messages(frame) for frame in recording.frames]
+        self._messages = [to_messages(frame) for frame in recording.frames]
 
     @property
     def image_topic(self) -> str:
@@ -116,9 +118,10 @@ def due_times(recording: Recording, rate: float | None) -> list[float]:
     return [*seconds.tolist(), float(seconds[-1] + np.median(np.diff(seconds)))]
 
 
-def _to_messages(frame: RecordedFrame) -> _Messages:
+def to_messages(frame: RecordedFrame) -> Messages:
+    """Return a frame's messages, rgb8 and 16UC1 in millimetres, with the stamp 0."""
     header = Header(stamp=Time(), frame_id=FRAME_ID)
-    return _Messages(
+    return Messages(
         image=fill_image(Image(), frame.image, "rgb8", header),
         depth=fill_image(Image(), frame.depth_mm, "16UC1", header),
         camera_info=_camera_info(frame.intrinsics, header),

@@ -44,10 +44,15 @@ class NodeProcess:
         return self._process.poll()
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
     def peak_memory(self) -> int:
         """The most resident memory so far, in bytes; 0 when the process has ended."""
         try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
+            status = Path(f"/proc/{self.pid}/status").read_text()
         except OSError:
             return 0
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
