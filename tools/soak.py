@@ -99,7 +99,8 @@ class Soak:
         self._node = rclpy.create_node("robot")
         self._robot = Robot(self._node, NAME, read_recording(default_recording()), actions, rate)
         self._lifecycle = Lifecycle(self._node, f"/{NAME}/grounding", self._robot.spin)
-        self._process = NodeProcess(NAME, folder, {} if bundle is None else {"bundle": str(bundle)})
+        settings = {"action": "hold"} | ({} if bundle is None else {"bundle": str(bundle)})
+        self._process = NodeProcess(NAME, folder, settings)
 
     def live(self, seconds: float, every: float) -> None:
         """One life: seconds of it are random, and every so often there is a moment to compare."""

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PolygonStamped, Pose, PoseArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
 from fuzzing.report import bad_text
 
 TEXT = 4000
 """Longest text in a status or a marker, in characters."""
+PIXELS = {"32FC1": (np.float32, 1), "bgr8": (np.uint8, 3), "mono8": (np.uint8, 1)}
 Stamp = tuple[int, int]
 Sizes = dict[Stamp, tuple[int, int]]
 
@@ -38,6 +39,8 @@ def faults(message: Any, sizes: Sizes) -> Iterator[str]:
         yield f"stamp {stamp} is none of an image that was sent"
     if isinstance(message, Image):
         yield from _image(message)
+    elif isinstance(message, PointCloud2):
+        yield from _cloud(message)
     elif isinstance(message, PoseArray):
         for pose in message.poses:
             yield from _pose(pose)
@@ -54,7 +57,7 @@ def faults(message: Any, sizes: Sizes) -> Iterator[str]:
 
 
 def _image(message: Image) -> Iterator[str]:
-    kind, channels = {"32FC1": (np.float32, 1), "bgr8": (np.uint8, 3)}[message.encoding]
+    kind, channels = PIXELS[message.encoding]
     row = message.width * channels * np.dtype(kind).itemsize
     if message.step != row or len(message.data) != row * message.height or not row:
         yield (
@@ -65,6 +68,28 @@ def _image(message: Image) -> Iterator[str]:
         values = np.frombuffer(message.data, np.float32)
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
             yield f"heat from {values.min()} to {values.max()}"
+
+
+def _cloud(cloud: PointCloud2) -> Iterator[str]:
+    size, row = cloud.height * cloud.width, cloud.width * cloud.point_step
+    if cloud.row_step != row or len(cloud.data) != row * cloud.height:
+        yield (
+            f"a cloud of {cloud.width} x {cloud.height} has steps {cloud.point_step} and {cloud.row_step}, "
+            f"and {len(cloud.data)} bytes"
+        )
+        return
+    offsets = {each.name: each.offset for each in cloud.fields}
+    table = np.frombuffer(cloud.data, np.uint8).reshape(size, cloud.point_step)
+    for name in ("z", "heat"):
+        start = offsets[name]
+        values = np.ascontiguousarray(table[:, start : start + 4]).view(np.float32)
+        kept = values[np.isfinite(values)]
+        if cloud.is_dense and len(kept) < size:
+            yield f"a dense cloud with {size - len(kept)} {name} that are not finite"
+        if len(kept) and name == "heat" and not (kept.min() >= 0 and kept.max() <= 1):
+            yield f"heat in the cloud from {kept.min()} to {kept.max()}"
+        if len(kept) and name == "z" and not kept.min() > 0:
+            yield f"a point at z = {kept.min()}, not in front of the camera"
 
 
 def _pose(pose: Pose) -> Iterator[str]:
