@@ -25,6 +25,7 @@ from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.message_buffers import Received
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Demand, Publishers
+from selcon_ros.ros.results import result_message
 from selcon_ros.ros.status import action_status, grasp_facts
 
 NOT_ASKED = GraspResult(
@@ -99,6 +100,11 @@ class Answering:
             grasping=time.monotonic() - published,
         )
         self._record(findings, actions[0], grasps, times)
+        shape, name = (grounding.height, grounding.width), grounding.manifest.name
+        for action in demand.results:
+            sure = findings.confidence(action)
+            result = result_message(action, sure, grasps[action], shape, times, name, header)
+            self._publish(actions, partial(self._results.result, result, action == actions[0]))
         if demand.status:
             results = self._statuses(findings, actions, grasps, times)
             self._publish(actions, lambda: self._results.status(results, header))

@@ -21,7 +21,7 @@ from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
-from selcon_ros.ros import diagnostics
+from selcon_ros.ros import diagnostics, interfaces
 from selcon_ros.ros.answering import Answering
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
@@ -109,6 +109,8 @@ class GroundingNode(Node):
         depth, info = self._depth_sync.inputs
         log.info(f"depth from {depth.topic} ({settings.depth_transport}), camera_info from {info.topic}")
         log.info(f"actions from {self._action_input.topic}")
+        if interfaces.MISSING:
+            log.info(interfaces.MISSING)
 
     # Callbacks: they store, and leave the work to the worker.
 
@@ -205,6 +207,7 @@ class GroundingNode(Node):
             "state": state,
             "model": self._loader.manifest.name,
             "engine": self._loader.engine,
+            "interfaces": interfaces.MISSING or "selcon_interfaces",
             "action": actions or "none",
             **self._answering.answered,
             "received_images": str(self._images.received),

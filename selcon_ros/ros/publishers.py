@@ -24,6 +24,7 @@ from selcon_ros.core.affordance_map import labels_of
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
+from selcon_ros.ros import interfaces
 from selcon_ros.ros.action_topics import ActionTopics
 from selcon_ros.ros.clock import STEADY
 from selcon_ros.ros.compat import PublisherEventCallbacks, UnsupportedEventTypeError
@@ -52,8 +53,10 @@ OUTPUTS: dict[str, type] = {
     "status": DiagnosticArray,
     "affordance_map": Image,
 }
+if not interfaces.MISSING:
+    OUTPUTS["result"] = interfaces.AffordanceResult
 LEGEND = "affordance_map/legend"
-OF_ONE_ACTION = ("heatmap", "grasp_points", "grasp_pixels")
+OF_ONE_ACTION = [name for name in ("heatmap", "grasp_points", "grasp_pixels", "result") if name in OUTPUTS]
 """Outputs that each action of several has a topic of its own for: `heatmap/pour`."""
 
 LISTENERS_PERIOD = 0.2
@@ -66,6 +69,7 @@ class Demand:
 
     heatmaps: tuple[str, ...]
     grasps: tuple[str, ...]
+    results: tuple[str, ...]
     overlay: bool
     affordance_map: bool
     markers: bool
@@ -146,7 +150,7 @@ class Publishers:
     # The worker.
 
     def _heard(self, name: str) -> bool:
-        return self._publishers[name].get_subscription_count() > 0
+        return name in OUTPUTS and self._publishers[name].get_subscription_count() > 0
 
     def demand(self, actions: Sequence[str]) -> Demand:
         """What is listened to of the answers for these actions."""
@@ -167,7 +171,9 @@ class Publishers:
                 or (action == first and overlay)
                 or listened("grasp_points", action)
                 or listened("grasp_pixels", action)
+                or listened("result", action)
             ),
+            results=tuple(action for action in actions if listened("result", action)),
             overlay=overlay,
             affordance_map=self._heard("affordance_map"),
             markers=markers,
@@ -185,6 +191,10 @@ class Publishers:
         """Publish a heatmap as 32FC1, that of the first action also on the topic without an action."""
         message = fill_image(self._images["heatmap"], heatmap.values, "32FC1", header)
         self._publish("heatmap", heatmap.action, first, message)
+
+    def result(self, result: interfaces.AffordanceResult, first: bool) -> None:
+        """Publish what an image says of an action."""
+        self._publish("result", result.action, first, result)
 
     def overlay(
         self, image: npt.NDArray[np.uint8], heatmap: Heatmap, grasps: GraspResult, header: Header

@@ -29,14 +29,13 @@ def result_message(
     size: Size,
     times: diagnostics.Times,
     model: str,
-    engine: str,
     header: Header,
 ) -> interfaces.AffordanceResult:
     """An AffordanceResult: what one image says of one action.
 
     :param confidence: 0..1
     :param size: of the image, in whose pixels the grasp points are
-    :param model, engine: the bundle's name and the engine's
+    :param model: the bundle's name
     :param header: the image's
     """
     height, width = size
@@ -50,7 +49,6 @@ def result_message(
         reasons=[reason_message(refusal.reason, refusal.text) for refusal in grasps.refused],
         times=times_message(times),
         model=one_line(model),
-        engine=one_line(engine),
     )
 
 

@@ -31,9 +31,7 @@ BOXES = {"float": float, "double": float, "boolean": bool, "string": str}
 
 
 def message(grasps: GraspResult, action: str = "hold", confidence: float = 0.75) -> Any:
-    return results.result_message(
-        action, confidence, grasps, SHAPE, TIMES, "m\nodel", "onnxruntime", header(7.0)
-    )
+    return results.result_message(action, confidence, grasps, SHAPE, TIMES, "m\nodel", header(7.0))
 
 
 def check_types(message: Any) -> None:
@@ -55,7 +53,7 @@ def test_a_result_says_what_was_found_and_survives_the_way():
     found = find_grasps(heatmap, depth, CAMERA)
     assert found.points[0].width is not None
     said = results.result_message(
-        heatmap.action, heatmap.confidence, found, SHAPE, TIMES, "model", "engine", header(7.0)
+        heatmap.action, heatmap.confidence, found, SHAPE, TIMES, "model", header(7.0)
     )
     check_types(said)
     heard = deserialize_message(serialize_message(said), interfaces.AffordanceResult)

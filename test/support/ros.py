@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
+from selcon_ros.ros import interfaces
 from selcon_ros.ros.fastdds import profile_variable
 from selcon_ros.ros.grounding_node import GroundingNode
 from support.messages import FRAME, camera_info, header, raw_image
@@ -50,6 +51,8 @@ OUTPUTS = {
     "cloud": PointCloud2,
     "affordance_map": Image,
 }
+if not interfaces.MISSING:
+    OUTPUTS["result"] = interfaces.AffordanceResult
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
