@@ -77,7 +77,7 @@ def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
     assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
 
 
-def test_training_holds_pictures_of_nothing(small_world):
+def test_training_holds_negative_pictures(small_world):
     pictures = _files(small_world, "Seen/tableset/egocentric/*/nothing/*.jpg")
     stems = {path.stem for path in _files(small_world, "Seen/tableset/GT/*/*/*.png")}
     assert len(pictures) == 4 * len(ACTIONS) and not stems & {path.stem for path in pictures}

@@ -63,7 +63,7 @@ def test_objects_lie_lean_and_stand_and_what_they_lean_on_is_below_them(kind):
     assert (supported > 3) == (kind == "hammer")
 
 
-def test_nothing_affords_anything_in_a_scene_of_nothing(renderer):
+def test_nothing_affords_anything_in_a_negative_scene(renderer):
     for seed in range(3):
         rng = np.random.default_rng(seed)
         scene = negative_scene(rng, 3, 1)

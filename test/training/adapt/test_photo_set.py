@@ -145,7 +145,7 @@ def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
         photo_set_of(tmp_path)
 
 
-def test_pictures_of_nothing_may_lie_beside_the_photos(tmp_path):
+def test_negative_pictures_may_lie_beside_the_photos(tmp_path):
     photos.labelme(tmp_path, 4)
     negatives = photos.negatives(tmp_path / "nothing", 3)
     photo_set = photo_set_of(tmp_path, negatives)

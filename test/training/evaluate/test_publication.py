@@ -140,7 +140,7 @@ def test_the_report_says_what_is_answered_falsely(measured):
     assert "below/3.png,cut_with" in (out / "queries.csv").read_text()
 
 
-def test_without_questions_of_nothing_there_is_no_such_section(squares, bundle, tmp_path):
+def test_without_negative_queries_there_is_no_such_section(squares, bundle, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(squares, data)
     shutil.rmtree(data / "Seen/nothingset")
@@ -166,7 +166,7 @@ def test_what_is_not_afforded_must_fit_the_data(squares, bundle, tmp_path, said,
     assert result.exit_code == 1 and message in result.output and not (tmp_path / "out").exists()
 
 
-def test_pictures_of_nothing_must_be_there(squares, bundle, tmp_path):
+def test_negative_pictures_must_be_there(squares, bundle, tmp_path):
     (tmp_path / "empty").mkdir()
     result = call(bundle, squares, tmp_path / "out", "--negatives", tmp_path / "empty")
     assert result.exit_code == 1 and "holds no picture" in result.output
