@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,6 @@ from selcon_training.data.pictures import PicturePool
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.network import Network
 from selcon_training.training import run_folder
-from selcon_training.training.determinism import set_deterministic
 from selcon_training.training.factory import (
     build_net,
     make_negatives,
@@ -34,6 +34,9 @@ from selcon_training.training.run_folder import Position
 from selcon_training.training.tasks.base import Task
 from selcon_training.training.train_step import Stepper
 from selcon_training.training.validation import LabelValidator, MapValidator
+
+_WORKSPACES = (":4096:8", ":16:8")
+"""What cuBLAS needs to be deterministic."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,30 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
 
 
 def _set_up_process(config: TrainConfig) -> None:
-    set_deterministic(config.deterministic)
+    _set_deterministic(config.deterministic)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)  # the data threads are the parallelism
     torch.manual_seed(config.seed)
+
+
+def _set_deterministic(on: bool) -> None:
+    """Let torch use deterministic algorithms alone, or whichever is fastest.
+
+    With those alone the same run twice gives the same weights, bit for bit, on a GPU too.
+    Raises ConfigError if CUBLAS_WORKSPACE_CONFIG is set to something else than determinism needs. An
+    operation that has no deterministic implementation on the device raises RuntimeError when it runs.
+    """
+    if on:
+        workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _WORKSPACES[0])
+        if workspace not in _WORKSPACES:
+            raise ConfigError(
+                f"deterministic = true needs CUBLAS_WORKSPACE_CONFIG to be {' or '.join(_WORKSPACES)}, "
+                f"the environment says {workspace!r}; unset it"
+            )
+    torch.use_deterministic_algorithms(on)
+    torch.backends.cudnn.deterministic = on
+    torch.backends.cudnn.benchmark = False
 
 
 def _prepare_folder(config: TrainConfig, data: DataSet, resume: bool) -> dict[str, Any]:
