@@ -51,13 +51,14 @@ lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/mypy
 	PYTHONPATH=training $(TEST_VENV)/bin/lint-imports
 
-# Tests run side by side, a file in one process; more than one thread in each would only wait for the others.
+# Tests run side by side, a file in one process; more than one thread in each would only wait for the others. Files in
+# the order of test/conftest.py: pytest-xdist would begin with those of many tests, and end with those that take long.
 test: $(TEST_VENV)/.ready lint
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
-		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What needs neither torch nor ROS. Other tests in these folders are skipped.
 test-fast: $(FAST_VENV)/.ready

@@ -79,7 +79,7 @@ DOCS = [
 # For the tests that need neither torch nor ROS: `make test-fast`.
 TEST_FAST = [
     "pytest>=8,<10",
-    "pytest-xdist>=3.6,<4",
+    "pytest-xdist>=3.8,<4",
     "hypothesis>=6.100,<7",
     "rosbags-image>=0.10.2,<0.11",
     "import-linter>=2.0,<3",

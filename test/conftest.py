@@ -1,5 +1,6 @@
 """Loaded before any test: `selcon_ros` turns ONNX Runtime's telemetry off, also where a test imports it."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,22 @@ import selcon_ros  # noqa: F401
 # How fast a machine is decides nothing in a test.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+LONG = {
+    "export/test_official_checkpoint.py",
+    "tabletop/test_build.py",
+    "tabletop/test_pretrain.py",
+    "encoders/test_frozen.py",
+    "demo/test_demo.py",
+    "bench/test_bench.py",
+}
+"""Files of few tests that take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: begun last, it would leave the other processes of a run without work."""
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: ("/".join(item.path.parts[-2:]) not in LONG, -counts[item.path], item.path))
 
 
 @pytest.fixture(scope="session")

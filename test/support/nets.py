@@ -38,9 +38,9 @@ def tokenizer() -> Any:
     return open_clip.get_tokenizer("ViT-B-16")
 
 
-def clip_model() -> CLIP:
-    """Return a small CLIP of the original architecture with QuickGELU."""
-    return CLIP(24, OPEN_CLIP_TOWER, TEXT, quick_gelu=True).eval()
+def clip_model(**options: Any) -> CLIP:
+    """Return a small CLIP of the original architecture with QuickGELU; `options` are of its image tower."""
+    return CLIP(24, OPEN_CLIP_TOWER | options, TEXT, quick_gelu=True).eval()
 
 
 def timm_clip_model(pool: str = "avg") -> CustomTextCLIP:

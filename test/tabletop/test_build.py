@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import Bundle, load_bundle
+from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
@@ -130,38 +130,39 @@ SMALL = {
 }
 
 
-def small_build(work: Path, *more: str) -> Bundle:
+@pytest.fixture(scope="module")
+def rounds(small_world, tmp_path_factory):
+    """The folder of a build in two rounds, bundle_1 and b, with its data. Tests leave it as it is."""
+    work = tmp_path_factory.mktemp("rounds")
+    shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
-    _run("tabletop", "build", "--work", str(work), "--out", str(work / "b"), "--scale", "0", *sets, *more)
-    return load_bundle(work / "b")
+    _run("tabletop", "build", "--work", str(work), "--out", str(work / "b"), "--scale", "0", *sets)
+    return work
 
 
-def test_a_convolutional_bundle_is_built_without_encoders(small_world, tmp_path):
-    shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
-    bundle = small_build(tmp_path)
+def test_a_convolutional_bundle_is_built_without_encoders(rounds):
+    bundle = load_bundle(rounds / "b")
     assert bundle.manifest.training["encoders_trained"] == ["all"]
     assert bundle.manifest.training["earlier"]["encoders_trained"] == ["upper"]
     assert bundle.manifest.input_size == (96, 128) and bundle.manifest.fit == "pad"
     stored = {each.data_type for each in onnx.load_from_string(bundle.model).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in stored  # half the file
     assert ("model.int8" in bundle.files) is ("int8" in bundle.manifest.metrics)
-    assert not (tmp_path / "encoders").exists()
+    assert not (rounds / "encoders").exists()
 
 
-def test_half_way_between_two_rounds_the_confidence_is_fitted_again(small_world, tmp_path):
-    shutil.copytree(small_world, tmp_path / "data", copy_function=shutil.os.link)
-    second = small_build(tmp_path)
-    nothing = tmp_path / "nothing"
-    nothing.mkdir()
+def test_half_way_between_two_rounds_the_confidence_is_fitted_again(rounds, tmp_path):
+    negatives = tmp_path / "negatives"
+    negatives.mkdir()
     for number in range(40):
         pixels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
-        write_image(nothing / f"{number}.png", pixels)
-    half_way(tmp_path / "bundle_1", tmp_path / "b", tmp_path / "between", tmp_path / "data", nothing)
+        write_image(negatives / f"{number}.png", pixels)
+    half_way(rounds / "bundle_1", rounds / "b", tmp_path / "between", rounds / "data", negatives)
     bundle = load_bundle(tmp_path / "between")
     assert bundle.manifest.training["averaged"]["share"] == 0.5
     assert bundle.manifest.metrics["confidence"]["false_rate"] == 0.03
-    rounds = (load_bundle(tmp_path / "bundle_1"), second, bundle)
-    one, other, given = (restore(each).net.heads.classifier.weight.detach() for each in rounds)
+    every = (load_bundle(rounds / "bundle_1"), load_bundle(rounds / "b"), bundle)
+    one, other, given = (restore(each).net.heads.classifier.weight.detach() for each in every)
     np.testing.assert_allclose(given, (one + other) / 2, rtol=2e-3, atol=1e-4)
 
 

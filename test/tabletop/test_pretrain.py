@@ -51,20 +51,18 @@ def test_views_keep_image_and_labels_together(small_world):
     assert torch.allclose(owned, batch.objects[:, 1:-1].sum(1), atol=1e-5)
 
 
-@pytest.mark.parametrize("which", ["dino", "clip"])
-def test_a_resumed_run_equals_an_uninterrupted_one_and_its_weights_load(few, tmp_path, which):
+def test_a_resumed_run_equals_an_uninterrupted_one_and_its_weights_load(few, tmp_path):
+    """Of the CLIP encoder; that of parts is resumed beside it, below."""
     options = PretrainOptions(epochs=3, batch=4, save_every=4)
-    pretrain(which, few, tmp_path, options, threads=1)
-    whole = load_file(tmp_path / f"{which}.safetensors")
-    (tmp_path / f"{which}.safetensors").unlink()
-    assert torch.load(tmp_path / f"{which}.state.pt", weights_only=True)["step"] == 4 < 6
-    pretrain(which, few, tmp_path, options, resume=True, threads=1)
-    resumed = load_file(tmp_path / f"{which}.safetensors")
+    pretrain("clip", few, tmp_path, options, threads=1)
+    whole = load_file(tmp_path / "clip.safetensors")
+    (tmp_path / "clip.safetensors").unlink()
+    assert torch.load(tmp_path / "clip.state.pt", weights_only=True)["step"] == 4 < 6
+    pretrain("clip", few, tmp_path, options, resume=True, threads=1)
+    resumed = load_file(tmp_path / "clip.safetensors")
     assert whole.keys() == resumed.keys() and all(torch.equal(whole[key], resumed[key]) for key in whole)
-
-    load, name = (load_dino, encoders.DINO_NAME) if which == "dino" else (load_clip, encoders.CLIP_NAME)
-    encoder = load({"name": name, "weights": str(tmp_path / f"{which}.safetensors")}, encoders.INPUT_SIZE)
-    assert encoder.grid == (18, 24)
+    spec = {"name": encoders.CLIP_NAME, "weights": str(tmp_path / "clip.safetensors")}
+    assert load_clip(spec, encoders.INPUT_SIZE).grid == (18, 24)
 
 
 def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
@@ -73,10 +71,13 @@ def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
     assert set(losses["dino"]) == {"parts", "attention"} and set(losses["clip"]) == {"names", "actions"}
     whole = load_file(tmp_path / "dino.safetensors")
     (tmp_path / "dino.safetensors").unlink()
+    assert torch.load(tmp_path / "dino.state.pt", weights_only=True)["step"] == 4 < 6
     clip = (tmp_path / "clip.safetensors").stat().st_mtime_ns
     pretrain_all(["dino"], few, tmp_path, options, resume=["dino"], threads=1)
     resumed = load_file(tmp_path / "dino.safetensors")
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert whole.keys() == resumed.keys() and all(torch.equal(whole[key], resumed[key]) for key in whole)
+    spec = {"name": encoders.DINO_NAME, "weights": str(tmp_path / "dino.safetensors")}
+    assert load_dino(spec, encoders.INPUT_SIZE).grid == (18, 24)
     assert (tmp_path / "clip.safetensors").stat().st_mtime_ns == clip
     with pytest.raises(SelconError, match="nothing to resume"):
         pretrain_all(["dino"], few, tmp_path / "empty", options, resume=["dino"], threads=1)
