@@ -21,6 +21,7 @@ from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health, Times
+from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.message_buffers import Received
 from selcon_ros.ros.parameters import Settings
@@ -42,10 +43,11 @@ class Answering:
         health: Health,
         actions: CurrentActions,
         depth_sync: DepthSync,
+        frames: Frames,
         results: Publishers,
     ) -> None:
         self._node, self._health, self._actions = node, health, actions
-        self._depth_sync, self._results = depth_sync, results
+        self._depth_sync, self._frames, self._results = depth_sync, frames, results
         self.reader = ImageReader(health, node.get_logger())
         self._steady = SteadyGrasps()
         self.answered: dict[str, str] = {}
@@ -78,10 +80,16 @@ class Answering:
             self._publish(actions, partial(self._results.heatmap, heatmap, first, header))
         published = time.monotonic()
         found = {action: findings.grasps(action) for action in demand.grasps}
-        grasps = self._steady.update(image, found, settings.steady_frames)
+        steady = self._steady.update(image, found, settings.steady_frames)
+        pose_header, rigid = header, None
+        if found or self._results.planners.have_subscribers:
+            pose_header, rigid = self._frames.of(header, settings.sync_wait)
+        grasps = steady if rigid is None else {action: rigid.grasps(each) for action, each in steady.items()}
         self._publish(
             actions,
-            lambda: self._publish_grasps(grasps, actions[0], demand, header, settings.marker_lifetime),
+            lambda: self._publish_grasps(
+                grasps, actions[0], demand, header, pose_header, settings.marker_lifetime
+            ),
         )
         if demand.affordance_map:
             labels = findings.affordance_map(actions)
@@ -91,7 +99,9 @@ class Answering:
             self._publish(actions, lambda: self._results.overlay(image, heatmap, shown, header))
         if self._results.planners.have_subscribers:
             heatmap = findings.heatmap(actions[0])
-            planned = self._results.planners.prepare(image, heatmap, findings.depth, header, settings)
+            planned = self._results.planners.prepare(
+                image, heatmap, findings.depth, header, pose_header, rigid, settings
+            )
             self._publish(actions, planned)
         times = Times(
             waiting=start - received.at,
@@ -103,10 +113,10 @@ class Answering:
         shape, name = (grounding.height, grounding.width), grounding.manifest.name
         for action in demand.results:
             sure = findings.confidence(action)
-            result = result_message(action, sure, grasps[action], shape, times, name, header)
+            result = result_message(action, sure, grasps[action], shape, times, name, header, pose_header)
             self._publish(actions, partial(self._results.result, result, action == actions[0]))
         if demand.status:
-            results = self._statuses(findings, actions, grasps, times)
+            results = self._statuses(findings, actions, grasps, pose_header.frame_id, times)
             self._publish(actions, lambda: self._results.status(results, header))
 
     def _publish(self, actions: tuple[str, ...], publish: Callable[[], None]) -> None:
@@ -118,12 +128,13 @@ class Answering:
         first: str,
         demand: Demand,
         header: Header,
+        pose_header: Header,
         lifetime: float,
     ) -> None:
         points = {action: found.points for action, found in grasps.items()}
-        self._results.grasps(points, first, header)
+        self._results.grasps(points, first, header, pose_header)
         if demand.markers:
-            self._results.markers(points, header, lifetime)
+            self._results.markers(points, pose_header, lifetime)
 
     def _record(
         self, findings: Findings, first: str, grasps: Mapping[str, GraspResult], times: Times
@@ -139,12 +150,13 @@ class Answering:
         findings: Findings,
         actions: tuple[str, ...],
         grasps: Mapping[str, GraspResult],
+        frame: str,
         times: Times,
     ) -> list[DiagnosticStatus]:
         """The status of each action; of several with its name behind the node's."""
         node = self._node.get_fully_qualified_name()
         names = [node] if len(actions) == 1 else [one_line(f"{node}: {action}") for action in actions]
         return [
-            action_status(name, action, findings.confidence(action), grasps[action], times)
+            action_status(name, action, findings.confidence(action), grasps[action], frame, times)
             for name, action in zip(names, actions, strict=True)
         ]

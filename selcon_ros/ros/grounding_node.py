@@ -28,6 +28,7 @@ from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import LoadModel, ModelLoader
@@ -63,7 +64,10 @@ class GroundingNode(Node):
         self._depth_sync = DepthSync(self, self._health, settings)
         self._results = Publishers(self, self._actions.held, self._follow_listeners)
         self._results.know(self._loader.manifest.actions)
-        self._answering = Answering(self, self._health, self._actions, self._depth_sync, self._results)
+        frames = Frames(self, self._health, settings.target_frame)
+        self._answering = Answering(
+            self, self._health, self._actions, self._depth_sync, frames, self._results
+        )
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
         self._action_input = Input(

@@ -126,6 +126,9 @@ class Settings:
     steady_frames: int = _parameter(
         1, "Frames that grasp points are averaged over while nothing moves; 1: this frame alone.", 1, 1000
     )
+    target_frame: str = _parameter(
+        "", "Frame of poses, markers and cloud, by tf2; empty: the camera's.", read_only=True
+    )
     cloud_part: bool = _parameter(True, "The cloud has the affording part alone, not all points.")
     cloud_organised: bool = _parameter(
         False, "The cloud has the image's rows and columns, with NaN where there is no point."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from std_msgs.msg import Header
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.cloud import Cloud, organised_cloud, part_mask
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.rigid import Rigid
 from selcon_ros.ros.cloud_message import cloud_message
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.depth import Depth
@@ -49,12 +51,15 @@ class PlannerOutputs:
         heatmap: Heatmap,
         geometry: Callable[[], tuple[Depth | None, Intrinsics | None]],
         header: Header,
+        pose_header: Header,
+        rigid: Rigid | None,
         settings: Settings,
     ) -> Callable[[], None]:
         """Compute what somebody listens to, and return what publishes it: one message of each for an image.
 
         :param geometry: depth and calibration of the image; asked for if the cloud needs them. Where one is
             missing, the cloud is empty
+        :param pose_header: that of the cloud, whose points `rigid` brings to its frame
         """
         ready: list[tuple[Publisher[Any], Any]] = []
         masking = self._mask.get_subscription_count() > 0
@@ -70,7 +75,9 @@ class PlannerOutputs:
                 part = mask if settings.cloud_part else None
                 cloud = organised_cloud(image, heatmap, depth, camera, part)
                 cloud = cloud if settings.cloud_organised else cloud.listed
-            ready.append((self._cloud, cloud_message(cloud, header)))
+                if rigid is not None:
+                    cloud = replace(cloud, points=rigid.points(cloud.points))
+            ready.append((self._cloud, cloud_message(cloud, pose_header)))
 
         def publish() -> None:
             for publisher, message in ready:

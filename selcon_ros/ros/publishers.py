@@ -208,14 +208,16 @@ class Publishers:
         message = fill_image(self._images["affordance_map"], labels, "mono8", header)
         self._publishers["affordance_map"].publish(message)
 
-    def grasps(self, found: Mapping[str, Sequence[GraspPoint]], first: str, header: Header) -> None:
+    def grasps(
+        self, found: Mapping[str, Sequence[GraspPoint]], first: str, header: Header, pose_header: Header
+    ) -> None:
         """Publish the grasp points of each action as poses and pixels, to each topic with a subscriber.
 
         Every answered image has one message of each: an empty one says that there is nothing to grasp.
         """
         for action, points in found.items():
             poses = [grasp_pose(point) for point in points if point.position is not None]
-            self._publish("grasp_points", action, action == first, PoseArray(header=header, poses=poses))
+            self._publish("grasp_points", action, action == first, PoseArray(header=pose_header, poses=poses))
             pixels = [Point32(x=point.pixel[0], y=point.pixel[1], z=point.score) for point in points]
             polygon = PolygonStamped(header=header, polygon=Polygon(points=pixels))
             self._publish("grasp_pixels", action, action == first, polygon)

@@ -30,6 +30,7 @@ def result_message(
     times: diagnostics.Times,
     model: str,
     header: Header,
+    pose_header: Header | None = None,
 ) -> interfaces.AffordanceResult:
     """An AffordanceResult: what one image says of one action.
 
@@ -37,10 +38,11 @@ def result_message(
     :param size: of the image, in whose pixels the grasp points are
     :param model: the bundle's name
     :param header: the image's
+    :param pose_header: the image's stamp and the frame of the poses; None: the image's header
     """
     height, width = size
     return interfaces.AffordanceResult(
-        header=header,
+        header=pose_header or header,
         image_height=height,
         image_width=width,
         action=action,

@@ -10,12 +10,16 @@ from selcon_ros.ros.diagnostics import Times, key_values
 
 
 def action_status(
-    name: str, action: str, confidence: float, grasps: GraspResult, times: Times
+    name: str, action: str, confidence: float, grasps: GraspResult, frame: str, times: Times
 ) -> DiagnosticStatus:
-    """The status of one action: how sure the model is, the grasp points, and how long the image took."""
+    """The status of one action: how sure the model is, the grasp points, and how long the image took.
+
+    :param frame: that of the poses
+    """
     values = {
         "action": action,
         "confidence": f"{confidence:.4f}",
+        "frame": frame,
         **grasp_facts(grasps),
         **{f"{part}_ms": f"{1e3 * seconds:.3f}" for part, seconds in times.parts().items()},
     }

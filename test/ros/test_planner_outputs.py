@@ -96,7 +96,9 @@ def test_nothing_is_computed_for_nobody() -> None:
             raise AssertionError("asked for depth")
 
         damaged: Any = None
-        outputs.prepare(damaged, Heatmap("hold", damaged, 0.9), geometry, Header(), Settings())()
+        outputs.prepare(
+            damaged, Heatmap("hold", damaged, 0.9), geometry, Header(), Header(), None, Settings()
+        )()
         node.destroy_node()
 
 

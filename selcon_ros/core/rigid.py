@@ -1,0 +1,83 @@
+"""Grasp points and clouds in another frame: a rotation and a translation."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.errors import CameraError
+from selcon_ros.core.grasp_result import GraspPoint, GraspResult
+
+Vector = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
+NEAR_UNIT = 0.1
+"""How far the length of a rotation's quaternion may be from 1."""
+
+
+@dataclass(frozen=True)
+class Rigid:
+    """Where a frame lies in another one: what is p there is R p + t here.
+
+    rotation: unit quaternion (x, y, z, w) of R. translation: t in metres.
+    Raises CameraError for values that are not finite, and for a quaternion whose length is far from 1.
+    """
+
+    rotation: Quaternion
+    translation: Vector
+
+    def __post_init__(self) -> None:
+        length = math.hypot(*self.rotation)
+        if not all(math.isfinite(value) for value in (*self.rotation, *self.translation)):
+            raise CameraError(f"the transform {self.translation}, {self.rotation} is not finite")
+        if abs(length - 1) > NEAR_UNIT:
+            raise CameraError(
+                f"the rotation {self.rotation} of a transform has the length {length:g}: it must be a unit "
+                "quaternion (x, y, z, w)"
+            )
+        unit = tuple(value / length for value in self.rotation)
+        object.__setattr__(self, "rotation", unit)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """R [3, 3]."""
+        x, y, z, w = self.rotation
+        return np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+
+    def points(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return points [..., 3] in metres as seen from here, float32; NaN stays NaN."""
+        moved: NDArray[np.float64] = points @ self.matrix.T + np.array(self.translation)
+        return moved.astype(np.float32)
+
+    def turned(self, orientation: Quaternion) -> Quaternion:
+        """Return an orientation (x, y, z, w) as seen from here, w >= 0."""
+        ax, ay, az, aw = self.rotation
+        bx, by, bz, bw = orientation
+        product = np.array(
+            [
+                aw * bx + ax * bw + ay * bz - az * by,
+                aw * by - ax * bz + ay * bw + az * bx,
+                aw * bz + ax * by - ay * bx + az * bw,
+                aw * bw - ax * bx - ay * by - az * bz,
+            ]
+        )
+        x, y, z, w = product / np.linalg.norm(product) * (1 if product[3] >= 0 else -1)
+        return float(x), float(y), float(z), float(w)
+
+    def grasps(self, result: GraspResult) -> GraspResult:
+        """Return a result whose poses are as seen from here; pixels are left as they are."""
+        return replace(result, points=tuple(self._grasp(point) for point in result.points))
+
+    def _grasp(self, point: GraspPoint) -> GraspPoint:
+        if point.position is None:
+            return point
+        x, y, z = self.matrix @ np.array(point.position) + np.array(self.translation)
+        orientation = None if point.orientation is None else self.turned(point.orientation)
+        return replace(point, position=(float(x), float(y), float(z)), orientation=orientation)

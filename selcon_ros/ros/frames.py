@@ -1,0 +1,85 @@
+"""Poses and clouds in the frame that the parameter `target_frame` names, by tf2 where it is installed."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from selcon_ros.core.errors import CameraError, first_line
+from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.text import quoted
+from selcon_ros.ros.diagnostics import Health
+
+PROBLEM = "target_frame"
+POLL = 0.005
+"""Seconds between two looks for a transform that is on its way."""
+
+
+class Frames:
+    """Finds where the camera is in the target frame at the stamp of an image.
+
+    Without a target frame nothing is imported, and /tf is not subscribed to. Transforms are received in the
+    executor's thread; the worker waits for them.
+    """
+
+    def __init__(self, node: Node, health: Health, target: str) -> None:
+        """Listen to /tf and /tf_static if there is a target frame and tf2.
+
+        :param target: its name; "": the camera's own frame
+        """
+        self._health, self._target = health, target
+        self._buffer: Any = None
+        if not target:
+            return
+        try:
+            tf2_ros = import_module("tf2_ros")
+        except ImportError as error:
+            self._report("tf2_ros cannot be imported (install ros-$ROS_DISTRO-tf2-ros-py)", first_line(error))
+            return
+        self._failure: type[Exception] = tf2_ros.TransformException
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def of(self, header: Header, wait: float) -> tuple[Header, Rigid | None]:
+        """The header of poses and clouds of an image, and how they get there from the camera's frame.
+
+        Without a transform at the image's stamp they stay in the camera's frame, as their header says, and
+        that is reported.
+
+        :param wait: seconds to wait for one that is on its way
+        """
+        if self._buffer is None or header.frame_id == self._target:
+            return header, None
+        try:
+            found = self._look_up(header, wait)
+        except (self._failure, CameraError, ValueError) as error:
+            where = (
+                f"no transform from {quoted(header.frame_id)} to {quoted(self._target)} at the image's stamp"
+            )
+            self._report(where, first_line(error))
+            return header, None
+        self._health.solved(PROBLEM)
+        return Header(stamp=header.stamp, frame_id=self._target), found
+
+    def _look_up(self, header: Header, wait: float) -> Rigid:
+        stamp, source = Time.from_msg(header.stamp), header.frame_id
+        end = time.monotonic() + wait
+        # Where the frames are not connected at all, waiting would only make every answer late.
+        while (
+            time.monotonic() < end
+            and not self._buffer.can_transform(self._target, source, stamp)
+            and self._buffer.can_transform(self._target, source, Time())
+        ):
+            time.sleep(POLL)
+        found = self._buffer.lookup_transform(self._target, source, stamp).transform
+        moved, turned = found.translation, found.rotation
+        return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))
+
+    def _report(self, what: str, why: str) -> None:
+        text = f"poses, markers and cloud stay in the camera's frame: {what}: {why}"
+        self._health.problem(PROBLEM, text)

@@ -1,0 +1,137 @@
+"""Poses, markers and clouds in a target frame; what is said where tf2 or a transform is missing."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from support.messages import FRAME, header
+from support.ros import Robot, calibration, stamp_of
+from support.scenes import bar_depth, scene
+
+PART = (200, 48, 232, 144)
+IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
+OUTPUTS = ("grasp_points", "grasp_pixels", "markers", "cloud", "status")
+with_tf2 = pytest.mark.skipif(
+    find_spec("tf2_ros") is None, reason="tf2_ros is missing: it comes with a ROS 2 installation"
+)
+without_tf2 = pytest.mark.skipif(find_spec("tf2_ros") is not None, reason="tf2_ros is installed")
+
+
+def transform(seconds: float, x: float, parent: str = "base_link") -> TransformStamped:
+    """The camera looks straight down from 1 m above x, with its image's top forward."""
+    half = float(np.sqrt(0.5))
+    message = TransformStamped(header=header(seconds, parent), child_frame_id=FRAME)
+    message.transform.translation = Vector3(x=x, y=0.0, z=1.0)
+    message.transform.rotation = Quaternion(x=half, y=-half, z=0.0, w=0.0)
+    return message
+
+
+def broadcast(robot: Robot, topic: str, *transforms: TransformStamped) -> None:
+    from tf2_msgs.msg import TFMessage
+
+    qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    robot.transforms = robot.create_publisher(TFMessage, topic, qos)  # as long as the robot
+    robot.until(robot.transforms.get_subscription_count, f"a subscriber of {topic}")
+    robot.transforms.publish(TFMessage(transforms=list(transforms)))
+
+
+def answer(robot: Robot, frame: str) -> dict[str, Any]:
+    """Every output of an image whose poses are in a frame."""
+    robot.say("hold")
+    fits = lambda message: message.poses and message.header.frame_id == frame  # noqa: E731
+    poses = robot.answer("grasp_points", IMAGE, DEPTH, calibration(), fits=fits)
+    return {name: robot.beside(poses, name) for name in OUTPUTS}
+
+
+def facts(status: Any) -> dict[str, str]:
+    return {each.key: each.value for each in status.status[0].values}
+
+
+def in_camera_frame(found: dict[str, Any]) -> None:
+    """All of an answer is in the camera's frame, and says so."""
+    assert {found[name].header.frame_id for name in ("grasp_points", "grasp_pixels", "cloud")} == {FRAME}
+    assert {marker.header.frame_id for marker in found["markers"].markers} == {FRAME}
+    assert facts(found["status"])["frame"] == FRAME
+    assert found["grasp_points"].poses[0].position.z == pytest.approx(0.76, abs=0.002)
+
+
+@without_tf2
+def test_without_tf2_the_poses_stay_in_the_cameras_frame(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="base_link")
+    in_camera_frame(answer(robot, FRAME))
+    said = robot.told("target_frame: poses, markers and cloud stay in the camera's frame")
+    assert "tf2_ros cannot be imported" in said and "install ros-$ROS_DISTRO" in said
+
+
+def test_without_a_target_frame_nothing_is_said(start) -> None:
+    robot, node = start(outputs=OUTPUTS)
+    in_camera_frame(answer(robot, FRAME))
+    assert "target_frame" not in robot.problems()
+    assert node.count_subscribers("/tf") == 0
+
+
+@with_tf2
+def test_poses_markers_and_cloud_are_in_the_target_frame(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="base_link")
+    broadcast(robot, "/tf_static", transform(0.0, 0.5))
+    found = answer(robot, "base_link")
+    pose = found["grasp_points"].poses[0]
+    pixel = found["grasp_pixels"].polygon.points[0]
+    right, down = ((value - centre) / 300 * 0.76 for value, centre in ((pixel.x, 159.5), (pixel.y, 119.5)))
+    assert found["grasp_pixels"].header.frame_id == FRAME
+    assert pose.position.x == pytest.approx(0.5 - down, abs=0.002)
+    assert pose.position.y == pytest.approx(-right, abs=0.002)
+    assert pose.position.z == pytest.approx(0.24, abs=0.002)
+    q = pose.orientation
+    assert 1 - 2 * (q.x**2 + q.y**2) < -0.95  # approached from above
+    markers = found["markers"].markers
+    assert {marker.header.frame_id for marker in markers} == {"base_link"}
+    label = next(marker for marker in markers if marker.ns == "label")
+    assert label.pose.position.z > pose.position.z + 0.1
+    cloud = found["cloud"]
+    assert cloud.header.frame_id == "base_link" and stamp_of(cloud) == stamp_of(found["status"])
+    heights = np.frombuffer(cloud.data, "<f4").reshape(-1, 5)[:, 2]
+    assert set(np.round(heights, 3)) == {np.float32(0.2), np.float32(0.24)}
+    assert facts(found["status"])["frame"] == "base_link"
+    robot.until(lambda: "target_frame" not in robot.problems(), "no problem any more")
+
+
+@with_tf2
+def test_the_transform_is_that_of_the_images_stamp(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="base_link")
+    # Images are one second apart from 101 s on; the camera moves by a millimetre a second.
+    broadcast(robot, "/tf", *(transform(at, 0.001 * at) for at in (100.0, 190.0, 290.0)))
+    found = answer(robot, "base_link")
+    down = (found["grasp_pixels"].polygon.points[0].y - 119.5) / 300 * 0.76
+    expected = 0.001 * stamp_of(found["grasp_points"]) - down
+    assert found["grasp_points"].poses[0].position.x == pytest.approx(expected, abs=0.0005)
+
+
+@with_tf2
+def test_a_transform_that_is_missing_is_named(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="base_link")
+    in_camera_frame(answer(robot, FRAME))
+    said = robot.told("target_frame: poses, markers and cloud stay in the camera's frame")
+    assert f"no transform from '{FRAME}' to 'base_link'" in said
+    broadcast(robot, "/tf_static", transform(0.0, 0.5))
+    answer(robot, "base_link")
+    robot.until(lambda: "target_frame" not in robot.problems(), "the problem to be over")
+
+
+@with_tf2
+def test_a_transform_that_is_too_old_is_named(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="base_link", sync_wait=0.1)
+    broadcast(robot, "/tf", transform(10.0, 0.5))
+    in_camera_frame(answer(robot, FRAME))
+    assert "extrapolation" in robot.told("target_frame: poses").lower()
+
+
+@with_tf2
+def test_a_target_frame_that_cannot_be_is_named(start) -> None:
+    robot, _ = start(outputs=OUTPUTS, target_frame="/base_link")
+    in_camera_frame(answer(robot, FRAME))
+    assert "'/'" in robot.told("target_frame: poses")
