@@ -33,6 +33,11 @@ class Findings:
         self._heatmaps: dict[str, Heatmap] = {}
         self._grasps: dict[str, GraspResult] = {}
 
+    @property
+    def lacks_depth(self) -> bool:
+        """Depth was looked for and not found: it may have come since."""
+        return self._depth is not None and self._depth[0] is None
+
     def depth(self) -> Depth:
         """Return depth and intrinsics."""
         if self._depth is None:

@@ -19,10 +19,12 @@ from std_msgs.msg import Header, String
 
 from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import ImageError, ParameterError, SelconError
+from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model, load
 from selcon_ros.ros import diagnostics, interfaces
-from selcon_ros.ros.answering import Answering
+from selcon_ros.ros.answering import Answer, Answering
 from selcon_ros.ros.camera_watch import CameraWatch
 from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
 from selcon_ros.ros.conversions import MessageError
@@ -36,6 +38,8 @@ from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Publishers
+from selcon_ros.ros.questions import Questions
+from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
 
 ACTION_LOG = 1.0
@@ -64,9 +68,19 @@ class GroundingNode(Node):
         self._depth_sync = DepthSync(self, self._health, settings)
         self._results = Publishers(self, self._actions.held, self._follow_listeners)
         self._results.know(self._loader.manifest.actions)
+        self._questions: Questions[Answer] = Questions()
+        self.requests = Requests(
+            self,
+            self._questions,
+            self._images,
+            self._settings,
+            lambda: self._loader.manifest.actions,
+            self._not_ready,
+            self._follow_listeners,
+        )
         frames = Frames(self, self._health, settings.target_frame)
         self._answering = Answering(
-            self, self._health, self._actions, self._depth_sync, frames, self._results
+            self, self._health, self._actions, self._questions, self._depth_sync, frames, self._results
         )
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
@@ -151,12 +165,18 @@ class GroundingNode(Node):
             self._clear()
 
     def _follow_listeners(self) -> None:
-        """Receive images and depth while somebody listens to an output, and not otherwise."""
+        """Receive images and depth while somebody listens to an output or waits for an answer, else not."""
+        needed = self._results.any_has_subscribers or self.requests.waiting
         for each in (self._image_input, self._depth_sync.depth_input):
-            if self._results.any_has_subscribers:
+            if needed:
                 each.resume()
             else:
                 each.pause()
+
+    def _not_ready(self) -> Refusal | None:
+        """Why no question can be answered at present."""
+        state = self._loader.state
+        return Refusal(Reason.MODEL_NOT_READY, f"the model is not ready: {state}") if state else None
 
     def _clear(self) -> None:
         self._results.clear(Header(stamp=self.get_clock().now().to_msg()))
@@ -240,6 +260,7 @@ class GroundingNode(Node):
 
         :returns: whether it has ended; False if it is still in a call of the engine after `CLOSE_SECONDS`
         """
+        self.requests.end()
         self._loader.close()
         self._images.close()
         self._actions.change(())

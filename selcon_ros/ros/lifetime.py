@@ -97,6 +97,7 @@ def _spin(node: GroundingNode, stop: Stop) -> bool:
     thread = threading.Thread(target=spin, name="executor", daemon=True)
     thread.start()
     stop.wait()
+    node.requests.end()  # while there is an executor that sends the refusals
     finished.set_result(None)
     thread.join(CALLBACK_SECONDS)
     executor.shutdown(0)

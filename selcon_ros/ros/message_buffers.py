@@ -81,6 +81,12 @@ class LatestSlot(Generic[M]):
             self._fresh = self._untaken = False
             return self._newest
 
+    @property
+    def arrived(self) -> float | None:
+        """When the newest message came, on the machine's monotonic clock; None before the first."""
+        newest = self._newest
+        return None if newest is None else newest.at
+
     def close(self) -> None:
         """Wake the reader for good."""
         with self._condition:

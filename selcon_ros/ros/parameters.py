@@ -133,6 +133,9 @@ class Settings:
     cloud_organised: bool = _parameter(
         False, "The cloud has the image's rows and columns, with NaN where there is no point."
     )
+    request_timeout: float = _parameter(
+        5.0, "How long a request that gives no time waits for its answer, s.", 0.01, 3600.0
+    )
     marker_lifetime: float = _parameter(
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
     )

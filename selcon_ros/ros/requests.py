@@ -1,0 +1,125 @@
+"""Requests of services and actions: checked, kept until an image answers them, and answered in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+from rclpy.task import Future
+
+from selcon_ros.core.actions import action_key, listed, match_actions
+from selcon_ros.core.errors import UnknownActionError
+from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.reason import Reason
+from selcon_ros.ros.answering import Answer
+from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.message_buffers import LatestSlot
+from selcon_ros.ros.node_parameters import NodeParameters
+from selcon_ros.ros.questions import Question, Questions
+
+PERIOD = 0.02
+"""Seconds between two looks at whose time is over."""
+END_SECONDS = 0.5
+"""How long the end waits until the refusals have been sent."""
+NODE_ENDS = Refusal(Reason.CANCELED, "the node ends")
+
+
+class Requests:
+    """Lets coroutines of the executor wait for the worker's answers.
+
+    rclpy runs a callback that is `async def` up to where it awaits, and goes on with others: no thread waits.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        questions: Questions[Answer],
+        images: LatestSlot,
+        parameters: NodeParameters,
+        known: Callable[[], Sequence[str]],
+        not_ready: Callable[[], Refusal | None],
+        on_waiting: Callable[[], None],
+    ) -> None:
+        """Nothing waits yet.
+
+        :param known: the model's actions
+        :param not_ready: why nothing can be answered at present, None where it can
+        :param on_waiting: called when the first begins to wait, and when none does any more
+        """
+        self._node, self._questions, self._images, self._parameters = node, questions, images, parameters
+        self._known, self._not_ready, self._on_waiting = known, not_ready, on_waiting
+        self._open = 0
+        self._timer = node.create_timer(PERIOD, self._expire, clock=STEADY)
+        self._timer.cancel()
+
+    @property
+    def waiting(self) -> bool:
+        """Some wait for an image."""
+        return self._questions.waiting > 0
+
+    async def ask(
+        self, actions: Sequence[str], new_image: bool, timeout: float, heatmaps: bool = False
+    ) -> Answer | Refusal:
+        """Await the answer for these actions, or why there is none.
+
+        :param actions: names or lists of names, as in `match_actions`
+        :param new_image: an image that came before does not do
+        :param timeout: seconds; 0: the parameter `request_timeout`
+        """
+        future: Future[Answer | Refusal] = Future(executor=self._node.executor)
+        # It has nothing to do but wake the executor, which would not see that the future is done.
+        future.add_done_callback(lambda _: None)
+        self._open += 1
+        try:
+            if (refusal := self._ask(future, actions, new_image, timeout, heatmaps)) is not None:
+                return refusal
+            answer = await future
+            assert answer is not None
+            return answer
+        finally:
+            self._open -= 1
+            if not self.waiting:
+                self._on_waiting()
+
+    def _ask(
+        self,
+        future: Future[Answer | Refusal],
+        actions: Sequence[str],
+        new_image: bool,
+        timeout: float,
+        heatmaps: bool,
+    ) -> Refusal | None:
+        """Let the future wait for its answer; returns why it cannot."""
+        text = listed(actions)
+        if not any(map(action_key, text.split(","))):
+            return Refusal(Reason.NO_ACTIONS, "the list of actions is empty: name one, or *")
+        try:
+            matched = match_actions(text, self._known())
+        except UnknownActionError as error:
+            return Refusal(Reason.UNKNOWN_ACTION, str(error))
+        if not timeout >= 0:
+            text = f"timeout is {timeout:g} s: it must be above 0, or 0 for the parameter request_timeout"
+            return Refusal(Reason.INVALID_REQUEST, text)
+        if (refusal := self._not_ready()) is not None:
+            return refusal
+        timeout = timeout or self._parameters.current.request_timeout
+        self._questions.ask(Question(matched, new_image, timeout, future.set_result, heatmaps))
+        if self.waiting:
+            self._on_waiting()
+            self._timer.reset()
+            if not new_image:
+                self._images.ask_again()
+        return None
+
+    def _expire(self) -> None:
+        self._questions.expire(self._images.arrived, self._parameters.current.max_frame_age)
+        if not self.waiting:
+            self._timer.cancel()
+
+    def end(self) -> None:
+        """Refuse what waits and what comes; not in the executor's thread, which sends the refusals."""
+        self._questions.close(NODE_ENDS)
+        end = time.monotonic() + END_SECONDS
+        while self._open and time.monotonic() < end:
+            time.sleep(0.01)
