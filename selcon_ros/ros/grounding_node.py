@@ -78,6 +78,7 @@ class GroundingNode(Node):
             self._not_ready,
             self._follow_listeners,
         )
+        self._offer_service()
         frames = Frames(self, self._health, settings.target_frame)
         self._answering = Answering(
             self, self._health, self._actions, self._questions, self._depth_sync, frames, self._results
@@ -101,6 +102,14 @@ class GroundingNode(Node):
         self._follow_listeners()
         self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
         self._worker.start()
+
+    def _offer_service(self) -> None:
+        if interfaces.MISSING:
+            self.get_logger().info(interfaces.MISSING)
+            return
+        from selcon_ros.ros.ground_service import GroundService
+
+        GroundService(self, self.requests, lambda: (self._loader.manifest.name, self._loader.engine))
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any
