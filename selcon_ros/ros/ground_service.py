@@ -20,15 +20,17 @@ from selcon_ros.ros.results import reason_message, result_message
 NAME = "ground"
 QOS = QoSProfile(depth=MOST)
 """By default requests beyond ten that come at once are lost, unanswered."""
-Engine = Callable[[], tuple[str, str]]
-"""The names of the model and of the engine that runs it."""
 
 
 class GroundService:
     """Answers requests; while one waits for an image, the executor goes on with other callbacks."""
 
-    def __init__(self, node: Node, requests: Requests, engine: Engine) -> None:
-        self._requests, self._engine = requests, engine
+    def __init__(self, node: Node, requests: Requests, model: Callable[[], str]) -> None:
+        """Offer it.
+
+        :param model: the name of the bundle
+        """
+        self._requests, self._model = requests, model
         # In a group that lets a request begin while others wait.
         node.create_service(
             Ground, NAME, self._on_request, qos_profile=QOS, callback_group=ReentrantCallbackGroup()
@@ -42,12 +44,12 @@ class GroundService:
         if isinstance(answer, Refusal):
             response.reason = reason_message(answer.reason, answer.text)
             return response
-        response.results = result_messages(answer, *self._engine())
+        response.results = result_messages(answer, self._model())
         response.heatmaps = heatmap_messages(answer)
         return response
 
 
-def result_messages(answer: Answer, model: str, engine: str) -> list[AffordanceResult]:
+def result_messages(answer: Answer, model: str) -> list[AffordanceResult]:
     """An AffordanceResult for each action."""
     return [
         result_message(
@@ -57,7 +59,6 @@ def result_messages(answer: Answer, model: str, engine: str) -> list[AffordanceR
             answer.size,
             answer.times,
             model,
-            engine,
             answer.header,
         )
         for each in answer.found

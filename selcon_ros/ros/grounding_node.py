@@ -105,11 +105,10 @@ class GroundingNode(Node):
 
     def _offer_service(self) -> None:
         if interfaces.MISSING:
-            self.get_logger().info(interfaces.MISSING)
             return
         from selcon_ros.ros.ground_service import GroundService
 
-        GroundService(self, self.requests, lambda: (self._loader.manifest.name, self._loader.engine))
+        GroundService(self, self.requests, lambda: self._loader.manifest.name)
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any

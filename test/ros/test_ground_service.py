@@ -46,7 +46,7 @@ def test_a_request_is_answered_with_typed_results(call):
     assert (hold.image_height, hold.image_width) == (240, 320)
     assert hold.grasps[0].has_pose and hold.grasps[0].pose.position.z == pytest.approx(0.76, abs=0.002)
     assert not cut.grasps and [each.code for each in cut.reasons] == [Reason.LOW_CONFIDENCE]
-    assert (hold.model, hold.engine[:4]) == ("colours", "ONNX")
+    assert hold.model == "colours"
     assert hold.times.inference.nanosec > 0
     heatmaps = [pixels_of(each) for each in response.heatmaps]
     v, u = np.unravel_index(heatmaps[0].argmax(), (240, 320))
