@@ -60,6 +60,7 @@ def result_messages(answer: Answer, model: str) -> list[AffordanceResult]:
             answer.times,
             model,
             answer.header,
+            answer.pose_header,
         )
         for each in answer.found
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.task import Future
@@ -35,7 +36,7 @@ class Requests:
         self,
         node: Node,
         questions: Questions[Answer],
-        images: LatestSlot,
+        images: LatestSlot[Any],
         parameters: NodeParameters,
         known: Callable[[], Sequence[str]],
         not_ready: Callable[[], Refusal | None],

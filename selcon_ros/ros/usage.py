@@ -47,9 +47,9 @@ def usage() -> str:
         [
             BEFORE,
             "topics it hears:",
-            *(f"  {name:<14}{about}" for name, about in TOPICS_IN.items()),
+            *(f"  {name:<16}{about}" for name, about in TOPICS_IN.items()),
             "topics it publishes:",
-            *(f"  {name:<14}{about}" for name, about in TOPICS_OUT.items()),
+            *(f"  {name:<16}{about}" for name, about in TOPICS_OUT.items()),
             "",
             "parameters, with their defaults:",
             *(_parameter(name) for name in TABLE),
