@@ -34,6 +34,7 @@ from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import LoadModel, ModelLoader
+from selcon_ros.ros.namesakes import NamesakeWatch
 from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
 from selcon_ros.ros.parameter_files import files_for_others
 from selcon_ros.ros.parameters import Settings
@@ -91,6 +92,7 @@ class GroundingNode(Node):
         inputs = (*self._depth_sync.inputs, self._action_input)
         self._watch = CameraWatch(self, self._health, self._image_input, inputs, self._results.topics)
         self._clock_watch = ClockWatch(self, self._health)
+        self._namesakes = NamesakeWatch(self, self._health)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(settings.diagnostics_period, self._publish_diagnostics, clock=STEADY)
         self._introduce(settings)
@@ -152,8 +154,15 @@ class GroundingNode(Node):
             actions = ()
             self._health.problem("action", str(error))
         if actions != self._actions.now:
-            self.set_parameters([Parameter("action", value=listed(actions))])  # calls _on_action_set
-        elif not actions:
+            # This calls _on_action_set.
+            done = self.set_parameters([Parameter("action", value=listed(actions))])[0]
+            if not done.successful:
+                self._health.problem(
+                    "action", f"it stays {listed(self._actions.now) or 'none'}: {done.reason}"
+                )
+        elif actions:
+            self._health.solved("action")
+        else:
             self._clear()
 
     def _on_action_set(self, text: str) -> None:
@@ -225,6 +234,7 @@ class GroundingNode(Node):
         self._loader.check()
         self._watch.look()
         self._clock_watch.look()
+        self._namesakes.look()
         self._health.settle()
         actions = listed(self._actions.now)
         if self._loader.state:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.ros.parameters import TABLE, Settings, checked, unknown
+from selcon_ros.ros.parameters import TABLE, Settings, checked, read_only, unknown
 
 OnAction = Callable[[str], None]
 
@@ -48,13 +48,14 @@ class NodeParameters:
         :raises ParameterError: for a wrong type, a value out of range, or none of the choices
         """
         values: dict[str, Any] = {}
-        for name, descriptor in descriptors().items():
+        for name, each in TABLE.items():
             # Without a type at first: only so can what was given be had as it is.
-            given = node.declare_parameter(
-                name, TABLE[name].default, ParameterDescriptor(dynamic_typing=True)
-            )
+            given = node.declare_parameter(name, each.default, ParameterDescriptor(dynamic_typing=True))
             values[name] = checked(name, given.value)
             node.undeclare_parameter(name)
+        locked = read_only(values["read_only_parameters"])
+        for name, descriptor in descriptors().items():
+            descriptor.read_only = name in locked
             node.declare_parameter(name, values[name], descriptor, ignore_override=True)
         self.current = Settings(**values)
         self._on_action = on_action

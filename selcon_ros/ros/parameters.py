@@ -21,6 +21,8 @@ from selcon_ros.model import AUTO
 
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """What rclpy declares itself; those of topics begin with the last one."""
+ALL = "*"
+"""In `read_only_parameters`: every parameter."""
 MOST_TOLD = 5
 """Unknown names that are told at once."""
 
@@ -139,6 +141,9 @@ class Settings:
     marker_lifetime: float = _parameter(
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
     )
+    read_only_parameters: str = _parameter(
+        "", "Names of parameters that cannot be changed any more, with commas; *: all.", read_only=True
+    )
     diagnostics_period: float = _parameter(1.0, "Time between diagnostics, s.", 0.05, 60.0, read_only=True)
 
     @property
@@ -194,17 +199,34 @@ def _got(name: str, kind: type, value: Any) -> str:
     return got
 
 
+def read_only(names: str) -> frozenset[str]:
+    """Return the parameters that cannot be changed after the start: those that never can, and these names.
+
+    :param names: as in `read_only_parameters`: separated by commas, `*` for all
+    :raises ParameterError: for a name that is no parameter
+    """
+    given = {name.strip() for name in names.split(",")} - {""}
+    if wrong := [_with_closest(name) for name in sorted(given - {ALL, *TABLE})[:MOST_TOLD]]:
+        raise ParameterError(f"parameter read_only_parameters: this node has no parameter {', '.join(wrong)}")
+    return frozenset(
+        name for name, each in TABLE.items() if each.metadata["read_only"] or name in given or ALL in given
+    )
+
+
 def unknown(given: Iterable[str]) -> str:
     """Say which of these names are no parameters, and which parameters come closest; "" if there are none.
 
     What ROS itself takes is left out: `use_sim_time`, `start_type_description_service`, `qos_overrides.…`.
     """
     names = [each for each in given if each not in TABLE and each.split(".")[0] not in ROS_PARAMETERS]
-    told = []
-    for name in sorted(names)[:MOST_TOLD]:
-        close = get_close_matches(name[:100], TABLE, n=1, cutoff=0.6)
-        told.append(quoted(name) + (f" (did you mean {close[0]}?)" if close else ""))
+    told = [_with_closest(name) for name in sorted(names)[:MOST_TOLD]]
     if not told:
         return ""
     more = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
     return f"this node has no parameter {', '.join(told)}{more}: what is given for it has no effect"
+
+
+def _with_closest(name: str) -> str:
+    """A name that is no parameter, and the parameter that comes closest."""
+    close = get_close_matches(name[:100], TABLE, n=1, cutoff=0.6)
+    return quoted(name) + (f" (did you mean {close[0]}?)" if close else "")

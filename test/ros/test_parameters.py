@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import ParameterError, SelconError
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.ros.node_parameters import NodeParameters, descriptors, unknown_overrides
 from selcon_ros.ros.parameters import TABLE, Settings, checked, unknown
@@ -117,7 +117,8 @@ def test_what_cannot_change_while_running_is_read_only():
     fixed = {name for name, descriptor in descriptors().items() if descriptor.read_only}
     assert fixed == {
         "bundle", "backend", "precision", "build_engine", "engine_cache", "device", "threads", "cores",
-        "spinning", "warm_up", "image_transport", "depth_transport", "diagnostics_period",
+        "spinning", "warm_up", "image_transport", "depth_transport", "diagnostics_period", "target_frame",
+        "read_only_parameters",
     }  # fmt: skip
 
 
@@ -172,3 +173,32 @@ def test_many_such_names_are_cut():
     said = unknown([f"x{number}" * 500 for number in range(100)])
     assert "and 95 more" in said and len(said) < 600
     assert unknown(["use_sim_time", "start_type_description_service", *TABLE]) == ""
+
+
+def test_chosen_parameters_are_read_only(make_node):
+    node = make_node(read_only_parameters=" threshold,min_points,", threshold=0.6)
+    parameters = NodeParameters(node, print)
+    for name, value in (
+        ("threshold", 0.7),
+        ("min_points", 50),
+        ("backend", "auto"),
+        ("read_only_parameters", ""),
+    ):
+        result = node.set_parameters([Parameter(name, value=value)])[0]
+        assert not result.successful and "read-only" in result.reason
+    assert node.set_parameters([Parameter("max_points", value=7)])[0].successful
+    assert (parameters.current.threshold, parameters.current.max_points) == (0.6, 7)
+    assert (
+        node.describe_parameter("threshold").read_only and not node.describe_parameter("max_points").read_only
+    )
+
+
+def test_all_parameters_are_read_only(make_node):
+    node = make_node(read_only_parameters="*")
+    NodeParameters(node, print)
+    assert all(node.describe_parameter(name).read_only for name in NAMES)
+
+
+def test_a_read_only_parameter_that_is_none_is_refused(make_node):
+    with pytest.raises(ParameterError, match=r"no parameter 'treshold' \(did you mean threshold\?\)"):
+        NodeParameters(make_node(read_only_parameters="treshold,action"), print)

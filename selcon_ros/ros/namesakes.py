@@ -1,0 +1,33 @@
+"""A second node of the same name: ROS does not refuse it, but both take the same topics and parameters."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from selcon_ros.ros.diagnostics import Health
+
+PROBLEM = "node name"
+
+
+class NamesakeWatch:
+    """Looks in the ROS graph for other nodes of this node's full name."""
+
+    def __init__(self, node: Node, health: Health) -> None:
+        self._node, self._health = node, health
+
+    def look(self) -> None:
+        """Report others of this name, or that there are none any more."""
+        name = self._node.get_fully_qualified_name()
+        graph = self._node.get_node_names_and_namespaces()
+        others = sum(f"{namespace.rstrip('/')}/{each}" == name for each, namespace in graph) - 1
+        if others < 1:
+            self._health.solved(PROBLEM)
+            return
+        found = "another node has" if others == 1 else f"{others} other nodes have"
+        self._health.problem(
+            PROBLEM,
+            f"{found} the name {name}: their answers are mixed on the same topics, and parameters are set on "
+            "one of them by chance; start each in a namespace of its own (a node that was killed is seen for "
+            "half a minute more)",
+            every=30.0,
+        )
