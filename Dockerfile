@@ -10,10 +10,12 @@ WORKDIR /ws
 
 # First what changes seldom: the packages that package.xml names. RViz and test packages stay out.
 COPY package.xml src/selcon_ros/package.xml
+COPY selcon_interfaces/package.xml src/selcon_ros/selcon_interfaces/package.xml
 # hadolint ignore=DL3008
 RUN apt-get update \
     && rosdep update --rosdistro "$ROS_DISTRO" \
-    && rosdep install --from-paths src --ignore-src -y --dependency-types exec \
+    && rosdep install --from-paths src/selcon_ros src/selcon_ros/selcon_interfaces --ignore-src -y \
+        --dependency-types exec --dependency-types build --dependency-types buildtool \
         --skip-keys "python3-onnxruntime-pip rviz2" \
     && apt-get install -y --no-install-recommends python3-venv \
     && rm -rf /var/lib/apt/lists/*
@@ -24,7 +26,7 @@ RUN python3 -m venv --system-site-packages venv \
 COPY . src/selcon_ros
 RUN source "/opt/ros/$ROS_DISTRO/setup.bash" \
     && source venv/bin/activate \
-    && python3 -m colcon build --packages-select selcon_ros \
+    && python3 -m colcon build --base-paths src/selcon_ros src/selcon_ros/selcon_interfaces \
     && rm -rf build log src
 
 # Nothing of the node needs root.

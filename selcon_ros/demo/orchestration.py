@@ -24,6 +24,7 @@ from selcon_ros.demo.report import contact_sheet, table, write_png, write_result
 from selcon_ros.demo.results import ActionResult, summarise
 from selcon_ros.demo.truth import Truth
 from selcon_ros.recording import Recording, default_recording, read_recording
+from selcon_ros.ros import interfaces
 from selcon_ros.ros.signals import Stop
 
 START_SECONDS = 120.0
@@ -77,6 +78,8 @@ def run_demo(
     console.print(one_line(f"model {model.manifest.name}: {model.manifest.description}"), highlight=False)
     if model.manifest.data_warning:
         console.print(f"warning: {model.manifest.data_warning}", style="yellow", highlight=False)
+    if interfaces.MISSING:
+        console.print(interfaces.MISSING, highlight=False)
 
     stop.hold()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)

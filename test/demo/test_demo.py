@@ -13,6 +13,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2: source it, or pip install 'sel
 pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[demo]'")
 
 from selcon_ros.demo.collector import PER_FRAME
+from selcon_ros.ros import interfaces
 from support.bundles import colour_bundle, other_outputs
 from support.scenes import LABELS, PART_MM, painted_recording
 
@@ -57,6 +58,7 @@ def test_every_action_is_answered_on_the_right_part(
         assert 0 < answer["latency_ms"]["median"] <= answer["latency_ms"]["p95"]
         assert label.action in process.stdout and label.object in process.stdout
     assert "warning: trained on rendered scenes alone (cubes [/b]): " in " ".join(process.stdout.split())
+    assert ("no typed results and requests" in process.stdout) == bool(interfaces.MISSING)
     assert [answer["action"] for answer in json.loads((out / "summary.json").read_text())] == [
         label.action for label in LABELS.values()
     ]
