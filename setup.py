@@ -31,7 +31,7 @@ INTERFACES = [
     "ros-ament-cmake-include-directories==2.7.3",
     "ros-ament-cmake-ros-core==0.14.5",
     "catkin-pkg>=1,<2",
-    "cmake>=3.22,<4",
+    "cmake>=3.25,<5",
     "ninja>=1.10,<2",
 ]
 DEMO = ["rosbags>=0.11,<0.12"]

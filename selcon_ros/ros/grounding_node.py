@@ -109,8 +109,10 @@ class GroundingNode(Node):
         if interfaces.MISSING:
             return
         from selcon_ros.ros.ground_service import GroundService
+        from selcon_ros.ros.ground_stream import GroundStreams
 
-        GroundService(self, self.requests, lambda: self._loader.manifest.name)
+        for offer in (GroundService, GroundStreams):
+            offer(self, self.requests, lambda: self._loader.manifest.name)
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any

@@ -23,7 +23,7 @@ class Question(Generic[A]):
 
     new_image: an image that came before the question does not do. timeout: seconds from `asked` on, which is
     on the machine's monotonic clock. reply: called once, in any thread, with the answer or why there is none.
-    heatmaps: whether they are asked for, too.
+    heatmaps: whether they are asked for, too. owner: who asked, for `Questions.cancel`.
     """
 
     actions: tuple[str, ...]
@@ -31,6 +31,7 @@ class Question(Generic[A]):
     timeout: float
     reply: Callable[[A | Refusal], None]
     heatmaps: bool = False
+    owner: object = None
     asked: float = field(default_factory=time.monotonic)
 
     def over(self, now: float) -> bool:
@@ -96,6 +97,13 @@ class Questions(Generic[A]):
                 return
             del self._waiting[question]
         question.reply(answer)
+
+    def cancel(self, owner: object, refusal: Refusal) -> None:
+        """Refuse those of one owner that wait."""
+        with self._lock:
+            theirs = [each for each in self._waiting if each.owner is owner]
+        for question in theirs:
+            self.reply(question, refusal)
 
     def expire(self, newest: float | None, max_age: float) -> None:
         """Refuse those whose time is over; call it now and then while some wait.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rclpy.node import Node
@@ -24,6 +25,7 @@ PERIOD = 0.02
 END_SECONDS = 0.5
 """How long the end waits until the refusals have been sent."""
 NODE_ENDS = Refusal(Reason.CANCELED, "the node ends")
+CANCELED = Refusal(Reason.CANCELED, "canceled by the client")
 
 
 class Requests:
@@ -50,30 +52,56 @@ class Requests:
         """
         self._node, self._questions, self._images, self._parameters = node, questions, images, parameters
         self._known, self._not_ready, self._on_waiting = known, not_ready, on_waiting
-        self._open = 0
+        self._open = self._streams = 0
         self._timer = node.create_timer(PERIOD, self._expire, clock=STEADY)
         self._timer.cancel()
 
     @property
     def waiting(self) -> bool:
-        """Some wait for an image."""
-        return self._questions.waiting > 0
+        """Some wait for an image, or will."""
+        return self._questions.waiting > 0 or self._streams > 0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a request without a timeout of its own waits."""
+        return self._parameters.current.request_timeout
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Within this images are received, also while nothing waits for a moment."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            if not self.waiting:
+                self._on_waiting()
+
+    def cancel(self, owner: object) -> None:
+        """Refuse what one owner has asked."""
+        self._questions.cancel(owner, CANCELED)
 
     async def ask(
-        self, actions: Sequence[str], new_image: bool, timeout: float, heatmaps: bool = False
+        self,
+        actions: Sequence[str],
+        new_image: bool,
+        timeout: float,
+        heatmaps: bool = False,
+        owner: object = None,
     ) -> Answer | Refusal:
         """Await the answer for these actions, or why there is none.
 
         :param actions: names or lists of names, as in `match_actions`
         :param new_image: an image that came before does not do
         :param timeout: seconds; 0: the parameter `request_timeout`
+        :param owner: whoever may `cancel` it
         """
         future: Future[Answer | Refusal] = Future(executor=self._node.executor)
         # It has nothing to do but wake the executor, which would not see that the future is done.
         future.add_done_callback(lambda _: None)
         self._open += 1
         try:
-            if (refusal := self._ask(future, actions, new_image, timeout, heatmaps)) is not None:
+            if (refusal := self._ask(future, actions, new_image, timeout, heatmaps, owner)) is not None:
                 return refusal
             answer = await future
             assert answer is not None
@@ -90,6 +118,7 @@ class Requests:
         new_image: bool,
         timeout: float,
         heatmaps: bool,
+        owner: object,
     ) -> Refusal | None:
         """Let the future wait for its answer; returns why it cannot."""
         text = listed(actions)
@@ -104,8 +133,8 @@ class Requests:
             return Refusal(Reason.INVALID_REQUEST, text)
         if (refusal := self._not_ready()) is not None:
             return refusal
-        timeout = timeout or self._parameters.current.request_timeout
-        self._questions.ask(Question(matched, new_image, timeout, future.set_result, heatmaps))
+        timeout = timeout or self.timeout
+        self._questions.ask(Question(matched, new_image, timeout, future.set_result, heatmaps, owner))
         if self.waiting:
             self._on_waiting()
             self._timer.reset()

@@ -51,7 +51,7 @@ def topics(bundle) -> dict[str, set[str]]:
         name = ("grounding", "/affordance")
         out = {topic for topic, _ in node.get_publisher_names_and_types_by_node(*name)}
         into = {topic for topic, _ in node.get_subscriber_names_and_types_by_node(*name)}
-    ours = lambda topic: topic not in ("/rosout", "/parameter_events")  # noqa: E731
+    ours = lambda topic: topic not in ("/rosout", "/parameter_events") and "/_" not in topic  # noqa: E731
     return {"out": set(filter(ours, out)), "in": set(filter(ours, into))}
 
 

@@ -1,0 +1,91 @@
+"""The action `ground_stream`: typed results of one image after another, as feedback, until it is canceled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.action.server import ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+
+from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.reason import Reason
+from selcon_ros.ros.ground_service import QOS, heatmap_messages, result_messages
+from selcon_ros.ros.interfaces import GroundStream
+from selcon_ros.ros.requests import CANCELED, Requests
+from selcon_ros.ros.results import reason_message
+
+NAME = "ground_stream"
+NOBODY = Refusal(Reason.CANCELED, "no client listens to the feedback any more")
+
+
+class GroundStreams:
+    """Serves goals, each until it has its images, is canceled, or cannot be answered; several at once."""
+
+    def __init__(self, node: Node, requests: Requests, model: Callable[[], str]) -> None:
+        """Offer the action.
+
+        :param model: the name of the bundle
+        """
+        self._node, self._requests, self._model = node, requests, model
+        self._feedback = node.resolve_topic_name(f"{NAME}/_action/feedback")
+        self._server = ActionServer(
+            node,
+            GroundStream,
+            NAME,
+            self._execute,
+            callback_group=ReentrantCallbackGroup(),
+            cancel_callback=self._on_cancel,
+            goal_service_qos_profile=QOS,
+            result_service_qos_profile=QOS,
+            cancel_service_qos_profile=QOS,
+        )
+
+    def _on_cancel(self, goal: Any) -> CancelResponse:
+        self._requests.cancel(goal)
+        return CancelResponse.ACCEPT
+
+    async def _execute(self, goal: Any) -> GroundStream.Result:
+        result = GroundStream.Result()
+        with self._requests.streaming():
+            refusal = await self._stream(goal, result)
+        if refusal is None:
+            goal.succeed()
+            return result
+        result.reason = reason_message(refusal.reason, refusal.text)
+        if goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        return result
+
+    async def _stream(self, goal: Any, result: GroundStream.Result) -> Refusal | None:
+        """Answer images and fill the result; returns why it has ended before its last image."""
+        asked = goal.request
+        timeout = asked.timeout.sec + 1e-9 * asked.timeout.nanosec
+        heard, answered = False, time.monotonic()
+        while True:
+            answer = await self._requests.ask(asked.actions, True, timeout, asked.heatmaps, owner=goal)
+            if isinstance(answer, Refusal):
+                # One image that cannot be read does not end a stream.
+                late = time.monotonic() - answered >= (timeout or self._requests.timeout)
+                if answer.reason is not Reason.BAD_IMAGE or late:
+                    return answer
+                continue
+            answered = time.monotonic()
+            result.results = result_messages(answer, self._model())
+            result.answered_images += 1
+            goal.publish_feedback(
+                GroundStream.Feedback(results=result.results, heatmaps=heatmap_messages(answer))
+            )
+            if result.answered_images == asked.max_images:
+                return None
+            if goal.is_cancel_requested:
+                return CANCELED
+            # A client that has died cancels nothing.
+            listeners = self._node.count_subscribers(self._feedback)
+            if heard and not listeners:
+                return NOBODY
+            heard = listeners > 0
