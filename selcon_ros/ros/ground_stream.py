@@ -18,6 +18,8 @@ from selcon_ros.ros.requests import CANCELED, Requests
 from selcon_ros.ros.results import reason_message
 
 NAME = "ground_stream"
+RESULT_SECONDS = 10
+"""How long the result of a goal that has ended can be asked for."""
 NOBODY = Refusal(Reason.CANCELED, "no client listens to the feedback any more")
 
 
@@ -41,7 +43,12 @@ class GroundStreams:
             goal_service_qos_profile=QOS,
             result_service_qos_profile=QOS,
             cancel_service_qos_profile=QOS,
+            result_timeout=RESULT_SECONDS,
         )
+
+    def destroy(self) -> None:
+        """Take the action away; no goal is served any more."""
+        self._server.destroy()
 
     def _on_cancel(self, goal: Any) -> CancelResponse:
         self._requests.cancel(goal)

@@ -106,13 +106,20 @@ class GroundingNode(Node):
         self._worker.start()
 
     def _offer_service(self) -> None:
+        self._streams = None
         if interfaces.MISSING:
             return
         from selcon_ros.ros.ground_service import GroundService
         from selcon_ros.ros.ground_stream import GroundStreams
 
-        for offer in (GroundService, GroundStreams):
-            offer(self, self.requests, lambda: self._loader.manifest.name)
+        GroundService(self, self.requests, lambda: self._loader.manifest.name)
+        self._streams = GroundStreams(self, self.requests, lambda: self._loader.manifest.name)
+
+    def destroy_node(self) -> None:
+        """As rclpy's own, which forgets action servers: one would keep the node in the ROS graph."""
+        if self._streams is not None:
+            self._streams.destroy()
+        super().destroy_node()
 
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any

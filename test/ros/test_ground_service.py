@@ -37,6 +37,8 @@ def test_a_request_is_answered_with_typed_results(call):
     robot, send, _ = call
     asked = send(actions=["hold", "Cut With"], wait_for_new_image=True, timeout=LONG, heatmaps=True)
     image, depth = scene(hold=PART), bar_depth(320, 240, PART)
+    # The first image answers: the node has to hear its depth, too.
+    robot.until(robot.depth.get_subscription_count, "the subscription to depth")
     robot.until(asked.done, "the answer", every=lambda: robot.show(image, depth, calibration()))
     response = asked.result()
     assert response.reason == Reason()

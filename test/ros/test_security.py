@@ -17,6 +17,13 @@ CAMERA = ("image", "depth", "camera_info")
 NODE, NAMESPACE = "grounding", "/affordance"
 PART = (200, 48, 232, 144)
 
+OF_ACTION = {
+    ("topics", "publish"): ("feedback", "status"),
+    ("topics", "subscribe"): (),
+    ("services", "reply"): ("send_goal", "cancel_goal", "get_result"),
+}
+"""What sros2 allows who executes an action."""
+
 
 def expanded(profile: ElementTree.Element, name: str) -> str:
     """The full name of an expression, as sros2's stylesheet makes it."""
@@ -30,8 +37,14 @@ def allowed(group: str, right: str) -> set[str]:
     """The full names that the policy allows for a right: publish or subscribe topics, reply to services."""
     (profile,) = ElementTree.parse(POLICY).getroot().iter("profile")
     assert (profile.attrib["ns"], profile.attrib["node"]) == (NAMESPACE, NODE)
-    lists = [each for each in profile.findall(group) if each.attrib.get(right) == "ALLOW"]
-    return {expanded(profile, str(name.text)) for each in lists for name in each}
+
+    def allowing(group: str, right: str) -> list[str]:
+        lists = [each for each in profile.findall(group) if each.attrib.get(right) == "ALLOW"]
+        return [str(name.text) for each in lists for name in each]
+
+    served = allowing("actions", "execute")
+    parts = [f"{name}/_action/{part}" for name in served for part in OF_ACTION[group, right]]
+    return {expanded(profile, name) for name in [*allowing(group, right), *parts]}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +84,7 @@ def test_the_policy_allows_what_the_node_opens_and_no_more(graph, right) -> None
     optional = {"/tf", "/tf_static"} if right == ("topics", "subscribe") else set()
     if interfaces.MISSING:
         optional |= {f"{NAMESPACE}/{name}" for name in ("result", "result/*", "ground")}
+        optional |= {rule for rule in rules if "/_action/" in rule}
     assert unused - optional == set()
 
 
