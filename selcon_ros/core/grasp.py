@@ -11,6 +11,7 @@ from selcon_ros.core import region_geometry as geometry
 from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
+from selcon_ros.core.hand_clearance import Way, best_way, standing
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
@@ -130,6 +131,17 @@ def check_geometry(
         )
 
 
+@dataclass(frozen=True)
+class _Surface:
+    """A hot part in the depth image: the `points` [h, w, 3] of its region in metres, its `body` [h, w] (what
+    the hot part belongs to), and the plane that it stands on, if one is seen."""
+
+    region: Region
+    points: NDArray[np.float32]
+    body: NDArray[np.bool_]
+    plane: geometry.Plane | None
+
+
 def _grasp(
     region: Region,
     score: float,
@@ -152,7 +164,8 @@ def _grasp(
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     around = geometry.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
-    rising = geometry.above_support(points, hot, region.heat, around, parameters.support_height)
+    plane = geometry.support(around, parameters.support_height)
+    rising = geometry.above_support(points, hot, region.heat, plane)
     # What rises from the table has an outline of its own; otherwise the heat's is all there is.
     solid = hot if rising is None else rising
     body = geometry.connected_surface(patch, solid, hot, region.heat, parameters.depth_step * region.step)
@@ -161,7 +174,7 @@ def _grasp(
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     try:
-        point = _surface_grasp(region, score, body, points, intrinsics, parameters)
+        point = _surface_grasp(_Surface(region, points, body, plane), score, depth, intrinsics, parameters)
         fault = _fault(point, intrinsics)
     except np.linalg.LinAlgError:
         fault = "its surface has no axes"
@@ -203,14 +216,14 @@ def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> Gras
 
 
 def _surface_grasp(
-    region: Region,
+    surface: _Surface,
     score: float,
-    body: NDArray[np.bool_],
-    points: NDArray[np.float32],
+    depth: NDArray[np.float32],
     intrinsics: Intrinsics,
     parameters: GraspParameters,
 ) -> GraspPoint:
-    """Return a grasp point with a pose on the hot part of `body` [h, w], whose points are [h, w, 3]."""
+    """Return a grasp point with a pose on a surface in the depth image [H, W]."""
+    region, points, body = surface.region, surface.points, surface.body
     place = geometry.middle(body & region.mask, body, region.heat)
     pixel = region.pixel(place)
     half = parameters.window // 2
@@ -218,16 +231,25 @@ def _surface_grasp(
         slice(max(place.v - half, 0), place.v + half + 1),
         slice(max(place.u - half, 0), place.u + half + 1),
     )
-    depth = float(np.median(points[window][body[window]][:, 2]))
+    z = float(np.median(points[window][body[window]][:, 2]))
     own = points[place.v, place.u]
-    position = own * (depth / own[2])
-    axes = geometry.grasp_axes(geometry.nearby(points, body, place), position.astype(np.float64))
-    spacing = region.step * depth / intrinsics.focal_length_at(*pixel)
-    local = (points[body] - position) @ axes[:, :2].astype(np.float32)
+    position = own * (z / own[2])
+    own_axes = geometry.grasp_axes(geometry.nearby(points, body, place), position.astype(np.float64))
+    way = Way(own_axes, math.inf)
+    if surface.plane is not None:
+        scene = standing(depth, intrinsics, pixel, z, surface.plane)
+        way = best_way(scene, surface.plane, position, own_axes, parameters.max_width)
+    axes = way.axes
+    spacing = region.step * z / intrinsics.focal_length_at(*pixel)
+    relative = points[body] - position
+    local = relative @ axes.astype(np.float32)
+    # What lies deeper than the tips go is not between the fingers.
+    local = local[local[:, 2] <= way.reach][:, :2]
     low, high = geometry.extent_across(local, place.thickness, spacing)
     if high - low + spacing > parameters.max_width:
         # A head on a handle, say, is seen as one body whose long axis is not the head's.
-        axes, low, high = geometry.narrowest(local, axes, place.thickness, spacing)
+        local = relative @ own_axes[:, :2].astype(np.float32)
+        axes, low, high = geometry.narrowest(local, own_axes, place.thickness, spacing)
     ends = [position + axes[:, 0] * side for side in (low, high)]
     jaws = [intrinsics.project(end) if end[2] > 0 else (math.nan, math.nan) for end in ends]
     return GraspPoint(

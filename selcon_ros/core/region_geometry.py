@@ -1,6 +1,7 @@
 """The geometry of a hot region: its surface in the depth image, its middle, its axes and its extent."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -41,6 +42,16 @@ class Place:
     thickness: float
 
 
+@dataclass(frozen=True)
+class Plane:
+    """The points p with `normal` · p = `offset` in metres, `normal` [3] towards the camera; a point within
+    `tolerance` metres of it belongs to it."""
+
+    normal: NDArray[np.float64]
+    offset: float
+    tolerance: float
+
+
 def fourth_power(heat: Floats) -> Floats:
     """Return heat to the power of four: so weighted, a region's peak and not its blurred skirt leads."""
     square = heat * heat
@@ -62,53 +73,57 @@ def surroundings(
     return points[np.isfinite(points[..., 2])].astype(np.float64)
 
 
-def above_support(
-    points: Floats, hot: Mask, heat: Floats, around: NDArray[np.float64], height: float
-) -> Mask | None:
-    """Return the pixels [h, w] of what rises above the plane (a table, a wall) that the hot part lies on.
+def above_support(points: Floats, hot: Mask, heat: Floats, plane: Plane | None) -> Mask | None:
+    """Return the pixels [h, w] of what rises above the plane that the hot part lies on.
 
-    `points` [h, w, 3], NaN where there is no depth. `around` [N, 3] are the points that the plane is sought
-    in. None if there is no plane, or if the core of the heat, `heat` [h, w] where `hot` [h, w] is true, does
-    not rise above it by `height` metres: the part may itself be flat.
+    `points` [h, w, 3], NaN where there is no depth. None if there is no plane, or if the core of the heat,
+    `heat` [h, w] where `hot` [h, w] is true, does not rise above it: the part may itself be flat.
     """
-    if len(around) < FEWEST:
-        return None
-    tolerance = height * max(1.0, float(np.median(around[:, 2]))) ** 2
-    plane = _support_plane(around, tolerance)
     if plane is None:
         return None
-    normal, offset = plane
-    rising: Mask = points @ normal.astype(np.float32) > offset + tolerance
+    rising: Mask = points @ plane.normal.astype(np.float32) > plane.offset + plane.tolerance
     core = hot & (heat >= CORE * heat[hot].max())
     if np.count_nonzero(rising & core) < RISING * np.count_nonzero(core):
         return None
     return rising
 
 
-def _support_plane(points: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float] | None:
-    """Return the plane (unit normal towards the camera, offset: n . p = offset) most points lie on, or None.
+def support(points: NDArray[np.float64], height: float) -> Plane | None:
+    """Return the plane (a table, a wall) most points [N, 3] lie on, or None; things rise from it by `height`
+    metres.
 
     RANSAC with a fixed seed, so that equal images give equal answers, then least squares.
     """
-    triples = np.random.default_rng(0).integers(0, len(points), (TRIALS, 3))
-    a, b, c = points[triples[:, 0]], points[triples[:, 1]], points[triples[:, 2]]
-    normals = _cross((b - a).T, (c - a).T).T
+    if len(points) < FEWEST:
+        return None
+    tolerance = height * max(1.0, float(np.median(points[:, 2]))) ** 2
+    a, b, c = points[_triples(len(points))]
+    normals = cross((b - a).T, (c - a).T).T
     lengths = np.linalg.norm(normals, axis=1)
     usable = lengths > 1e-12
     if not usable.any():
         return None
     normals, a = normals[usable] / lengths[usable, None], a[usable]
-    distances = np.abs(points @ normals.T - np.sum(normals * a, axis=1))
-    votes = np.count_nonzero(distances < tolerance, axis=0)
-    best = int(votes.argmax())
+    distances = np.abs(normals @ points.T - np.sum(normals * a, axis=1)[:, None])
+    near = distances < tolerance
+    votes = [np.count_nonzero(row) for row in near]
+    best = int(np.argmax(votes))
     if votes[best] < SUPPORT_SHARE * len(points):
         return None
-    members = points[distances[:, best] < tolerance]
+    members = points[near[best]]
     centre = members.mean(axis=0)
-    normal = np.linalg.eigh(np.cov((members - centre).T))[1][:, 0]
+    centred = members - centre
+    normal = np.linalg.eigh(centred.T @ centred)[1][:, 0]
     # The camera is at the origin: a normal that points to it makes the plane's offset negative.
     offset = float(normal @ centre)
-    return (normal, offset) if offset < 0 else (-normal, -offset)
+    return Plane(normal, offset, tolerance) if offset < 0 else Plane(-normal, -offset, tolerance)
+
+
+@lru_cache(maxsize=256)
+def _triples(count: int) -> NDArray[np.int64]:
+    """Return the indices [3, TRIALS] of points, of `count`, that planes are laid through."""
+    triples: NDArray[np.int64] = np.random.default_rng(0).integers(0, count, (TRIALS, 3)).T
+    return triples
 
 
 def connected_surface(depth: Floats, solid: Mask, hot: Mask, heat: Floats, step: float) -> Mask:
@@ -139,7 +154,7 @@ def _lower_quarter(values: Floats) -> float:
     return float(np.partition(values, rank)[rank])
 
 
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the cross product of vectors [3] or of columns [3, N], at a tenth of numpy's overhead."""
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
@@ -158,7 +173,12 @@ def middle(part: Mask, body: Mask, heat: Floats) -> Place:
     `body` is what the hot part belongs to: its outline, not the heat's, says where its middle is. The centre
     of heat itself may be outside: in the hole of a ring, or in the bend of a handle.
     """
-    thickness = cv2.distanceTransform(np.pad(_closed(body), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    padded = cv2.copyMakeBorder(_closed(body), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    # Only the box around the part counts.
+    left, top, width, height = cv2.boundingRect(part.view(np.uint8))
+    box = (slice(top, top + height), slice(left, left + width))
+    thickness = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1][box]
+    part, heat = part[box], heat[box]
     warmth = np.where(part, heat / heat[part].max(), np.float32(0))
     weight = fourth_power(warmth)
     u, v = (np.arange(size, dtype=np.float32) for size in part.shape[::-1])
@@ -168,7 +188,7 @@ def middle(part: Mask, body: Mask, heat: Floats) -> Place:
     # Being thick counts less than being hot: the bottom of a mug is well inside it, its hot rim is not.
     score = weight * np.sqrt(thickness) * np.exp(-2 / np.count_nonzero(part) * distance)
     best_v, best_u = divmod(int(score.argmax()), part.shape[1])
-    return Place(best_u, best_v, float(thickness[best_v, best_u]))
+    return Place(left + best_u, top + best_v, float(thickness[best_v, best_u]))
 
 
 def nearby(points: Floats, body: Mask, place: Place) -> Floats:
@@ -211,9 +231,9 @@ def grasp_axes(points: Floats, ray: NDArray[np.float64]) -> NDArray[np.float64]:
         if np.linalg.norm(closing) < 0.1:
             closing = np.array([0.0, 1.0, 0.0]) - approach[1] * approach
     else:
-        closing = _cross(approach, long_axis)
-    closing = _forward(closing / np.linalg.norm(closing))
-    return np.stack([closing, _cross(approach, closing), approach], axis=1)
+        closing = cross(approach, long_axis)
+    closing = forward(closing / np.linalg.norm(closing))
+    return np.stack([closing, cross(approach, closing), approach], axis=1)
 
 
 def extent_across(local: Floats, thickness: float, spacing: float) -> tuple[float, float]:
@@ -248,14 +268,14 @@ def narrowest(
     """
     turns = []
     for angle in np.linspace(0, np.pi, TURNS, endpoint=False):
-        closing = _forward(np.cos(angle) * axes[:, 0] + np.sin(angle) * axes[:, 1])
-        turned = np.stack([closing, _cross(axes[:, 2], closing), axes[:, 2]], axis=1)
+        closing = forward(np.cos(angle) * axes[:, 0] + np.sin(angle) * axes[:, 1])
+        turned = np.stack([closing, cross(axes[:, 2], closing), axes[:, 2]], axis=1)
         turn = (axes[:, :2].T @ turned[:, :2]).astype(np.float32)
         turns.append((turned, *extent_across(local @ turn, thickness, spacing)))
     return min(turns, key=lambda turn: turn[2] - turn[1])
 
 
-def _forward(closing: NDArray[np.float64]) -> NDArray[np.float64]:
+def forward(closing: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a closing direction or its opposite, as good: the one to the image's right (or down)."""
     leading = closing[0] if abs(closing[0]) > 0.05 else closing[1]
     return -closing if leading < 0 else closing
