@@ -60,9 +60,13 @@ class Robot(Node):
     """Publishes camera messages and actions, and keeps what it hears of the outputs that it listens to."""
 
     def __init__(
-        self, context: Context, outputs: tuple[str, ...] = tuple(OUTPUTS), image_type: type = Image
+        self,
+        context: Context,
+        outputs: tuple[str, ...] = tuple(OUTPUTS),
+        image_type: type = Image,
+        namespace: str = "affordance",
     ) -> None:
-        super().__init__("robot", context=context, namespace="affordance")
+        super().__init__("robot", context=context, namespace=namespace)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.image = self.create_publisher(image_type, "image", qos_profile_sensor_data)
         self.depth = self.create_publisher(
@@ -109,7 +113,7 @@ class Robot(Node):
         self.until(
             lambda: (
                 all(each.get_subscription_count() for each in publishers)
-                and all(self.count_publishers(f"/affordance/{name}") for name in self.ears)
+                and all(self.count_publishers(f"{self.get_namespace()}/{name}") for name in self.ears)
                 and self.heard["diagnostics"]
             ),
             "discovery",
