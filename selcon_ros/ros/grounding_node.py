@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -43,6 +43,9 @@ from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
 
+if TYPE_CHECKING:
+    from selcon_ros.ros.ground_stream import GroundStreams
+
 ACTION_LOG = 1.0
 """Seconds between two log lines about a new action."""
 CLOSE_SECONDS = 4.0
@@ -51,6 +54,9 @@ CLOSE_SECONDS = 4.0
 
 class GroundingNode(Node):
     """Answers every image it has time for with heatmaps and grasp points of the current actions."""
+
+    # Of the class, for a node whose start has failed is destroyed, too.
+    _streams: GroundStreams | None = None
 
     def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
         """Read the model's manifest, open the topics, and begin to open the model (see `wait_for_model`).
@@ -106,7 +112,6 @@ class GroundingNode(Node):
         self._worker.start()
 
     def _offer_service(self) -> None:
-        self._streams = None
         if interfaces.MISSING:
             return
         from selcon_ros.ros.ground_service import GroundService
