@@ -25,8 +25,9 @@ def cloud_message(cloud: Cloud, header: Header) -> PointCloud2:
     height, width = points.shape[:2]
     values = np.empty((height, width, len(FIELDS)), "<f4")
     values[..., :3] = points
-    red, green, blue = (cloud.colours[..., channel].astype("<u4") for channel in range(3))
-    values.view("<u4")[..., 3] = (red << 16) | (green << 8) | blue
+    packed = values.view(np.uint8)[..., 3 * _SIZE : 4 * _SIZE]
+    packed[..., :3] = cloud.colours[..., ::-1]  # blue is the lowest byte
+    packed[..., 3] = 0
     values[..., 4] = cloud.heat
     return PointCloud2(
         header=header,

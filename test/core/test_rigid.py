@@ -79,7 +79,7 @@ def test_what_has_no_place_stays_as_it_is() -> None:
     result = GraspResult((flat,), (Refusal(Reason.TOO_WIDE, "wide"),))
     assert rigid.grasps(result) == result
     moved = rigid.points(np.array([[np.nan] * 3, [0.0, 0.0, 1.0]], np.float32))
-    assert np.isnan(moved[0]).all()
+    assert np.isnan(moved[0]).all() and rigid.points(np.empty((0, 3), np.float32)).shape == (0, 3)
     np.testing.assert_array_equal(moved[1], [1.0, 2.0, 4.0])
 
 

@@ -175,6 +175,14 @@ def test_a_point_that_hops_becomes_one() -> None:
     assert len(steady._tracks["hold"]) == 1
 
 
+def test_what_it_was_elsewhere_counts_for_one_that_hops() -> None:
+    steady = SteadyGrasps()
+    for x in [0.0, 0.0, 0.0, 0.021]:
+        answer(steady, point(x))
+    # It is within reach of both places: the mean is that of all five frames.
+    assert answer(steady, point(0.0105))[0].position[0] == pytest.approx(0.0315 / 5)
+
+
 def test_two_points_close_together_stay_two() -> None:
     steady = SteadyGrasps()
     for first, second in 5 * [(0.0, 0.015), (0.015, 0.0)]:
