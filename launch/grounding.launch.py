@@ -26,7 +26,13 @@ from selcon_ros.ros.launch_arguments import unknown_argument
 SHARE = Path(get_package_share_directory("selcon_ros"))
 TOPICS = ("image", "depth", "camera_info")
 # What grounding.rviz shows of the node, by the names that it has there.
-SHOWN = ("/affordance/overlay", "/affordance/heatmap", "/affordance/markers", "/affordance/grasp_points")
+SHOWN = (
+    "/affordance/overlay",
+    "/affordance/heatmap",
+    "/affordance/markers",
+    "/affordance/grasp_points",
+    "/affordance/cloud",
+)
 
 
 def as_text(text: str) -> ParameterValue:
