@@ -29,7 +29,8 @@ def test_colcon_finds_both_packages_and_the_messages_first(tmp_path: Path) -> No
     # It does not look below a folder with a package.xml: docs/interfaces.md.
     source = tracked_copy(tmp_path / "src" / "selcon_ros")
     paths = ["--base-paths", str(source), str(source / "selcon_interfaces")]
-    listed = run([sys.executable, "-m", "colcon", "list", "--topological-order", *paths], tmp_path)
+    what = ["--topological-order", "--packages-up-to", "selcon_ros"]
+    listed = run([sys.executable, "-m", "colcon", "list", *what, *paths], tmp_path)
     found = [line.split("\t")[::2] for line in listed.stdout.splitlines()]
     assert found == [["selcon_interfaces", "(ros.ament_cmake)"], ["selcon_ros", "(ros.ament_python)"]]
 
