@@ -54,13 +54,16 @@ class ActionTopics:
         lock: AbstractContextManager[Any],
         kinds: dict[str, type],
         make: Callable[[type, str], Publisher[Any]],
+        on_gone: Callable[[], None],
     ) -> None:
         """No topic exists yet.
 
         :param kinds: the message type of each KIND
         :param make: makes a publisher of a type on a topic
+        :param on_gone: called when topics were taken away, and their listeners with them
         """
         self._node, self._lock, self._kinds, self._make = node, lock, kinds, make
+        self._on_gone = on_gone
         self._names: dict[str, str] = {}
         self._publishers: dict[Key, Publisher[Any]] = {}
         self._wanted: tuple[Key, ...] = ()
@@ -75,7 +78,8 @@ class ActionTopics:
         """Have topics for these actions if they are several, and for no others, soon after this call."""
         several = actions[:MOST] if len(actions) > 1 else ()
         self._wanted = tuple((kind, self._names[action]) for action in several for kind in self._kinds)
-        self._timer.reset()
+        if self._timer.is_canceled():  # else a list that changes all the time would put it off for ever
+            self._timer.reset()
 
     def get(self, kind: str, action: str) -> Publisher[Any] | None:
         """The publisher of a kind and an action that somebody listens to; None if there is none."""
@@ -95,6 +99,8 @@ class ActionTopics:
             self._publishers = {key: each for key, each in self._publishers.items() if key in wanted}
         for publisher in gone:
             self._node.destroy_publisher(publisher)
+        if gone:
+            self._on_gone()
         missing = [key for key in wanted if key not in self._publishers]
         made = {
             (kind, name): self._make(self._kinds[kind], f"{kind}/{name}") for kind, name in missing[:AT_ONCE]

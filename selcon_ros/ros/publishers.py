@@ -96,7 +96,7 @@ class Publishers:
         self.planners = PlannerOutputs(self._publisher)
         self._legend = node.create_publisher(String, LEGEND, LATCHED)
         self._of_action = ActionTopics(
-            node, lock, {name: OUTPUTS[name] for name in OF_ONE_ACTION}, self._publisher
+            node, lock, {name: OUTPUTS[name] for name in OF_ONE_ACTION}, self._publisher, on_listeners
         )
         self._images = {name: Image() for name in ("heatmap", "overlay", "affordance_map")}
         self._grasp_markers = GraspMarkers()

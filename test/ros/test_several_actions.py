@@ -93,6 +93,9 @@ def test_images_are_taken_for_a_listener_to_one_action_alone(start):
     robot.create_subscription(Image, "heatmap/hold", robot._keeper("heatmap/hold"), RELIABLE)
     robot.answer("heatmap/hold", scene(hold=RIGHT))
     robot.until(lambda: robot.facts()["state"] == "answering cut_with,hold,pour", "the state")
+    # The listener stays, but what it listened to is taken away.
+    robot.say("hold")
+    robot.until(lambda: not robot.image.get_subscription_count(), "the end of the subscription")
 
 
 def test_the_map_of_the_best_actions_and_its_legend(start):
@@ -144,19 +147,20 @@ def test_a_list_of_many_actions_has_topics_for_the_first():
 def check_topics(context):
     node = Node("someone", context=context)
     make = lambda kind, name: node.create_publisher(kind, name, 1)  # noqa: E731
-    topics = ActionTopics(node, threading.Lock(), {"heatmap": String}, make)
+    topics = ActionTopics(node, threading.Lock(), {"heatmap": String}, make, lambda: None)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     actions = [f"act{number}" for number in range(MOST + 5)]
     topics.know(actions)
     topics.follow(actions)
 
-    def names() -> set[str]:
-        executor.spin_once(timeout_sec=0.1)
+    def names(wait: float = 0.1) -> set[str]:
+        executor.spin_once(timeout_sec=wait)
         return {each.topic_name for each in node.publishers if "heatmap" in each.topic_name}
 
     end = time.monotonic() + TIMEOUT
-    while len(names()) < MOST:
+    while len(names(0.002)) < MOST:  # though asked for again all the time
+        topics.follow(actions)
         assert time.monotonic() < end
     for _ in range(3):
         assert names() == {f"/heatmap/{action}" for action in actions[:MOST]}
