@@ -18,11 +18,13 @@ START = 0.12
 LIFT, RISE = 0.15, 0.10
 """Metres that the hand lifts, and that the object's centre of mass must have risen in the end."""
 TOUCH = 5.0
-"""Newtons at which the approach stops: a guarded move, as robots do it."""
+"""Newtons at which the approach stops: a guarded move, as robots do it. The hand then gives way until there
+is less, by `YIELD` metres at most."""
+YIELD = 0.005
 CLEAR = 0.005
 """Metres that the palm stays off the part."""
 SHORT = 0.004
-"""Metres past the surface that the tips must have reached, or the hand was in its own way."""
+"""Metres past the surface: a hand that failed and did not come so far was stopped too early."""
 
 
 class Outcome(str, Enum):
@@ -74,9 +76,6 @@ def lift(
         return Trial(Outcome.BLOCKED, 0.0)
     watch("approach")
     reached, stopper = run.approach()
-    if reached < SHORT:
-        watch("blocked")
-        return Trial(Outcome.ON_TOP if stopper == "object" else Outcome.BLOCKED, 0.0)
     run.close()
     watch("closed")
     caught = run.between()
@@ -87,6 +86,8 @@ def lift(
     rise = run.height() - before
     if rise >= RISE and run.between():
         return Trial(Outcome.LIFTED, rise)
+    if reached < SHORT:
+        return Trial(Outcome.ON_TOP if stopper == "object" else Outcome.BLOCKED, rise)
     return Trial(Outcome.SLIPPED if caught else Outcome.MISSED, rise)
 
 
@@ -140,18 +141,27 @@ class _Run:
         for step in range(steps):
             self.data.mocap_pos[0] = start + (self.goal - start) * (step + 1) / steps
             mujoco.mj_step(self.model, self.data)
-            pressed: dict[str, float] = {}
-            for _, other, force in self._contacts():
-                pressed[other] = pressed.get(other, 0.0) + force
-            hard = [other for other, force in pressed.items() if force > TOUCH]
-            if hard:
-                stopper = hard[0]
+            pressed = self._pressed()
+            hardest = max(pressed, key=lambda other: pressed[other], default="")
+            if hardest and pressed[hardest] > TOUCH:
+                stopper = hardest
                 break
-        reached = float((self.data.mocap_pos[0] - self.grasp.point) @ self.grasp.axes[:, 2])
-        if stopper:
-            self.data.mocap_pos[0] -= 0.0005 * self.grasp.axes[:, 2]
-        self.wait(0.1)
-        return reached, stopper
+        self.wait(0.05)
+        for _ in range(int(YIELD / 0.0001)):
+            if sum(self._pressed().values()) < TOUCH:
+                break
+            self.data.mocap_pos[0] -= 0.0001 * self.grasp.axes[:, 2]
+            self.wait(2 * STEP)
+        self.wait(0.05)
+        hand = self.data.xpos[self.model.body("hand").id]
+        return float((hand - self.grasp.point) @ self.grasp.axes[:, 2]), stopper
+
+    def _pressed(self) -> dict[str, float]:
+        """Return the newtons with which the hand presses on each thing."""
+        pressed: dict[str, float] = {}
+        for _, other, force in self._contacts():
+            pressed[other] = pressed.get(other, 0.0) + force
+        return pressed
 
     def close(self) -> None:
         steps = int(0.5 / STEP)

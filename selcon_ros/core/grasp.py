@@ -74,9 +74,10 @@ def find_grasps(
     measurement. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
     of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither
     what is behind the part nor the table under it counts. Where an object rises from a table, axes and
-    width are those of the object there, not of the heat. Every pose is finite, in front of the camera and no
-    farther than `camera.FARTHEST`. Raises DepthError when the depth has another
-    size than the heatmap or is not in metres, CameraError when the intrinsics are for another size.
+    width are those of the object there, not of the heat, and a hand comes to it clear of the table and of
+    what is seen beside it, if there is such a way (`hand_clearance`). Every pose is finite, in front of the
+    camera and no farther than `camera.FARTHEST`. Raises DepthError when the depth has another size than the
+    heatmap or is not in metres, CameraError when the intrinsics are for another size.
     """
     check_geometry(heatmap, depth, intrinsics)
     if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:
