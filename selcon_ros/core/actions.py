@@ -8,6 +8,8 @@ from selcon_ros.core.text import quoted
 
 ALL = "*"
 """In a list of actions: every action that the model knows."""
+LONGEST = 10_000
+"""Characters of a list of actions that are read; more where the model's own list is longer."""
 MOST_TOLD = 3
 """Unknown actions of a list that are told at once."""
 
@@ -33,9 +35,15 @@ def match_actions(text: str, actions: Sequence[str]) -> tuple[str, ...]:
     """Return the entries of `actions` that a list means, each once, in the order of the list.
 
     The list is separated by commas; `*` stands for all that are not named before it. Names are compared as
-    in `match_action`. Raises UnknownActionError if the list is empty or one of its names is not known.
+    in `match_action`. Raises UnknownActionError if the list is empty, too long, or one of its names is not
+    known.
     """
     known = {action_key(action): action for action in actions}
+    if len(text) > (longest := max(LONGEST, len(listed(actions)))):
+        raise UnknownActionError(
+            f"the list of actions has {len(text)} characters, {quoted(text)}: name each action once, or all "
+            f"as {ALL}, in at most {longest}"
+        )
     found: dict[str, None] = {}
     unknown: list[str] = []
     for name in _names(text, known):

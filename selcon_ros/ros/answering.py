@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -17,6 +17,7 @@ from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp_result import GraspResult, Refusal
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
+from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
@@ -123,8 +124,9 @@ class Answering:
             grounded = self._ground(model, received, settings)
             if wanted and not old:
                 self._publish_all(grounded, settings)
+            frame = cache(lambda: self._frames.of(grounded.header, settings.sync_wait))
             for question in questions:
-                self._questions.reply(question, self._answer(question, grounded, settings.sync_wait))
+                self._questions.reply(question, self._answer(question, grounded, frame))
         except Exception as error:
             reason = Reason.BAD_IMAGE if isinstance(error, MessageError | ImageError) else Reason.FAILED
             for question in questions:
@@ -237,13 +239,21 @@ class Answering:
             for name, action in zip(names, actions, strict=True)
         ]
 
-    def _answer(self, question: Question[Answer], grounded: _Grounded, wait: float) -> Answer:
-        """The answer to a question: what is made once for an image serves all questions about it."""
+    def _answer(
+        self,
+        question: Question[Answer],
+        grounded: _Grounded,
+        frame: Callable[[], tuple[Header, Rigid | None]],
+    ) -> Answer:
+        """The answer to a question: what is made once for an image serves all questions about it.
+
+        :param frame: the header of poses, and how they get there
+        """
         findings = grounded.findings
         heatmaps = [findings.heatmap(each) if question.heatmaps else None for each in question.actions]
         ready = time.monotonic()
         grasps = [findings.grasps(action) for action in question.actions]
-        header, rigid = self._frames.of(grounded.header, wait)
+        header, rigid = frame()
         found = tuple(
             Found(action, findings.confidence(action), each if rigid is None else rigid.grasps(each), heatmap)
             for action, each, heatmap in zip(question.actions, grasps, heatmaps, strict=True)

@@ -20,6 +20,8 @@ from selcon_ros.ros.results import reason_message
 NAME = "ground_stream"
 RESULT_SECONDS = 10
 """How long the result of a goal that has ended can be asked for."""
+DISCOVERY = 10.0
+"""Seconds after which a client that lives is seen to listen to the feedback."""
 NOBODY = Refusal(Reason.CANCELED, "no client listens to the feedback any more")
 
 
@@ -72,16 +74,19 @@ class GroundStreams:
         """Answer images and fill the result; returns why it has ended before its last image."""
         asked = goal.request
         timeout = asked.timeout.sec + 1e-9 * asked.timeout.nanosec
-        heard, answered = False, time.monotonic()
+        heard, left, begun = False, timeout, time.monotonic()
+        answered = begun
         while True:
-            answer = await self._requests.ask(asked.actions, True, timeout, asked.heatmaps, owner=goal)
+            answer = await self._requests.ask(asked.actions, True, left, asked.heatmaps, owner=goal)
             if isinstance(answer, Refusal):
-                # One image that cannot be read does not end a stream.
-                late = time.monotonic() - answered >= (timeout or self._requests.timeout)
-                if answer.reason is not Reason.BAD_IMAGE or late:
+                # One image that cannot be read does not end a stream, nor does it give more time.
+                left = (timeout or self._requests.timeout) - (time.monotonic() - answered)
+                if answer.reason is not Reason.BAD_IMAGE or left <= 0:
                     return answer
+                if goal.is_cancel_requested:
+                    return CANCELED
                 continue
-            answered = time.monotonic()
+            answered, left = time.monotonic(), timeout
             result.results = result_messages(answer, self._model())
             result.answered_images += 1
             goal.publish_feedback(
@@ -93,6 +98,6 @@ class GroundStreams:
                 return CANCELED
             # A client that has died cancels nothing.
             listeners = self._node.count_subscribers(self._feedback)
-            if heard and not listeners:
+            if not listeners and (heard or answered - begun >= DISCOVERY):
                 return NOBODY
             heard = listeners > 0

@@ -122,7 +122,7 @@ class Requests:
     ) -> Refusal | None:
         """Let the future wait for its answer; returns why it cannot."""
         text = listed(actions)
-        if not any(map(action_key, text.split(","))):
+        if not action_key(text.replace(",", "")):
             return Refusal(Reason.NO_ACTIONS, "the list of actions is empty: name one, or *")
         try:
             matched = match_actions(text, self._known())

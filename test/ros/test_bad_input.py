@@ -45,7 +45,8 @@ def recovers(robot: Robot) -> Iterator[None]:
         ("cut", "did you mean 'cut_with'?"),
         ("", "action: the action is empty; this model knows: cut_with, hold, pour"),
         (" _- ", "action: the action is empty"),
-        ("x" * 100_000, "unknown action 'xxxx"),
+        ("x" * 9000, "unknown action 'xxxx"),
+        ("x," * 100_000, "the list of actions has 200000 characters, 'x,x,"),
     ],
 )
 def test_an_action_that_the_model_does_not_know(robot, text, says):

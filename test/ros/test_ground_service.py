@@ -87,3 +87,18 @@ def test_while_requests_wait_others_and_parameters_are_answered(call):
         lambda: all(each.done() for each in waiting), "answers", every=lambda: robot.show(scene(hold=PART))
     )
     assert all(each.result().results[0].action == "hold" for each in waiting)
+
+
+def test_requests_about_one_image_look_for_its_frame_once(call, monkeypatch):
+    robot, send, node = call
+    frames, stamps = node._answering._frames, []
+    look = frames.of
+    monkeypatch.setattr(
+        frames, "of", lambda header, wait: stamps.append(header.stamp.sec) or look(header, wait)
+    )
+    waiting = [send(actions=["hold"], wait_for_new_image=True, timeout=LONG) for _ in range(20)]
+    robot.until(lambda: node._questions.waiting == 20, "the requests")
+    robot.until(
+        lambda: all(each.done() for each in waiting), "answers", every=lambda: robot.show(scene(hold=PART))
+    )
+    assert len(stamps) == len(set(stamps))

@@ -15,6 +15,7 @@ if interfaces.MISSING:
 
 from builtin_interfaces.msg import Duration
 
+from selcon_ros.ros import ground_stream
 from selcon_ros.ros.interfaces import GroundStream, Reason
 from support.messages import raw_image
 from support.ros import pixels_of, stamp_of
@@ -94,23 +95,36 @@ def test_a_goal_that_cannot_be_answered_hears_why(send, values, code):
     assert result.reason.text and not result.results and not heard
 
 
-def test_an_image_that_cannot_be_read_is_skipped(send):
-    robot, ask, _ = send
+def test_an_image_that_cannot_be_read_is_skipped_and_gives_no_more_time(send, monkeypatch):
+    robot, ask, node = send
+    times, asking = [], node.requests.ask
+
+    def noting(actions, new_image, timeout, *more, **options):
+        times.append(timeout)
+        return asking(actions, new_image, timeout, *more, **options)
+
+    monkeypatch.setattr(node.requests, "ask", noting)
     goal, heard = ask(actions=["hold"], max_images=2, timeout=LONG)
     robot.until(lambda: heard, "feedback", every=lambda: robot.show(scene(hold=PART)))
+    assert set(times) == {LONG.sec}
     message = raw_image(scene(hold=PART), "rgb8")
     message.encoding = "unheard of"
     robot.told("unheard of", every=lambda: robot.show(message))
+    assert 0 < times[-1] < LONG.sec
     status, result = finish(robot, goal, every=lambda: robot.show(scene(hold=PART)))
     assert (status, result.answered_images) == (GoalStatus.STATUS_SUCCEEDED, 2)
 
 
-def test_a_stream_ends_with_its_client(start):
+@pytest.mark.parametrize("images", [2, 0])
+def test_a_stream_ends_with_its_client(start, monkeypatch, images):
+    if not images:  # before it was seen to listen
+        monkeypatch.setattr(ground_stream, "DISCOVERY", 0.0)
     robot, node = start(outputs=())
     gc.collect()  # clients of other tests
     robot.until(lambda: not node.count_subscribers("/affordance/ground_stream/_action/feedback"), "silence")
     client = ActionClient(robot, GroundStream, "ground_stream")
     _, heard = begin(robot, client, actions=["hold"], timeout=LONG)
-    robot.until(lambda: len(heard) > 1, "feedback", every=lambda: robot.show(scene(hold=PART)))
+    robot.until(lambda: len(heard) >= images, "feedback", every=lambda: robot.show(scene(hold=PART)))
     client.destroy()
+    robot.until(lambda: not node.count_subscribers("/affordance/ground_stream/_action/feedback"), "its end")
     robot.until(lambda: not node.requests.waiting, "the end", every=lambda: robot.show(scene(hold=PART)))
