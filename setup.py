@@ -19,6 +19,7 @@ ROS = [
     "ros-visualization-msgs==5.5.1",
     "ros-diagnostic-msgs==5.5.1",
     "ros-std-srvs==5.5.1",
+    "ros-lifecycle-msgs==2.3.0",
     "ros-ament-index-python==1.11.0",
 ]
 # Build selcon_interfaces beside them: tools/build_interfaces.py. The first two need the next four, and do not

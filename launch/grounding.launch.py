@@ -53,6 +53,7 @@ OVERRIDES = {
     "image_transport": as_text,
     "depth_transport": as_text,
     "min_confidence": float,
+    "autostart": as_truth,
     "use_sim_time": as_truth,
 }
 RESPAWN_DELAY = 2.0
@@ -77,6 +78,7 @@ def generate_launch_description() -> LaunchDescription:
         argument("bundle", "", f"model bundle, folder or .zip; {of_file}"),
         argument("action", "", f"action to begin with; {of_file}"),
         argument("min_confidence", "", f"no grasp points for less confidence, 0 to 1; {of_file}"),
+        argument("autostart", "", f"false: a lifecycle manager starts it; {of_file}", "", *TRUTHS),
         argument("use_sim_time", "", f"time from /clock; {of_file}", "", *TRUTHS),
         argument("image_reliability", "", "QoS of the image subscription", *RELIABILITIES),
         argument("depth_reliability", "", "QoS of the depth subscription", *RELIABILITIES),

@@ -133,6 +133,11 @@ class Answering:
                 self._questions.reply(question, Refusal(reason, one_line(first_line(error))))
             raise
 
+    def forget(self) -> None:
+        """Let go of the last image and what was found in it."""
+        self._last = self._settings = None
+        self.reader.forget()
+
     def _ground(self, model: Model, received: Received[Any], settings: Settings) -> _Grounded:
         start = time.monotonic()
         image, grounding, inference = self.reader.ground(model, received, settings.limit)

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -93,6 +93,11 @@ class Health:
         with self._lock:
             if self._problems.pop(source, None) is not None and source in self._said:
                 self._solved[source] = time.monotonic()
+
+    def keep(self, sources: Collection[str]) -> None:
+        """All other sources are well again."""
+        for source in self.problems.keys() - set(sources):
+            self.solved(source)
 
     def settle(self) -> None:
         """Log what has been well for `SETTLED` seconds; call it now and then."""

@@ -5,111 +5,106 @@ Topics are described in docs/topics.md, parameters in docs/parameters.md.
 
 from __future__ import annotations
 
-import sys
-import threading
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header, String
+from std_msgs.msg import Header
 
 from selcon_ros.core.actions import listed, match_actions
-from selcon_ros.core.errors import ImageError, ParameterError, SelconError
+from selcon_ros.core.errors import ParameterError, SelconError
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
-from selcon_ros.model import Model, load
-from selcon_ros.ros import diagnostics, interfaces
+from selcon_ros.model import load
+from selcon_ros.ros import interfaces
 from selcon_ros.ros.answering import Answer, Answering
-from selcon_ros.ros.camera_watch import CameraWatch
-from selcon_ros.ros.clock import STEADY, ClockWatch, without_negative
-from selcon_ros.ros.conversions import MessageError
+from selcon_ros.ros.clock import without_negative
 from selcon_ros.ros.current_actions import CurrentActions
-from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher
 from selcon_ros.ros.frames import Frames
-from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input, overrides_of_nothing
+from selcon_ros.ros.managed_node import ManagedNode
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import LoadModel, ModelLoader
-from selcon_ros.ros.namesakes import NamesakeWatch
-from selcon_ros.ros.node_parameters import NodeParameters, unknown_overrides
-from selcon_ros.ros.parameter_files import files_for_others
-from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.node_inputs import NodeInputs
+from selcon_ros.ros.node_parameters import NodeParameters
 from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.worker import Worker
 
 if TYPE_CHECKING:
     from selcon_ros.ros.ground_stream import GroundStreams
 
 ACTION_LOG = 1.0
 """Seconds between two log lines about a new action."""
-CLOSE_SECONDS = 4.0
-"""How long the end waits for the worker: for a frame, or for a model that is being opened."""
+OF_MODEL = ("model data", "backend")
+"""Sources of problems that last as long as the model is there."""
+LIFECYCLE = "lifecycle"
+"""The source of problems with a transition."""
+INACTIVE = Refusal(Reason.INACTIVE, "the node is not active: configure and activate it")
 
 
-class GroundingNode(Node):
-    """Answers every image it has time for with heatmaps and grasp points of the current actions."""
+class GroundingNode(ManagedNode):
+    """Answers every image it has time for with heatmaps and grasp points of the current actions.
+
+    It has a model from `configure` until `cleanup`, and receives and answers between `activate` and
+    `deactivate`; outputs, parameters and diagnostics are there always.
+    """
 
     # Of the class, for a node whose start has failed is destroyed, too.
     _streams: GroundStreams | None = None
 
     def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
-        """Read the model's manifest, open the topics, and begin to open the model (see `wait_for_model`).
+        """Open the topics; with `autostart` configure and activate, too.
+
+        Then the model's manifest is read, and the model is being opened (see `wait_for_model`).
 
         :param load_model: opens the bundle
         :param options: passed to `rclpy.node.Node`
-        :raises SelconError: for wrong parameters and bundles
+        :raises SelconError: for wrong parameters and, with `autostart`, for wrong bundles
         """
         super().__init__("grounding", **options)
-        self._settings = NodeParameters(self, self._on_action_set)
+        self._load_model = load_model
+        self._loader: ModelLoader | None = None
+        self._worker: Worker | None = None
+        self._active = False
+        self._settings = NodeParameters(self, self._on_action_set, lambda: self._loader is not None)
         settings = self._settings.current
-        self._health = diagnostics.Health(self.get_logger())
-        self._loader = ModelLoader(settings, self.get_logger(), load_model)
+        self._health = Health(self.get_logger())
         self._actions = CurrentActions()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
-        self._depth_sync = DepthSync(self, self._health, settings)
         self._results = Publishers(self, self._actions.held, self._follow_listeners)
-        self._results.know(self._loader.manifest.actions)
+        self._inputs = NodeInputs(
+            self, self._health, settings, self._images, self.set_action, self._results.topics
+        )
         self._questions: Questions[Answer] = Questions()
+        self._questions.close(INACTIVE)
         self.requests = Requests(
             self,
             self._questions,
             self._images,
             self._settings,
-            lambda: self._loader.manifest.actions,
+            self._known,
             self._not_ready,
             self._follow_listeners,
         )
         self._offer_service()
         frames = Frames(self, self._health, settings.target_frame)
+        depth_sync = self._inputs.depth_sync
         self._answering = Answering(
-            self, self._health, self._actions, self._questions, self._depth_sync, frames, self._results
+            self, self._health, self._actions, self._questions, depth_sync, frames, self._results
         )
-        kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
-        self._image_input = Input(self, "image", kind, self._images.put, depth=1, transport=transport)
-        self._action_input = Input(
-            self, "action", String, lambda said: self.set_action(said.data), depth=1, reliability=RELIABLE
-        )
-        inputs = (*self._depth_sync.inputs, self._action_input)
-        self._watch = CameraWatch(self, self._health, self._image_input, inputs, self._results.topics)
-        self._clock_watch = ClockWatch(self, self._health)
-        self._namesakes = NamesakeWatch(self, self._health)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(settings.diagnostics_period, self._publish_diagnostics, clock=STEADY)
-        self._introduce(settings)
-        if settings.action:
-            try:
-                self._on_action_set(settings.action)
-            except SelconError as error:
-                raise ParameterError(f"parameter action: {error}") from None
-        self._follow_listeners()
-        self._worker = threading.Thread(target=self._work, name="grounding worker", daemon=True)
-        self._worker.start()
+        self._diagnostics = DiagnosticsPublisher(self, self._health, settings.diagnostics_period, self._facts)
+        if settings.autostart:
+            self.start()
+        else:
+            self._inputs.unsubscribe()
+            self._introduce()
+            self.get_logger().info("unconfigured: waits for the transition configure")
 
     def _offer_service(self) -> None:
         if interfaces.MISSING:
@@ -117,8 +112,8 @@ class GroundingNode(Node):
         from selcon_ros.ros.ground_service import GroundService
         from selcon_ros.ros.ground_stream import GroundStreams
 
-        GroundService(self, self.requests, lambda: self._loader.manifest.name)
-        self._streams = GroundStreams(self, self.requests, lambda: self._loader.manifest.name)
+        GroundService(self, self.requests, lambda: self._model)
+        self._streams = GroundStreams(self, self.requests, lambda: self._model)
 
     def destroy_node(self) -> None:
         """As rclpy's own, which forgets action servers: one would keep the node in the ROS graph."""
@@ -134,25 +129,78 @@ class GroundingNode(Node):
             callback = without_negative(callback, self.get_logger())
         return super().create_subscription(msg_type, topic, callback, *more, **options)
 
-    def _introduce(self, settings: Settings) -> None:
-        manifest = self._loader.manifest
+    def _introduce(self) -> None:
         log = self.get_logger()
-        log.info(one_line(f"model {manifest.name}: {manifest.description}"))
-        if manifest.data_warning:
-            self._health.problem("model data", manifest.data_warning)  # as long as this model runs
-        log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
-        if said := unknown_overrides(self):
-            self._health.problem("parameters", said)  # lasts as long as the node
-        if said := files_for_others(sys.argv, self.get_fully_qualified_name()):
-            self._health.problem("parameter file", said)  # likewise
-        if said := overrides_of_nothing(self, self._watch.inputs):
-            self._health.problem("QoS overrides", said)  # likewise
-        log.info(f"images from {self._image_input.topic} ({settings.image_transport})")
-        depth, info = self._depth_sync.inputs
-        log.info(f"depth from {depth.topic} ({settings.depth_transport}), camera_info from {info.topic}")
-        log.info(f"actions from {self._action_input.topic}")
+        self._diagnostics.report_lasting(self._inputs.watch.inputs)
+        for line in str(self._inputs).splitlines():
+            log.info(line)
         if interfaces.MISSING:
             log.info(interfaces.MISSING)
+
+    # Transitions.
+
+    def configure(self) -> None:
+        """Read the model's manifest and open the model; while the node starts, without waiting for that."""
+        if self._worker is not None and not self._worker.end():
+            raise SelconError("the engine of before is still in a call: configure again when it has ended")
+        settings, log = self._settings.current, self.get_logger()
+        self._loader = loader = ModelLoader(settings, log, self._load_model)
+        manifest = loader.manifest
+        log.info(one_line(f"model {manifest.name}: {manifest.description}"))
+        if manifest.data_warning:
+            self._health.problem("model data", manifest.data_warning)
+        log.info(one_line(f"actions: {', '.join(manifest.actions)}"))
+        if settings.action:
+            try:
+                match_actions(settings.action, manifest.actions)
+            except SelconError as error:
+                raise ParameterError(f"parameter action: {error}") from None
+        self._results.know(manifest.actions)
+        self._worker = Worker(
+            self, self._health, self._images, self._answering, loader, lambda: self._settings.current
+        )
+        if self.starting:
+            self._introduce()
+        else:
+            loader.wait_until_open()
+
+    def activate(self) -> None:
+        """Subscribe, and answer for what the parameter `action` is set to."""
+        self.in_executor(self._subscribe)
+
+    def deactivate(self) -> None:
+        """Publish no more, refuse requests, and unsubscribe."""
+        if self._active:
+            self.in_executor(self._unsubscribe)
+
+    def cleanup(self) -> None:
+        """Close the model."""
+        if self._worker is not None and not self._worker.end():
+            raise SelconError("the engine is still in a call: its memory is given back when that ends")
+        self._worker = self._loader = None
+        self._answering.answered = {}
+        self._health.keep((*LASTING, LIFECYCLE))
+
+    def _subscribe(self) -> None:
+        self._active = True
+        self._inputs.subscribe()
+        self._questions.open()
+        self._on_action_set(self._settings.current.action)
+        self._follow_listeners()
+
+    def _unsubscribe(self) -> None:
+        self._active = False
+        self._questions.close(INACTIVE)
+        self._actions.change((), then=partial(self._prepare, ()))
+        self._inputs.unsubscribe()
+        self._health.keep((*LASTING, *OF_MODEL, LIFECYCLE))
+
+    def told(self, fault: str) -> None:
+        """Show in /diagnostics what a transition raised."""
+        if fault:
+            self._health.problem(LIFECYCLE, fault)
+        else:
+            self._health.solved(LIFECYCLE)
 
     # Callbacks: they store, and leave the work to the worker.
 
@@ -162,8 +210,10 @@ class GroundingNode(Node):
         A list with one that the model does not know ends the answers, clears the markers, and is told which
         there are.
         """
+        if not self._active:
+            return  # it was on its way when the node was deactivated
         try:
-            actions = match_actions(text, self._loader.manifest.actions)
+            actions = match_actions(text, self._known())
         except SelconError as error:
             actions = ()
             self._health.problem("action", str(error))
@@ -180,8 +230,13 @@ class GroundingNode(Node):
             self._clear()
 
     def _on_action_set(self, text: str) -> None:
-        """Answer for what the parameter `action` is set to, or no more. Raises UnknownActionError."""
-        actions = match_actions(text, self._loader.manifest.actions) if text else ()
+        """Answer for what the parameter `action` is set to, or no more. Raises UnknownActionError.
+
+        While the node is not active the parameter is kept, and checked if there is a model.
+        """
+        actions = match_actions(text, self._known()) if text and self._loader is not None else ()
+        if not self._active:
+            return
         changed = self._actions.change(actions, then=partial(self._prepare, actions))
         if actions:
             self._health.solved("action")
@@ -197,95 +252,72 @@ class GroundingNode(Node):
 
     def _follow_listeners(self) -> None:
         """Receive images and depth while somebody listens to an output or waits for an answer, else not."""
-        needed = self._results.any_has_subscribers or self.requests.waiting
-        for each in (self._image_input, self._depth_sync.depth_input):
-            if needed:
-                each.resume()
-            else:
-                each.pause()
+        needed = self._active and (self._results.any_has_subscribers or self.requests.waiting)
+        self._inputs.follow(needed)
+
+    def _known(self) -> tuple[str, ...]:
+        loader = self._loader
+        return () if loader is None else loader.manifest.actions
+
+    @property
+    def _model(self) -> str:
+        loader = self._loader
+        return "none" if loader is None else loader.manifest.name
 
     def _not_ready(self) -> Refusal | None:
         """Why no question can be answered at present."""
-        state = self._loader.state
+        loader = self._loader
+        if loader is None or not self._active:
+            return INACTIVE
+        state = loader.state
         return Refusal(Reason.MODEL_NOT_READY, f"the model is not ready: {state}") if state else None
 
     def _clear(self) -> None:
         self._results.clear(Header(stamp=self.get_clock().now().to_msg()))
 
-    # The worker.
+    # For /diagnostics, in the executor's thread.
 
-    def _work(self) -> None:
-        try:
-            model = self._loader.open()
-            if model is None:
-                return
-            with model:
-                for failure in model.failures:
-                    self._health.problem("backend", failure)
-                if self._settings.current.image_transport == "raw":
-                    self._answering.reader.prepare()
-                self._answer_all(model)
-        except Exception as error:  # without a worker the node is of no use
-            self._loader.fail(error)
-
-    def _answer_all(self, model: Model) -> None:
-        while (received := self._images.take()) is not None:
-            try:
-                self._answering.answer(model, received, self._settings.current)
-            except (MessageError, ImageError) as error:
-                self._health.problem("image", str(error))
-            except Exception as error:  # one bad image must not end the worker
-                if not self.context.ok():
-                    return
-                self._health.problem("model", f"{type(error).__name__}: {error}")
-                if not isinstance(error, SelconError):
-                    every = diagnostics.LOG_EVERY
-                    self.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
-
-    # Diagnostics.
-
-    def _publish_diagnostics(self) -> None:
-        self._loader.check()
-        self._watch.look()
-        self._clock_watch.look()
-        self._namesakes.look()
-        self._health.settle()
+    def _facts(self) -> dict[str, str]:
+        """What /diagnostics tells; raises what has made the worker fail."""
+        loader = self._loader
+        if loader is not None and self._active:
+            loader.check()
+            self._inputs.watch.look()
         actions = listed(self._actions.now)
-        if self._loader.state:
-            state = self._loader.state
-        elif not actions:
-            state = f"waiting for an action on {self._action_input.topic}"
-        elif not self._results.any_has_subscribers:
-            state = "resting: nobody subscribes to an output"
-        else:
-            state = f"answering {actions}"
-        facts = {
-            "state": state,
-            "model": self._loader.manifest.name,
-            "engine": self._loader.engine,
+        return {
+            "state": self._state(loader, actions),
+            "model": self._model,
+            "engine": "none" if loader is None else loader.engine,
             "interfaces": interfaces.MISSING or "selcon_interfaces",
             "action": actions or "none",
             **self._answering.answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
-            "lost_images": str(self._image_input.lost),
-            "lost_depth_images": str(self._depth_sync.depth_input.lost),
+            "lost_images": str(self._inputs.image.lost),
+            "lost_depth_images": str(self._inputs.depth.lost),
         }
-        status = diagnostics.status(
-            self.get_fully_qualified_name(), self._loader.manifest.name, self._health, facts
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self._clock_watch.stamp()
-        self._diagnostics.publish(message)
+
+    def _state(self, loader: ModelLoader | None, actions: str) -> str:
+        if loader is None:
+            return "unconfigured: waits for the transition configure"
+        if loader.state:
+            return loader.state
+        if not self._active:
+            return "inactive: waits for the transition activate"
+        if not actions:
+            return f"waiting for an action on {self._inputs.action.topic}"
+        if not self._results.any_has_subscribers:
+            return "resting: nobody subscribes to an output"
+        return f"answering {actions}"
 
     def wait_for_model(self, stop: Stop | None = None) -> bool:
-        """Wait until the model is open, or an engine is being built for it.
+        """Wait until the model is open, or an engine is being built for it, if the node starts with one.
 
         :param stop: what ends the wait
         :returns: whether that is so; False when it was stopped
         :raises SelconError: for a model that cannot be opened
         """
-        return self._loader.wait(stop)
+        return self._loader is None or self._loader.wait(stop)
 
     def close(self) -> bool:
         """Publish no more answers and end the worker; then the node can be destroyed.
@@ -293,8 +325,5 @@ class GroundingNode(Node):
         :returns: whether it has ended; False if it is still in a call of the engine after `CLOSE_SECONDS`
         """
         self.requests.end()
-        self._loader.close()
-        self._images.close()
         self._actions.change(())
-        self._worker.join(CLOSE_SECONDS)
-        return not self._worker.is_alive()
+        return self._worker is None or self._worker.end()

@@ -32,6 +32,10 @@ class ImageReader:
         self._bridge, words = find_bridge()
         self._logger.info(words)
 
+    def forget(self) -> None:
+        """Let go of the last image and what was found in it."""
+        self._grounded = None
+
     def read(self, message: Image | CompressedImage, limit: PixelLimit) -> Pixels:
         """Decode an image as `image_from_message` does, and say if 16-bit values look like fewer bits.
 

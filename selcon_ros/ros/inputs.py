@@ -104,9 +104,10 @@ class Input:
 
     def pause(self) -> None:
         """Unsubscribe until `resume`: what nobody needs is not received. In the executor's thread."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        for each in (self._subscription, self._earlier):
+            if each is not None:
+                self._node.destroy_subscription(each)
+        self._subscription = self._earlier = None
 
     def resume(self) -> None:
         """Subscribe again; silence counts from now. In the executor's thread."""
@@ -156,7 +157,7 @@ class Input:
         # One look from before stays, to count from: looks may be farther apart than that.
         while len(self._recent) > 1 and now - self._recent[1][0] > RECENT:
             self._recent.popleft()
-        if self._latched:
+        if self._latched and not self.paused:
             self._hear_what_was_sent_before()
         if self.topic != self.base and not self.publishers and self.type_name in self.carrying(self.base):
             self._move_to_base()

@@ -87,8 +87,13 @@ class LatestSlot(Generic[M]):
         newest = self._newest
         return None if newest is None else newest.at
 
+    def open(self) -> None:
+        """Begin without a message, also after `close`."""
+        with self._condition:
+            self._newest, self._fresh, self._untaken, self._closed = None, False, False, False
+
     def close(self) -> None:
-        """Wake the reader for good."""
+        """Let `take` return None, until `open`."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()

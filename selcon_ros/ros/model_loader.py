@@ -56,11 +56,18 @@ class ModelLoader:
         self._state = "opening the model"
         self._logged = 0.0
         self._settled = threading.Event()
+        self._opened = threading.Event()
         self._closing = False
         self._fault: Exception | None = None
 
     def open(self) -> Model | None:
         """Open the model; None where that failed (`check` raises it) or the node is closing."""
+        try:
+            return self._open()
+        finally:
+            self._opened.set()
+
+    def _open(self) -> Model | None:
         settings = self._settings
         try:
             self.model = self._load_model(
@@ -105,6 +112,13 @@ class ModelLoader:
                 return False
         self.check()
         return True
+
+    def wait_until_open(self) -> None:
+        """Wait until the model is open. Raises what made that fail, and Cancelled if the node ends before."""
+        self._opened.wait()
+        self.check()
+        if self.model is None:
+            raise Cancelled("the model was not opened, for the node ends")
 
     def check(self) -> None:
         """Raise what made opening fail, if it did."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from selcon_ros.core.errors import SelconError
+from selcon_ros.core.errors import ParameterError, SelconError
 from selcon_ros.ros.parameters import TABLE, Settings, checked, read_only, unknown
 
 OnAction = Callable[[str], None]
@@ -21,7 +21,7 @@ def descriptors() -> dict[str, ParameterDescriptor]:
     found = {}
     for name, each in TABLE.items():
         about = each.metadata
-        descriptor = ParameterDescriptor(name=name, read_only=about["read_only"])
+        descriptor = ParameterDescriptor(name=name, read_only=about["changes"] == "start")
         descriptor.description = about["description"]
         if about["choices"]:
             descriptor.additional_constraints = f"one of {', '.join(about['choices'])}"
@@ -41,9 +41,12 @@ class NodeParameters:
     `current` is immutable: its values belong together, whatever is set meanwhile.
     """
 
-    def __init__(self, node: Node, on_action: OnAction) -> None:
+    def __init__(
+        self, node: Node, on_action: OnAction, configured: Callable[[], bool] = lambda: False
+    ) -> None:
         """Declare every parameter on a node, with what was given at start.
 
+        :param configured: whether those that change with `configure` are in use, and cannot be set
         :param on_action: called with what `action` is set to later; raises a SelconError to refuse it
         :raises ParameterError: for a wrong type, a value out of range, or none of the choices
         """
@@ -58,7 +61,7 @@ class NodeParameters:
             descriptor.read_only = name in locked
             node.declare_parameter(name, values[name], descriptor, ignore_override=True)
         self.current = Settings(**values)
-        self._on_action = on_action
+        self._on_action, self._configured = on_action, configured
         node.add_on_set_parameters_callback(self._on_set)
         # From Iron on a node may change what is set before its type is checked.
         if hasattr(node, "add_pre_set_parameters_callback"):
@@ -70,6 +73,8 @@ class NodeParameters:
         given = {each.name: each.value for each in parameters if each.name in TABLE}
         try:
             values = {name: checked(name, value) for name, value in given.items()}
+            if self._configured():
+                self._refuse_changes(values)
             self.current = replace(before, **values)
             if "action" in values:
                 self._on_action(values["action"])  # its first answer has the other values, too
@@ -77,6 +82,13 @@ class NodeParameters:
             self.current = before
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _refuse_changes(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if TABLE[name].metadata["changes"] == "configure" and value != getattr(self.current, name):
+                raise ParameterError(
+                    f"parameter {name} is in use: deactivate and clean up the node, then set it"
+                )
 
 
 def unknown_overrides(node: Node) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.core.bundle import PRECISIONS
@@ -27,15 +27,19 @@ MOST_TOLD = 5
 """Unknown names that are told at once."""
 
 
+Changes = Literal["start", "configure", "any time"]
+"""When a parameter can be set: when the node starts, also while it is unconfigured, or always."""
+
+
 def _parameter(
     default: Any,
     description: str,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
-    read_only: bool = False,
+    changes: Changes = "any time",
 ) -> Any:
-    about = {"description": description, "low": low, "high": high, "choices": choices, "read_only": read_only}
+    about = {"description": description, "low": low, "high": high, "choices": choices, "changes": changes}
     return field(default=default, metadata=about)
 
 
@@ -53,36 +57,47 @@ _TRANSPORTS = ("raw", "compressed")
 
 @dataclass(frozen=True)
 class Settings:
-    """All parameters at one moment. A read-only one is fixed at start, every other can be set at any time."""
+    """All parameters at one moment, each with when it can be set (`Changes`)."""
 
-    bundle: str = _parameter("", "Model bundle, a folder or .zip; empty: the packaged one.", read_only=True)
+    autostart: bool = _parameter(
+        True, "Configure and activate when the node starts; false: a lifecycle manager does.", changes="start"
+    )
+    bundle: str = _parameter(
+        "", "Model bundle, a folder or .zip; empty: the packaged one.", changes="configure"
+    )
     backend: str = _parameter(
         "auto",
         "Inference engine; auto: the first of those in docs/engines.md that runs here and agrees with fp32.",
         choices=(AUTO, *BACKENDS),
-        read_only=True,
+        changes="configure",
     )
     precision: str = _parameter(
         "auto",
         "Of the model; auto: fp16 on a GPU, on a CPU int8 where the bundle has it.",
         choices=PRECISIONS,
-        read_only=True,
+        changes="configure",
     )
     build_engine: bool = _parameter(
-        True, "Build a GPU's engine that is missing, which may take minutes.", read_only=True
+        True, "Build a GPU's engine that is missing, which may take minutes.", changes="configure"
     )
-    engine_cache: str = _parameter("", "Folder of built engines; empty: the user's cache.", read_only=True)
-    device: int = _parameter(0, "Number of the GPU.", 0, 64, read_only=True)
-    threads: int = _parameter(0, "Threads of the engine on the CPU; 0: one per core.", 0, 256, read_only=True)
+    engine_cache: str = _parameter(
+        "", "Folder of built engines; empty: the user's cache.", changes="configure"
+    )
+    device: int = _parameter(0, "Number of the GPU.", 0, 64, changes="configure")
+    threads: int = _parameter(
+        0, "Threads of the engine on the CPU; 0: one per core.", 0, 256, changes="configure"
+    )
     cores: str = _parameter(
-        "", "CPU cores of the engine's threads, such as 0,2-5; empty: all.", read_only=True
+        "", "CPU cores of the engine's threads, such as 0,2-5; empty: all.", changes="configure"
     )
-    spinning: bool = _parameter(False, "The CPU engine's threads wait busily within a frame.", read_only=True)
-    warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, read_only=True)
+    spinning: bool = _parameter(
+        False, "The CPU engine's threads wait busily within a frame.", changes="configure"
+    )
+    warm_up: int = _parameter(1, "Runs of the engine before the first image.", 1, 1000, changes="configure")
     action: str = _parameter("", "What is answered: an action, several (hold,pour), or all (*); empty: wait.")
-    image_transport: str = _parameter("raw", "Form of the images.", choices=_TRANSPORTS, read_only=True)
+    image_transport: str = _parameter("raw", "Form of the images.", choices=_TRANSPORTS, changes="start")
     depth_transport: str = _parameter(
-        "raw", "Form of the depth images.", choices=(*_TRANSPORTS, "compressedDepth"), read_only=True
+        "raw", "Form of the depth images.", choices=(*_TRANSPORTS, "compressedDepth"), changes="start"
     )
     rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
     max_image_pixels: int = _parameter(
@@ -129,7 +144,7 @@ class Settings:
         1, "Frames that grasp points are averaged over while nothing moves; 1: this frame alone.", 1, 1000
     )
     target_frame: str = _parameter(
-        "", "Frame of poses, markers and cloud, by tf2; empty: the camera's.", read_only=True
+        "", "Frame of poses, markers and cloud, by tf2; empty: the camera's.", changes="start"
     )
     cloud_part: bool = _parameter(True, "The cloud has the affording part alone, not all points.")
     cloud_organised: bool = _parameter(
@@ -142,9 +157,9 @@ class Settings:
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0
     )
     read_only_parameters: str = _parameter(
-        "", "Names of parameters that cannot be changed any more, with commas; *: all.", read_only=True
+        "", "Names of parameters that cannot be changed any more, with commas; *: all.", changes="start"
     )
-    diagnostics_period: float = _parameter(1.0, "Time between diagnostics, s.", 0.05, 60.0, read_only=True)
+    diagnostics_period: float = _parameter(1.0, "Time between diagnostics, s.", 0.05, 60.0, changes="start")
 
     @property
     def limit(self) -> PixelLimit:
@@ -209,7 +224,9 @@ def read_only(names: str) -> frozenset[str]:
     if wrong := [_with_closest(name) for name in sorted(given - {ALL, *TABLE})[:MOST_TOLD]]:
         raise ParameterError(f"parameter read_only_parameters: this node has no parameter {', '.join(wrong)}")
     return frozenset(
-        name for name, each in TABLE.items() if each.metadata["read_only"] or name in given or ALL in given
+        name
+        for name, each in TABLE.items()
+        if each.metadata["changes"] == "start" or name in given or ALL in given
     )
 
 

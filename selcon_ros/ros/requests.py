@@ -124,15 +124,15 @@ class Requests:
         text = listed(actions)
         if not action_key(text.replace(",", "")):
             return Refusal(Reason.NO_ACTIONS, "the list of actions is empty: name one, or *")
+        if not timeout >= 0:
+            said = f"timeout is {timeout:g} s: it must be above 0, or 0 for the parameter request_timeout"
+            return Refusal(Reason.INVALID_REQUEST, said)
+        if (refusal := self._not_ready()) is not None:
+            return refusal
         try:
             matched = match_actions(text, self._known())
         except UnknownActionError as error:
             return Refusal(Reason.UNKNOWN_ACTION, str(error))
-        if not timeout >= 0:
-            text = f"timeout is {timeout:g} s: it must be above 0, or 0 for the parameter request_timeout"
-            return Refusal(Reason.INVALID_REQUEST, text)
-        if (refusal := self._not_ready()) is not None:
-            return refusal
         timeout = timeout or self.timeout
         self._questions.ask(Question(matched, new_image, timeout, future.set_result, heatmaps, owner))
         if self.waiting:

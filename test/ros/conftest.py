@@ -39,17 +39,24 @@ Start = Callable[..., tuple[ros.Robot, Any]]
 
 @pytest.fixture
 def start(bundle: Path) -> Iterator[Start]:
-    """Start a node and a robot: start(outputs=..., image_type=..., load_model=..., PARAMETER=...)."""
+    """Start a node and a robot: start(outputs=..., image_type=..., load_model=..., PARAMETER=...).
+
+    With connect=False nothing is waited for, for a node that does not subscribe yet.
+    """
     with ExitStack() as stack:
 
         def begin(
-            outputs: tuple[str, ...] = tuple(ros.OUTPUTS), image_type: type = ros.Image, **settings: Any
+            outputs: tuple[str, ...] = tuple(ros.OUTPUTS),
+            image_type: type = ros.Image,
+            connect: bool = True,
+            **settings: Any,
         ):
             context = stack.enter_context(ros.context())
             node = stack.enter_context(ros.running_node(context, settings.pop("bundle", bundle), **settings))
             robot = ros.Robot(context, outputs, image_type)
             stack.callback(robot.destroy_node)
-            robot.connect()
+            if connect:
+                robot.connect()
             return robot, node
 
         yield begin

@@ -58,7 +58,7 @@ def test_a_calibration_that_was_sent_once_before_the_start_is_heard(start, bundl
         driver.create_publisher(CameraInfo, "camera_info", once).publish(calibration())
         robot, node = start(action="hold")
         robot.answer("grasp_points", IMAGE, DEPTH, fits=lambda message: message.poses)
-        assert len(node._depth_sync.infos) == 1
+        assert len(node._inputs.depth_sync.infos) == 1
         driver.destroy_node()
     # A volatile camera is heard as before, beside it and after it.
     robot.answer_in_3d(IMAGE, DEPTH, calibration())
@@ -105,7 +105,7 @@ def test_depth_that_is_lost_is_told_from_depth_that_is_not_synchronised(start):
         robot.depth.publish(late)
 
     robot.told("earlier; synchronise the topics or raise sync_tolerance", show)
-    node._depth_sync.depth_input.lost += 100
+    node._inputs.depth_sync.depth_input.lost += 100
     told = robot.told("messages on /affordance/depth were lost on the way", show)
     assert "losses on /affordance/depth" in told
     robot.until(lambda: "synchronise" not in robot.problems(), "the right reason", show)
@@ -137,7 +137,7 @@ def test_the_cure_of_losses_depends_on_where_the_camera_is(start, monkeypatch, r
     monkeypatch.delenv(fastdds.profile_variable(), raising=False)
     monkeypatch.setattr(fastdds, "other_host", lambda one, other: remote)
     robot, node = start(outputs=("heatmap",))
-    heard = node._image_input
+    heard = node._inputs.image
     robot.until(lambda: heard.publishers and heard.endpoint, "the ROS graph")
     heard.lost += 7
     assert ("without its address list" in losses(heard)) is remote

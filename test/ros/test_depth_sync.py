@@ -30,7 +30,7 @@ def test_poses_in_a_raw_image_are_along_the_lens_s_rays(start):
 
 def test_a_rectified_image_with_a_distorted_calibration_is_suspected(start):
     robot, node = start(action="hold")
-    node._depth_sync._image_topic = "/eye/image_rect"  # as after a remapping
+    node._inputs.depth_sync._image_topic = "/eye/image_rect"  # as after a remapping
     info = calibration()
     info.distortion_model, info.d = "plumb_bob", [-0.3, 0.08, 0.002, -0.001, 0.0]
     show = lambda: robot.show(scene(hold=PART), bar_depth(320, 240, PART), info)  # noqa: E731

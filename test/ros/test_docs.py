@@ -15,7 +15,7 @@ from support import ros
 from support.ros import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = re.compile(r"^\| `(\w+)` \| `([^`]*)` \|([^|]*)\| (start|any time) \|", re.MULTILINE)
+TABLE = re.compile(r"^\| `(\w+)` \| `([^`]*)` \|([^|]*)\| (start|configure|any time) \|", re.MULTILINE)
 
 
 def limits(field) -> str:
@@ -30,8 +30,7 @@ def test_every_parameter_is_documented_with_default_and_range():
         for name, default, range_, changes in TABLE.findall(page)
     }
     declared = {
-        each.name: (each.default, limits(each), "start" if each.metadata["read_only"] else "any time")
-        for each in fields(Settings)
+        each.name: (each.default, limits(each), each.metadata["changes"]) for each in fields(Settings)
     }
     assert documented == declared
 
@@ -51,7 +50,8 @@ def topics(bundle) -> dict[str, set[str]]:
         name = ("grounding", "/affordance")
         out = {topic for topic, _ in node.get_publisher_names_and_types_by_node(*name)}
         into = {topic for topic, _ in node.get_subscriber_names_and_types_by_node(*name)}
-    ours = lambda topic: topic not in ("/rosout", "/parameter_events") and "/_" not in topic  # noqa: E731
+    of_ros = ("/rosout", "/parameter_events", "/transition_event")
+    ours = lambda topic: not topic.endswith(of_ros) and "/_" not in topic  # noqa: E731
     return {"out": set(filter(ours, out)), "in": set(filter(ours, into))}
 
 

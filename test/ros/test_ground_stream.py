@@ -64,7 +64,7 @@ def test_a_goal_is_answered_with_as_many_images_as_it_asks_for(send):
         assert PART[0] <= told.results[0].grasps[0].pixel.x < PART[2]
         assert [pixels_of(each).shape for each in told.heatmaps] == [(240, 320)] * 2
     assert [each.header for each in result.results] == [each.header for each in heard[-1].results]
-    robot.until(lambda: node._image_input.paused, "the end of the subscription")
+    robot.until(lambda: node._inputs.image.paused, "the end of the subscription")
 
 
 def test_a_goal_that_waits_is_canceled_at_once(send):

@@ -80,7 +80,7 @@ def named(bundle, image: str, **settings: str) -> tuple[str, str]:
     """The topics that image and depth are taken from."""
     arguments = ["--ros-args", "-r", f"image:={image}", "-r", f"depth:={image}_depth"]
     with context() as made, running_node(made, bundle, cli_args=arguments, **settings) as node:
-        return node._image_input.topic, node._depth_sync.depth_input.topic
+        return node._inputs.image.topic, node._inputs.depth_sync.depth_input.topic
 
 
 @pytest.mark.parametrize(

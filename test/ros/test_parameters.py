@@ -94,7 +94,7 @@ def test_a_wrong_value_at_start_is_named(make_node, values, says):
 
 def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
     node = make_node()
-    parameters = NodeParameters(node, print)
+    parameters = NodeParameters(node, print, configured=lambda: True)
     for name, value in (
         ("gripper_width", -1.0),
         ("gripper_width", float("nan")),
@@ -116,8 +116,7 @@ def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
 def test_what_cannot_change_while_running_is_read_only():
     fixed = {name for name, descriptor in descriptors().items() if descriptor.read_only}
     assert fixed == {
-        "bundle", "backend", "precision", "build_engine", "engine_cache", "device", "threads", "cores",
-        "spinning", "warm_up", "image_transport", "depth_transport", "diagnostics_period", "target_frame",
+        "autostart", "image_transport", "depth_transport", "diagnostics_period", "target_frame",
         "read_only_parameters",
     }  # fmt: skip
 
@@ -181,7 +180,7 @@ def test_chosen_parameters_are_read_only(make_node):
     for name, value in (
         ("threshold", 0.7),
         ("min_points", 50),
-        ("backend", "auto"),
+        ("image_transport", "raw"),
         ("read_only_parameters", ""),
     ):
         result = node.set_parameters([Parameter(name, value=value)])[0]

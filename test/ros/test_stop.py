@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = """
 import sys, time
 import selcon_ros.ros.lifetime as lifetime
-from selcon_ros.ros import grounding_node
+from selcon_ros.ros import grounding_node, worker
 from selcon_ros.ros.signals import Stop
 
-grounding_node.CLOSE_SECONDS = 0.2
+worker.CLOSE_SECONDS = 0.2
 
 def building(path, backend, precision, cpu, gpu, warm_up, fall_back):
     while True:

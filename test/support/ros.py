@@ -266,7 +266,7 @@ def listening(context: Context, node: GroundingNode) -> Iterator[None]:
     listener = Node("listener", context=context, namespace="affordance")
     listener.create_subscription(Image, "heatmap", lambda _: None, RELIABLE)
     end = time.monotonic() + TIMEOUT
-    while node._image_input.paused:
+    while node._inputs.image.paused:
         assert time.monotonic() < end, f"waited {TIMEOUT} s for the node to take images"
         time.sleep(0.02)
     yield

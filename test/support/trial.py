@@ -47,13 +47,13 @@ def node(bundle: Path, seconds: float) -> None:
     listener.create_subscription(Image, "/affordance/heatmap", lambda _: None, 1)
     with running_node(context, bundle, action="hold") as made:
         end = time.monotonic() + 30.0
-        while not made._image_input.publishers and time.monotonic() < end:
+        while not made._inputs.image.publishers and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(seconds)
         told = {
-            "received": made._image_input.received,
-            "lost": made._image_input.lost,
-            "received_depth": made._depth_sync.depth_input.received,
+            "received": made._inputs.image.received,
+            "lost": made._inputs.image.lost,
+            "received_depth": made._inputs.depth_sync.depth_input.received,
             "problems": made._health.problems,
         }
         if not told["received"]:

@@ -124,7 +124,9 @@ class Robot:
     def settle(self, deadline: float) -> Iterator[str]:
         """Wait for the answers to all parameter changes, judge them, then set what a right answer needs."""
         self._answered(deadline)
-        usual = [(each.name, each.default) for each in fields(Settings) if not each.metadata["read_only"]]
+        usual = [
+            (each.name, each.default) for each in fields(Settings) if each.metadata["changes"] == "any time"
+        ]
         self._change([(name, DEFAULTS.get(name, default)) for name, default in usual])
         if not self._answered(deadline):
             yield f"no answer to a change of parameters within {deadline:g} s"
@@ -208,7 +210,7 @@ def _right(output: str, message: Any) -> bool:
 def _allowed(name: str, value: Any) -> bool:
     """Whether a change has to be taken, by their table; whole numbers are fractions and texts too."""
     known = {each.name: each for each in fields(Settings)}
-    if name not in known or known[name].metadata["read_only"]:
+    if name not in known or known[name].metadata["changes"] != "any time":
         return False
     kind, about = type(known[name].default), known[name].metadata
     if type(value) is int and kind in (float, str):

@@ -1,0 +1,75 @@
+"""All that the node subscribes to: when it receives, and what keeps it from receiving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.node import Node
+from std_msgs.msg import String
+
+from selcon_ros.ros.camera_watch import CameraWatch
+from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input
+from selcon_ros.ros.message_buffers import LatestSlot
+from selcon_ros.ros.parameters import Settings
+
+
+class NodeInputs:
+    """Image, depth, calibration and action. Used in the executor's thread."""
+
+    def __init__(
+        self,
+        node: Node,
+        health: Health,
+        settings: Settings,
+        images: LatestSlot[Any],
+        on_action: Callable[[str], None],
+        outputs: Sequence[str],
+    ) -> None:
+        """Subscribe to all of them.
+
+        :param outputs: the topics that the node publishes, whose QoS is looked at, too
+        :raises ParameterError: for a QoS override that is none
+        """
+        self.depth_sync = DepthSync(node, health, settings)
+        kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
+        self.image = Input(node, "image", kind, images.put, depth=1, transport=transport)
+        self.action = Input(
+            node, "action", String, lambda said: on_action(said.data), depth=1, reliability=RELIABLE
+        )
+        self.watch = CameraWatch(node, health, self.image, (*self.depth_sync.inputs, self.action), outputs)
+        self._settings = settings
+
+    @property
+    def depth(self) -> Input:
+        """Of depth images."""
+        return self.depth_sync.depth_input
+
+    def subscribe(self) -> None:
+        """Receive calibration and actions; `follow` decides on images and depth."""
+        for each in (self.depth_sync.info_input, self.action):
+            each.resume()
+
+    def unsubscribe(self) -> None:
+        """Receive nothing."""
+        for each in self.watch.inputs:
+            each.pause()
+
+    def follow(self, needed: bool) -> None:
+        """Receive images and depth while they are needed, and not otherwise."""
+        for each in (self.image, self.depth):
+            if needed:
+                each.resume()
+            else:
+                each.pause()
+
+    def __str__(self) -> str:
+        """The topics, on three lines."""
+        depth, info = self.depth_sync.inputs
+        return (
+            f"images from {self.image.topic} ({self._settings.image_transport})\n"
+            f"depth from {depth.topic} ({self._settings.depth_transport}), camera_info from {info.topic}\n"
+            f"actions from {self.action.topic}"
+        )
