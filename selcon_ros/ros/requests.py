@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from selcon_ros.ros.questions import Question, Questions
 
 PERIOD = 0.02
 """Seconds between two looks at whose time is over."""
-END_SECONDS = 0.5
+END_SECONDS = 1.0
 """How long the end waits until the refusals have been sent."""
 NODE_ENDS = Refusal(Reason.CANCELED, "the node ends")
 CANCELED = Refusal(Reason.CANCELED, "canceled by the client")
@@ -151,5 +152,13 @@ class Requests:
         """Refuse what waits and what comes; not in the executor's thread, which sends the refusals."""
         self._questions.close(NODE_ENDS)
         end = time.monotonic() + END_SECONDS
-        while self._open and time.monotonic() < end:
+        executor, waiting = self._node.executor, self._open or self._streams
+        while (self._open or self._streams) and time.monotonic() < end:
             time.sleep(0.01)
+        if executor is None or not waiting:
+            return
+        # rclpy sends the results of goals in tasks of their own, which come after those that end the goals.
+        for _ in range(2):
+            done = threading.Event()
+            executor.create_task(done.set)
+            done.wait(max(0.0, end - time.monotonic()))

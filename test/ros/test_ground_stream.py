@@ -5,6 +5,7 @@ import gc
 import pytest
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
+from rclpy.qos import QoSProfile
 
 from selcon_ros.ros import interfaces
 
@@ -17,6 +18,7 @@ from builtin_interfaces.msg import Duration
 
 from selcon_ros.ros import ground_stream
 from selcon_ros.ros.interfaces import GroundStream, Reason
+from selcon_ros.ros.questions import MOST
 from support.messages import raw_image
 from support.ros import pixels_of, stamp_of
 from support.scenes import scene
@@ -29,7 +31,8 @@ LONG = Duration(sec=60)
 def send(start):
     """Start a node; send(NAME=VALUE) sends a goal and returns its handle and the list of its feedback."""
     robot, node = start(outputs=())
-    client = ActionClient(robot, GroundStream, "ground_stream")
+    depth = QoSProfile(depth=MOST)
+    client = ActionClient(robot, GroundStream, "ground_stream", result_service_qos_profile=depth)
     yield robot, lambda **values: begin(robot, client, **values), node
     client.destroy()
 
@@ -128,3 +131,15 @@ def test_a_stream_ends_with_its_client(start, monkeypatch, images):
     client.destroy()
     robot.until(lambda: not node.count_subscribers("/affordance/ground_stream/_action/feedback"), "its end")
     robot.until(lambda: not node.requests.waiting, "the end", every=lambda: robot.show(scene(hold=PART)))
+
+
+def test_at_the_end_of_the_node_every_goal_hears_of_it(send):
+    robot, ask, node = send
+    goals = [ask(actions=["hold"], timeout=LONG)[0] for _ in range(30)]
+    results = [goal.get_result_async() for goal in goals]
+    finish(robot, ask(actions=[])[0])  # so the node has those that were asked for before, too
+    node.requests.end()
+    node.executor.shutdown(0)
+    robot.until(lambda: all(each.done() for each in results), "the results")
+    assert {each.result().status for each in results} == {GoalStatus.STATUS_ABORTED}
+    assert {each.result().result.reason.code for each in results} == {Reason.CANCELED}
