@@ -135,7 +135,7 @@ def test_a_stream_ends_with_its_client(start, monkeypatch, images):
 
 def test_at_the_end_of_the_node_every_goal_hears_of_it(send):
     robot, ask, node = send
-    goals = [ask(actions=["hold"], timeout=LONG)[0] for _ in range(30)]
+    goals = [ask(actions=["hold"], timeout=LONG)[0] for _ in range(MOST - 1)]
     results = [goal.get_result_async() for goal in goals]
     finish(robot, ask(actions=[])[0])  # so the node has those that were asked for before, too
     node.requests.end()
