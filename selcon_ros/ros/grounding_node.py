@@ -304,6 +304,8 @@ class GroundingNode(ManagedNode):
             return loader.state
         if not self._active:
             return "inactive: waits for the transition activate"
+        if self.requests.waiting and not (actions and self._results.any_has_subscribers):
+            return "answering requests"
         if not actions:
             return f"waiting for an action on {self._inputs.action.topic}"
         if not self._results.any_has_subscribers:

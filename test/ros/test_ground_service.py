@@ -72,6 +72,15 @@ def test_a_request_that_cannot_be_answered_hears_why(call, values, code):
     assert not asked.result().results and not asked.result().heatmaps
 
 
+def test_the_state_tells_that_requests_are_answered(call):
+    robot, send, _ = call
+    robot.until(lambda: robot.facts()["state"].startswith("waiting for an action"), "no action")
+    asked = send(actions=["hold"], wait_for_new_image=True, timeout=LONG)
+    robot.until(lambda: robot.facts()["state"] == "answering requests", "the state")
+    robot.until(asked.done, "the answer", every=lambda: robot.show(scene(hold=PART)))
+    robot.until(lambda: robot.facts()["state"].startswith("waiting for an action"), "no action")
+
+
 def test_while_requests_wait_others_and_parameters_are_answered(call):
     robot, send, node = call
     waiting = [send(actions=["hold"], wait_for_new_image=True, timeout=LONG) for _ in range(40)]
