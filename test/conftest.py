@@ -13,6 +13,7 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 LONG = {
+    "tools/test_soak.py",
     "export/test_official_checkpoint.py",
     "tabletop/test_build.py",
     "tabletop/test_pretrain.py",
