@@ -99,7 +99,7 @@ class Run:
                 "diagnostics_period": "0.5",
             }
             self._processes[name] = NodeProcess(name, logs, settings)
-            self._robots[name] = Robot(self._node, self._executor, name, compressed, simulated)
+            self._robots[name] = Robot(self._node, self._executor, name, compressed, simulated, settings)
 
     def feed(self, count: int, only: Sequence[int]) -> None:
         """Send cases in batches, to one node after the other: about `count` messages, or the cases `only`."""

@@ -60,7 +60,9 @@ def test_descriptors_and_threads_are_told_by_their_range():
 def test_usage_of_a_process_is_read():
     from soaking.usage import usage
 
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print('begun', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
         found = usage(process.pid, 1.0)
         process.communicate(b"\n")
     assert found.memory > 1 << 20 and found.descriptors >= 3 and found.threads >= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
@@ -41,8 +41,15 @@ class Robot:
     """Everything around one node under test, in its namespace."""
 
     def __init__(
-        self, node: Node, executor: SingleThreadedExecutor, name: str, compressed: bool, sim: bool
+        self,
+        node: Node,
+        executor: SingleThreadedExecutor,
+        name: str,
+        compressed: bool,
+        sim: bool,
+        settings: Mapping[str, str],
     ) -> None:
+        """`settings`: the parameters that the node was started with."""
         self.name, self.compressed, self.sim = name, compressed, sim
         self._node, self._executor = node, executor
         picture = CompressedImage if compressed else Image
@@ -56,6 +63,7 @@ class Robot:
         for output, kind in OUTPUTS.items():
             node.create_subscription(kind, topic + output, self._keeper(output), RELIABLE)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, RELIABLE)
+        self._settings = settings
         self._pending: list[tuple[list[tuple[str, Any]], Any]] = []
         self.sizes: Sizes = {}
         self.faults: list[tuple[str, str]] = []
@@ -135,7 +143,7 @@ class Robot:
                 changes, future.result().results if future.done() else [], strict=False
             ):
                 # A change of a parameter without a name changes nothing, and rclpy calls it successful.
-                if name and result.successful != _allowed(name, value):
+                if name and result.successful != _allowed(name, value, self._settings):
                     did = "was taken" if result.successful else f"was refused: {result.reason}"
                     yield f"{name[:60]!r} = {str(value)[:60]!r} {did}"
         self._pending.clear()
@@ -207,19 +215,24 @@ def _right(output: str, message: Any) -> bool:
     return False
 
 
-def _allowed(name: str, value: Any) -> bool:
+def _allowed(name: str, value: Any, settings: Mapping[str, str]) -> bool:
     """Whether a change has to be taken, by their table; whole numbers are fractions and texts too."""
     known = {each.name: each for each in fields(Settings)}
-    if name not in known or known[name].metadata["changes"] != "any time":
+    if name not in known or known[name].metadata["changes"] == "start":
         return False
     kind, about = type(known[name].default), known[name].metadata
     if type(value) is int and kind in (float, str):
         value = kind(value)
     if type(value) is not kind:
         return False
+    if about["changes"] == "configure":  # the node is active: what is in use stays
+        in_use = kind(settings[name]) if name in settings else known[name].default
+        return bool(value == in_use)
     if name == "action":
-        known_actions = [action.replace("_", "") for action in COLOURS]
-        return not value or re.sub(r"[\s_-]+", "", value.split("\0")[0]).lower() in known_actions
+        known_actions = ["*", *(action.replace("_", "") for action in COLOURS)]
+        parts = [re.sub(r"[\s_-]+", "", each).lower() for each in value.split("\0")[0].split(",")]
+        named = [each for each in parts if each]
+        return not value or (bool(named) and all(each in known_actions for each in named))
     if about["low"] is not None:
         return bool(about["low"] <= value <= about["high"])
     return not about["choices"] or value in about["choices"]

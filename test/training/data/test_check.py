@@ -292,6 +292,6 @@ def test_no_such_folder(root):
 
 
 def test_every_kind_of_finding_is_seen_in_a_test():
-    names = ("test_check.py", "test_left_out.py", "test_truth_maps.py")
+    names = ("test_check.py", "test_left_out.py", "test_pairs.py", "test_truth_maps.py")
     text = "".join((Path(__file__).parent / name).read_text() for name in names)
     assert [kind for kind in KINDS if f'"{kind}"' not in text] == []
