@@ -62,7 +62,7 @@ def graph(bundle) -> dict[tuple[str, str], set[str]]:
             ("services", "reply"): peer.get_service_names_and_types_by_node,
             ("services", "request"): peer.get_client_names_and_types_by_node,
         }
-        listener = peer.create_subscription(ros.Image, f"{NAMESPACE}/heatmap", print, 1)
+        listener = peer.create_subscription(ros.Image, f"{NAMESPACE}/heatmap", lambda _: None, 1)
         robot = ros.Robot(context, outputs=())
 
         def whole() -> bool:
