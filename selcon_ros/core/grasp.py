@@ -15,6 +15,7 @@ from selcon_ros.core.hand_clearance import Way, best_way, standing
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
+from selcon_ros.core.rigid import quaternion
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
 JAWS_BEYOND = 0.5
@@ -257,7 +258,7 @@ def _surface_grasp(
         pixel=(float(pixel[0]), float(pixel[1])),
         score=score,
         position=(float(position[0]), float(position[1]), float(position[2])),
-        orientation=geometry.quaternion(axes),
+        orientation=quaternion(axes),
         # The outermost pixels' halves belong to the part.
         width=high - low + spacing,
         jaws=(jaws[0], jaws[1]),

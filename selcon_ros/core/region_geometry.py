@@ -279,29 +279,3 @@ def forward(closing: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a closing direction or its opposite, as good: the one to the image's right (or down)."""
     leading = closing[0] if abs(closing[0]) > 0.05 else closing[1]
     return -closing if leading < 0 else closing
-
-
-def quaternion(axes: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return the unit quaternion (x, y, z, w), w >= 0, of a rotation matrix [3, 3]."""
-    m = axes
-    # The largest of the four gives the others without cancellation.
-    squares = np.array(
-        [
-            1 + m[0, 0] - m[1, 1] - m[2, 2],
-            1 - m[0, 0] + m[1, 1] - m[2, 2],
-            1 - m[0, 0] - m[1, 1] + m[2, 2],
-            1 + m[0, 0] + m[1, 1] + m[2, 2],
-        ]
-    )
-    rows = np.array(
-        [
-            [squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]],
-            [m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]],
-            [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]],
-        ]
-    )
-    q = rows[int(squares.argmax())]
-    q = q / np.linalg.norm(q)
-    q = q if q[3] >= 0 else -q
-    return float(q[0]), float(q[1]), float(q[2]), float(q[3])

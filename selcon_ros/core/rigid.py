@@ -86,3 +86,29 @@ class Rigid:
         x, y, z = self.matrix @ np.array(point.position) + np.array(self.translation)
         orientation = None if point.orientation is None else self.turned(point.orientation)
         return replace(point, position=(float(x), float(y), float(z)), orientation=orientation)
+
+
+def quaternion(axes: NDArray[np.float64]) -> Quaternion:
+    """Return the unit quaternion (x, y, z, w), w >= 0, of a rotation matrix [3, 3]."""
+    m = axes
+    # The largest of the four gives the others without cancellation.
+    squares = np.array(
+        [
+            1 + m[0, 0] - m[1, 1] - m[2, 2],
+            1 - m[0, 0] + m[1, 1] - m[2, 2],
+            1 - m[0, 0] - m[1, 1] + m[2, 2],
+            1 + m[0, 0] + m[1, 1] + m[2, 2],
+        ]
+    )
+    rows = np.array(
+        [
+            [squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]],
+            [m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]],
+            [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]],
+        ]
+    )
+    q = rows[int(squares.argmax())]
+    q = q / np.linalg.norm(q)
+    q = q if q[3] >= 0 else -q
+    return float(q[0]), float(q[1]), float(q[2]), float(q[3])

@@ -20,7 +20,6 @@ from selcon_ros.core.text import one_line
 from selcon_ros.model import load
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.answering import Answer, Answering
-from selcon_ros.ros.clock import without_negative
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher
@@ -120,14 +119,6 @@ class GroundingNode(ManagedNode):
         if self._streams is not None:
             self._streams.destroy()
         super().destroy_node()
-
-    def create_subscription(
-        self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any
-    ) -> Any:
-        """As rclpy's own, which it uses for /clock too."""
-        if topic == "/clock":
-            callback = without_negative(callback, self.get_logger())
-        return super().create_subscription(msg_type, topic, callback, *more, **options)
 
     def _introduce(self) -> None:
         log = self.get_logger()

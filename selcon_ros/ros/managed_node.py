@@ -19,6 +19,7 @@ from rclpy.task import Future
 
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.text import one_line
+from selcon_ros.ros.clock import without_negative
 
 EXECUTOR_SECONDS = 10.0
 """How long a transition waits for the executor, which does what only it may do."""
@@ -54,6 +55,14 @@ class ManagedNode(LifecycleNodeMixin, Node):
         if machine is not None:
             machine.destroy_when_not_in_use()
         super().destroy_node()
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Any, *more: Any, **options: Any
+    ) -> Any:
+        """As rclpy's own, which it uses for /clock too."""
+        if topic == "/clock":
+            callback = without_negative(callback, self.get_logger())
+        return super().create_subscription(msg_type, topic, callback, *more, **options)
 
     def start(self) -> None:
         """Configure and activate; raises what one of them raises, which is not logged then."""

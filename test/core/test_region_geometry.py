@@ -3,20 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selcon_ros.core.region_geometry import extent_across, grasp_axes, narrowest, quaternion
-from support.shapes import matrix
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_quaternions_of_any_rotation(seed: int) -> None:
-    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    rotation *= np.sign(np.linalg.det(rotation))
-    np.testing.assert_allclose(matrix(quaternion(rotation)), rotation, atol=1e-9)
-
-
-@pytest.mark.parametrize("signs", [(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
-def test_quaternions_of_half_turns(signs: tuple[int, int, int]) -> None:
-    np.testing.assert_allclose(matrix(quaternion(np.diag(signs).astype(float))), np.diag(signs), atol=1e-12)
+from selcon_ros.core.region_geometry import extent_across, grasp_axes, narrowest
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 3))

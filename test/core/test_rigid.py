@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selcon_ros.core.errors import CameraError
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.rigid import Rigid, quaternion
 from support.shapes import matrix
 
 ROOT = math.sqrt(0.5)
@@ -105,3 +105,15 @@ def test_what_is_not_finite_is_refused(value: float) -> None:
         Rigid((0.0, 0.0, 0.0, 1.0), (value, 0.0, 0.0))
     with pytest.raises(CameraError, match="not finite"):
         Rigid((value, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_quaternions_of_any_rotation(seed: int) -> None:
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    rotation *= np.sign(np.linalg.det(rotation))
+    np.testing.assert_allclose(matrix(quaternion(rotation)), rotation, atol=1e-9)
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
+def test_quaternions_of_half_turns(signs: tuple[int, int, int]) -> None:
+    np.testing.assert_allclose(matrix(quaternion(np.diag(signs).astype(float))), np.diag(signs), atol=1e-12)
