@@ -31,7 +31,6 @@ START = 120.0
 """Seconds within which the node has to answer its first image."""
 STEADY = 5.0
 """Seconds of camera and listeners at work before a sample is taken."""
-MOST_MEMORY = 0.02
 MOST_MORE = 2
 """File descriptors and threads that may come and go between two equal moments."""
 
@@ -41,6 +40,7 @@ MOST_MORE = 2
 @click.option("--rate", default=30.0, show_default=True, help="Images of the camera a second.")
 @click.option("--every", default=60.0, show_default=True, help="Seconds between two cycles and samples.")
 @click.option("--warm-up", default=5, show_default=True, help="Samples left out of the comparison.")
+@click.option("--growth", "most", default=0.02, show_default=True, help="Growth of memory that is a failure.")
 @click.option("--seed", default=1, show_default=True, help="Of all random numbers.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Another model than the packaged one.")
 @click.option("--json", "as_json", type=click.Path(path_type=Path), help="File for the report.")
@@ -50,6 +50,7 @@ def main(
     rate: float,
     every: float,
     warm_up: int,
+    most: float,
     seed: int,
     bundle: Path | None,
     as_json: Path | None,
@@ -66,7 +67,7 @@ def main(
             soak.die_and_return()
         finally:
             soak.end()
-        sys.exit(soak.report(warm_up, as_json))
+        sys.exit(soak.report(warm_up, most, as_json))
 
 
 def _set_environment(folder: Path) -> None:
@@ -152,7 +153,7 @@ class Soak:
         self._node.destroy_node()
         rclpy.try_shutdown()
 
-    def report(self, warm_up: int, as_json: Path | None) -> int:
+    def report(self, warm_up: int, most: float, as_json: Path | None) -> int:
         """Print what was seen, write it as JSON if asked to, and return the exit status."""
         for fault, count in self._robot.faults.items():
             self._fail(f"{fault} ({count} times)")
@@ -160,7 +161,7 @@ class Soak:
         if found is None:
             click.echo(f"{len(self.samples)} samples: too few to compare memory, descriptors and threads")
         else:
-            self._judge(found)
+            self._judge(found, most)
         robot = self._robot
         click.echo(f"sent {dict(robot.sent)}, heard {dict(sorted(robot.heard.items()))}")
         click.echo(", ".join(f"{name} {value:.4g}" for name, value in self.figures.items()))
@@ -196,13 +197,13 @@ class Soak:
         except OSError:
             return  # it has ended, which is told elsewhere
 
-    def _judge(self, found: Growth) -> None:
+    def _judge(self, found: Growth, most: float) -> None:
         click.echo(
             f"memory {100 * found.memory:+.2f} % after warm-up, "
             f"{found.descriptors[0]} to {found.descriptors[1]} file descriptors, "
             f"{found.threads[0]} to {found.threads[1]} threads"
         )
-        if found.memory > MOST_MEMORY:
+        if found.memory > most:
             self._fail(f"memory has grown by {100 * found.memory:.1f} %")
         for what, (low, high) in (("file descriptors", found.descriptors), ("threads", found.threads)):
             if high - low > MOST_MORE:
