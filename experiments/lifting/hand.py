@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from selcon_tabletop.model import mujoco
-from selcon_tabletop.shapes import Points
 
 OPENING = 0.10
 """Metres between the open fingers."""
@@ -63,10 +60,3 @@ def add_hand(spec: mujoco.MjSpec) -> None:
     weld.objtype, weld.solref = mujoco.mjtObj.mjOBJ_BODY, [0.008, 1]
     weld.solimp[:3] = [0.98, 0.999, 0.001]
     weld.data[:11] = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
-
-
-def quaternion(rotation: Points) -> Points:
-    """Return the quaternion (w, x, y, z) of a rotation matrix [3, 3]."""
-    found = np.zeros(4)
-    mujoco.mju_mat2Quat(found, np.ascontiguousarray(rotation).ravel())
-    return found

@@ -8,9 +8,9 @@ from enum import Enum
 
 import numpy as np
 
-from experiments.lifting.hand import FINGER, OPENING, quaternion
+from experiments.lifting.hand import FINGER, OPENING
 from experiments.lifting.world import STEP
-from selcon_tabletop.model import mujoco
+from selcon_tabletop.model import mujoco, quaternion
 from selcon_tabletop.shapes import Points
 
 START = 0.12

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.lifting.bodies import Body
-from experiments.lifting.hand import add_hand, quaternion
-from selcon_tabletop.model import mujoco
+from experiments.lifting.hand import add_hand
+from selcon_tabletop.model import mujoco, quaternion
 from selcon_tabletop.parts import Z
 from selcon_tabletop.shapes import Points
 

@@ -54,3 +54,24 @@ class DiagnosticsPublisher:
         message = DiagnosticArray(status=[told])
         message.header.stamp = self._clock_watch.stamp()
         self._publisher.publish(message)
+
+
+def state_of(loading: str | None, active: bool, actions: str | None, asked: bool, topic: str) -> str:
+    """What the node is doing, for people.
+
+    :param loading: what is being done until the model can be run, "" from then on; None without a model
+    :param actions: the current ones, "" for none; None if there are some, and nobody subscribes to an output
+    :param asked: requests are being answered
+    :param topic: where actions are received
+    """
+    if loading is None:
+        return "unconfigured: waits for the transition configure"
+    if loading:
+        return loading
+    if not active:
+        return "inactive: waits for the transition activate"
+    if actions:
+        return f"answering {actions}"
+    if asked:
+        return "answering requests"
+    return f"waiting for an action on {topic}" if actions == "" else "resting: nobody subscribes to an output"

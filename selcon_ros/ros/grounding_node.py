@@ -6,7 +6,7 @@ Topics are described in docs/topics.md, parameters in docs/parameters.md.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
@@ -22,7 +22,7 @@ from selcon_ros.ros import interfaces
 from selcon_ros.ros.answering import Answer, Answering
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher
+from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher, state_of
 from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.managed_node import ManagedNode
 from selcon_ros.ros.message_buffers import LatestSlot
@@ -33,10 +33,8 @@ from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.typed_servers import TypedServers
 from selcon_ros.ros.worker import Worker
-
-if TYPE_CHECKING:
-    from selcon_ros.ros.ground_stream import GroundStreams
 
 ACTION_LOG = 1.0
 """Seconds between two log lines about a new action."""
@@ -55,7 +53,7 @@ class GroundingNode(ManagedNode):
     """
 
     # Of the class, for a node whose start has failed is destroyed, too.
-    _streams: GroundStreams | None = None
+    _typed: TypedServers | None = None
 
     def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
         """Open the topics; with `autostart` configure and activate, too.
@@ -91,9 +89,9 @@ class GroundingNode(ManagedNode):
             self._not_ready,
             self._follow_listeners,
         )
-        self._offer_service()
-        frames = Frames(self, self._health, settings.target_frame)
-        depth_sync = self._inputs.depth_sync
+        if not interfaces.MISSING:
+            self._typed = TypedServers(self, self.requests, lambda: self._model)
+        frames, depth_sync = Frames(self, self._health, settings.target_frame), self._inputs.depth_sync
         self._answering = Answering(
             self, self._health, self._actions, self._questions, depth_sync, frames, self._results
         )
@@ -105,28 +103,16 @@ class GroundingNode(ManagedNode):
             self._introduce()
             self.get_logger().info("unconfigured: waits for the transition configure")
 
-    def _offer_service(self) -> None:
-        if interfaces.MISSING:
-            return
-        from selcon_ros.ros.ground_service import GroundService
-        from selcon_ros.ros.ground_stream import GroundStreams
-
-        GroundService(self, self.requests, lambda: self._model)
-        self._streams = GroundStreams(self, self.requests, lambda: self._model)
-
     def destroy_node(self) -> None:
         """As rclpy's own, which forgets action servers: one would keep the node in the ROS graph."""
-        if self._streams is not None:
-            self._streams.destroy()
+        if self._typed is not None:
+            self._typed.destroy()
         super().destroy_node()
 
     def _introduce(self) -> None:
-        log = self.get_logger()
         self._diagnostics.report_lasting(self._inputs.watch.inputs)
-        for line in str(self._inputs).splitlines():
-            log.info(line)
-        if interfaces.MISSING:
-            log.info(interfaces.MISSING)
+        for line in filter(None, [*str(self._inputs).splitlines(), interfaces.MISSING]):
+            self.get_logger().info(line)
 
     # Transitions.
 
@@ -276,7 +262,13 @@ class GroundingNode(ManagedNode):
             self._inputs.watch.look()
         actions = listed(self._actions.now)
         return {
-            "state": self._state(loader, actions),
+            "state": state_of(
+                None if loader is None else loader.state,
+                self._active,
+                actions if self._results.any_has_subscribers or not actions else None,
+                self.requests.waiting,
+                self._inputs.action.topic,
+            ),
             "model": self._model,
             "engine": "none" if loader is None else loader.engine,
             "interfaces": interfaces.MISSING or "selcon_interfaces",
@@ -287,21 +279,6 @@ class GroundingNode(ManagedNode):
             "lost_images": str(self._inputs.image.lost),
             "lost_depth_images": str(self._inputs.depth.lost),
         }
-
-    def _state(self, loader: ModelLoader | None, actions: str) -> str:
-        if loader is None:
-            return "unconfigured: waits for the transition configure"
-        if loader.state:
-            return loader.state
-        if not self._active:
-            return "inactive: waits for the transition activate"
-        if self.requests.waiting and not (actions and self._results.any_has_subscribers):
-            return "answering requests"
-        if not actions:
-            return f"waiting for an action on {self._inputs.action.topic}"
-        if not self._results.any_has_subscribers:
-            return "resting: nobody subscribes to an output"
-        return f"answering {actions}"
 
     def wait_for_model(self, stop: Stop | None = None) -> bool:
         """Wait until the model is open, or an engine is being built for it, if the node starts with one.

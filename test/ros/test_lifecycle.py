@@ -138,6 +138,15 @@ def test_a_model_that_cannot_be_opened_is_told_and_configure_works_then(managed,
     robot.until(lambda: robot.problems().startswith("inactive"), "no complaint")
 
 
+@pytest.mark.parametrize("locked", ["bundle, engine_cache", "*"])
+def test_paths_that_are_read_only_cannot_be_changed_in_any_state(managed, tmp_path, locked):
+    _, node, manager = managed(read_only_parameters=locked)
+    for _ in range(2):
+        for name in ("bundle", "engine_cache"):
+            assert not node.set_parameters([Parameter(name, value=str(tmp_path))])[0].successful
+        assert manager(CONFIGURE) and manager(CLEANUP)
+
+
 class Moody:
     """Opens models as the node does, when it is told to, or fails."""
 

@@ -131,10 +131,11 @@ def _add_room(spec: mujoco.MjSpec, room: Room, sides: tuple[int, int, int]) -> N
     )
 
 
-def _quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, matrix.flatten())
-    return quaternion
+def quaternion(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the quaternion (w, x, y, z) of a rotation matrix [3, 3]."""
+    found = np.zeros(4)
+    mujoco.mju_mat2Quat(found, rotation.flatten())
+    return found
 
 
 def _new_spec(width: int, height: int) -> mujoco.MjSpec:
@@ -170,7 +171,7 @@ def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Pictu
         _add_mesh(spec, f"part{index}", mesh, looks[key])
     for number, view in enumerate(scene.views):
         spec.worldbody.add_camera(
-            name=f"view{number}", pos=view.position, quat=_quaternion(view.rotation), fovy=view.fovy
+            name=f"view{number}", pos=view.position, quat=quaternion(view.rotation), fovy=view.fovy
         )
     stage.model = spec.compile()
     stage.data = mujoco.MjData(stage.model)
