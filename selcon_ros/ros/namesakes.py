@@ -34,6 +34,6 @@ class NamesakeWatch:
                 PROBLEM,
                 f"{found} the name {name}: their answers are mixed on the same topics, and parameters are "
                 "set on one of them by chance; start each in a namespace of its own (a node that was killed "
-                "is seen for half a minute more)",
+                "is seen for about 20 s more)",
                 every=30.0,
             )
