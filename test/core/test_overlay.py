@@ -1,5 +1,6 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.overlay import FAINT, STRONGEST, draw, tint
 from support.shapes import CAMERA, heat_of
 
 
@@ -56,6 +57,47 @@ def test_the_reason_for_no_grasp_is_written() -> None:
     told = draw(image, heatmap, find_grasps(heatmap))
     untold = draw(image, heatmap)
     assert (told[30:60] != untold[30:60]).any()
+
+
+def blended(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the image with heat by the formula itself: in floats, at every pixel."""
+    level = np.clip(values * 255, 0, 255).astype(np.uint8)
+    shade = (60 + level.astype(np.float32) * (225 - 60) / 255).astype(np.uint8)
+    colour = cv2.applyColorMap(shade, cv2.COLORMAP_TURBO)[..., ::-1]
+    ramp = np.clip((level / 255 - FAINT) / (1 - FAINT), 0, 1)
+    share = (STRONGEST * ramp * (2 - ramp))[..., None]
+    return image * (1 - share) + colour * share
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heat_is_blended_as_the_formula_says(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 256, (480, 640, 3), np.uint8)
+    cells = random.random((18, 24), np.float32) ** random.integers(1, 9)
+    values = heat_of(cv2.resize(cells, (640, 480), interpolation=cv2.INTER_CUBIC)).values
+    picture = image.copy()
+    rows, columns = tint(picture, values)
+    assert np.abs(picture - np.rint(blended(image, values))).max() <= 2
+    cool = np.ones(values.shape, bool)
+    cool[rows, columns] = False
+    assert values[cool].max(initial=0) <= FAINT and (picture[cool] == image[cool]).all()
+
+
+def test_the_line_at_half_the_maximum_is_within_a_pixel() -> None:
+    random = np.random.default_rng(0)
+    cells = np.where(random.random((18, 24)) > 0.7, random.random((18, 24)), 0).astype(np.float32)
+    values = heat_of(cv2.resize(cells, (640, 480), interpolation=cv2.INTER_LINEAR)).values
+    black = np.zeros((480, 640, 3), np.uint8)
+    heatmap = Heatmap("", values, math.nan)
+    line = draw(black, heatmap, note=" ").min(axis=-1) > 127
+    outlines, _ = cv2.findContours((values >= 0.5).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    edge = np.zeros(line.shape, np.uint8)
+    cv2.drawContours(edge, outlines, -1, 1)
+    assert len(outlines) > 5
+    near = np.ones((3, 3), np.uint8)
+    below = slice(40, None)  # the caption
+    assert (cv2.dilate(line.view(np.uint8), near) >= edge)[below].all()
+    assert (cv2.dilate(edge, near) >= line)[below].all()
 
 
 def test_sizes_must_agree() -> None:
