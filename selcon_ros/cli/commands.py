@@ -30,6 +30,7 @@ COMMANDS = {
         "selcon_ros.cli.demo", "Run the real node on the packaged recording and leave its pictures."
     ),
     "play": Command("selcon_ros.cli.play", "Publish a recording as camera topics."),
+    "doctor": Command("selcon_ros.cli.doctor", "Look for what keeps the node from working here."),
     "bench": Command("selcon_ros.cli.bench", "Measure latency and throughput on this machine."),
 }
 
@@ -54,6 +55,7 @@ ORDER = (
     "tabletop",
     "demo",
     "play",
+    "doctor",
     "bench",
 )
 """In the help; others follow."""

@@ -53,10 +53,11 @@ class DepthSync:
 
         What is missing or does not fit is None, and reported as a problem of its topic.
         """
-        depth = self._depth(header, size, settings)
-        return depth, None if depth is None else self._intrinsics(header, size, settings)
+        depth = self.depth_of(header, size, settings)
+        return depth, None if depth is None else self.intrinsics_of(header, size, settings)
 
-    def _depth(self, header: Header, size: Size, settings: Settings) -> Depth | None:
+    def depth_of(self, header: Header, size: Size, settings: Settings) -> Depth | None:
+        """As `of`, without the intrinsics."""
         published = self._node.count_publishers(self.depth_input.topic) > 0
         if not published and len(self.depths) == 0:
             self._node.get_logger().info(
@@ -100,7 +101,8 @@ class DepthSync:
             return f"only {self.depth_input.received} depth images have come yet"
         return "synchronise the topics or raise sync_tolerance"
 
-    def _intrinsics(self, header: Header, size: Size, settings: Settings) -> Intrinsics | None:
+    def intrinsics_of(self, header: Header, size: Size, settings: Settings) -> Intrinsics | None:
+        """As `of`, without the depth."""
         try:
             # A calibration holds for longer than an image: the nearest one serves, however old.
             info = self.infos.nearest(header)

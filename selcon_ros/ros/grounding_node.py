@@ -276,8 +276,7 @@ class GroundingNode(ManagedNode):
             **self._answering.answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
-            "lost_images": str(self._inputs.image.lost),
-            "lost_depth_images": str(self._inputs.depth.lost),
+            **self._inputs.facts(),
         }
 
     def wait_for_model(self, stop: Stop | None = None) -> bool:

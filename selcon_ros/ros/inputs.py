@@ -69,6 +69,8 @@ class Input:
         """
         self.name, self.kind = name, kind
         self.received = self.lost = 0
+        self.ours = {node.get_fully_qualified_name()}
+        """The nodes whose own topics cannot be meant."""
         self._node, self._callback, self._latched = node, callback, latched
         self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
         self._last: float | None = None
@@ -124,11 +126,10 @@ class Input:
     def elsewhere(self) -> list[str]:
         """The topics on which another node publishes this type."""
         alike = [topic for topic, types in self._node.get_topic_names_and_types() if self.type_name in types]
-        me = self._node.get_fully_qualified_name()
         return [
             topic
             for topic in alike
-            if any(name_of(info) != me for info in self._node.get_publishers_info_by_topic(topic))
+            if any(name_of(info) not in self.ours for info in self._node.get_publishers_info_by_topic(topic))
         ]
 
     def carrying(self, topic: str) -> set[str]:

@@ -65,6 +65,17 @@ class NodeInputs:
             else:
                 each.pause()
 
+    def facts(self) -> dict[str, str]:
+        """The topics and what was lost on them, for /diagnostics."""
+        depth, info = self.depth_sync.inputs
+        return {
+            "image_topic": self.image.topic,
+            "depth_topic": depth.topic,
+            "camera_info_topic": info.topic,
+            "lost_images": str(self.image.lost),
+            "lost_depth_images": str(depth.lost),
+        }
+
     def __str__(self) -> str:
         """The topics, on three lines."""
         depth, info = self.depth_sync.inputs

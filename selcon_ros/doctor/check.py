@@ -1,0 +1,48 @@
+"""One line of `selcon doctor`: what was looked at, how it is, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from selcon_ros.core.text import one_line
+
+LONGEST = 600
+"""Characters of what was found, at most."""
+
+
+class Level(str, Enum):
+    """OK; WARN: it works, but worse than it could; FAIL: it does not work, or what comes out is wrong."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """name: what was looked at. found: how it is, one line. remedy: what to type or to change, "" for OK."""
+
+    name: str
+    level: Level
+    found: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as `selcon doctor --json` prints it."""
+        return {"name": self.name, "level": self.level.value, "found": self.found, "remedy": self.remedy}
+
+
+def ok(name: str, found: str) -> Check:
+    """Return a check that found nothing wrong."""
+    return Check(name, Level.OK, one_line(found, LONGEST))
+
+
+def warn(name: str, found: str, remedy: str = "") -> Check:
+    """Return a check that found what makes things worse; without a remedy, `found` says what to do."""
+    return Check(name, Level.WARN, one_line(found, LONGEST), remedy)
+
+
+def fail(name: str, found: str, remedy: str = "") -> Check:
+    """Return a check that found what does not work; without a remedy, `found` says what to do."""
+    return Check(name, Level.FAIL, one_line(found, LONGEST), remedy)

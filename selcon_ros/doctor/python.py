@@ -1,0 +1,176 @@
+"""Whether this Python, ROS 2 and the compiled libraries fit together."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from selcon_ros.core.text import one_line
+from selcon_ros.doctor.check import Check, fail, ok, warn
+
+INSTALLED_ROS = Path("/opt/ros")
+TRIAL_SECONDS = 60.0
+"""After which the import of a library is given up."""
+COMPILED = "_rclpy_pybind11"
+"""The compiled module of rclpy; the end of its file's name tells for which Python it was built."""
+LIBRARIES = {
+    "numpy": "pip install --force-reinstall numpy",
+    "cv2": "pip install --force-reinstall opencv-python-headless; for the system's: pip install 'numpy<2'",
+    "onnxruntime": "pip install --force-reinstall onnxruntime",
+}
+"""What the node cannot do without, and what helps where it cannot be imported."""
+ROS_REMEDY = "source /opt/ros/DISTRO/setup.bash, or without ROS packages: pip install 'selcon_ros[ros]'"
+# Run in another process: a library that does not fit may end it.
+_IMPORT = "import {0}; print({0}.__version__, {0}.__file__)"
+_RMW = """
+import rclpy
+from rclpy.utilities import get_rmw_implementation_identifier
+rclpy.init(args=[])
+print(get_rmw_implementation_identifier())
+"""
+
+
+def check_python() -> Iterator[Check]:
+    """Look at the interpreter, at ROS's, and at the compiled libraries."""
+    yield _interpreter()
+    for library, remedy in LIBRARIES.items():
+        worked, said = run_python(_IMPORT.format(library))
+        yield ok(library, said) if worked else fail(library, f"it cannot be imported: {said}", remedy)
+    yield _ros()
+
+
+def has_rclpy() -> bool:
+    """Whether rclpy is there and made for this Python."""
+    return _other_python() == ""
+
+
+def check_ros_libraries() -> Iterator[Check]:
+    """Look at the middleware, and at the ROS packages that the node can use; rclpy must be there."""
+    yield _middleware()
+    yield _cv_bridge()
+    yield _interfaces()
+
+
+def run_python(code: str) -> tuple[bool, str]:
+    """Run a line of Python in another process with this one's modules.
+
+    :returns: whether it went well, and its last line of output; if not, why
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TRIAL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no answer within {TRIAL_SECONDS:g} s"
+    except OSError as error:
+        return False, f"{sys.executable} cannot be run: {error.strerror}"
+    if done.returncode < 0:
+        return False, f"it ends the process with signal {-done.returncode}"
+    lines = (done.stdout if done.returncode == 0 else done.stderr).decode(errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return done.returncode == 0, one_line(last, 300)
+
+
+def _interpreter() -> Check:
+    kind = "virtual environment" if sys.prefix != sys.base_prefix else "system"
+    said = f"{sys.version.split()[0]} ({kind}), {sys.executable}"
+    conda = os.environ.get("CONDA_PREFIX", "")
+    if conda and _from_installed_ros():
+        return warn(
+            "Python",
+            f"{said}; the libraries of conda in {conda} are taken before those that ROS was built with",
+            "conda deactivate, then use a virtual environment of the system's Python",
+        )
+    return ok("Python", said)
+
+
+def _ros() -> Check:
+    other = _other_python()
+    if other is None:
+        there = sorted(path.name for path in _installed())
+        if there:
+            said = f"ROS 2 {', '.join(there)} is in {INSTALLED_ROS} and not sourced"
+            return fail("ROS 2", said, f"source {INSTALLED_ROS}/{there[-1]}/setup.bash")
+        return fail("ROS 2", "rclpy is not there: the node cannot run (selcon ground can)", ROS_REMEDY)
+    where = _rclpy_folder()
+    if other:
+        return fail(
+            "ROS 2",
+            f"rclpy in {where} is built for {other}, and this is Python {sys.version.split()[0]}",
+            "make the virtual environment with ROS's Python: "
+            "/usr/bin/python3 -m venv --system-site-packages .venv",
+        )
+    return ok("ROS 2", f"{os.environ.get('ROS_DISTRO', '')} rclpy in {where}".lstrip())
+
+
+def _installed() -> list[Path]:
+    return [path.parent for path in INSTALLED_ROS.glob("*/setup.bash")]
+
+
+def _from_installed_ros() -> bool:
+    folder = _rclpy_folder()
+    return folder is not None and folder.is_relative_to(INSTALLED_ROS)
+
+
+def _rclpy_folder() -> Path | None:
+    spec = importlib.util.find_spec("rclpy")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+def _other_python() -> str | None:
+    """Return for which other Python rclpy was built, "" if for this one, None without rclpy."""
+    folder = _rclpy_folder()
+    if folder is None:
+        return None
+    found = [path.name.removeprefix(COMPILED) for path in sorted(folder.glob(f"{COMPILED}*.so"))]
+    mine = {str(sysconfig.get_config_var("EXT_SUFFIX")), ".so", ".abi3.so"}
+    # Where there is none by that name, rclpy is built in another way: importing it will tell.
+    return "" if not found or mine & set(found) else found[0].split("-")[0].strip(".") + _version(found[0])
+
+
+def _version(suffix: str) -> str:
+    """Return the version in `.cpython-312-x86_64-linux-gnu.so`, as " 3.12"."""
+    digits = "".join(each for each in suffix.split("-")[1] if each.isdigit()) if "-" in suffix else ""
+    return f" {digits[0]}.{digits[1:]}" if len(digits) > 1 else ""
+
+
+def _middleware() -> Check:
+    """Start ROS in another process, and see which middleware runs it."""
+    wanted = os.environ.get("RMW_IMPLEMENTATION", "")
+    worked, said = run_python(_RMW)
+    if worked:
+        return ok("middleware", said)
+    remedy = (
+        f"apt install ros-$ROS_DISTRO-{wanted.replace('_', '-')}, or: unset RMW_IMPLEMENTATION"
+        if wanted
+        else ROS_REMEDY
+    )
+    return fail("middleware", f"ROS does not start: {said}", remedy)
+
+
+def _cv_bridge() -> Check:
+    from selcon_ros.ros.bridge import find_bridge
+
+    bridge, said = find_bridge()
+    there = importlib.util.find_spec("cv_bridge") is not None
+    if bridge is None and there:
+        return warn("cv_bridge", said, "nothing to do; or: pip install 'numpy<2', if it was built for that")
+    return ok("cv_bridge", said)
+
+
+def _interfaces() -> Check:
+    from selcon_ros.ros.interfaces import MISSING
+
+    if MISSING:
+        return warn("selcon_interfaces", MISSING)
+    return ok("selcon_interfaces", "typed results and requests are there")

@@ -1,0 +1,122 @@
+"""Each fault of a Python environment is told, with what to type."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selcon_ros.doctor import python
+from selcon_ros.doctor.check import Check, Level
+
+
+def by_name(checks: Iterator[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+@pytest.fixture
+def no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only Python and ROS are looked at: importing the libraries takes long."""
+    monkeypatch.setattr(python, "LIBRARIES", {})
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose modules come before all others, also in other processes."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rclpy"]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path
+
+
+def make_rclpy(folder: Path, ending: str) -> None:
+    (folder / "rclpy").mkdir()
+    (folder / "rclpy" / "__init__.py").touch()
+    (folder / "rclpy" / f"_rclpy_pybind11{ending}").touch()
+
+
+def test_what_is_installed_here_is_in_order() -> None:
+    found = by_name(python.check_python())
+    assert [found[name].level for name in ("Python", "numpy", "cv2", "onnxruntime")] == [Level.OK] * 4
+    assert sys.executable in found["Python"].found
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("raise ImportError('numpy.core.multiarray failed to import')", "numpy.core.multiarray failed"),
+        ("import os; os.abort()", "ends the process with signal 6"),
+        ("import sys; sys.exit(3)", "it said nothing"),
+    ],
+)
+def test_a_library_that_cannot_be_imported_fails(
+    modules: Path, content: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (modules / "cv2.py").write_text(content)
+    monkeypatch.setattr(python, "LIBRARIES", {"cv2": python.LIBRARIES["cv2"]})
+    check = by_name(python.check_python())["cv2"]
+    assert check.level == Level.FAIL and said in check.found
+    assert "pip install" in check.remedy
+
+
+def test_a_library_that_does_not_end_is_given_up(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python, "TRIAL_SECONDS", 0.5)
+    (modules / "endless.py").write_text("import time; time.sleep(60)")
+    assert python.run_python("import endless") == (False, "no answer within 0.5 s")
+
+
+@pytest.mark.usefixtures("no_libraries")
+def test_rclpy_of_another_python_fails(modules: Path) -> None:
+    make_rclpy(modules, ".cpython-399-x86_64-linux-gnu.so")
+    assert not python.has_rclpy()
+    check = by_name(python.check_python())["ROS 2"]
+    assert check.level == Level.FAIL and "is built for cpython 3.99" in check.found
+    assert "-m venv --system-site-packages" in check.remedy
+
+
+@pytest.mark.usefixtures("no_libraries")
+def test_rclpy_of_this_python_is_in_order(modules: Path) -> None:
+    import sysconfig
+
+    make_rclpy(modules, str(sysconfig.get_config_var("EXT_SUFFIX")))
+    assert python.has_rclpy()
+    assert by_name(python.check_python())["ROS 2"].level == Level.OK
+
+
+@pytest.mark.usefixtures("no_libraries")
+def test_ros_that_is_there_and_not_sourced_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python, "_rclpy_folder", lambda: None)
+    monkeypatch.setattr(python, "INSTALLED_ROS", tmp_path / "ros")
+    check = by_name(python.check_python())["ROS 2"]
+    assert check.level == Level.FAIL and "rclpy is not there" in check.found
+    (tmp_path / "ros" / "jazzy").mkdir(parents=True)
+    (tmp_path / "ros" / "jazzy" / "setup.bash").touch()
+    check = by_name(python.check_python())["ROS 2"]
+    assert check.level == Level.FAIL and check.remedy == f"source {tmp_path}/ros/jazzy/setup.bash"
+
+
+@pytest.mark.usefixtures("no_libraries")
+def test_conda_before_an_installed_ros_is_told(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_rclpy(modules, ".so")
+    monkeypatch.setattr(python, "INSTALLED_ROS", modules)
+    monkeypatch.setenv("CONDA_PREFIX", "/home/me/conda")
+    check = by_name(python.check_python())["Python"]
+    assert check.level == Level.WARN and "/home/me/conda" in check.found
+    monkeypatch.delenv("CONDA_PREFIX")
+    assert by_name(python.check_python())["Python"].level == Level.OK
+
+
+def test_a_middleware_that_is_not_installed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
+    assert by_name(python.check_ros_libraries())["middleware"].level == Level.OK
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_carrier_pigeon")
+    check = by_name(python.check_ros_libraries())["middleware"]
+    assert check.level == Level.FAIL
+    assert "apt install ros-$ROS_DISTRO-rmw-carrier-pigeon" in check.remedy
+
+
+def test_a_cv_bridge_that_fails_is_told(modules: Path) -> None:
+    pytest.importorskip("sensor_msgs", reason="sensor_msgs is missing: pip install 'selcon_ros[ros]'")
+    (modules / "cv_bridge.py").write_text("raise ImportError('built for another numpy')")
+    check = by_name(python.check_ros_libraries())["cv_bridge"]
+    assert check.level == Level.WARN and "built for another numpy" in check.found
