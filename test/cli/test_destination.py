@@ -20,6 +20,8 @@ FILES = [
 FOLDERS = [
     ("evaluate", "bundle", "data", "--out"),
     ("adapt", ".", "--out", "new", "--report"),
+    ("distill", ".", ".", "--out", "new", "--report"),
+    ("distill", ".", ".", "--out", "new", "--work"),
     ("audit", ".", "--out"),
     ("ablate", __file__, "--out"),
     ("demo", "--out"),
@@ -33,6 +35,7 @@ BUNDLES = [
     ("import-official", "x.pth", "--divide", "Seen", "--out"),
     ("quantize", "bundle", "--out"),
     ("adapt", ".", "--out"),
+    ("distill", ".", ".", "--out"),
     ("tune", "bundle", "data", "--out"),
     ("fit-confidence", "bundle", "data", "--negatives", ".", "--out"),
     ("tabletop", "build", "--work", "new", "--out"),

@@ -44,5 +44,10 @@ class AdaptError(SelconError):
     """A bundle cannot be adapted, or photos would not help: the message says what to do."""
 
 
+class DistillError(SelconError):
+    """A student cannot be taught, or answers too differently from its teacher: the message says what to
+    do."""
+
+
 class ObjectiveError(SelconError):
     """The objective was called with something it cannot use."""

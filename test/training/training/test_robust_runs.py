@@ -206,8 +206,8 @@ def test_a_full_disk_keeps_the_former_checkpoint_and_the_run_going(squares, tmp_
 
     code = exit_code(in_a_process(starve))
     told = capfd.readouterr()
-    assert "not written: File too large" in told.out and "the former one is kept" in told.out
-    assert "MB are free" in told.out and "the log has gaps" in told.out
+    assert "not written: File too large" in told.err and "the former one is kept" in told.err
+    assert "MB are free" in told.err and "the log has gaps" in told.err
     assert code == (0 if room_again else 1)
     if not room_again:
         assert CheckpointNotWritten.__name__ in told.err

@@ -11,6 +11,9 @@ COMMANDS = {
     "data": Command("selcon_training.cli.data", "Check a data set before training."),
     "train": Command("selcon_training.cli.train", "Train the network from a config file."),
     "adapt": Command("selcon_training.cli.adapt", "Adapt a bundle to your own photos with masks."),
+    "distill": Command(
+        "selcon_training.cli.distill", "Teach a small network what a bundle answers, without labels."
+    ),
     "encoders": Command(
         "selcon_training.cli.encoders", "List the encoders, or fetch one for a machine without a connection."
     ),

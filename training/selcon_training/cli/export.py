@@ -7,16 +7,7 @@ import click
 
 from selcon_ros.cli.options import out_bundle_option
 from selcon_ros.cli.paths import UserPath
-from selcon_training.cli.options import manifest_option, report, samples_option
-
-
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    sides = value.split(",")
-    if len(sides) != 2 or not all(side.strip().isdecimal() for side in sides):
-        raise click.BadParameter(f"{value!r} must be height and width in pixels, for example 288,384")
-    return int(sides[0]), int(sides[1])
+from selcon_training.cli.options import manifest_option, report, samples_option, size_option
 
 
 @click.command()
@@ -48,12 +39,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     is_flag=True,
     help="Add what answers actions outside the class list, on a workstation (needs classifier: text).",
 )
-@click.option(
-    "--size",
-    callback=_size,
-    metavar="H,W",
-    help="Height and width of the network's input; default: the training's.",
-)
+@size_option("Height and width of the network's input; default: the training's.")
 @samples_option
 @click.option(
     "--weights",

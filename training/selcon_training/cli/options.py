@@ -31,6 +31,20 @@ samples_option = click.option(
 manifest_option = click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
 
 
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    sides = value.split(",")
+    if len(sides) != 2 or not all(side.strip().isdecimal() for side in sides):
+        raise click.BadParameter(f"{value!r} must be height and width in pixels, for example 288,384")
+    return int(sides[0]), int(sides[1])
+
+
+def size_option(help: str) -> Callable[[F], F]:
+    """Add --size, two sides in pixels."""
+    return click.option("--size", callback=_size, metavar="H,W", help=help)
+
+
 def split_option(default: str) -> Callable[[F], F]:
     """Add --split."""
     return click.option(

@@ -55,16 +55,27 @@ def curves(evidence: Evidence, actions: int) -> list[tuple[float, float]] | None
 
 
 def fit_logistic(value: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Class-balanced logistic regression of one variable: (scale > 0, offset), by Newton's method.
+    """Class-balanced logistic regression of one variable: (scale > 0, offset).
 
     Targets are Platt's, (n+1)/(n+2) and 1/(n+2), so that separable data give a finite slope. Evidence that
     ranks the wrong way round gives a slope close to zero: no evidence.
     """
     positives, negatives = int(positive.sum()), int((~positive).sum())
+    target = np.where(positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    return _newton(value, target, np.where(positive, 0.5 / positives, 0.5 / negatives))
+
+
+def fit_probabilities(value: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
+    """Logistic regression of given probabilities: (scale > 0, offset); every example weighs the same."""
+    return _newton(value, target, np.full(len(value), 1.0 / len(value)))
+
+
+def _newton(
+    value: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Weighted logistic regression of one variable by Newton's method."""
     centre, spread = float(value.mean()), float(value.std()) or 1.0
     x = (value - centre) / spread
-    target = np.where(positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    weight = np.where(positive, 0.5 / positives, 0.5 / negatives)
     ridge = 1e-4
     parameters = np.zeros(2)
     design = np.stack([x, np.ones_like(x)])

@@ -180,9 +180,14 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return parse_config(changed(values, overrides), str(path))
+
+
+def changed(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Apply `key.sub=value` overrides to plain values, in place. Raises ConfigError."""
     for override in overrides:
         _apply(values, override)
-    return parse_config(values, str(path))
+    return values
 
 
 def read_yaml(path: Path) -> Any:

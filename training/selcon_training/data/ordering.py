@@ -33,6 +33,7 @@ class Stream(IntEnum):
     MIXTURE_ORDER = 8
     ADAPT_VIEW = 9
     ADAPT_FOLDS = 10
+    DISTILL_VIEW = 11
 
 
 def generator(seed: int, *path: int) -> np.random.Generator:

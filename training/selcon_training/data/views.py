@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -114,18 +114,50 @@ def see_truth(truth: U8, view: View, grid: Size, blank: bool | None = None) -> F
 
     Cells that the view does not fill are 0, and all are where only the fringe of a part is left.
     """
+    seen = _over_cells(truth, view, blank)
+    if int(seen.max()) < LEAST_SEEN:
+        return np.zeros(grid, np.float32)
+    means: F32 = _means(seen, view, grid) / np.float32(255.0)
+    return means
+
+
+def see_heat(heat: F32, view: View, grid: Size) -> F32:
+    """A map h x w float32 of any scale in the view: its mean over every cell of the map grid, float32.
+
+    Unlike a truth map it may be much coarser than the grid, and hot up to its border. It is 0 where the view
+    shows black or is not filled.
+    """
+    seen = _over_cells(heat, view, False)
+    if view.black:
+        seen = seen * _shows_picture(view, (seen.shape[0], seen.shape[1]))
+    return _means(seen, view, grid)
+
+
+def _shows_picture(view: View, size: Size) -> NDArray[np.bool_]:
+    """Which of (h, w) evenly spaced places in the view lie in the picture."""
+    y, x = ((np.arange(side) + 0.5) / side for side in size)
+    places = [row[0] * x[None] + row[1] * y[:, None] + row[2] for row in view.matrix]
+    inside: NDArray[np.bool_] = np.logical_and.reduce([(each >= 0) & (each < 1) for each in places])
+    return inside
+
+
+def _over_cells(values: NDArray[Any], view: View, blank: bool | None) -> NDArray[Any]:
+    """A map in the view, with a whole number of samples in every cell that the view fills."""
     cells = view.place.cells
-    step = _in_pixels(view.matrix, truth.shape, cells.size)
+    shape = (values.shape[0], values.shape[1])
+    step = _in_pixels(view.matrix, shape, cells.size)
     # At least two samples a cell and side, and none of the map's pixels left out.
     longest = max(math.hypot(*step[:, 0]), math.hypot(*step[:, 1]))
     samples = min(8, max(2, math.ceil(longest)))
     size = (cells.height * samples, cells.width * samples)
-    matrix = _in_pixels(view.matrix, truth.shape, size)
-    seen = _warp(truth, matrix, size, cv2.INTER_LINEAR, view.black if blank is None else blank)
-    if int(seen.max()) < LEAST_SEEN:
-        return np.zeros(grid, np.float32)
+    matrix = _in_pixels(view.matrix, shape, size)
+    return _warp(values, matrix, size, cv2.INTER_LINEAR, view.black if blank is None else blank)
+
+
+def _means(seen: NDArray[Any], view: View, grid: Size) -> F32:
+    cells = view.place.cells
     means = cv2.resize(seen.astype(np.float32), cells.size[::-1], interpolation=cv2.INTER_AREA)
-    return on_canvas(means / np.float32(255.0), grid, cells)
+    return on_canvas(np.asarray(means, np.float32), grid, cells)
 
 
 def see_labels(labels: U8, view: View, grid: Size, blank: bool | None = None) -> U8:
@@ -159,8 +191,8 @@ def _in_pixels(matrix: F64, source: Size, target: Size) -> F64:
     return found
 
 
-def _warp(image: U8, matrix: F64, size: Size, how: int, blank: bool) -> U8:
-    return cv2.warpAffine(  # type: ignore[return-value]
+def _warp(image: NDArray[Any], matrix: F64, size: Size, how: int, blank: bool) -> NDArray[Any]:
+    return cv2.warpAffine(
         image,
         matrix,
         size[::-1],

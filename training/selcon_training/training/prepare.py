@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import torch
@@ -33,7 +35,7 @@ from selcon_training.training.factory import (
 from selcon_training.training.run_folder import Position
 from selcon_training.training.tasks.base import Task
 from selcon_training.training.train_step import Stepper
-from selcon_training.training.validation import LabelValidator, MapValidator
+from selcon_training.training.validation import Validator
 
 _WORKSPACES = (":4096:8", ":16:8")
 """What cuBLAS needs to be deterministic."""
@@ -42,16 +44,17 @@ _WORKSPACES = (":4096:8", ":16:8")
 @dataclass(frozen=True)
 class Run:
     """The parts of a training run, on their device; `position` is where it begins, `metrics` are those of the
-    checkpoint that it goes on from.
+    checkpoint that it goes on from. `learned` is what the bundle's manifest will say of supervision and data.
     """
 
     config: TrainConfig
-    data: DataSet
     net: Network
     task: Task
     stepper: Stepper
-    validator: MapValidator | LabelValidator | None
-    negatives: PicturePool | None
+    validator: Validator | None
+    learned: dict[str, Any]
+    data: DataSet | None = None
+    negatives: PicturePool | None = None
     position: Position = field(default_factory=Position)
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -63,6 +66,35 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
     data record into the run's folder. Raises ConfigError, DataError, EncoderError, CheckpointError and
     DistributedError for what cannot be used, before training.
     """
+    device, found = begin(config, resume)
+    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
+    record = run_folder.data_record(config, data)
+    prepare_folder(config, data.base, record, found)
+    parts = take_up(config, device, found, partial(build_net, config, data), partial(make_task, config, data))
+    validator = make_validator(config, data, parts.net)
+    negatives = make_negatives(config, validator)
+    write_record(config, record)
+    if distributed.is_main():
+        for line in notices(data, run_folder.splits_of(config)):
+            tqdm.write(f"warning: {line}")
+    learned = {
+        "supervision": config.supervision,
+        "data": data.name,
+        "divide": config.data.divide,
+        "synthetic": data.synthetic,
+        "real_pictures": any((config.data.backgrounds, config.data.textures, config.data.negatives)),
+        **({} if config.backbone is None else {"dense": config.dense.model_dump(mode="json")}),
+    }
+    return Run(
+        config, **parts._asdict(), validator=validator, learned=learned, data=data, negatives=negatives
+    )
+
+
+def begin(config: TrainConfig, resume: bool) -> tuple[torch.device, bool]:
+    """Set up the process; returns the device, and whether there is a checkpoint to go on from.
+
+    Raises ConfigError for a folder with a checkpoint without `resume`.
+    """
     device = distributed.join(config.device) or training_device(config.device)
     distributed.local_rows(config.schedule.batch_size)  # told before anything is loaded
     found = distributed.any_rank(run_folder.checkpoint_folder(config.output).is_dir())
@@ -71,28 +103,39 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
             f"{config.output} already holds a run: use --resume to go on, or another output folder"
         )
     _set_up_process(config)
-    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
-    record = _prepare_folder(config, data, found)
+    return device, found
+
+
+class Parts(NamedTuple):
+    """What trains, and where and with which figures it begins."""
+
+    net: Network
+    task: Task
+    stepper: Stepper
+    position: Position
+    metrics: dict[str, float]
+
+
+def take_up(
+    config: TrainConfig,
+    device: torch.device,
+    found: bool,
+    build: Callable[[], Network],
+    make: Callable[[Network], Task],
+) -> Parts:
+    """The network and what trains it: from the checkpoint if one was `found`, else as `build` gives it."""
     checkpoint = run_folder.checkpoint_folder(config.output)
-    net = load_model(run_folder.raw_folder(checkpoint))[0] if found else build_net(config, data)
+    net = load_model(run_folder.raw_folder(checkpoint))[0] if found else build()
     _set_up_net(config, net, device)
-    task = distributed.main_first(lambda: make_task(config, data, net))
+    task = distributed.main_first(lambda: make(net))
     if task.learnables is not None:
         task.learnables.to(device)
     stepper = Stepper(config, net, task, task.steps())
-    position = Position()
-    metrics: dict[str, float] = {}
-    if found:
-        state = run_folder.read_state(checkpoint, device)
-        stepper.restore(checkpoint, state)
-        position, metrics = Position(state["epoch"], state["step"]), state["metrics"]
-    validator = make_validator(config, data, net)
-    negatives = make_negatives(config, validator)
-    _write_record(config, record)
-    if distributed.is_main():
-        for line in notices(data, run_folder.splits_of(config)):
-            tqdm.write(f"warning: {line}")
-    return Run(config, data, net, task, stepper, validator, negatives, position, metrics)
+    if not found:
+        return Parts(net, task, stepper, Position(), {})
+    state = run_folder.read_state(checkpoint, device)
+    stepper.restore(checkpoint, state)
+    return Parts(net, task, stepper, Position(state["epoch"], state["step"]), state["metrics"])
 
 
 def _set_up_process(config: TrainConfig) -> None:
@@ -122,22 +165,20 @@ def _set_deterministic(on: bool) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _prepare_folder(config: TrainConfig, data: DataSet, resume: bool) -> dict[str, Any]:
-    """Tidy the run's folder if there is one; returns the record of the data. On resume, compare what is
-    written there."""
+def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], resume: bool) -> None:
+    """Tidy the run's folder if there is one. On resume, compare configuration and data (those in `place`, of
+    this record) with what is written there; raises ConfigError."""
     with _named(config):
         if distributed.is_main():
             check_destination(config.output, folder=True)
             run_folder.clean_up(config.output)
         distributed.any_rank(False)  # wait
-    record = run_folder.data_record(config, data)
     if resume:
         run_folder.check_config(config)
-        run_folder.check_data(config, data, record)
-    return record
+        run_folder.check_data(config, place, record)
 
 
-def _write_record(config: TrainConfig, record: dict[str, Any]) -> None:
+def write_record(config: TrainConfig, record: dict[str, Any]) -> None:
     """Write what the run is made from into its folder: only now, so that a refused run leaves none."""
     if distributed.is_main():
         with _named(config):

@@ -205,8 +205,8 @@ def data_record(config: TrainConfig, data: DataSet) -> dict[str, Any]:
     return record
 
 
-def check_data(config: TrainConfig, data: DataSet, now: dict[str, Any]) -> None:
-    """Check that the data, whose record is `now`, are those that the run was begun with.
+def check_data(config: TrainConfig, place: Path, now: dict[str, Any]) -> None:
+    """Check that the data in `place`, whose record is `now`, are those that the run was begun with.
 
     Raises ConfigError saying which counts have changed, or data.json if it is missing.
     """
@@ -222,7 +222,7 @@ def check_data(config: TrainConfig, data: DataSet, now: dict[str, Any]) -> None:
         )
     if former != now:
         raise ConfigError(
-            f"cannot resume {config.output}: the data in {data.base} are not those it was begun with: "
+            f"cannot resume {config.output}: the data in {place} are not those it was begun with: "
             + _compared(images if isinstance(images, dict) else {}, now["images"])
         )
 

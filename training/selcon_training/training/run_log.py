@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,8 @@ class RunLog:
             yield
         except OSError as error:
             if not self._lost:
-                tqdm.write(f"warning: {self.path.parent}: the log has gaps from here on: {error}")
+                text = f"warning: {self.path.parent}: the log has gaps from here on: {error}"
+                tqdm.write(text, file=sys.stderr)
             self._lost = True
 
 

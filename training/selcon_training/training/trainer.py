@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ class TrainLoop:
     """
 
     def __init__(self, run: Run) -> None:
-        self.config, self.data = run.config, run.data
+        self.config, self.data, self.learned = run.config, run.data, run.learned
         self.net, self.task, self.stepper = run.net, run.task, run.stepper
         self.validator, self.negatives = run.validator, run.negatives
         self.position, self.metrics = run.position, run.metrics
@@ -128,7 +129,7 @@ class TrainLoop:
             self.metrics = record["validation"] = self.validator.run(self.shown)
         if log is not None:
             self._record(log, record, (epoch + 1) * self.steps)
-            bar.write(f"epoch {epoch + 1}: " + _line(means, self.metrics))
+            bar.write(f"epoch {epoch + 1}: " + _line(means, self.metrics), file=sys.stderr)
         if not last and (epoch + 1) % self.config.checkpoint.every_epochs == 0:
             self._save()
         return done
@@ -170,7 +171,8 @@ class TrainLoop:
             self._unsaved = None
         except CheckpointNotWritten as error:
             self._unsaved = error
-            tqdm.write(f"warning: {error}; training goes on and tries again at the next checkpoint")
+            text = f"warning: {error}; training goes on and tries again at the next checkpoint"
+            tqdm.write(text, file=sys.stderr)
 
     def _meta(self, metrics: dict[str, float], confidence: Fitted | None) -> dict[str, Any]:
         config = self.config
@@ -185,15 +187,10 @@ class TrainLoop:
             "averaging": config.inference.model_dump(mode="json"),
             "confidence": None if confidence is None else confidence.curves(),
             "training": {
-                "supervision": config.supervision,
-                "data": self.data.name,
-                "divide": config.data.divide,
-                "synthetic": self.data.synthetic,
-                "real_pictures": any((config.data.backgrounds, config.data.textures, config.data.negatives)),
+                **self.learned,
                 "epochs": self.position.epoch,
                 "seed": config.seed,
                 "encoders_trained": list(config.trained),
-                **({} if config.backbone is None else {"dense": config.dense.model_dump(mode="json")}),
                 **({"earlier": dict(self.net.earlier)} if self.net.earlier else {}),
             },
             "metrics": {"validation": metrics, **record},

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -47,6 +48,13 @@ class Inference:
     gamma: float
     batch_size: int
     averaging: Averaging = PLAIN
+
+
+class Validator(Protocol):
+    """Measures a network during training, on what it does not learn from."""
+
+    def run(self, net: Network) -> dict[str, float]:
+        """Figures by name."""
 
 
 class MapValidator:

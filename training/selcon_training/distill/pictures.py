@@ -1,0 +1,135 @@
+"""The pictures that a student learns from, each with its teacher's answer, and those held out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.plain_file import read_bytes
+from selcon_training.data.agd20k import in_test_splits
+from selcon_training.data.images import LIMIT
+from selcon_training.data.ordering import Stream, generator
+from selcon_training.data.pictures import PictureFile, all_pictures
+from selcon_training.distill.answers import Store, Teacher
+from selcon_training.errors import DataError, DistillError
+
+LEAST = 16
+"""Pictures that can be read; a student that is of use needs hundreds."""
+LEAST_HELD = 4
+_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture, by the SHA-256 of its file."""
+
+    path: Path
+    key: str
+
+
+@dataclass
+class Survey:
+    """What was found in the folder: pictures in the order of their keys, files that cannot be read with the
+    reason, and how many files show the same as another."""
+
+    photos: list[Photo] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    copies: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the pictures' content, wherever they lie."""
+        return hashlib.sha256("".join(photo.key for photo in self.photos).encode()).hexdigest()
+
+    def told(self) -> list[str]:
+        """Lines about what is left out."""
+        lines = [f"left out: {each}" for each in self.unreadable[:_TOLD]]
+        if len(self.unreadable) > _TOLD:
+            lines.append(f"left out: {len(self.unreadable) - _TOLD} more pictures that cannot be read")
+        if self.copies:
+            lines.append(f"{self.copies} files are copies of others and count once")
+        return lines
+
+
+def list_pictures(folder: Path) -> list[PictureFile]:
+    """The pictures in a folder and below. Raises DataError for none, for too few, and for those of a test
+    split."""
+    found = sorted(all_pictures(folder, "photos"), key=lambda file: os.fsencode(file.path))
+    for file in found:
+        if tests := in_test_splits(file.path):
+            raise DataError(f"{file.path} is of a test split ({tests[0]}), which training may not see")
+    _require(len(found), folder)
+    return found
+
+
+def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Store) -> Survey:
+    """Ask the teacher about every picture that has no answer in the store yet.
+
+    Raises DataError if too few pictures can be read, OSError where an answer cannot be written. Stopped at
+    any moment, it goes on where it was.
+    """
+    survey = Survey()
+    found: dict[str, Photo] = {}
+    for file in tqdm(files, desc="asking the teacher", unit="picture", dynamic_ncols=True, disable=None):
+        try:
+            content = read_bytes(file.path, DataError)
+            key = hashlib.sha256(content).hexdigest()
+            if key in found:
+                survey.copies += 1
+                continue
+            if store.get(key) is None:
+                image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
+                store.put(key, teacher.answer(np.ascontiguousarray(image[:, :, ::-1], np.uint8)))
+        except SelconError as error:
+            survey.unreadable.append(str(error))
+            continue
+        found[key] = Photo(file.path, key)
+    survey.photos = [found[key] for key in sorted(found)]
+    _require(len(survey.photos), folder, survey)
+    return survey
+
+
+def hold_out(photos: Sequence[Photo], share: float, seed: int) -> tuple[list[Photo], list[Photo]]:
+    """Deal the pictures into those to learn from and those held out, at least LEAST_HELD.
+
+    Depends on content and seed alone.
+    """
+    order = generator(seed, Stream.HOLD_OUT).permutation(len(photos))
+    count = min(max(LEAST_HELD, round(share * len(photos))), len(photos) // 2)
+    held = set(order[:count].tolist())
+    return (
+        [photo for place, photo in enumerate(photos) if place not in held],
+        [photo for place, photo in enumerate(photos) if place in held],
+    )
+
+
+def require_answers(teacher: Teacher, store: Store, held: Sequence[Photo]) -> None:
+    """Raise DistillError if the teacher is sure of nothing in the pictures that are held out."""
+    for photo in held:
+        answer = store.get(photo.key)
+        if answer is not None and answer.counts(teacher.fitted).any():
+            return
+    raise DistillError(
+        f"the teacher {teacher.manifest.name} is sure of no action in any of the {len(held)} pictures held "
+        "out: give pictures of what it knows"
+    )
+
+
+def _require(count: int, folder: Path, survey: Survey | None = None) -> None:
+    if count >= LEAST:
+        return
+    lost = "" if survey is None or not survey.unreadable else f" that can be read ({survey.unreadable[0]})"
+    raise DataError(
+        f"{folder} holds {count} pictures{lost}: give at least {LEAST}; a student that is of use needs "
+        "hundreds"
+    )

@@ -1,0 +1,87 @@
+"""Teacher and student against truth maps, where there are some."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.plain_file import read_bytes
+from selcon_training.data.agd20k import DataSet, open_dataset
+from selcon_training.data.images import read_picture
+from selcon_training.data.ordering import spread
+from selcon_training.distill.answers import Teacher
+from selcon_training.distill.measure import divergences
+from selcon_training.distill.pictures import Photo
+from selcon_training.errors import DataError
+from selcon_training.evaluate.evaluation import Row, evaluate, map_figures
+from selcon_training.evaluate.predictors import Model
+from selcon_training.evaluate.queries import Picture, find_pictures
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A split of a data set with truth maps, at most `limit` pictures of it."""
+
+    root: Path
+    divide: str | None = None
+    split: str = "valset"
+    limit: int | None = None
+
+    def open(self) -> DataSet:
+        """The data set. Raises DataError."""
+        return open_dataset(self.root, self.divide)
+
+
+def refuse_learned(truth: Truth, actions: Sequence[str], learned: Sequence[Photo]) -> None:
+    """Raise DataError for a split that cannot be asked about, or with pictures that the student learns
+    from."""
+    asked = _pictures(truth, truth.open(), actions)
+    keys = {photo.key for photo in learned}
+    common = [
+        each.path for each in asked if hashlib.sha256(read_bytes(each.path, DataError)).hexdigest() in keys
+    ]
+    if common:
+        raise DataError(
+            f"{len(common)} pictures of {truth.split} with truth are among those to learn from, such as "
+            f"{common[0]}: take them out of the photos, or measure on others (--split)"
+        )
+
+
+def compare_on_truth(truth: Truth, teacher: Teacher, student: Grounder) -> dict[str, Any]:
+    """Figures of both on the same questions, how many only one of them gets right, and the mean KLD of the
+    student's maps from the teacher's on these pictures, where the teacher answers."""
+    data = truth.open()
+    rows: dict[str, dict[tuple[str, str], Row]] = {}
+    for side, grounder in (("teacher", teacher.grounder), ("student", student)):
+        found = evaluate(Model(grounder), data, truth.split, grounder.actions, limit=truth.limit)
+        rows[side] = {(row.picture, row.action): row for row in found.rows}
+    ours, theirs = rows["student"], rows["teacher"]
+    return {
+        "data": data.name,
+        "divide": truth.divide,
+        "split": truth.split,
+        "teacher": map_figures(theirs.values()),
+        "student": map_figures(ours.values()),
+        "kld_from_teacher": _kld(_pictures(truth, data, student.actions), teacher, student),
+        "only_teacher_right": sum(row.right and not ours[key].right for key, row in theirs.items()),
+        "only_student_right": sum(row.right and not theirs[key].right for key, row in ours.items()),
+    }
+
+
+def _pictures(truth: Truth, data: DataSet, actions: Sequence[str]) -> list[Picture]:
+    return spread(find_pictures(data, truth.split, actions), truth.limit)
+
+
+def _kld(pictures: Sequence[Picture], teacher: Teacher, student: Grounder) -> float | None:
+    found: list[float] = []
+    for picture in pictures:
+        image = read_picture(picture.path)
+        answer = teacher.answer(image)
+        found += divergences(student.ground(image).refined, answer)[answer.counts(teacher.fitted)].tolist()
+    return float(np.mean(found)) if found else None
