@@ -66,7 +66,7 @@ MEDIA = [
     "fast-simplification>=0.2,<1",  # lightens them
 ]
 # Engines of NVIDIA GPUs. pycuda is compiled where it is installed, against the CUDA toolkit's headers.
-ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5", "platformdirs>=4,<5"]
+ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
 TORCH = ["torch>=2.4,<3", *ENGINE]
 RTX = ["tensorrt-rtx-cu13>=1.5,<2", "pycuda>=2024.1", *ENGINE]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros import find_grasps, load
+from selcon_ros.backends.base import CPU_BACKEND
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.recording import RecordedFrame, default_recording, read_recording
@@ -55,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     recording, random = read_recording(default_recording()), np.random.default_rng(0)
     table: list[tuple[float, float]] = []
-    with load() as model:
+    with load(None, CPU_BACKEND, "int8") as model:  # whichever is faster here
         for number in options.frames:
             frame, steady = recording.frames[number], SteadyGrasps()
             seen: dict[str, list[GraspResult]] = {action: [] for action in recording.actions}

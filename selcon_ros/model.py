@@ -13,7 +13,6 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.bundle import (
-    INT8_ROLE,
     Bundle,
     default_bundle_path,
     load_bundle,
@@ -30,8 +29,8 @@ class Model(Grounder):
     """A bundle that is open in a backend; `ground` runs it on an image.
 
     The thread that loaded it runs and closes it. `bundle` has the manifest; its files are not kept.
-    why: how the backend was chosen, a sentence. failures: backends that should have run here, but did not,
-    and why.
+    why: how the backend and, on a CPU, the precision were chosen, a sentence. failures: backends that should
+    have run here, but did not, and why.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend, why: str, failures: tuple[str, ...] = ()) -> None:
@@ -66,7 +65,8 @@ def load(
 
     backend: one of `backends.base.BACKENDS`, or auto: the first of them that runs here. A GPU's engine is
     compared with ONNX Runtime in fp32 on the bundle's samples before it is used. precision: auto is fp16 on a
-    GPU, on the CPU int8 where the bundle has it. warm_up: runs before the first image. fall_back: where the
+    GPU, on the CPU what is faster of fp32 and the bundle's int8, timed for a second the first time
+    (`engines.cpu_choice.open_fastest`). warm_up: runs before the first image. fall_back: where the
     backend that is asked for fails, run on the CPU instead, which `Model.failures` then says. Raises
     BundleError for a bad bundle, BackendError for wrong choices or where nothing is left to run it.
     """
@@ -146,9 +146,13 @@ class _Opener:
             self.cpu.pin_thread()
             precision = "fp16" if self.precision == AUTO else self.precision
             return Model(bundle, _open_on_gpu(bundle, backend, precision, self.gpu), f"{backend}: {why}")
+        if self.precision == AUTO:
+            from selcon_ros.engines.cpu_choice import open_fastest
+
+            opened = open_fastest(self.path, self.cpu, self.gpu.cache)
+            told = "; ".join(filter(None, (why, opened.choice.why)))
+            return Model(opened.bundle, opened.backend, f"{backend}: {told}")
         bundle = load_model(self.path, self.precision)
-        if self.precision == AUTO and INT8_ROLE in bundle.files:
-            why += ", int8 since the bundle has it"
         return Model(bundle, open_on_cpu(bundle, self.cpu), f"{backend}: {why}")
 
 

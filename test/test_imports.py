@@ -97,7 +97,7 @@ def test_a_backend_imports_its_own_engine_and_when_it_is_opened() -> None:
 
 
 def test_engines_are_built_with_few_libraries() -> None:
-    builders = {"numpy", "onnx", "onnxruntime", "filelock", "platformdirs", "selcon_ros"}
+    builders = {"numpy", "onnx", "onnxruntime", "filelock", "selcon_ros"}
     assert not breaches(
         "selcon_ros/engines", lambda _, found: found.library in builders | set(sys.stdlib_module_names)
     )

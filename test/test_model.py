@@ -10,11 +10,13 @@ from selcon_ros import model as front_door
 from selcon_ros.backends.base import BACKENDS, Backend
 from selcon_ros.backends.cuda import gpu, has_gpu
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
-from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import INT8_ROLE, load_bundle, write_bundle
+from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
 from selcon_ros.core.samples import read_samples
+from selcon_ros.engines import cpu_choice
+from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.model import load
+from support import bundles
 from support.bundles import COLOURS, colour_bundle
 
 no_gpu = pytest.mark.skipif(has_gpu(), reason="what is chosen where there is no NVIDIA GPU")
@@ -25,12 +27,17 @@ def bundle(tmp_path: Path) -> Path:
     return colour_bundle(tmp_path / "colours")
 
 
+def taking(share: float) -> CpuTimes:
+    """What a measurement finds where int8 takes this share of fp32's time."""
+    return CpuTimes({"fp32": 2.0, "int8": 2.0 * share}, {"fp32": 1.0, "int8": share}, 3)
+
+
 @pytest.fixture
-def with_int8(bundle: Path, tmp_path: Path) -> Path:
-    """A bundle whose int8 graph is its fp32 one: that it is chosen is what counts."""
-    loaded = load_bundle(bundle)
-    write_bundle(tmp_path / "int8", loaded.manifest, loaded.files | {INT8_ROLE: loaded.model})
-    return tmp_path / "int8"
+def with_int8(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle with an int8 graph, which takes half the time of the fp32 one."""
+    monkeypatch.setattr(cpu_choice, "measure", lambda *_: taking(0.5))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return bundles.with_int8(bundle)
 
 
 @no_gpu
@@ -41,16 +48,26 @@ def test_auto_takes_the_cpu_and_says_why(bundle: Path) -> None:
     assert model.failures == () and model.bundle.files == {}
 
 
-def test_int8_is_taken_where_the_bundle_has_it(with_int8: Path) -> None:
+def test_int8_is_taken_where_it_is_faster(with_int8: Path) -> None:
     model = load(with_int8, "onnxruntime")
-    assert "int8" in model.backend.name and "int8 since the bundle has it" in model.why
+    assert "int8" in model.backend.name
+    assert model.why.startswith("onnxruntime: as asked for; int8, which takes 0.50 of the time of fp32 (1 ms")
     for precision, there in (("int8", True), ("fp32", False)):
         assert ("int8" in load(with_int8, "onnxruntime", precision).backend.name) is there
 
 
 @no_gpu
-def test_auto_takes_int8_too(with_int8: Path) -> None:
+def test_auto_takes_it_too_and_keeps_what_was_measured(with_int8: Path, tmp_path: Path) -> None:
     assert "int8" in load(with_int8).backend.name
+    assert "kept in" in load(with_int8, gpu=GpuOptions(cache=tmp_path / "engines")).why
+    assert len(list((tmp_path / "engines").iterdir())) == 1
+    assert "measured now" not in load(with_int8).why
+
+
+def test_fp32_stays_where_int8_is_not_faster(with_int8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_choice, "measure", lambda *_: taking(0.95))
+    model = load(with_int8, "onnxruntime")
+    assert "int8" not in model.backend.name and "fp32, for int8 takes 0.95 of its time" in model.why
 
 
 @no_gpu

@@ -18,6 +18,8 @@ from experiments.lifting.choosing import Choice, centroid, own_grips, published,
 from experiments.lifting.lift import Grasp, Outcome, Trial, Watch, lift
 from experiments.lifting.scenes import SIZE, LiftScene, Sight, read, scene_of, write
 from experiments.lifting.world import build
+from selcon_ros.backends.base import CPU_BACKEND
+from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.model import Model, load
@@ -132,7 +134,10 @@ def _renderer() -> Renderer:
 
 @lru_cache(maxsize=1)
 def _model(bundle: Path | None) -> Model:
-    return load(bundle)
+    # The same graph on every machine: which is faster there makes no difference here.
+    place = bundle or default_bundle_path()
+    has_int8 = INT8_ROLE in load_bundle(place, roles=()).manifest.files
+    return load(place, CPU_BACKEND, "int8" if has_int8 else "fp32")
 
 
 def scene(plan: Plan, folder: Path, kind: str, number: int) -> LiftScene:

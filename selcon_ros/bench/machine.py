@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from selcon_ros.core.processor import processor
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13", "numpy", "opencv-python-headless",
@@ -19,7 +20,7 @@ def facts() -> dict[str, str]:
     """CPU, GPU, cores, system, date and the versions that matter, in the order in which to print them."""
     found = {
         "date": datetime.date.today().isoformat(),
-        "CPU": cpu_name(),
+        "CPU": processor().name,
         "GPU": gpu_name() or "none",
         "cores used": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -33,16 +34,6 @@ def facts() -> dict[str, str]:
     if distribution := os.environ.get("ROS_DISTRO"):
         found["ROS"] = distribution
     return found
-
-
-def cpu_name() -> str:
-    """The processor as Linux names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
 
 
 def use_cores(count: int) -> None:

@@ -88,8 +88,9 @@ def verify(
       selcon engine verify bundles/mine --kind tensorrt --precision fp16 --json
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
-    from selcon_ros.engines.cache import Cache, begin
+    from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.compatibility import incompatibility
+    from selcon_ros.engines.folder import begin
     from selcon_ros.engines.record import GRAPH_KIND
     from selcon_ros.engines.repository import load_with_samples, source_digest
     from selcon_ros.engines.repository import verify as run_and_compare
@@ -143,6 +144,8 @@ def verify(
 @click.option("--json", "as_json", is_flag=True, help="Print what was removed as JSON.")
 def clean(everything: bool, stale: bool, yes: bool, cache: Path | None, as_json: bool) -> None:
     """Remove what is damaged, with --stale also what other versions of the libraries built, with --all all.
+
+    Both also remove what was measured on the CPU.
 
     \b
     Examples:
@@ -199,6 +202,8 @@ def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
         if why is not None:
             found |= {entry.paths[0]: "its record", entry.path: why}
     timings = store.timings() if everything else stale_timings(store) if stale else []
+    choices = store.choices() if everything or stale else []
+    found |= dict.fromkeys(choices, "times on the CPU, which are measured again in a second")
     return found | dict.fromkeys(timings, "timings that a library noted while building")
 
 

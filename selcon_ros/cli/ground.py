@@ -69,7 +69,7 @@ NEARLY_BLACK = 16
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="Of the model; auto: fp16 on a GPU, int8 on a CPU where the bundle has it.",
+    help="Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8.",
 )
 @threads_option
 @json_option
@@ -149,8 +149,9 @@ def command(
     if model.manifest.data_warning:
         click.echo(f"warning: model {model.manifest.name}: {model.manifest.data_warning}", err=True)
     unknown = _unknown(action, model)  # told before the engine starts
+    engine: dict[str, str | None] = {"engine": None, "engine_choice": None}
     if unknown is None:
-        heatmap = _ask(picture, action, path, backend, precision, threads)
+        heatmap, engine = _ask(picture, action, path, backend, precision, threads)
     else:
         click.echo(f"{unknown}; asking by open vocabulary", err=True)
         heatmap = _ask_openly(picture, action, path, threads)
@@ -180,6 +181,7 @@ def command(
             "raster": "stored" if turned or orientation == 1 else "upright",
             "bundle": model.manifest.name,
             "rendered_only": model.manifest.rendered_only,
+            **engine,
             "action": heatmap.action,
             "open_vocabulary": unknown is not None,
             "confidence": heatmap.confidence if unknown is None else None,
@@ -227,15 +229,16 @@ def _read_geometry(
 
 def _ask(
     picture: "NDArray[np.uint8]", action: str, bundle: Path, backend: str, precision: str, threads: int | None
-) -> "Heatmap":
-    """Ground an action of the model's list."""
+) -> "tuple[Heatmap, dict[str, str | None]]":
+    """Ground an action of the model's list; return with it the engine's name and how it was chosen."""
     from selcon_ros.backends.options import CpuOptions
     from selcon_ros.model import load
 
     with load(bundle, backend, precision, CpuOptions(threads)) as model:
         for failure in model.failures:
             click.echo(f"passed over {failure}", err=True)
-        return model.ground(picture).heatmap(action)
+        told: dict[str, str | None] = {"engine": model.backend.name, "engine_choice": model.why}
+        return model.ground(picture).heatmap(action), told
 
 
 def _ask_openly(picture: "NDArray[np.uint8]", action: str, bundle: Path, threads: int | None) -> "Heatmap":

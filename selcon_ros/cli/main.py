@@ -45,7 +45,7 @@ EXTRAS = {
         "PIL",
     ),
     "adapt": ("pycocotools", "defusedxml"),
-    "engine": ("filelock", "platformdirs"),
+    "engine": ("filelock",),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
     "ros": (

@@ -18,3 +18,13 @@ def user_path(path: str | Path, fault: type[SelconError]) -> Path:
     found = Path(text)
     # "./~x" is a file's name; it stays one whoever looks at it again.
     return found.absolute() if found.parts[:1] and found.parts[0].startswith("~") else found
+
+
+def user_cache(fault: type[SelconError]) -> Path:
+    """Return the user's folder for what can be made again: XDG_CACHE_HOME, by default ~/.cache.
+
+    As the XDG base directory specification has it, a relative path there does not count. Raises ``fault`` for
+    a user without a home folder.
+    """
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(given) if os.path.isabs(given) else user_path("~/.cache", fault)

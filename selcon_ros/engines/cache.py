@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from selcon_ros.core.atomic_write import PART, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.engines.choice_record import CHOICE
+from selcon_ros.engines.folder import begin, default_folder, plain
 from selcon_ros.engines.record import Key, Record, read_record
 
 ENGINE, RECORD, LOCK, TIMINGS = ".engine", ".json", ".lock", ".timings"
@@ -52,7 +53,7 @@ class Cache:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Open the cache in `folder`, by default the user's (XDG_CACHE_HOME/selcon_ros/engines)."""
-        self.folder = folder or user_cache_path("selcon_ros") / "engines"
+        self.folder = folder or default_folder()
 
     def find(self, key: Key) -> Entry | None:
         """Return the engine of a key, None where there is none."""
@@ -104,13 +105,13 @@ class Cache:
 
     def read(self, name: str) -> bytes:
         """Return a file of the folder (a library's timing cache), empty where there is none."""
-        path = self.folder / _plain(name)
+        path = self.folder / plain(name)
         return read_bytes(path, EngineError) if path.is_file() else b""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the folder, whole or not at all."""
         with self._faults():
-            write_file(self.folder / _plain(name), content)
+            write_file(self.folder / plain(name), content)
 
     @contextmanager
     def lock(self, key: Key, waiting: Callable[[], None]) -> Iterator[None]:
@@ -136,6 +137,10 @@ class Cache:
     def timings(self) -> list[Path]:
         """Return the libraries' timing caches."""
         return [path for path in self._files() if path.suffix == TIMINGS]
+
+    def choices(self) -> list[Path]:
+        """Return what was measured on a CPU (`choice_record`)."""
+        return [path for path in self._files() if path.suffix == CHOICE]
 
     def building(self) -> bool:
         """Whether a process is building an engine for this folder."""
@@ -175,16 +180,6 @@ class Cache:
             f"cannot write to the engine cache {self.folder}: {error.strerror or error}; make room or give "
             "another folder (--cache, the node's parameter engine_cache)"
         )
-
-
-def begin(bundle: str) -> str:
-    """Return how the names of a bundle's engines begin."""
-    return _plain(f"{bundle[:60]}-")
-
-
-def _plain(name: str) -> str:
-    """Return a name as a file may be called."""
-    return "".join(each if each.isalnum() or each in "._-" else "_" for each in name).lstrip(".") or "engine"
 
 
 def _read(path: Path) -> Entry | None:

@@ -78,21 +78,24 @@ class Record:
 def read_record(path: Path) -> Record:
     """Read a record's file. Raises EngineError where it is no record, of another version, or damaged."""
     values = read_object(path, EngineError, LIMIT)
-    values["key"] = _made(Key, values.get("key"), path)
-    record = _made(Record, values, path)
+    values["key"] = made(Key, values.get("key"), path)
+    record = made(Record, values, path)
     graph, engine = record.agreement_of_graph, record.agreement
     return replace(
         record,
-        agreement_of_graph=asdict(_made(Agreement, graph, path)),
-        agreement=None if engine is None else asdict(_made(Agreement, engine, path)),
+        agreement_of_graph=asdict(made(Agreement, graph, path)),
+        agreement=None if engine is None else asdict(made(Agreement, engine, path)),
     )
 
 
-def _made(kind: type[T], values: Any, path: Path) -> T:
-    """Return a dataclass of a JSON object's values, each of its field's type; lists become tuples."""
+def made(kind: type[T], values: Any, path: Path) -> T:
+    """Return a dataclass of a JSON object's values, each of its field's type; lists become tuples.
+
+    Raises EngineError naming the file and what is not as it must be.
+    """
     hints = get_type_hints(kind)
     if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:  # type: ignore[arg-type]
-        raise EngineError(f"{path} is no record of an engine, or of another version")
+        raise EngineError(f"{path} is no record of ours, or of another version")
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in given.items():
         if not _fits(value, hints[name]):

@@ -271,6 +271,7 @@ class GroundingNode(ManagedNode):
             ),
             "model": self._model,
             "engine": "none" if loader is None else loader.engine,
+            "engine_choice": "none" if loader is None else loader.choice,
             "interfaces": interfaces.MISSING or "selcon_interfaces",
             "action": actions or "none",
             **self._answering.answered,

@@ -98,6 +98,11 @@ class ModelLoader:
         return "none yet" if self.model is None else self.model.backend.name
 
     @property
+    def choice(self) -> str:
+        """How that engine was chosen, a sentence."""
+        return "none yet" if self.model is None else self.model.why
+
+    @property
     def state(self) -> str:
         """What is being done until the model can be run, "" from then on."""
         return self._state

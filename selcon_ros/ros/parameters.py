@@ -73,7 +73,7 @@ class Settings:
     )
     precision: str = _parameter(
         "auto",
-        "Of the model; auto: fp16 on a GPU, on a CPU int8 where the bundle has it.",
+        "Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8, measured.",
         choices=PRECISIONS,
         changes="configure",
     )
@@ -81,7 +81,7 @@ class Settings:
         True, "Build a GPU's engine that is missing, which may take minutes.", changes="configure"
     )
     engine_cache: str = _parameter(
-        "", "Folder of built engines; empty: the user's cache.", changes="configure"
+        "", "Folder of built engines and measured times; empty: the user's cache.", changes="configure"
     )
     device: int = _parameter(0, "Number of the GPU.", 0, 64, changes="configure")
     threads: int = _parameter(

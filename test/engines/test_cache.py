@@ -241,3 +241,12 @@ def test_who_builds_is_seen(cache: Cache) -> None:
     with cache.lock(KEY, lambda: None):
         assert cache.building()
     assert not cache.building()
+
+
+def test_times_of_a_cpu_are_no_engines_and_cleaned_away_on_request(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for options, left in ((["--stale"], []), (["--all"], []), ([], ["tiny-cpu-0.choice"])):
+        cache.write("tiny-cpu-0.choice", b"{}")
+        assert cache.entries() == [] == cache.damaged()
+        done = CliRunner().invoke(main, ["engine", "clean", *options, "--yes", "--cache", str(tmp_path)])
+        assert done.exit_code == 0 and names(cache) == left

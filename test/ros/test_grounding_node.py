@@ -237,6 +237,7 @@ def test_times_and_counts_are_in_diagnostics(start):
         facts["model"] == "colours"
         and facts["action"] == "hold"
         and "onnxruntime" in facts["engine"].lower().replace(" ", "")
+        and facts["engine_choice"].startswith("onnxruntime: ")
     )
     for name in ("latency", "inference", "overhead", "waiting", "grasping"):
         assert 0 <= float(facts[f"{name}_ms"]) <= float(facts[f"{name}_p95_ms"])

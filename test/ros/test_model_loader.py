@@ -12,12 +12,13 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
 from selcon_ros.backends.cuda import has_gpu
+from selcon_ros.backends.options import GpuOptions
 from selcon_ros.core.errors import BackendError, ParameterError
 from selcon_ros.model import load
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.model_loader import ModelLoader
 from selcon_ros.ros.parameters import Settings
-from support.bundles import colour_bundle
+from support.bundles import colour_bundle, with_int8
 from support.ros import DOMAIN, context, running_node
 from support.scenes import scene
 
@@ -63,10 +64,22 @@ def test_while_an_engine_is_built_the_node_says_so_and_then_answers(start):
     builder = Builder()
     robot, _ = start(outputs=("heatmap",), load_model=builder, action="hold")
     robot.until(lambda: robot.facts().get("state") == "building the engine: timing kernels, 42 %", "building")
-    assert robot.facts()["engine"] == "none yet" and not robot.heard["heatmap"]
+    assert robot.facts()["engine"] == robot.facts()["engine_choice"] == "none yet"
+    assert not robot.heard["heatmap"]
     builder.go.set()
     robot.answer("heatmap", scene(hold=PART))
     robot.until(lambda: robot.facts()["state"] == "answering hold", "answering")
+
+
+@pytest.mark.parametrize(("before", "said"), [(False, "; measured now; kept in "), (True, "; measured 20")])
+def test_the_node_says_what_was_measured(start, tmp_path, before, said):
+    """In /diagnostics; the log has the same sentence."""
+    measured, cache = with_int8(colour_bundle(tmp_path / "int8")), tmp_path / "engines"
+    if before:
+        load(measured, gpu=GpuOptions(cache=cache))
+    robot, _ = start(outputs=("heatmap",), bundle=measured, engine_cache=str(cache), action="hold")
+    robot.until(lambda: "ms against" in robot.facts().get("engine_choice", ""), "the choice")
+    assert said in robot.facts()["engine_choice"] and f"kept in {cache}" in robot.facts()["engine_choice"]
 
 
 def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
+from selcon_ros.core.bundle import INT8_ROLE, ConfidenceFit, Encoder, Manifest, load_bundle, write_bundle
 from selcon_ros.core.placement import Fit
 
 # What the model knows: the action's colour in R, G, B.
@@ -132,3 +132,11 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> N
     record = json.loads(file.read_text())
     change(record)
     file.write_text(json.dumps(record))
+
+
+def with_int8(bundle: Path, kld: float = 0.001) -> Path:
+    """Add to a bundle an int8 graph, which is its fp32 one: that it is chosen is what counts."""
+    loaded = load_bundle(bundle)
+    manifest = replace(loaded.manifest, metrics={"int8": {"kld_mean": kld, "tolerance": 0.01}})
+    write_bundle(bundle, manifest, loaded.files | {INT8_ROLE: loaded.model})
+    return bundle

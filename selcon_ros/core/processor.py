@@ -1,0 +1,38 @@
+"""The processor that this program runs on, as Linux describes it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+CPU_INFO = Path("/proc/cpuinfo")
+_NAMES = ("model name", "Model", "cpu model")
+# What tells one kind of processor from another; not its clock, which changes while it runs.
+_KIND = (
+    *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features", "isa"),
+)
+
+
+@dataclass(frozen=True)
+class Processor:
+    """name: as Linux gives it, or "unknown"; kind: a digest of model and instruction sets."""
+
+    name: str
+    kind: str
+
+
+def processor(cpu_info: Path = CPU_INFO) -> Processor:
+    """Return the processor at hand. Where Linux tells nothing, its name is that of the architecture."""
+    try:
+        lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    pairs = [(key.strip(), value.strip()) for key, _, value in (each.partition(":") for each in lines)]
+    names = [value for key, value in pairs if key in _NAMES and value]
+    # A set: one line for each core, and of two kinds of core both.
+    told = sorted({pair for pair in pairs if pair[0] in _KIND})
+    digest = hashlib.sha256(repr((platform.machine(), told)).encode()).hexdigest()
+    return Processor(names[0] if names else platform.processor() or platform.machine() or "unknown", digest)

@@ -1,0 +1,91 @@
+"""What was measured of a bundle's graphs on this processor, and the file that keeps it beside the engines."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from selcon_ros.core.atomic_write import write_json
+from selcon_ros.core.errors import EngineError
+from selcon_ros.core.json_file import read_object
+from selcon_ros.engines.folder import begin
+from selcon_ros.engines.record import LIMIT, made
+
+CHOICE = ".choice"
+"""How the names of these files end."""
+
+
+@dataclass(frozen=True)
+class ChoiceKey:
+    """What times are measured of and on; with another value of any of these they are measured again.
+
+    graphs: SHA-256 of each graph that is timed, by its precision; processor, kind: as in
+    `core.processor.Processor`; cores: how many the process may use; threads: of the engine, 0 for its own
+    choice; onnxruntime, selcon_ros: versions.
+    """
+
+    graphs: dict[str, str]
+    processor: str
+    kind: str
+    cores: int
+    threads: int
+    spinning: bool
+    onnxruntime: str
+    selcon_ros: str
+
+    @property
+    def digest(self) -> str:
+        """A name for it."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def path(self, folder: Path, bundle: str) -> Path:
+        """Return the file of the folder that keeps it."""
+        return folder / f"{begin(bundle)}cpu-{self.digest}{CHOICE}"
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """milliseconds: of CPU that a run takes with each precision, the median; shares: of fp32's, the median of
+    all turns; rounds: how many turns there were."""
+
+    milliseconds: dict[str, float]
+    shares: dict[str, float]
+    rounds: int
+
+
+@dataclass(frozen=True)
+class ChoiceRecord:
+    """What was measured, of what and on what, and when."""
+
+    key: ChoiceKey
+    times: CpuTimes
+    measured: str
+
+    @staticmethod
+    def of(key: ChoiceKey, times: CpuTimes) -> ChoiceRecord:
+        """Return the record of what was measured just now."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return ChoiceRecord(key, times, f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def read_choice(path: Path, key: ChoiceKey) -> ChoiceRecord:
+    """Read a record. Raises EngineError for a file that is damaged, or is not of this key."""
+    values = read_object(path, EngineError, LIMIT)
+    for name, kind in (("key", ChoiceKey), ("times", CpuTimes)):
+        values[name] = made(kind, values.get(name), path)
+    record = made(ChoiceRecord, values, path)
+    if record.key != key:
+        raise EngineError(f"{path} was measured of another graph or processor")
+    for found in (record.times.milliseconds, record.times.shares):
+        if found.keys() != key.graphs.keys() or min(found.values()) < 0:
+            raise EngineError(f"{path}: times must be numbers from zero of {', '.join(key.graphs)}")
+    return record
+
+
+def write_choice(path: Path, record: ChoiceRecord) -> None:
+    """Write a record, whole or not at all. Raises OSError naming the file."""
+    write_json(path, asdict(record))
