@@ -12,7 +12,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.backends.options import GpuOptions
+from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.errors import BackendError, ParameterError
 from selcon_ros.model import load
 from selcon_ros.ros.grounding_node import GroundingNode
@@ -76,7 +76,7 @@ def test_the_node_says_what_was_measured(start, tmp_path, before, said):
     """In /diagnostics; the log has the same sentence."""
     measured, cache = with_int8(colour_bundle(tmp_path / "int8")), tmp_path / "engines"
     if before:
-        load(measured, gpu=GpuOptions(cache=cache))
+        load(measured, cpu=CpuOptions(threads=1), gpu=GpuOptions(cache=cache))
     robot, _ = start(outputs=("heatmap",), bundle=measured, engine_cache=str(cache), action="hold")
     robot.until(lambda: "ms against" in robot.facts().get("engine_choice", ""), "the choice")
     assert said in robot.facts()["engine_choice"] and f"kept in {cache}" in robot.facts()["engine_choice"]
