@@ -48,6 +48,11 @@ class DepthSync:
         """The subscriptions."""
         return self.depth_input, self.info_input
 
+    @property
+    def calibrated(self) -> bool:
+        """A calibration has come."""
+        return len(self.infos) > 0
+
     def of(self, header: Header, size: Size, settings: Settings) -> tuple[Depth | None, Intrinsics | None]:
         """Depth in metres and intrinsics for an image of `size` (width, height).
 
@@ -121,7 +126,8 @@ class DepthSync:
                     "rectified to true, or take the raw image"
                 )
         except SelconError as error:
-            self._health.problem("camera_info", f"{error} ({where(self.info_input)})")
+            if not self.info_input.just_resumed:
+                self._health.problem("camera_info", f"{error} ({where(self.info_input)})")
             return None
         self._health.solved("camera_info")
         return intrinsics

@@ -259,7 +259,7 @@ class GroundingNode(ManagedNode):
         loader = self._loader
         if loader is not None and self._active:
             loader.check()
-            self._inputs.watch.look()
+            self._inputs.look()
         actions = listed(self._actions.now)
         return {
             "state": state_of(

@@ -41,6 +41,7 @@ class NodeInputs:
         )
         self.watch = CameraWatch(node, health, self.image, (*self.depth_sync.inputs, self.action), outputs)
         self._settings = settings
+        self._subscribed, self._needed = True, False
 
     @property
     def depth(self) -> Input:
@@ -48,22 +49,36 @@ class NodeInputs:
         return self.depth_sync.depth_input
 
     def subscribe(self) -> None:
-        """Receive calibration and actions; `follow` decides on images and depth."""
-        for each in (self.depth_sync.info_input, self.action):
-            each.resume()
+        """Receive actions; `follow` decides on the rest."""
+        self._subscribed = True
+        self.action.resume()
 
     def unsubscribe(self) -> None:
         """Receive nothing."""
+        self._subscribed = False
         for each in self.watch.inputs:
             each.pause()
 
     def follow(self, needed: bool) -> None:
-        """Receive images and depth while they are needed, and not otherwise."""
+        """Receive images and depth while they are needed, and not otherwise.
+
+        A calibration is received until there is one: it serves until newer ones come.
+        """
+        self._needed = needed
         for each in (self.image, self.depth):
             if needed:
                 each.resume()
             else:
                 each.pause()
+        if needed or (self._subscribed and not self.depth_sync.calibrated):
+            self.depth_sync.info_input.resume()
+        else:
+            self.depth_sync.info_input.pause()
+
+    def look(self) -> None:
+        """Report what keeps messages from passing; call it now and then while the node is active."""
+        self.follow(self._needed)
+        self.watch.look()
 
     def facts(self) -> dict[str, str]:
         """The topics and what was lost on them, for /diagnostics."""

@@ -2,9 +2,11 @@
 
 import threading
 
+import pytest
+
 from selcon_ros.model import load
-from support.ros import stamp_of
-from support.scenes import scene
+from support.ros import calibration, stamp_of
+from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)  # 32 x 96 pixels, upper right
 MIDDLE = (215.5, 95.5)
@@ -113,6 +115,21 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
     robot.listen("overlay")
     robot.answer("overlay", scene(hold=PART))
     assert drawn
+
+
+def test_one_calibration_is_received_for_nobody_and_serves_the_first_listener(start):
+    robot, _ = start(outputs=(), action="hold")
+    robot.until(
+        lambda: robot.info.get_subscription_count() == 0,
+        "the end of the subscription",
+        every=lambda: robot.info.publish(calibration()),
+    )
+    robot.listen("grasp_points")
+    depth = bar_depth(320, 240, PART)
+    poses = robot.answer("grasp_points", scene(hold=PART), depth, fits=lambda answer: answer.poses).poses
+    assert poses[0].position.z == pytest.approx(0.76, abs=0.002)
+    robot.until(lambda: robot.info.get_subscription_count() == 1, "a subscription to newer ones")
+    assert "camera_info" not in robot.problems()
 
 
 def test_where_ros_does_not_tell_of_listeners_the_node_looks_for_them(start, monkeypatch):
