@@ -107,6 +107,8 @@ def _open_session(
     settings.intra_op_num_threads = thread_count(options.threads)
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3
+    # A plan of all buffers at once takes up to 10 MB more than the arena alone, and saves no time.
+    settings.enable_mem_pattern = False
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     # Between frames the cores are left to the other nodes in any case.
     settings.add_session_config_entry("session.force_spinning_stop", "1")
