@@ -40,7 +40,7 @@ PER_FRAME: dict[str, type[Any]] = {
 TYPES: dict[str, type[Any]] = {**PER_FRAME, DIAGNOSTICS: DiagnosticArray, ACTION: String}
 
 # Of the frames at hand, so many of the newest are kept: a frame's messages take five megabytes.
-_WAITING, _ANSWERED = 30, 100
+_WAITING, _ANSWERED = 45, 100
 
 
 @dataclass
@@ -149,7 +149,8 @@ class Collector(Node):
         return receive
 
     def _drop_old(self) -> None:
-        answered = {stamp for stamp, frame in self._frames.items() if HEATMAP in frame.data}
+        # The heatmap alone is none: the node leaves the rest out where a newer image came.
+        answered = {stamp for stamp, frame in self._frames.items() if frame.status}
         waiting = self._frames.keys() - answered
         for stamp in [*sorted(waiting)[:-_WAITING], *sorted(answered)[:-_ANSWERED]]:
             del self._frames[stamp]

@@ -44,8 +44,8 @@ def topic_names(actions: Sequence[str]) -> dict[str, str]:
 class ActionTopics:
     """The publishers of `KIND/ACTION` topics.
 
-    They come and go in the executor's thread, where `follow` is called. The worker looks at them while it
-    holds the lock: one that it has found does not go before it lets go of that.
+    They come and go in the executor's thread, where `follow` is called. The stages of a frame look at them
+    while they hold the lock: one that was found does not go before they let go of that.
     """
 
     def __init__(

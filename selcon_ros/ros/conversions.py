@@ -244,5 +244,6 @@ def fill_image(message: Image, pixels: npt.NDArray[np.generic], encoding: str, h
     if len(message.data) == data.size:
         np.frombuffer(message.data, np.uint8)[:] = data
     else:
-        message.data = array.array("B", data.tobytes())
+        message.data = array.array("B")
+        message.data.frombytes(data.data)
     return message

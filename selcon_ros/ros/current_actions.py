@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 
 class CurrentActions:
-    """What is asked for on the topic or by the parameter; set by the executor, answered by the worker."""
+    """What is asked for on the topic or by the parameter; set by the executor, answered by both stages."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -30,13 +30,13 @@ class Times:
     """Where the time of one answer went, in seconds."""
 
     waiting: float
-    """From the arrival of the image until the worker took it (it was busy with the one before)."""
+    """From the arrival of the image until work on it began (on the one before it had to end)."""
     inference: float
     """In the engine."""
     overhead: float
-    """From the worker's start until the heatmap was published, without the inference."""
+    """From the start of the work until the heatmap was published, without the inference."""
     grasping: float
-    """After the heatmap: waiting for depth, grasp points, overlay, markers."""
+    """After the heatmap: waiting for the results of the image before, and for depth; all other outputs."""
 
     @property
     def latency(self) -> float:

@@ -24,7 +24,7 @@ class Frames:
     """Finds where the camera is in the target frame at the stamp of an image.
 
     Without a target frame nothing is imported, and /tf is not subscribed to. Transforms are received in the
-    executor's thread; the worker waits for them.
+    executor's thread; the one that makes results waits for them.
     """
 
     def __init__(self, node: Node, health: Health, target: str) -> None:

@@ -1,4 +1,4 @@
-"""The ROS node: callbacks store what comes, one worker grounds the newest image and publishes the answer.
+"""The ROS node: callbacks store what comes, two threads ground the newest image and publish the results.
 
 Topics are described in docs/topics.md, parameters in docs/parameters.md.
 """
@@ -19,7 +19,7 @@ from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.model import load
 from selcon_ros.ros import interfaces
-from selcon_ros.ros.answering import Answer, Answering
+from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher, state_of
@@ -29,6 +29,7 @@ from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import LoadModel, ModelLoader
 from selcon_ros.ros.node_inputs import NodeInputs
 from selcon_ros.ros.node_parameters import NodeParameters
+from selcon_ros.ros.pipeline import Pipeline
 from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
@@ -92,7 +93,7 @@ class GroundingNode(ManagedNode):
         if not interfaces.MISSING:
             self._typed = TypedServers(self, self.requests, lambda: self._model)
         frames, depth_sync = Frames(self, self._health, settings.target_frame), self._inputs.depth_sync
-        self._answering = Answering(
+        self._pipeline = Pipeline(
             self, self._health, self._actions, self._questions, depth_sync, frames, self._results
         )
         self._diagnostics = DiagnosticsPublisher(self, self._health, settings.diagnostics_period, self._facts)
@@ -134,7 +135,7 @@ class GroundingNode(ManagedNode):
                 raise ParameterError(f"parameter action: {error}") from None
         self._results.know(manifest.actions)
         self._worker = Worker(
-            self, self._health, self._images, self._answering, loader, lambda: self._settings.current
+            self, self._health, self._images, self._pipeline, loader, lambda: self._settings.current
         )
         if self.starting:
             self._introduce()
@@ -155,7 +156,7 @@ class GroundingNode(ManagedNode):
         if self._worker is not None and not self._worker.end():
             raise SelconError("the engine is still in a call: its memory is given back when that ends")
         self._worker = self._loader = None
-        self._answering.answered = {}
+        self._pipeline.results.answered = {}
         self._health.keep((*LASTING, LIFECYCLE))
 
     def _subscribe(self) -> None:
@@ -274,9 +275,10 @@ class GroundingNode(ManagedNode):
             "engine_choice": "none" if loader is None else loader.choice,
             "interfaces": interfaces.MISSING or "selcon_interfaces",
             "action": actions or "none",
-            **self._answering.answered,
+            **self._pipeline.results.answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),
+            "superseded_images": str(self._pipeline.between.superseded),
             **self._inputs.facts(),
         }
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -79,8 +80,8 @@ class Demand:
 class Publishers:
     """Publishes results; asks first who listens, so that nothing is computed for nobody.
 
-    Topics without an action's name hold the first action. The worker calls what is in here with the lock of
-    `ActionTopics` held; the rest is for the executor's thread.
+    Topics without an action's name hold the first action. The first stage publishes heatmaps, the second
+    the rest, both with the lock of `ActionTopics` held; what else is in here is for the executor's thread.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class Publishers:
             or self._of_action.any_has_subscribers
         )
 
-    # The worker.
+    # The stages of a frame.
 
     def _heard(self, name: str) -> bool:
         return name in OUTPUTS and self._publishers[name].get_subscription_count() > 0
@@ -196,12 +197,13 @@ class Publishers:
         """Publish what an image says of an action."""
         self._publish("result", result.action, first, result)
 
-    def overlay(
+    def prepare_overlay(
         self, image: npt.NDArray[np.uint8], heatmap: Heatmap, grasps: GraspResult, header: Header
-    ) -> None:
-        """Draw and publish the overlay as bgr8."""
+    ) -> Callable[[], None]:
+        """Draw the overlay, and return what publishes it as bgr8."""
         picture = cv2.cvtColor(draw(image, heatmap, grasps), cv2.COLOR_RGB2BGR)
-        self._publishers["overlay"].publish(fill_image(self._images["overlay"], picture, "bgr8", header))
+        message = fill_image(self._images["overlay"], picture, "bgr8", header)
+        return partial(self._publishers["overlay"].publish, message)
 
     def affordance_map(self, labels: npt.NDArray[np.uint8], header: Header) -> None:
         """Publish the labels of the best actions [H, W] as mono8."""

@@ -44,7 +44,7 @@ class Question(Generic[A]):
 
 
 class Questions(Generic[A]):
-    """The questions that wait. Each is replied to once, whoever is first: the worker, its time, or the end.
+    """The questions that wait. Each is replied to once, whoever is first: an image, its time, or the end.
 
     All methods can be called from any thread; none calls a reply while it holds the lock.
     """
@@ -52,7 +52,8 @@ class Questions(Generic[A]):
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[Question[A], None] = {}
+        self._waiting: dict[Question[A], bool] = {}
+        """Those without a reply; whether each is taken."""
         self._closed: Refusal | None = None
 
     @property
@@ -81,14 +82,21 @@ class Questions(Generic[A]):
                 text = f"{self._most} requests are waiting: ask again when some are answered"
                 refusal = Refusal(Reason.TOO_MANY_REQUESTS, text)
             if refusal is None:
-                self._waiting[question] = None
+                self._waiting[question] = False
         if refusal is not None:
             question.reply(refusal)
 
-    def due(self, arrived: float, old: bool) -> tuple[Question[A], ...]:
-        """Return those that an image answers, which came at `arrived`; they go on waiting for the answer."""
+    def take(self, arrived: float, old: bool) -> tuple[Question[A], ...]:
+        """Return those that an image answers, which came at `arrived`; they go on waiting for the answer.
+
+        Each is returned once: whoever has it replies, from this image or from a newer one.
+        """
         with self._lock:
-            return tuple(each for each in self._waiting if each.answered_by(arrived, old))
+            taken = tuple(
+                each for each, taken in self._waiting.items() if not taken and each.answered_by(arrived, old)
+            )
+            self._waiting |= dict.fromkeys(taken, True)
+        return taken
 
     def reply(self, question: Question[A], answer: A | Refusal) -> None:
         """Answer a question, unless its time is over or it was cancelled meanwhile."""

@@ -15,7 +15,7 @@ from selcon_ros.core.actions import action_key, listed, match_actions
 from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
-from selcon_ros.ros.answering import Answer
+from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.clock import STEADY
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.node_parameters import NodeParameters

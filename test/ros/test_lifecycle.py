@@ -54,7 +54,7 @@ def subscribed(robot) -> list[int]:
 
 
 def worker_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name == "grounding worker"]
+    return [each.name for each in threading.enumerate() if each.name in ("grounding", "results")]
 
 
 def test_by_default_the_node_is_active_at_once(start):

@@ -32,11 +32,14 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def process(log: Path, *arguments: str) -> Iterator[subprocess.Popen]:
+def process(log: Path, *arguments: str, cores: int | None = None) -> Iterator[subprocess.Popen]:
+    """The node, on as many of the cores as it is given."""
+    some = sorted(os.sched_getaffinity(0))[:cores]
     with log.open("w") as out:
         started = subprocess.Popen(
             [*NODE, *arguments], env=environment(), stdout=out, stderr=subprocess.STDOUT
         )
+        os.sched_setaffinity(started.pid, some)  # before it has begun with threads
         try:
             yield started
         finally:
@@ -45,18 +48,20 @@ def process(log: Path, *arguments: str) -> Iterator[subprocess.Popen]:
             started.wait(10)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_answers_and_stops_cleanly(bundle, tmp_path, stop):
+@pytest.mark.parametrize(("stop", "cores"), [(signal.SIGINT, 1), (signal.SIGTERM, None)])
+def test_it_answers_and_stops_cleanly(bundle, tmp_path, stop, cores):
     log = tmp_path / "log"
     settings = ["-p", f"bundle:={bundle}", "-p", "diagnostics_period:=0.1", "-p", "threads:=1"]
-    with ros.context() as context, process(log, *settings) as node:
+    with ros.context() as context, process(log, *settings, cores=cores) as node:
         robot = Robot(context)
         robot.connect()
         robot.say("hold")
-        heatmap = robot.answer("heatmap", scene(hold=PART), bar_depth(320, 240, PART), calibration())
+        image, depth = scene(hold=PART), bar_depth(320, 240, PART)
+        poses = robot.answer("grasp_points", image, depth, calibration(), fits=lambda heard: heard.poses)
+        heatmap = robot.beside(poses, "heatmap")
         v, u = divmod(int(pixels_of(heatmap).argmax()), 320)
         assert PART[0] <= u < PART[2] and PART[1] <= v < PART[3]
-        robot.until(lambda: robot.heard["grasp_points"] and robot.heard["overlay"], "the other outputs")
+        robot.beside(poses, "overlay")
         node.send_signal(stop)
         assert node.wait(60) == 0
         robot.destroy_node()

@@ -20,8 +20,9 @@ def question(replies: list, new_image: bool = False, timeout: float = 60.0, **mo
 def test_an_answer_goes_to_the_question_and_only_once():
     questions, replies = Questions(), []
     questions.ask(asked := question(replies))
-    assert questions.waiting == 1 and questions.due(time.monotonic(), old=False) == (asked,)
+    assert questions.waiting == 1 and questions.take(time.monotonic(), old=False) == (asked,)
     assert questions.waiting == 1 and not replies
+    assert not questions.take(time.monotonic(), old=False)  # one image answers it
     questions.reply(asked, "found")
     questions.reply(asked, "again")
     assert replies == ["found"] and not questions.waiting
@@ -41,7 +42,7 @@ def test_an_answer_goes_to_the_question_and_only_once():
 def test_which_image_answers(new_image, arrived, old, due):
     questions = Questions()
     questions.ask(question([], new_image, asked=100.0))
-    assert bool(questions.due(100.0 + arrived, old)) == due
+    assert bool(questions.take(100.0 + arrived, old)) == due
 
 
 def test_one_more_than_fit_is_refused():
@@ -97,6 +98,20 @@ def test_without_a_limit_no_image_is_too_old():
     assert replies[0].reason == Reason.TIMEOUT
 
 
+@pytest.mark.parametrize("ending", ["expire", "close", "cancel"])
+def test_one_that_an_image_is_to_answer_is_refused_all_the_same(ending):
+    questions, replies = Questions(), []
+    questions.ask(asked := question(replies, timeout=0.0, owner="me"))
+    questions.take(time.monotonic(), old=False)
+    {
+        "expire": lambda: questions.expire(None, 0.0),
+        "close": lambda: questions.close(ENDS),
+        "cancel": lambda: questions.cancel("me", ENDS),
+    }[ending]()
+    questions.reply(asked, "found")
+    assert len(replies) == 1 and isinstance(replies[0], Refusal) and not questions.waiting
+
+
 def test_a_reply_may_ask_again():
     questions, replies = Questions(), []
     questions.ask(Question(("hold",), False, 9.0, lambda _: questions.ask(question(replies))))
@@ -123,7 +138,7 @@ def test_many_threads_and_each_question_has_one_reply():
 
     def answering() -> None:
         while not ended.is_set():
-            for each in questions.due(time.monotonic(), old=False):
+            for each in questions.take(time.monotonic(), old=False):
                 time.sleep(0.0005)
                 questions.reply(each, "found")
 

@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import load
-from selcon_ros.ros.answering import Answer
+from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.questions import MOST
 from support.messages import raw_image
 from support.ros import calibration, stamp_of

@@ -1,0 +1,105 @@
+"""What goes from the stage that grounds images to the one that makes results: a frame, the newest alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from std_msgs.msg import Header
+
+from selcon_ros.core.findings import Findings
+from selcon_ros.ros.answers import Answer
+from selcon_ros.ros.conversions import Pixels
+from selcon_ros.ros.diagnostics import Times
+from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.publishers import Demand
+from selcon_ros.ros.questions import Question
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A grounded image, and what is left to be made of it.
+
+    findings: made by the first stage, which leaves them to the second. settings: hold for all of the frame.
+    demand: what is published for `actions`; None if the image is only for questions. questions: answered by
+    this image. arrived, start, published: when the image came, when work on it began, and when its heatmaps
+    were published, on the machine's monotonic clock. inference: seconds in the engine.
+    """
+
+    image: Pixels
+    header: Header
+    findings: Findings
+    settings: Settings
+    actions: tuple[str, ...]
+    demand: Demand | None
+    questions: tuple[Question[Answer], ...]
+    arrived: float
+    start: float
+    inference: float
+    published: float
+
+    @property
+    def unheard(self) -> bool:
+        """Something of it is published, but no heatmap."""
+        return self.demand is not None and not self.demand.heatmaps
+
+    def times(self) -> Times:
+        """The times until now."""
+        return Times(
+            waiting=self.start - self.arrived,
+            inference=self.inference,
+            overhead=self.published - self.start - self.inference,
+            grasping=time.monotonic() - self.published,
+        )
+
+
+class FrameSlot:
+    """Holds the newest frame that the second stage has not taken yet.
+
+    A frame that replaces another takes over its questions: they are answered from the newer image.
+    """
+
+    def __init__(self) -> None:
+        """Closed."""
+        self._condition = threading.Condition()
+        self._newest: Frame | None = None
+        self._closed = True
+        self.superseded = 0
+        """Images with results to be published that another image has replaced."""
+
+    def put(self, frame: Frame) -> None:
+        """Replace what is there; nothing while closed."""
+        with self._condition:
+            if self._closed:
+                return
+            if (before := self._newest) is not None:
+                frame = replace(frame, questions=(*before.questions, *frame.questions))
+                # The same image comes again when something else is asked about it.
+                self.superseded += before.demand is not None and before.arrived != frame.arrived
+            self._newest = frame
+            self._condition.notify_all()
+
+    def take(self) -> Frame | None:
+        """Wait for a frame, or None when the slot is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._newest is not None or self._closed)
+            frame, self._newest = self._newest, None
+            self._condition.notify_all()
+            return frame
+
+    def wait_until_taken(self) -> None:
+        """Wait until there is no frame that has not been taken; not while closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._newest is None)
+
+    def open(self) -> None:
+        """Take frames."""
+        with self._condition:
+            self._newest, self._closed = None, False
+
+    def close(self) -> None:
+        """Forget what waits, and let `take` return None, until `open`."""
+        with self._condition:
+            self._newest, self._closed = None, True
+            self._condition.notify_all()

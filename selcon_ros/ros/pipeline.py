@@ -1,0 +1,34 @@
+"""A frame's way through the node: two stages, each with a thread of its own, and the newest frame between."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from selcon_ros.ros.answers import Answer
+from selcon_ros.ros.current_actions import CurrentActions
+from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.frame import FrameSlot
+from selcon_ros.ros.frames import Frames
+from selcon_ros.ros.grounding_stage import GroundingStage
+from selcon_ros.ros.publishers import Publishers
+from selcon_ros.ros.questions import Questions
+from selcon_ros.ros.results_stage import ResultsStage
+
+
+class Pipeline:
+    """The next image is grounded while results are made of the last one; `Worker` runs both."""
+
+    def __init__(
+        self,
+        node: Node,
+        health: Health,
+        actions: CurrentActions,
+        questions: Questions[Answer],
+        depth_sync: DepthSync,
+        frames: Frames,
+        results: Publishers,
+    ) -> None:
+        self.grounding = GroundingStage(node, health, actions, questions, depth_sync, results)
+        self.between = FrameSlot()
+        self.results = ResultsStage(node, health, actions, questions, frames, results)

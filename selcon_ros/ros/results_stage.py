@@ -1,0 +1,164 @@
+"""The second stage of a frame: from the maps of an image to grasp points, pictures, and what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from selcon_ros.core.findings import Findings
+from selcon_ros.core.grasp_result import GraspResult, Refusal
+from selcon_ros.core.reason import Reason
+from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.steady import SteadyGrasps
+from selcon_ros.core.text import one_line
+from selcon_ros.ros.answers import Answer, Found, refusal_of
+from selcon_ros.ros.current_actions import CurrentActions
+from selcon_ros.ros.diagnostics import Health, Times
+from selcon_ros.ros.frame import Frame
+from selcon_ros.ros.frames import Frames
+from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.publishers import Demand, Publishers
+from selcon_ros.ros.questions import Question, Questions
+from selcon_ros.ros.results import result_message
+from selcon_ros.ros.status import action_status, grasp_facts
+
+NOT_ASKED = GraspResult(
+    refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)
+)
+PoseFrame = Callable[[], tuple[Header, Rigid | None]]
+"""Looks for the header of an image's poses, and how they get there."""
+
+
+class ResultsStage:
+    """Makes what somebody listens to besides heatmaps, and answers questions; used by one thread."""
+
+    def __init__(
+        self,
+        node: Node,
+        health: Health,
+        actions: CurrentActions,
+        questions: Questions[Answer],
+        frames: Frames,
+        results: Publishers,
+    ) -> None:
+        self._node, self._health, self._actions, self._questions = node, health, actions, questions
+        self._frames, self._results = frames, results
+        self._steady = SteadyGrasps()
+        self.answered: dict[str, str] = {}
+        """Of the last answer, about the first action; replaced as a whole."""
+        self._last: tuple[Findings, Settings] | None = None
+        self._published: tuple[float, tuple[str, ...]] | None = None
+
+    def answer(self, frame: Frame) -> None:
+        """Publish what is left of a frame, and answer its questions.
+
+        :raises Exception: where something fails, which the questions are told, too
+        """
+        try:
+            findings = self._findings(frame)
+            place = cache(lambda: self._frames.of(frame.header, frame.settings.sync_wait))
+            # Of other actions than the present ones nothing would be published.
+            if frame.demand is not None and frame.actions == self._actions.now:
+                self._publish_all(frame, frame.demand, findings, place)
+            for question in frame.questions:
+                self._questions.reply(question, _answer(question, frame, findings, place))
+        except Exception as error:
+            for question in frame.questions:
+                self._questions.reply(question, refusal_of(error))
+            raise
+        self._health.solved("results")
+
+    def forget(self) -> None:
+        """Let go of what was found in the last image."""
+        self._last = None
+
+    def _findings(self, frame: Frame) -> Findings:
+        """What was found in the image already, where it is the last one again."""
+        if self._last is not None:
+            findings, settings = self._last
+            same = findings.grounding is frame.findings.grounding and settings is frame.settings
+            if same and not findings.lacks_depth:
+                return findings
+        self._last = frame.findings, frame.settings
+        return frame.findings
+
+    def _publish_all(self, frame: Frame, demand: Demand, findings: Findings, place: PoseFrame) -> None:
+        """Publish what somebody listens to, for each of the frame's actions."""
+        actions, header, settings = frame.actions, frame.header, frame.settings
+        # A question about an image that was published before is none for the topics.
+        if self._published == (frame.arrived, actions):
+            return
+        self._published = (frame.arrived, actions)
+        publish = partial(self._actions.publish, actions)
+        found = {action: findings.grasps(action) for action in demand.grasps}
+        steady = self._steady.update(frame.image, found, settings.steady_frames)
+        planning = self._results.planners.have_subscribers
+        pose_header, rigid = place() if found or planning else (header, None)
+        grasps = steady if rigid is None else {action: rigid.grasps(each) for action, each in steady.items()}
+        points = {action: each.points for action, each in grasps.items()}
+        publish(lambda: self._results.grasps(points, actions[0], header, pose_header))
+        if demand.markers:
+            publish(lambda: self._results.markers(points, pose_header, settings.marker_lifetime))
+        if demand.affordance_map:
+            publish(partial(self._results.affordance_map, findings.affordance_map(actions), header))
+        if demand.overlay:
+            heatmap = findings.heatmap(actions[0])
+            publish(self._results.prepare_overlay(frame.image, heatmap, grasps[actions[0]], header))
+        if planning:
+            heatmap = findings.heatmap(actions[0])
+            publish(
+                self._results.planners.prepare(
+                    frame.image, heatmap, findings.depth, header, pose_header, rigid, settings
+                )
+            )
+        times = frame.times()
+        self._record(findings, actions[0], grasps, times)
+        grounding = findings.grounding
+        shape, name = (grounding.height, grounding.width), grounding.manifest.name
+        for action in demand.results:
+            sure = findings.confidence(action)
+            result = result_message(action, sure, grasps[action], shape, times, name, header, pose_header)
+            publish(partial(self._results.result, result, action == actions[0]))
+        if demand.status:
+            results = self._statuses(findings, actions, grasps, pose_header.frame_id, times)
+            publish(partial(self._results.status, results, header))
+
+    def _record(
+        self, findings: Findings, first: str, grasps: Mapping[str, GraspResult], times: Times
+    ) -> None:
+        facts = grasp_facts(grasps.get(first, NOT_ASKED))
+        self.answered = {"confidence": f"{findings.confidence(first):.3f}", **facts}
+        self._health.record(times)
+
+    def _statuses(
+        self,
+        findings: Findings,
+        actions: tuple[str, ...],
+        grasps: Mapping[str, GraspResult],
+        frame: str,
+        times: Times,
+    ) -> list[DiagnosticStatus]:
+        """The status of each action; of several with its name behind the node's."""
+        node = self._node.get_fully_qualified_name()
+        names = [node] if len(actions) == 1 else [one_line(f"{node}: {action}") for action in actions]
+        return [
+            action_status(name, action, findings.confidence(action), grasps[action], frame, times)
+            for name, action in zip(names, actions, strict=True)
+        ]
+
+
+def _answer(question: Question[Answer], frame: Frame, findings: Findings, place: PoseFrame) -> Answer:
+    """The answer to a question: what is made once for an image serves all questions about it."""
+    heatmaps = [findings.heatmap(each) if question.heatmaps else None for each in question.actions]
+    grasps = [findings.grasps(action) for action in question.actions]
+    header, rigid = place()
+    found = tuple(
+        Found(action, findings.confidence(action), each if rigid is None else rigid.grasps(each), heatmap)
+        for action, each, heatmap in zip(question.actions, grasps, heatmaps, strict=True)
+    )
+    size = (findings.grounding.height, findings.grounding.width)
+    return Answer(found, frame.header, header, size, frame.times())
