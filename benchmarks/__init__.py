@@ -9,3 +9,4 @@ import selcon_ros  # noqa: F401  (first: what it says to ONNX Runtime must stand
 ENGINES = "Engines", "Written by `python -m benchmarks engines --authors CLONE`."
 TRAINING = "Speed of training", "Written by `python -m benchmarks training --authors CLONE`."
 PAPER_SIZE = "Paper-size network", "Written by `python -m benchmarks paper-size`."
+FRAME = "A frame, before and now", "Written by `python -m benchmarks frame --baseline PYTHON --name VERSION`."

@@ -8,6 +8,7 @@ import click
 sys.path.insert(1, str(Path(__file__).parents[1] / "training"))  # after the clone, before what is installed
 
 from benchmarks.engines_command import engines
+from benchmarks.frame_command import frame
 from benchmarks.paper_size_command import paper_size
 from benchmarks.training_command import training
 from selcon_ros.core.errors import SelconError
@@ -20,12 +21,14 @@ def main() -> None:
     \b
     Examples:
       python -m benchmarks engines --authors ~/SelectiveCL --out docs/benchmarks.md
+      python -m benchmarks frame --baseline ~/former/.venv/bin/python --name 44d5d0d
       python -m benchmarks training
       python -m benchmarks paper-size
     """
 
 
 main.add_command(engines)
+main.add_command(frame)
 main.add_command(training)
 main.add_command(paper_size)
 

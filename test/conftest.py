@@ -20,6 +20,7 @@ LONG = {
     "encoders/test_frozen.py",
     "demo/test_demo.py",
     "bench/test_bench.py",
+    "benchmarks/test_frame.py",
 }
 """Files of few tests that take long."""
 

@@ -6,7 +6,9 @@ import datetime
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from selcon_ros.core.processor import processor
 
@@ -39,6 +41,36 @@ def facts() -> dict[str, str]:
 def use_cores(count: int) -> None:
     """Keep this process, and those that it starts from now on, to the first `count` cores it may use."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used up to now (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a process that are in RAM (proc(5): RssFile, RssShmem, RssAnon).
+
+    files: code and data of libraries; shared: segments shared with other processes; own: the rest.
+    """
+
+    files: int
+    shared: int
+    own: int
+
+    @property
+    def resident(self) -> int:
+        """All of them: what `ps` and `top` call RSS."""
+        return self.files + self.shared + self.own
+
+    @staticmethod
+    def of(pid: int) -> Memory:
+        """Of a process that runs."""
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+        return Memory(*(int(fields[name][0]) << 10 for name in ("RssFile", "RssShmem", "RssAnon")))
 
 
 def gpu_name() -> str | None:

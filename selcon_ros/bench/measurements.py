@@ -12,6 +12,7 @@ from selcon_ros.bench.machine import use_cores
 from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, measure_node
 from selcon_ros.bench.report import Row
 from selcon_ros.core.bundle import load_bundle
+from selcon_ros.demo.orchestration import node_process
 from selcon_ros.demo.processes import isolate
 from selcon_ros.recording import read_recording
 
@@ -47,7 +48,8 @@ def measure(
         isolate(Path(logs))
         for title, topics in (("heatmap alone", HEATMAP_ONLY), ("all outputs", EVERYTHING)):
             with console.status(f"node, {title} subscribed"):
-                times = measure_node(bundle, recording, action, Path(logs), topics, rate, seconds)
+                node = node_process(bundle, Path(logs) / "grounding_node.log")
+                times = measure_node(node, recording, action, topics, rate, seconds)
             strict = topics is HEATMAP_ONLY
             name = f"{model.manifest.name}, {title} subscribed"
             rows += [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -13,6 +15,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
+from selcon_ros.bench.machine import Memory, cpu_seconds
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
 from selcon_ros.demo.collector import (
@@ -25,11 +28,12 @@ from selcon_ros.demo.collector import (
     TYPES,
     stamp_ns,
 )
-from selcon_ros.demo.orchestration import node_process, player_process
-from selcon_ros.demo.processes import PythonProcess
+from selcon_ros.demo.orchestration import player_process
+from selcon_ros.demo.processes import ChildProcess
 
 HEATMAP_ONLY = (HEATMAP,)
 EVERYTHING = (HEATMAP, OVERLAY, GRASP_POINTS, MARKERS)
+Processes = Sequence[ChildProcess]
 _START_SECONDS = 120.0
 _WARM_UP_SECONDS = 3.0
 
@@ -40,37 +44,60 @@ class BenchError(SelconError):
 
 @dataclass(frozen=True)
 class NodeTimes:
-    """latency: camera stamp to arrival of the heatmap; rate: heatmaps a second; the node's medians."""
+    """What was measured of a node that answers.
+
+    latency: camera stamp to arrival of the heatmap; rate: heatmaps a second; complete: messages a second of
+    the output that came least often; dropped: camera images that a newer one replaced; the node's medians;
+    cpu: its processor time for each heatmap in seconds; memory: at the end.
+    """
 
     latency: Times
     rate: float
+    complete: float
+    dropped: int
     inference_ms: float
     overhead_ms: float
     engine: str
+    cpu: float
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class IdleTimes:
+    """What was measured of a node that nobody listens to: cores in use (0.01: 1 %), memory at the end."""
+
+    cpu: float
+    memory: Memory
 
 
 class _Listener(Node):
     def __init__(self, topics: tuple[str, ...]) -> None:
         super().__init__("selcon_bench")
         self.arrivals: list[tuple[int, int]] = []
-        self.diagnostics: dict[str, str] = {}
+        self.counts: dict[str, int] = dict.fromkeys(topics, 0)
+        self.diagnostics: list[dict[str, str]] = []
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self.action = self.create_publisher(String, ACTION, qos)
         for topic in topics:
-            callback = self._on_heatmap if topic == HEATMAP else _ignore
             # Raw: deserialising pictures in this process would be measured as the node's latency.
-            self.create_subscription(TYPES[topic], topic, callback, qos, raw=True)
+            self.create_subscription(TYPES[topic], topic, partial(self._on_data, topic), qos, raw=True)
         self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._on_diagnostics, qos)
 
-    def _on_heatmap(self, data: bytes) -> None:
-        self.arrivals.append((stamp_ns(data), time.time_ns()))
+    def begin(self) -> None:
+        """Count from now on."""
+        self.arrivals, self.diagnostics = [], self.diagnostics[-1:]
+        self.counts = dict.fromkeys(self.counts, 0)
+
+    def _on_data(self, topic: str, data: bytes) -> None:
+        self.counts[topic] += 1
+        if topic == HEATMAP:
+            self.arrivals.append((stamp_ns(data), time.time_ns()))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.diagnostics = {entry.key: entry.value for entry in message.status[0].values}
+        self.diagnostics.append({entry.key: entry.value for entry in message.status[0].values})
 
-    def spin_until(
-        self, condition: Callable[[], bool], seconds: float, processes: list[PythonProcess]
-    ) -> bool:
+    def spin_until(self, condition: Callable[[], bool], seconds: float, processes: Processes) -> bool:
+        """Hear what comes until the condition holds; returns whether it does."""
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline:
             for process in processes:
@@ -78,54 +105,91 @@ class _Listener(Node):
             rclpy.spin_once(self, timeout_sec=0.1)
         return condition()
 
+    def is_resting(self) -> bool:
+        """Whether the node has said that it would answer if anybody listened."""
+        return bool(self.diagnostics) and self.diagnostics[-1]["state"].startswith("resting")
+
 
 def measure_node(
-    bundle: Path,
+    node: ChildProcess,
     recording: Path,
     action: str,
-    logs: Path,
     topics: tuple[str, ...] = HEATMAP_ONLY,
     rate: float = 30.0,
     seconds: float = 20.0,
 ) -> NodeTimes:
     """Play `recording` at `rate` frames a second to the node, and time its heatmaps of `action`.
 
-    topics: what is subscribed, and so computed. Needs `selcon_ros.demo.processes.isolate` before.
+    node: see `selcon_ros.demo.orchestration.node_process`; topics: what is subscribed, and so computed, the
+    heatmap among it. Needs `selcon_ros.demo.processes.isolate` before.
     Raises BenchError where no heatmap comes.
     """
+    with _listening(node, recording, topics, rate) as (listener, processes):
+        _send(listener, action, node, processes)
+        if not listener.spin_until(lambda: bool(listener.arrivals), _START_SECONDS, processes):
+            raise BenchError(f"no heatmap came within {_START_SECONDS:.0f} s; see {node.log}")
+        listener.spin_until(lambda: False, _WARM_UP_SECONDS, processes)
+        listener.begin()
+        used = cpu_seconds(node.pid)
+        listener.spin_until(lambda: False, seconds, processes)
+        return _summary(listener, cpu_seconds(node.pid) - used, Memory.of(node.pid))
+
+
+def measure_idle(
+    node: ChildProcess, recording: Path, action: str, rate: float = 30.0, seconds: float = 20.0
+) -> IdleTimes:
+    """Play `recording` to the node, which has an action, while nobody listens to its outputs.
+
+    Raises BenchError where the node does not come up. Needs what `measure_node` needs.
+    """
+    with _listening(node, recording, (), rate) as (listener, processes):
+        _send(listener, action, node, processes)
+        if not listener.spin_until(listener.is_resting, _START_SECONDS, processes):
+            raise BenchError(f"the node does not rest after {_START_SECONDS:.0f} s; see {node.log}")
+        listener.spin_until(lambda: False, _WARM_UP_SECONDS, processes)
+        start, used = time.monotonic(), cpu_seconds(node.pid)
+        listener.spin_until(lambda: False, seconds, processes)
+        share = (cpu_seconds(node.pid) - used) / (time.monotonic() - start)
+        return IdleTimes(share, Memory.of(node.pid))
+
+
+@contextmanager
+def _listening(
+    node: ChildProcess, recording: Path, topics: tuple[str, ...], rate: float
+) -> Iterator[tuple[_Listener, Processes]]:
     rclpy.init()
     try:
         listener = _Listener(topics)
-        node = node_process(bundle, logs / "grounding_node.log")
-        player = player_process(recording, logs / "player.log", rate)
+        player = player_process(recording, node.log.with_name("player.log"), rate)
         with node, player:
-            processes = [node, player]
-            up = listener.spin_until(
-                lambda: listener.action.get_subscription_count() > 0, _START_SECONDS, processes
-            )
-            listener.action.publish(String(data=action))
-            if not up or not listener.spin_until(lambda: bool(listener.arrivals), _START_SECONDS, processes):
-                raise BenchError(f"no heatmap came within {_START_SECONDS:.0f} s; see {node.log}")
-            listener.spin_until(lambda: False, _WARM_UP_SECONDS, processes)
-            listener.arrivals.clear()
-            listener.spin_until(lambda: False, seconds, processes)
+            yield listener, (node, player)
     finally:
         rclpy.try_shutdown()
-    return _summary(listener)
 
 
-def _summary(listener: _Listener) -> NodeTimes:
-    arrivals, values = listener.arrivals, listener.diagnostics
-    if len(arrivals) < 2 or "overhead_ms" not in values:
+def _send(listener: _Listener, action: str, node: ChildProcess, processes: Processes) -> None:
+    """Tell the node what to do, once it is there."""
+    if not listener.spin_until(
+        lambda: listener.action.get_subscription_count() > 0, _START_SECONDS, processes
+    ):
+        raise BenchError(f"the node did not come up within {_START_SECONDS:.0f} s; see {node.log}")
+    listener.action.publish(String(data=action))
+
+
+def _summary(listener: _Listener, cpu: float, memory: Memory) -> NodeTimes:
+    arrivals, told = listener.arrivals, listener.diagnostics
+    if len(arrivals) < 2 or not told or "overhead_ms" not in told[-1]:
         raise BenchError(f"only {len(arrivals)} heatmaps came, too few to take a median of")
+    rate = (len(arrivals) - 1) / ((arrivals[-1][1] - arrivals[0][1]) / 1e9)
+    dropped = [int(each.get("dropped_images", 0)) for each in told]
     return NodeTimes(
         latency=Times.of([(arrived - taken) / 1e6 for taken, arrived in arrivals]),
-        rate=(len(arrivals) - 1) / ((arrivals[-1][1] - arrivals[0][1]) / 1e9),
-        inference_ms=float(values["inference_ms"]),
-        overhead_ms=float(values["overhead_ms"]),
-        engine=values["engine"],
+        rate=rate,
+        complete=rate * min(listener.counts.values()) / len(arrivals),
+        dropped=dropped[-1] - dropped[0],
+        inference_ms=float(told[-1]["inference_ms"]),
+        overhead_ms=float(told[-1]["overhead_ms"]),
+        engine=told[-1]["engine"],
+        cpu=cpu / len(arrivals),
+        memory=memory,
     )
-
-
-def _ignore(data: bytes) -> None:
-    """Received, which is what the sender has to pay for."""

@@ -36,12 +36,17 @@ class DemoError(SelconError):
     """Something that the demo waits for did not come."""
 
 
-def node_process(bundle: Path, log: Path) -> PythonProcess:
-    """The grounding node as launch/grounding.launch.py starts it, on the topics of `selcon play`."""
+def node_arguments(bundle: Path) -> list[str]:
+    """The grounding node's arguments for the topics of `selcon play`."""
     arguments = ["--ros-args", "-r", "__ns:=/affordance", "-p", f"bundle:={bundle}"]
     for topic in ("image", "depth", "camera_info"):
         arguments += ["-r", f"{topic}:=/camera/{topic}"]
-    return PythonProcess("grounding node", "selcon_ros.ros.main", arguments, log)
+    return arguments
+
+
+def node_process(bundle: Path, log: Path) -> PythonProcess:
+    """The grounding node as launch/grounding.launch.py starts it, on the topics of `selcon play`."""
+    return PythonProcess("grounding node", "selcon_ros.ros.main", node_arguments(bundle), log)
 
 
 def player_process(recording: Path, log: Path, rate: float | None = None) -> PythonProcess:

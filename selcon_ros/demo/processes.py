@@ -6,41 +6,58 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 
 _STOP_SECONDS = 5.0
+Self = TypeVar("Self", bound="ChildProcess")
 
 
 class ProcessError(SelconError):
     """A child process ended that should have kept running."""
 
 
-class PythonProcess:
-    """A module of this package, run by this interpreter in a process of its own.
+class ChildProcess:
+    """A command that is run in a process of its own.
 
     Used as a context manager: leaving it interrupts the process (SIGINT, as Ctrl-C), and kills it if it has
-    not ended after five seconds. It ends with this process, however that ends (see `selcon_ros.demo.child`).
+    not ended after five seconds.
     """
 
-    def __init__(self, name: str, module: str, arguments: list[str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        :param environment: variables that differ from those of this process
+        :param folder: where it runs; None: here
+        """
         self.name = name
         self.log = log
-        self._command = [sys.executable, "-m", "selcon_ros.demo.child", str(os.getpid()), module, *arguments]
+        self._command = command
+        self._environment, self._folder = environment or {}, folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> PythonProcess:
+    def __enter__(self: Self) -> Self:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command,
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
                 # A group of its own: Ctrl-C in the terminal reaches the parent alone, which stops this one.
                 start_new_session=True,
             )
@@ -73,6 +90,17 @@ class PythonProcess:
             f"the {self.name} ended with exit code {self._process.returncode}. "
             f"Its last words (all in {self.log}):\n" + "\n".join(lines[-15:])
         )
+
+
+class PythonProcess(ChildProcess):
+    """A module of this package, run by this interpreter.
+
+    It ends with this process, however that ends (see `selcon_ros.demo.child`).
+    """
+
+    def __init__(self, name: str, module: str, arguments: list[str], log: Path) -> None:
+        command = [sys.executable, "-m", "selcon_ros.demo.child", str(os.getpid()), module, *arguments]
+        super().__init__(name, command, log)
 
 
 def isolate(log_folder: Path) -> None:

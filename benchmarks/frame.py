@@ -1,0 +1,284 @@
+"""A frame's way through this version of the node and through an earlier one: `python -m benchmarks frame`."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.worker import Worker
+from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, IdleTimes, NodeTimes, measure_idle, measure_node
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.timing import Times
+from selcon_ros.demo.orchestration import node_arguments
+from selcon_ros.demo.processes import ChildProcess, isolate
+from selcon_ros.recording import Recording, default_recording, read_recording
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("grasps", "overlay", "one", "all", "one with grasps", "all with grasps")
+"""What `frame_worker.py` times."""
+STARTS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help"]}
+"""What is started and timed as a whole."""
+FRAMES = 6
+"""Of the recording, for what is timed without the node."""
+LIBRARIES = "import numpy, cv2, onnxruntime, rclpy, sensor_msgs.msg"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Version:
+    """An installation of selcon_ros: its name, its interpreter, and the variables that it needs.
+
+    bundle: the packaged one; node, cli: the modules that are run.
+    """
+
+    name: str
+    python: Path
+    environment: dict[str, str]
+    bundle: Path
+    node: str
+    cli: str
+
+
+@dataclass
+class Found:
+    """What was measured of a version: milliseconds by part, and the node's figures of each round."""
+
+    version: Version
+    milliseconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    starts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STARTS})
+    heatmap: list[NodeTimes] = field(default_factory=list)
+    everything: list[NodeTimes] = field(default_factory=list)
+    idle: list[IdleTimes] = field(default_factory=list)
+    budget: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Milliseconds of a frame by thread and stage."""
+
+    def times(self, part: str) -> Times:
+        """Of a part."""
+        return Times.of(self.milliseconds[part])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rounds: of both versions in turns; seconds: of each measurement of the node; rate: camera frames a
+    second; blocks: of what is timed without the node."""
+
+    rounds: int
+    seconds: float
+    rate: float
+    blocks: int
+
+
+def present() -> Version:
+    """Return this clone, run by this interpreter."""
+    return _look("now", Path(sys.executable), {"PYTHONPATH": os.pathsep.join([str(ROOT), *_others()])})
+
+
+def baseline(python: Path, name: str) -> Version:
+    """Return the version that is installed where this interpreter is. Raises SelconError without one."""
+    python = python.absolute()  # not what it links to: that has other packages
+    # Where ROS comes from wheels, each installation has its own.
+    environment = {"PYTHONPATH": os.pathsep.join(_others())}
+    if os.environ.get("AMENT_PREFIX_PATH", sys.prefix) == sys.prefix:
+        environment["AMENT_PREFIX_PATH"] = str(python.parents[1])
+    return _look(name, python, environment)
+
+
+def _others() -> list[str]:
+    """The folders that the user lets Python import from, without this clone."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [each for each in named if each and Path(each).resolve() not in (ROOT, ROOT / "training")]
+
+
+LOOK = """
+import json
+from importlib.util import find_spec
+from selcon_ros.core.bundle import default_bundle_path
+def first(*names): return next(name for name in names if find_spec(name))
+print(json.dumps([str(default_bundle_path()), first("selcon_ros.ros.main", "selcon_ros.ros.grounding_node"),
+                  first("selcon_ros.cli.start", "selcon_ros.cli.main")]))
+"""
+
+
+def _look(name: str, python: Path, environment: dict[str, str]) -> Version:
+    version = Version(name, python, environment, Path(), "", "")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = _run(version, ["-c", LOOK], Path(folder))
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+            raise SelconError(f"{python} does not run selcon_ros: {said}") from error
+    bundle, node, cli = json.loads(done)
+    return replace(version, bundle=Path(bundle), node=node, cli=cli)
+
+
+def measure(versions: list[Version], bundle: Path, plan: Plan, tell: Tell) -> list[Found]:
+    """Measure versions in turns on the same bundle. Raises SelconError where one does not run."""
+    found = [Found(each) for each in versions]
+    recording = default_recording()
+    played = read_recording(recording)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        isolate(folder / "log")
+        _measure_starts(found, plan, folder, tell)
+        _measure_parts(found, bundle, played, plan, folder, tell)
+        action = _action(played, bundle)
+        for number in range(plan.rounds):
+            for each in found:
+                _measure_node(each, bundle, recording, action, plan, folder, f"round {number + 1}", tell)
+        for each in found:
+            tell(f"where the time goes, {each.version.name}")
+            each.budget = _budget(each.version, bundle, recording, action, plan, folder)
+    return found
+
+
+def libraries_memory() -> int:
+    """Return the resident bytes of a process that has imported what a node cannot do without."""
+    code = f"{LIBRARIES}\nfrom selcon_ros.bench.machine import Memory\nimport os\n"
+    code += "print(Memory.of(os.getpid()).resident)"
+    with tempfile.TemporaryDirectory() as folder:
+        return int(_run(present(), ["-c", code], Path(folder)))
+
+
+def _action(played: Recording, bundle: Path) -> str:
+    known = load_bundle(bundle, roles=()).manifest.actions
+    return next((each for each in played.actions if each in known), known[0])
+
+
+def _run(version: Version, arguments: list[str], folder: Path) -> str:
+    """Run an interpreter to its end in a folder where nothing can be imported by chance."""
+    return subprocess.run(
+        [str(version.python), *arguments],
+        cwd=folder,
+        env={**os.environ, **version.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def _measure_starts(found: list[Found], plan: Plan, folder: Path, tell: Tell) -> None:
+    """Time whole processes; the first of each fills the caches."""
+    for number in range(2 * plan.blocks + 1):
+        for name, arguments in STARTS.items():
+            for each in found:
+                tell(f"start of a process: {name}")
+                start = time.perf_counter()
+                _run(each.version, [word.format(cli=each.version.cli) for word in arguments], folder)
+                if number > 0:
+                    each.starts[name].append(1e3 * (time.perf_counter() - start))
+
+
+def _measure_parts(
+    found: list[Found], bundle: Path, played: Recording, plan: Plan, folder: Path, tell: Tell
+) -> None:
+    frames = played.frames[:: max(1, len(played.frames) // FRAMES)][:FRAMES]
+    depths = [
+        np.where(each.depth_mm > 0, each.depth_mm / np.float32(1000), np.nan).astype(np.float32)
+        for each in frames
+    ]
+    camera = frames[0].intrinsics
+    stored = folder / "frames.npz"
+    np.savez(
+        stored,
+        images=np.stack([each.image for each in frames]),
+        depths=np.stack(depths),
+        intrinsics=[camera.fx, camera.fy, camera.cx, camera.cy],
+    )
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(_worker(each.version, bundle, stored, folder / f"worker{number}.log"))
+            for number, each in enumerate(found)
+        ]
+        for worker in workers:
+            worker.answer()
+        for number in range(plan.blocks + 1):
+            for part in PARTS:
+                for each, worker in zip(found, workers, strict=True):
+                    tell(f"{part}, {each.version.name}: {number} of {plan.blocks}")
+                    answer = worker.ask(part)
+                    if number > 0:  # the first block warms up
+                        each.milliseconds[part] += answer["milliseconds"]
+
+
+@contextmanager
+def _worker(version: Version, bundle: Path, frames: Path, log: Path) -> Iterator[Worker]:
+    script = ROOT / "benchmarks" / "frame_worker.py"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [str(version.python), str(script), str(bundle), str(frames)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=log.parent,
+            env={**os.environ, **version.environment},
+        )
+    with Worker(version.name, process, log) as worker:
+        yield worker
+
+
+def _node(version: Version, bundle: Path, log: Path, before: list[str]) -> ChildProcess:
+    command = [str(version.python), *before, version.node, *node_arguments(bundle)]
+    return ChildProcess(f"node of {version.name}", command, log, version.environment, log.parent)
+
+
+def _measure_node(
+    found: Found,
+    bundle: Path,
+    recording: Path,
+    action: str,
+    plan: Plan,
+    folder: Path,
+    title: str,
+    tell: Tell,
+) -> None:
+    def node() -> ChildProcess:
+        return _node(found.version, bundle, folder / "node.log", ["-m"])
+
+    tell(f"{title}: heatmap alone, {found.version.name}")
+    found.heatmap.append(measure_node(node(), recording, action, HEATMAP_ONLY, plan.rate, plan.seconds))
+    tell(f"{title}: all outputs, {found.version.name}")
+    found.everything.append(measure_node(node(), recording, action, EVERYTHING, plan.rate, plan.seconds))
+    tell(f"{title}: nobody listens, {found.version.name}")
+    found.idle.append(measure_idle(node(), recording, action, plan.rate, plan.seconds))
+
+
+def _budget(
+    version: Version, bundle: Path, recording: Path, action: str, plan: Plan, folder: Path
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of a frame by thread and stage, with all outputs, in the part that was measured."""
+    noted = folder / "noted.json"
+    noted.unlink(missing_ok=True)
+    script = str(ROOT / "benchmarks" / "frame_node.py")
+    node = _node(version, bundle, folder / "node.log", [script, str(noted)])
+    start = time.monotonic()
+    measure_node(node, recording, action, EVERYTHING, plan.rate, plan.seconds)
+    if not noted.is_file():
+        raise SelconError(f"the node of {version.name} left no notes of its time")
+    spent = json.loads(noted.read_text(encoding="utf-8"))
+    end = max(begun for _, _, begun, _ in spent)
+    # What came before includes the start of the node, and the first frames.
+    first = max(start, end - plan.seconds)
+    by_stage: dict[str, dict[str, list[float]]] = {}
+    for thread, stage, begun, seconds in spent:
+        if begun >= first:
+            by_stage.setdefault(thread, {}).setdefault(stage, []).append(1e3 * seconds)
+    frames = sum(len(stages.get("network", [])) for stages in by_stage.values())
+    if not frames:
+        raise SelconError(f"the node of {version.name} answered nothing while its time was noted")
+    return {
+        thread: {stage: statistics.median(each) * len(each) / frames for stage, each in stages.items()}
+        for thread, stages in by_stage.items()
+    }

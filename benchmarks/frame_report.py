@@ -1,0 +1,216 @@
+"""What `python -m benchmarks frame` writes: rows, tables and notes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.frame import FRAMES, LIBRARIES, Found, Plan
+from selcon_ros.bench.node import NodeTimes
+from selcon_ros.bench.report import Row, Table
+
+STAGES = {
+    "receive": "receive messages",
+    "decode": "decode the image",
+    "network": "resize and network",
+    "heatmap": "heatmap at the image's size",
+    "heatmap message": "heatmap message",
+    "depth": "depth in metres",
+    "grasps": "grasp search",
+    "overlay": "draw the overlay",
+    "overlay message": "overlay message",
+    "other messages": "other messages",
+}
+"""The stages of `frame_node.py` in the order of a frame, and what they are called."""
+MEGABYTE = 1e6
+
+
+def middle(values: Iterable[float]) -> float:
+    """The median of the rounds."""
+    return statistics.median(values)
+
+
+def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
+    """The lines of the chapter's first table: now, with the earlier version's figure in brackets."""
+    name = before.version.name
+
+    def both(what: Callable[[Found], float]) -> tuple[float, float]:
+        return what(before), what(now)
+
+    kept = both(lambda each: middle(map(_complete, each.everything)) / middle(map(_rate, each.heatmap)))
+    tail = both(lambda each: middle(map(_tail, each.everything)))
+    alone = both(lambda each: middle(map(_tail, each.heatmap)))
+    cpu = both(lambda each: middle(node.cpu for node in each.everything))
+    idle = both(lambda each: 100 * middle(node.cpu for node in each.idle))
+    memory = both(lambda each: middle(node.memory.resident for node in each.everything) / MEGABYTE)
+    parts = now.everything[-1].memory
+    dropped = both(lambda each: max(node.dropped for node in each.everything))
+    complete = both(lambda each: middle(map(_complete, each.everything)))
+    frames = plan.rate * plan.seconds
+    found = [
+        Row(
+            "all outputs subscribed: results a second against heatmap alone",
+            kept[1],
+            "",
+            f"{complete[1]:.1f} Hz; {name}: {kept[0]:.2f}, {complete[0]:.1f} Hz",
+            at_least=0.95,
+        ),
+        Row(
+            f"all outputs subscribed: camera images dropped, of about {frames:.0f}",
+            dropped[1],
+            "",
+            f"the worst of {plan.rounds} rounds; {name}: {dropped[0]:.0f}",
+            at_most=0,
+        ),
+        _ratio("grasp search of one action", "grasps", before, now, 0.25),
+        _ratio("overlay", "overlay", before, now, 0.25),
+        Row(
+            "all outputs subscribed: camera message to heatmap message, p95 against median inference",
+            tail[1],
+            "",
+            f"{_spread(now.everything)}; {name}: {tail[0]:.2f}, {_spread(before.everything)}",
+            at_most=2,
+        ),
+        Row(
+            "heatmap alone subscribed: camera message to heatmap message, p95 against median inference",
+            alone[1],
+            "",
+            f"{_spread(now.heatmap)}; {name}: {alone[0]:.2f}, {_spread(before.heatmap)}",
+        ),
+        _several("heatmaps of all actions against one", "all", "one", before, now, 1.05),
+        _several(
+            "heatmaps and grasp points of all actions against one",
+            "all with grasps",
+            "one with grasps",
+            before,
+            now,
+            1.3,
+        ),
+        Row(
+            f"all outputs subscribed: processor time of the node for each answer, against {name}",
+            cpu[1] / cpu[0],
+            "",
+            f"{1e3 * cpu[1]:.1f} ms against {1e3 * cpu[0]:.1f} ms",
+            at_most=0.5,
+        ),
+        Row(
+            "nobody listens, the camera runs: processor time of the node",
+            idle[1],
+            "% of a core",
+            f"{name}: {idle[0]:.1f} %",
+            at_most=1,
+        ),
+        Row(
+            "all outputs subscribed: resident memory of the node",
+            memory[1],
+            "MB",
+            f"libraries {parts.files / MEGABYTE:.0f}, shared with other processes "
+            f"{parts.shared / MEGABYTE:.0f}, its own {parts.own / MEGABYTE:.0f}; {name}: {memory[0]:.0f} MB",
+            at_most=150,
+        ),
+        Row(
+            "a process that has imported the node's libraries: resident memory",
+            libraries / MEGABYTE,
+            "MB",
+        ),
+        _start("import selcon_ros", "import", before, now, 0.15),
+        _start("selcon --help", "help", before, now, 0.25),
+    ]
+    return found
+
+
+def tables(found: list[Found]) -> list[Table]:
+    """Where the time of a frame goes: stage by stage, in milliseconds."""
+    header = ("stage", *(each.version.name for each in found))
+    lines = []
+    for stage, title in STAGES.items():
+        spent = [sum(stages.get(stage, 0.0) for stages in each.budget.values()) for each in found]
+        if any(spent):
+            lines.append((title, *(f"{each:.2f}" for each in spent)))
+    below = tuple(
+        f"Threads of {each.version.name}: "
+        + "; ".join(
+            f"{thread} {sum(stages.values()):.1f} ms" for thread, stages in sorted(each.budget.items())
+        )
+        + "."
+        for each in found
+    )
+    return [Table("Budget of a frame, ms", header, tuple(lines), below=below)]
+
+
+def notes(before: Found, plan: Plan) -> list[str]:
+    """How it was measured."""
+    name, runs = before.version.name, before.times("grasps").count
+    return [
+        f"{name} and this version run the bundle that {name} has in its package, in fp32, in turns: "
+        f"{plan.rounds} rounds of the node, {plan.seconds:g} s each after a start and a warm-up, and "
+        f"{plan.blocks} blocks of the rest. Figures are medians of the rounds, ratios those of the medians.",
+        "The node: camera (`selcon play` of this version's recording, 640×480 raw with depth, "
+        f"{plan.rate:g} Hz), listener and node are three processes on the same cores. All outputs: heatmap, "
+        "overlay, grasp points and markers. Results a second are those of the output that came least often.",
+        f"Grasp search and overlay: of {FRAMES} frames of the recording, each with every action that the "
+        f"model is sure of ({runs} runs), in one process. As in the node, the heatmap is there. All actions: "
+        "from a camera image on, in the same process.",
+        "Processor time: of the node's process, all threads (utime and stime). Memory: RSS after the "
+        "measurement; what is shared with other processes are Fast DDS's segments. Its libraries: "
+        f"`{LIBRARIES}`.",
+        "import, --help: from the start of the process to its end, with Python's own start.",
+        "Budget: the node's functions are wrapped, all outputs are subscribed. A stage is the median of its "
+        "calls, times calls for each image, without the stages in it. It is wall-clock time: where threads "
+        "share cores, they wait for each other in it.",
+    ]
+
+
+def as_data(found: list[Found]) -> list[dict[str, Any]]:
+    """The measurements as JSON takes them."""
+    return [
+        {
+            "version": each.version.name,
+            "milliseconds": each.milliseconds,
+            "starts": each.starts,
+            "heatmap": [asdict(node) for node in each.heatmap],
+            "everything": [asdict(node) for node in each.everything],
+            "idle": [asdict(node) for node in each.idle],
+            "budget": each.budget,
+        }
+        for each in found
+    ]
+
+
+def _rate(node: NodeTimes) -> float:
+    return node.rate
+
+
+def _complete(node: NodeTimes) -> float:
+    return node.complete
+
+
+def _tail(node: NodeTimes) -> float:
+    return node.latency.p95 / node.inference_ms
+
+
+def _spread(nodes: list[NodeTimes]) -> str:
+    p95, inference = middle(each.latency.p95 for each in nodes), middle(each.inference_ms for each in nodes)
+    return f"{p95:.0f} ms against {inference:.1f} ms"
+
+
+def _ratio(what: str, part: str, before: Found, now: Found, at_most: float) -> Row:
+    old, new = before.times(part).median, now.times(part).median
+    detail = f"{new:.2f} ms against {old:.2f} ms, medians"
+    return Row(f"{what}, against {before.version.name}", new / old, "", detail, at_most=at_most)
+
+
+def _several(what: str, many: str, one: str, before: Found, now: Found, at_most: float) -> Row:
+    old, new = (each.times(many).median / each.times(one).median for each in (before, now))
+    detail = (
+        f"{now.times(many).median:.1f} ms against {now.times(one).median:.1f} ms; "
+        f"{before.version.name}: {old:.2f}"
+    )
+    return Row(what, new, "", detail, at_most=at_most)
+
+
+def _start(what: str, name: str, before: Found, now: Found, at_most: float) -> Row:
+    old, new = (middle(each.starts[name]) / 1e3 for each in (before, now))
+    return Row(f"`{what}`", new, "s", f"{before.version.name}: {old:.2f} s", at_most=at_most)
