@@ -1,5 +1,7 @@
 """Random views: truth, masks and labels follow the picture; the plain view is what the robot sees."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
-from selcon_training.data.views import ViewRange, draw_view, see, see_labels, see_truth
+from selcon_training.data.views import ViewRange, draw_view, see, see_heat, see_labels, see_truth
 
 SIZE, GRID = (96, 128), (24, 32)
 WILD = {"zoom": (0.5, 1.6), "turn": 180.0, "shift": 0.2, "stretch": 0.3, "flip": True, "shape_share": 0.5}
@@ -94,3 +96,14 @@ def test_only_the_fringe_of_a_part_is_no_truth():
     assert not see_truth(truth, view, GRID).any()
     truth[:, :40] = 90
     assert see_truth(truth, view, GRID).max() == pytest.approx(90 / 255, abs=0.01)
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0])
+def test_a_coarse_map_is_hot_up_to_its_border_and_nowhere_else(zoom):
+    ranges = ViewRange(zoom=(zoom, zoom), fit="stretch")
+    view = replace(draw_view(SIZE, SIZE, GRID, ranges, np.random.default_rng(0)), black=True)
+    heat = see_heat(np.ones((3, 4), np.float32), view, GRID)
+    picture = see(np.full(SIZE, 255, np.uint8), view).reshape(GRID[0], 4, GRID[1], 4).mean(axis=(1, 3)) / 255
+    assert np.abs(heat - picture).max() < 0.6 and np.abs(heat - picture).mean() < 0.03
+    assert (heat[picture > 0.999] == 1.0).all() and (heat[picture == 0.0] == 0.0).all()
+    assert (heat == 1.0).mean() > 0.9 * zoom**2

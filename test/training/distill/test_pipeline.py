@@ -82,7 +82,8 @@ def test_the_whole_command(teacher, album, tmp_path):
     manifest = bundle.manifest
     assert manifest.actions == given.actions and manifest.calibration == "none" and manifest.fit == "pad"
     told = manifest.training["distilled"]
-    assert told["teacher"] == "colours" and told["pictures"] == PICTURES
+    assert told["teacher"] == "colours" and told["pictures"] == PICTURES and told["photos"] == album.name
+    assert manifest.training["data"] == given.training["data"]
     assert told["teacher_model_sha256"] == given.files["model"].sha256
     assert manifest.training["supervision"] == "distilled" and "dense" not in manifest.training
     assert manifest.metrics["distilled"]["overall"] == overall and manifest.name == "colours, distilled"

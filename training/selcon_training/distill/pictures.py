@@ -80,7 +80,7 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
     """
     survey = Survey()
     found: dict[str, Photo] = {}
-    for file in tqdm(files, desc="asking the teacher", unit="picture", dynamic_ncols=True, disable=None):
+    for file in tqdm(files, desc="asking the teacher", unit="picture", dynamic_ncols=True):
         try:
             content = read_bytes(file.path, DataError)
             key = hashlib.sha256(content).hexdigest()

@@ -120,12 +120,12 @@ def distill(
 def _about(teacher: Teacher, config: TrainConfig, survey: Survey, photos: Path) -> dict[str, Any]:
     """What the manifest says of supervision and data: a student knows what its teacher knows."""
     given = teacher.manifest.training
-    kept: dict[str, Any] = {key: given[key] for key in ("synthetic", "real_pictures") if key in given}
+    kept: dict[str, Any] = {key: given[key] for key in ("data", "synthetic", "real_pictures") if key in given}
     return {
         "supervision": "distilled",
-        "data": photos.name,
         **kept,
         "distilled": {
+            "photos": photos.name,
             "teacher": teacher.manifest.name,
             "teacher_model_sha256": teacher.manifest.files["model"].sha256,
             "teacher_training": given,
@@ -151,7 +151,7 @@ def _finish(
     bundle = _exported(config, places, teacher)
     options = CpuOptions(plan.threads)
     student = Grounder(bundle, open_on_cpu(bundle, options))
-    shown = tqdm(held, desc="measuring", unit="picture", dynamic_ncols=True, disable=None)
+    shown = tqdm(held, desc="measuring", unit="picture", dynamic_ncols=True)
     found = compare(student, shown, store, teacher.fitted)
     bundle = replace(bundle, manifest=replace(bundle.manifest, confidence=fit_to_teacher(found)))
     student = Grounder(bundle, student.backend)
