@@ -65,12 +65,15 @@ test-fast: $(FAST_VENV)/.ready
 	OMP_NUM_THREADS=1 $(FAST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
 		test/core test/backends test/engines test/bench test/cli test/demo test/package test/launch test/tools test/test_*.py
 
-# What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch.
+# What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch. ROS has one
+# version: of its tests, those of arrays and pictures, and of a whole node.
+OLDEST_ROS := $(patsubst %,test/ros/test_%.py,bit_depth bridge compressed conversions depth depth_sync golden_node \
+	ground_service grounding_node image_reader markers planner_outputs process results several_actions)
 test-oldest: $(OLDEST_VENV)/.ready
 	tools/install.sh $(OLDEST_VENV)
 	AMENT_PREFIX_PATH=$(abspath $(OLDEST_VENV)) PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH \
-		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-		test/core test/backends test/engines test/cli test/ros test/demo test/package test/golden test/test_api.py test/test_imports.py test/test_model.py
+		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile few \
+		test/core test/backends test/engines test/cli $(OLDEST_ROS) test/bags test/demo test/golden test/test_api.py test/test_imports.py test/test_model.py
 
 bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)

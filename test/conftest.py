@@ -10,6 +10,7 @@ import selcon_ros  # noqa: F401
 
 # How fast a machine is decides nothing in a test.
 settings.register_profile("no deadline", deadline=None)
+settings.register_profile("few", deadline=None, max_examples=25)
 settings.load_profile("no deadline")
 
 LONG = {

@@ -25,6 +25,9 @@ COMMANDS = {
     "ground": Command(
         "selcon_ros.cli.ground", "Ground an action in one image: overlay picture and grasp points."
     ),
+    "ground-bag": Command(
+        "selcon_ros.cli.ground_bag", "Ground every image of a bag: new bag, table and page."
+    ),
     "engine": Command("selcon_ros.cli.engine", "Build, check and list engines for NVIDIA GPUs."),
     "demo": Command(
         "selcon_ros.cli.demo", "Run the real node on the packaged recording and leave its pictures."
@@ -36,6 +39,7 @@ COMMANDS = {
 
 ORDER = (
     "ground",
+    "ground-bag",
     "import-official",
     "export",
     "data",

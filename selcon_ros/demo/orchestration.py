@@ -13,11 +13,11 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.text import Text
 
+from selcon_ros.bags.writer import Bag
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
-from selcon_ros.demo.bag import Bag
 from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, FrameMessages
 from selcon_ros.demo.processes import PythonProcess, isolate
 from selcon_ros.demo.report import contact_sheet, table, write_png, write_results

@@ -12,7 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.logging import LoggingSeverity
+from rclpy.impl.logging_severity import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
@@ -144,7 +144,7 @@ def _looks(
 
 def _settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Settings:
     """The parameters of a node; the defaults of those that it does not tell."""
-    client = node.create_client(GetParameters, f"{name}/get_parameters")
+    client: Any = node.create_client(GetParameters, f"{name}/get_parameters")
     try:
         if not client.wait_for_service(ANSWER_SECONDS):
             return Settings()

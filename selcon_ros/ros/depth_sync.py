@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics, check_metres
+from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.text import quoted
 from selcon_ros.ros.camera_watch import SILENCE, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError
-from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message
+from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.message_buffers import OutOfStep, StampedBuffer
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.registered import Size, registered_depth, registered_intrinsics
 
 ENOUGH = 5
 """Depth images after which it is known whether some are lost."""
 KEPT = 10
 """Messages that are kept of depth and camera_info: a third of a second at 30 Hz."""
-Size = tuple[int, int]
 
 
 class DepthSync:
@@ -73,13 +71,7 @@ class DepthSync:
         try:
             wait = settings.sync_wait if published else 0.0
             message = self._depth_message(header, settings.sync_tolerance, wait)
-            depth = depth_from_message(message, settings.limit)
-            check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
-            if not np.isfinite(depth).any():
-                raise MessageError(
-                    "the depth image has no valid pixel: all are zero, negative, infinite or NaN"
-                )
-            check_metres(depth, "a 32FC1 depth image must be in metres, a 16UC1 one in millimetres")
+            depth = registered_depth(message, header, size, settings)
         except SelconError as error:
             if not self.depth_input.just_resumed:
                 self._health.problem("depth", f"{error} ({where(self.depth_input)})")
@@ -113,18 +105,7 @@ class DepthSync:
             info = self.infos.nearest(header)
             if info is None:
                 raise MessageError(f"no camera_info has come yet: {why_silent(self.info_input)}")
-            intrinsics = intrinsics_from_message(info, settings.rectified)
-            part = (intrinsics.width, intrinsics.height)
-            what = "camera_info"
-            if part != (info.width, info.height):
-                what += f", {info.width} x {info.height} before binning and region of interest,"
-            check_same_view(header, size, info.header, part, what)
-            if intrinsics.distortion is not None and named_rectified(self._image_topic):
-                raise MessageError(
-                    f"the image topic {self._image_topic} is named like a rectified image, but the parameter "
-                    f"rectified is false and camera_info has distortion ({intrinsics.distortion.model}): set "
-                    "rectified to true, or take the raw image"
-                )
+            intrinsics = registered_intrinsics(info, header, size, settings, self._image_topic)
         except SelconError as error:
             if not self.info_input.just_resumed:
                 self._health.problem("camera_info", f"{error} ({where(self.info_input)})")
@@ -138,29 +119,3 @@ def where(mine: Input) -> str:
     publishers = names_of(mine.publishers)
     source = f"{mine.topic} of {publishers}; " if publishers else ""
     return f"{source}grasp points stay in pixels"
-
-
-def check_same_view(header: Header, size: Size, other: Header, other_size: Size, what: str) -> None:
-    """Refuse depth or calibration that does not belong to the image pixel by pixel.
-
-    :param size: width and height of the image; `other_size` those of the depth image or the calibration
-    :raises MessageError: if frame or size differ
-    """
-    remedy = "use depth that is registered (aligned) to the colour image, and the colour camera's camera_info"
-    if other.frame_id != header.frame_id:
-        raise MessageError(
-            f"the {what} is in frame {quoted(other.frame_id)}, the image in {quoted(header.frame_id)}: "
-            f"{remedy}"
-        )
-    if other_size != size:
-        raise MessageError(
-            f"the {what} is {other_size[0]} x {other_size[1]}, the image {size[0]} x {size[1]}: {remedy}"
-        )
-
-
-def named_rectified(topic: str) -> bool:
-    """Whether a topic is named as image_proc names rectified images: image_rect, image_rect_color.
-
-    realsense2_camera's image_rect_raw says nothing: the D405's colour image has that name and distortion.
-    """
-    return any(part.startswith("image_rect") and "raw" not in part for part in topic.split("/"))

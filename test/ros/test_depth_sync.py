@@ -5,7 +5,7 @@ import pytest
 from rclpy.parameter import Parameter
 
 from selcon_ros.ros.depth import intrinsics_from_message
-from selcon_ros.ros.depth_sync import named_rectified
+from selcon_ros.ros.registered import named_rectified
 from support.ros import calibration
 from support.scenes import bar_depth, scene
 from support.shapes import undistorted

@@ -13,8 +13,8 @@ from selcon_ros.core.text import LINE, quoted
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
-from selcon_ros.ros.depth_sync import check_same_view
 from selcon_ros.ros.diagnostics import MESSAGE, Health, Times, status
+from selcon_ros.ros.registered import check_same_view
 from support.messages import Lines
 from support.ros import RELIABLE
 

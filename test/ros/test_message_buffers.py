@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from selcon_ros.ros.conversions import MessageError
-from selcon_ros.ros.depth_sync import check_same_view
 from selcon_ros.ros.message_buffers import LatestSlot, StampedBuffer
+from selcon_ros.ros.registered import check_same_view
 from support.messages import header
 
 

@@ -8,7 +8,7 @@ pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[de
 
 from rosbags.rosbag2 import Reader
 
-from selcon_ros.demo.bag import Bag
+from selcon_ros.bags.writer import Bag
 from support.disk import files_of_at_most
 
 STRING = "std_msgs/msg/String"

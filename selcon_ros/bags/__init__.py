@@ -1,0 +1,1 @@
+"""Bags of rosbag2: `selcon ground-bag`, and what the demo writes."""

@@ -1,0 +1,120 @@
+"""Reads a bag of rosbag2, mcap or sqlite3: what is in it, and the messages of a stretch of time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from struct import error as StructError
+from struct import unpack_from
+from types import TracebackType
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import ReaderError
+from rosbags.typesys import Stores, TypesysError, get_typestore
+
+from selcon_ros.core.errors import SelconError, first_line
+from selcon_ros.core.text import one_line
+from selcon_ros.mcap_bounds import check_mcap
+
+Message = tuple[Connection, int, bytes]
+"""The connection, when it was received in ns, and the message in CDR."""
+
+
+class BagError(SelconError):
+    """A bag that is missing, damaged, or does not hold what is asked for."""
+
+
+class BagReader:
+    """An open bag: a folder with metadata.yaml, or a file .mcap or .db3.
+
+    :raises BagError: for a bag that is missing or damaged
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            raise BagError(f"no bag at {path}: give its folder, or its .mcap or .db3 file")
+        for file in [path] if path.is_file() else sorted(path.glob("*.mcap")):
+            if file.suffix == ".mcap":
+                check_mcap(file, BagError)
+        with self._naming():
+            self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+
+    def __enter__(self) -> BagReader:
+        with self._naming():
+            self._reader.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.close()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every topic with its type, as often as it was published in different ways."""
+        return list(self._reader.connections)
+
+    def of(self, topic: str) -> list[Connection]:
+        """The connections of a topic."""
+        return [each for each in self._reader.connections if each.topic == topic]
+
+    def messages(
+        self, connections: Collection[Connection], start: int | None = None, end: int | None = None
+    ) -> Iterator[Message]:
+        """Yield messages in the order in which they were received, from `start` until before `end` in ns."""
+        if not connections:
+            return
+        with self._naming():
+            yield from self._reader.messages(connections, start, end)
+
+    def definition(self, connection: Connection) -> tuple[str, str] | None:
+        """A type's definition and its hash (REP 2011), as bags hold them; None for a type that is not known.
+
+        The hash is computed, for a bag need not have it.
+        """
+        store = self._reader.typestore
+        try:
+            text = connection.msgdef.data or store.generate_msgdef(connection.msgtype, ros_version=2)[0]
+            return text, store.hash_rihs01(connection.msgtype)
+        except (KeyError, TypesysError):
+            return None
+
+    def first(self, connection: Connection) -> bytes | None:
+        """The first message of a connection, None if there is none."""
+        return next((data for _, _, data in self.messages([connection])), None)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """What is wrong with a bag as BagError, with its path."""
+        try:
+            yield
+        except SelconError:
+            raise
+        except (
+            AnyReaderError,
+            ReaderError,
+            OSError,
+            sqlite3.Error,
+            ValueError,
+            KeyError,
+            StructError,
+        ) as error:
+            raise BagError(f"bag {self.path} cannot be read: {one_line(first_line(error), 300)}") from error
+
+
+def stamp_of(data: bytes) -> int:
+    """The stamp in ns of a message that begins with a header, without reading the rest of it.
+
+    CDR: four bytes, of which the second says the byte order, then the header's seconds and nanoseconds.
+
+    :raises BagError: for a message that is too short
+    """
+    try:
+        seconds, nanoseconds = unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    except (StructError, IndexError):
+        raise BagError(f"a message of {len(data)} bytes has no header") from None
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -1,0 +1,143 @@
+"""`selcon ground-bag`: stretches of a bag over the cores, put together into a new bag and a summary."""
+
+from __future__ import annotations
+
+import heapq
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from selcon_ros.backends.options import CpuOptions
+from selcon_ros.bags.grounding import Row, ground_segment
+from selcon_ros.bags.parts import Parts
+from selcon_ros.bags.plan import Plan, Segment, segments, taken
+from selcon_ros.bags.reader import BagError, BagReader
+from selcon_ros.bags.summary import write_summary
+from selcon_ros.bags.writer import Bag
+from selcon_ros.core.bundle import load_bundle
+from selcon_ros.model import Model, load
+
+PARTS = "parts"
+BAG = "bag"
+AHEAD = 2
+"""Stretches that wait for each process."""
+_model: Model | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run has made: rows of all images and actions, how many of its images were done before, and the
+    types of messages that could not be copied."""
+
+    rows: list[Row]
+    images: int
+    resumed: int
+    left_out: tuple[str, ...]
+
+
+def ground_bag(
+    plan: Plan, out: Path, processes: int, begin: Callable[[int, int], None], done: Callable[[int], None]
+) -> Done:
+    """Ground every image of a bag, and write `bag`, `results.csv`, `index.html` and `pictures` into `out`.
+
+    After an interruption the same call goes on where it was.
+
+    :param processes: that work side by side, each with one thread
+    :param begin: called with the number of images, and of those that are done already
+    :param done: called with the number of images of a stretch when it is done
+    :raises BagError: for a bag without images, a folder with something else, or a process that died
+    """
+    if (out / BAG).exists():
+        raise BagError(f"{out / BAG} exists: delete it, or choose another --out")
+    with BagReader(plan.bag) as reader:
+        if there := taken(reader, plan.prefix):
+            raise BagError(f"the bag has {there} already: choose another --namespace")
+        every = segments(reader, plan.topics.image)
+    if not every:
+        raise BagError(f"the bag has no message on {plan.topics.image}")
+    parts = Parts(out / PARTS)
+    parts.begin(plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json()))
+    left = [segment for segment in every if not parts.has(segment)]
+    images = sum(segment.count for segment in every)
+    resumed = images - sum(segment.count for segment in left)
+    begin(images, resumed)
+    _ground_all(plan, parts, left, max(1, min(processes, len(left))), done)
+    rows = [row for segment in every for row in parts.rows(segment)]
+    write_summary(out, plan, rows, [(segment, parts.picture) for segment in every])
+    left_out = _put_together(plan, parts, every, out / BAG)
+    parts.remove()
+    return Done(rows, images, resumed, left_out)
+
+
+def _ground_all(
+    plan: Plan, parts: Parts, left: list[Segment], processes: int, done: Callable[[int], None]
+) -> None:
+    """Ground the stretches in processes, each with a model of its own."""
+    queue = iter(left)
+    running: dict[Future[None], Segment] = {}
+    # Not forked: neither engines nor the middleware bear that.
+    with ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), _begin_process, (plan,)
+    ) as pool:
+        try:
+            while True:
+                while len(running) < AHEAD * processes and (segment := next(queue, None)) is not None:
+                    running[pool.submit(_ground, plan, parts, segment)] = segment
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    done(running.pop(future).count)
+        except BrokenProcessPool:
+            raise BagError(
+                "a process died (out of memory?): the same command goes on from here; fewer --processes "
+                "need less memory"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin_process(plan: Plan) -> None:
+    """Open the model once for all stretches of a process. Ctrl-C is for the parent."""
+    global _model
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = plan.settings
+    _model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
+
+
+def _ground(plan: Plan, parts: Parts, segment: Segment) -> None:
+    assert _model is not None
+    parts.write(segment, ground_segment(_model, plan, segment))
+
+
+def _put_together(plan: Plan, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:
+    """Write the bag's messages and the new ones into one bag, in the order of receiving.
+
+    :returns: the types of which neither the bag nor rosbags has a definition: their messages are left out
+    """
+    whole = parts.folder / BAG
+    left_out: set[str] = set()
+    with BagReader(plan.bag) as reader, Bag(whole) as bag:
+        definitions = {each.msgtype: reader.definition(each) for each in reader.connections}
+        left_out = {kind for kind, found in definitions.items() if found is None}
+        kept = [each for each in reader.connections if each.msgtype not in left_out]
+        both = heapq.merge(
+            ((*message, definitions[message[0].msgtype]) for message in reader.messages(kept)),
+            parts.messages(every),
+            key=lambda message: message[1],
+        )
+        for connection, received, data, definition in both:
+            assert definition is not None
+            bag.copy(connection, received, data, definition)
+    whole.rename(folder)
+    return tuple(sorted(left_out))
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,222 @@
+"""A bag is grounded as a whole: what comes out, what a stop leaves, and the same answers as the node's."""
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from rclpy.serialization import deserialize_message
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from selcon_ros.bags import plan, run
+from selcon_ros.bags.parts import RELIABLE
+from selcon_ros.cli.main import main
+from support import ros
+from support.bags import camera, part_at, write_bag
+from support.bundles import colour_bundle
+
+COUNT = 5
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+
+
+@pytest.fixture
+def ground(bundle: Path, tmp_path: Path) -> Callable[..., Result]:
+    """Run `selcon ground-bag BAG` with the coloured model into OUT."""
+
+    def ground(bag: Path, *given: str, out: str = "out", action: str = "hold") -> Result:
+        options = ["--bundle", str(bundle), "--out", str(tmp_path / out), "--action", action]
+        return CliRunner().invoke(main, ["ground-bag", str(bag), *options, *given])
+
+    return ground
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "SEGMENT", 2)
+
+
+def messages(bag: Path) -> dict[str, list[tuple[int, bytes]]]:
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with AnyReader([bag]) as reader:
+        for connection, received, data in reader.messages():
+            found.setdefault(connection.topic, []).append((received, bytes(data)))
+    return found
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("plugin", StoragePlugin)
+def test_the_new_bag_has_both(tmp_path: Path, ground: Callable[..., Result], plugin: StoragePlugin) -> None:
+    chatter = [("/chatter", String(data=str(number)), 10**11 + number) for number in range(3)]
+    bag = write_bag(tmp_path / "bag", [*camera(COUNT), *chatter], plugin, chatter=RELIABLE)
+    outcome = ground(bag)
+    assert outcome.exit_code == 0, outcome.output
+    assert f"hold: grasp points in {COUNT} of {COUNT} images" in outcome.output
+    before, after = messages(bag), messages(tmp_path / "out" / "bag")
+    assert {topic: after[topic] for topic in before} == before
+    ours = {f"/affordance/{name}" for name in ("heatmap", "grasp_points", "overlay/compressed", "markers")}
+    assert after.keys() - before.keys() == {*ours, "/affordance/status"}
+    received = [time for time, _ in before["/camera/image"]]
+    assert all([time for time, _ in after[topic]] == received for topic in ours)
+    with AnyReader([tmp_path / "out" / "bag"]) as reader:
+        qos = {each.topic: each.ext.offered_qos_profiles for each in reader.connections}
+    assert qos["/chatter"] == qos["/affordance/heatmap"] == list(RELIABLE) and qos["/camera/image"] == []
+
+
+def test_the_table_says_where_the_part_is(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    assert ground(write_bag(tmp_path / "bag", camera(COUNT))).exit_code == 0
+    for index, row in enumerate(rows(tmp_path / "out")):
+        left, top, right, bottom = part_at(index)
+        assert left <= float(row["u"]) < right and top <= float(row["v"]) < bottom
+        assert float(row["z"]) == pytest.approx(0.76, abs=0.002)
+        assert abs(int(row["stamp"]) - round(1e9 * (100.0 + 0.1 * index))) <= 1
+        assert row["note"] == ""
+
+
+def test_the_page_shows_pictures(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    assert ground(write_bag(tmp_path / "bag", camera(COUNT)), action="hold,cut_with").exit_code == 0
+    out = tmp_path / "out"
+    page = (out / "index.html").read_text()
+    pictures = sorted(path.name for path in (out / "pictures").iterdir())
+    assert len(pictures) == 2 * 3 and all(f"pictures/{name}" in page for name in pictures)
+    assert f"<td>hold</td><td>{COUNT}</td><td>{COUNT} (100%)</td>" in page
+
+
+def test_several_actions_have_a_topic_each(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    outcome = ground(
+        write_bag(tmp_path / "bag", camera(2)), "--no-heatmaps", "--namespace", "/mine/x", action="*"
+    )
+    assert outcome.exit_code == 0, outcome.output
+    after = messages(tmp_path / "out" / "bag")
+    for action in ("hold", "pour", "cut_with"):
+        assert f"/mine/x/grasp_points/{action}" in after and f"/mine/x/heatmap/{action}" not in after
+        picture = deserialize_message(after[f"/mine/x/overlay/{action}/compressed"][0][1], CompressedImage)
+        assert bytes(picture.data[:2]) == b"\xff\xd8"
+    assert len(rows(tmp_path / "out")) == 2 * 3
+
+
+class Stopped(Exception):
+    """In place of Ctrl-C."""
+
+
+def test_a_run_that_was_stopped_goes_on(
+    tmp_path: Path, ground: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_bag(tmp_path / "bag", camera(COUNT))
+    assert ground(bag, "--processes", "2", out="whole").exit_code == 0
+    real = run._put_together
+
+    def stop(*given: Any) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(run, "_put_together", stop)
+    assert isinstance(ground(bag).exception, Stopped)
+    monkeypatch.setattr(run, "_put_together", real)
+    (tmp_path / "out" / "parts" / "000001" / "rows.json").unlink()
+    other = ground(bag, "--max-width", "0.05")
+    assert other.exit_code == 1 and "the beginning of another run" in other.output
+    outcome = ground(bag, "--json")
+    assert json.loads(outcome.stdout)["done_before"] == 3, outcome.output
+    assert (tmp_path / "out" / "results.csv").read_text() == (tmp_path / "whole" / "results.csv").read_text()
+    mine, whole = messages(tmp_path / "out" / "bag"), messages(tmp_path / "whole" / "bag")
+    assert mine.keys() == whole.keys()
+    for one, other in zip(mine["/affordance/heatmap"], whole["/affordance/heatmap"], strict=True):
+        assert one[0] == other[0]
+        # Not the bytes: CDR does not say what is between aligned values.
+        assert deserialize_message(one[1], Image) == deserialize_message(other[1], Image)
+    assert not (tmp_path / "out" / "parts").exists()
+    again = ground(bag)
+    assert again.exit_code == 1 and "exists: delete it" in again.output
+
+
+def test_an_image_with_a_fault_is_a_line_of_the_table(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    frames = camera(3)
+    frames[5][1].encoding = "carrier pigeon"
+    outcome = ground(write_bag(tmp_path / "bag", frames))
+    assert outcome.exit_code == 0 and "1 images could not be used: unknown image encoding" in outcome.output
+    table = rows(tmp_path / "out")
+    assert [row["confidence"] == "" for row in table] == [False, True, False]
+    assert "carrier pigeon" in table[1]["note"]
+
+
+def test_depth_that_is_late_or_missing_leaves_pixels(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    frames = [each for each in camera(3) if each[0] != "/camera/depth" or each[2] < 100_100_000_000]
+    assert ground(write_bag(tmp_path / "bag", frames)).exit_code == 0
+    table = rows(tmp_path / "out")
+    assert [bool(row["z"]) for row in table] == [True, False, False] and all(row["u"] for row in table)
+    assert "the nearest depth image is 100 ms away: raise --sync-tolerance" in table[1]["note"]
+
+
+def test_a_calibration_that_was_sent_once_at_the_start_serves(
+    tmp_path: Path, ground: Callable[..., Result]
+) -> None:
+    late = [each for each in camera(2, start=500.0) if not each[0].endswith("info")]
+    assert ground(write_bag(tmp_path / "bag", [*camera(1)[:1], *late])).exit_code == 0
+    assert all(row["z"] for row in rows(tmp_path / "out"))
+
+
+def test_time_that_goes_back_and_gaps_change_nothing(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    frames = [*camera(2, start=300.0), *camera(2, start=100.0), *camera(1, start=900.0)]
+    assert ground(write_bag(tmp_path / "bag", frames)).exit_code == 0
+    assert len(rows(tmp_path / "out")) == 5 and all(row["z"] for row in rows(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--namespace", "mine"], "--namespace 'mine' is none"),
+        (
+            ["--namespace", "/camera"],
+            "the bag has '/camera/camera_info', '/camera/depth', '/camera/image' already",
+        ),
+        (["--action", "fly"], "unknown action 'fly'"),
+        (["--image", "/nowhere"], "--image /nowhere is not in the bag"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    tmp_path: Path, ground: Callable[..., Result], given: list[str], said: str
+) -> None:
+    outcome = ground(write_bag(tmp_path / "bag", camera(1)), *given)
+    assert outcome.exit_code != 0 and said in outcome.output
+    assert not (tmp_path / "out" / "bag").exists()
+
+
+def test_the_node_gives_the_same_answers(
+    tmp_path: Path, ground: Callable[..., Result], bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    frames = camera(2)
+    assert ground(write_bag(tmp_path / "bag", frames)).exit_code == 0
+    table, heatmaps = rows(tmp_path / "out"), messages(tmp_path / "out" / "bag")["/affordance/heatmap"]
+    with ros.context() as context, ros.running_node(context, bundle, action="hold"):
+        robot = ros.Robot(context, ("heatmap", "grasp_points", "status"))
+        robot.connect()
+        for index, row in enumerate(table):
+            info, depth, image = (message for _, message, _ in frames[3 * index : 3 * index + 3])
+            poses = robot.answer("grasp_points", image, depth, info, fits=lambda message: message.poses)
+            mine = deserialize_message(heatmaps[index][1], Image)
+            theirs = robot.beside(poses, "heatmap")
+            assert np.array_equal(ros.pixels_of(mine), ros.pixels_of(theirs))
+            pose = poses.poses[0]
+            position = [float(row[name]) for name in ("x", "y", "z")]
+            assert position == [pose.position.x, pose.position.y, pose.position.z]
+            turn = [float(row[name]) for name in ("qx", "qy", "qz", "qw")]
+            turned = [pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w]
+            assert all(map(math.isclose, turn, turned))
+        robot.destroy_node()

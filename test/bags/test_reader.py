@@ -1,0 +1,60 @@
+"""A bag that is missing or damaged is told with its path; stamps are read without the rest of a message."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from selcon_ros.bags.reader import BagError, BagReader, stamp_of
+from support.bags import camera, write_bag
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(0, 999_999_999), st.text(max_size=20))
+def test_stamps(seconds: int, nanoseconds: int, frame: str) -> None:
+    message = Image()
+    message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
+    message.header.frame_id = frame.replace("\0", "").encode(errors="ignore").decode()
+    assert stamp_of(serialize_message(message)) == seconds * 1_000_000_000 + nanoseconds
+
+
+def test_what_is_too_short_has_no_stamp() -> None:
+    with pytest.raises(BagError, match="a message of 3 bytes has no header"):
+        stamp_of(b"\0\1\0")
+
+
+@pytest.mark.parametrize("plugin", StoragePlugin)
+def test_both_kinds_of_bags_are_read_as_folder_and_as_file(tmp_path: Path, plugin: StoragePlugin) -> None:
+    bag = write_bag(tmp_path / "bag", camera(3), plugin)
+    file = next(each for each in bag.iterdir() if each.suffix in (".mcap", ".db3"))
+    for path in (bag, file):
+        with BagReader(path) as reader:
+            images = list(reader.messages(reader.of("/camera/image")))
+            assert [time for _, time, _ in images] == [100_021_000_000, 100_121_000_000, 100_221_000_000]
+            assert not list(reader.messages(reader.of("/nowhere")))
+
+
+def test_a_missing_bag_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="no bag at .*/nowhere"):
+        BagReader(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("plugin", StoragePlugin)
+def test_a_truncated_bag_is_told(tmp_path: Path, plugin: StoragePlugin) -> None:
+    bag = write_bag(tmp_path / "bag", camera(3), plugin)
+    file = next(each for each in bag.iterdir() if each.suffix in (".mcap", ".db3"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(BagError, match=str(bag)), BagReader(bag) as reader:
+        list(reader.messages(reader.connections))
+
+
+@pytest.mark.parametrize("content", [b"", b"no yaml: [", b"rosbag2_bagfile_information: {version: 99}"])
+def test_metadata_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
+    bag = write_bag(tmp_path / "bag", [("/chatter", String(data="hello"), 1)])
+    (bag / "metadata.yaml").write_bytes(content)
+    with pytest.raises(BagError, match=str(bag)), BagReader(bag):
+        pass

@@ -1,0 +1,65 @@
+"""Bags as rosbag2 writes them, of any messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from support.messages import camera_info, header, raw_image
+from support.scenes import bar_depth, scene
+
+FRAME = "camera_color_optical_frame"
+Stamped = tuple[str, Any, int]
+"""Topic, message, and when it was received in ns."""
+
+
+def write_bag(
+    path: Path, messages: Iterable[Stamped], plugin: StoragePlugin = StoragePlugin.MCAP, **qos: Any
+) -> Path:
+    """Write messages into a bag folder, and return it.
+
+    :param qos: of topics, by their names without the first slash and with _ for others
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    connections: dict[str, Any] = {}
+    with Writer(path, version=9, storage_plugin=plugin) as writer:
+        for topic, message, received in messages:
+            kind = type(message)
+            name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+            if topic not in connections:
+                connections[topic] = writer.add_connection(
+                    topic,
+                    name,
+                    typestore=store,
+                    offered_qos_profiles=qos.get(topic[1:].replace("/", "_"), ()),
+                )
+            writer.write(connections[topic], received, serialize_message(message))
+    return path
+
+
+def part_at(index: int) -> tuple[int, int, int, int]:
+    """Where the part is in image number `index`: left, top, right, bottom."""
+    return (60 + 4 * index, 48, 92 + 4 * index, 144)
+
+
+def camera(
+    count: int, camera: str = "/camera", frame: str = FRAME, start: float = 100.0, size: int = 320
+) -> list[Stamped]:
+    """Images ten times a second, with depth and calibration, of a part that moves."""
+    found: list[Stamped] = []
+    for index in range(count):
+        seconds = start + 0.1 * index
+        received = round(1e9 * (seconds + 0.02))
+        depth = bar_depth(size, 240, part_at(index))
+        image = scene(size, 240, hold=part_at(index))
+        found += [
+            (f"{camera}/camera_info", camera_info(size, 240, 300.0, header(seconds, frame)), received),
+            (f"{camera}/depth", raw_image(depth, "16UC1", stamp=header(seconds, frame)), received),
+            (f"{camera}/image", raw_image(image, "rgb8", stamp=header(seconds, frame)), received + 1_000_000),
+        ]
+    return found
