@@ -149,6 +149,17 @@ class Intrinsics:
         rays = _ray_map(self).of(u, v)
         return rays[..., 0], rays[..., 1]
 
+    def grid_rays(self, rows: slice, columns: slice) -> tuple[Floats, Floats]:
+        """Return `rays` of some of the image's rows and columns, [1, W] and [H, 1] without distortion.
+
+        The arrays may be shared: they are not to be written to.
+        """
+        if self.distortion is None:
+            x, y = _pinhole_rays(self)
+            return x[:, columns], y[rows]
+        u, v = range(self.width)[columns], range(self.height)[rows]
+        return self.rays(np.arange(u.start, u.stop, u.step), np.arange(v.start, v.stop, v.step))
+
     def focal_length_at(self, u: int, v: int) -> float:
         """Return the focal length in pixels at a pixel: at depth z its neighbours are up to z / f apart."""
         if self.distortion is None:
@@ -160,7 +171,7 @@ class Intrinsics:
         spaces = spaces[np.isfinite(spaces) & (spaces > 0)]
         return 1 / float(spaces.max()) if len(spaces) else min(self.fx, self.fy)
 
-    def project(self, point: NDArray[np.floating]) -> tuple[float, float]:
+    def project(self, point: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
         """Return the pixel (u, v) of a point (x, y, z) in metres, optical frame, z > 0.
 
         NaN where the lens does not image it.
@@ -227,6 +238,14 @@ class _RayMap:
 @lru_cache(maxsize=2)
 def _ray_map(camera: Intrinsics) -> _RayMap:
     return _RayMap(camera)
+
+
+@lru_cache(maxsize=4)
+def _pinhole_rays(camera: Intrinsics) -> tuple[Floats, Floats]:
+    """Return x/z [1, W] and y/z [H, 1] of all columns and rows of a camera without distortion."""
+    x, y = camera.rays(np.arange(camera.width), np.arange(camera.height))
+    x.flags.writeable = y.flags.writeable = False
+    return x[None], y
 
 
 def valid_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ def part_mask(heatmap: Heatmap, parameters: GraspParameters = _DEFAULTS) -> NDAr
     if not heatmap.confidence >= parameters.min_confidence:
         return np.zeros(heatmap.values.shape, np.bool_)
     return hot_mask(
-        heatmap.values,
+        heatmap,
         parameters.threshold,
         parameters.smoothing,
         parameters.min_contrast,

@@ -10,7 +10,7 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.grasp import GraspParameters, find_grasps, low_confidence
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.grounder import Grounding
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap
 
 Depth = tuple[NDArray[np.float32] | None, Intrinsics | None]
 """Depth [H, W] float32 in metres, registered to the image, and its intrinsics; None for what is missing."""
@@ -30,6 +30,7 @@ class Findings:
         self.grounding = grounding
         self._find_depth, self._parameters = depth, parameters
         self._depth: Depth | None = None
+        self._coarse: dict[str, CoarseHeatmap] = {}
         self._heatmaps: dict[str, Heatmap] = {}
         self._grasps: dict[str, GraspResult] = {}
 
@@ -51,11 +52,16 @@ class Findings:
     def heatmap(self, action: str) -> Heatmap:
         """Return the action's heatmap at the image's size."""
         if action not in self._heatmaps:
-            self._heatmaps[action] = self.grounding.heatmap(action)
+            self._heatmaps[action] = self._coarse_heatmap(action).upsampled()
         return self._heatmaps[action]
 
+    def _coarse_heatmap(self, action: str) -> CoarseHeatmap:
+        if action not in self._coarse:
+            self._coarse[action] = self.grounding.coarse_heatmap(action)
+        return self._coarse[action]
+
     def grasps(self, action: str) -> GraspResult:
-        """Return the action's grasp points; below the least confidence no heatmap is made for them.
+        """Return the action's grasp points; no heatmap of the image's size is made for them.
 
         Raises as `find_grasps`.
         """
@@ -63,7 +69,9 @@ class Findings:
         depth = self.depth()
         if action not in self._grasps:
             found = low_confidence(self.confidence(action), self._parameters)
-            self._grasps[action] = found or find_grasps(self.heatmap(action), *depth, self._parameters)
+            self._grasps[action] = found or find_grasps(
+                self._coarse_heatmap(action), *depth, self._parameters
+            )
         return self._grasps[action]
 
     def affordance_map(self, actions: Iterable[str]) -> NDArray[np.uint8]:

@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
-from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics, deproject
+from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics
+from selcon_ros.core.depth_patch import DepthPatch, depth_patch
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.hand_clearance import Way, best_way, standing
-from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
 from selcon_ros.core.rigid import quaternion
+from selcon_ros.core.support import Plane, above_support, support, surroundings
+from selcon_ros.core.vectors import Vector
+from selcon_ros.core.warm_area import AnyHeatmap, size_of
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
 JAWS_BEYOND = 0.5
@@ -64,12 +67,12 @@ class GraspParameters:
 
 
 def find_grasps(
-    heatmap: Heatmap,
+    heatmap: AnyHeatmap,
     depth: NDArray[np.float32] | None = None,
     intrinsics: Intrinsics | None = None,
     parameters: GraspParameters = GraspParameters(),
 ) -> GraspResult:
-    """Return the grasp points of a heatmap, best first.
+    """Return the grasp points of a heatmap, best first; of a `CoarseHeatmap` in less time.
 
     `depth` [H, W] float in metres is registered to the image; what `camera.valid_depth` does not take is no
     measurement. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
@@ -84,7 +87,7 @@ def find_grasps(
     if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:
         return refusal
     regions, refused = hot_regions(
-        heatmap.values,
+        heatmap,
         parameters.threshold,
         parameters.smoothing,
         parameters.min_contrast,
@@ -117,10 +120,10 @@ def low_confidence(confidence: float, parameters: GraspParameters) -> GraspResul
 
 
 def check_geometry(
-    heatmap: Heatmap, depth: NDArray[np.float32] | None, intrinsics: Intrinsics | None
+    heatmap: AnyHeatmap, depth: NDArray[np.float32] | None, intrinsics: Intrinsics | None
 ) -> None:
     """Raise DepthError or CameraError for depth or a calibration that does not belong to a heatmap."""
-    height, width = heatmap.values.shape
+    height, width = size_of(heatmap)
     if depth is not None and depth.shape != (height, width):
         size = "x".join(str(size) for size in depth.shape[::-1])
         raise DepthError(f"depth is {size}, the image {width}x{height}: register the depth to the image")
@@ -131,17 +134,6 @@ def check_geometry(
             f"the camera calibration is for {intrinsics.width}x{intrinsics.height}, the image is "
             f"{width}x{height}: scale it or use the camera's own"
         )
-
-
-@dataclass(frozen=True)
-class _Surface:
-    """A hot part in the depth image: the `points` [h, w, 3] of its region in metres, its `body` [h, w] (what
-    the hot part belongs to), and the plane that it stands on, if one is seen."""
-
-    region: Region
-    points: NDArray[np.float32]
-    body: NDArray[np.bool_]
-    plane: geometry.Plane | None
 
 
 def _grasp(
@@ -156,27 +148,26 @@ def _grasp(
         return _flat_grasp(region, score, Reason.NO_DEPTH, "no depth image")
     if intrinsics is None:
         return _flat_grasp(region, score, Reason.NO_CAMERA, "no camera calibration")
-    patch = region.crop(depth)
-    points = deproject(patch, intrinsics, region.origin, region.step)
-    hot = region.mask & np.isfinite(points[..., 2])
+    patch = depth_patch(depth, intrinsics, region.origin, region.step, region.shape)
+    hot = region.mask & patch.measured[region.inner]
     count = int(np.count_nonzero(hot)) * region.step**2
     if count == 0:
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, "no valid depth on the part")
     if count < parameters.min_points:
         note = f"only {count} valid depths on the part, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
-    around = geometry.surroundings(depth, intrinsics, region.origin, region.step, region.mask.shape)
-    plane = geometry.support(around, parameters.support_height)
-    rising = geometry.above_support(points, hot, region.heat, plane)
+    plane = support(surroundings(depth, intrinsics, region), parameters.support_height)
+    rising = above_support(patch, region, hot, plane)
     # What rises from the table has an outline of its own; otherwise the heat's is all there is.
-    solid = hot if rising is None else rising
-    body = geometry.connected_surface(patch, solid, hot, region.heat, parameters.depth_step * region.step)
-    count = int(np.count_nonzero(body & hot)) * region.step**2
+    solid = region.spread(hot) if rising is None else rising
+    body = geometry.connected_body(patch.depth, solid, region, hot, parameters.depth_step * region.step)
+    surface = geometry.surface(patch, body, region, region.mask)
+    count = int(np.count_nonzero(surface.heat)) * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     try:
-        point = _surface_grasp(_Surface(region, points, body, plane), score, depth, intrinsics, parameters)
+        point = _surface_grasp(region, surface, plane, score, depth, intrinsics, parameters)
         fault = _fault(point, intrinsics)
     except np.linalg.LinAlgError:
         fault = "its surface has no axes"
@@ -187,7 +178,8 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
     """Return why a pose cannot be: the last guard, for an arm moves to what is found here."""
     assert point.position is not None and point.orientation is not None
     assert point.width is not None and point.jaws is not None
-    if not np.isfinite([*point.position, *point.orientation, point.width, *np.ravel(point.jaws)]).all():
+    jaws = (*point.jaws[0], *point.jaws[1])
+    if not all(math.isfinite(each) for each in (*point.position, *point.orientation, point.width, *jaws)):
         return "it is not finite"
     if not NEAREST <= point.position[2] <= FARTHEST:
         return f"it is {point.position[2]:g} m away"
@@ -202,62 +194,76 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
 
 def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> GraspPoint:
     """Return a grasp point in the image plane only, which is treated as a surface with the unit 1 pixel."""
-    place = geometry.middle(region.mask, region.mask, region.heat)
-    height, width = region.mask.shape
-    pixels = np.zeros((height, width, 3), np.float32)
-    pixels[..., 0] = region.origin[0] + region.step * np.arange(width)
-    pixels[..., 1] = region.origin[1] + region.step * np.arange(height)[:, None]
-    centre = pixels[place.v, place.u]
-    axes = geometry.grasp_axes(geometry.nearby(pixels, region.mask, place), np.array([0.0, 0.0, 1.0]))
-    local = (pixels[region.mask] - centre) @ axes[:, :2].astype(np.float32)
-    low, high = geometry.extent_across(local, place.thickness, region.step)
-    ends = [centre + axes[:, 0] * side for side in (low, high)]
-    u, v = region.pixel(place)
-    jaws = ((float(ends[0][0]), float(ends[0][1])), (float(ends[1][0]), float(ends[1][1])))
-    return GraspPoint((float(u), float(v)), score, jaws=jaws, note=note, reason=reason)
+    height, width = region.shape
+    patch = DepthPatch(
+        depth=np.ones(region.shape, np.float32),
+        measured=np.ones(region.shape, np.bool_),
+        x=np.arange(width, dtype=np.float32)[None] * region.step + region.origin[0],
+        y=np.arange(height, dtype=np.float32)[:, None] * region.step + region.origin[1],
+    )
+    surface = geometry.surface(patch, region.spread(region.mask), region, region.mask)
+    place = geometry.middle(surface)
+    u, v = _pixel(region, surface, place)
+    axes = geometry.grasp_axes(geometry.nearby(surface, place), (0.0, 0.0, 1.0))
+    low, high = geometry.extent_of(surface, place, (u, v, 1.0), axes, math.inf, region.step)
+    ends = [_at((u, v, 1.0), axes, side)[:2] for side in (low, high)]
+    return GraspPoint((float(u), float(v)), score, jaws=(ends[0], ends[1]), note=note, reason=reason)
+
+
+def _pixel(region: Region, surface: geometry.Surface, place: geometry.Place) -> tuple[int, int]:
+    """Return the image's pixel (u, v) of a place."""
+    return region.pixel(surface.corner[0] + place.v, surface.corner[1] + place.u)
+
+
+def _at(position: Vector, axes: NDArray[np.float64], distance: float) -> Vector:
+    """Return the position that is so far along the closing direction."""
+    x, y, z = axes[:, 0].tolist()
+    return position[0] + x * distance, position[1] + y * distance, position[2] + z * distance
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    values = np.sort(values)
+    return (float(values[(len(values) - 1) // 2]) + float(values[len(values) // 2])) / 2
 
 
 def _surface_grasp(
-    surface: _Surface,
+    region: Region,
+    surface: geometry.Surface,
+    plane: Plane | None,
     score: float,
     depth: NDArray[np.float32],
     intrinsics: Intrinsics,
     parameters: GraspParameters,
 ) -> GraspPoint:
-    """Return a grasp point with a pose on a surface in the depth image [H, W]."""
-    region, points, body = surface.region, surface.points, surface.body
-    place = geometry.middle(body & region.mask, body, region.heat)
-    pixel = region.pixel(place)
+    """Return a grasp point with a pose on a surface that stands on a plane, if one is seen."""
+    place = geometry.middle(surface)
+    pixel = _pixel(region, surface, place)
     half = parameters.window // 2
     window = (
         slice(max(place.v - half, 0), place.v + half + 1),
         slice(max(place.u - half, 0), place.u + half + 1),
     )
-    z = float(np.median(points[window][body[window]][:, 2]))
-    own = points[place.v, place.u]
-    position = own * (z / own[2])
-    own_axes = geometry.grasp_axes(geometry.nearby(points, body, place), position.astype(np.float64))
+    z = _median(surface.patch.depth[window][surface.body[window]])
+    x, y = surface.patch.ray(place.v, place.u)
+    position = (x * z, y * z, z)
+    own_axes = geometry.grasp_axes(geometry.nearby(surface, place), position)
     way = Way(own_axes, math.inf)
-    if surface.plane is not None:
-        scene = standing(depth, intrinsics, pixel, z, surface.plane)
-        way = best_way(scene, surface.plane, position, own_axes, parameters.max_width)
+    if plane is not None:
+        scene = standing(depth, intrinsics, pixel, z, plane)
+        way = best_way(scene, plane, position, own_axes, parameters.max_width)
     axes = way.axes
     spacing = region.step * z / intrinsics.focal_length_at(*pixel)
-    relative = points[body] - position
-    local = relative @ axes.astype(np.float32)
     # What lies deeper than the tips go is not between the fingers.
-    local = local[local[:, 2] <= way.reach][:, :2]
-    low, high = geometry.extent_across(local, place.thickness, spacing)
+    low, high = geometry.extent_of(surface, place, position, axes, way.reach, spacing)
     if high - low + spacing > parameters.max_width:
         # A head on a handle, say, is seen as one body whose long axis is not the head's.
-        local = relative @ own_axes[:, :2].astype(np.float32)
-        axes, low, high = geometry.narrowest(local, own_axes, place.thickness, spacing)
-    ends = [position + axes[:, 0] * side for side in (low, high)]
+        axes, low, high = geometry.narrowest_of(surface, place, position, own_axes, spacing)
+    ends = [_at(position, axes, side) for side in (low, high)]
     jaws = [intrinsics.project(end) if end[2] > 0 else (math.nan, math.nan) for end in ends]
     return GraspPoint(
         pixel=(float(pixel[0]), float(pixel[1])),
         score=score,
-        position=(float(position[0]), float(position[1]), float(position[2])),
+        position=position,
         orientation=quaternion(axes),
         # The outermost pixels' halves belong to the part.
         width=high - low + spacing,

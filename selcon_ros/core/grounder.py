@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap import Heatmap, confidence, evidence, refine, soften, upsample
+from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap, confidence, evidence, refine, scaled, soften
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import check_image
 
@@ -60,10 +60,16 @@ class Grounding:
 
     def heatmap(self, action: str) -> Heatmap:
         """Return the action's heatmap at the camera's resolution. Raises UnknownActionError."""
+        return self.coarse_heatmap(action).upsampled()
+
+    def coarse_heatmap(self, action: str) -> CoarseHeatmap:
+        """Return the action's heatmap at the map's resolution. Raises UnknownActionError."""
         index = self._index(action)
-        return Heatmap(
+        return CoarseHeatmap(
             action=self.manifest.actions[index],
-            values=upsample(self.refined[index], self.height, self.width),
+            cells=scaled(self.refined[index], self.height, self.width),
+            height=self.height,
+            width=self.width,
             confidence=confidence(self.cam, self._calibrated, index, self.manifest),
         )
 

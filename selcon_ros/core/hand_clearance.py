@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics, deproject
-from selcon_ros.core.region_geometry import Plane, cross, forward
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_patch import depth_patch
+from selcon_ros.core.region_geometry import frame
+from selcon_ros.core.support import Plane
+from selcon_ros.core.vectors import Vector, across, cross, dot, unit
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -41,26 +44,49 @@ NARROW, TURNED = 0.3, 0.6
 # The first way is kept where it is as good as this share of the best.
 KEPT = 0.8
 
-_COS, _SIN = (wave(np.pi / TURNS * np.arange(TURNS))[:, None] for wave in (np.cos, np.sin))
-_TILTS = np.deg2rad(TILTS)[:, None, None]
+# Points that are laid in all frames at a time: see `upsampling.PRODUCT`.
+_AT_ONCE = 512
+_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+
+
+def _level_frames() -> tuple[Doubles, Doubles]:
+    """Return the frames [2, T * TURNS, 3, 3] that close level with a table, and their headings [TURNS, 2].
+
+    A frame's rows are its axes x, y and z, in the basis of two directions in the table and of the third, up.
+    They come from straight above to level, first with the heading, then against it.
+    """
+    turns = [math.pi * turn / TURNS for turn in range(TURNS)]
+    frames = [
+        [
+            [[math.cos(turn), math.sin(turn), 0.0],
+             [-c * math.sin(turn), c * math.cos(turn), -side * s],
+             [side * s * math.sin(turn), -side * s * math.cos(turn), -c]]
+            for c, s in ((math.cos(math.radians(tilt)), math.sin(math.radians(tilt))) for tilt in TILTS)
+            for turn in turns
+        ]
+        for side in (1, -1)
+    ]  # fmt: skip
+    return np.array(frames), np.array([[math.sin(turn), -math.cos(turn)] for turn in turns])
+
+
+_LEVEL, _HEADINGS = _level_frames()
+_EACH = np.arange(_LEVEL.shape[1])
 
 
 def standing(depth: Floats, intrinsics: Intrinsics, pixel: tuple[int, int], z: float, plane: Plane) -> Floats:
-    """Return points [N, 3] of what stands on a plane around a pixel (u, v) at depth `z`, on a coarse grid."""
+    """Return points [3, N] of what stands on a plane around a pixel (u, v) at depth `z`, on a coarse grid."""
     half = max(1, min(int(NEAR / z * intrinsics.focal_length_at(*pixel)), max(depth.shape)))
     u0, v0 = max(pixel[0] - half, 0), max(pixel[1] - half, 0)
     step = max(1, 2 * half // SAMPLES)
-    box = depth[v0 : pixel[1] + half + 1 : step, u0 : pixel[0] + half + 1 : step]
-    points = deproject(box, intrinsics, (u0, v0), step)
-    ring = np.ones((3, 3), np.uint8)
-    ring[1, 1] = 0
-    nearest = np.empty_like(box)
-    cv2.erode(np.where(np.isfinite(points[..., 2]), box, np.float32(np.inf)), ring, dst=nearest)
-    solid = (box > nearest - FLYING) & (
-        points @ plane.normal.astype(np.float32) > plane.offset + plane.tolerance
-    )
-    found: Floats = points[solid]
-    return found
+    shape = -((v0 - pixel[1] - half - 1) // step), -((u0 - pixel[0] - half - 1) // step)
+    patch = depth_patch(depth, intrinsics, (u0, v0), step, shape)
+    seen = np.where(patch.measured, patch.depth, np.float32(np.inf))
+    nearest = np.empty_like(seen)
+    cv2.erode(seen, _RING, dst=nearest)
+    seen += FLYING
+    solid = seen > nearest
+    solid &= patch.along(plane.normal) > plane.offset + plane.tolerance
+    return patch.points(solid)
 
 
 @dataclass(frozen=True)
@@ -72,90 +98,89 @@ class Way:
     reach: float
 
 
-def best_way(points: Floats, plane: Plane, place: Floats, axes: Doubles, opening: float) -> Way:
-    """Return the best way to close at a place [3].
+def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening: float) -> Way:
+    """Return the best way to close at a place.
 
-    `points` [N, 3] stand on `plane`. `axes` are the first way, that of the part's own surface: it is kept,
+    `points` [3, N] stand on `plane`. `axes` are the first way, that of the part's own surface: it is kept,
     with any reach, where it is nearly as good as the best one, or where none is possible.
     """
-    ray = place.astype(np.float64) / np.linalg.norm(place)
+    ray = unit(place)
     height = float(plane.normal @ place) - plane.offset
     frames = ways(axes, plane.normal, ray)
-    quality, reach = qualities(points - place, height, plane.normal, frames, ray, opening)
-    quality *= 1 - TURNED * (1 - (axes[:, 0] @ frames[:, :, 0].T) ** 2)
+    relative = points - np.array(place, np.float32)[:, None]
+    quality, reach = qualities(relative, height, plane.normal, frames, ray, opening)
+    quality *= 1 - TURNED * (1 - (frames[:, 0] @ axes[:, 0]) ** 2)
     best = int(quality.argmax())
     if quality[0] >= KEPT * quality[best]:
         return Way(axes, math.inf)
-    closing, approach = forward(frames[best, :, 0]), frames[best, :, 2]
-    level = np.stack([closing, cross(approach, closing), approach], axis=1)
-    return Way(level, float(reach[best]))
+    closing, _, approach = frames[best].tolist()
+    return Way(frame(closing, approach), float(reach[best]))
 
 
-def ways(axes: Doubles, normal: Doubles, ray: Doubles) -> Doubles:
-    """Return frames [C, 3, 3] (columns x, y, z as a grasp's axes): `axes` first, then those that close level
-    with a table, whose normal is given, and come from straight above to level, from the camera's side.
+def ways(axes: Doubles, normal: Doubles, ray: Vector) -> Doubles:
+    """Return frames [C, 3, 3] whose rows are the axes x, y, z of a grasp: `axes` (columns) first, then those
+    that close level with a table, whose normal is given, and come from straight above to level, from the
+    camera's side.
 
     The first direction is square to the part's long axis, y of `axes`; where that stands upright, to its
-    approach. `ray` [3] is the direction of view.
+    approach. `ray` is the direction of view.
     """
-    along = axes[:, 1] - (axes[:, 1] @ normal) * normal
-    if along @ along < 0.25:
-        along = axes[:, 2] - (axes[:, 2] @ normal) * normal
-    along = along / math.sqrt(along @ along)
-    across = cross(normal, along)
-    closing = _COS * across + _SIN * along  # [T, 3]
-    ahead = _SIN * across - _COS * along
-    ahead = np.where((ahead @ ray < 0)[:, None], -ahead, ahead)
-    frames = np.empty((1 + len(_TILTS) * TURNS, 3, 3))
-    frames[0] = axes
-    level = frames[1:].reshape(len(_TILTS), TURNS, 3, 3)
-    level[..., 0] = closing
-    level[..., 2] = np.sin(_TILTS) * ahead - np.cos(_TILTS) * normal
-    level[..., 1] = cross(level[..., 2].T, level[..., 0].T).T
+    up: Vector = tuple(normal.tolist())
+    _, long_axis, approach = axes.T.tolist()
+    along = across(long_axis, up)
+    if dot(along, along) < 0.25:
+        along = across(approach, up)
+    along = unit(along)
+    beside = cross(up, along)
+    away = _HEADINGS @ (dot(beside, ray), dot(along, ray)) < 0
+    frames = np.empty((1 + len(_EACH), 3, 3))
+    frames[0] = axes.T
+    np.matmul(_LEVEL[np.tile(away, len(TILTS)).astype(np.intp), _EACH], (beside, along, up), out=frames[1:])
     return frames
 
 
 def qualities(
-    relative: Floats, height: float, normal: Doubles, frames: Doubles, ray: Doubles, opening: float
+    relative: Floats, height: float, normal: Doubles, frames: Doubles, ray: Vector, opening: float
 ) -> tuple[Doubles, Doubles]:
     """Return how good it is to close in each frame [C, 3, 3] at a place, 0 (impossible) to 1, and the reach
     of the tips [C] in metres past the place.
 
-    `relative` [N, 3] are points from the place, which is `height` above the table.
+    `relative` [3, N] are points from the place, which is `height` above the table; a frame's rows are its
+    axes.
     """
-    count = len(frames)
-    local = relative @ frames.astype(np.float32).transpose(1, 0, 2).reshape(3, -1)
-    local = local.reshape(-1, count, 3)
     half = opening / 2 + FINGER_THICKNESS
     middle = int(half / STEP)
-    column = np.rint(local[..., 0] * np.float32(1 / STEP)).astype(np.int32) + middle
-    aside, z = np.abs(local[..., 1]), local[..., 2]
-    inside = (column >= 0) & (column <= 2 * middle)
-    slab = inside & (aside <= FINGER_WIDTH / 2)
+    column, aside, z = _laid(relative, frames)
+    column *= 1 / STEP
+    np.rint(column, out=column)
+    np.abs(aside, out=aside)
+    inside = np.abs(column) <= middle
     # The nearest point in each step along the closing direction, of those before the fingers.
-    profile = np.full((count, 2 * middle + 1), np.inf, np.float32)
-    np.minimum.at(
-        profile.reshape(-1), (column + profile.shape[1] * np.arange(count, dtype=np.int32))[slab], z[slab]
-    )
-    top = np.where(inside & (aside <= HALF_PALM), z, np.float32(np.inf)).min(axis=0, initial=np.inf)
+    profile = np.full((len(frames), 2 * middle + 1), np.inf, np.float32)
+    at = np.flatnonzero(inside & (aside <= FINGER_WIDTH / 2))
+    column += (middle + profile.shape[1] * np.arange(len(frames), dtype=np.float32))[:, None]
+    np.minimum.at(profile.reshape(-1), column.reshape(-1).take(at).astype(np.intp), z.reshape(-1).take(at))
 
-    lean = normal @ frames  # how much each axis rises [C, 3]
+    lean = frames @ normal  # how much each axis rises [C, 3]
+    level = np.abs(lean)
     down = np.maximum(-lean[:, 2], 1e-6)
-    sunk = half * np.abs(lean[:, 0])  # how much deeper the lower finger is than the place
-    room = (height - ABOVE - sunk - FINGER_WIDTH / 2 * np.abs(lean[:, 1])) / down
-    reach = np.full(count, LEAST_REACH)
+    sunk = half * level[:, 0]  # how much deeper the lower finger is than the place
+    room = (height - ABOVE - sunk - FINGER_WIDTH / 2 * level[:, 1]) / down
+    sides = _sides(profile)
+    reach = np.full(len(frames), LEAST_REACH)
     for _ in range(2):
-        low, high = _between(profile < np.minimum(reach, room)[:, None])
+        low, high = _between(sides, np.minimum(reach, room))
         reach = np.minimum(np.maximum((high - low) / 2 + TIPS, LEAST_REACH), FINGER_LENGTH - SPARE)
     reach = np.minimum(reach, room)
-    taken = profile < reach[:, None]
-    low, high = _between(taken)
-    beside = taken.sum(axis=1) - (high - low) / STEP
-    low_before, high_before = _between(profile < (reach - GRADE)[:, None])
+    low, high = _between(sides, reach)
     width = high - low
+    beside = (profile < reach[:, None]).sum(axis=1) - width / STEP
+    low_before, high_before = _between(sides, reach - GRADE)
 
-    palm = height + (FINGER_LENGTH - reach) * down - HALF_PALM * np.abs(lean[:, 1]) - sunk
-    possible = (reach > 0.003) & (palm > ABOVE) & (top >= reach - FINGER_LENGTH + SPARE / 2)
+    palm = height + (FINGER_LENGTH - reach) * down - HALF_PALM * level[:, 1] - sunk
+    inside &= aside <= HALF_PALM
+    inside &= z < (reach - FINGER_LENGTH + SPARE / 2).astype(np.float32)[:, None]
+    possible = (reach > 0.003) & (palm > ABOVE) & ~inside.any(axis=1)
     leaning = np.maximum(low_before - low + high - high_before - 2 * STEP, 0) / (2 * GRADE)
     # From 0 to 1: how far the tips get, how free it is beside, what is left of the opening on the narrower
     # side, how even the part lies between the fingers, how steep its sides are, and whether it is approached
@@ -163,27 +188,48 @@ def qualities(
     quality = (
         possible
         * np.minimum(np.maximum(reach, 0) / np.minimum(width / 2 + 0.002, LEAST_REACH), 1)
-        * np.clip(1 - 0.5 * beside, 0, 1)
+        * np.minimum(np.maximum(1 - 0.5 * beside, 0), 1)
         * np.minimum(np.maximum(opening / 2 - np.maximum(-low, high), 0) / MARGIN, 1)
         * np.maximum(1 - np.abs(low + high) / opening, 0)
         * np.minimum(np.maximum(1.5 - leaning, 0.1), 1)
         * (1 - NARROW * width / opening)
-        * np.minimum(np.maximum(0.5 + ray @ frames[:, :, 2].T, 0), 1)
+        * np.minimum(np.maximum(0.5 + frames[:, 2] @ ray, 0), 1)
     )
     return quality, reach
 
 
-def _between(taken: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
-    """Return the ends [C], low and high in metres, of the part between the fingers.
+def _laid(points: Floats, frames: Doubles) -> tuple[Floats, Floats, Floats]:
+    """Return the coordinates x, y and z, each [C, N], of points [3, N] in frames [C, 3, 3]."""
+    count = points.shape[1]
+    axes = frames.astype(np.float32).transpose(1, 0, 2).reshape(-1, 3)
+    local = np.empty((len(axes), count), np.float32)
+    for first in range(0, count, _AT_ONCE):
+        np.matmul(axes, points[:, first : first + _AT_ONCE], out=local[:, first : first + _AT_ONCE])
+    x, y, z = local.reshape(3, len(frames), count)
+    return x, y, z
 
-    `taken` [C, 2 M + 1] is where there is something in each step along the closing direction; the place is in
-    the middle. A single free step is a gap of the grid.
+
+def _sides(profile: Floats) -> Floats:
+    """Return how deep [2, C, M + 1] tips must go to find all steps taken up to each one, to the left and to
+    the right of the middle.
+
+    `profile` [C, 2 M + 1] is the nearest point in each step along the closing direction; the place is in the
+    middle. A single free step is a gap of the grid.
     """
-    middle = taken.shape[1] // 2
-    solid = np.zeros((len(taken), taken.shape[1] + 2), np.bool_)
-    solid[:, 1:-1] = taken
-    solid[:, 2:-2] |= taken[:, :-2] & taken[:, 2:]
-    solid[:, middle + 1] = True
-    right = solid[:, middle + 1 :].argmin(axis=1)
-    left = solid[:, middle + 1 :: -1].argmin(axis=1)
-    return STEP * (0.5 - left), STEP * (right - 0.5)
+    filled = profile.copy()
+    np.minimum(filled[:, 1:-1], np.maximum(profile[:, :-2], profile[:, 2:]), out=filled[:, 1:-1])
+    middle = profile.shape[1] // 2
+    filled[:, middle] = -np.inf
+    sides = np.stack([filled[:, middle::-1], filled[:, middle:]])
+    np.maximum.accumulate(sides, axis=2, out=sides)
+    return sides
+
+
+def _between(sides: Floats, reach: Doubles) -> Doubles:
+    """Return the ends [2, C], low and high in metres, of the part between fingers that reach so deep [C]."""
+    steps: Doubles = (sides < reach[:, None]).sum(axis=2) - 0.5
+    steps *= _OUTWARDS
+    return steps
+
+
+_OUTWARDS = np.array([[-STEP], [STEP]])

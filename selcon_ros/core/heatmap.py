@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.manifest import Calibration, Manifest
+from selcon_ros.core.upsampling import extremes
+
+# How far a sum of scaled cells may be from what it should be.
+ROUNDING = 1e-6
 
 # In quotes: at run time numpy takes subscripts from 1.22 on, and Humble has 1.21.
 _Real = TypeVar("_Real", bound="np.floating[Any]")
@@ -25,6 +29,24 @@ class Heatmap:
     action: str
     values: NDArray[np.float32]
     confidence: float
+
+
+@dataclass(frozen=True)
+class CoarseHeatmap:
+    """A heatmap before it is brought to the image's size: what grasp points are found in without that.
+
+    `cells` [gh, gw] float32 are the map's cells that the image of `height` x `width` pixels covers: `scaled`.
+    """
+
+    action: str
+    cells: NDArray[np.float32]
+    height: int
+    width: int
+    confidence: float
+
+    def upsampled(self) -> Heatmap:
+        """Return the heatmap at the image's size (bilinear)."""
+        return Heatmap(self.action, _enlarged(self.cells, self.height, self.width), self.confidence)
 
 
 def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:
@@ -71,16 +93,32 @@ def soften(refined: NDArray[np.float32], smoothing: float, temperature: float) -
     return power
 
 
+def scaled(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return one refined map [gh, gw] scaled so that its heatmap [height, width] reaches from 0 to 1.
+
+    Where the image is less than twice as large as the map, the heatmap itself is returned: between its pixels
+    a cell could be anything. A map without contrast becomes 0.
+    """
+    if min(height / refined.shape[0], width / refined.shape[1]) < 2:
+        refined = _enlarged(refined, height, width)
+    low, high = extremes(refined, height, width)
+    if not high > low:
+        return np.zeros(refined.shape, np.float32)
+    cells: NDArray[np.float32] = (refined - np.float32(low)) / (np.float32(high) - np.float32(low))
+    # Pixels are sums of cells, which are rounded, too.
+    cells *= np.float32(1 - 2 * ROUNDING)
+    cells += np.float32(ROUNDING)
+    return cells
+
+
 def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return one refined map [gh, gw] as [height, width] float32 in 0..1 (bilinear, then min-max)."""
+    return _enlarged(scaled(refined, height, width), height, width)
+
+
+def _enlarged(cells: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     values = np.empty((height, width), np.float32)
-    cv2.resize(np.ascontiguousarray(refined), (width, height), dst=values, interpolation=cv2.INTER_LINEAR)
-    low, high, _, _ = cv2.minMaxLoc(values)
-    if not high > low:
-        return np.zeros((height, width), np.float32)
-    values -= np.float32(low)
-    # A division, not a product with the inverse: the maximum is then 1 exactly.
-    values /= np.float32(high) - np.float32(low)
+    cv2.resize(np.ascontiguousarray(cells), (width, height), dst=values, interpolation=cv2.INTER_LINEAR)
     return values
 
 

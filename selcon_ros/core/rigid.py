@@ -90,25 +90,14 @@ class Rigid:
 
 def quaternion(axes: NDArray[np.float64]) -> Quaternion:
     """Return the unit quaternion (x, y, z, w), w >= 0, of a rotation matrix [3, 3]."""
-    m = axes
+    (a, b, c), (d, e, f), (g, h, i) = axes.tolist()
     # The largest of the four gives the others without cancellation.
-    squares = np.array(
-        [
-            1 + m[0, 0] - m[1, 1] - m[2, 2],
-            1 - m[0, 0] + m[1, 1] - m[2, 2],
-            1 - m[0, 0] - m[1, 1] + m[2, 2],
-            1 + m[0, 0] + m[1, 1] + m[2, 2],
-        ]
+    _, q = max(
+        (1 + a - e - i, (1 + a - e - i, b + d, c + g, h - f)),
+        (1 - a + e - i, (b + d, 1 - a + e - i, f + h, c - g)),
+        (1 - a - e + i, (c + g, f + h, 1 - a - e + i, d - b)),
+        (1 + a + e + i, (h - f, c - g, d - b, 1 + a + e + i)),
+        key=lambda each: each[0],
     )
-    rows = np.array(
-        [
-            [squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]],
-            [m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]],
-            [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]],
-        ]
-    )
-    q = rows[int(squares.argmax())]
-    q = q / np.linalg.norm(q)
-    q = q if q[3] >= 0 else -q
-    return float(q[0]), float(q[1]), float(q[2]), float(q[3])
+    length = math.copysign(math.hypot(*q), q[3])
+    return q[0] / length, q[1] / length, q[2] / length, q[3] / length

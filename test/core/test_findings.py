@@ -7,6 +7,7 @@ from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grounder import Grounding
+from selcon_ros.core.heatmap import CoarseHeatmap
 from selcon_ros.core.reason import Reason
 from support.bundles import colour_manifest
 
@@ -14,13 +15,13 @@ SIZE = (90, 120)
 
 
 class Counting(Grounding):
-    """A grounding that counts the heatmaps that it makes."""
+    """A grounding that counts the maps that it scales."""
 
     made: list[str]
 
-    def heatmap(self, action):
+    def coarse_heatmap(self, action):
         self.made.append(action)
-        return super().heatmap(action)
+        return super().coarse_heatmap(action)
 
 
 def grounding() -> Counting:
@@ -42,16 +43,24 @@ def test_each_heatmap_is_made_once_and_only_when_asked_for() -> None:
     assert findings.confidence("hold") == seen.confidence("hold") and not seen.made and not looked
     assert findings.heatmap("hold") is findings.heatmap("hold")
     points = findings.grasps("hold").points
-    assert points == find_grasps(findings.heatmap("hold")).points and len(points) == 1
+    assert [each.pixel for each in points] == [
+        each.pixel for each in find_grasps(seen.heatmap("hold")).points
+    ]
+    assert len(points) == 1 and seen.made.pop() == "hold"
     assert findings.grasps("hold").points is points
     assert findings.grasps("pour").points
     assert seen.made == ["hold", "pour"] and len(looked) == 1
 
 
+def test_grasps_need_no_heatmap_of_the_image_s_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CoarseHeatmap, "upsampled", lambda coarse: pytest.fail("upsampled"))
+    assert Findings(grounding(), lambda: (None, None), GraspParameters()).grasps("hold").points
+
+
 def test_too_little_confidence_needs_no_heatmap_and_says_what_the_search_says() -> None:
     seen = grounding()
     result = Findings(seen, lambda: (None, None), GraspParameters()).grasps("cut_with")
-    assert result == find_grasps(Grounding.heatmap(seen, "cut_with")) and not seen.made
+    assert not seen.made and result == find_grasps(Grounding.heatmap(seen, "cut_with"))
     assert [each.reason for each in result.refused] == [Reason.LOW_CONFIDENCE]
 
 

@@ -228,3 +228,12 @@ def test_whatever_the_input_the_answer_is_sound(
         distance = np.linalg.norm(grasp.position)
         assert matrix(grasp.orientation)[:, 2] @ np.array(grasp.position) >= -0.1 * distance
         assert 0 < grasp.width <= parameters.max_width
+
+
+def test_a_line_between_the_rows_that_are_looked_at_is_too_thin() -> None:
+    """Of a long region's large box not every row is looked at."""
+    for row in (200, 201):
+        values = np.zeros(SHAPE, np.float32)
+        values[row, 100:331] = 1
+        found = find_grasps(Heatmap("hold", values, 0.9), parameters=GraspParameters(smoothing=0))
+        assert found.points or [each.reason for each in found.refused] == [Reason.TOO_SMALL]

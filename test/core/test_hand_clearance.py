@@ -11,7 +11,7 @@ from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.hand_clearance import FINGER_WIDTH, best_way, qualities, ways
 from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.region_geometry import Plane
+from selcon_ros.core.support import Plane
 from support.shapes import CAMERA, Table, angle, box_depth, matrix, scene
 
 UP = np.array([0.0, 0.0, -1.0])
@@ -65,7 +65,7 @@ BAR = block((-0.01, -0.07, 0), (0.01, 0.07, 0.02))
 
 
 def judged(*things: np.ndarray, frame: np.ndarray = DOWN, height: float = 0.022) -> float:
-    quality, _ = qualities(np.concatenate(things), height, UP, frame[None], RAY, 0.10)
+    quality, _ = qualities(np.concatenate(things).T, height, UP, frame.T[None], RAY, 0.10)
     return float(quality[0])
 
 
@@ -107,17 +107,17 @@ def test_sides_that_lean_are_worse_than_steep_ones() -> None:
 def test_the_surface_s_own_way_is_kept_where_it_is_good() -> None:
     place = np.float32([0, 0, 0.5])
     plane = Plane(UP, -0.522, 0.005)
-    kept = best_way(BAR + place, plane, place, DOWN, 0.10)
+    kept = best_way((BAR + place).T, plane, place, DOWN, 0.10)
     assert kept.axes is DOWN and kept.reach == math.inf
     beside = block((0.028, -0.01, 0.0), (0.05, 0.01, 0.02))
-    turned = best_way(np.concatenate([BAR, beside]) + place, plane, place, DOWN, 0.10)
+    turned = best_way((np.concatenate([BAR, beside]) + place).T, plane, place, DOWN, 0.10)
     assert 20 < angle(turned.axes[:, 0], DOWN[:, 0]) < 40, "past what is beside the bar"
     everywhere = block((-0.06, -0.07, -0.001), (0.06, 0.07, 0.02))
-    stuck = best_way(everywhere + place, plane, place, DOWN, 0.10)
+    stuck = best_way((everywhere + place).T, plane, place, DOWN, 0.10)
     assert stuck.axes is DOWN, "no way is possible: the first stands"
     lean = math.radians(40)
     over = np.array([[math.cos(lean), 0, math.sin(lean)], [0, 1, 0], [-math.sin(lean), 0, math.cos(lean)]])
-    better = best_way(BAR + place, plane, place, over, 0.10)
+    better = best_way((BAR + place).T, plane, place, over, 0.10)
     assert angle(better.axes[:, 2], RAY) < 1 and angle(better.axes[:, 0], np.array([1.0, 0, 0])) < 1
 
 
@@ -127,7 +127,7 @@ def test_ways_are_right_handed_and_level(seed: int) -> None:
     axes, _ = np.linalg.qr(random.normal(size=(3, 3)))
     axes *= np.sign(np.linalg.det(axes))
     normal, ray = (vector / np.linalg.norm(vector) for vector in random.normal(size=(2, 3)))
-    frames = ways(axes, normal, ray)
+    frames = ways(axes, normal, tuple(ray)).transpose(0, 2, 1)
     np.testing.assert_allclose(
         frames.transpose(0, 2, 1) @ frames, np.tile(np.eye(3), (len(frames), 1, 1)), atol=1e-9
     )

@@ -1,0 +1,120 @@
+"""The plane (a table, a wall) that a part stands on, and what rises from it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_patch import DepthPatch, depth_patch
+from selcon_ros.core.regions import Region
+from selcon_ros.core.vectors import dot, principal
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+# Share of the core that must rise above the table for the table to be cut away.
+RISING = 0.2
+# Pixels along a side that the table's plane is sought in, and planes tried.
+SAMPLES = 24
+TRIALS = 48
+# Fewest points that a plane is sought in.
+FEWEST = 10
+# Pixels around a region's box that are looked at for the table, too.
+MARGIN = 10
+# Share of the samples that must lie on a plane for it to be called a table.
+SUPPORT_SHARE = 0.3
+# Planes tried at a time.
+AT_ONCE = 12
+
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The points p with `normal` · p = `offset` in metres, `normal` [3] towards the camera; a point within
+    `tolerance` metres of it belongs to it."""
+
+    normal: NDArray[np.float64]
+    offset: float
+    tolerance: float
+
+
+def surroundings(depth: Floats, intrinsics: Intrinsics, region: Region) -> Floats:
+    """Return points [3, N] on a coarse grid over a region's box in the depth image [H, W] and around it."""
+    height, width = region.shape[0] * region.step, region.shape[1] * region.step
+    u0, v0 = max(region.origin[0] - MARGIN, 0), max(region.origin[1] - MARGIN, 0)
+    u1, v1 = region.origin[0] + width + MARGIN, region.origin[1] + height + MARGIN
+    sparse = max(1, max(width, height) // SAMPLES)
+    shape = -((v0 - v1) // sparse), -((u0 - u1) // sparse)
+    patch = depth_patch(depth, intrinsics, (u0, v0), sparse, shape)
+    return patch.points(patch.measured)
+
+
+def support(points: Floats, height: float) -> Plane | None:
+    """Return the plane most points [3, N] lie on, or None; things rise from it by `height` metres.
+
+    RANSAC with a fixed seed, so that equal images give equal answers, then least squares. A plane that most
+    of the points lie on ends the search.
+    """
+    count = points.shape[1]
+    if count < FEWEST:
+        return None
+    # Half of the way up: the median, or the upper one of two.
+    tolerance = height * max(1.0, float(np.partition(points[2], count // 2)[count // 2])) ** 2
+    votes, near = 0, points[0] < 0
+    for first in range(0, TRIALS, AT_ONCE):
+        most, closest = _most_votes(points, _triples(count)[:, first : first + AT_ONCE], tolerance)
+        if most > votes:
+            votes, near = most, closest
+        if votes > count / 2:
+            break
+    if votes < max(SUPPORT_SHARE * count, 3):
+        return None
+    found = principal(points[:, near])
+    # The camera is at the origin: a normal that points to it makes the plane's offset negative.
+    offset = dot(found.axes[2], found.centre)
+    side = 1 if offset < 0 else -1
+    return Plane(np.array(found.axes[2]) * side, offset * side, tolerance)
+
+
+def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) -> tuple[int, Mask]:
+    """Return how many points [3, N] are near the best of the planes through `triples` [3, T], and which."""
+    a, b, c = points.take(triples, axis=1).transpose(1, 0, 2)
+    b -= a
+    c -= a
+    normals = b[_NEXT] * c[_LAST] - b[_LAST] * c[_NEXT]
+    lengths = np.sqrt((normals * normals).sum(axis=0))
+    # Points on a line have no plane: no point is near it.
+    lengths[lengths < 1e-12] = np.nan
+    normals /= lengths
+    distances = normals.T @ points
+    distances -= (normals * a).sum(axis=0)[:, None]
+    near = np.abs(distances, out=distances) < tolerance
+    votes = cv2.reduce(near.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    best = int(votes.argmax())
+    return int(votes[best, 0]), near[best]
+
+
+@lru_cache(maxsize=256)
+def _triples(count: int) -> NDArray[np.int64]:
+    """Return the indices [3, TRIALS] of points, of `count`, that planes are laid through."""
+    triples: NDArray[np.int64] = np.random.default_rng(0).integers(0, count, (TRIALS, 3)).T
+    return triples
+
+
+def above_support(patch: DepthPatch, region: Region, hot: Mask, plane: Plane | None) -> Mask | None:
+    """Return the pixels [h, w] of what rises above the plane that the hot part of a region's box lies on.
+
+    None if there is no plane, or if the core of the heat, where `hot` [hi, wi] is true, does not rise above
+    it: the part may itself be flat.
+    """
+    if plane is None:
+        return None
+    rising: Mask = patch.along(plane.normal) > plane.offset + plane.tolerance
+    core = region.core(hot)
+    if np.count_nonzero(rising[region.inner] & core) < RISING * np.count_nonzero(core):
+        return None
+    return rising
