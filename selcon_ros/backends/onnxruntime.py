@@ -120,6 +120,8 @@ def _open_session(
         raise BackendError(
             f"{subject} cannot be opened by ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
         ) from error
+    # It would keep the file as long as it is open, for a change of providers, which there is none of.
+    session._model_bytes = None
     return session, onnxruntime.__version__
 
 

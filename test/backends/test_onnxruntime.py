@@ -1,3 +1,4 @@
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,14 @@ from support.bundles import colour_bundle, colour_manifest
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
     return load_bundle(colour_bundle(tmp_path / "colours"))
+
+
+def test_an_open_model_does_not_keep_its_file(bundle: Bundle) -> None:
+    before = sys.getrefcount(bundle.files["model"])
+    backend = open_on_cpu(bundle)
+    after = sys.getrefcount(bundle.files["model"])
+    assert after == before
+    assert np.isfinite(backend.run(FRAMES)[0]).all()
 
 
 def bundle_of(folder: Path, model: bytes | onnx.ModelProto, manifest: Manifest | None = None) -> Bundle:
