@@ -38,11 +38,8 @@ class Gate:
             raise self.fault
         return self._search(found, action)
 
-    def let(self, count: int) -> None:
-        self._go.release(count)
-
     def open(self) -> None:
-        self.let(1_000_000)
+        self._go.release(1000)
 
 
 @pytest.fixture
@@ -70,7 +67,8 @@ def another_heatmap(robot):
 
 def busy(start, gate, **options):
     """A node whose second stage is in the search for grasp points of one frame."""
-    robot, node = start(outputs=options.pop("outputs", TOPICS), action="hold", **options)
+    # No depth is sent, and none waited for.
+    robot, node = start(**{"outputs": TOPICS, "action": "hold", "sync_wait": 0.0, **options})
     robot.until(lambda: gate.come, "the search", every=lambda: show(robot))
     robot.spin(0.5)
     return robot, node
@@ -126,7 +124,7 @@ def test_whatever_is_slow_results_keep_the_order_of_images(start, monkeypatch):
             return original(*arguments)
 
         monkeypatch.setattr(Publishers, name, logged)
-    robot, _ = start(outputs=TOPICS, action="hold")
+    robot, _ = start(outputs=TOPICS, action="hold", sync_wait=0.0)
     robot.until(lambda: sum(name == "grasps" for name, _ in log) > 20, "20 results", lambda: show(robot))
     for name in ("heatmap", "grasps"):
         stamps = [stamp for kind, stamp in log if kind == name]
@@ -156,6 +154,13 @@ def test_a_question_about_an_image_whose_results_still_wait_loses_neither(start,
     robot.until(lambda: task.done() and len(robot.heard["grasp_pixels"]) == 2, "answer and result")
     assert task.result().header.stamp.sec == stamp_of(robot.heard["grasp_pixels"][-1]) == newest
     assert robot.facts()["superseded_images"] == str(len(robot.heard["heatmap"]) - 2)
+    # What was published is not published again for a question about it.
+    again = ask(node, "hold")
+    robot.until(again.done, "the second answer")
+    robot.spin(0.5)
+    assert again.result().header == task.result().header
+    assert len({stamp_of(each) for each in robot.heard["heatmap"]}) == len(robot.heard["heatmap"])
+    assert len(robot.heard["grasp_pixels"]) == 2
 
 
 def test_an_image_is_not_grounded_for_a_question_that_another_answers_already(start, gate, monkeypatch):
@@ -234,11 +239,18 @@ def test_actions_that_change_between_the_stages_are_answered_and_those_before_no
 def test_parameters_that_change_between_the_stages_hold_from_the_next_image_on(start, gate):
     robot, node = start(outputs=("heatmap", "markers"), action="hold", marker_lifetime=3.0)
     image, depth = scene(hold=PART), bar_depth(320, 240, PART)
-    robot.until(lambda: gate.come, "the search", every=lambda: robot.show(image, depth, calibration()))
+
+    def show_all():
+        robot.show(image, depth, calibration())
+
+    robot.until(lambda: gate.come, "the search", every=show_all)
+    count = len(robot.heard["heatmap"])
+    robot.until(lambda: len(robot.heard["heatmap"]) > count, "a frame that waits", every=show_all)
+    robot.spin(0.5)
     assert node.set_parameters([Parameter("marker_lifetime", value=7.0)])[0].successful
     gate.open()
-    robot.until(lambda: robot.heard["markers"] and robot.heard["markers"][-1].markers, "markers")
-    assert robot.heard["markers"][-1].markers[-1].lifetime.sec == 3
+    robot.until(lambda: len(robot.heard["markers"]) == 2, "the markers of both")
+    assert [each.markers[-1].lifetime.sec for each in robot.heard["markers"]] == [3, 3]
     robot.answer(
         "markers", image, depth, calibration(), fits=lambda heard: heard.markers[-1].lifetime.sec == 7
     )
