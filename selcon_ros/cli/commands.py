@@ -23,7 +23,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "ground": Command(
-        "selcon_ros.cli.ground", "Ground an action in one image: overlay picture and grasp points."
+        "selcon_ros.cli.ground", "Ground an action in pictures: overlays, heatmaps and grasp points."
     ),
     "ground-bag": Command(
         "selcon_ros.cli.ground_bag", "Ground every image of a bag: new bag, table and page."

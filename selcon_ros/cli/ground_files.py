@@ -1,0 +1,95 @@
+"""The files that `selcon ground` reads and writes, of one picture or of many."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.user_path import user_path
+
+PICTURES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pnm"}
+)
+"""Endings of the files of a folder that are taken for pictures."""
+DEPTHS = (".png", ".tif", ".tiff", ".npy")
+"""Endings of depth images."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and the name without ending that what is made of it has."""
+
+    path: Path
+    name: str
+
+
+def pictures(given: Sequence[str]) -> list[Picture]:
+    """Return the pictures of files, folders (not those within) and patterns, each once, in their order.
+
+    Raises UsageError for what is none, and for an empty folder.
+    """
+    found: dict[Path, None] = {}
+    for each in given:
+        found.update(dict.fromkeys(_of_one(each)))
+    # In different folders pictures have one name.
+    stems = Counter(path.stem for path in found)
+    names: Counter[str] = Counter()
+    listed = []
+    for path in found:
+        name = path.stem if stems[path.stem] == 1 else "_".join(path.parts[-2:]).replace(".", "_")
+        names[name] += 1
+        listed.append(Picture(path, name if names[name] == 1 else f"{name}_{names[name]}"))
+    return listed
+
+
+def many(given: Sequence[str]) -> bool:
+    """Whether more than one picture may be meant: the answer is then a line each, and the output folders."""
+    path = user_path(given[0], SelconError)
+    return len(given) > 1 or path.is_dir() or (not path.exists() and glob.has_magic(given[0]))
+
+
+def depth_of(picture: Picture, depth: Path) -> Path:
+    """Return the depth image of a picture: `depth`, or the file of the picture's name in that folder."""
+    if not depth.is_dir():
+        return depth
+    there = [depth / f"{picture.path.stem}{ending}" for ending in DEPTHS]
+    return next((file for file in there if file.exists()), there[0])
+
+
+def write_heatmap(path: Path, heatmap: Heatmap) -> None:
+    """Write a heatmap by the ending: .npy float32 in 0..1, or .png 16 bit grey, 65535 for 1."""
+    if path.suffix == ".npy":
+        import io
+
+        stream = io.BytesIO()
+        np.save(stream, heatmap.values, allow_pickle=False)
+        write_file(path, stream.getvalue())
+        return
+    _, data = cv2.imencode(".png", np.rint(heatmap.values * 65535).astype(np.uint16))
+    write_file(path, data.tobytes())
+
+
+def _of_one(given: str) -> list[Path]:
+    path = user_path(given, SelconError)
+    if path.is_dir():
+        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES)
+        if not inside:
+            raise click.UsageError(f"{path} has no picture: files that end in {', '.join(sorted(PICTURES))}")
+        return inside
+    if path.exists() or not glob.has_magic(given):
+        return [path]
+    matching = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+    matching = [each for each in matching if each.is_file()]
+    if not matching:
+        raise click.UsageError(f"no file matches {given}")
+    return matching
