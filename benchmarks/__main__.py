@@ -9,6 +9,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "training"))  # after the clo
 
 from benchmarks.engines_command import engines
 from benchmarks.frame_command import frame
+from benchmarks.gpu import gpu
 from benchmarks.paper_size_command import paper_size
 from benchmarks.training_command import training
 from selcon_ros.core.errors import SelconError
@@ -22,6 +23,7 @@ def main() -> None:
     Examples:
       python -m benchmarks engines --authors ~/SelectiveCL --out docs/benchmarks.md
       python -m benchmarks frame --baseline ~/former/.venv/bin/python --name 44d5d0d
+      python -m benchmarks gpu --authors ~/SelectiveCL
       python -m benchmarks training
       python -m benchmarks paper-size
     """
@@ -29,6 +31,7 @@ def main() -> None:
 
 main.add_command(engines)
 main.add_command(frame)
+main.add_command(gpu)
 main.add_command(training)
 main.add_command(paper_size)
 

@@ -6,14 +6,12 @@ softmax(q qᵀ / √d) v. Then the out-projection, the final layer norm and the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-import open_clip
 import torch
 import torch.nn.functional as F
-from open_clip.timm_model import TimmModel
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import Tensor, nn
@@ -23,6 +21,9 @@ from selcon_training.encoders.attention import attend
 from selcon_training.encoders.sizes import check_input_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
+
+if TYPE_CHECKING:
+    from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 
 _WORKING = (
     "dense features come from CLIP's own ViT, such as ViT-B-16-quickgelu, ViT-B-32 or ViT-L-14, or from a "
@@ -34,10 +35,11 @@ Tokenizer = Callable[[list[str]], Tensor]
 class DenseClip(nn.Module):
     """ClearCLIP patch features of an open_clip model, and its text features.
 
-    `model` is an open_clip model whose image tower is open_clip's VisionTransformer or a TimmModel around a
-    timm VisionTransformer; it is taken over and its image tower pruned in place. `name` is its open_clip
-    name, by which the tokenizer is found (or pass `tokenizer`). `input_size` is (height, width) in pixels, a
-    multiple of the patch. The text encoder is no part of this module's parameters; `drop_text` frees it.
+    `model` is an open_clip model whose image tower is open_clip's VisionTransformer, or a `trunk` that is a
+    timm VisionTransformer with a `head`, as open_clip's TimmModel; it is taken over and its image tower
+    pruned in place. `name` is its open_clip name, by which the tokenizer is found (or pass `tokenizer`).
+    `input_size` is (height, width) in pixels, a multiple of the patch. The text encoder is no part of this
+    module's parameters; `drop_text` frees it.
     """
 
     def __init__(
@@ -52,9 +54,9 @@ class DenseClip(nn.Module):
         self.name = name or type(model).__name__
         self.spec: EncoderSpec | None = None  # known when `load_clip` made it
         self.tower: _OpenClipTower | TimmTower
-        if isinstance(visual, VisionTransformer):
+        if _is_open_clip(visual):
             self.tower = _OpenClipTower(visual, input_size, self.name)
-        elif isinstance(visual, TimmModel) and isinstance(visual.trunk, TimmVisionTransformer):
+        elif visual is not None and isinstance(getattr(visual, "trunk", None), TimmVisionTransformer):
             self.tower = TimmTower(visual.trunk, visual.head, input_size, self.name)
         else:
             tower = type(getattr(visual, "trunk", visual)).__name__
@@ -115,8 +117,16 @@ class _Text:
         return F.normalize(features.float(), dim=-1)
 
 
+def _is_open_clip(visual: object) -> TypeGuard[VisionTransformer]:
+    """Whether it is CLIP's original image tower. Whoever has one has imported open_clip, which is slow."""
+    transformer = sys.modules.get("open_clip.transformer")
+    return transformer is not None and isinstance(visual, transformer.VisionTransformer)
+
+
 def _tokenizer_of(name: str) -> Tokenizer:
     try:
+        import open_clip
+
         return cast(Tokenizer, open_clip.get_tokenizer(name))
     except ImportError as error:
         raise EncoderError(f"{name}: its tokenizer needs {error.name}; {_WORKING}") from error
@@ -138,6 +148,8 @@ class _OpenClipTower(nn.Module):
 
     def __init__(self, visual: VisionTransformer, input_size: tuple[int, int], name: str) -> None:
         super().__init__()
+        from open_clip.transformer import ResidualAttentionBlock
+
         blocks = list(visual.transformer.resblocks)
         if visual.attn_pool is not None or any(type(block) is not ResidualAttentionBlock for block in blocks):
             raise EncoderError(f"{name}: attentional pooling or custom blocks; {_WORKING}")

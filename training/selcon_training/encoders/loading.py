@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import open_clip
 import timm
 from torch import nn
 
@@ -89,6 +88,8 @@ def dino_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
 
 def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
     """Return the whole open_clip model that `spec` names, and the spec with the digest of its weights."""
+    import open_clip
+
     spec = as_spec(spec)
     _register(spec.name)
     if spec.name not in open_clip.list_models():
@@ -118,6 +119,8 @@ def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
 
 def bare_clip(name: str, tag: str | None = None) -> nn.Module:
     """Return an open_clip model, with random weights or those of one of its tags."""
+    import open_clip
+
     with warnings.catch_warnings(), _without_weights_warning():
         warnings.filterwarnings("error", message="QuickGELU mismatch")
         model: nn.Module = open_clip.create_model(name, pretrained=tag, pretrained_image=False)
@@ -146,6 +149,8 @@ def clip_tokenizer(name: str) -> Tokenizer:
     """Return CLIP's own tokenizer, with the context length of the open_clip model of this name; it needs no
     file but the library's. Raises EncoderError for a model that is not known or tokenises otherwise.
     """
+    import open_clip
+
     _register(name)
     if name not in open_clip.list_models():
         raise EncoderError(f"open_clip knows no model '{name}'; open_clip.list_models() lists those it has")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from selcon_training.config.weak_objective import Piou
 from selcon_training.losses.kmeans import kmeans
 from selcon_training.models.map_ops import minmax, saliency_mask, unit
+
+if TYPE_CHECKING:
+    from selcon_training.config.weak_objective import Piou
 
 Select = Callable[[Tensor, float], Tensor]
 """From activation maps [B, E, h, w] and γ to the descriptors taken, [B, E, h, w] boolean."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from selcon_training.config.weak_objective import PixelVariant
 from selcon_training.models.map_ops import minmax, unit
+
+if TYPE_CHECKING:
+    from selcon_training.config.weak_objective import PixelVariant
 
 PixelLevel = Literal["part", "object"]
 _SELF = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selcon_training import distributed
-from selcon_training.config.weak_objective import NegativeCam, ObjectMaps, WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
 from selcon_training.losses.part_discovery import Discovery, discover
 from selcon_training.losses.pixel import pixel_loss
@@ -18,6 +18,9 @@ from selcon_training.losses.released_code import averaged_parts, row_selection
 from selcon_training.models.heads import View
 from selcon_training.models.map_ops import cosine_of, local_mean, minmax
 from selcon_training.models.selcon_net import Features, SelconNet
+
+if TYPE_CHECKING:
+    from selcon_training.config.weak_objective import NegativeCam, ObjectMaps, WeakObjectiveConfig
 
 
 @dataclass(frozen=True)

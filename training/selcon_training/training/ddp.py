@@ -3,7 +3,7 @@ batch."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from selcon_training import distributed
 from selcon_training.models.network import Network
-from selcon_training.training.tasks.base import Task
+
+if TYPE_CHECKING:
+    from selcon_training.training.tasks.base import Task
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from selcon_training.config.sections import OptimiserConfig, ScheduleConfig
 from selcon_training.models.network import Network
+
+if TYPE_CHECKING:
+    from selcon_training.config.sections import OptimiserConfig, ScheduleConfig
 
 _MLP = ("heads.fc1.", "heads.fc2.")
 

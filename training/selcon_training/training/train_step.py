@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,14 +12,16 @@ from torch import Tensor
 
 from selcon_ros.core.errors import SelconError
 from selcon_training import distributed
-from selcon_training.config import TrainConfig
 from selcon_training.errors import CheckpointError
 from selcon_training.models.network import Network
 from selcon_training.training.ddp import parallel_losses
 from selcon_training.training.ema import Average
 from selcon_training.training.nonfinite_guard import Guard, save_batch
 from selcon_training.training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
-from selcon_training.training.tasks.base import Task
+
+if TYPE_CHECKING:
+    from selcon_training.config import TrainConfig
+    from selcon_training.training.tasks.base import Task
 
 
 class TrainingError(SelconError):

@@ -1,0 +1,288 @@
+"""The parts of `python -m benchmarks gpu`: each gives its results one after the other, as JSON takes them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.gpu_network import SIZES, Size, count_operations, in_precision, timm_network
+from benchmarks.gpu_timing import (
+    Network,
+    allow_tf32,
+    as_torch_has_it,
+    captured,
+    from_host,
+    in_turns,
+    milliseconds,
+    network_in,
+    relative_error,
+    type_of,
+)
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.timing import Times
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Result = dict[str, Any]
+PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
+FAST = {"cuda": "fp16", "cpu": "fp32"}
+"""The precision of what takes long to prepare."""
+BACKEND, GRAPH_OF_COMPILED = "torch backend", "compiled, CUDA graph"
+CAMERA = (480, 640)
+"""Size (H, W) of the camera images of the torch backend."""
+SIDES = {"cuda": 8192, "cpu": 1024}
+"""Side of the matrices whose product shows what a device can do."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the measuring process is told. device: cuda or cpu; size: of SIZES; seconds: of each timing;
+    clone: the authors' repository, or None."""
+
+    device: str
+    size: str
+    batches: tuple[int, ...]
+    seconds: float
+    clone: str | None
+
+    def to_json(self) -> str:
+        """As text, for `from_json`."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Task:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        return Task(**{**values, "batches": tuple(values["batches"])})
+
+    @property
+    def numbers(self) -> Size:
+        """The numbers of the network."""
+        return SIZES[self.size]
+
+    def images(self, count: int) -> Tensor:
+        """Return images [count, 3, side, side] on the CPU, the same at each call."""
+        import torch
+
+        side = self.numbers.side
+        return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def device_facts(task: Task) -> Iterator[Result]:
+    """What the device is, the operations of an image, and the rate of one large matrix product."""
+    import torch
+
+    name = torch.cuda.get_device_name() if task.device == "cuda" else "CPU"
+    operations = count_operations(timm_network(task.numbers), task.images(1))
+    yield {"device": name, "torch": torch.__version__, "operations": operations}
+    side = SIDES[task.device]
+    for precision in PRECISIONS[task.device]:
+        allow_tf32(precision)
+        left, right = (torch.randn(side, side, device=task.device).to(type_of(precision)) for _ in range(2))
+
+        def product(left: Tensor = left, right: Tensor = right) -> None:
+            torch.mm(left, right)
+            _wait(task)
+
+        times = Times.of(milliseconds(product, task.seconds))
+        yield {"precision": precision, "peak": 2e3 * side**3 / times.median}
+
+
+def errors(task: Task) -> Iterator[Result]:
+    """How far maps in each precision are from those of the same network in float64."""
+    import torch
+
+    net, images = timm_network(task.numbers).to(task.device), task.images(4).to(task.device)
+    with torch.inference_mode():
+        exact = in_precision(net, torch.float64)(images.double())
+    for precision in PRECISIONS[task.device]:
+        found = network_in(net, precision)(images)
+        yield {"precision": precision, "error": relative_error(found, exact)}
+
+
+def eager(task: Task) -> Iterator[Result]:
+    """The network as torch runs it, operator by operator."""
+    return _every(task, "eager", lambda run, images: run)
+
+
+def cuda_graph(task: Task) -> Iterator[Result]:
+    """The same as one CUDA graph."""
+    _needs_gpu(task)
+    return _every(task, "CUDA graph", captured)
+
+
+def compiled(task: Task) -> Iterator[Result]:
+    """One image through torch.compile, and that as a CUDA graph."""
+    return _compiled(task, min(task.batches))
+
+
+def compiled_large(task: Task) -> Iterator[Result]:
+    """The same of the largest batch."""
+    return _compiled(task, max(task.batches))
+
+
+def authors(task: Task) -> Iterator[Result]:
+    """The authors' code, in turns with ours: one image from the process's memory to maps there."""
+    import torch
+
+    from benchmarks.training_steps import authors_network
+
+    if task.clone is None:
+        raise SelconError("give a clone of their repository: --authors")
+    net, precision = timm_network(task.numbers).to(task.device), FAST[task.device]
+    on_gpu, images = task.device == "cuda", task.images(1)
+    run = network_in(net, precision, compiled=on_gpu)
+    if on_gpu:
+        run = captured(run, images.to(task.device))
+    as_torch_has_it()
+    theirs, label = authors_network(Path(task.clone), task.device).eval(), torch.zeros(1, dtype=torch.int64)
+    pictures = torch.randn(1, 3, 224, 224)
+
+    def step() -> object:
+        maps = theirs.test_forward(pictures.to(task.device), label.to(task.device))
+        return [each.cpu() for each in maps]
+
+    spent = in_turns(from_host(run, images, task.device), step, 4 * task.seconds)
+    ours, others = (Times.of(each) for each in spent)
+    yield {
+        "mode": GRAPH_OF_COMPILED if on_gpu else "eager",
+        "precision": precision,
+        "batch": 1,
+        "ours_ms": ours.median,
+        "theirs_ms": others.median,
+        "ratio": others.median / ours.median,
+    }
+
+
+def backend(task: Task) -> Iterator[Result]:
+    """The robot's own torch backend: the exported graph, from camera images of 640×480 to maps."""
+    import torch
+
+    from selcon_ros.backends.onnx_in_torch.program import reference
+    from selcon_ros.backends.torch import TorchBackend
+    from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.preprocess import graph_inputs
+    from selcon_ros.engines.prepared_graph import Preparation
+    from selcon_ros.engines.repository import load_with_samples
+    from selcon_training.export.bundle import export_bundle
+
+    net = timm_network(task.numbers)
+    with tempfile.TemporaryDirectory() as name:
+        export_bundle(
+            net, Path(name) / "bundle", name="gpu", description="Random weights.", licence="Apache-2.0",
+            samples=default_bundle_path() / "samples",
+        )  # fmt: skip
+        bundle = load_with_samples(Path(name) / "bundle")
+    graphs = {}
+    for precision in ("fp32", "fp16") if task.device == "cuda" else ("fp32",):
+        graphs[precision] = Preparation(bundle, precision).result.model
+    # Of the network's own size: a graph in float64 resizes ties of pixels otherwise than one in float32.
+    side = task.numbers.side
+    pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    exact = [reference(graphs["fp32"], graph_inputs(each[None], bundle.manifest)) for each in pictures]
+    outputs = [
+        torch.from_numpy(np.concatenate([each[name] for each in exact])) for name in ("cam", "affinity")
+    ]
+    for precision, graph in graphs.items():
+        engine = TorchBackend(graph, "the graph", bundle.manifest, task.device)
+        answers = [engine.run(each[None]) for each in pictures]
+        maps = [_joined(each) for each in zip(*answers, strict=True)]
+        error = relative_error((maps[0], maps[1]), (outputs[0], outputs[1]))
+        yield {"mode": BACKEND, "precision": precision, "error": error}
+        for batch in task.batches:
+            frames = np.random.default_rng(0).integers(0, 256, (batch, *CAMERA, 3), np.uint8)
+            spent = milliseconds(partial(engine.run, frames), task.seconds)
+            yield _timing(BACKEND, precision, batch, spent)
+        engine.close()
+
+
+def training(task: Task) -> Iterator[Result]:
+    """One training step at batch 8, ours and the authors'."""
+    from benchmarks.gpu_training import own_step
+    from benchmarks.training import SEEN_STEPS
+    from benchmarks.training_steps import authors_step
+
+    as_torch_has_it()
+    steps: dict[str, Callable[[], float]] = {"ours": own_step(task.device, task.numbers)}
+    if task.clone is not None:
+        steps["the authors' code"] = authors_step(Path(task.clone), task.device)
+    for who, step in steps.items():
+        times = Times.of(milliseconds(step, 10 * task.seconds))
+        yield {
+            "who": who, "step_ms": times.median, "p95_ms": times.p95, "steps": times.count,
+            "seen_minutes": times.median * SEEN_STEPS / 60e3,
+        }  # fmt: skip
+
+
+PARTS: dict[str, Callable[[Task], Iterator[Result]]] = {
+    "device": device_facts,
+    "error": errors,
+    "eager": eager,
+    "graph": cuda_graph,
+    "compiled": compiled,
+    "authors": authors,
+    "training": training,
+    "compiled_large": compiled_large,
+    "backend": backend,
+}
+"""By name."""
+
+
+def _every(task: Task, mode: str, prepare: Callable[[Network, Tensor], Network]) -> Iterator[Result]:
+    net = timm_network(task.numbers).to(task.device)
+    for precision in PRECISIONS[task.device]:
+        for batch in task.batches:
+            images = task.images(batch)
+            run = prepare(network_in(net, precision), images.to(task.device))
+            yield _timing(
+                mode, precision, batch, milliseconds(from_host(run, images, task.device), task.seconds)
+            )
+
+
+def _compiled(task: Task, batch: int) -> Iterator[Result]:
+    if task.device == "cuda" and find_spec("triton") is None:
+        raise SelconError("torch.compile needs Triton: pip install triton")
+    net, precision = timm_network(task.numbers).to(task.device), FAST[task.device]
+    images, run = task.images(batch), network_in(net, precision, compiled=True)
+    yield _timing(
+        "compiled", precision, batch, milliseconds(from_host(run, images, task.device), task.seconds)
+    )
+    if task.device == "cuda":
+        graph = captured(run, images.to(task.device))
+        spent = milliseconds(from_host(graph, images, task.device), task.seconds)
+        yield _timing(GRAPH_OF_COMPILED, precision, batch, spent)
+
+
+def _timing(mode: str, precision: str, batch: int, spent: list[float]) -> Result:
+    times = Times.of(spent)
+    return {
+        "mode": mode, "precision": precision, "batch": batch, "median_ms": times.median, "p95_ms": times.p95,
+        "runs": times.count, "images_per_second": 1e3 * batch / times.median,
+    }  # fmt: skip
+
+
+def _joined(maps: Sequence[Any]) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.concatenate(maps))
+
+
+def _needs_gpu(task: Task) -> None:
+    if task.device != "cuda":
+        raise SelconError("CUDA graphs need an NVIDIA GPU")
+
+
+def _wait(task: Task) -> None:
+    import torch
+
+    if task.device == "cuda":
+        torch.cuda.synchronize()
