@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.grasp_search import measure_search
 from benchmarks.worker import Worker
 from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, IdleTimes, NodeTimes, measure_idle, measure_node
 from selcon_ros.core.bundle import load_bundle
@@ -23,10 +24,11 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
 from selcon_ros.demo.orchestration import node_arguments
 from selcon_ros.demo.processes import ChildProcess, isolate
+from selcon_ros.model import load
 from selcon_ros.recording import Recording, default_recording, read_recording
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("grasps", "overlay", "one", "all", "one with grasps", "all with grasps")
+PARTS = ("overlay", "one", "all", "one with grasps", "all with grasps")
 """What `frame_worker.py` times."""
 STARTS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help"]}
 """What is started and timed as a whole."""
@@ -53,9 +55,11 @@ class Version:
 
 @dataclass
 class Found:
-    """What was measured of a version: milliseconds by part, and the node's figures of each round."""
+    """What was measured of a version: milliseconds of the search for grasp points and by part, and the
+    node's figures of each round."""
 
     version: Version
+    grasps: list[float] = field(default_factory=list)
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
     starts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STARTS})
     heatmap: list[NodeTimes] = field(default_factory=list)
@@ -123,15 +127,23 @@ def _look(name: str, python: Path, environment: dict[str, str]) -> Version:
     return replace(version, bundle=Path(bundle), node=node, cli=cli)
 
 
-def measure(versions: list[Version], bundle: Path, plan: Plan, tell: Tell) -> list[Found]:
-    """Measure versions in turns on the same bundle. Raises SelconError where one does not run."""
-    found = [Found(each) for each in versions]
+def measure(before: Version, bundle: Path, plan: Plan, tell: Tell) -> tuple[Found, Found]:
+    """Measure an earlier version and this one in turns on the same bundle.
+
+    Raises SelconError where one does not run.
+    """
+    found = Found(before), Found(present())
     recording = default_recording()
     played = read_recording(recording)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         isolate(folder / "log")
         _measure_starts(found, plan, folder, tell)
+        tell("grasp search")
+        with load(bundle, "onnxruntime", "fp32") as model:
+            searches = measure_search(model, before.python)
+        assert searches.before is not None
+        found[0].grasps, found[1].grasps = searches.before.tolist(), searches.now.tolist()
         _measure_parts(found, bundle, played, plan, folder, tell)
         action = _action(played, bundle)
         for number in range(plan.rounds):
@@ -168,7 +180,7 @@ def _run(version: Version, arguments: list[str], folder: Path) -> str:
     ).stdout
 
 
-def _measure_starts(found: list[Found], plan: Plan, folder: Path, tell: Tell) -> None:
+def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Tell) -> None:
     """Time whole processes; the first of each fills the caches."""
     for number in range(2 * plan.blocks + 1):
         for name, arguments in STARTS.items():
@@ -181,7 +193,7 @@ def _measure_starts(found: list[Found], plan: Plan, folder: Path, tell: Tell) ->
 
 
 def _measure_parts(
-    found: list[Found], bundle: Path, played: Recording, plan: Plan, folder: Path, tell: Tell
+    found: tuple[Found, ...], bundle: Path, played: Recording, plan: Plan, folder: Path, tell: Tell
 ) -> None:
     frames = played.frames[:: max(1, len(played.frames) // FRAMES)][:FRAMES]
     depths = [

@@ -69,7 +69,7 @@ def frame(
     """
     from rich.console import Console
 
-    from benchmarks.frame import Plan, baseline, libraries_memory, measure, present
+    from benchmarks.frame import Plan, baseline, libraries_memory, measure
     from benchmarks.frame_report import as_data, notes, rows, tables
     from selcon_ros.bench.machine import facts, use_cores
 
@@ -78,14 +78,13 @@ def frame(
     former = baseline(python, name)
     plan = Plan(rounds, seconds, rate, blocks)
     with Console(stderr=True).status("starting") as status:
-        found = measure([former, present()], bundle or former.bundle, plan, status.update)
+        before, now = measure(former, bundle or former.bundle, plan, status.update)
         libraries = libraries_memory()
     machine = {**facts(), "load of other programs before": load}
-    picture = None if out is None else _draw(found, rate, machine, out.parent / PICTURE)
-    before, now = found
+    picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE)
     show(
         rows(before, now, plan, libraries), machine, notes(before, plan), FRAME, out, as_json,
-        tables(found), picture, {"versions": as_data(found)},
+        tables([before, now]), picture, {"versions": as_data([before, now])},
     )  # fmt: skip
 
 

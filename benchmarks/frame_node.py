@@ -25,7 +25,8 @@ STAGES = [
     ("fill", "selcon_ros.ros.conversions", "fill_image"),
     ("depth", "selcon_ros.ros.depth", "depth_from_message"),
     ("network", "selcon_ros.core.grounder", "Grounder.ground"),
-    ("heatmap", "selcon_ros.core.grounder", "Grounding.heatmap"),
+    ("heatmap", "selcon_ros.core.heatmap", "CoarseHeatmap.upsampled"),
+    ("heatmap", "selcon_ros.core.grounder", "Grounding.heatmap"),  # before there were coarse ones
     ("grasps", "selcon_ros.core.grasp", "find_grasps"),
     ("grasps", "selcon_ros.core.grasp", "find"),  # its name before version 0.2.0
     ("overlay", "selcon_ros.core.overlay", "draw"),
@@ -79,7 +80,7 @@ def instrument(notes: Notes) -> None:
         owner: Any = import_module(module)
         *names, last = path.split(".")
         for name in names:
-            owner = getattr(owner, name)
+            owner = getattr(owner, name, None)
         if (function := getattr(owner, last, None)) is not None:
             setattr(owner, last, notes.wrap(stage, function))
 

@@ -55,22 +55,12 @@ class Subject:
         sure = [pair for pair in every if self.grounded[pair[0]].confidence(pair[1]) >= MIN_CONFIDENCE]
         self.pairs = sure or every
 
-    def answers(self) -> Iterator[tuple[int, str, Answer]]:
-        """Frame, action and an answer that has nothing but the heatmap, of each that the model is sure of."""
+    def overlays(self) -> Iterator[float]:
+        """Seconds of drawing, of each frame and action that the model is sure of."""
         for frame, action in self.pairs:
             answer = Answer(self.grounded[frame], self.depths[frame], self.camera)
-            answer.heatmap(action)
-            yield frame, action, answer
-
-    def grasps(self) -> Iterator[float]:
-        """Seconds of the search for grasp points."""
-        for _, action, answer in self.answers():
-            yield _seconds(answer.grasps, action)
-
-    def overlays(self) -> Iterator[float]:
-        """Seconds of drawing."""
-        for frame, action, answer in self.answers():
-            yield _seconds(draw, self.images[frame], answer.heatmap(action), answer.grasps(action))
+            picture = (self.images[frame], answer.heatmap(action), answer.grasps(action))
+            yield _seconds(draw, *picture)
 
     def actions(self, many: bool, grasps: bool) -> Iterator[float]:
         """Seconds from each frame to the heatmaps, or the grasp points too, of one action or of all."""
@@ -123,7 +113,6 @@ def main() -> None:
     """Answer each line on standard input, the name of a part, with the milliseconds of its runs."""
     subject = Subject(Path(sys.argv[1]), Path(sys.argv[2]))
     parts: dict[str, Callable[[], Iterator[float]]] = {
-        "grasps": subject.grasps,
         "overlay": subject.overlays,
         "one": lambda: subject.actions(many=False, grasps=False),
         "all": lambda: subject.actions(many=True, grasps=False),

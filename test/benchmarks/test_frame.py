@@ -45,7 +45,10 @@ def test_measures_two_versions_and_writes_its_chapter(tmp_path: Path) -> None:
         spent = {stage for stages in version["budget"].values() for stage in stages}
         assert {"receive", "decode", "network", "heatmap", "heatmap message", "overlay"} <= spent
         assert spent <= set(STAGES)
-    assert {row["what"] for row in report["rows"]} >= {"overlay, against former", "`selcon --help`"}
+    found = {row["what"]: row["value"] for row in report["rows"]}
+    assert found["overlay, against former"] > 0 and found["`selcon --help`"] > 0
+    # The small network finds nothing in the recording: there is nothing to search in.
+    assert found["grasp search of one action, against former"] is None
     written = page.read_text()
     assert "of the node" in written and "Budget of a frame" in written
     for row in report["rows"]:
@@ -74,6 +77,7 @@ def found(name: str, slow: float) -> Found:
     memory = Memory(90_000_000, 20_000_000, 60_000_000)
     return Found(
         Version(name, Path(sys.executable), {}, Path(), "", ""),
+        grasps=[4.0 * slow],
         milliseconds={part: [10 * slow, 12 * slow, 11 * slow] for part in PARTS},
         starts={"import": [100 * slow], "help": [200 * slow]},
         heatmap=[node(30.0, 40.0, 0.03, 0)],
@@ -89,6 +93,7 @@ def test_rows_hold_this_version_against_the_former_one() -> None:
     kept = written["all outputs subscribed: results a second against heatmap alone"]
     assert kept.value == 1.0 and kept.met and "former: 0.25, 7.5 Hz" in kept.detail
     assert written["overlay, against former"].value == pytest.approx(0.25)
+    assert written["grasp search of one action, against former"].value == pytest.approx(0.25)
     assert written["all outputs subscribed: camera images dropped, of about 300"].met
     tail = written["all outputs subscribed: camera message to heatmap message, p95 against median inference"]
     assert tail.value == pytest.approx(1.5) and tail.met
