@@ -214,7 +214,7 @@ def test_a_failure_in_the_second_stage_is_told_and_the_first_goes_on(start, gate
     task = ask(node, "hold", new_image=True)
     gate.open()
     robot.told("results: RuntimeError: no hand", every=lambda: show(robot))
-    robot.until(task.done, "the refusal")
+    robot.until(task.done, "the refusal", every=lambda: show(robot))
     assert task.result().reason == Reason.FAILED and "no hand" in task.result().text
     another_heatmap(robot)
     assert "no hand" in robot.problems() and "model:" not in robot.problems()
