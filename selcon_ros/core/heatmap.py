@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.manifest import Calibration, Manifest
+from selcon_ros.core.reused_memory import ReusedMemory
 from selcon_ros.core.upsampling import extremes
 
 # How far a sum of scaled cells may be from what it should be.
 ROUNDING = 1e-6
+
+_MEMORY = ReusedMemory()
 
 # In quotes: at run time numpy takes subscripts from 1.22 on, and Humble has 1.21.
 _Real = TypeVar("_Real", bound="np.floating[Any]")
@@ -117,8 +120,10 @@ def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[n
 
 
 def _enlarged(cells: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    values = np.empty((height, width), np.float32)
-    cv2.resize(np.ascontiguousarray(cells), (width, height), dst=values, interpolation=cv2.INTER_LINEAR)
+    values = _MEMORY.array(height, width)
+    cv2.resize(
+        np.ascontiguousarray(cells, np.float32), (width, height), dst=values, interpolation=cv2.INTER_LINEAR
+    )
     return values
 
 

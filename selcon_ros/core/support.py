@@ -26,8 +26,8 @@ FEWEST = 10
 MARGIN = 10
 # Share of the samples that must lie on a plane for it to be called a table.
 SUPPORT_SHARE = 0.3
-# Planes tried at a time.
-AT_ONCE = 12
+# Most points that a product with all trial planes takes: see `upsampling.PRODUCT`.
+AT_ONCE = 512
 
 _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 
@@ -56,21 +56,14 @@ def surroundings(depth: Floats, intrinsics: Intrinsics, region: Region) -> Float
 def support(points: Floats, height: float) -> Plane | None:
     """Return the plane most points [3, N] lie on, or None; things rise from it by `height` metres.
 
-    RANSAC with a fixed seed, so that equal images give equal answers, then least squares. A plane that most
-    of the points lie on ends the search.
+    RANSAC with a fixed seed, so that equal images give equal answers, then least squares.
     """
     count = points.shape[1]
     if count < FEWEST:
         return None
     # Half of the way up: the median, or the upper one of two.
     tolerance = height * max(1.0, float(np.partition(points[2], count // 2)[count // 2])) ** 2
-    votes, near = 0, points[0] < 0
-    for first in range(0, TRIALS, AT_ONCE):
-        most, closest = _most_votes(points, _triples(count)[:, first : first + AT_ONCE], tolerance)
-        if most > votes:
-            votes, near = most, closest
-        if votes > count / 2:
-            break
+    votes, near = _most_votes(points, _triples(count), tolerance)
     if votes < max(SUPPORT_SHARE * count, 3):
         return None
     found = principal(points[:, near])
@@ -81,7 +74,7 @@ def support(points: Floats, height: float) -> Plane | None:
 
 
 def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) -> tuple[int, Mask]:
-    """Return how many points [3, N] are near the best of the planes through `triples` [3, T], and which."""
+    """Return how many points [3, N] are near the best of the planes through `triples`, and which."""
     a, b, c = points.take(triples, axis=1).transpose(1, 0, 2)
     b -= a
     c -= a
@@ -90,7 +83,10 @@ def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) ->
     # Points on a line have no plane: no point is near it.
     lengths[lengths < 1e-12] = np.nan
     normals /= lengths
-    distances = normals.T @ points
+    distances = np.empty((TRIALS, points.shape[1]), np.float32)
+    for first in range(0, points.shape[1], AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        np.matmul(normals.T, points[:, some], out=distances[:, some])
     distances -= (normals * a).sum(axis=0)[:, None]
     near = np.abs(distances, out=distances) < tolerance
     votes = cv2.reduce(near.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)

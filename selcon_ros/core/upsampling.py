@@ -33,7 +33,7 @@ class Axis:
     best: [cells] the pixel that a cell counts most in.
     widest: the most cells that a pixel is made of.
     ends: without smoothing, the pixels that are the first or the last of those between two cells: the one
-        cell, the other, and the first one's weight [n, 1].
+        cell, the other, and the first one's weight, each [n].
     """
 
     weights: Floats
@@ -64,7 +64,7 @@ def axis(cells: int, pixels: int, smoothing: float = 0.0) -> Axis:
     first = (weights > 0).argmax(axis=1)
     steps = np.flatnonzero(np.diff(first))
     at = np.union1d([0, pixels - 1], np.concatenate([steps, steps + 1])).astype(np.intp)
-    ends = first[at], np.minimum(first[at] + 1, cells - 1), weights[at, first[at]][:, None]
+    ends = first[at], np.minimum(first[at] + 1, cells - 1), weights[at, first[at]]
     if smoothing > 0:
         cv2.GaussianBlur(weights.copy(), (1, _side(smoothing)), smoothing, dst=weights)
     used = weights > 0
@@ -122,12 +122,11 @@ def extremes(cells: Floats, height: int, width: int) -> tuple[float, float]:
 
     Between four cells both are at a corner of the pixels there, so that only these are worked out.
     """
-    for size in (height, width):
-        first, second, share = axis(len(cells), size).ends
-        near, far = cells.take(first, 0), cells.take(second, 0)
-        near -= far
-        near *= share
-        near += far
-        cells = np.ascontiguousarray(near.T)
+    for along, size in ((1, width), (0, height)):
+        first, second, share = axis(cells.shape[along], size).ends
+        near, cells = cells.take(first, along), cells.take(second, along)
+        near -= cells
+        near *= share if along == 1 else share[:, None]
+        cells += near
     low, high, _, _ = cv2.minMaxLoc(cells)
     return low, high
