@@ -182,6 +182,7 @@ def command(
             if as_json:
                 record = answer.record(picture.path, asker.openly)
                 record |= {"bundle": manifest.name, "rendered_only": manifest.rendered_only}
+                record |= asker.engine
                 record |= {"overlay": _text(overlay), "heatmap": _text(heat)}
                 click.echo(json.dumps(record, indent=None if many else 2))
             elif many:

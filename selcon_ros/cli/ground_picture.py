@@ -98,6 +98,14 @@ class Asker:
         if self._model is not None:
             self._model.close()
 
+    @property
+    def engine(self) -> dict[str, str | None]:
+        """The engine that has answered and how it was chosen, as JSON has it; None before, and by open
+        vocabulary."""
+        model = self._model
+        name, why = (None, None) if model is None else (model.backend.name, model.why)
+        return {"engine": name, "engine_choice": why}
+
     def ask(self, picture: Pixels) -> Heatmap:
         """Return the heatmap of an upright RGB picture [H, W, 3]."""
         return self._ask_openly(picture) if self.openly else self._ask(picture)

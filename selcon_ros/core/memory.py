@@ -1,7 +1,8 @@
-"""How much memory this program can still have."""
+"""How much memory this program can still have, and what it gives back."""
 
 from __future__ import annotations
 
+import ctypes
 import re
 from pathlib import Path
 
@@ -20,6 +21,13 @@ def free_memory(meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int | None:
     if limit.isdecimal() and used.isdecimal():
         free.append(max(0, int(limit) - int(used)))
     return min(free, default=None)
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, which glibc keeps for later; other C libraries do nothing here."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _text(path: Path) -> str:

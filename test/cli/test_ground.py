@@ -46,7 +46,9 @@ def test_overlay_and_printed_grasp(folder: Path) -> None:
 
 def test_a_model_that_saw_no_photograph_is_told_of(folder: Path) -> None:
     assert "rendered" not in ground(folder).stderr
-    assert json.loads(ground(folder, "--json").stdout)["rendered_only"] is False
+    plain = json.loads(ground(folder, "--json").stdout)
+    assert plain["rendered_only"] is False
+    assert plain["engine"].startswith("ONNX Runtime") and plain["engine_choice"].startswith("onnxruntime: ")
     colour_bundle(folder / "rendered", training={"synthetic": True, "data": "cubes"})
     for extra in ((), ("--json",)):
         told = ground(folder, "--bundle", str(folder / "rendered"), *extra)

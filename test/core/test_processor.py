@@ -1,10 +1,12 @@
 """What tells one processor from another, and how much memory is left."""
 
+import ctypes
+import os
 from pathlib import Path
 
 import pytest
 
-from selcon_ros.core.memory import free_memory
+from selcon_ros.core.memory import free_memory, give_back_memory
 from selcon_ros.core.processor import processor
 
 X86 = """processor\t: 0
@@ -57,3 +59,23 @@ def test_free_memory_is_at_most_what_a_container_may_have(
 def test_free_memory_of_an_unknown_system(tmp_path: Path) -> None:
     assert free_memory(tmp_path / "none", tmp_path) is None
     assert free_memory() is not None
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="no malloc_trim: not glibc")
+def test_freed_memory_is_given_back() -> None:
+    """Small pieces, which stay in the heap when they are freed as long as one above them is in use."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+    pieces = [libc.malloc(16000) for _ in range(4000)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, 16000)
+    for piece in pieces[:-1]:
+        libc.free(piece)
+    before = resident()
+    give_back_memory()
+    assert before - resident() > 40e6  # 64 MB were freed
+    libc.free(pieces[-1])
