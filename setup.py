@@ -40,6 +40,7 @@ TRAIN = [
     "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
     "torchvision>=0.28,<1",
     "accelerate>=1.0,<2",
+    "psutil>=5.9,<8",
     "timm>=1.0.22,<2",
     "open_clip_torch>=2.30,<4",
     "pydantic>=2.6,<3",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,8 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.placement import Canvas
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import open_dataset
-from selcon_training.errors import DistributedError
 from selcon_training.models.checkpoint import load_model
+from selcon_training.ranks import require_alone
 from selcon_training.training.factory import test_time_averaging, training_device
 from selcon_training.training.run_folder import FREE_KEYS, changed_keys, checkpoint_folder
 from selcon_training.training.trainer import Trainer
@@ -38,10 +37,7 @@ def run_study(
     unknown row, and, before anything is trained, for a configuration that is not valid or not the one that a
     finished run had.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise DistributedError(
-            "selcon ablate trains one process a run: start it once per GPU, not by torchrun"
-        )
+    require_alone("selcon ablate", "start it once per GPU, not by torchrun")
     unknown = sorted(set(only) - {row.name for row in study.rows})
     if unknown:
         known = ", ".join(row.name for row in study.rows)

@@ -42,6 +42,7 @@ EXTRAS = {
         "jinja2",
         "matplotlib",
         "accelerate",
+        "psutil",
         "PIL",
     ),
     "adapt": ("pycocotools", "defusedxml"),

@@ -15,6 +15,7 @@ from selcon_tabletop.parts import ACTIONS
 from selcon_tabletop.splits import splits
 from selcon_tabletop.view_files import ViewWriter
 from selcon_tabletop.views import find_images
+from selcon_training.ranks import Ranks
 from support.disk import files_of_at_most
 
 
@@ -140,3 +141,24 @@ def test_a_set_of_other_kinds_is_neither_added_to_nor_trained_on(tmp_path):
     with pytest.raises(SelconError, match="into another folder"):
         find_images(tmp_path, list(ACTIONS))
     assert [path.name for path in tmp_path.iterdir()] == ["parts.json"]
+
+
+def _content(root):
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("folders", ["one", "each"])
+def test_processes_that_share_the_scenes_render_what_one_renders(small_world, tmp_path, folders):
+    places = [tmp_path / "one"] * 2 if folders == "one" else [tmp_path / "of_0", tmp_path / "of_1"]
+    counts = [
+        dataset.render(place, scale=0, workers=1, progress=False, ranks=Ranks(rank, 2))
+        for rank, place in enumerate(places)
+    ]
+    assert min(counts) > 0 and sum(counts) == sum(split.scenes for split in splits(0))
+    for place in set(places):
+        shutil.copytree(place, tmp_path / "whole", dirs_exist_ok=True)
+    assert _content(tmp_path / "whole") == _content(small_world)
+    assert dataset.render(tmp_path / "whole", scale=0, workers=1, progress=False, ranks=Ranks(1, 2)) == 0
+    assert dataset.render(tmp_path / "whole", scale=0, workers=1, progress=False) == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,19 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from selcon_training import distributed
 from selcon_training.config import parse_config
+from selcon_training.errors import DistributedError
 from selcon_training.losses.prototypical import prototypical_loss
 from selcon_training.losses.released_code import row_selection
-from selcon_training.training.ddp import SharedBatchNorm2d
+from selcon_training.training.ddp import SharedBatchNorm2d, parallel_losses
 from selcon_training.training.trainer import Trainer
-from support.dataset import config_values
+from support import pyramids
 from support.nets import dataset_and_small_clip
 from support.processes import exit_code, in_a_process
-
-SGD = {"kind": "sgd", "lr": 0.0003}
+from support.runs import assert_same_runs, dense, held_out, pyramid, weak, weights
 
 
 @pytest.fixture(scope="module")
@@ -45,57 +45,15 @@ def together(work, count=2):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         place |= {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
         os.environ.update({name: str(value) for name, value in place.items()})
-        distributed.join("cpu")
-        work()
-        distributed.destroy()
+        with distributed.together():
+            distributed.join("cpu")
+            work()
 
     children = [in_a_process(lambda rank=rank: joined(rank)) for rank in range(count)]
     return [exit_code(child) for child in children]
 
 
-def weights(output):
-    return load_file(output / "checkpoint" / "model.safetensors")
-
-
-def lines(output):
-    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-
-
-def assert_same_runs(one, other):
-    """Losses, figures and weights of two runs, to 1e-5."""
-    first, second = lines(one), lines(other)
-    assert len(first) == len(second) == 2
-    for ours, theirs in zip(first, second, strict=True):
-        for part in ("train", "validation"):
-            # Figures of a validation go through ranks and peaks of maps: less smooth than a loss.
-            bound = 1e-5 if part == "train" else 1e-3
-            assert ours[part] == pytest.approx(theirs[part], rel=bound, abs=bound)
-    ours, theirs = weights(one), weights(other)
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5, msg=name)
-
-
-def weak(root, output, **changes):
-    values = config_values(root, output, supervision="weak", optimiser=SGD, **changes)
-    values["weak"] = {"reliability": "class", "warm_up_epochs": 1}
-    return values
-
-
-def dense(root, output):
-    values = config_values(root, output, optimiser=SGD, dense={"dice": 0.5}, ema={"decay": 0.5})
-    values["optimiser"] = SGD | {"clip_norm": 1.0}
-    values["encoders"] = values["encoders"] | {"train": ["clip"]}
-    return values
-
-
-def held_out(root, output):
-    values = weak(root, output, validation={"held_out": 0.5}, variant="official")
-    values["encoders"] = values["encoders"] | {"cache_features": True}
-    return values
-
-
-@pytest.mark.parametrize("kind", [weak, dense, held_out])
+@pytest.mark.parametrize("kind", [weak, dense, pyramid, held_out])
 def test_two_processes_give_what_one_gives(squares, unlabelled, tmp_path, kind):
     root = unlabelled if kind is held_out else squares
     values = {name: kind(root, tmp_path / name) for name in ("one", "two")}
@@ -205,6 +163,47 @@ def test_batches_that_cannot_be_shared_and_devices_of_ones_own_are_told(squares,
     elsewhere = weak(squares, tmp_path / "run", device="cuda:1")
     assert together(lambda: Trainer(parse_config(elsewhere))) == [1, 1]
     assert "device = 'cuda:1': with several processes" in capfd.readouterr().err
+
+
+def test_processes_must_have_the_same_configuration_and_data(squares, unlabelled, tmp_path, capfd):
+    values = [dense(squares, tmp_path / f"of_{rank}") for rank in range(2)]
+    values[1]["optimiser"] = values[1]["optimiser"] | {"lr": 0.5}
+    assert together(lambda: Trainer(parse_config(values[distributed.rank()]))) == [1, 1]
+    printed = capfd.readouterr().err
+    told = "rank 1 has another configuration than rank 0: optimiser.lr: 0.5, 0.0003 for rank 0"
+    assert f"ConfigError: {told}" in printed and re.search(
+        f"ProcessLost: rank 1 on .* ended: {told}", printed
+    )
+    values = [weak(root, tmp_path / "run") for root in (squares, unlabelled)]
+    assert together(lambda: Trainer(parse_config(values[distributed.rank()]))) == [1, 1]
+    assert re.search("rank 1 has other data in .*: trainset/egocentric: 8 images", capfd.readouterr().err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_out_of_reach_of_the_first_process_is_told(squares, tmp_path, capfd):
+    values = [dense(squares, tmp_path / f"of_{rank}") for rank in range(2)]
+    (tmp_path / "of_1/checkpoint").mkdir(parents=True)
+    for resume, told in (
+        (True, "none for rank 0: start rank 0 on that host"),
+        (False, "already holds a run"),
+    ):
+        assert together(lambda on=resume: Trainer(parse_config(values[distributed.rank()]), on)) == [1, 1]
+        assert told in capfd.readouterr().err
+
+
+def test_other_trainings_refuse_to_be_started_several_times(squares, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DistributedError, match="one of 2 processes, and only selcon train shares"):
+        Trainer(parse_config(dense(squares, tmp_path / "run")))
+
+
+def test_a_norm_of_another_kind_that_learns_its_statistics_is_refused(tmp_path):
+    net = pyramids.net_of()
+    net.heads.last.append(torch.nn.SyncBatchNorm(16))
+    net.training_mode(("all",))  # the backbone's norms keep their statistics
+    with pytest.raises(DistributedError, match=r"heads\.last\.3 of the network is a SyncBatchNorm"):
+        parallel_losses(net, None)
 
 
 def test_alone_the_shared_batch_norm_is_batch_norm():

@@ -20,6 +20,7 @@ from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.export.quantization import quantize
+from selcon_training.ranks import require_alone
 from selcon_training.training.run_folder import checkpoint_folder
 from selcon_training.training.trainer import Trainer
 
@@ -58,6 +59,7 @@ def build(
     of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a stage
     cannot go on.
     """
+    require_alone("selcon tabletop build", "render and train by their own commands, which share the work")
     data, encoders = work / "data", work / "encoders"
     given = [f"data.root={data}"]
     if media is not None:

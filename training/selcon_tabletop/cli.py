@@ -10,6 +10,7 @@ import click
 
 from selcon_ros.cli.options import FiniteRange
 from selcon_ros.cli.paths import OUT_BUNDLE, OUT_FOLDER, UserPath
+from selcon_training.cli.options import ranks_options
 
 
 @click.group()
@@ -36,25 +37,40 @@ def command() -> None:
 @click.option(
     "--seed", default=0, show_default=True, help="Every scene is a function of this and its number."
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes; default: one a core.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes; default: one a core.")
 @click.option(
     "--media",
     type=UserPath(exists=True, file_okay=False),
     help="A folder of `selcon tabletop media`: its meshes and pictures go into the training splits.",
 )
-def render(data: Path, scale: float, seed: int, workers: int | None, media: Path | None) -> None:
+@ranks_options("the scenes")
+def render(
+    data: Path,
+    scale: float,
+    seed: int,
+    workers: int | None,
+    media: Path | None,
+    ranks: int | None,
+    rank: int | None,
+) -> None:
     """Render the data set into the folder DATA; scenes already there are left out.
+
+    Several processes share the scenes, into one folder or into one each, which are then put together.
 
     \b
     Examples:
       selcon tabletop render data/tabletop
       selcon tabletop render data/small --scale 0.02
       selcon tabletop render data/tabletop --media media
+      selcon tabletop render data/tabletop --rank 0 --ranks 4
     """
     from selcon_tabletop.dataset import render as render_dataset
+    from selcon_training.ranks import own_ranks
 
-    count = render_dataset(data, scale=scale, seed=seed, workers=workers, media=media)
-    click.echo(f"{count} scenes rendered into {data}")
+    own = own_ranks(rank, ranks)
+    count = render_dataset(data, scale=scale, seed=seed, workers=workers, media=media, ranks=own)
+    share = "" if own.count == 1 else f", the share of rank {own.rank} of {own.count}"
+    click.echo(f"{count} scenes rendered into {data}{share}")
 
 
 @command.command()

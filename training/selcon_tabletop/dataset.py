@@ -7,7 +7,6 @@ again.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from hashlib import sha256
 from multiprocessing import get_context
@@ -27,6 +26,7 @@ from selcon_tabletop.splits import Split, draw, splits
 from selcon_tabletop.view_files import NAMES, check_names, write_view
 from selcon_tabletop.world import read_world
 from selcon_training.data.pictures import MEDIA
+from selcon_training.ranks import ALONE, Ranks, usable_cores
 
 _renderers: dict[tuple[int, int], Renderer] = {}  # one a worker process and image size
 
@@ -70,14 +70,15 @@ def render(
     workers: int | None = None,
     progress: bool = True,
     media: Path | None = None,
+    ranks: Ranks = ALONE,
 ) -> int:
     """Render the data set into `root`, leaving out scenes already there; return how many scenes were
     rendered.
 
     `scale` multiplies the scene counts of `splits`; the same seed gives the same scenes whatever the number
-    of workers. `media`: a folder of `selcon tabletop media`, whose meshes and pictures the training splits
-    then hold. Raises SelconError for one that cannot be used, and where `root` was begun with another or
-    names other kinds of parts or objects.
+    of workers. One of several processes renders its share of the scenes. `media`: a folder of `selcon
+    tabletop media`, whose meshes and pictures the training splits then hold. Raises SelconError for one that
+    cannot be used, and where `root` was begun with another or names other kinds of parts or objects.
     """
     check_names(root)
     if media is not None:
@@ -95,13 +96,11 @@ def render(
     _check_begun(root, about["media"])
     write_json(root / "dataset.json", about)
     write_json(root / "parts.json", NAMES)
-    jobs = [
-        (split, index)
-        for split in splits(scale, meshes=media is not None)
-        for index in range(split.scenes)
-        if not _mark(root, split, index, seed).exists()
+    scenes = [
+        (split, index) for split in splits(scale, meshes=media is not None) for index in range(split.scenes)
     ]
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    jobs = [job for job in ranks.share(scenes) if not _mark(root, *job, seed).exists()]
+    with ProcessPoolExecutor(workers or usable_cores(), mp_context=get_context("spawn")) as pool:
         waiting = {
             pool.submit(render_scene, root, split, index, seed, media): split.name for split, index in jobs
         }

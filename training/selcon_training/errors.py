@@ -33,7 +33,11 @@ class ResultNotWritten(SelconError):
 
 
 class DistributedError(SelconError):
-    """Several processes cannot train together as asked."""
+    """Several processes cannot share work as asked."""
+
+
+class ProcessLost(DistributedError):
+    """A process that others train with has ended, or cannot be reached any more."""
 
 
 class ExportError(SelconError):

@@ -108,9 +108,10 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
         predictor = Model(Grounder(model, open_on_cpu(model)))
         tables = evaluate(predictor, open_dataset(squares, "Seen"), "testset", list(COLOURS)).tables()
         figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
-        assert figures == {name: tables["overall"][name] for name in figures}
+        assert figures == pytest.approx({name: tables["overall"][name] for name in figures}, rel=1e-12)
         for action, row in found[calibration]["per_action"].items():
-            assert row == {name: tables["per_action"][action][name] for name in row}
+            # The maps are scored together or alone: sums may differ in the last bit.
+            assert row == pytest.approx({name: tables["per_action"][action][name] for name in row}, rel=1e-12)
         # A bundle that weighs nothing with the affinity need not have one.
         assert len(tables["calibrations"]) == (1 if calibration == "none" else 3)
     assert found["none"]["kld"] != found["continuous"]["kld"] != found["binarized"]["kld"]

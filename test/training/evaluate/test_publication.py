@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_training.evaluate.evaluation import NegativeRow, Row
+from selcon_training.evaluate.answers import NegativeRow, Row
 from selcon_training.evaluate.intervals import bootstrap, intervals
 from selcon_training.evaluate.publication import auc, curve, publication
 from support.bundles import colour_bundle

@@ -9,7 +9,7 @@ import click
 
 from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, OUT_PICTURE, UserPath
-from selcon_training.cli.options import divide_option, limit_option, skip_option, split_option
+from selcon_training.cli.options import divide_option, limit_option, ranks_options, skip_option, split_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,6 +68,7 @@ LEGEND = (
     help='JSON file {"name of DATA": {"picture": ["action", ...]}}: what pictures of DATA do not afford.',
 )
 @limit_option()
+@ranks_options("the pictures")
 @threads_option
 @json_option
 def command(
@@ -82,6 +83,8 @@ def command(
     negatives: Path | None,
     not_afforded: Path | None,
     limit: int | None,
+    ranks: int | None,
+    rank: int | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -94,6 +97,9 @@ def command(
     Several bundles, of one training with different seeds, are measured one by one into OUT/1, OUT/2, ... and
     summarised: mean and sample standard deviation, in summary.json and summary.html.
 
+    Several processes share the pictures: each leaves its part in OUT/parts, and one that finds the parts of
+    all writes the report, the same as of one process. A part that is there is not measured again.
+
     \b
     Examples:
       selcon evaluate my_bundle.zip /data/AGD20K --divide Seen --out report
@@ -103,6 +109,7 @@ def command(
       selcon evaluate my_bundle.zip training/checkset --out report --sheet report/sheet.jpg
       selcon evaluate my_bundle.zip data/mine --out report --negatives photos/empty
       selcon evaluate seed0.zip seed1.zip seed2.zip /data/AGD20K --divide Seen --out report
+      selcon evaluate my_bundle.zip data/mine --out report --rank 0 --ranks 2
     """
     if len(places) < 2:
         raise click.UsageError("give at least one BUNDLE, and then DATA, the data set's folder")
@@ -116,18 +123,28 @@ def command(
     if (negatives or not_afforded) and (baseline is not None or len(bundles) > 1):
         raise click.UsageError("--negatives and --not-afforded are for one BUNDLE without --baseline")
     from selcon_training.errors import ResultNotWritten
+    from selcon_training.ranks import own_ranks
+
+    own = own_ranks(rank, ranks)
     from selcon_training.reporting.evaluation import run, run_seeds
 
     several, lost = len(bundles) > 1, None
     try:
         if several:
-            tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip)
+            tables = run_seeds(bundles, data, divide, split, out, limit, threads, runs, skip, own)
         else:
             trained = runs[0] if runs else None
-            given = (baseline, limit, threads, trained, skip, sheet, negatives, not_afforded)
+            given = (baseline, limit, threads, trained, skip, sheet, negatives, not_afforded, own)
             tables = run(bundles[0], data, divide, split, out, *given)
     except ResultNotWritten as error:
         tables, lost = error.result, error
+    if tables is None:
+        click.echo(
+            f"rank {own.rank} of {own.count} has measured its part; who finds all parts in {out} writes the "
+            "report",
+            err=as_json,
+        )
+        return
     if as_json:
         import json
 

@@ -45,6 +45,19 @@ def size_option(help: str) -> Callable[[F], F]:
     return click.option("--size", callback=_size, metavar="H,W", help=help)
 
 
+def ranks_options(what: str) -> Callable[[F], F]:
+    """Add --rank and --ranks, which share `what` among processes."""
+    options = [
+        click.option(
+            "--ranks",
+            type=click.IntRange(1),
+            help=f"Share {what} among so many processes  [default: as torchrun or srun say, else 1]",
+        ),
+        click.option("--rank", type=click.IntRange(0), help="The number of this one, from 0."),
+    ]
+    return lambda function: added(options, function)
+
+
 def split_option(default: str) -> Callable[[F], F]:
     """Add --split."""
     return click.option(

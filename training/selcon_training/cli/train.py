@@ -26,8 +26,8 @@ from selcon_ros.cli.start import STOPPED
 def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool) -> None:
     """Train the network from the YAML file CONFIG.
 
-    torchrun starts it on several GPUs or machines: schedule.batch_size is that of all together, and the
-    result is that of one process.
+    torchrun or srun starts it on several GPUs or machines: schedule.batch_size is that of all together, and
+    the result is that of one process. If a process is lost, all end; start them again with --resume.
 
     Ctrl-C stops after the current step with a checkpoint; --resume goes on exactly there.
 
@@ -53,13 +53,13 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
     from selcon_training import distributed
     from selcon_training.training.trainer import Trainer
 
-    complete = Trainer(read, resume=resume).run()
-    if distributed.is_main():
-        click.echo(
-            f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE --samples PICTURES"
-            if complete
-            else f"stopped; go on with: selcon train {config} --resume"
-        )
-    distributed.destroy()
+    with distributed.together():
+        complete = Trainer(read, resume=resume).run()
+        if distributed.is_main():
+            click.echo(
+                f"done; next: selcon export {read.output / 'checkpoint'} --out BUNDLE --samples PICTURES"
+                if complete
+                else f"stopped; go on with: selcon train {config} --resume"
+            )
     if not complete:
         raise SystemExit(STOPPED)

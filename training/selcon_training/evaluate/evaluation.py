@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,53 +19,24 @@ from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
+from selcon_training.evaluate.answers import Answers, NegativeRow, Row
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture, Query, find_pictures, part_points
 
-
-@dataclass(frozen=True)
-class Row:
-    """One query's figures. `distance` (m): top 3D grasp point to the part's nearest visible point, None
-    without. `others`: the scores under the other calibrations."""
-
-    picture: str
-    action: str
-    objects: tuple[str, ...]
-    kld: float
-    sim: float
-    nss: float
-    right: bool
-    confidence: float
-    grasps: int
-    distance: float | None
-    others: Mapping[str, Scores] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NegativeRow:
-    """The answer to a negative query: one about an action that the picture does not afford."""
-
-    picture: str
-    action: str
-    confidence: float
-    grasps: int
+GRASP = GraspParameters()
+Job = Callable[[], Answers]
+"""Asks what there is to ask of one picture."""
 
 
 @dataclass
-class Evaluation:
-    """All rows of a split, what was left out, and the grasp parameters used. `calibration` as the
-    predictor's."""
+class Evaluation(Answers):
+    """All answers of a split, and the grasp parameters used. `calibration` as the predictor's."""
 
-    predictor: str
-    data: str
-    split: str
+    predictor: str = ""
+    data: str = ""
+    split: str = ""
     calibration: str | None = None
-    rows: list[Row] = field(default_factory=list)
-    negatives: list[NegativeRow] = field(default_factory=list)
-    other_negatives: dict[str, list[NegativeRow]] = field(default_factory=dict)
-    """Of negative queries beside the split's own, by where they come from (see `negatives.py`)."""
-    left_out: dict[str, list[str]] = field(default_factory=dict)
     grasp: dict[str, Any] = field(default_factory=dict)
 
     def tables(self) -> dict[str, Any]:
@@ -140,81 +112,79 @@ def summary(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[
 
 
 def evaluate(
-    predictor: Predictor,
-    data: DataSet,
-    split: str,
-    actions: Sequence[str],
-    grasp: GraspParameters | None = None,
-    limit: int | None = None,
+    predictor: Predictor, data: DataSet, split: str, actions: Sequence[str], limit: int | None = None
 ) -> Evaluation:
     """Ask every query of a split, and the negative queries of its sibling if there is one.
 
     `limit` takes that many pictures of each, evenly spread. All-zero truth maps and pictures without one
     are left out and listed. Raises DataError if nothing is left to measure.
     """
-    parameters = grasp or GraspParameters()
-    result = Evaluation(predictor.name, data.name, split, predictor.calibration, grasp=asdict(parameters))
+    jobs = jobs_of(predictor, data, split, actions, limit)
+    return evaluation_of(predictor, data, split, answered(jobs, split))
+
+
+def jobs_of(
+    predictor: Predictor, data: DataSet, split: str, actions: Sequence[str], limit: int | None = None
+) -> list[Job]:
+    """What `evaluate` asks, picture by picture. No picture depends on another."""
     pictures = spread(find_pictures(data, split, actions), limit)
-    measure(predictor, pictures, Files(data, split), parameters, result)
-    if not result.rows:
-        raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
+    jobs: list[Job] = [partial(_ask, predictor, picture, Files(data, split)) for picture in pictures]
     sibling = NEGATIVE_SPLITS.get(split)
     if predictor.has_confidence and sibling is not None and data.has(sibling):
         pictures = spread(find_pictures(data, sibling, actions), limit)
-        measure_negatives(predictor, pictures, Files(data, sibling), parameters, result)
+        jobs += [partial(_ask_negatives, predictor, picture, Files(data, sibling)) for picture in pictures]
+    return jobs
+
+
+def answered(jobs: Sequence[Job], name: str) -> list[Answers]:
+    """Do the jobs, with a progress bar of this name."""
+    return [job() for job in tqdm(jobs, desc=name, unit="image", leave=False)]
+
+
+def evaluation_of(predictor: Predictor, data: DataSet, split: str, answers: Iterable[Answers]) -> Evaluation:
+    """The evaluation that these answers make. Raises DataError if no query of the split is among them."""
+    result = Evaluation(
+        predictor=predictor.name,
+        data=data.name,
+        split=split,
+        calibration=predictor.calibration,
+        grasp=asdict(GRASP),
+    )
+    for each in answers:
+        result.add(each)
+    if not result.rows:
+        raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
     return result
 
 
-def measure(
-    predictor: Predictor,
-    pictures: Sequence[Picture],
-    files: Files,
-    parameters: GraspParameters,
-    result: Evaluation,
-) -> None:
-    """Ask the queries of these pictures; rows and what is left out are added to `result`.
-
-    No picture depends on another: shares of the list may be measured apart and their rows put together.
-    """
-    for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
-        _one_picture(predictor, picture, files, parameters, result)
-
-
-def measure_negatives(
-    predictor: Predictor,
-    pictures: Sequence[Picture],
-    files: Files,
-    parameters: GraspParameters,
-    result: Evaluation,
-) -> None:
-    """Ask the negative queries of these pictures, as `measure`."""
-    for picture in tqdm(pictures, desc=files.split, unit="image", leave=False):
-        predictor.look(read_picture(picture.path))
-        for action, query in picture.queries.items():
-            geometry = files.geometry(query)
-            heatmap = predictor.answer(query).heatmap
-            found = grasps(heatmap, geometry, parameters)
-            result.negatives.append(NegativeRow(picture.name, action, heatmap.confidence, len(found.points)))
+def _ask_negatives(predictor: Predictor, picture: Picture, files: Files) -> Answers:
+    found = Answers()
+    predictor.look(read_picture(picture.path))
+    for action, query in picture.queries.items():
+        geometry = files.geometry(query)
+        heatmap = predictor.answer(query).heatmap
+        points = grasps(heatmap, geometry).points
+        found.negatives.append(NegativeRow(picture.name, action, heatmap.confidence, len(points)))
+    return found
 
 
 def grasps(
-    heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters
+    heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters = GRASP
 ) -> GraspResult:
     """The grasp points of a heatmap, in 3D where there are depth and camera."""
     depth, intrinsics = geometry if geometry is not None else (None, None)
     return find_grasps(heatmap, depth, intrinsics, parameters)
 
 
-def _one_picture(
-    predictor: Predictor, picture: Picture, files: Files, parameters: GraspParameters, result: Evaluation
-) -> None:
+def _ask(predictor: Predictor, picture: Picture, files: Files) -> Answers:
+    result = Answers()
     asked = [
         (query, truth) for query in picture.queries.values() if (truth := files.truth(query)) is not None
     ]
     if len(asked) < len(picture.queries):
         result.left_out.setdefault("no truth map", []).append(picture.name)
     if not asked:
-        return
+        return result
     image = read_picture(picture.path)
     predictor.look(image)
     for query, truth in asked:
@@ -234,7 +204,7 @@ def _one_picture(
             [answer.map for answer in answers], [answer.heatmap.values for answer in answers], truth, part
         )
         geometry = files.geometry(query)
-        found = grasps(prediction.heatmap, geometry, parameters)
+        found = grasps(prediction.heatmap, geometry)
         distance = None
         if geometry is not None and found.points and found.points[0].position is not None:
             surface = part_points(part, deproject(*geometry))
@@ -256,6 +226,7 @@ def _one_picture(
                 others=dict(zip(prediction.others, others, strict=True)),
             )
         )
+    return result
 
 
 def photo_of(picture: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.evaluate.evaluation import Row
+from selcon_training.evaluate.answers import Row
 
 RESAMPLES = 2000
 LEVEL = 0.95

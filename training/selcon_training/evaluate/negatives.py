@@ -4,11 +4,9 @@ afford."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
-from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import DataSet
@@ -17,7 +15,8 @@ from selcon_training.data.listing import Item
 from selcon_training.data.ordering import spread
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError
-from selcon_training.evaluate.evaluation import Evaluation, NegativeRow, grasps
+from selcon_training.evaluate.answers import Answers, NegativeRow
+from selcon_training.evaluate.evaluation import Job, grasps
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Query
 
@@ -25,16 +24,18 @@ Asked = Mapping[Path, tuple[str, Sequence[str]]]
 """The actions asked of a picture, with the picture's name."""
 
 
-def ask_negatives(predictor: Predictor, asked: Asked, source: str, result: Evaluation) -> None:
-    """Ask negative queries; the answers are added to `result` as `source`."""
-    parameters = GraspParameters(**result.grasp)
-    answers = result.other_negatives.setdefault(source, [])
-    for path, (name, actions) in tqdm(asked.items(), desc=source, unit="image", leave=False):
-        predictor.look(read_picture(path))
-        for action in actions:
-            heatmap = predictor.answer(Query(action)).heatmap
-            found = grasps(heatmap, None, parameters)
-            answers.append(NegativeRow(name, action, heatmap.confidence, len(found.points)))
+def jobs_of_negatives(predictor: Predictor, asked: Asked, source: str) -> list[Job]:
+    """Ask negative queries, picture by picture; the answers are those of `source`."""
+    return [partial(_ask, predictor, path, name, actions, source) for path, (name, actions) in asked.items()]
+
+
+def _ask(predictor: Predictor, path: Path, name: str, actions: Sequence[str], source: str) -> Answers:
+    predictor.look(read_picture(path))
+    answers = []
+    for action in actions:
+        heatmap = predictor.answer(Query(action)).heatmap
+        answers.append(NegativeRow(name, action, heatmap.confidence, len(grasps(heatmap, None).points)))
+    return Answers(other_negatives={source: answers})
 
 
 def negative_pictures(folder: Path, actions: Sequence[str], limit: int | None) -> Asked:

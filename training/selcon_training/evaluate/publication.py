@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_training.evaluate.evaluation import NegativeRow, Row, photo_of
+from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.evaluation import photo_of
 
 ARGUABLE = "hold"
 """Left out of the second count: nearly everything can be held."""

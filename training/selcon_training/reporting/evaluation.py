@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from selcon_ros import __version__
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.plain_file import read_bytes
 from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet, open_dataset
-from selcon_training.errors import ResultNotWritten
-from selcon_training.evaluate.evaluation import Evaluation, Row, evaluate
+from selcon_training.data.pictures import all_pictures
+from selcon_training.errors import DataError, ResultNotWritten
+from selcon_training.evaluate.answers import Answers, Row
+from selcon_training.evaluate.evaluation import Evaluation, answered, evaluation_of, jobs_of
 from selcon_training.evaluate.intervals import intervals
-from selcon_training.evaluate.negatives import ask_negatives, negative_pictures, negative_queries
+from selcon_training.evaluate.negatives import jobs_of_negatives, negative_pictures, negative_queries
+from selcon_training.evaluate.parts import Parts
 from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
 from selcon_training.evaluate.publication import publication
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.seeds import check_alike, summarise
 from selcon_training.inspect.trained_run import open_trained, read_history
+from selcon_training.ranks import ALONE, Ranks
 from selcon_training.reporting.html import write_report
 from selcon_training.reporting.page import render
 from selcon_training.reporting.published import published_for
 from selcon_training.reporting.sheet import write_sheet
+from selcon_training.training.fingerprint import fingerprint
 
 
 def run(
@@ -46,13 +55,18 @@ def run(
     sheet: Path | None = None,
     negatives: Path | None = None,
     not_afforded: Path | None = None,
-) -> dict[str, Any]:
+    ranks: Ranks = ALONE,
+) -> dict[str, Any] | None:
     """Evaluate and write results.json, queries.csv and report.html into `out`; returns the tables.
 
     `trained` is the folder of the run that gave the bundle: the report then has its curves and part
     discovery. `skip` lists files to leave out. `sheet` is the contact sheet to write, a JPEG. `negatives`
     is a folder of negative pictures, `not_afforded` a file of negative queries about the split's pictures
-    (see `evaluate/negatives.py`). Raises ResultNotWritten, with the tables, where they cannot be written.
+    (see `evaluate/negatives.py`).
+
+    One of several processes measures its share of the pictures and leaves it in `out`, unless it is there
+    already. Where the shares of all are there the report is written, the same as one process writes; else
+    returns None. Raises ResultNotWritten, with the tables, where they cannot be written.
     """
     if trained is not None:  # told before the work, not after
         read_history(trained)
@@ -62,14 +76,25 @@ def run(
     actions = model.manifest.actions
     grounder = Grounder(model, open_on_cpu(model, CpuOptions(threads)))
     predictor = make_predictor(grounder, baseline, data, split)
-    asked = {}
+    jobs = jobs_of(predictor, data, split, actions, limit)
     if not_afforded is not None:
-        asked["not afforded"] = negative_queries(not_afforded, data, split, actions, limit)
+        refused = negative_queries(not_afforded, data, split, actions, limit)
+        jobs += jobs_of_negatives(predictor, refused, "not afforded")
     if negatives is not None:
-        asked["nothing"] = negative_pictures(negatives, actions, limit)
-    result = evaluate(predictor, data, split, actions, limit=limit)
-    for source, questions in asked.items():
-        ask_negatives(predictor, questions, source, result)
+        pictures = negative_pictures(negatives, actions, limit)
+        jobs += jobs_of_negatives(predictor, pictures, "nothing")
+    answers: list[Answers] | None
+    if ranks.count == 1:
+        answers = answered(jobs, split)
+    else:
+        chosen = {"divide": divide, "baseline": baseline, "limit": limit, "pictures": len(jobs)}
+        parts = Parts(out, ranks, chosen | _decisive(model, data, split, negatives, not_afforded))
+        if not parts.has_own():
+            parts.write(answered(ranks.share(jobs), split))
+        answers = parts.whole()
+        if answers is None:
+            return None
+    result = evaluation_of(predictor, data, split, answers)
     own = {NEGATIVE_SPLITS[split]: result.negatives} if split in NEGATIVE_SPLITS else {}
     tables = result.tables() | {
         "intervals": intervals(result.rows),
@@ -90,6 +115,24 @@ def run(
     return tables
 
 
+def _decisive(
+    model: Bundle, data: DataSet, split: str, negatives: Path | None, not_afforded: Path | None
+) -> dict[str, Any]:
+    """What decides the figures: network and manifest, data and questions, version of the code."""
+    splits = [split, *([NEGATIVE_SPLITS[split]] if split in NEGATIVE_SPLITS else [])]
+    found = [] if negatives is None else sorted(file.path for file in all_pictures(negatives, "--negatives"))
+    listed = [(path.name, path.stat().st_size) for path in found]
+    refused = b"" if not_afforded is None else read_bytes(not_afforded, DataError)
+    return {
+        "version": __version__,
+        "bundle": sha256(model.manifest.to_json().encode()).hexdigest(),
+        "split": split,
+        "data": fingerprint(data, splits),
+        "negatives": sha256(json.dumps(listed).encode()).hexdigest(),
+        "not_afforded": sha256(refused).hexdigest(),
+    }
+
+
 def run_seeds(
     bundles: Sequence[Path],
     root: Path,
@@ -100,21 +143,30 @@ def run_seeds(
     threads: int | None = None,
     trained: Sequence[Path] = (),
     skip: Path | None = None,
-) -> dict[str, Any]:
+    ranks: Ranks = ALONE,
+) -> dict[str, Any] | None:
     """Evaluate bundles that differ in their seed, each into a folder 1, 2, ... of `out`, and write
     summary.json and summary.html; returns the summary (evaluate.seeds).
 
-    `trained` holds no folder or one per bundle, in their order.
+    `trained` holds no folder or one per bundle, in their order. As one of several processes, see `run`:
+    returns None while shares are missing.
     """
     loaded = [load_bundle(bundle) for bundle in bundles]
     check_alike(loaded)
     folders = [str(number) for number in range(1, len(bundles) + 1)]
     runs: Sequence[Path | None] = trained or [None] * len(bundles)
-    tables = [
-        run(bundle, root, divide, split, out / folder, None, limit, threads, run_folder, skip)
-        for bundle, folder, run_folder in zip(bundles, folders, runs, strict=True)
-    ]
-    summary = summarise(loaded, folders, tables)
+
+    def measured(number: int) -> dict[str, Any] | None:
+        place, of = out / folders[number], runs[number]
+        return run(bundles[number], root, divide, split, place, None, limit, threads, of, skip, ranks=ranks)
+
+    tables = [measured(number) for number in range(len(bundles))]
+    # Another process may have been slower with one bundle and faster with the next: look again.
+    tables = [table or measured(number) for number, table in enumerate(tables)]
+    complete = [table for table in tables if table is not None]
+    if len(complete) < len(tables):
+        return None
+    summary = summarise(loaded, folders, complete)
     try:
         write_json(out / "summary.json", summary)
         page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide, skip).synthetic)

@@ -13,7 +13,8 @@ from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_training.data.images import U8, read_picture
-from selcon_training.evaluate.evaluation import Row, grasps, query_of
+from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.evaluation import grasps, query_of
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture
 from selcon_training.reporting.page import embedded

@@ -22,7 +22,8 @@ from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.ordering import spread
-from selcon_training.evaluate.evaluation import Evaluation, NegativeRow, Row, query_of
+from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.evaluation import Evaluation, query_of
 from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, Picture, find_pictures

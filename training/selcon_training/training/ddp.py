@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from selcon_training import distributed
+from selcon_training.errors import DistributedError
 from selcon_training.models.network import Network
 
 if TYPE_CHECKING:
@@ -58,10 +60,16 @@ class _Losses(nn.Module):
 def parallel_losses(net: Network, task: Task) -> nn.Module:
     """The losses of this process's share of a batch; the gradients that they leave are those of the whole.
 
-    From here on the network's batch norms see the whole batch.
+    From here on the network's batch norms see the whole batch. Raises DistributedError for a norm that learns
+    its statistics from a process's share alone.
     """
-    for module in net.modules():
+    for name, module in net.named_modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm2d  # parameters, statistics and names stay
+        elif isinstance(module, _BatchNorm) and module.training and type(module) is not SharedBatchNorm2d:
+            raise DistributedError(
+                f"{name} of the network is a {type(module).__name__}, whose statistics several processes do "
+                "not share: train in one process"
+            )
     # During warm-up the contrastive projections have no gradient.
     return DistributedDataParallel(_Losses(net, task), broadcast_buffers=False, find_unused_parameters=True)

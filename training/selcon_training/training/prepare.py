@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -97,11 +97,8 @@ def begin(config: TrainConfig, resume: bool) -> tuple[torch.device, bool]:
     """
     device = distributed.join(config.device) or training_device(config.device)
     distributed.local_rows(config.schedule.batch_size)  # told before anything is loaded
-    found = distributed.any_rank(run_folder.checkpoint_folder(config.output).is_dir())
-    if found and not resume:
-        raise ConfigError(
-            f"{config.output} already holds a run: use --resume to go on, or another output folder"
-        )
+    found = _has_checkpoint(config, resume)
+    run_folder.check_alike(config)
     _set_up_process(config)
     return device, found
 
@@ -124,18 +121,40 @@ def take_up(
     make: Callable[[Network], Task],
 ) -> Parts:
     """The network and what trains it: from the checkpoint if one was `found`, else as `build` gives it."""
-    checkpoint = run_folder.checkpoint_folder(config.output)
-    net = load_model(run_folder.raw_folder(checkpoint))[0] if found else build()
-    _set_up_net(config, net, device)
-    task = distributed.main_first(lambda: make(net))
-    if task.learnables is not None:
-        task.learnables.to(device)
-    stepper = Stepper(config, net, task, task.steps())
-    if not found:
-        return Parts(net, task, stepper, Position(), {})
-    state = run_folder.read_state(checkpoint, device)
-    stepper.restore(checkpoint, state)
+    with ExitStack() as stack:
+        checkpoint = None
+        if found:
+            own = run_folder.checkpoint_folder(config.output)
+            checkpoint = stack.enter_context(distributed.folder_of_main(own))
+        net = build() if checkpoint is None else load_model(run_folder.raw_folder(checkpoint))[0]
+        _set_up_net(config, net, device)
+        task = distributed.main_first(lambda: make(net))
+        if task.learnables is not None:
+            task.learnables.to(device)
+        stepper = Stepper(config, net, task, task.steps())
+        if checkpoint is None:
+            return Parts(net, task, stepper, Position(), {})
+        state = run_folder.read_state(checkpoint, device)
+        stepper.restore(checkpoint, state)
     return Parts(net, task, stepper, Position(state["epoch"], state["step"]), state["metrics"])
+
+
+def _has_checkpoint(config: TrainConfig, resume: bool) -> bool:
+    """Whether the run goes on from a checkpoint, which the first process has. Raises ConfigError where one is
+    in the way, or out of its reach."""
+    own = run_folder.checkpoint_folder(config.output).is_dir()
+    holders = distributed.names_where(own)
+    if holders and not resume:
+        where = "" if distributed.world_size() == 1 else f" ({', '.join(holders)})"
+        raise ConfigError(
+            f"{config.output} already holds a run{where}: use --resume to go on, or another output folder"
+        )
+    if holders and not distributed.of_main(own):
+        raise ConfigError(
+            f"cannot resume: {config.output} holds a checkpoint for {', '.join(holders)}, none for rank 0: "
+            "start rank 0 on that host, or copy the folder to the host of rank 0"
+        )
+    return bool(holders)
 
 
 def _set_up_process(config: TrainConfig) -> None:
@@ -173,9 +192,10 @@ def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], res
             check_destination(config.output, folder=True)
             run_folder.clean_up(config.output)
         distributed.any_rank(False)  # wait
-    if resume:
+    if resume and distributed.is_main():
         run_folder.check_config(config)
         run_folder.check_data(config, place, record)
+    run_folder.check_same_data(place, record)
 
 
 def write_record(config: TrainConfig, record: dict[str, Any]) -> None:
@@ -191,6 +211,13 @@ def _named(config: TrainConfig) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
+
+
+def _load_net(config: TrainConfig, data: DataSet, checkpoint: Path | None) -> Network:
+    """The network of a checkpoint, or a fresh one."""
+    if checkpoint is None:
+        return build_net(config, data)
+    return load_model(run_folder.raw_folder(checkpoint))[0]
 
 
 def _set_up_net(config: TrainConfig, net: Network, device: torch.device) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from selcon_ros.core.atomic_write import sync_folder, write_file, write_json
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import require_plain_file
+from selcon_training import distributed
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
 from selcon_training.data.agd20k import DataSet
 from selcon_training.encoders.torch_files import why_unreadable
@@ -51,6 +52,21 @@ FREE_KEYS = (
 )
 """Configuration that may change between stop and resume; anything else decides what training gives. The data
 may lie elsewhere: data.json tells whether they are the same."""
+HOST_KEYS = (
+    "output",
+    "device",
+    "threads",
+    "data_threads",
+    "logging",
+    "data.root",
+    "data.skip",
+    "data.backgrounds",
+    "data.textures",
+    "data.negatives",
+    "confidence.negatives",
+    "encoders.cache_folder",
+)
+"""Configuration that may differ between processes that train together."""
 
 
 @dataclass
@@ -175,12 +191,45 @@ def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list
     """What differs between a run's config.yaml and a configuration, but for those under `free`."""
     # Parsed, so that keys which did not exist when the run was begun have their defaults.
     begun = parse_config(read_yaml(path), str(path))
-    former, now = _flat(begun.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
     return [
-        f"{key}: {former.get(key)!r} became {now.get(key)!r}"
-        for key in sorted(former.keys() | now.keys())
-        if former.get(key) != now.get(key) and not key.startswith(free)
+        f"{key}: {former!r} became {now!r}"
+        for key, (former, now) in _differences(begun.model_dump(mode="json"), config, free).items()
     ]
+
+
+def check_alike(config: TrainConfig) -> None:
+    """Check that all processes were given the same configuration. Raises ConfigError naming what differs."""
+    main = distributed.of_main(config.model_dump(mode="json"))
+    differing = [
+        f"{key}: {here!r}, {there!r} for rank 0"
+        for key, (there, here) in _differences(main, config, HOST_KEYS).items()
+    ]
+    if differing:
+        raise ConfigError(
+            f"rank {distributed.rank()} has another configuration than rank 0: {'; '.join(differing)}"
+        )
+
+
+def check_same_data(place: Path, record: dict[str, Any]) -> None:
+    """Check that all processes see the data in `place` that the first one sees. Raises ConfigError."""
+    main = distributed.of_main(record)
+    if record != main:
+        raise ConfigError(
+            f"rank {distributed.rank()} has other data in {place} than rank 0: "
+            + _compared(main["images"], record["images"])
+        )
+
+
+def _differences(
+    former: dict[str, Any], config: TrainConfig, free: tuple[str, ...]
+) -> dict[str, tuple[Any, Any]]:
+    """Both values of every key that differs, but for those under `free`."""
+    then, now = _flat(former), _flat(config.model_dump(mode="json"))
+    return {
+        key: (then.get(key), now.get(key))
+        for key in sorted(then.keys() | now.keys())
+        if then.get(key) != now.get(key) and not key.startswith(free)
+    }
 
 
 def splits_of(config: TrainConfig) -> list[str]:

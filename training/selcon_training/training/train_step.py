@@ -40,10 +40,11 @@ class Stepper:
         fused = self.device.type == "cuda"
         self.optimiser = make_optimiser(net, config.optimiser, task.learnables, fused)
         self.guard = Guard(self.optimiser, self.device)
+        # First: it gives all processes the first one's weights.
+        self._parallel = parallel_losses(net, task) if distributed.world_size() > 1 else None
         self.average: Average | None = None
         if config.ema is not None:
             self.average = Average(net, config.trained, config.ema.decay, config.ema.warm_up)
-        self._parallel = parallel_losses(net, task) if distributed.world_size() > 1 else None
 
     @property
     def rate(self) -> float:

@@ -72,6 +72,7 @@ class TrainLoop:
             disable=log is None,
         )
         left = max_steps if max_steps is not None else total
+        self._advise(self.position if done else None)
         try:
             with self._stopping_gently():
                 while self.position.epoch < self.config.schedule.epochs and left > 0 and not self._stop:
@@ -160,6 +161,7 @@ class TrainLoop:
 
     def _save(self) -> None:
         self.stepper.raise_if_nonfinite()
+        self._advise(self.position)
         if not distributed.is_main():
             return
         models = {".": (self.shown, self._meta(self.metrics, self.confidence))}
@@ -173,6 +175,16 @@ class TrainLoop:
             self._unsaved = error
             text = f"warning: {error}; training goes on and tries again at the next checkpoint"
             tqdm.write(text, file=sys.stderr)
+
+    def _advise(self, saved: Position | None) -> None:
+        """Say how to go on from the last checkpoint, at `saved`, if a process is lost."""
+        if saved is None:
+            distributed.advise("; there is no checkpoint yet: start all processes again")
+            return
+        distributed.advise(
+            f"; the last checkpoint, of epoch {saved.epoch + 1}, step {saved.step}, is in "
+            f"{self.config.output} of rank 0: start all processes again with --resume"
+        )
 
     def _meta(self, metrics: dict[str, float], confidence: Fitted | None) -> dict[str, Any]:
         config = self.config
@@ -220,7 +232,8 @@ class Trainer(TrainLoop):
 
     Resuming gives bit for bit what an uninterrupted run gives (same machine, same number of threads): orders,
     crops and partners depend on seed, epoch and position only, everything else is in the checkpoint. Under
-    torchrun the processes share every batch and every validation; the first one writes and prints.
+    torchrun, within `distributed.together`, the processes share every batch and every validation; the first
+    one writes and prints.
     """
 
     def __init__(self, config: TrainConfig, resume: bool = False) -> None:

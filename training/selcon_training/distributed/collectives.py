@@ -1,13 +1,12 @@
-"""One training among several processes (torchrun): who does what, and what they tell each other.
+"""What processes that train together tell each other.
 
 Alone, a process is rank 0 of 1 and nothing here does anything.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+import socket
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -18,36 +17,6 @@ from torch.distributed.nn.functional import all_gather as gather_with_gradient
 from selcon_training.errors import DistributedError
 
 T = TypeVar("T")
-TIMEOUT = timedelta(hours=12)
-"""How long a process waits for the others: rank 0 may have a whole data set to encode first. One that died is
-noticed by torchrun."""
-
-
-def join(device: str) -> torch.device | None:
-    """Join the other processes if torchrun started several; returns this one's device, None when alone.
-
-    Raises DistributedError for a device that they cannot share out: "auto", "cuda" and "cpu" can be.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        return None
-    if device not in ("auto", "cuda", "cpu"):
-        raise DistributedError(f"device = {device!r}: with several processes it is auto, cuda or cpu")
-    from accelerate import PartialState
-
-    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        PartialState(cpu=True, timeout=TIMEOUT)
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise DistributedError("device = 'cuda': not available here")
-    # Tensors on the host go by gloo: asking whether anyone was told to stop must not wait for a GPU.
-    own: torch.device = PartialState(backend="cuda:nccl,cpu:gloo", timeout=TIMEOUT).device
-    return own
-
-
-def destroy() -> None:
-    """Part from the other processes."""
-    if world_size() > 1:
-        dist.destroy_process_group()
 
 
 def world_size() -> int:
@@ -114,6 +83,17 @@ def all_reduce_mean(values: Tensor) -> Tensor:
     return all_reduce_sum(values) / world_size() if world_size() > 1 else values
 
 
+def names_where(flag: bool) -> list[str]:
+    """What to call the processes in which the flag is set."""
+    found = all_gather_objects([flag])
+    return [name for name, there in zip(names(), found, strict=True) if there]
+
+
+def of_main(value: T) -> T:
+    """The first process's value."""
+    return all_gather_objects([value] if is_main() else [])[0]
+
+
 def any_rank(flag: bool) -> bool:
     """Whether the flag is set in any process; they wait for each other, not for their devices."""
     return bool(all_reduce_sum(torch.tensor(int(flag)))) if world_size() > 1 else flag
@@ -124,14 +104,6 @@ def barrier() -> None:
     any_rank(False)
 
 
-def main_first(make: Callable[[], T]) -> T:
-    """Make something that leaves files: the first process does so alone, then the first of every other
-    machine, then all others, which find them there.
-    """
-    turn = 0 if is_main() else 1 if os.environ.get("LOCAL_RANK") == "0" else 2
-    made: list[T] = []
-    for now in range(3):
-        if now == turn:
-            made.append(make())
-        barrier()
-    return made[0]
+def names() -> list[str]:
+    """What to call the processes, in all alike."""
+    return all_gather_objects([f"rank {rank()} on {socket.gethostname()}"])
