@@ -19,7 +19,8 @@ from selcon_training.distill.answers import Teacher
 from selcon_training.distill.measure import divergences
 from selcon_training.distill.pictures import Photo
 from selcon_training.errors import DataError
-from selcon_training.evaluate.evaluation import Row, evaluate, map_figures
+from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.evaluation import evaluate, map_figures
 from selcon_training.evaluate.predictors import Model
 from selcon_training.evaluate.queries import Picture, find_pictures
 
