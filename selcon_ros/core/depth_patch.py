@@ -67,9 +67,11 @@ def depth_patch(
     """
     (u, v), (height, width) = origin, shape
     rows, columns = slice(v, v + height * step, step), slice(u, u + width * step, step)
-    # A float64 may be too large for a float32: it is no measurement either.
-    with np.errstate(over="ignore"):
-        z = np.array(depth[rows, columns], dtype=np.float32, order="C")
+    z = depth[rows, columns].copy()
+    if z.dtype != np.float32:
+        # A float64 may be too large for a float32: it is no measurement either.
+        with np.errstate(over="ignore"):
+            z = z.astype(np.float32)
     x, y = intrinsics.grid_rays(rows, columns)
     measured = valid_depth(z)
     if len(x) > 1 or intrinsics.distortion is not None:

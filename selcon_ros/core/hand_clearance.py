@@ -105,11 +105,12 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     with any reach, where it is nearly as good as the best one, or where none is possible.
     """
     ray = unit(place)
-    height = float(plane.normal @ place) - plane.offset
-    frames = ways(axes, plane.normal, ray)
+    up: Vector = tuple(plane.normal.tolist())
+    frames = ways(axes, up, ray)
     relative = points - np.array(place, np.float32)[:, None]
-    quality, reach = qualities(relative, height, plane.normal, frames, ray, opening)
-    quality *= 1 - TURNED * (1 - (frames[:, 0] @ axes[:, 0]) ** 2)
+    quality, reach = qualities(relative, dot(up, place) - plane.offset, up, frames, ray, opening)
+    turn = frames[:, 0] @ axes[:, 0]
+    quality *= 1 - TURNED + TURNED * (turn * turn)
     best = int(quality.argmax())
     if quality[0] >= KEPT * quality[best]:
         return Way(axes, math.inf)
@@ -117,15 +118,14 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     return Way(frame(closing, approach), float(reach[best]))
 
 
-def ways(axes: Doubles, normal: Doubles, ray: Vector) -> Doubles:
+def ways(axes: Doubles, up: Vector, ray: Vector) -> Doubles:
     """Return frames [C, 3, 3] whose rows are the axes x, y, z of a grasp: `axes` (columns) first, then those
-    that close level with a table, whose normal is given, and come from straight above to level, from the
+    that close level with a table, whose normal is `up`, and come from straight above to level, from the
     camera's side.
 
     The first direction is square to the part's long axis, y of `axes`; where that stands upright, to its
     approach. `ray` is the direction of view.
     """
-    up: Vector = tuple(normal.tolist())
     _, long_axis, approach = axes.T.tolist()
     along = across(long_axis, up)
     if dot(along, along) < 0.25:
@@ -140,17 +140,18 @@ def ways(axes: Doubles, normal: Doubles, ray: Vector) -> Doubles:
 
 
 def qualities(
-    relative: Floats, height: float, normal: Doubles, frames: Doubles, ray: Vector, opening: float
-) -> tuple[Doubles, Doubles]:
+    relative: Floats, height: float, up: Vector, frames: Doubles, ray: Vector, opening: float
+) -> tuple[Floats, Floats]:
     """Return how good it is to close in each frame [C, 3, 3] at a place, 0 (impossible) to 1, and the reach
     of the tips [C] in metres past the place.
 
-    `relative` [3, N] are points from the place, which is `height` above the table; a frame's rows are its
-    axes.
+    `relative` [3, N] are points from the place, which is `height` above the table, whose normal is `up`; a
+    frame's rows are its axes.
     """
     half = opening / 2 + FINGER_THICKNESS
     middle = int(half / STEP)
-    column, aside, z = _laid(relative, frames)
+    axes = frames.astype(np.float32)
+    column, aside, z = _laid(relative, axes)
     column *= 1 / STEP
     np.rint(column, out=column)
     np.abs(aside, out=aside)
@@ -161,13 +162,15 @@ def qualities(
     column += (middle + profile.shape[1] * np.arange(len(frames), dtype=np.float32))[:, None]
     np.minimum.at(profile.reshape(-1), column.reshape(-1).take(at).astype(np.intp), z.reshape(-1).take(at))
 
-    lean = frames @ normal  # how much each axis rises [C, 3]
+    # How much each axis rises, and how much the view goes along the approach.
+    lean = np.array((up, ray), np.float32) @ axes.reshape(-1, 3).T
+    lean, seen = lean[0].reshape(-1, 3).T, lean[1, 2::3]
     level = np.abs(lean)
-    down = np.maximum(-lean[:, 2], 1e-6)
-    sunk = half * level[:, 0]  # how much deeper the lower finger is than the place
-    room = (height - ABOVE - sunk - FINGER_WIDTH / 2 * level[:, 1]) / down
+    down = np.maximum(-lean[2], 1e-6)
+    sunk = half * level[0]  # how much deeper the lower finger is than the place
+    room = (height - ABOVE - sunk - FINGER_WIDTH / 2 * level[1]) / down
     sides = _sides(profile)
-    reach = np.full(len(frames), LEAST_REACH)
+    reach = np.full(len(frames), LEAST_REACH, np.float32)
     for _ in range(2):
         low, high = _between(sides, np.minimum(reach, room))
         reach = np.minimum(np.maximum((high - low) / 2 + TIPS, LEAST_REACH), FINGER_LENGTH - SPARE)
@@ -177,9 +180,9 @@ def qualities(
     beside = (profile < reach[:, None]).sum(axis=1) - width / STEP
     low_before, high_before = _between(sides, reach - GRADE)
 
-    palm = height + (FINGER_LENGTH - reach) * down - HALF_PALM * level[:, 1] - sunk
+    palm = height + (FINGER_LENGTH - reach) * down - HALF_PALM * level[1] - sunk
     inside &= aside <= HALF_PALM
-    inside &= z < (reach - FINGER_LENGTH + SPARE / 2).astype(np.float32)[:, None]
+    inside &= z < (reach - (FINGER_LENGTH - SPARE / 2))[:, None]
     possible = (reach > 0.003) & (palm > ABOVE) & ~inside.any(axis=1)
     leaning = np.maximum(low_before - low + high - high_before - 2 * STEP, 0) / (2 * GRADE)
     # From 0 to 1: how far the tips get, how free it is beside, what is left of the opening on the narrower
@@ -193,15 +196,15 @@ def qualities(
         * np.maximum(1 - np.abs(low + high) / opening, 0)
         * np.minimum(np.maximum(1.5 - leaning, 0.1), 1)
         * (1 - NARROW * width / opening)
-        * np.minimum(np.maximum(0.5 + frames[:, 2] @ ray, 0), 1)
+        * np.minimum(np.maximum(0.5 + seen, 0), 1)
     )
     return quality, reach
 
 
-def _laid(points: Floats, frames: Doubles) -> tuple[Floats, Floats, Floats]:
+def _laid(points: Floats, frames: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the coordinates x, y and z, each [C, N], of points [3, N] in frames [C, 3, 3]."""
     count = points.shape[1]
-    axes = frames.astype(np.float32).transpose(1, 0, 2).reshape(-1, 3)
+    axes = frames.transpose(1, 0, 2).reshape(-1, 3)
     local = np.empty((len(axes), count), np.float32)
     for first in range(0, count, _AT_ONCE):
         np.matmul(axes, points[:, first : first + _AT_ONCE], out=local[:, first : first + _AT_ONCE])
@@ -210,26 +213,27 @@ def _laid(points: Floats, frames: Doubles) -> tuple[Floats, Floats, Floats]:
 
 
 def _sides(profile: Floats) -> Floats:
-    """Return how deep [2, C, M + 1] tips must go to find all steps taken up to each one, to the left and to
-    the right of the middle.
+    """Return how deep [2, C, M + 2] tips must go to find all steps taken up to each one, to the left and to
+    the right of the middle; infinitely beyond the last.
 
     `profile` [C, 2 M + 1] is the nearest point in each step along the closing direction; the place is in the
     middle. A single free step is a gap of the grid.
     """
-    filled = profile.copy()
-    np.minimum(filled[:, 1:-1], np.maximum(profile[:, :-2], profile[:, 2:]), out=filled[:, 1:-1])
     middle = profile.shape[1] // 2
-    filled[:, middle] = -np.inf
-    sides = np.stack([filled[:, middle::-1], filled[:, middle:]])
+    filled = profile.copy()
+    np.minimum(profile[:, 1:-1], np.maximum(profile[:, :-2], profile[:, 2:]), out=filled[:, 1:-1])
+    sides = np.full((2, len(profile), middle + 2), np.inf, np.float32)
+    sides[0, :, 1:-1], sides[1, :, 1:-1] = filled[:, middle - 1 :: -1], filled[:, middle + 1 :]
+    sides[:, :, 0] = -np.inf
     np.maximum.accumulate(sides, axis=2, out=sides)
     return sides
 
 
-def _between(sides: Floats, reach: Doubles) -> Doubles:
+def _between(sides: Floats, reach: Floats) -> Floats:
     """Return the ends [2, C], low and high in metres, of the part between fingers that reach so deep [C]."""
-    steps: Doubles = (sides < reach[:, None]).sum(axis=2) - 0.5
-    steps *= _OUTWARDS
-    return steps
+    free = (sides < reach[:, None]).argmin(axis=2)
+    ends: Floats = (free - np.float32(0.5)) * _OUTWARDS
+    return ends
 
 
-_OUTWARDS = np.array([[-STEP], [STEP]])
+_OUTWARDS = np.array([[-STEP], [STEP]], np.float32)

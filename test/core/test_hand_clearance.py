@@ -65,7 +65,7 @@ BAR = block((-0.01, -0.07, 0), (0.01, 0.07, 0.02))
 
 
 def judged(*things: np.ndarray, frame: np.ndarray = DOWN, height: float = 0.022) -> float:
-    quality, _ = qualities(np.concatenate(things).T, height, UP, frame.T[None], RAY, 0.10)
+    quality, _ = qualities(np.concatenate(things).T, height, tuple(UP), frame.T[None], tuple(RAY), 0.10)
     return float(quality[0])
 
 
@@ -127,7 +127,7 @@ def test_ways_are_right_handed_and_level(seed: int) -> None:
     axes, _ = np.linalg.qr(random.normal(size=(3, 3)))
     axes *= np.sign(np.linalg.det(axes))
     normal, ray = (vector / np.linalg.norm(vector) for vector in random.normal(size=(2, 3)))
-    frames = ways(axes, normal, tuple(ray)).transpose(0, 2, 1)
+    frames = ways(axes, tuple(normal), tuple(ray)).transpose(0, 2, 1)
     np.testing.assert_allclose(
         frames.transpose(0, 2, 1) @ frames, np.tile(np.eye(3), (len(frames), 1, 1)), atol=1e-9
     )
