@@ -29,13 +29,22 @@ class Model(Grounder):
     """A bundle that is open in a backend; `ground` runs it on an image.
 
     The thread that loaded it runs and closes it. `bundle` has the manifest; its files are not kept.
-    why: how the backend and, on a CPU, the precision were chosen, a sentence. failures: backends that should
-    have run here, but did not, and why.
+    why: how the backend and, on a CPU, the precision were chosen, a sentence. kind, precision: what `load`
+    takes to open the same again. failures: backends that should have run here, but did not, and why.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, why: str, failures: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        why: str,
+        kind: str,
+        precision: str,
+        failures: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(replace(bundle, files={}), backend)
         self.backend: Backend = backend
+        self.kind, self.precision = kind, precision
         self.why = why
         self.failures = failures
 
@@ -145,15 +154,17 @@ class _Opener:
             bundle = load_bundle(self.path, roles=("model", *roles))
             self.cpu.pin_thread()
             precision = "fp16" if self.precision == AUTO else self.precision
-            return Model(bundle, _open_on_gpu(bundle, backend, precision, self.gpu), f"{backend}: {why}")
+            engine = _open_on_gpu(bundle, backend, precision, self.gpu)
+            return Model(bundle, engine, f"{backend}: {why}", backend, precision)
         if self.precision == AUTO:
             from selcon_ros.engines.cpu_choice import open_fastest
 
             opened = open_fastest(self.path, self.cpu, self.gpu.cache)
             told = "; ".join(filter(None, (why, opened.choice.why)))
-            return Model(opened.bundle, opened.backend, f"{backend}: {told}")
+            precision = opened.choice.precision
+            return Model(opened.bundle, opened.backend, f"{backend}: {told}", backend, precision)
         bundle = load_model(self.path, self.precision)
-        return Model(bundle, open_on_cpu(bundle, self.cpu), f"{backend}: {why}")
+        return Model(bundle, open_on_cpu(bundle, self.cpu), f"{backend}: {why}", backend, self.precision)
 
 
 def _open_on_gpu(bundle: Bundle, backend: str, precision: str, options: GpuOptions) -> Backend:

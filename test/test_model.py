@@ -52,8 +52,11 @@ def test_int8_is_taken_where_it_is_faster(with_int8: Path) -> None:
     model = load(with_int8, "onnxruntime")
     assert "int8" in model.backend.name
     assert model.why.startswith("onnxruntime: as asked for; int8, which takes 0.50 of the time of fp32 (1 ms")
+    assert (model.kind, model.precision) == ("onnxruntime", "int8")
     for precision, there in (("int8", True), ("fp32", False)):
-        assert ("int8" in load(with_int8, "onnxruntime", precision).backend.name) is there
+        model = load(with_int8, "onnxruntime", precision)
+        assert ("int8" in model.backend.name) is there
+        assert (model.kind, model.precision) == ("onnxruntime", precision)
 
 
 @no_gpu
@@ -67,6 +70,7 @@ def test_auto_takes_it_too_and_keeps_what_was_measured(with_int8: Path, tmp_path
 def test_fp32_stays_where_int8_is_not_faster(with_int8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_choice, "measure", lambda *_: taking(0.95))
     model = load(with_int8, "onnxruntime")
+    assert model.precision == "fp32"
     assert "int8" not in model.backend.name and "fp32, for int8 takes 0.95 of its time" in model.why
 
 

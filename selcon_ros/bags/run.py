@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selcon_ros.backends.options import CpuOptions
@@ -60,6 +60,7 @@ def ground_bag(
         every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")
+    plan = _settled(plan)
     parts = Parts(out / PARTS)
     parts.begin(plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json()))
     left = [segment for segment in every if not parts.has(segment)]
@@ -72,6 +73,16 @@ def ground_bag(
     left_out = _put_together(plan, parts, every, out / BAG)
     parts.remove()
     return Done(rows, images, resumed, left_out)
+
+
+def _settled(plan: Plan) -> Plan:
+    """Name the engine and the precision that are chosen here, so that all processes have the same.
+
+    Each would measure for itself, and where two precisions are about as fast, not all find the same.
+    """
+    settings = plan.settings
+    with load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1)) as model:
+        return replace(plan, settings=replace(settings, backend=model.kind, precision=model.precision))
 
 
 def _ground_all(

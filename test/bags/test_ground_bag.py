@@ -19,9 +19,11 @@ from std_msgs.msg import String
 from selcon_ros.bags import plan, run
 from selcon_ros.bags.parts import RELIABLE
 from selcon_ros.cli.main import main
+from selcon_ros.engines import cpu_choice
+from selcon_ros.engines.choice_record import CpuTimes
 from support import ros
 from support.bags import camera, part_at, write_bag
-from support.bundles import colour_bundle
+from support.bundles import colour_bundle, with_int8
 
 COUNT = 5
 
@@ -142,6 +144,26 @@ def test_a_run_that_was_stopped_goes_on(
     assert not (tmp_path / "out" / "parts").exists()
     again = ground(bag)
     assert again.exit_code == 1 and "exists: delete it" in again.output
+
+
+@pytest.mark.parametrize(("share", "precision"), [(0.5, "int8"), (1.1, "fp32")])
+def test_all_processes_have_the_precision_that_was_chosen_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, precision: str
+) -> None:
+    times = CpuTimes({"fp32": 1.0, "int8": share}, {"fp32": 1.0, "int8": share}, 3)
+    monkeypatch.setattr(cpu_choice, "measure", lambda *_: times)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plans: list[plan.Plan] = []
+
+    def stop(given: plan.Plan, *_: Any) -> None:
+        plans.append(given)
+        raise Stopped
+
+    monkeypatch.setattr(run, "_ground_all", stop)
+    bag, both = write_bag(tmp_path / "bag", camera(2)), with_int8(colour_bundle(tmp_path / "both"))
+    options = ["--bundle", str(both), "--out", str(tmp_path / "out"), "--action", "hold"]
+    assert isinstance(CliRunner().invoke(main, ["ground-bag", str(bag), *options]).exception, Stopped)
+    assert (plans[0].settings.backend, plans[0].settings.precision) == ("onnxruntime", precision)
 
 
 def test_an_image_with_a_fault_is_a_line_of_the_table(tmp_path: Path, ground: Callable[..., Result]) -> None:
