@@ -35,6 +35,8 @@ STARTS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help
 FRAMES = 6
 """Of the recording, for what is timed without the node."""
 LIBRARIES = "import numpy, cv2, onnxruntime, rclpy, sensor_msgs.msg"
+MIXED = ("wait", "other messages")
+"""Stages whose calls differ: their mean counts, of the others the median, which other programs move less."""
 Tell = Callable[[str], None]
 
 
@@ -283,14 +285,17 @@ def _budget(
     end = max(begun for _, _, begun, _ in spent)
     # What came before includes the start of the node, and the first frames.
     first = max(start, end - plan.seconds)
-    by_stage: dict[str, dict[str, list[float]]] = {}
+    calls: dict[str, dict[str, list[float]]] = {}
     for thread, stage, begun, seconds in spent:
         if begun >= first:
-            by_stage.setdefault(thread, {}).setdefault(stage, []).append(1e3 * seconds)
-    frames = sum(len(stages.get("network", [])) for stages in by_stage.values())
+            calls.setdefault(thread, {}).setdefault(stage, []).append(1e3 * seconds)
+    frames = sum(len(stages.get("network", [])) for stages in calls.values())
     if not frames:
         raise SelconError(f"the node of {version.name} answered nothing while its time was noted")
     return {
-        thread: {stage: statistics.median(each) * len(each) / frames for stage, each in stages.items()}
-        for thread, stages in by_stage.items()
+        thread: {
+            stage: (statistics.mean if stage in MIXED else statistics.median)(each) * len(each) / frames
+            for stage, each in stages.items()
+        }
+        for thread, stages in calls.items()
     }

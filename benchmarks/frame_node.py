@@ -2,7 +2,7 @@
 
 `python frame_node.py OUT MODULE --ros-args ...`: MODULE is the node's. At its end OUT has a list of
 [thread, stage, start, seconds] as JSON: start on the machine's monotonic clock, and what a stage takes
-without the stages that it calls.
+without the stages that it calls (see `CLOCKS`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 STAGES = [
+    ("wait", "rclpy.executors", "Executor.wait_for_ready_callbacks"),
     ("receive", "rclpy.executors", "Executor._take_subscription"),
     ("publish", "rclpy.publisher", "Publisher.publish"),
     ("decode", "selcon_ros.ros.conversions", "image_from_message"),
@@ -34,6 +35,8 @@ STAGES = [
 """Stage, module and function, those first that others import."""
 IMAGES = {"32FC1": "heatmap message", "bgr8": "overlay message"}
 """Which image an encoding belongs to."""
+CLOCKS = {"wait": time.thread_time}
+"""Of stages in which a thread sleeps: its processor time."""
 
 
 class Notes:
@@ -45,22 +48,23 @@ class Notes:
 
     def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, with its time noted."""
+        clock = CLOCKS.get(stage, time.monotonic)
 
         @functools.wraps(function)
         def noted(*arguments: Any, **named: Any) -> Any:
             inner: list[float] = getattr(self._local, "inner", [])
             self._local.inner = inner
             inner.append(0.0)
-            start = time.monotonic()
+            begun, start = time.monotonic(), clock()
             try:
                 return function(*arguments, **named)
             finally:
-                seconds = time.monotonic() - start
-                own = seconds - inner.pop()
+                seconds = clock() - start
+                own = max(0.0, seconds - inner.pop())
                 if inner:
                     inner[-1] += seconds
                 name = threading.current_thread().name
-                self.spent.append((name, _stage(stage, arguments), start, own))
+                self.spent.append((name, _stage(stage, arguments), begun, own))
 
         return noted
 

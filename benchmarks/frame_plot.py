@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = (
-    "#bbbbbb", "#66ccee", "#4477aa", "#228833", "#99cc99",
+    "#dddddd", "#aaaaaa", "#66ccee", "#4477aa", "#228833", "#99cc99",
     "#ddaa77", "#cc6677", "#ee8866", "#ccbb44", "#aa3377",
 )  # fmt: skip
 SHORTEST = 0.3

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.frame import FRAMES, LIBRARIES, Found, Plan
+from benchmarks.frame import FRAMES, LIBRARIES, MIXED, Found, Plan
 from selcon_ros.bench.node import NodeTimes
 from selcon_ros.bench.report import Row, Table
 
 STAGES = {
+    "wait": "wait for messages: processor time",
     "receive": "receive messages",
     "decode": "decode the image",
     "network": "resize and network",
@@ -160,8 +161,9 @@ def notes(before: Found, plan: Plan) -> list[str]:
         f"`{LIBRARIES}`.",
         "import, --help: from the start of the process to its end, with Python's own start.",
         "Budget: the node's functions are wrapped, all outputs are subscribed. A stage is the median of its "
-        "calls, times calls for each image, without the stages in it. It is wall-clock time: where threads "
-        "share cores, they wait for each other in it.",
+        f"calls (the mean for {' and '.join(STAGES[each] for each in MIXED)}, whose calls differ), times "
+        "calls for each answered image, without the stages in it. It is wall-clock time: where threads share "
+        "cores, they wait for each other in it. What the middleware does in its own threads is not seen.",
     ]
 
 

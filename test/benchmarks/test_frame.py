@@ -43,7 +43,7 @@ def test_measures_two_versions_and_writes_its_chapter(tmp_path: Path) -> None:
     for version in report["versions"]:
         assert all(version["milliseconds"][part] for part in PARTS)
         spent = {stage for stages in version["budget"].values() for stage in stages}
-        assert {"receive", "decode", "network", "heatmap", "heatmap message", "overlay"} <= spent
+        assert {"wait", "receive", "decode", "network", "heatmap", "heatmap message", "overlay"} <= spent
         assert spent <= set(STAGES)
     found = {row["what"]: row["value"] for row in report["rows"]}
     assert found["overlay, against former"] > 0 and found["`selcon --help`"] > 0
@@ -111,7 +111,7 @@ def test_rows_hold_this_version_against_the_former_one() -> None:
 
 
 def test_a_stage_counts_without_the_stages_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 1.0, 4.0, 10.0])  # outer and inner begin, inner and outer end
+    clock = iter([0.0, 0.0, 1.0, 1.0, 4.0, 10.0])  # outer and inner begin, inner and outer end
     monkeypatch.setattr(frame_node.time, "monotonic", lambda: next(clock))
     noted = frame_node.Notes()
     inner = noted.wrap("heatmap", lambda: "found")
