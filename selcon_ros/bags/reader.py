@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +9,8 @@ from struct import error as StructError
 from struct import unpack_from
 from types import TracebackType
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import Stores, TypesysError, get_typestore
 
 from selcon_ros.core.errors import SelconError, first_line
@@ -21,6 +19,10 @@ from selcon_ros.mcap_bounds import check_mcap
 
 Message = tuple[Connection, int, bytes]
 """The connection, when it was received in ns, and the message in CDR."""
+
+
+METADATA = "metadata.yaml"
+"""What makes a folder a bag."""
 
 
 class BagError(SelconError):
@@ -37,16 +39,29 @@ class BagReader:
         self.path = path
         if not path.exists():
             raise BagError(f"no bag at {path}: give its folder, or its .mcap or .db3 file")
+        if path.suffix == ".bag" and path.is_file():
+            raise BagError(
+                f"{path} is a bag of ROS 1: convert it with: rosbags-convert --src {path} --dst {path.stem}"
+            )
+        if path.is_dir() and not (path / METADATA).is_file():
+            raise BagError(
+                f"{path} is no bag of rosbag2, for it has no {METADATA}: ros2 bag reindex makes one; or give "
+                "one .mcap or .db3 file"
+            )
         for file in [path] if path.is_file() else sorted(path.glob("*.mcap")):
             if file.suffix == ".mcap":
                 check_mcap(file, BagError)
         with self._naming():
             self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
 
-    def __enter__(self) -> BagReader:
+    def open(self) -> BagReader:
+        """Open it, until the process ends; with a `with` block, until that does."""
         with self._naming():
             self._reader.open()
         return self
+
+    def __enter__(self) -> BagReader:
+        return self.open()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -58,8 +73,8 @@ class BagReader:
         """Every topic with its type, as often as it was published in different ways."""
         return list(self._reader.connections)
 
-    def of(self, topic: str) -> list[Connection]:
-        """The connections of a topic."""
+    def of(self, topic: str | None) -> list[Connection]:
+        """The connections of a topic; of None, none."""
         return [each for each in self._reader.connections if each.topic == topic]
 
     def messages(
@@ -92,17 +107,9 @@ class BagReader:
         """What is wrong with a bag as BagError, with its path."""
         try:
             yield
-        except SelconError:
+        except (SelconError, MemoryError):
             raise
-        except (
-            AnyReaderError,
-            ReaderError,
-            OSError,
-            sqlite3.Error,
-            ValueError,
-            KeyError,
-            StructError,
-        ) as error:
+        except Exception as error:  # whatever a damaged file makes of rosbags, zstd, sqlite3 and ours
             raise BagError(f"bag {self.path} cannot be read: {one_line(first_line(error), 300)}") from error
 
 

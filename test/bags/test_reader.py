@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import serialize_message
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
@@ -57,4 +58,28 @@ def test_metadata_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
     bag = write_bag(tmp_path / "bag", [("/chatter", String(data="hello"), 1)])
     (bag / "metadata.yaml").write_bytes(content)
     with pytest.raises(BagError, match=str(bag)), BagReader(bag):
+        pass
+
+
+def test_a_bag_of_ros_1_is_refused(tmp_path: Path) -> None:
+    bag = tmp_path / "old.bag"
+    with Ros1Writer(bag):
+        pass
+    with pytest.raises(BagError, match="old.bag is a bag of ROS 1: convert it with: rosbags-convert"):
+        BagReader(bag)
+
+
+def test_a_folder_that_is_no_bag_is_refused(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", camera(1))
+    (bag / "metadata.yaml").unlink()
+    with pytest.raises(BagError, match=r"no metadata.yaml: ros2 bag reindex .* or give one .mcap"):
+        BagReader(bag)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 2000])
+def test_a_damaged_bag_compressed_by_file_is_told(tmp_path: Path, keep: int) -> None:
+    bag = write_bag(tmp_path / "bag", camera(3), compression=CompressionMode.FILE)
+    file = next(bag.glob("*.zstd"))
+    file.write_bytes(file.read_bytes()[:keep] or b"no zstd at all")
+    with pytest.raises(BagError, match=f"bag {bag} cannot be read"), BagReader(bag):
         pass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rclpy.serialization import serialize_message
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.enums import CompressionFormat
 from rosbags.typesys import Stores, get_typestore
 
 from support.messages import camera_info, header, raw_image
@@ -19,7 +22,11 @@ Stamped = tuple[str, Any, int]
 
 
 def write_bag(
-    path: Path, messages: Iterable[Stamped], plugin: StoragePlugin = StoragePlugin.MCAP, **qos: Any
+    path: Path,
+    messages: Iterable[Stamped],
+    plugin: StoragePlugin = StoragePlugin.MCAP,
+    compression: CompressionMode = CompressionMode.NONE,
+    **qos: Any,
 ) -> Path:
     """Write messages into a bag folder, and return it.
 
@@ -27,7 +34,9 @@ def write_bag(
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     connections: dict[str, Any] = {}
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
+    writer = Writer(path, version=9, storage_plugin=plugin)
+    writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
         for topic, message, received in messages:
             kind = type(message)
             name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
@@ -39,6 +48,19 @@ def write_bag(
                     offered_qos_profiles=qos.get(topic[1:].replace("/", "_"), ()),
                 )
             writer.write(connections[topic], received, serialize_message(message))
+    return path
+
+
+def joined(path: Path, *bags: Path) -> Path:
+    """One bag of several mcap files, as rosbag2 splits a long one."""
+    path.mkdir()
+    described = [yaml.safe_load((bag / "metadata.yaml").read_text()) for bag in bags]
+    whole, *others = (each["rosbag2_bagfile_information"] for each in described)
+    for number, bag in enumerate(bags):
+        shutil.copy(next(bag.glob("*.mcap")), path / f"{path.name}_{number}.mcap")
+    whole["relative_file_paths"] = [f"{path.name}_{number}.mcap" for number in range(len(bags))]
+    whole["message_count"] += sum(other["message_count"] for other in others)
+    (path / "metadata.yaml").write_text(yaml.safe_dump(described[0]))
     return path
 
 
