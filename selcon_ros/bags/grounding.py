@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from selcon_ros.bags.plan import Plan, Segment
-from selcon_ros.bags.reader import BagError, BagReader, stamp_of
+from selcon_ros.bags.reader import BagError, BagReader, Message, stamp_of
 from selcon_ros.bags.topics import TYPES
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError, first_line
@@ -81,27 +82,24 @@ class Grounded:
     overlays: dict[str, Pixels]
 
 
-def ground_segment(model: Model, plan: Plan, segment: Segment) -> Iterator[Grounded]:
+def ground_segment(model: Model, reader: BagReader, plan: Plan, segment: Segment) -> Iterator[Grounded]:
     """Yield what is found in each image of a stretch; an image with a fault has a row that says so."""
-    with BagReader(plan.bag) as reader:
-        near = _Near(reader, plan, segment)
-        markers = GraspMarkers()
-        for connection, received, data in reader.messages(
-            reader.of(plan.topics.image), segment.start, segment.end
-        ):
-            try:
-                message = _message(data, connection.msgtype)
-                yield _ground(model, plan, message, received, near, markers)
-            except SelconError as error:
-                yield _fault(plan, received, data, first_line(error))
+    near = _Near(reader, plan, segment)
+    markers = GraspMarkers()
+    for connection, received, data in _images(reader, plan, segment):
+        try:
+            message = _message(data, connection.msgtype)
+            yield _ground(model, plan, message, received, near, markers)
+        except SelconError as error:
+            yield _fault(plan, received, data, first_line(error))
+
+
+def _images(reader: BagReader, plan: Plan, segment: Segment) -> Iterator[Message]:
+    return reader.messages(reader.of(plan.topics.image), segment.start, segment.end)
 
 
 def _fault(plan: Plan, received: int, data: bytes, fault: str) -> Grounded:
-    try:
-        stamp = stamp_of(bytes(data[:16]))
-    except BagError:
-        stamp = 0
-    note = one_line(fault, 300)
+    note, stamp = one_line(fault, 300), _stamp(data) or 0
     rows = [Row(received, stamp, action, math.nan, 0, note=note) for action in plan.actions]
     return Grounded(received, [], rows, {})
 
@@ -113,6 +111,30 @@ def _message(data: bytes, kind: str) -> Any:
         raise BagError(f"a {kind} cannot be read: {first_line(error)}") from error
 
 
+def _stamp(data: bytes) -> int | None:
+    """A message's stamp in ns; None for what is damaged."""
+    try:
+        return stamp_of(bytes(data[:16]))
+    except BagError:
+        return None
+
+
+_Stamped = tuple[int, str, bytes]
+"""A message's stamp in ns, its type, and the message in CDR."""
+
+
+def _nearest(messages: Iterable[Message], stamps: Set[int]) -> dict[int, _Stamped]:
+    """The message nearest to each of the stamps; no others are kept: between two images may be hours."""
+    found: dict[int, _Stamped] = {}
+    for connection, _, data in messages:
+        if (when := _stamp(data)) is None:
+            continue
+        for stamp in stamps:
+            if stamp not in found or abs(when - stamp) < abs(found[stamp][0] - stamp):
+                found[stamp] = (when, connection.msgtype, data)
+    return found
+
+
 class _Near:
     """Depth and calibration around a stretch, found by the stamps of its images."""
 
@@ -120,20 +142,16 @@ class _Near:
         self._plan = plan
         margin = int((BESIDE + plan.settings.sync_tolerance) * 1e9)
         window = (segment.start - margin, segment.end + margin)
-        self._depths = self._read(reader, plan.topics.depth, *window)
-        self._infos = self._read(reader, plan.topics.camera_info, *window)
-        if not self._infos and plan.topics.camera_info is not None:
+        stamps = {
+            stamp for _, _, data in _images(reader, plan, segment) if (stamp := _stamp(data)) is not None
+        }
+        depths, infos = reader.of(plan.topics.depth), reader.of(plan.topics.camera_info)
+        self._depths = _nearest(reader.messages(depths, *window), stamps)
+        self._infos = _nearest(reader.messages(infos, *window), stamps)
+        if not self._infos:
             # A calibration that was sent once, before.
-            self._infos = self._read(reader, plan.topics.camera_info, None, segment.end)[-1:]
-
-    @staticmethod
-    def _read(
-        reader: BagReader, topic: str | None, start: int | None, end: int
-    ) -> list[tuple[int, str, bytes]]:
-        if topic is None:
-            return []
-        messages = reader.messages(reader.of(topic), start, end)
-        return [(stamp_of(data), connection.msgtype, data) for connection, _, data in messages]
+            before = deque(reader.messages(infos, None, segment.end), maxlen=1)
+            self._infos = _nearest(before, stamps)
 
     def of(self, header: Header, size: tuple[int, int]) -> tuple[Depth | None, Intrinsics | None, str]:
         """Depth and intrinsics of an image of this size (width, height), and what is wrong with them."""
@@ -141,7 +159,7 @@ class _Near:
         settings = self._plan.settings
         if not self._depths:
             return None, None, ""
-        when, kind, data = min(self._depths, key=lambda each: abs(each[0] - stamp))
+        when, kind, data = self._depths[stamp]
         if abs(when - stamp) > settings.sync_tolerance * 1e9:
             apart = abs(when - stamp) / 1e6
             return None, None, f"the nearest depth image is {apart:.0f} ms away: raise --sync-tolerance"
@@ -151,7 +169,7 @@ class _Near:
             return None, None, str(error)
         if not self._infos:
             return depth, None, ""
-        _, kind, data = min(self._infos, key=lambda each: abs(each[0] - stamp))
+        _, kind, data = self._infos[stamp]
         try:
             info: CameraInfo = _message(data, kind)
             return depth, registered_intrinsics(info, header, size, settings, self._plan.topics.image), ""

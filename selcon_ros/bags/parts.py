@@ -68,8 +68,8 @@ class Parts:
                     "delete it, or choose another --out"
                 )
             return
-        self.folder.mkdir(parents=True)
-        write_json(self.folder / KEY, {"key": key})
+        with making_folder(self.folder) as folder:
+            write_json(folder / KEY, {"key": key})
 
     def has(self, segment: Segment) -> bool:
         """Whether a stretch is done."""
@@ -86,7 +86,7 @@ class Parts:
                     rows += [asdict(row) for row in each.rows]
                     for number, overlay in enumerate(each.overlays.values()):
                         if not (picture := folder / f"{number}.jpg").exists():
-                            height = round(overlay.shape[0] * TILE / overlay.shape[1])
+                            height = max(1, round(overlay.shape[0] * TILE / overlay.shape[1]))
                             small = cv2.resize(overlay, (TILE, height), interpolation=cv2.INTER_AREA)
                             picture.write_bytes(jpeg(small))  # type: ignore[arg-type]
             write_json(folder / ROWS, {"rows": rows})

@@ -14,6 +14,8 @@ from selcon_ros.core.text import quoted
 from selcon_ros.ros.action_topics import topic_names
 from selcon_ros.ros.parameters import Settings
 
+ENDINGS = frozenset({".yaml", ".mcap", ".db3", ".zstd"})
+"""Of a bag's files."""
 SEGMENT = 25
 """Images that are grounded at a stretch: after so many, a run that was stopped goes on."""
 
@@ -56,14 +58,17 @@ class Plan:
 
         :param manifest: the bundle's, which has its files' hashes
         """
+        # Not what else lies in a bag's folder: it may be where the results go.
         files = [self.bag] if self.bag.is_file() else sorted(self.bag.iterdir())
+        files = [file for file in files if file.suffix in ENDINGS]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return hashlib.sha256(repr((__version__, asdict(self), stats, manifest)).encode()).hexdigest()
 
 
 def segments(reader: BagReader, topic: str) -> list[Segment]:
     """Divide the images of a topic into stretches of about `SEGMENT`, in the order of receiving."""
-    times = [time for _, time, _ in reader.messages(reader.of(topic))]
+    # Of a bag of several files, each begins where its recorder's clock was.
+    times = sorted(time for _, time, _ in reader.messages(reader.of(topic)))
     found: list[Segment] = []
     first = 0
     while first < len(times):

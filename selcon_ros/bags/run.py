@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.bags.grounding import Row, ground_segment
@@ -26,7 +27,8 @@ PARTS = "parts"
 BAG = "bag"
 AHEAD = 2
 """Stretches that wait for each process."""
-_model: Model | None = None
+_opened: tuple[Model, BagReader] | None = None
+"""What a process works with; a bag is opened once, for that means to check it, and to unpack it."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,7 @@ def _ground_all(
     queue = iter(left)
     running: dict[Future[None], Segment] = {}
     # Not forked: neither engines nor the middleware bear that.
-    with ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), _begin_process, (plan,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_process) as pool:
         try:
             while True:
                 while len(running) < AHEAD * processes and (segment := next(queue, None)) is not None:
@@ -113,17 +113,26 @@ def _ground_all(
             pool.shutdown(cancel_futures=True)
 
 
-def _begin_process(plan: Plan) -> None:
-    """Open the model once for all stretches of a process. Ctrl-C is for the parent."""
-    global _model
+def _begin_process() -> None:
+    """Leave Ctrl-C to the parent, and end when that does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = plan.settings
-    _model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _ground(plan: Plan, parts: Parts, segment: Segment) -> None:
-    assert _model is not None
-    parts.write(segment, ground_segment(_model, plan, segment))
+    global _opened
+    if _opened is None:
+        settings = plan.settings
+        model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
+        _opened = model, BagReader(plan.bag).open()
+    parts.write(segment, ground_segment(*_opened, plan, segment))
 
 
 def _put_together(plan: Plan, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:

@@ -99,19 +99,18 @@ def _strip(out: Path, plan: Plan, action: str, number: int, rows: Sequence[Row],
     """The pictures of an action, evenly over the time."""
     found = [(segment, file) for segment, picture in pictures if (file := picture(segment, number))]
     step = max(1, math.ceil(len(found) / FRAMES))
-    by_time = {row.received: row for row in rows if row.action == action}
-    first = min(by_time)
+    first = min(row.received for row in rows)
+    usable = sorted(
+        (row for row in rows if row.action == action and not math.isnan(row.confidence)),
+        key=lambda row: row.received,
+    )
     figures = []
     for segment, file in found[::step]:
         name = f"{PICTURES}/{number}_{segment.number:06d}.jpg"
         (out / PICTURES).mkdir(exist_ok=True)
         write_file(out / name, file.read_bytes())
         # The picture is of the first image of its stretch that could be used.
-        row = next(
-            row
-            for time, row in sorted(by_time.items())
-            if time >= segment.start and not math.isnan(row.confidence)
-        )
+        row = next(row for row in usable if row.received >= segment.start)
         caption = f"{(row.received - first) / 1e9:.1f} s, confidence {row.confidence:.2f}"
         figures.append(
             f'<figure><a href="{name}"><img src="{name}" alt="" loading="lazy"></a>'

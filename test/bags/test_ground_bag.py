@@ -3,7 +3,9 @@
 import csv
 import json
 import math
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from selcon_ros.bags import plan, run
+from selcon_ros.bags.grounding import _nearest
 from selcon_ros.bags.parts import RELIABLE
+from selcon_ros.bags.reader import BagReader
 from selcon_ros.cli.main import main
 from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from support import ros
-from support.bags import camera, part_at, write_bag
+from support.bags import camera, joined, part_at, write_bag
 from support.bundles import colour_bundle, with_int8
 
 COUNT = 5
@@ -116,16 +120,16 @@ class Stopped(Exception):
     """In place of Ctrl-C."""
 
 
+def stop(*given: Any) -> None:
+    raise Stopped
+
+
 def test_a_run_that_was_stopped_goes_on(
     tmp_path: Path, ground: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bag = write_bag(tmp_path / "bag", camera(COUNT))
     assert ground(bag, "--processes", "2", out="whole").exit_code == 0
     real = run._put_together
-
-    def stop(*given: Any) -> None:
-        raise Stopped
-
     monkeypatch.setattr(run, "_put_together", stop)
     assert isinstance(ground(bag).exception, Stopped)
     monkeypatch.setattr(run, "_put_together", real)
@@ -196,6 +200,52 @@ def test_time_that_goes_back_and_gaps_change_nothing(tmp_path: Path, ground: Cal
     frames = [*camera(2, start=300.0), *camera(2, start=100.0), *camera(1, start=900.0)]
     assert ground(write_bag(tmp_path / "bag", frames)).exit_code == 0
     assert len(rows(tmp_path / "out")) == 5 and all(row["z"] for row in rows(tmp_path / "out"))
+
+
+def test_a_clock_that_was_set_back_between_two_files_loses_nothing(
+    tmp_path: Path, ground: Callable[..., Result]
+) -> None:
+    parts = [write_bag(tmp_path / f"{start:.0f}", camera(3, start=start)) for start in (300.0, 100.0)]
+    outcome = ground(joined(tmp_path / "bag", *parts))
+    assert outcome.exit_code == 0, outcome.output
+    assert sorted(int(row["received"]) // 10**9 for row in rows(tmp_path / "out")) == [100] * 3 + [300] * 3
+
+
+def test_a_damaged_depth_image_or_calibration_is_passed_over(
+    tmp_path: Path, ground: Callable[..., Result]
+) -> None:
+    bag = write_bag(tmp_path / "bag", camera(2), StoragePlugin.SQLITE3)
+    with closing(sqlite3.connect(bag / "bag.db3")) as base:
+        base.execute("UPDATE messages SET data = x'00010000' WHERE id IN (4, 5)")
+        base.commit()
+    outcome = ground(bag)
+    assert outcome.exit_code == 0, outcome.output
+    table = rows(tmp_path / "out")
+    assert [bool(row["z"]) for row in table] == [True, False] and all(row["u"] for row in table)
+
+
+def test_results_may_lie_in_the_bags_folder(
+    tmp_path: Path, ground: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_bag(tmp_path / "bag", camera(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_put_together", stop)
+        assert isinstance(ground(bag, out="bag/mine").exception, Stopped)
+    outcome = ground(bag, "--json", out="bag/mine")
+    assert outcome.exit_code == 0 and json.loads(outcome.stdout)["done_before"] == 3
+
+
+def test_only_the_nearest_depth_is_kept_where_images_are_rare(tmp_path: Path) -> None:
+    depths = [each for each in camera(50) if each[0] == "/camera/depth"]
+    with BagReader(write_bag(tmp_path / "bag", depths)) as reader:
+        kept = _nearest(reader.messages(reader.of("/camera/depth")), {101_000_000_000, 103_500_000_000})
+    assert sorted(round(when / 1e8) for when, _, _ in kept.values()) == [1010, 1035]
+
+
+def test_a_model_that_cannot_be_opened_is_told(tmp_path: Path, ground: Callable[..., Result]) -> None:
+    outcome = ground(write_bag(tmp_path / "bag", camera(1)), "--precision", "int8")
+    assert outcome.exit_code == 1 and "int8" in outcome.output, outcome.output
+    assert "Traceback" not in outcome.output and "out of memory" not in outcome.output
 
 
 @pytest.mark.parametrize(
