@@ -5,6 +5,8 @@
     heatmap = grounding.heatmap("hold")
     result = selcon_ros.find_grasps(heatmap, depth, intrinsics)
 
+Who needs no heatmap finds grasp points in `grounding.coarse_heatmap("hold")`: that saves its upsampling.
+
 Everything in `__all__` is imported when it is first used: importing this package is quick, and takes neither
 an inference engine nor torch nor ROS.
 """
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from selcon_ros.core.grasp import GraspParameters, find_grasps
     from selcon_ros.core.grasp_result import GraspPoint, GraspResult, PartMask, Refusal
     from selcon_ros.core.grounder import Grounding
-    from selcon_ros.core.heatmap import Heatmap
+    from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap
     from selcon_ros.core.reason import Reason
     from selcon_ros.model import Model, load
 
@@ -45,6 +47,7 @@ __all__ = [
     "BundleError",
     "CameraError",
     "Cancelled",
+    "CoarseHeatmap",
     "CpuOptions",
     "DepthError",
     "EngineError",
@@ -94,6 +97,7 @@ _MODULES = {
     "GraspPoint": "selcon_ros.core.grasp_result",
     "GraspResult": "selcon_ros.core.grasp_result",
     "Grounding": "selcon_ros.core.grounder",
+    "CoarseHeatmap": "selcon_ros.core.heatmap",
     "Heatmap": "selcon_ros.core.heatmap",
     "ImageError": _ERRORS,
     "Intrinsics": "selcon_ros.core.camera",

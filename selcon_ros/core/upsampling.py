@@ -66,7 +66,7 @@ def axis(cells: int, pixels: int, smoothing: float = 0.0) -> Axis:
     at = np.union1d([0, pixels - 1], np.concatenate([steps, steps + 1])).astype(np.intp)
     ends = first[at], np.minimum(first[at] + 1, cells - 1), weights[at, first[at]]
     if smoothing > 0:
-        cv2.GaussianBlur(weights.copy(), (1, _side(smoothing)), smoothing, dst=weights)
+        cv2.GaussianBlur(weights.copy(), (1, 2 * radius(smoothing) + 1), smoothing, dst=weights)
     used = weights > 0
     own = _spans(used)
     widest = int((own[:, 1] - own[:, 0]).max())
@@ -89,13 +89,15 @@ def blur(values: Floats, smoothing: float) -> Floats:
     """Return an image [H, W] blurred by a Gaussian of that standard deviation in pixels, 0 for none."""
     if smoothing == 0:
         return values
-    heat = np.empty_like(values)
-    cv2.GaussianBlur(values, (_side(smoothing), _side(smoothing)), smoothing, dst=heat)
+    heat = np.empty(values.shape, np.float32)
+    side = 2 * radius(smoothing) + 1
+    cv2.GaussianBlur(values, (side, side), smoothing, dst=heat)
     return heat
 
 
-def _side(smoothing: float) -> int:
-    return 2 * math.ceil(2 * smoothing) + 1
+def radius(smoothing: float) -> int:
+    """Return how far around a pixel `blur` looks."""
+    return math.ceil(2 * smoothing)
 
 
 def box_of(cells: Floats, rows: Axis, columns: Axis, v: Span, u: Span) -> Floats:

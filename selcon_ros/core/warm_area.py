@@ -1,5 +1,6 @@
 """The part of a heatmap that is looked at: where the smoothed heat is not far below its peak."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap
-from selcon_ros.core.upsampling import axis, blur, box_of
+from selcon_ros.core.upsampling import axis, blur, box_of, radius
 
 AnyHeatmap = Heatmap | CoarseHeatmap
 
@@ -29,7 +30,7 @@ class WarmArea:
 @dataclass(frozen=True)
 class WarmAreas:
     """Boxes with all that is warm in a smoothed heatmap of an image of `size` (H, W), without what is warm in
-    another one of them; `peak` and `mean` are the whole heatmap's.
+    another one of them. `peak` is the smoothed heatmap's, `mean` the heatmap's.
     """
 
     areas: list[WarmArea]
@@ -53,14 +54,33 @@ def warm_areas(heatmap: AnyHeatmap, smoothing: float, share: float) -> WarmAreas
     """
     if isinstance(heatmap, CoarseHeatmap):
         return _of_cells(heatmap, smoothing, share)
-    heat = blur(heatmap.values, smoothing)
-    return WarmAreas([WarmArea(heat, 0, 0)], size_of(heatmap), float(heat.max()), cv2.mean(heat)[0])
+    return _of_pixels(heatmap.values, smoothing, share)
+
+
+def _of_pixels(values: NDArray[np.float32], smoothing: float, share: float) -> WarmAreas:
+    (rows, columns), mean = values.shape, cv2.mean(values)[0]
+    if not math.isfinite(mean):
+        return WarmAreas([], (rows, columns), math.nan, mean)
+    _, most, _, (u, v) = cv2.minMaxLoc(values)
+    around = radius(smoothing)
+    # What is warm is near a pixel that is hot enough. The peak is at least as hot as the hottest, smoothed.
+    top, left = max(v - around, 0), max(u - around, 0)
+    some = blur(values[top : v + around + 1, left : u + around + 1], smoothing)[v - top, u - left]
+    warm = (values >= min(share * float(some), most)).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(warm)
+    v0, v1 = max(top - around, 0), min(top + height + around, rows)
+    u0, u1 = max(left - around, 0), min(left + width + around, columns)
+    # At the edge of a box that is not the image's the blur would mirror.
+    top, left = max(v0 - around, 0), max(u0 - around, 0)
+    heat = blur(values[top : v1 + around, left : u1 + around], smoothing)
+    heat = heat[v0 - top : v1 - top, u0 - left : u1 - left]
+    return WarmAreas([WarmArea(heat, v0, u0)], (rows, columns), float(heat.max()), mean)
 
 
 def _of_cells(heatmap: CoarseHeatmap, smoothing: float, share: float) -> WarmAreas:
     cells, size = heatmap.cells, size_of(heatmap)
     rows, columns = (axis(n, pixels, smoothing) for n, pixels in zip(cells.shape, size, strict=True))
-    mean = float(rows.mean @ cells @ columns.mean)
+    mean = float(axis(len(cells), size[0]).mean @ cells @ axis(cells.shape[1], size[1]).mean)
     # A pixel is as hot as its hottest cell at most; the peak at least as hot as a pixel at the hottest cell.
     j, i = divmod(int(cells.argmax()), cells.shape[1])
     some = rows.weights[rows.best[j]] @ cells @ columns.weights[columns.best[i]]

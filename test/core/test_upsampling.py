@@ -5,7 +5,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core.heatmap import CoarseHeatmap, scaled
+from selcon_ros.core.grasp import find_grasps
+from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap, scaled
+from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import hot_mask
 from selcon_ros.core.upsampling import PRODUCT, axis, blur, box_of, extremes
 from selcon_ros.core.warm_area import warm_areas
@@ -47,18 +49,18 @@ def test_large_boxes_are_made_of_tiles() -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), sides, sides, smoothings, st.floats(0.05, 1))
-def test_warm_areas_hold_what_is_warm_once(seed, down, along, smoothing, share) -> None:
+@given(st.integers(0, 2**32 - 1), sides, sides, smoothings, st.floats(0.05, 1), st.booleans())
+def test_warm_areas_hold_what_is_warm_once(seed, down, along, smoothing, share, of_map) -> None:
     """Also where several are beside each other, in maps of specks."""
     (rows, height), (columns, width) = down, along
     random = np.random.default_rng(seed)
     cells = scaled(random.random((rows, columns), np.float32) ** int(random.integers(1, 30)), height, width)
     coarse = CoarseHeatmap("hold", cells, height, width, 0.9)
     heat = blur(coarse.upsampled().values, smoothing)
-    found = warm_areas(coarse, smoothing, share)
+    found = warm_areas(coarse if of_map else coarse.upsampled(), smoothing, share)
     if not found.peak > 0:
         return
-    assert abs(found.peak - heat.max()) < 1e-5 and abs(found.mean - heat.mean()) < 1e-5
+    assert abs(found.peak - heat.max()) < 1e-5 and abs(found.mean - coarse.upsampled().values.mean()) < 1e-5
     seen, close = np.zeros((height, width), int), np.zeros((height, width), bool)
     for area in found.areas:
         box = np.s_[area.top : area.top + area.heat.shape[0], area.left : area.left + area.heat.shape[1]]
@@ -74,3 +76,12 @@ def test_a_map_gives_the_mask_of_its_heatmap() -> None:
         coarse = CoarseHeatmap("hold", cells, 240, 320, 0.9)
         masks = [hot_mask(each, 0.5, 2.0, 0.0, 30) for each in (coarse, coarse.upsampled())]
         assert masks[0].any() and np.count_nonzero(masks[0] ^ masks[1]) < 5
+
+
+def test_a_heatmap_that_is_not_finite_has_no_region() -> None:
+    for value in (np.nan, np.inf):
+        values = np.zeros((48, 64), np.float32)
+        values[10:20, 10:20] = 1
+        values[40, 60] = value
+        found = find_grasps(Heatmap("hold", values, 0.9))
+        assert not found.points and [each.reason for each in found.refused] == [Reason.FLAT]
