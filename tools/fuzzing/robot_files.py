@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import yaml
 
 from fuzzing.subject import HEIGHT, WIDTH, Read, Subject, command
+
+if TYPE_CHECKING:
+    from selcon_ros.engines.choice_record import ChoiceKey
 
 DEPTHS = ("depth.png", "depth.tiff", "depth.npy")
 CAMERAS = ("camera.json", "ros.yaml", "opencv.yml", "open3d.json", "realsense.json")
@@ -93,6 +97,7 @@ def robot_files(shared: Path) -> list[Subject]:
             "recording", lambda to: _recording(to), ["recording.mcap", "truth.json"], read_recording, 1.5
         ),
         Subject("engine record", _engine, ["*.json", "*.json", "*.engine"], engines),
+        Subject("times on a CPU", _times, ["times.choice"], _read_times),
     ]
 
 
@@ -177,3 +182,23 @@ def _engine(to: Path) -> None:
         key, "colours", "", 0, 12.5, "2026-01-01T00:00:00", {"fp16": 40, "fp32": 2}, ("Softmax",), {}
     )
     Cache(to).add(record, b"an engine")
+
+
+def _times(to: Path) -> None:
+    from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes, write_choice
+
+    times = CpuTimes({"fp32": 21.7, "int8": 17.1}, {"fp32": 1.0, "int8": 0.79}, 25)
+    write_choice(to / "times.choice", ChoiceRecord.of(_times_key(), times))
+
+
+def _read_times(folder: Path) -> None:
+    from selcon_ros.engines.choice_record import read_choice
+    from selcon_ros.engines.cpu_choice import fastest
+
+    fastest(read_choice(folder / "times.choice", _times_key()).times)
+
+
+def _times_key() -> ChoiceKey:
+    from selcon_ros.engines.choice_record import ChoiceKey
+
+    return ChoiceKey({"fp32": "0" * 64, "int8": "1" * 64}, "a CPU", "2" * 64, 2, 0, False, "1.32.0", "0.1.0")
