@@ -32,6 +32,7 @@ from selcon_training.training.factory import (
     test_time_averaging,
     training_device,
 )
+from selcon_training.training.memory import keep_freed_memory
 from selcon_training.training.run_folder import Position
 from selcon_training.training.tasks.base import Task
 from selcon_training.training.train_step import Stepper
@@ -162,6 +163,7 @@ def _set_up_process(config: TrainConfig) -> None:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)  # the data threads are the parallelism
+    keep_freed_memory()
     torch.manual_seed(config.seed)
 
 
