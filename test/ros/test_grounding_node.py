@@ -28,7 +28,8 @@ def test_the_answer_to_an_image_with_depth(start):
     answers = {name: robot.beside(status, name) for name in OUTPUTS}
 
     heat = pixels_of(answers["heatmap"])
-    assert heat.shape == (240, 320) and heat.min() == 0.0 and heat.max() == 1.0
+    assert heat.shape == (240, 320)
+    assert 0 <= heat.min() < 1e-5 and 1 - 1e-5 < heat.max() <= 1
     left, top, right, bottom = PART
     v, u = np.unravel_index(heat.argmax(), heat.shape)
     assert left <= u < right and top <= v < bottom
