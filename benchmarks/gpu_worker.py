@@ -8,6 +8,7 @@ here. What fails otherwise ends the process, whose device may be of no more use.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from benchmarks.gpu_parts import PARTS, Task
@@ -15,19 +16,21 @@ from selcon_ros.core.errors import SelconError, first_line
 
 
 def main(task: Task) -> None:
-    """Serve until the input ends."""
+    """Serve until the input ends. What libraries print goes where errors go."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(**answer: object) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
     for line in sys.stdin:
         reason = ""
         try:
             for result in PARTS[line.strip()](task):
-                _say(result=result)
+                say(result=result)
         except (SelconError, ImportError) as error:
             reason = first_line(error)
-        _say(end=reason)
-
-
-def _say(**answer: object) -> None:
-    print(json.dumps(answer), flush=True)
+        say(end=reason)
 
 
 if __name__ == "__main__":

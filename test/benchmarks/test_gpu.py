@@ -172,6 +172,49 @@ def test_a_crash_and_a_part_without_end_cost_themselves_alone(
     assert "error" in last["seconds"] and "| eager | fp32 | 1 | 1 |" in (tmp_path / "gpu.md").read_text()
 
 
+LOCATE = """
+import torch
+print("what a library prints")
+class Net(torch.nn.Module):
+    def __init__(self, aff_classes, args):
+        super().__init__()
+        create_model(), load_pretrained_weights()
+        self.layer = torch.nn.Conv2d(3, aff_classes, 16, 16).cuda()
+    def test_forward(self, images, labels):
+        return self.layer(images)[:, labels]
+    def forward(self, exo, ego, labels, epoch):
+        scores = self.layer(exo.flatten(0, 1)).mean((2, 3)), self.layer(ego).mean((2, 3))
+        return [None, *(each.square().mean() for each in scores)]
+"""
+
+
+def test_the_authors_code_is_timed_in_turns(bare: dict[str, str], tmp_path: Path) -> None:
+    """What stands for it here has its names alone; it prints, as libraries do."""
+    files = {
+        "models/__init__.py": "",
+        "models/locate.py": LOCATE,
+        "models/open_clip.py": "def create_model(*given, **named): print('made')",
+        "utils/__init__.py": "",
+        "utils/util.py": "import torch\n"
+        "def get_optimizer(net, args): return [torch.optim.SGD(net.parameters(), lr=args.lr)]",
+    }
+    for name, text in files.items():
+        (tmp_path / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clone" / name).write_text(text)
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--device", "cpu", "--size", "tiny"]
+    words = ["--part", "authors", "--part", "training", "--authors", str(tmp_path / "clone")]
+    done = subprocess.run(
+        [*command, *words, "--minutes", "20", "--out", str(tmp_path / "out")],
+        env=bare, capture_output=True, text=True, timeout=900, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "out" / "gpu.json").read_text())
+    assert data["missing"] == {}, done.stderr
+    (turns,) = data["results"]["authors"]
+    assert turns["ratio"] == pytest.approx(turns["theirs_ms"] / turns["ours_ms"])
+    assert [each["who"] for each in data["results"]["training"]] == ["ours", "the authors' code"]
+
+
 def test_aims_are_held_against_an_h200_alone(tmp_path: Path) -> None:
     found = Found(
         {
