@@ -4,7 +4,7 @@ import errno
 import io
 import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -132,10 +132,23 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (SelconError, ImportError, OSError, MemoryError) as error:
+            if _was_stopped(error):
+                _end_stopped(ctx)
             raise as_message(ctx.invoked_subcommand or "", error) from error
         except KeyboardInterrupt:
-            click.echo(f"\nselcon {ctx.invoked_subcommand}: stopped", err=True)
-            raise SystemExit(STOPPED) from None
+            _end_stopped(ctx)
+
+
+def _was_stopped(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: compiled modules that it stops on their import say ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _end_stopped(ctx: click.Context) -> NoReturn:
+    click.echo(f"\n{' '.join(filter(None, ['selcon', ctx.invoked_subcommand]))}: stopped", err=True)
+    raise SystemExit(STOPPED) from None
 
 
 @click.group(

@@ -63,6 +63,19 @@ def test_ctrl_c_is_one_line_and_the_usual_exit_code(
     assert (result.exit_code, result.output.strip()) == (130, "selcon work: stopped")
 
 
+def test_ctrl_c_in_the_import_of_a_compiled_module_is_told_likewise(
+    run: Callable[[Callable[[], object]], Result],
+) -> None:
+    def stopped() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    result = run(stopped)
+    assert (result.exit_code, result.output.strip()) == (130, "selcon work: stopped")
+
+
 def test_a_fault_of_ours_keeps_its_traceback(run: Callable[[Callable[[], object]], Result]) -> None:
     assert isinstance(run(lambda: {}["x"]).exception, KeyError)
 
