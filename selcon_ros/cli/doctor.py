@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.backends.base import BACKENDS
 from selcon_ros.cli.options import FiniteRange, json_option
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.model import AUTO
+from selcon_ros.core.errors import first_line
 
 if TYPE_CHECKING:
     from selcon_ros.doctor.check import Check
@@ -23,12 +26,7 @@ TRANSPORTS = ("raw", "compressed")
 
 @click.command()
 @click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
-@click.option(
-    "--backend",
-    type=click.Choice([AUTO, *BACKENDS]),
-    default=AUTO,
-    help="As the node's parameter  [default: auto]",
-)
+@click.option("--backend", default="auto", show_default=True, help="As the node's parameter.")
 @click.option("--graph/--no-graph", default=True, help="Look at the running ROS graph, too.")
 @click.option("--image", help="Image topic to look at  [default: those of the grounding nodes that run]")
 @click.option("--depth", default="depth", show_default=True, help="Depth topic that belongs to --image.")
@@ -73,15 +71,29 @@ def command(
       selcon doctor --image /camera/color/image_raw --depth /camera/aligned_depth_to_color/image_raw \\
           --camera-info /camera/color/camera_info
     """
-    from selcon_ros.doctor.model import check_model
-    from selcon_ros.doctor.python import check_python
+    from selcon_ros.doctor.check import warn
+    from selcon_ros.doctor.python import LIBRARIES, check_python
     from selcon_ros.doctor.surroundings import check_surroundings
 
     def checks() -> Iterator[Check]:
-        yield from check_python()
+        broken = []
+        for check in check_python():
+            yield check
+            if check.name in LIBRARIES and check.level == "FAIL":
+                broken.append(check.name)
+        # Without them nothing else can be imported; some would end this process.
+        if not broken:
+            yield from _guarded("model", _model_checks())
+        yield from _guarded("surroundings", check_surroundings())
+        if not broken:
+            yield from _guarded("ROS graph", _ros_checks())
+        else:
+            yield warn("model, ROS graph", f"not looked at: first mend {', '.join(broken)}")
+
+    def _model_checks() -> Iterator[Check]:
+        from selcon_ros.doctor.model import check_model
+
         yield from check_model(bundle, backend)
-        yield from check_surroundings()
-        yield from _ros_checks()
 
     def _ros_checks() -> Iterator[Check]:
         from selcon_ros.doctor.python import check_ros_libraries, has_rclpy
@@ -109,8 +121,35 @@ def command(
     context.exit(1 if failed else 0)
 
 
+def _guarded(name: str, checks: Iterable[Check]) -> Iterator[Check]:
+    """Make a line of an error in a check, so that the next checks follow: it may be what is looked for."""
+    from selcon_ros.doctor.check import fail
+
+    try:
+        yield from checks
+    except Exception as error:
+        said = f"looking at it failed: {type(error).__name__}: {first_line(error)}"
+        yield fail(name, said, "see to it that this library is whole, or report it")
+
+
+@contextmanager
+def _stdout_for_us() -> Iterator[None]:
+    """Send to stderr what libraries print, also those in C: standard output is for JSON alone."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _print_json(checks: Iterable[Check]) -> bool:
-    found = list(checks)
+    with _stdout_for_us():
+        found = list(checks)
     failed = any(check.level == "FAIL" for check in found)
     click.echo(json.dumps({"ok": not failed, "checks": [check.as_json() for check in found]}, indent=2))
     return failed

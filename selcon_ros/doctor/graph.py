@@ -11,12 +11,15 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import GetParameters
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.logging_severity import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
+from rclpy.validate_topic_name import validate_topic_name
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.text import quoted
 from selcon_ros.doctor.cameras import Camera, Topics
 from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros.parameters import TABLE, Settings, checked
@@ -60,12 +63,27 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
                 yield from _of_nodes(nodes)
                 looks = _looks(node, executor, nodes)
         for name, topics, its_settings in looks:
+            if fault := _invalid(topics):
+                yield fault
+                continue
             with _spinning(context, topics.remaps) as (node, executor):
                 yield from Camera(node, topics, its_settings, name).look(executor, seconds)
     except SelconError as error:
         yield fail("ROS graph", str(error))
     finally:
         rclpy.try_shutdown(context=context)
+
+
+def _invalid(topics: Topics) -> Check | None:
+    """What is no name of a topic: a remap would refuse it."""
+    for topic in (topics.image, topics.depth, topics.camera_info):
+        try:
+            validate_topic_name(topic)
+        except InvalidTopicNameException as error:
+            return fail(
+                "topics", f"{quoted(topic)} is no topic: {' '.join(str(error).split())}", "/like/this"
+            )
+    return None
 
 
 @contextmanager

@@ -233,3 +233,8 @@ def test_the_command_fails_with_the_graph(tmp_path: Path) -> None:
     given = ["doctor", "--image", "/nowhere", "--seconds", "1"]
     outcome = CliRunner().invoke(main, given)
     assert outcome.exit_code == 1 and "FAIL  image: nobody publishes /nowhere" in outcome.output
+
+
+def test_what_is_no_topic_is_told() -> None:
+    found = look(Topics("/image", "not a topic", "/info"))
+    assert found["topics"].level == Level.FAIL and "'not a topic' is no topic" in found["topics"].found
