@@ -26,7 +26,7 @@ ANY = Destination(lambda path: None)
 
 
 @click.command(short_help="Ground an action in one picture or in many.")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("image", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--action", required=True, help='What to do, for example "cut with"; spaces and case are free.')
 @click.option("--bundle", type=UserPath(), help="Bundle, folder or .zip [the packaged one].")
 @click.option(
@@ -83,7 +83,7 @@ ANY = Destination(lambda path: None)
 @threads_option
 @json_option
 def command(
-    images: tuple[str, ...],
+    image: tuple[str, ...],
     action: str,
     bundle: Path | None,
     depth: Path | None,
@@ -142,7 +142,7 @@ def command(
         raise click.UsageError("--rectified says how to read --camera, which is used with --depth only")
     if camera is not None and depth is None:
         click.echo(f"{camera} is not used: without --depth there are no poses", err=True)
-    many, pictures = files.many(images), files.pictures(images)
+    many, pictures = files.many(image), files.pictures(image)
     _check_destination(out, many)
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, WIDEST))
