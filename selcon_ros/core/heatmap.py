@@ -12,9 +12,6 @@ from selcon_ros.core.manifest import Calibration, Manifest
 from selcon_ros.core.reused_memory import ReusedMemory
 from selcon_ros.core.upsampling import extremes
 
-# How far a sum of scaled cells may be from what it should be.
-ROUNDING = 1e-6
-
 _MEMORY = ReusedMemory()
 
 # In quotes: at run time numpy takes subscripts from 1.22 on, and Humble has 1.21.
@@ -49,7 +46,7 @@ class CoarseHeatmap:
 
     def upsampled(self) -> Heatmap:
         """Return the heatmap at the image's size (bilinear)."""
-        return Heatmap(self.action, _enlarged(self.cells, self.height, self.width), self.confidence)
+        return Heatmap(self.action, _between_0_and_1(self.cells, self.height, self.width), self.confidence)
 
 
 def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:
@@ -108,15 +105,18 @@ def scaled(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.
     if not high > low:
         return np.zeros(refined.shape, np.float32)
     cells: NDArray[np.float32] = (refined - np.float32(low)) / (np.float32(high) - np.float32(low))
-    # Pixels are sums of cells, which are rounded, too.
-    cells *= np.float32(1 - 2 * ROUNDING)
-    cells += np.float32(ROUNDING)
     return cells
 
 
 def upsample(refined: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return one refined map [gh, gw] as [height, width] float32 in 0..1 (bilinear, then min-max)."""
-    return _enlarged(scaled(refined, height, width), height, width)
+    return _between_0_and_1(scaled(refined, height, width), height, width)
+
+
+def _between_0_and_1(cells: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return scaled cells at the image's size; a pixel is a sum of cells, which rounding may take too far."""
+    values = _enlarged(cells, height, width)
+    return np.clip(values, 0, 1, out=values)
 
 
 def _enlarged(cells: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

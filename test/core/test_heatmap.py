@@ -48,8 +48,8 @@ def test_heatmaps_lie_in_0_to_1(maps: np.ndarray, height: int, width: int) -> No
     values = upsample(maps[0], height, width)
     assert values.shape == (height, width) and values.dtype == np.float32
     assert np.isfinite(values).all()
-    assert 0 <= values.min() <= 1e-5
-    assert values.max() == 0 or 1 - 1e-5 <= values.max() <= 1
+    assert 0 <= values.min() <= 1e-6
+    assert values.max() == 0 or 1 - 1e-6 <= values.max() <= 1
 
 
 def test_the_peak_stays_where_the_patch_is() -> None:

@@ -29,7 +29,7 @@ def test_the_answer_to_an_image_with_depth(start):
 
     heat = pixels_of(answers["heatmap"])
     assert heat.shape == (240, 320)
-    assert 0 <= heat.min() < 1e-5 and 1 - 1e-5 < heat.max() <= 1
+    assert 0 <= heat.min() < 1e-6 and 1 - 1e-6 < heat.max() <= 1
     left, top, right, bottom = PART
     v, u = np.unravel_index(heat.argmax(), heat.shape)
     assert left <= u < right and top <= v < bottom
