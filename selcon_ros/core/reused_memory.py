@@ -6,8 +6,8 @@ import weakref
 import numpy as np
 from numpy.typing import NDArray
 
-# Pieces that are kept at most.
-KEPT = 16
+# Bytes that are kept at most while nothing uses them: 27 heatmaps of 640 x 480.
+KEPT = 32 << 20
 
 
 class ReusedMemory:
@@ -34,5 +34,5 @@ class ReusedMemory:
         return owner.reshape(height, width)
 
     def _give_back(self, memory: NDArray[np.float32]) -> None:
-        if len(self._free) < KEPT:
+        if (len(self._free) + 1) * memory.nbytes <= KEPT:
             self._free.append(memory)

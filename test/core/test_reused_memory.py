@@ -25,10 +25,13 @@ def test_memory_is_used_again_when_nothing_refers_to_it() -> None:
 
 def test_pieces_that_are_kept_are_few_and_of_one_size() -> None:
     memory = ReusedMemory()
-    arrays = [memory.array(4, 5) for _ in range(KEPT + 9)]
+    arrays = [memory.array(1000, 1000) for _ in range(KEPT // 4_000_000 + 3)]
     del arrays
-    assert len(memory._free) == KEPT
+    assert len(memory._free) == KEPT // 4_000_000
     assert memory.array(4, 6).shape == (4, 6) and not memory._free[:-1]
+    large = memory.array(4000, 4000)
+    del large
+    assert not memory._free
 
 
 def test_heatmaps_do_not_change_when_others_are_made() -> None:
