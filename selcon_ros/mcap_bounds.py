@@ -26,9 +26,12 @@ _AGAIN = "Copy it again."
 Chunk = tuple[int, str, int]  # where it lies, how it is compressed, and its compressed size
 
 
-def check_mcap(path: Path, fault: type[SelconError]) -> None:
+def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None:
     """Raise ``fault`` for a file that is cut short or no mcap file, whose chunks unpack to more than the
-    bounds, or whose index says that there are chunks where there are none."""
+    bounds, or whose index says that there are chunks where there are none.
+
+    :param each: the bounds are of each chunk, not of all: for who holds one at a time
+    """
     subject, size = f"{path} cannot be read as a recording", path.stat().st_size
     left, found, listed = FREE + RATIO * size, set[Chunk](), set[Chunk]()
     at, opcode = len(MAGIC), 0
@@ -48,8 +51,10 @@ def check_mcap(path: Path, fault: type[SelconError]) -> None:
                     else:
                         compression, data = _chunk(content)
                         found.add((at, compression, len(data)))
-                        left -= _unpacked(data, compression, left)
-                        if left < 0:
+                        most = FREE + RATIO * len(data) if each else left
+                        unpacked = _unpacked(data, compression, most)
+                        left -= unpacked
+                        if unpacked > most:
                             raise fault(f"{subject}: it unpacks to over {RATIO} times its size")
                 at = file.seek(at + 9 + length)
             whole = file.read() == MAGIC

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from std_msgs.msg import String
 
 from selcon_ros.bags.reader import BagError, BagReader, stamp_of
 from support.bags import camera, write_bag
+from support.messages import header, raw_image
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(0, 999_999_999), st.text(max_size=20))
@@ -74,6 +76,13 @@ def test_a_folder_that_is_no_bag_is_refused(tmp_path: Path) -> None:
     (bag / "metadata.yaml").unlink()
     with pytest.raises(BagError, match=r"no metadata.yaml: ros2 bag reindex .* or give one .mcap"):
         BagReader(bag)
+
+
+def test_a_long_bag_of_a_covered_camera_is_read(tmp_path: Path) -> None:
+    black = raw_image(np.zeros((1000, 1000, 3), np.uint8), "rgb8", stamp=header(1.0))
+    bag = write_bag(tmp_path / "bag", [("/image", black, 10**9)] * 30, compression=CompressionMode.STORAGE)
+    with BagReader(bag) as reader:
+        assert len(list(reader.messages(reader.connections))) == 30
 
 
 @pytest.mark.parametrize("keep", [0, 10, 2000])
