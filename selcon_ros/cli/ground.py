@@ -146,6 +146,17 @@ def command(
     _check_destination(out, many)
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, WIDEST))
+    places = []
+    for picture in pictures:
+        geometry = None
+        if depth is not None and camera is not None:
+            geometry = Geometry(files.depth_of(picture, depth), camera, rectified)
+        overlay = out / f"{picture.name}.png" if out is not None and many else out
+        heat = heatmaps / f"{picture.name}.{heatmap_format}" if heatmaps is not None else None
+        for given in (picture.path, None if geometry is None else geometry.depth, camera):
+            _keep(given, overlay, "--out")
+            _keep(given, heat, "--heatmaps")
+        places.append((picture, geometry, overlay, heat))
     faults = 0
     path = bundle if bundle is not None else default_bundle_path()
     with Asker(path, action, backend, precision, threads) as asker:
@@ -155,15 +166,7 @@ def command(
         described = one_line(f"model {manifest.name}: {manifest.description}")
         if many and not as_json:
             click.echo(described, err=True)
-        for picture in pictures:
-            geometry = None
-            if depth is not None and camera is not None:
-                geometry = Geometry(files.depth_of(picture, depth), camera, rectified)
-            overlay = out / f"{picture.name}.png" if out is not None and many else out
-            heat = heatmaps / f"{picture.name}.{heatmap_format}" if heatmaps is not None else None
-            for given in (picture.path, None if geometry is None else geometry.depth, camera):
-                _keep(given, overlay, "--out")
-                _keep(given, heat, "--heatmaps")
+        for picture, geometry, overlay, heat in places:
             try:
                 answer = ground_picture(asker, picture.path, geometry, limit, parameters)
                 if heat is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,15 +41,21 @@ def pictures(given: Sequence[str]) -> list[Picture]:
     """
     found: dict[Path, None] = {}
     for each in given:
+        if not each:
+            raise click.UsageError("a picture's name is empty: is a variable of the shell not set?")
         found.update(dict.fromkeys(_of_one(each)))
     # In different folders pictures have one name.
     stems = Counter(path.stem for path in found)
-    names: Counter[str] = Counter()
+    names = {path.stem for path in found if stems[path.stem] == 1}
     listed = []
     for path in found:
-        name = path.stem if stems[path.stem] == 1 else "_".join(path.parts[-2:]).replace(".", "_")
-        names[name] += 1
-        listed.append(Picture(path, name if names[name] == 1 else f"{name}_{names[name]}"))
+        name = path.stem
+        if stems[name] > 1:
+            whole = "_".join(path.parts[-2:]).replace(".", "_")
+            numbered = (f"{whole}_{number}" for number in itertools.count(2))
+            name = next(each for each in itertools.chain([whole], numbered) if each not in names)
+            names.add(name)
+        listed.append(Picture(path, name))
     return listed
 
 

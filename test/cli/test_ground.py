@@ -355,9 +355,27 @@ def test_pictures_of_one_name_have_names_of_their_own(folder: Path) -> None:
     assert names == ["bars_one_png.png", "more_one_png.png", "two.png"]
 
 
+def test_no_two_overlays_have_one_name(folder: Path) -> None:
+    (folder / "bars").mkdir()
+    for name in ("x.png", "x.jpg", "bars_x_png.png", "bars_x_png_2.png"):
+        write_image(folder / "bars" / name, read_image(folder / "bar.png"))
+    assert many(folder, "@bars", "--out", "@overlays").exit_code == 0
+    assert len(list((folder / "overlays").iterdir())) == 6
+
+
+def test_nothing_is_done_where_one_of_many_would_be_lost(folder: Path) -> None:
+    (folder / "out").mkdir()
+    write_image(folder / "out" / "z.png", read_image(folder / "bar.png"))
+    result = many(folder, "@bars", "@out/z.png", "--out", "@out")
+    assert result.exit_code == 2 and "out/z.png itself, which would be lost" in result.stderr
+    assert [path.name for path in (folder / "out").iterdir()] == ["z.png"] and not result.stdout
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ([""], "a picture's name is empty"),
+        (["@bars", ""], "a picture's name is empty"),
         (["@empty"], "empty has no picture"),
         (["@bars/*.webp"], "no file matches"),
         (["@bars", "--out", "@bar.png"], "of many pictures it must be a folder"),
