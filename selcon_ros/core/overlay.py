@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from selcon_ros.core.text import one_line
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Pixel = tuple[float, float]
+Fixed = tuple[int, int]
 Box = tuple[slice, slice]
 
 WHITE: Colour = (255, 255, 255)
@@ -27,7 +29,7 @@ STRONGEST = 0.65
 # OpenCV draws at sixteenths of a pixel.
 SHIFT = 4
 # How far the contour's line may be from its pixels.
-LESS_THAN_A_PIXEL = 0.7
+LESS_THAN_A_PIXEL = 0.95
 # Characters of a line of the caption, at most: the longer, the smaller it is written.
 CAPTION = 160
 
@@ -59,9 +61,10 @@ def draw(image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note
     if heatmap.values.shape != image.shape[:2]:
         raise ImageError(f"image is {image.shape[:2]}, heatmap {heatmap.values.shape}: they must be equal")
     picture: Picture = image.copy()
-    hot = tint(picture, heatmap.values)
+    level, box = _hot(heatmap.values)
     unit = max(1.0, min(picture.shape[:2]) / 480)
-    _contour(picture, heatmap.values, hot, unit)
+    _blend(picture[box], level)
+    _contour(picture, level, (box[1].start, box[0].start), unit)
     for rank, point in reversed(list(enumerate(grasps.points))):
         _marker(picture, point, unit * (1.0 if rank == 0 else 0.7))
     lines = [f"{heatmap.action}  {note or f'confidence {heatmap.confidence:.2f}'}"]
@@ -71,30 +74,39 @@ def draw(image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note
     return picture
 
 
-def tint(picture: Picture, values: NDArray[np.float32]) -> Box:
-    """Tint the picture where it is hot, and return the hot pixels' box: nothing else is touched."""
-    # The offset makes rounding the whole part: level 0 to 255.
-    levels = cv2.convertScaleAbs(values, alpha=255, beta=-0.5)
+def tint(picture: Picture, values: NDArray[np.float32]) -> None:
+    """Tint the picture where it is hot; only the hot pixels' box is touched."""
+    level, box = _hot(values)
+    _blend(picture[box], level)
+
+
+def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
+    """Return the box [h, w] around what is hot, as levels 1..255 and 0 for what is not; empty for none."""
+    # The offset makes rounding the whole part.
+    levels: Picture = np.empty(values.shape, np.uint8)
+    cv2.convertScaleAbs(values, dst=levels, alpha=255, beta=-0.5)
     cv2.threshold(levels, FAINT * 255, 0, cv2.THRESH_TOZERO, dst=levels)
     u, v, width, height = cv2.boundingRect(levels)
     box = slice(v, v + height), slice(u, u + width)
-    level, shown = levels[box], picture[box]
+    return levels[box], box
+
+
+def _blend(picture: Picture, level: Picture) -> None:
+    """Blend colours into a picture of the level's size.
+
+    In eight bits, which OpenCV does sixteen times as fast as NumPy in floats. Level 0 has no share.
+    """
     if level.size > 0:
-        # In eight bits, which OpenCV does sixteen times as fast as NumPy in floats. What is not hot has no
-        # share, so it comes out unchanged.
         remains = cv2.merge([cv2.LUT(level, REMAINS)] * 3)
-        cv2.multiply(shown, remains, dst=shown, scale=1 / 255)
-        cv2.add(shown, cv2.applyColorMap(level, TINTS), dst=shown)
-    return box
+        cv2.multiply(picture, remains, dst=picture, scale=1 / 255)
+        cv2.add(picture, cv2.applyColorMap(level, TINTS), dst=picture)
 
 
-def _contour(picture: Picture, values: NDArray[np.float32], box: Box, unit: float) -> None:
-    """Draw the line at half the maximum, which is in the hot pixels' box."""
-    heat = values[box]
-    if heat.size == 0:
+def _contour(picture: Picture, level: Picture, place: tuple[int, int], unit: float) -> None:
+    """Draw the line at half the maximum; the levels begin at `place` (u, v)."""
+    if level.size == 0:
         return
-    mask = (heat >= max(FAINT, 0.5 * float(heat.max()))).view(np.uint8)
-    place = (box[1].start, box[0].start)
+    mask = (level >= max(1.0, 0.5 * float(level.max()))).view(np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=place)
     # A thick line costs by its corners: most of them are steps from pixel to pixel.
     outlines = [cv2.approxPolyDP(each, LESS_THAN_A_PIXEL, closed=True) for each in outlines]
@@ -104,30 +116,42 @@ def _contour(picture: Picture, values: NDArray[np.float32], box: Box, unit: floa
 
 def _marker(picture: Picture, grasp: GraspPoint, unit: float) -> None:
     """Draw the closing line with the two fingers, and the point."""
+    point, lines = _fixed(grasp.pixel), _gripper(grasp, unit)
     for colour, extra in ((BLACK, 2.0), (WHITE, 0.0)):
-        if grasp.jaws is not None:
-            first, second = grasp.jaws
-            along = (second[0] - first[0], second[1] - first[1])
-            if (length := math.hypot(*along)) > 0:
-                right, down = (9 * unit * each / length for each in (-along[1], along[0]))
-                _line(picture, first, second, colour, max(1, round((2 + extra) * unit)))
-                for u, v in (first, second):
-                    ends = (u - right, v - down), (u + right, v + down)
-                    _line(picture, *ends, colour, max(1, round((3 + extra) * unit)))
+        for start, end, width in lines:
+            thickness = max(1, round((width + extra) * unit))
+            cv2.line(picture, start, end, colour, thickness, cv2.LINE_AA, SHIFT)
         radius = round((6 + extra / 2) * unit * 2**SHIFT)
-        cv2.circle(picture, _fixed(grasp.pixel), radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+        cv2.circle(picture, point, radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
     radius = round(3.5 * unit * 2**SHIFT)
-    cv2.circle(picture, _fixed(grasp.pixel), radius, CRIMSON, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    cv2.circle(picture, point, radius, CRIMSON, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
-def _line(picture: Picture, start: Pixel, end: Pixel, colour: Colour, thickness: int) -> None:
-    cv2.line(picture, _fixed(start), _fixed(end), colour, thickness, cv2.LINE_AA, SHIFT)
+def _gripper(grasp: GraspPoint, unit: float) -> list[tuple[Fixed, Fixed, float]]:
+    """Return the closing line and the two fingers: start, end and width."""
+    if grasp.jaws is None:
+        return []
+    first, second = grasp.jaws
+    along = (second[0] - first[0], second[1] - first[1])
+    length = math.hypot(*along)
+    if length == 0:
+        return []
+    right, down = (9 * unit * each / length for each in (-along[1], along[0]))
+    fingers = [(_fixed((u - right, v - down)), _fixed((u + right, v + down)), 3.0) for u, v in grasp.jaws]
+    return [(_fixed(first), _fixed(second), 2.0), *fingers]
 
 
-def _fixed(pixel: Pixel) -> tuple[int, int]:
+def _fixed(pixel: Pixel) -> Fixed:
     """Return a pixel in OpenCV's fixed point; far outside the image is as good as at its limit."""
     u, v = (int(min(max(value, -20_000), 20_000) * 2**SHIFT) for value in pixel)
     return u, v
+
+
+@lru_cache(maxsize=256)
+def _text_size(text: str, scale: float, weight: int) -> tuple[tuple[int, int], int]:
+    """Return width and height of a text, and how far it goes below its line, in pixels."""
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+    return (width, height), base
 
 
 def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
@@ -138,11 +162,11 @@ def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
         # The built-in font has ASCII only.
         text = one_line(line, CAPTION).encode("ascii", "replace").decode()
         scale, weight = 0.6 * unit, max(1, round(1.3 * unit))
-        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+        (width, height), base = _text_size(text, scale, weight)
         room = picture.shape[1] - 2 * margin
         if width > room > 0:
             scale *= room / width
-            (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+            (width, height), base = _text_size(text, scale, weight)
         bottom = v + height + base + margin
         band = picture[v:bottom, : width + 2 * margin]
         band //= 3

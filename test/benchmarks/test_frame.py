@@ -46,7 +46,7 @@ def test_measures_two_versions_and_writes_its_chapter(tmp_path: Path) -> None:
         assert {"wait", "receive", "decode", "network", "heatmap", "heatmap message", "overlay"} <= spent
         assert spent <= set(STAGES)
     found = {row["what"]: row["value"] for row in report["rows"]}
-    assert found["overlay, against former"] > 0 and found["`selcon --help`"] > 0
+    assert found["overlay, all pictures together, against former"] > 0 and found["`selcon --help`"] > 0
     # The small network finds nothing in the recording: there is nothing to search in.
     assert found["grasp search of one action, against former"] is None
     written = page.read_text()
@@ -92,7 +92,7 @@ def test_rows_hold_this_version_against_the_former_one() -> None:
     written = {row.what: row for row in rows(before, now, plan, 90_000_000)}
     kept = written["all outputs subscribed: results a second against heatmap alone"]
     assert kept.value == 1.0 and kept.met and "former: 0.25, 7.5 Hz" in kept.detail
-    assert written["overlay, against former"].value == pytest.approx(0.25)
+    assert written["overlay, all pictures together, against former"].value == pytest.approx(0.25)
     assert written["grasp search of one action, against former"].value == pytest.approx(0.25)
     assert written["all outputs subscribed: camera images dropped, of about 300"].met
     tail = written["all outputs subscribed: camera message to heatmap message, p95 against median inference"]
