@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Let the C library keep what is freed for what is allocated next; returns whether it can.
 
     A step on the CPU allocates and frees the same large tensors every time. glibc returns each to the system
-    and asks for it again, and the system clears its pages anew: a sixth of a step. Memory is then given back
-    at the end of the process only. Does nothing with another C library than glibc.
+    and asks for it again, and the system clears its pages anew: a sixth of a convolutional network's step.
+    Memory is then given back at the end of the process only. Does nothing with another C library than glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
