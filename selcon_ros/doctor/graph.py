@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import rclpy
@@ -67,7 +67,8 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
                 yield fault
                 continue
             with _spinning(context, topics.remaps) as (node, executor):
-                yield from Camera(node, topics, its_settings, name).look(executor, seconds)
+                for check in Camera(node, topics, its_settings, name).look(executor, seconds):
+                    yield replace(check, name=f"{check.name} of {name}") if len(looks) > 1 else check
     except SelconError as error:
         yield fail("ROS graph", str(error))
     finally:

@@ -238,3 +238,17 @@ def test_the_command_fails_with_the_graph(tmp_path: Path) -> None:
 def test_what_is_no_topic_is_told() -> None:
     found = look(Topics("/image", "not a topic", "/info"))
     assert found["topics"].level == Level.FAIL and "'not a topic' is no topic" in found["topics"].found
+
+
+def test_of_several_nodes_each_line_names_its_own(tmp_path: Path) -> None:
+    bundle = colour_bundle(tmp_path / "colours")
+    elsewhere = ["--ros-args", "-r", "__ns:=/left"]
+    with (
+        ros.context() as context,
+        ros.running_node(context, bundle),
+        ros.running_node(context, bundle, cli_args=elsewhere),
+    ):
+        found = look(None)
+    assert {f"image of {node}" for node in ("/affordance/grounding", "/left/grounding")} <= found.keys(), (
+        found
+    )
