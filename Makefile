@@ -1,9 +1,9 @@
 # make demo: see it work.  make test: lint, types and all tests.  make test-fast: the tests without torch and ROS, a minute.
-# make test-oldest: the robot's part on the oldest libraries.  make bench: measure.  make docs: the site, in site/.
+# make test-long: what make test leaves out.  make test-oldest: the robot's part on the oldest libraries.  make bench: measure.  make docs: the site, in site/.
 # Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-oldest lint bench docs clean
+.PHONY: help demo test test-fast test-long test-oldest lint bench docs clean
 
 TEST_VENV := .venv
 FAST_VENV := .venv-fast
@@ -59,6 +59,12 @@ test: $(TEST_VENV)/.ready lint
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
 	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# What `make test` leaves out because it takes long: two hosts in full, the soak test, builds and measurements at full size.
+test-long: $(TEST_VENV)/.ready
+	tools/install.sh $(TEST_VENV)
+	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
+		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest --long -m long
 
 # What needs neither torch nor ROS. Other tests in these folders are skipped.
 test-fast: $(FAST_VENV)/.ready

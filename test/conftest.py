@@ -13,8 +13,14 @@ settings.register_profile("no deadline", deadline=None)
 settings.register_profile("few", deadline=None, max_examples=25)
 settings.load_profile("no deadline")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --long."""
+    parser.addoption("--long", action="store_true", help="Run the tests that are marked as long, too.")
+
+
 LONG = {
-    "tools/test_soak.py",
+    "training/test_two_hosts.py",
     "export/test_official_checkpoint.py",
     "tabletop/test_build.py",
     "tabletop/test_pretrain.py",
@@ -28,6 +34,10 @@ LONG = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long: begun last, it would leave the other processes of a run without work."""
+    if items and not items[0].config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes long: make test-long"))
     counts = Counter(item.path for item in items)
     items.sort(key=lambda item: ("/".join(item.path.parts[-2:]) not in LONG, -counts[item.path], item.path))
 

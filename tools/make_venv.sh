@@ -44,6 +44,8 @@ fi
 
 echo "Making $venv with $("$python" --version) ($python)"
 "$python" -m venv --clear "$venv"
+# Modules are compiled when they are first imported: most of them never are.
+export PIP_NO_COMPILE=1
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
 echo "Installing the dependencies of: $extras (a minute or more)"
 pip install "pip>=23.2" "setuptools>=70.1,<80"

@@ -35,7 +35,8 @@ def test_a_command_leaves_nothing_in_the_user_s_cache(tmp_path: Path) -> None:
     picture = tmp_path / "grey.png"
     cv2.imwrite(str(picture), np.full((60, 80, 3), 128, np.uint8))
     run(["-m", "selcon_ros.cli.main", "ground", str(picture), "--action", "hold", "--threads", "1"], home)
-    assert not list(home.rglob("*"))
+    # But for what was chosen on this processor, which is ours.
+    assert [path.suffix for path in home.rglob("*") if path.is_file()] in ([], [".choice"])
 
 
 @pytest.mark.parametrize(

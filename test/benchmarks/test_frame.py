@@ -23,6 +23,7 @@ from support.bundles import colour_bundle
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_measures_two_versions_and_writes_its_chapter(tmp_path: Path) -> None:
     """The other version is the installation that the tests run in, once more."""
     page = tmp_path / "docs" / "speed.md"

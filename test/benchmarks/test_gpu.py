@@ -188,6 +188,7 @@ class Net(torch.nn.Module):
 """
 
 
+@pytest.mark.long
 def test_the_authors_code_is_timed_in_turns(bare: dict[str, str], tmp_path: Path) -> None:
     """What stands for it here has its names alone; it prints, as libraries do."""
     files = {
@@ -242,6 +243,7 @@ def test_on_a_gpu(part: str) -> None:
     assert list(PARTS[part](Task("cuda", "tiny", (1, 4), 0.01, None)))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(which("g++") is None, reason="no C++ compiler, which torch.compile needs: g++")
 def test_compiled_on_a_cpu() -> None:
     (result,) = PARTS["compiled"](TASK)

@@ -23,6 +23,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(paper_size_bundle(tmp_path_factory.mktemp("bundle") / "paper"), roles=("model",))
 
 
+@pytest.mark.long
 def test_is_built_in_half_precision(bundle: Bundle) -> None:
     half, kept = to_fp16(with_frames(graph_of(bundle), bundle.manifest), [])
     assert kept == ()

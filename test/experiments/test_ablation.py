@@ -77,6 +77,7 @@ def test_finished_runs_of_another_configuration_are_not_tabulated_as_these(study
     assert ablate(study, "--only", "bare", "--seeds", "1").exit_code == 0
     result = ablate(study, "--only", "bare", "--seeds", "1", "--set", "schedule.epochs=2")
     assert result.exit_code == 1 and "schedule.epochs: 1 became 2" in result.output
+    monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "once per GPU" in ablate(study, "--only", "bare").output
 

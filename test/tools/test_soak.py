@@ -15,6 +15,7 @@ def tools(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
 
 
+@pytest.mark.long
 def test_three_minutes(tmp_path):
     pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
     pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_ros[demo]'")

@@ -64,7 +64,9 @@ def wait_for_checkpoint(output, process):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("kind", [weak, dense, pyramid])
+@pytest.mark.parametrize(
+    "kind", [weak, *(pytest.param(kind, marks=pytest.mark.long) for kind in (dense, pyramid))]
+)
 def test_two_hosts_give_what_one_process_gives(squares, pair, tmp_path, kind):
     runs, own, both = pair
     config = written(kind(squares, runs / "run"), tmp_path / "run.yaml")
@@ -75,7 +77,7 @@ def test_two_hosts_give_what_one_process_gives(squares, pair, tmp_path, kind):
     assert list(own[1].iterdir()) == []  # only the first process writes
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("lost", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_a_lost_process_ends_all_with_its_name_and_they_resume(squares, pair, tmp_path, lost):
     runs, own, both = pair
     values = dense(squares, runs / "run") | {"checkpoint": {"every_steps": 1}}
@@ -104,6 +106,7 @@ def test_a_lost_process_ends_all_with_its_name_and_they_resume(squares, pair, tm
     assert_same_weights(own[0] / "run", tmp_path / "whole")
 
 
+@pytest.mark.long
 def test_a_cut_cable_ends_both_in_time_each_naming_the_other(squares, pair, tmp_path):
     runs, own, both = pair
     values = dense(squares, runs / "run") | {"checkpoint": {"every_steps": 1}}
