@@ -111,4 +111,4 @@ def test_nothing_is_done_where_one_of_many_would_be_lost(folder: Path) -> None:
 def test_bad_files_of_many_are_told(folder: Path, given: list[str], said: str) -> None:
     (folder / "empty").mkdir()
     result = many(folder, *given)
-    assert result.exit_code != 0 and said in result.output
+    assert result.exit_code != 0 and said in result.stderr
