@@ -137,7 +137,7 @@ def test_a_run_that_was_stopped_goes_on(
     other = ground(bag, "--max-width", "0.05")
     assert other.exit_code == 1 and "the beginning of another run" in other.output
     outcome = ground(bag, "--json")
-    assert json.loads(outcome.stdout)["done_before"] == 3, outcome.output
+    assert json.loads(outcome.output[outcome.output.index("{") :])["done_before"] == 3, outcome.output
     assert (tmp_path / "out" / "results.csv").read_text() == (tmp_path / "whole" / "results.csv").read_text()
     mine, whole = messages(tmp_path / "out" / "bag"), messages(tmp_path / "whole" / "bag")
     assert mine.keys() == whole.keys()
@@ -232,7 +232,9 @@ def test_results_may_lie_in_the_bags_folder(
         patch.setattr(run, "_put_together", stop)
         assert isinstance(ground(bag, out="bag/mine").exception, Stopped)
     outcome = ground(bag, "--json", out="bag/mine")
-    assert outcome.exit_code == 0 and json.loads(outcome.stdout)["done_before"] == 3
+    assert (
+        outcome.exit_code == 0 and json.loads(outcome.output[outcome.output.index("{") :])["done_before"] == 3
+    )
 
 
 def test_only_the_nearest_depth_is_kept_where_images_are_rare(tmp_path: Path) -> None:
