@@ -35,7 +35,7 @@ INTERFACES = [
     "cmake>=3.25,<5",
     "ninja>=1.10,<2",
 ]
-# Before 0.11.6 it loses messages of an mcap file that is read from a moment on, or up to one.
+# Before 0.11.6 it loses the last message of a chunk of an mcap file that is read from that message on.
 DEMO = ["rosbags>=0.11.6,<0.12"]
 TRAIN = [
     "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
