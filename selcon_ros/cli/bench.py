@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from selcon_ros.bench.report import ENGINES, SPEED
 from selcon_ros.cli.bench_report import show
-from selcon_ros.cli.options import bundles_option, turns_options
+from selcon_ros.cli.options import bundle_option, bundles_option, turns_options
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 _FOLDER = UserPath(file_okay=False, exists=True)
@@ -18,7 +18,7 @@ MOVED = "is measured in a clone of the repository: python -m benchmarks"
 @click.group(invoke_without_command=True)
 @click.pass_context
 @click.option("--out", type=OUT_FILE, help="Write the report here (Markdown).")
-@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
+@bundle_option
 @click.option("--recording", type=_FOLDER, help="What the camera plays  [default: the packaged one]")
 @click.option(
     "--cores", type=click.IntRange(min=1), default=2, show_default=True, help="Cores for all processes."

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from selcon_ros.cli.options import bundle_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
 from selcon_ros.cli.start import STOPPED
 
@@ -21,7 +22,7 @@ from selcon_ros.cli.start import STOPPED
     type=UserPath(file_okay=False, exists=True),
     help="Folder with recording.mcap and truth.json  [default: the packaged one]",
 )
-@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
+@bundle_option
 @click.option(
     "--action", "actions", multiple=True, help="May be repeated  [default: all in the recording's truth]"
 )

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.cli.options import FiniteRange, json_option
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.options import FiniteRange, bundle_option, json_option
 from selcon_ros.core.errors import first_line
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ TRANSPORTS = ("raw", "compressed")
 
 
 @click.command()
-@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
+@bundle_option
 @click.option("--backend", default="auto", show_default=True, help="As the node's parameter.")
 @click.option("--graph/--no-graph", default=True, help="Look at the running ROS graph, too.")
 @click.option("--image", help="Image topic to look at  [default: those of the grounding nodes that run]")

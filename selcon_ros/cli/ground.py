@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.backends.base import BACKENDS
+from selcon_ros.cli.model_options import engine_options, min_confidence_option
 from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, Destination, UserPath
 from selcon_ros.core.atomic_write import check_destination
-from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import one_line
-from selcon_ros.model import AUTO
 
 if TYPE_CHECKING:
     from selcon_ros.cli.ground_picture import Answer
@@ -45,13 +43,7 @@ ANY = Destination(lambda path: None)
     show_default=True,
     help="png: 16 bit grey, 65535 for 1; npy: float32.",
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="No grasp points below this confidence.",
-)
+@min_confidence_option
 @click.option(
     "--max-width",
     type=click.FloatRange(0.001),
@@ -66,20 +58,7 @@ ANY = Destination(lambda path: None)
     show_default=True,
     help="A larger IMAGE or depth is refused before it is decoded.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice((AUTO, *BACKENDS)),
-    default=AUTO,
-    show_default=True,
-    help="Inference engine; auto: the first of those in docs/engines.md that runs here.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8.",
-)
+@engine_options
 @threads_option
 @json_option
 def command(

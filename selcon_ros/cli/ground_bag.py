@@ -8,11 +8,9 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.backends.base import BACKENDS
-from selcon_ros.cli.options import FiniteRange, json_option
+from selcon_ros.cli.model_options import engine_options, min_confidence_option
+from selcon_ros.cli.options import FiniteRange, bundle_option, json_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.core.bundle import PRECISIONS
-from selcon_ros.model import AUTO
 
 NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 
@@ -21,7 +19,7 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 @click.argument("bag", type=UserPath())
 @click.option("--action", required=True, help="An action, several (hold,pour), or all (*).")
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the new bag, the table and the page.")
-@click.option("--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]")
+@bundle_option
 @click.option("--image", help="Topic of the images  [default: the only one]")
 @click.option("--depth", help='Topic of registered depth, or "none"  [default: that of the images\' frame]')
 @click.option("--camera-info", help="Topic of the calibration  [default: that of the images' frame]")
@@ -33,13 +31,7 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
     show_default=True,
     help="Largest difference of the stamps of image and depth, s.",
 )
-@click.option(
-    "--min-confidence",
-    type=FiniteRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="No grasp points below this confidence.",
-)
+@min_confidence_option
 @click.option(
     "--max-width",
     type=FiniteRange(0.001, 100),
@@ -49,10 +41,7 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 )
 @click.option("--heatmaps/--no-heatmaps", default=True, help="Write the heatmaps, which are large, too.")
 @click.option("--namespace", default="/affordance", show_default=True, help="Of the topics that are written.")
-@click.option(
-    "--backend", type=click.Choice([AUTO, *BACKENDS]), default=AUTO, help="As the node's parameter."
-)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", help="As the node's parameter.")
+@engine_options
 @click.option(
     "--processes", type=click.IntRange(1, 1024), help="That work side by side  [default: one per core]"
 )

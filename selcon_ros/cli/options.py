@@ -31,6 +31,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 out_bundle_option = click.option(
     "--out", type=OUT_BUNDLE, required=True, help="Bundle folder or .zip to write."
 )
+bundle_option = click.option(
+    "--bundle", type=UserPath(exists=True), help="Model bundle  [default: the packaged one]"
+)
 bundles_option = click.option(
     "--bundle",
     "bundles",

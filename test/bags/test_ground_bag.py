@@ -270,15 +270,23 @@ def test_what_cannot_be_done_is_told(
     assert not (tmp_path / "out" / "bag").exists()
 
 
+@pytest.mark.parametrize(("action", "topic"), [("hold", "heatmap"), ("hold,cut_with", "heatmap/hold")])
 def test_the_node_gives_the_same_answers(
-    tmp_path: Path, ground: Callable[..., Result], bundle: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    ground: Callable[..., Result],
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    topic: str,
 ) -> None:
+    """Of several actions, the node's topics without a name are those of the first."""
     for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     frames = camera(2)
-    assert ground(write_bag(tmp_path / "bag", frames)).exit_code == 0
-    table, heatmaps = rows(tmp_path / "out"), messages(tmp_path / "out" / "bag")["/affordance/heatmap"]
-    with ros.context() as context, ros.running_node(context, bundle, action="hold"):
+    assert ground(write_bag(tmp_path / "bag", frames), action=action).exit_code == 0
+    table = [row for row in rows(tmp_path / "out") if row["action"] == "hold"]
+    heatmaps = messages(tmp_path / "out" / "bag")[f"/affordance/{topic}"]
+    with ros.context() as context, ros.running_node(context, bundle, action=action):
         robot = ros.Robot(context, ("heatmap", "grasp_points", "status"))
         robot.connect()
         for index, row in enumerate(table):

@@ -1,0 +1,39 @@
+"""Options of commands that run a model, as decorators. `options` has those that are quick to import."""
+
+from __future__ import annotations
+
+import click
+
+from selcon_ros.backends.base import BACKENDS
+from selcon_ros.cli.options import F, FiniteRange, added
+from selcon_ros.core.bundle import PRECISIONS
+from selcon_ros.model import AUTO
+
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=FiniteRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="No grasp points below this confidence.",
+)
+
+
+def engine_options(function: F) -> F:
+    """Add --backend and --precision."""
+    options = [
+        click.option(
+            "--backend",
+            type=click.Choice((AUTO, *BACKENDS)),
+            default=AUTO,
+            show_default=True,
+            help="Inference engine; auto: the first of those in docs/engines.md that runs here.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(PRECISIONS),
+            default="auto",
+            show_default=True,
+            help="Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8.",
+        ),
+    ]
+    return added(options, function)
