@@ -44,13 +44,12 @@ fi
 
 echo "Making $venv with $("$python" --version) ($python)"
 "$python" -m venv --clear "$venv"
-# Modules are compiled when they are first imported: most of them never are.
-export PIP_NO_COMPILE=1
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
+# Modules are compiled when they are first imported: most of them never are. (PIP_NO_COMPILE=1 would not do it.)
+install() { "$venv/bin/python" -m pip --disable-pip-version-check -qq install --no-compile "$@"; }
 echo "Installing the dependencies of: $extras (a minute or more)"
-pip install "pip>=23.2" "setuptools>=70.1,<80"
+install "pip>=23.2" "setuptools>=70.1,<80"
 if [ "$versions" = oldest ]; then
-    pip install uv
+    install uv
     # uv knows pip's settings by other names.
     if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}; fi
     if [ -n "${PIP_EXTRA_INDEX_URL:-}" ]; then export UV_INDEX=${UV_INDEX:-$PIP_EXTRA_INDEX_URL}; fi
@@ -65,7 +64,7 @@ fi
 case ",$extras," in *,train,*)
     # Exactly this one and first: resolved together with the rest, pip would bring a CUDA build of several gigabytes
     # even where a CPU build is offered.
-    pip install "torch==2.13.0"
-    pip install "torchvision==0.28.*" ;;
+    install "torch==2.13.0"
+    install "torchvision==0.28.*" ;;
 esac
-pip install --no-build-isolation ".[$extras]"
+install --no-build-isolation ".[$extras]"
