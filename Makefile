@@ -1,4 +1,4 @@
-# make demo: see it work.  make test: lint, types and all tests.  make test-fast: the tests without torch and ROS, a minute.
+# make demo: see it work.  make test: lint, types and all tests but the long ones.  make test-fast: the tests without torch and ROS, a minute.
 # make test-long: what make test leaves out.  make test-oldest: the robot's part on the oldest libraries.  make bench: measure.  make docs: the site, in site/.
 # Each makes its own environment.
 SHELL := /bin/bash
