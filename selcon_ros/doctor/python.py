@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from selcon_ros.core.text import one_line
+from selcon_ros.core.python_trial import try_python
 from selcon_ros.doctor.check import Check, fail, ok, warn
 
 INSTALLED_ROS = Path("/opt/ros")
@@ -39,8 +38,8 @@ def check_python() -> Iterator[Check]:
     """Look at the interpreter, at ROS's, and at the compiled libraries."""
     yield _interpreter()
     for library, remedy in LIBRARIES.items():
-        worked, said = run_python(_IMPORT.format(library))
-        yield ok(library, said) if worked else fail(library, f"it cannot be imported: {said}", remedy)
+        lines, fault = try_python(_IMPORT.format(library), TRIAL_SECONDS)
+        yield fail(library, f"importing it {fault}", remedy) if lines is None else ok(library, lines[-1])
     yield _ros()
 
 
@@ -54,31 +53,6 @@ def check_ros_libraries() -> Iterator[Check]:
     yield _middleware()
     yield _cv_bridge()
     yield _interfaces()
-
-
-def run_python(code: str) -> tuple[bool, str]:
-    """Run a line of Python in another process with this one's modules.
-
-    :returns: whether it went well, and its last line of output; if not, why
-    """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TRIAL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"no answer within {TRIAL_SECONDS:g} s"
-    except OSError as error:
-        return False, f"{sys.executable} cannot be run: {error.strerror}"
-    if done.returncode < 0:
-        return False, f"it ends the process with signal {-done.returncode}"
-    lines = (done.stdout if done.returncode == 0 else done.stderr).decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    return done.returncode == 0, one_line(last, 300)
 
 
 def _interpreter() -> Check:
@@ -147,15 +121,15 @@ def _version(suffix: str) -> str:
 def _middleware() -> Check:
     """Start ROS in another process, and see which middleware runs it."""
     wanted = os.environ.get("RMW_IMPLEMENTATION", "")
-    worked, said = run_python(_RMW)
-    if worked:
-        return ok("middleware", said)
+    lines, fault = try_python(_RMW, TRIAL_SECONDS)
+    if lines is not None:
+        return ok("middleware", lines[-1])
     remedy = (
         f"apt install ros-$ROS_DISTRO-{wanted.replace('_', '-')}, or: unset RMW_IMPLEMENTATION"
         if wanted
         else ROS_REMEDY
     )
-    return fail("middleware", f"ROS does not start: {said}", remedy)
+    return fail("middleware", f"starting ROS {fault}", remedy)
 
 
 def _cv_bridge() -> Check:

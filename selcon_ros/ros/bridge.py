@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -19,6 +15,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from selcon_ros.core.python_trial import try_python
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.conversions import ENCODINGS, Pixels, fill_image, image_from_message
 
@@ -69,24 +66,12 @@ def find_bridge(seconds: float = TRIAL_SECONDS) -> tuple[Bridge | None, str]:
 
 def _try_out(seconds: float) -> tuple[list[str], str]:
     """The encodings on which another process found that both agree; if none, what is wrong with cv_bridge."""
-    command = [sys.executable, "-c", f"from {__name__} import trial; trial()"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
-        )
-    except subprocess.TimeoutExpired:
-        return [], f"did not answer within {seconds:g} s"
-    except OSError as error:
-        return [], f"cannot be tried out: {error.strerror}"
-    lines = done.stdout.decode(errors="replace").splitlines()
-    said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return [], f"ends the process with {name}: {one_line(said[0], 200)}"
+    lines, fault = try_python(f"from {__name__} import trial; trial()", seconds)
+    if lines is None:
+        return [], fault
     found = next((line for line in reversed(lines) if line.startswith(_RESULT)), None)
     if found is None:
-        return [], f"fails: {one_line(said[-1], 200)}"
+        return [], "fails: its trial ended without a result"
     encodings = json.loads(found.removeprefix(_RESULT))
     return encodings, "agrees with this package's conversions on no encoding"
 
