@@ -37,6 +37,8 @@ INTERFACES = [
 ]
 # Before 0.11.6 it loses the last message of a chunk of an mcap file that is read from that message on.
 DEMO = ["rosbags>=0.11.6,<0.12"]
+# selcon_ros/view/server.py reaches into it, which another version may not like.
+VIEW = ["viser==1.1.1", "websockets>=13.1,<17"]
 TRAIN = [
     "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
     "torchvision>=0.28,<1",
@@ -150,6 +152,7 @@ setup(
         "ros": ROS,
         "interfaces": INTERFACES,
         "demo": DEMO,
+        "view": VIEW,
         "train": TRAIN,
         "adapt": ADAPT,
         "sim": SIM,

@@ -32,6 +32,9 @@ COMMANDS = {
     "demo": Command(
         "selcon_ros.cli.demo", "Run the real node on the packaged recording and leave its pictures."
     ),
+    "view": Command(
+        "selcon_ros.cli.view", "Show a node, a recording, a picture or a webcam live in a browser."
+    ),
     "play": Command("selcon_ros.cli.play", "Publish a recording as camera topics."),
     "doctor": Command("selcon_ros.cli.doctor", "Look for what keeps the node from working here."),
     "bench": Command("selcon_ros.cli.bench", "Measure latency and throughput on this machine."),
@@ -58,6 +61,7 @@ ORDER = (
     "engine",
     "tabletop",
     "demo",
+    "view",
     "play",
     "doctor",
     "bench",

@@ -109,11 +109,12 @@ def command(
       selcon ground ladle.jpg --action "scoop with" --bundle open_bundle --out overlay.png
     """
     from selcon_ros.cli import ground_files as files
-    from selcon_ros.cli.ground_picture import Asker, Geometry, ground_picture
+    from selcon_ros.cli.ground_picture import Asker, ground_picture
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.core.files import write_image
     from selcon_ros.core.grasp import WIDEST, GraspParameters
     from selcon_ros.core.overlay import draw
+    from selcon_ros.core.picture_depth import Geometry
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")

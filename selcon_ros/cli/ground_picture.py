@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import OPEN_ROLES, load_bundle
-from selcon_ros.core.camera import Intrinsics, check_metres
-from selcon_ros.core.camera_files import read_camera
-from selcon_ros.core.depth_files import read_depth
-from selcon_ros.core.errors import DepthError, UnknownActionError
+from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.files import read_stored
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grasp_result import GraspResult, Refusal
 from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.orientation import as_stored, check_stored, upright
+from selcon_ros.core.orientation import as_stored, upright
+from selcon_ros.core.picture_depth import Geometry, read_geometry
 from selcon_ros.core.pixel_limit import PixelLimit
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import Model, load
@@ -132,15 +130,6 @@ class Asker:
         return replace(heatmap, confidence=0.0)
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """The files that give poses: depth and calibration; rectified: use the calibration's P."""
-
-    depth: Path
-    camera: Path
-    rectified: bool
-
-
 def ground_picture(
     asker: Asker, image: Path, geometry: Geometry | None, limit: PixelLimit, parameters: GraspParameters
 ) -> Answer:
@@ -155,7 +144,7 @@ def ground_picture(
         )
     metres, intrinsics = None, None
     if geometry is not None:
-        metres, intrinsics = _read_geometry(geometry, stored, orientation, limit)
+        metres, intrinsics = read_geometry(geometry, stored, orientation, limit)
     heatmap = asker.ask(picture)
     turned = orientation != 1 and geometry is not None
     if turned:
@@ -171,21 +160,3 @@ def ground_picture(
         refusal = Refusal(Reason.UNCALIBRATED, "no confidence is calibrated for this action")
         grasps = GraspResult(refused=(refusal,))
     return Answer(picture, orientation, turned, heatmap, grasps, metres is not None)
-
-
-def _read_geometry(
-    files: Geometry, stored: Pixels, orientation: int, limit: PixelLimit
-) -> tuple[NDArray[np.float32], Intrinsics]:
-    """Return the depth in metres and the camera of a picture [H, W, 3] as it is stored."""
-    intrinsics, scale = read_camera(files.camera, files.rectified)
-    metres = read_depth(files.depth, scale, limit, orientation)
-    sizes = {
-        str(files.depth): (metres.shape[1], metres.shape[0]),
-        str(files.camera): (intrinsics.width, intrinsics.height),
-    }
-    check_stored(orientation, (stored.shape[1], stored.shape[0]), sizes)
-    try:
-        check_metres(metres, f"floats must be metres, whole numbers units of depth_scale, here {scale:g} m")
-    except DepthError as error:
-        raise DepthError(f"{files.depth}: {error}") from None
-    return metres, intrinsics

@@ -49,6 +49,7 @@ EXTRAS = {
     "engine": ("filelock",),
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
+    "view": ("viser", "websockets"),
     "ros": (
         "rclpy",
         "rpyutils",

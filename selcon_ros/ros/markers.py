@@ -11,28 +11,18 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from selcon_ros.core.grasp_result import GraspPoint
+from selcon_ros.core.gripper_drawing import (
+    ARROW_LENGTH,
+    COLOURS,
+    FINGER_LENGTH,
+    UNKNOWN_WIDTH,
+    Colour,
+)
 from selcon_ros.core.text import one_line
 
-ARROW_LENGTH = 0.10
-"""Metres; the arrow's tip is the grasp point."""
-FINGER_LENGTH = 0.03
 LABEL = 40
 """Characters of an action's name on a label, at most."""
-UNKNOWN_WIDTH = 0.02
-"""Metres between the fingers that are drawn when the width is not known."""
 Points = Sequence[GraspPoint]
-Colour = tuple[float, float, float]
-COLOURS: tuple[Colour, ...] = (
-    (0.1, 0.9, 0.2),
-    (0.2, 0.5, 1.0),
-    (1.0, 0.6, 0.1),
-    (0.9, 0.2, 0.8),
-    (0.1, 0.9, 0.9),
-    (1.0, 0.9, 0.1),
-    (1.0, 0.3, 0.3),
-    (0.6, 0.4, 1.0),
-)
-"""RGB of the markers of the first action of a list, the second, and so on; after the last from the start."""
 
 
 class GraspMarkers:

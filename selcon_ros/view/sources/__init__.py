@@ -1,0 +1,1 @@
+"""Where the frames of a viewer come from: one file for each kind of source."""
