@@ -35,8 +35,8 @@ class Plan:
     """A bag and what is asked about its images.
 
     bundle, settings.backend, settings.precision and the limits of grasp points are those of the node's
-    parameters. actions: of the model, each once. prefix: of the topics that are written. heatmaps: write
-    them, too.
+    parameters, and so are its target_frame and cloud_part. actions: of the model, each once. prefix: of the
+    topics that are written. heatmaps, cloud: write them, too.
     """
 
     bag: Path
@@ -47,6 +47,7 @@ class Plan:
     prefix: str
     settings: Settings
     heatmaps: bool
+    cloud: bool = True
 
     def topic(self, kind: str, action: str) -> str:
         """The topic of an action's output: `PREFIX/KIND`; of several actions, `PREFIX/KIND/ACTION`."""

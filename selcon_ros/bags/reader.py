@@ -8,6 +8,7 @@ from pathlib import Path
 from struct import error as StructError
 from struct import unpack_from
 from types import TracebackType
+from typing import Any
 
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
@@ -86,6 +87,16 @@ class BagReader:
             return
         with self._naming():
             yield from self._reader.messages(connections, start, end)
+
+    def deserialize(self, connection: Connection, data: bytes) -> Any:
+        """A message of this bag, by its own definition: ROS need not know the type.
+
+        :raises BagError: for a damaged one
+        """
+        try:
+            return self._reader.deserialize(data, connection.msgtype)
+        except Exception as error:  # whatever rosbags makes of it
+            raise BagError(f"a {connection.msgtype} cannot be read: {first_line(error)}") from error
 
     def definition(self, connection: Connection) -> tuple[str, str] | None:
         """A type's definition and its hash (REP 2011), as bags hold them; None for a type that is not known.

@@ -14,20 +14,21 @@ from pathlib import Path
 from threading import Thread
 
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.bags.grounding import Row, ground_segment
+from selcon_ros.bags.grounding import Grounder, Row
 from selcon_ros.bags.parts import Parts
 from selcon_ros.bags.plan import Plan, Segment, segments, taken
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.summary import write_summary
+from selcon_ros.bags.transforms import check_transforms
 from selcon_ros.bags.writer import Bag
 from selcon_ros.core.bundle import load_bundle
-from selcon_ros.model import Model, load
+from selcon_ros.model import load
 
 PARTS = "parts"
 BAG = "bag"
 AHEAD = 2
 """Stretches that wait for each process."""
-_opened: tuple[Model, BagReader] | None = None
+_opened: Grounder | None = None
 """What a process works with; a bag is opened once, for that means to check it, and to unpack it."""
 
 
@@ -52,13 +53,16 @@ def ground_bag(
     :param processes: that work side by side, each with one thread
     :param begin: called with the number of images, and of those that are done already
     :param done: called with the number of images of a stretch when it is done
-    :raises BagError: for a bag without images, a folder with something else, or a process that died
+    :raises BagError: for a bag without images, or without transforms for a target frame, a folder with
+        something else, or a process that died
     """
     if (out / BAG).exists():
         raise BagError(f"{out / BAG} exists: delete it, or choose another --out")
     with BagReader(plan.bag) as reader:
         if there := taken(reader, plan.prefix):
             raise BagError(f"the bag has {there} already: choose another --namespace")
+        if plan.settings.target_frame:
+            check_transforms(reader, plan.settings.target_frame)
         every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")
@@ -131,8 +135,8 @@ def _ground(plan: Plan, parts: Parts, segment: Segment) -> None:
     if _opened is None:
         settings = plan.settings
         model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
-        _opened = model, BagReader(plan.bag).open()
-    parts.write(segment, ground_segment(*_opened, plan, segment))
+        _opened = Grounder(model, BagReader(plan.bag).open(), plan)
+    parts.write(segment, _opened.segment(segment))
 
 
 def _put_together(plan: Plan, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:

@@ -39,6 +39,18 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
     show_default=True,
     help="The gripper's opening in metres.",
 )
+@click.option(
+    "--target-frame",
+    default="",
+    help="Of poses, markers and clouds, by the bag's /tf and /tf_static  [default: the camera's]",
+)
+@click.option(
+    "--cloud",
+    type=click.Choice(("part", "all", "none")),
+    default="part",
+    show_default=True,
+    help="Write points of the affording part, or of all the image, with their heat.",
+)
 @click.option("--heatmaps/--no-heatmaps", default=True, help="Write the heatmaps, which are large, too.")
 @click.option("--namespace", default="/affordance", show_default=True, help="Of the topics that are written.")
 @engine_options
@@ -58,6 +70,8 @@ def command(
     sync_tolerance: float,
     min_confidence: float,
     max_width: float,
+    target_frame: str,
+    cloud: str,
     heatmaps: bool,
     namespace: str,
     backend: str,
@@ -67,14 +81,15 @@ def command(
 ) -> None:
     """Ground every image of a rosbag2 BAG (mcap or sqlite3), as the node would.
 
-    OUT gets `bag` (the messages of BAG and ours: heatmap, overlay/compressed, grasp_points, markers, status;
-    of several actions a topic each), `results.csv` and `index.html` with a film strip. Poses are in the
-    camera's frame. After Ctrl-C the same command goes on where it was.
+    OUT gets `bag` (the messages of BAG and ours: heatmap, overlay/compressed, grasp_points, cloud, markers,
+    status; of several actions a topic each), `results.csv` and `index.html` with a film strip. Poses are in
+    the camera's frame, or in that of --target-frame. After Ctrl-C the same command goes on where it was.
 
     \b
     Examples:
       selcon ground-bag kitchen --action hold --out grounded
       selcon ground-bag kitchen.mcap --action hold,pour --image /camera/color/image_raw --out grounded
+      selcon ground-bag kitchen --action hold --target-frame base_link --out grounded
     """
     from tqdm import tqdm
 
@@ -110,8 +125,10 @@ def command(
         sync_tolerance=sync_tolerance,
         min_confidence=min_confidence,
         gripper_width=max_width,
+        target_frame=target_frame,
+        cloud_part=cloud != "all",
     )
-    plan = Plan(bag, path, topics, actions, manifest.actions, namespace, settings, heatmaps)
+    plan = Plan(bag, path, topics, actions, manifest.actions, namespace, settings, heatmaps, cloud != "none")
     with tqdm(unit="image", dynamic_ncols=True, disable=None) as bar:
 
         def begin(total: int, before: int) -> None:
@@ -123,10 +140,12 @@ def command(
             plan, out, processes or usable_cores(), begin, lambda count: bar.update(count) and None
         )
     usable = {row.received for row in done.rows if row.confidence == row.confidence}
+    elsewhere = {row.received: row for row in done.rows if row.frame not in ("", target_frame)}
     record = {
         "images": done.images,
         "done_before": done.resumed,
         "unusable_images": done.images - len(usable),
+        **({"images_in_target_frame": len(usable) - len(elsewhere)} if target_frame else {}),
         "types_left_out": done.left_out,
         "with_grasp_points": {
             each: sum(row.points > 0 for row in done.rows if row.action == each) for each in actions
@@ -146,4 +165,7 @@ def command(
     if unusable := done.images - len(usable):
         fault = next(row.note for row in done.rows if row.confidence != row.confidence)
         click.echo(f"{unusable} images could not be used: {fault}", err=True)
+    if target_frame and elsewhere:
+        note = next(iter(elsewhere.values())).note
+        click.echo(f"{len(elsewhere)} images have poses in the camera's frame: {note}", err=True)
     click.echo(f"bag: {out / 'bag'}   table: {out / 'results.csv'}   page: {out / 'index.html'}")

@@ -1,5 +1,7 @@
 """Grasp points and clouds in another frame: a rotation and a translation."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
 
@@ -76,6 +78,34 @@ class Rigid:
         x, y, z, w = product / np.linalg.norm(product) * (1 if product[3] >= 0 else -1)
         return float(x), float(y), float(z), float(w)
 
+    def __matmul__(self, inner: Rigid) -> Rigid:
+        """Return what moves as `inner` does, and then as this."""
+        moved = self.matrix @ np.array(inner.translation) + np.array(self.translation)
+        return Rigid(self.turned(inner.rotation), _vector(moved))
+
+    @property
+    def inverse(self) -> Rigid:
+        """Where the other frame lies in this one."""
+        x, y, z, w = self.rotation
+        return Rigid((-x, -y, -z, w), _vector(-self.matrix.T @ np.array(self.translation)))
+
+    def towards(self, other: Rigid, share: float) -> Rigid:
+        """Return what lies between this, for a share of 0, and another one, for 1.
+
+        The translation goes straight, the rotation the shorter way round at a constant rate, as in tf2.
+        """
+        first, last = np.array(self.rotation), np.array(other.rotation)
+        if first @ last < 0:  # the same rotation the other way round
+            last = -last
+        angle = 2 * math.atan2(np.linalg.norm(last - first), np.linalg.norm(last + first))
+        # Of almost equal ones the sines are 0, and the straight line is as good.
+        parts = (1 - share, share)
+        weights = parts if angle < 1e-9 else tuple(math.sin(part * angle) for part in parts)
+        turned = weights[0] * first + weights[1] * last
+        x, y, z, w = (turned / np.linalg.norm(turned)).tolist()
+        begin, end = np.array(self.translation), np.array(other.translation)
+        return Rigid((x, y, z, w), _vector(parts[0] * begin + parts[1] * end))
+
     def grasps(self, result: GraspResult) -> GraspResult:
         """Return a result whose poses are as seen from here; pixels are left as they are."""
         return replace(result, points=tuple(self._grasp(point) for point in result.points))
@@ -86,6 +116,11 @@ class Rigid:
         x, y, z = self.matrix @ np.array(point.position) + np.array(self.translation)
         orientation = None if point.orientation is None else self.turned(point.orientation)
         return replace(point, position=(float(x), float(y), float(z)), orientation=orientation)
+
+
+def _vector(values: NDArray[np.float64]) -> Vector:
+    x, y, z = values.tolist()
+    return x, y, z
 
 
 def quaternion(axes: NDArray[np.float64]) -> Quaternion:

@@ -70,13 +70,8 @@ class PlannerOutputs:
             ready.append((self._mask, fill_image(self._mask_message, pixels, "mono8", header)))
         if pointing:
             depth, camera = geometry()
-            cloud = NO_POINTS
-            if depth is not None and camera is not None:
-                part = mask if settings.cloud_part else None
-                cloud = organised_cloud(image, heatmap, depth, camera, part)
-                cloud = cloud if settings.cloud_organised else cloud.listed
-                if rigid is not None:
-                    cloud = replace(cloud, points=rigid.points(cloud.points))
+            part = mask if settings.cloud_part else None
+            cloud = placed_cloud(image, heatmap, depth, camera, part, rigid, settings.cloud_organised)
             ready.append((self._cloud, cloud_message(cloud, pose_header)))
 
         def publish() -> None:
@@ -84,3 +79,24 @@ class PlannerOutputs:
                 publisher.publish(message)
 
         return publish
+
+
+def placed_cloud(
+    image: npt.NDArray[np.uint8],
+    heatmap: Heatmap,
+    depth: Depth | None,
+    camera: Intrinsics | None,
+    part: npt.NDArray[np.bool_] | None,
+    rigid: Rigid | None,
+    organised: bool,
+) -> Cloud:
+    """The points of an image with their heat, in the frame that `rigid` brings them to.
+
+    :param part: pixels [H, W] that it has; None: all
+    :param organised: has the image's rows and columns; else it is a list of the points that are there
+    """
+    if depth is None or camera is None:
+        return NO_POINTS
+    cloud = organised_cloud(image, heatmap, depth, camera, part)
+    cloud = cloud if organised else cloud.listed
+    return cloud if rigid is None else replace(cloud, points=rigid.points(cloud.points))

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from selcon_ros.bags import plan, run
-from selcon_ros.bags.grounding import _nearest
+from selcon_ros.bags.nearest import nearest
 from selcon_ros.bags.parts import RELIABLE
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.cli.main import main
@@ -75,7 +75,10 @@ def test_the_new_bag_has_both(tmp_path: Path, ground: Callable[..., Result], plu
     assert f"hold: grasp points in {COUNT} of {COUNT} images" in outcome.output
     before, after = messages(bag), messages(tmp_path / "out" / "bag")
     assert {topic: after[topic] for topic in before} == before
-    ours = {f"/affordance/{name}" for name in ("heatmap", "grasp_points", "overlay/compressed", "markers")}
+    ours = {
+        f"/affordance/{name}"
+        for name in ("heatmap", "grasp_points", "overlay/compressed", "markers", "cloud")
+    }
     assert after.keys() - before.keys() == {*ours, "/affordance/status"}
     received = [time for time, _ in before["/camera/image"]]
     assert all([time for time, _ in after[topic]] == received for topic in ours)
@@ -240,7 +243,7 @@ def test_results_may_lie_in_the_bags_folder(
 def test_only_the_nearest_depth_is_kept_where_images_are_rare(tmp_path: Path) -> None:
     depths = [each for each in camera(50) if each[0] == "/camera/depth"]
     with BagReader(write_bag(tmp_path / "bag", depths)) as reader:
-        kept = _nearest(reader.messages(reader.of("/camera/depth")), {101_000_000_000, 103_500_000_000})
+        kept = nearest(reader.messages(reader.of("/camera/depth")), {101_000_000_000, 103_500_000_000})
     assert sorted(round(when / 1e8) for when, _, _ in kept.values()) == [1010, 1035]
 
 

@@ -57,6 +57,29 @@ def test_a_pose_moves_as_its_points_do(rigid: Rigid, orientation: tuple, positio
     assert math.hypot(*moved.orientation) == pytest.approx(1) and moved.orientation[3] >= 0
 
 
+@given(rigids, rigids, vectors)
+def test_one_after_the_other_and_back(outer: Rigid, inner: Rigid, point: tuple[float, float, float]) -> None:
+    there = inner.matrix @ np.array(point) + inner.translation
+    both = outer @ inner
+    moved = both.matrix @ np.array(point) + both.translation
+    np.testing.assert_allclose(moved, outer.matrix @ there + outer.translation, atol=1e-6)
+    np.testing.assert_allclose(both.inverse.matrix @ moved + both.inverse.translation, point, atol=1e-6)
+
+
+@given(rigids, vectors.filter(lambda v: math.hypot(*v) > 1e-6), st.floats(0, 3.1), st.floats(0, 1))
+def test_between_two_the_turn_is_steady(
+    first: Rigid, axis: tuple[float, float, float], angle: float, share: float
+) -> None:
+    """By the exponential map of OpenCV: a turn by a share of the angle about the same axis."""
+    unit = np.array(axis) / math.hypot(*axis)
+    last = Rigid(quaternion(rodrigues(first.rotation) @ cv2.Rodrigues(unit * angle)[0]), axis)
+    between = first.towards(last, share)
+    expected = rodrigues(first.rotation) @ cv2.Rodrigues(unit * angle * share)[0]
+    np.testing.assert_allclose(rodrigues(between.rotation), expected, atol=1e-6)
+    moved = np.array(first.translation) + share * (np.array(axis) - first.translation)
+    np.testing.assert_allclose(between.translation, moved, atol=1e-9)
+
+
 def test_a_camera_that_looks_down_at_a_table() -> None:
     """In a frame with x forward, y left, z up (REP 103): from 1 m straight down, the image's top forward."""
     down = Rigid((ROOT, -ROOT, 0.0, 0.0), (0.5, 0.0, 1.0))

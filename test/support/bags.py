@@ -13,6 +13,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionFormat
 from rosbags.typesys import Stores, get_typestore
 
+from selcon_ros.core.rigid import Rigid
 from support.messages import camera_info, header, raw_image
 from support.scenes import bar_depth, scene
 
@@ -28,7 +29,7 @@ def write_bag(
     compression: CompressionMode = CompressionMode.NONE,
     **qos: Any,
 ) -> Path:
-    """Write messages into a bag folder, and return it.
+    """Write messages of rclpy or rosbags into a bag folder, and return it.
 
     :param qos: of topics, by their names without the first slash and with _ for others
     """
@@ -39,7 +40,8 @@ def write_bag(
     with writer:
         for topic, message, received in messages:
             kind = type(message)
-            name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+            of_rosbags = getattr(kind, "__msgtype__", None)
+            name = of_rosbags or f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
             if topic not in connections:
                 connections[topic] = writer.add_connection(
                     topic,
@@ -47,7 +49,8 @@ def write_bag(
                     typestore=store,
                     offered_qos_profiles=qos.get(topic[1:].replace("/", "_"), ()),
                 )
-            writer.write(connections[topic], received, serialize_message(message))
+            data = store.serialize_cdr(message, name) if of_rosbags else serialize_message(message)
+            writer.write(connections[topic], received, data)
     return path
 
 
@@ -85,3 +88,21 @@ def camera(
             (f"{camera}/image", raw_image(image, "rgb8", stamp=header(seconds, frame)), received + 1_000_000),
         ]
     return found
+
+
+def transforms(*given: tuple[str, str, float, Rigid]) -> Any:
+    """A TFMessage of rosbags, for pip has no tf2_msgs: parent, child, stamp in s, and the child's pose."""
+    types = get_typestore(Stores.ROS2_JAZZY).types
+    quaternion, vector = types["geometry_msgs/msg/Quaternion"], types["geometry_msgs/msg/Vector3"]
+    message, stamped = types["geometry_msgs/msg/Transform"], types["geometry_msgs/msg/TransformStamped"]
+    header, time = types["std_msgs/msg/Header"], types["builtin_interfaces/msg/Time"]
+    return types["tf2_msgs/msg/TFMessage"](
+        [
+            stamped(
+                header(time(*divmod(round(1e9 * stamp), 10**9)), parent),
+                child,
+                message(vector(*pose.translation), quaternion(*pose.rotation)),
+            )
+            for parent, child, stamp, pose in given
+        ]
+    )
