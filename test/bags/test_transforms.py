@@ -48,7 +48,9 @@ vectors = st.tuples(numbers, numbers, numbers)
 poses = st.builds(
     lambda turn, moved: Rigid(quaternion(cv2.Rodrigues(np.array(turn))[0]), moved), vectors, vectors
 )
-tracks = st.dictionaries(st.integers(0, 80), poses, min_size=1, max_size=6)
+short = st.dictionaries(st.integers(0, 80), poses, min_size=1, max_size=4)
+whole = st.builds(lambda track, first, last: {**track, 0: first, 80: last}, short, poses, poses)
+tracks = whole | whole | whole | short
 """Of one frame: poses at tenths of a second, within 8 s."""
 
 
@@ -59,7 +61,7 @@ def trees(draw: st.DrawFn) -> list[tuple[int | None, dict[int, Rigid]]]:
     return [
         (None, {})
         if place == 0 or draw(st.integers(0, 9)) == 0
-        else (draw(st.integers(0, place - 1)), draw(tracks))
+        else (draw(st.sampled_from([place - 1, place - 1, 0])), draw(tracks))
         for place in range(count)
     ]
 
