@@ -18,7 +18,8 @@ from selcon_training.data.agd20k import open_dataset
 from selcon_training.models.checkpoint import load_model
 from selcon_training.ranks import require_alone
 from selcon_training.training.factory import test_time_averaging, training_device
-from selcon_training.training.run_folder import FREE_KEYS, changed_keys, checkpoint_folder
+from selcon_training.training.run_folder import checkpoint_folder
+from selcon_training.training.run_records import FREE_KEYS, changed_keys
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import Inference, MapValidator
 

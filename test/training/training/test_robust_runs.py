@@ -58,8 +58,25 @@ def test_a_run_killed_again_and_again_gives_what_an_unkilled_one_gives(squares, 
     assert equal(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
     epochs = [json.loads(line)["epoch"] for line in (tmp_path / "killed/metrics.jsonl").open()]
     assert epochs == [1, 2]
-    left = {path.name for path in (tmp_path / "killed").iterdir()}
+    left = {path.name for path in (tmp_path / "killed").iterdir() if path.name != "lock"}
     assert left == {"checkpoint", "config.yaml", "data.json", "logs", "metrics.jsonl"}
+
+
+def test_two_processes_do_not_train_in_one_folder(squares, tmp_path):
+    values = run_values(squares, tmp_path / "run")
+    first = Trainer(parse_config(values))
+
+    def second(resume):
+        with pytest.raises(ConfigError, match="another process trains in .*run: wait for it, stop it"):
+            Trainer(parse_config(values), resume=resume)
+
+    assert exit_code(in_a_process(lambda: second(resume=False))) == 0
+    first.run(max_steps=1)
+    again = Trainer(parse_config(values), resume=True)
+    assert exit_code(in_a_process(lambda: second(resume=True))) == 0
+    assert again.run()
+    assert Trainer(parse_config(values), resume=True).run()
+    assert Trainer(parse_config(values), resume=True).run(), "a finished run's lock is released too"
 
 
 def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(squares, tmp_path):
@@ -190,9 +207,9 @@ def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(squares
 @pytest.mark.parametrize("room_again", [True, False])
 def test_a_full_disk_keeps_the_former_checkpoint_and_the_run_going(squares, tmp_path, room_again, capfd):
     values = {name: run_values(squares, tmp_path / name) for name in ("whole", "full")}
-    trainer = Trainer(parse_config(values["full"]))
 
     def starve():
+        trainer = Trainer(parse_config(values["full"]))
         job = trainer.task.job
 
         def job_and_limit(epoch, step):

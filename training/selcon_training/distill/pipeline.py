@@ -94,7 +94,7 @@ def distill(
         "images": {"pictures": len(survey.photos)},
         "beside": {"teacher": teacher.sha256},
     }
-    prepare_folder(config, photos, record, found)
+    lock = prepare_folder(config, photos, record, found)
 
     def student() -> Network:
         assert fresh is not None
@@ -109,9 +109,9 @@ def distill(
         Canvas(net.input_size, net.map_grid, config.data.fit_in_use),
         config.validation.batch_size,
     )
-    write_record(config, record)
+    lock = write_record(config, record, lock)
     about = _about(teacher, config, survey, photos)
-    loop = TrainLoop(Run(config, **parts._asdict(), validator=validator, learned=about))
+    loop = TrainLoop(Run(config, **parts._asdict(), validator=validator, learned=about, lock=lock))
     if not loop.run(max_steps):
         return None
     return _finish(teacher, config, places, plan, truth, survey, (learned, held), store)

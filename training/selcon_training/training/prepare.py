@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import torch
+from filelock import FileLock
 from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import check_destination
@@ -22,7 +23,7 @@ from selcon_training.data.notices import notices
 from selcon_training.data.pictures import PicturePool
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.network import Network
-from selcon_training.training import run_folder
+from selcon_training.training import run_folder, run_records
 from selcon_training.training.factory import (
     build_net,
     make_negatives,
@@ -45,7 +46,8 @@ _WORKSPACES = (":4096:8", ":16:8")
 @dataclass(frozen=True)
 class Run:
     """The parts of a training run, on their device; `position` is where it begins, `metrics` are those of the
-    checkpoint that it goes on from. `learned` is what the bundle's manifest will say of supervision and data.
+    checkpoint that it goes on from. `learned` is what the bundle's manifest will say of supervision and data,
+    `lock` the lock of the run's folder.
     """
 
     config: TrainConfig
@@ -58,6 +60,7 @@ class Run:
     negatives: PicturePool | None = None
     position: Position = field(default_factory=Position)
     metrics: dict[str, float] = field(default_factory=dict)
+    lock: FileLock | None = None
 
 
 def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
@@ -69,14 +72,14 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
     """
     device, found = begin(config, resume)
     data = open_dataset(config.data.root, config.data.divide, config.data.skip)
-    record = run_folder.data_record(config, data)
-    prepare_folder(config, data.base, record, found)
+    record = run_records.data_record(config, data)
+    lock = prepare_folder(config, data.base, record, found)
     parts = take_up(config, device, found, partial(build_net, config, data), partial(make_task, config, data))
     validator = make_validator(config, data, parts.net)
     negatives = make_negatives(config, validator)
-    write_record(config, record)
+    lock = write_record(config, record, lock)
     if distributed.is_main():
-        for line in notices(data, run_folder.splits_of(config)):
+        for line in notices(data, run_records.splits_of(config)):
             tqdm.write(f"warning: {line}")
     learned = {
         "supervision": config.supervision,
@@ -87,7 +90,13 @@ def prepare_run(config: TrainConfig, resume: bool = False) -> Run:
         **({} if config.backbone is None else {"dense": config.dense.model_dump(mode="json")}),
     }
     return Run(
-        config, **parts._asdict(), validator=validator, learned=learned, data=data, negatives=negatives
+        config,
+        **parts._asdict(),
+        validator=validator,
+        learned=learned,
+        data=data,
+        negatives=negatives,
+        lock=lock,
     )
 
 
@@ -99,7 +108,7 @@ def begin(config: TrainConfig, resume: bool) -> tuple[torch.device, bool]:
     device = distributed.join(config.device) or training_device(config.device)
     distributed.local_rows(config.schedule.batch_size)  # told before anything is loaded
     found = _has_checkpoint(config, resume)
-    run_folder.check_alike(config)
+    run_records.check_alike(config)
     _set_up_process(config)
     return device, found
 
@@ -186,25 +195,39 @@ def _set_deterministic(on: bool) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], resume: bool) -> None:
-    """Tidy the run's folder if there is one. On resume, compare configuration and data (those in `place`, of
-    this record) with what is written there; raises ConfigError."""
+def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], resume: bool) -> FileLock | None:
+    """Lock and tidy the run's folder if there is one; returns the lock, which the first process holds.
+
+    On resume, compares configuration and data (those in `place`, of this record) with what is written there.
+    Raises ConfigError, also where another process trains.
+    """
+    lock = None
     with _named(config):
         if distributed.is_main():
             check_destination(config.output, folder=True)
+            if config.output.is_dir():
+                lock = run_folder.hold(config.output)
             run_folder.clean_up(config.output)
         distributed.any_rank(False)  # wait
     if resume and distributed.is_main():
-        run_folder.check_config(config)
-        run_folder.check_data(config, place, record)
-    run_folder.check_same_data(place, record)
+        run_records.check_config(config)
+        run_records.check_data(config, place, record)
+    run_records.check_same_data(place, record)
+    return lock
 
 
-def write_record(config: TrainConfig, record: dict[str, Any]) -> None:
-    """Write what the run is made from into its folder: only now, so that a refused run leaves none."""
-    if distributed.is_main():
-        with _named(config):
-            run_folder.write_records(config, record)
+def write_record(config: TrainConfig, record: dict[str, Any], lock: FileLock | None) -> FileLock | None:
+    """Write what the run is made from into its folder: only now, so that a refused run leaves none.
+
+    Returns the lock of the folder, which is taken here if `prepare_folder` found no folder.
+    """
+    if not distributed.is_main():
+        return None
+    with _named(config):
+        config.output.mkdir(parents=True, exist_ok=True)
+        lock = lock or run_folder.hold(config.output)
+        run_records.write_records(config, record)
+    return lock
 
 
 @contextmanager
@@ -213,13 +236,6 @@ def _named(config: TrainConfig) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"cannot write in output = {config.output}: {error.strerror}") from error
-
-
-def _load_net(config: TrainConfig, data: DataSet, checkpoint: Path | None) -> Network:
-    """The network of a checkpoint, or a fresh one."""
-    if checkpoint is None:
-        return build_net(config, data)
-    return load_model(run_folder.raw_folder(checkpoint))[0]
 
 
 def _set_up_net(config: TrainConfig, net: Network, device: torch.device) -> None:

@@ -39,6 +39,7 @@ class TrainLoop:
         self.net, self.task, self.stepper = run.net, run.task, run.stepper
         self.validator, self.negatives = run.validator, run.negatives
         self.position, self.metrics = run.position, run.metrics
+        self._lock = run.lock
         self.device, self.steps = run.stepper.device, run.stepper.steps
         self.confidence: Fitted | None = None
         self._raw: dict[str, Any] = {"metrics": {}, "confidence": None}
@@ -58,8 +59,13 @@ class TrainLoop:
         cannot be written is told and tried again at the next; raises CheckpointNotWritten if that is the
         last one, TrainingError for a loss or gradient that is not finite.
         """
-        if self.position.epoch >= self.config.schedule.epochs:
-            return True
+        try:
+            return self.position.epoch >= self.config.schedule.epochs or self._train(max_steps)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _train(self, max_steps: int | None) -> bool:
         total = self.steps * self.config.schedule.epochs
         done = self.position.epoch * self.steps + self.position.step
         log = RunLog(self.config.output, done, self.position.epoch) if distributed.is_main() else None
