@@ -95,6 +95,8 @@ TEST_FAST = [
 TEST = [
     *TEST_FAST,
     "pypcd4>=1.5,<2",  # reads the node's point clouds
+    "mcap>=1.1,<2",  # these two read what selcon ground-bag writes
+    "mcap-ros2-support>=0.5.3,<0.7",
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "colcon-common-extensions>=0.3,<1",

@@ -69,15 +69,3 @@ def test_every_topic_is_documented(topics):
 def test_every_encoding_is_documented(name):
     page = (ROOT / "docs" / "topics.md").read_text()
     assert re.search(rf"\b{name.replace('16', '8') if 'UC' not in name else name}\b", page)
-
-
-def test_rviz_shows_topics_that_exist(topics):
-    config = yaml.safe_load((ROOT / "config" / "grounding.rviz").read_text())
-    shown = set()
-    for display in config["Visualization Manager"]["Displays"]:
-        shown |= {str(display.get(key)) for key in ("Color Image Topic", "Depth Map Topic") if key in display}
-        if "Topic" in display:
-            shown.add(display["Topic"]["Value"])
-    camera = {"/camera/image", "/camera/depth"}
-    assert shown - camera <= topics["out"] and camera <= shown
-    assert {"/affordance/overlay", "/affordance/heatmap", "/affordance/markers"} <= shown
