@@ -71,6 +71,11 @@ SOURCES_ALONE = (
     "found = sys.modules['selcon_interfaces'] = ModuleType('selcon_interfaces')\n"
     f"found.__path__ = [{str(ROOT / 'selcon_interfaces')!r}]"
 )
+OLDER = (
+    "import selcon_interfaces.msg as old\n"
+    "old.Grasp = type('Grasp', (), {'get_fields_and_field_types': staticmethod(lambda: {'pose': 'x'})})"
+)
+NOT_THERE = "is not there ("
 NODE = """
 from pathlib import Path
 from support import ros
@@ -85,8 +90,20 @@ with ros.context() as context, ros.running_node(context, Path(sys.argv[1]), acti
 """
 
 
-@pytest.mark.parametrize("without", [MISSING, SOURCES_ALONE], ids=["nothing", "the folder of its sources"])
-def test_a_node_without_the_package_says_so_and_works(bundle, without):
+@pytest.mark.parametrize(
+    ("without", "why"),
+    [
+        pytest.param(MISSING, NOT_THERE, id="nothing"),
+        pytest.param(SOURCES_ALONE, NOT_THERE, id="the folder of its sources"),
+        pytest.param(
+            OLDER,
+            "is of another version (it lacks Grasp.has_pose, Grasp.width, ",
+            id="an older one",
+            marks=built,
+        ),
+    ],
+)
+def test_a_node_without_the_package_says_so_and_works(bundle, without, why):
     paths = os.pathsep.join([str(ROOT), str(ROOT / "test"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{without}\n{NODE}", str(bundle)],
@@ -96,7 +113,7 @@ def test_a_node_without_the_package_says_so_and_works(bundle, without):
     )
     assert done.returncode == 0, done.stderr
     said, topics = done.stdout.splitlines()
-    assert said.startswith("no typed results and requests, for selcon_interfaces is not there (")
+    assert said.startswith(f"no typed results and requests, for selcon_interfaces {why}")
     assert said.endswith(": build and source it as docs/interfaces.md says")
     assert "/affordance/heatmap" in topics.split() and "/affordance/result" not in topics.split()
     assert said in done.stderr  # in the log, too

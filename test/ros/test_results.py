@@ -30,6 +30,18 @@ TIMES = Times(waiting=0.001, inference=0.25, overhead=0.0025, grasping=1.5)
 BOXES = {"float": float, "double": float, "boolean": bool, "string": str}
 
 
+@pytest.mark.parametrize("name", interfaces.FIELDS)
+def test_what_the_node_needs_is_what_the_package_has(name):
+    kind = message_class(name)
+    assert list(kind.get_fields_and_field_types()) == interfaces.FIELDS[name].split()
+    assert interfaces.lacking((kind,)) == ""
+
+
+def message_class(name: str) -> Any:
+    owner, _, part = name.partition("_")
+    return getattr(getattr(interfaces, owner), part) if part else getattr(interfaces, owner)
+
+
 def message(grasps: GraspResult, action: str = "hold", confidence: float = 0.75) -> Any:
     return results.result_message(action, confidence, grasps, SHAPE, TIMES, "m\nodel", header(7.0))
 
