@@ -11,7 +11,7 @@ from experiments.ablation.study_runs import FIGURES, SPLITS, run_folder
 from selcon_ros.core.json_file import read_object
 from selcon_training.errors import DataError
 from selcon_training.evaluate.seeds import over_seeds
-from selcon_training.reporting.page import spread
+from selcon_training.reporting.page import number
 
 METRICS = {"kld": "KLD ↓", "sim": "SIM ↑", "nss": "NSS ↑", "right_part": "right part ↑"}
 
@@ -51,26 +51,30 @@ def _figure(path: Path, by_calibration: Any, calibration: str, metric: str) -> f
 
 def cell(metric: str, values: Sequence[float]) -> str:
     """A table's entry for a metric."""
-    figure = over_seeds(values)
-    return spread(figure, 100.0, 1) + " %" if metric == "right_part" else spread(figure)
+    return number(over_seeds(values), "%" if metric == "right_part" else "figure")
 
 
-def markdown(study: Study, results: dict[str, Any], split: str) -> str:
-    """The Markdown table of one split."""
+def lines(study: Study, results: dict[str, Any], split: str) -> tuple[list[str], list[list[str]]]:
+    """The table of one split: its head, and a line for each row of the study and calibration."""
     published = any(row.published for row in study.rows)
-    head = ["", "calibration", "seeds", *METRICS.values()]
+    titles = [title + (", %" if metric == "right_part" else "") for metric, title in METRICS.items()]
+    head = ["", "calibration", "seeds", *titles]
     if published:
         head.append(f"{study.published}: KLD / SIM / NSS")
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    found = []
     for row in study.rows:
-        by_calibration = results["splits"][split].get(row.name)
-        if by_calibration is None:
-            continue
-        for calibration, figures in by_calibration.items():
+        for calibration, figures in results["splits"][split].get(row.name, {}).items():
             entries = [row.label, calibration, str(len(figures["kld"]))]
             entries += [cell(metric, figures[metric]) for metric in METRICS]
             if published:
                 paper = row.published.get(calibration)
                 entries.append(" / ".join(f"{value:.3f}" for value in paper) if paper else "")
-            lines.append("| " + " | ".join(entries) + " |")
-    return "\n".join(lines) + "\n"
+            found.append(entries)
+    return head, found
+
+
+def markdown(study: Study, results: dict[str, Any], split: str) -> str:
+    """The Markdown table of one split."""
+    head, found = lines(study, results, split)
+    rows = [head, ["---"] * len(head), *found]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

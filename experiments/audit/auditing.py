@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from experiments.audit.samples import Facts, Sample, draw_samples, facts_of, rea
 from selcon_training.config import ConfigError
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
+from selcon_training.evaluate.bootstrap import clusters, mean_limits
 from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.selcon_net import Features, SelconNet
 
@@ -40,7 +41,7 @@ class Audit:
 
     def tables(self) -> dict[str, Any]:
         """The figures: by condition, by threshold, and by kind of sample."""
-        trained = self.conditions["as trained"]
+        trained, objects = self.conditions["as trained"], [facts.object for facts in self.facts]
         return {
             "data": self.data,
             "split": self.split,
@@ -48,51 +49,64 @@ class Audit:
             "alpha": self.alpha,
             "gamma": self.gamma,
             "note": self.note,
-            "conditions": {name: summary(found, self.alpha) for name, found in self.conditions.items()},
-            "alphas": {alpha: summary(trained, alpha) for alpha in ALPHAS},
-            "by_object": self._by(lambda facts: facts.object),
-            "by_action": self._by(lambda facts: facts.action),
-            "by_part_size": self._thirds("part_share"),
-            "by_exo_size": self._thirds("exo_size"),
-            "by_hidden": self._thirds("hidden"),
+            "conditions": {
+                name: summary(found, self.alpha, objects[: len(found)])
+                for name, found in self.conditions.items()
+            },
+            "alphas": {alpha: summary(trained, alpha, objects) for alpha in ALPHAS},
+            "by_object": self._by("object", range(len(trained))),
+            "by_action": self._by("action", objects),
+            "by_part_size": self._thirds("part_share", objects),
+            "by_exo_size": self._thirds("exo_size", objects),
+            "by_hidden": self._thirds("hidden", objects),
         }
 
-    def _by(self, key: Callable[[Facts], str]) -> dict[str, dict[str, float | None]]:
-        groups: dict[str, list[Outcome]] = defaultdict(list)
-        for facts, outcome in zip(self.facts, self.conditions["as trained"], strict=True):
-            groups[key(facts)].append(outcome)
-        return {name: summary(groups[name], self.alpha) for name in sorted(groups)}
+    def _by(self, key: str, of: Sequence[Hashable]) -> dict[str, dict[str, Any]]:
+        groups: dict[str, list[int]] = defaultdict(list)
+        for place, facts in enumerate(self.facts):
+            groups[getattr(facts, key)].append(place)
+        return {name: self._part(groups[name], of) for name in sorted(groups)}
 
-    def _thirds(self, name: str) -> dict[str, dict[str, float | None]]:
+    def _thirds(self, name: str, of: Sequence[Hashable]) -> dict[str, dict[str, Any]]:
         """Samples in three groups of equal number; empty where the data do not tell."""
-        known = [
-            (value, outcome)
-            for facts, outcome in zip(self.facts, self.conditions["as trained"], strict=True)
-            if (value := getattr(facts, name)) is not None
-        ]
-        known.sort(key=lambda entry: entry[0])
+        values = {place: getattr(facts, name) for place, facts in enumerate(self.facts)}
+        known = sorted(
+            (place for place in values if values[place] is not None), key=lambda place: values[place]
+        )
         thirds = [known[place * len(known) // 3 : (place + 1) * len(known) // 3] for place in range(3)]
         return {
-            f"{100 * group[0][0]:.2g} to {100 * group[-1][0]:.2g} %": summary(
-                [outcome for _, outcome in group], self.alpha
-            )
+            f"{100 * values[group[0]]:.2g} to {100 * values[group[-1]]:.2g} %": self._part(group, of)
             for group in thirds
             if group
         }
 
+    def _part(self, places: Sequence[int], of: Sequence[Hashable]) -> dict[str, Any]:
+        """Of some samples, with intervals over what they are `of`."""
+        found = self.conditions["as trained"]
+        return summary([found[place] for place in places], self.alpha, [of[place] for place in places])
 
-def summary(found: Sequence[Outcome], alpha: float) -> dict[str, float | None]:
+
+def summary(found: Sequence[Outcome], alpha: float, of: Sequence[Hashable]) -> dict[str, Any]:
     """Shares of samples: reliable; part map, object map and the one used right; and right among reliable
-    (None where none is)."""
-    reliable = [outcome for outcome in found if outcome.reliable(alpha)]
+    (None where none is). "intervals": of 95 %, over the objects that the samples are `of`."""
+    reliable = np.array([outcome.reliable(alpha) for outcome in found], bool)
+    part = np.array([outcome.part_right for outcome in found], bool)
+    columns = {
+        "reliable": reliable,
+        "part_right": part,
+        "object_right": [outcome.object_right for outcome in found],
+        "used_right": [outcome.used_right(alpha) for outcome in found],
+        "reliable_right": np.where(reliable, part, np.nan),
+        "score": [outcome.score for outcome in found],
+    }
+    values = np.array(list(columns.values()), np.float64).T
+    limits = mean_limits(values, clusters(of))
+    known = (column[np.isfinite(column)] for column in values.T)
+    means = (float(column.mean()) if len(column) else None for column in known)
     return {
         "samples": len(found),
-        "reliable": _share([outcome.reliable(alpha) for outcome in found]),
-        "part_right": _share([outcome.part_right for outcome in found]),
-        "object_right": _share([outcome.object_right for outcome in found]),
-        "used_right": _share([outcome.used_right(alpha) for outcome in found]),
-        "reliable_right": _share([outcome.part_right for outcome in reliable]),
-        "score": float(np.mean([outcome.score for outcome in found])),
+        **dict(zip(columns, means, strict=True)),
+        "intervals": dict(zip(columns, limits, strict=True)),
     }
 
 
@@ -167,7 +181,3 @@ def _batch(
             changed = np.concatenate([degraded(one, degradation, how_many, seed) for one in images])
             which = "all images" if how_many == len(images[0]) else "one image"
             ask(f"{name}: {which}", encode(net, changed, saliency=False), worse, config)
-
-
-def _share(flags: Sequence[bool]) -> float | None:
-    return float(np.mean(flags)) if flags else None

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import csv
-import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
+from html import escape
 from io import StringIO
 from pathlib import Path
+
+import numpy as np
 
 from selcon_ros.bags.grounding import Row
 from selcon_ros.bags.plan import Plan, Segment
 from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.html_page import figure, image, page, table
 
 FRAMES = 24
 """Pictures of a film strip, at most."""
 PICTURES = "pictures"
 Pictures = Sequence[tuple[Segment, Callable[[Segment, int], Path | None]]]
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 0 auto; padding: 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid #8886; }}
-th:first-child, td:first-child {{ text-align: left; }}
-.scroll {{ overflow-x: auto; }}
-.strip {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: .6rem; }}
-figure {{ margin: 0; }} img {{ width: 100%; display: block; }}
-figcaption {{ font-size: .85rem; opacity: .8; }}
-</style>
-<h1>{title}</h1>
-<p>{about}</p>
-<div class="scroll"><table><tr>{head}</tr>{body}</table></div>
-{strips}
-</html>
-"""
+HEAD = ("action", "images", "confident", "with grasp point", "with pose", "confidence: median [quartiles]")
 
 
 def write_summary(out: Path, plan: Plan, rows: Sequence[Row], pictures: Pictures) -> None:
@@ -47,30 +30,24 @@ def write_summary(out: Path, plan: Plan, rows: Sequence[Row], pictures: Pictures
     :param pictures: the stretches, and what finds an action's picture of one by the action's number
     """
     write_file(out / "results.csv", _table(rows).encode())
-    strips = "".join(
-        _strip(out, plan, action, number, rows, pictures) for number, action in enumerate(plan.actions)
-    )
     first = min(row.received for row in rows)
     length = (max(row.received for row in rows) - first) / 1e9
+    images = len(rows) // len(plan.actions)
     faults = len({row.received for row in rows if math.isnan(row.confidence)})
     about = (
-        f"{len(rows) // len(plan.actions)} images of {plan.topics.image} in {length:.1f} s; depth "
+        f"{images} images of {plan.topics.image} in {length:.1f} s; depth "
         f"{plan.topics.depth or 'none'}, calibration {plan.topics.camera_info or 'none'}; model "
         f"{plan.bundle}; {faults} images could not be used."
     )
-    head = "".join(
-        f"<th>{each}</th>"
-        for each in ("action", "images", "confident", "with grasp point", "with pose", "median confidence")
+    caption = (
+        f"How often each action was found, n = {images} images. All images of the bag are counted: no "
+        f"interval. Confident: {plan.settings.min_confidence:g} or more."
     )
-    body = "".join(_line([row for row in rows if row.action == action], plan) for action in plan.actions)
-    page = _PAGE.format(
-        title=html.escape(f"{plan.bag.name}: {', '.join(plan.actions)}"),
-        about=html.escape(about),
-        head=head,
-        body=body,
-        strips=strips,
-    )
-    write_file(out / "index.html", page.encode())
+    lines = [_line([row for row in rows if row.action == action], plan) for action in plan.actions]
+    strips = [_strip(out, plan, action, number, rows, pictures) for number, action in enumerate(plan.actions)]
+    body = f"<p>{escape(about)}</p>\n{table(HEAD, lines, caption)}{''.join(strips)}"
+    text = page(f"{plan.bag.name}: {', '.join(plan.actions)}", body)
+    write_file(out / "index.html", text.encode())
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -83,16 +60,15 @@ def _table(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _line(rows: Sequence[Row], plan: Plan) -> str:
+def _line(rows: Sequence[Row], plan: Plan) -> list[str]:
     count = len(rows)
     sure = sum(row.confidence >= plan.settings.min_confidence for row in rows)
     grasped = sum(row.points > 0 for row in rows)
     posed = sum(not math.isnan(row.x) for row in rows)
-    known = sorted(row.confidence for row in rows if not math.isnan(row.confidence))
-    middle = f"{known[len(known) // 2]:.2f}" if known else "–"
-    cells = [html.escape(rows[0].action), str(count)]
-    cells += [f"{part} ({part / count:.0%})" for part in (sure, grasped, posed)]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in [*cells, middle])}</tr>"
+    known = [row.confidence for row in rows if not math.isnan(row.confidence)]
+    low, middle, high = np.quantile(known, (0.25, 0.5, 0.75)) if known else (math.nan,) * 3
+    shares = [f"{part} ({part / count:.0%})" for part in (sure, grasped, posed)]
+    return [rows[0].action, str(count), *shares, f"{middle:.2f} [{low:.2f}, {high:.2f}]" if known else "–"]
 
 
 def _strip(out: Path, plan: Plan, action: str, number: int, rows: Sequence[Row], pictures: Pictures) -> str:
@@ -100,9 +76,9 @@ def _strip(out: Path, plan: Plan, action: str, number: int, rows: Sequence[Row],
     found = [(segment, file) for segment, picture in pictures if (file := picture(segment, number))]
     step = max(1, math.ceil(len(found) / FRAMES))
     first = min(row.received for row in rows)
+    of_action = [row for row in rows if row.action == action]
     usable = sorted(
-        (row for row in rows if row.action == action and not math.isnan(row.confidence)),
-        key=lambda row: row.received,
+        (row for row in of_action if not math.isnan(row.confidence)), key=lambda row: row.received
     )
     figures = []
     for segment, file in found[::step]:
@@ -111,9 +87,12 @@ def _strip(out: Path, plan: Plan, action: str, number: int, rows: Sequence[Row],
         write_file(out / name, file.read_bytes())
         # The picture is of the first image of its stretch that could be used.
         row = next(row for row in usable if row.received >= segment.start)
-        caption = f"{(row.received - first) / 1e9:.1f} s, confidence {row.confidence:.2f}"
-        figures.append(
-            f'<figure><a href="{name}"><img src="{name}" alt="" loading="lazy"></a>'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
-    return f'<h2>{html.escape(action)}</h2><div class="strip">{"".join(figures)}</div>'
+        seconds = f"{(row.received - first) / 1e9:.1f} s"
+        shown = image(name, f"{action} at {seconds}: heat and grasp points over the image")
+        caption = f"{seconds}, confidence {row.confidence:.2f}"
+        if row.confidence < plan.settings.min_confidence:
+            caption += f", below {plan.settings.min_confidence:g}"
+        figures.append(figure(shown, caption, name))
+    about = f"{len(figures)} of {len(of_action)} images, evenly over the time."
+    head = f"<h2>{escape(action)}</h2>\n<p>{about}</p>\n"
+    return f'{head}<div class="grid small">\n{"".join(figures)}</div>\n'

@@ -28,6 +28,7 @@ from selcon_ros.engines.choice_record import CpuTimes
 from support import ros
 from support.bags import camera, joined, part_at, write_bag
 from support.bundles import colour_bundle, with_int8
+from support.pages import checked_page
 
 COUNT = 5
 
@@ -100,10 +101,11 @@ def test_the_table_says_where_the_part_is(tmp_path: Path, ground: Callable[..., 
 def test_the_page_shows_pictures(tmp_path: Path, ground: Callable[..., Result]) -> None:
     assert ground(write_bag(tmp_path / "bag", camera(COUNT)), action="hold,cut_with").exit_code == 0
     out = tmp_path / "out"
-    page = (out / "index.html").read_text()
+    page = checked_page(out / "index.html")
     pictures = sorted(path.name for path in (out / "pictures").iterdir())
     assert len(pictures) == 2 * 3 and all(f"pictures/{name}" in page for name in pictures)
-    assert f"<td>hold</td><td>{COUNT}</td><td>{COUNT} (100%)</td>" in page
+    assert f'<th scope="row">hold</th><td>{COUNT}</td><td>{COUNT} (100%)</td>' in page
+    assert f"3 of {COUNT} images" in page
 
 
 def test_several_actions_have_a_topic_each(tmp_path: Path, ground: Callable[..., Result]) -> None:

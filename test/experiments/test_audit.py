@@ -19,6 +19,7 @@ from selcon_training.errors import DataError
 from selcon_training.training.trainer import Trainer
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
+from support.pages import checked_page
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +97,14 @@ def test_degraded_images_keep_their_size(height, width, name, seed):
 
 def test_the_map_that_is_used_depends_on_the_threshold():
     found = [Outcome(0.7, True, False), Outcome(0.5, False, True), Outcome(0.0, True, False)]
-    figures = summary(found, 0.6)
+    figures = summary(found, 0.6, "abc")
     assert figures["reliable"] == pytest.approx(1 / 3) and figures["reliable_right"] == 1
     assert figures["used_right"] == pytest.approx(2 / 3)
     assert figures["part_right"] == pytest.approx(2 / 3) and figures["object_right"] == pytest.approx(1 / 3)
+    assert figures["intervals"]["used_right"] == [0, 1] and figures["intervals"]["reliable_right"] is None
     # At α = 0 every sample with a selection is reliable; one without has score 0 and never is.
-    assert summary(found, 0.0)["reliable"] == pytest.approx(2 / 3)
-    assert summary(found, 0.9)["reliable_right"] is None
+    assert summary(found, 0.0, "abc")["reliable"] == pytest.approx(2 / 3)
+    assert summary(found, 0.9, "abc")["reliable_right"] is None
 
 
 def test_groups_hold_every_sample_once():
@@ -125,7 +127,7 @@ def test_the_command_writes_its_report(folder, tmp_path):
     assert conditions["noise: one image"]["samples"] == 2
     assert conditions["γ = 0.6"] == conditions["as trained"]  # the threshold it was trained with
     assert len({json.dumps(row) for row in conditions.values()}) > 2
-    page = (tmp_path / "report.html").read_text()
+    page = checked_page(tmp_path / "report.html")
     assert page.count("<svg") == 4 and "JPEG quality 10: all images" in page
 
 

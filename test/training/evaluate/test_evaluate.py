@@ -26,6 +26,7 @@ from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
 from support.disk import files_of_at_most
 from support.nets import register_small_clip
+from support.pages import checked_page
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +71,11 @@ def test_files_written(measured):
         lines = list(csv.DictReader(file))
     assert {"kld", "kld_none", "right_binarized"} <= lines[0].keys()
     assert len(lines) == 24 and sum(line["nothing"] == "True" for line in lines) == 6
-    page = (out / "report.html").read_text()
+    page = checked_page(out / "report.html")
     # 8 best, 8 worst, and 2 of each of 3 actions with truth and 3 calibrations.
     assert page.count("<svg") == 6 and page.count("data:image/jpeg;base64,") == 16 + 6
-    assert "<h2>Calibrations</h2>" in page and "published" not in page
-    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    )
-    assert "synthetic scenes" in page and "<script" not in page
+    assert "<h2>Calibrations</h2>" in page and "published numbers" not in page
+    assert "synthetic scenes" in page
 
 
 def test_skipped_files_and_foreign_runs_are_told_before_the_work(squares, bundle, tmp_path):
@@ -247,5 +245,5 @@ def test_evaluating_an_exported_run_gives_what_its_validation_gave(tmp_path):
     for name in ("kld", "sim", "nss", "right_part"):
         assert overall[name] == pytest.approx(trainer.metrics[name], rel=1e-3), name
     assert overall["nothing_queries"] == 3  # valnothingset
-    page = (out / "report.html").read_text()
+    page = checked_page(out / "report.html")
     assert "Training, by epoch" in page and "Part discovery" not in page  # trained on truth maps

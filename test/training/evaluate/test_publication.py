@@ -1,4 +1,4 @@
-"""False answers against kept ones, bootstrap intervals, and evaluations side by side."""
+"""False answers against kept ones, intervals, and evaluations side by side."""
 
 import json
 import shutil
@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_training.evaluate.answers import NegativeRow, Row
-from selcon_training.evaluate.intervals import bootstrap, intervals
+from selcon_training.evaluate.intervals import intervals
 from selcon_training.evaluate.publication import auc, curve, publication
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, make_dataset
+from support.pages import checked_page
 
 
 def row(right=True, confidence=0.9, action="cut", thing="knife", picture="cut/knife/a", kld=1.0, grasps=1):
@@ -51,7 +52,10 @@ def test_photos_are_counted_once_and_hold_apart():
     assert list(found["sources"]) == ["nothing"]
     assert (source["questions"], source["answered"]) == (4, 0.75)
     assert (source["photos"], source["photos_with_any"]) == (2, 1)
-    assert source["without_hold"] == {"questions": 2, "answered": 0.5, "photos": 2, "photos_with_any": 0.5}
+    assert source["intervals"] == {"answered": [0.5, 1], "photos_with_any": [1, 1], "auc": None}
+    limits = {"answered": [0, 1], "photos_with_any": [0, 1]}
+    counts = {"questions": 2, "answered": 0.5, "photos": 2, "photos_with_any": 0.5}
+    assert source["without_hold"] == counts | {"intervals": limits}
     assert found["overall"]["kept"] == 0.5 and found["per_action"]["pour"]["kept"] is None
     assert publication(rows, {"nothing": []}, 0.5) is None
 
@@ -62,20 +66,10 @@ def test_intervals_are_over_objects_and_always_the_same():
     found = intervals(rows)
     assert found["overall"]["right_part"] == [0, 1] and found["overall"]["objects"] == 2
     assert found == intervals(rows)
-    assert intervals(rows[:100])["overall"] == {
-        "objects": 1,
-        "right_part": None,
-        "kld": None,
-        "with_grasp": None,
-    }
-
-
-def test_independent_photos_have_the_usual_interval():
-    values = np.random.default_rng(1).random((400, 1))
-    low, high = bootstrap(values, np.arange(400))[:, 0]
-    error = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - error, abs=0.004)
-    assert high == pytest.approx(values.mean() + error, abs=0.004)
+    # Of a single object there is no interval over objects; per object, photos are drawn.
+    alone = intervals([row(right=place > 2, thing="a", picture=f"cut/a/{place}") for place in range(6)])
+    assert alone["overall"]["objects"] == 1 and alone["overall"]["right_part"] is None
+    assert alone["per_object"]["a"]["right_part"] == [pytest.approx(1 / 6), pytest.approx(5 / 6)]
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +128,8 @@ def test_the_report_says_what_is_answered_falsely(measured):
     assert tables["publication"]["overall"]["kept"] == 1 and tables["overall"]["photos"] == 6
     assert 0.9 < tables["publication"]["overall"]["auc"] < 1
     assert "not possible: how many reach a confidence of 0.5" in text and "95 % intervals over 3" in text
-    page = (out / "report.html").read_text()
-    assert "False answers against kept ones" in page and "<td>not afforded</td>" in page
-    assert "95 % intervals" in page
+    page = checked_page(out / "report.html")
+    assert "False answers against kept ones" in page and '<th scope="row">not afforded</th>' in page
     assert "below/3.png,cut_with" in (out / "queries.csv").read_text()
 
 

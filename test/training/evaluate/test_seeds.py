@@ -15,6 +15,7 @@ from selcon_ros.core.errors import BundleError
 from selcon_training.reporting.evaluation import run_seeds
 from support.bundles import colour_bundle
 from support.dataset import make_dataset
+from support.pages import checked_page
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_seeds_are_summarised(squares, bundle, tmp_path):
     by_action = [one["calibrations"]["none"]["per_action"]["pour"]["nss"] for one in singles]
     found = summary["calibrations"]["none"]["per_action"]["pour"]["nss"]
     assert found["std"] == pytest.approx(statistics.stdev(by_action))
-    page = (out / "summary.html").read_text()
+    page = checked_page(out / "summary.html")
     assert 'href="3/report.html"' in page and "±" in page
 
 

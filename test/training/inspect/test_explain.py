@@ -31,6 +31,7 @@ from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
+from support.pages import checked_page
 
 SIZE = (96, 128)
 CANVAS = Canvas(SIZE, (6, 8))
@@ -127,7 +128,7 @@ def test_the_command_draws_named_pictures(checkpoint, squares, tmp_path):
     assert figures["positive_set"] in ("part", "object") and figures["positive_pixels"] > 0
     picture = read_image(tmp_path / "out/01_hold_trainset_001.png")
     assert picture.shape[0] > 4 * 180
-    page = (tmp_path / "out/index.html").read_text()
+    page = checked_page(tmp_path / "out/index.html")
     assert page.count("data:image/jpeg;base64,") == 1 and "paper's constants" in page.replace("&#39;", "'")
     alone = runner.invoke(main, [*arguments, "--out", str(tmp_path / "one.html")])
     assert alone.exit_code == 0 and "pIoU" not in alone.output and (tmp_path / "one.html").is_file()

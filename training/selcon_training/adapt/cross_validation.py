@@ -86,7 +86,7 @@ def command(
     except (SelconError, OSError) as error:
         raise click.ClickException(str(error)) from None
     for side, found in result["overall"].items():
-        low, high = found["interval"] or (float("nan"), float("nan"))
+        low, high = found["intervals"]["right_part"] or (float("nan"), float("nan"))
         click.echo(
             f"{side}: right part {100 * found['right_part']:.1f} % ({100 * low:.0f} to {100 * high:.0f}) of "
             f"{found['questions']} answers, KLD {found['kld']:.3f}"

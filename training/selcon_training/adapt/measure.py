@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from selcon_ros.core.heatmap import upsample
 from selcon_ros.core.manifest import ConfidenceFit
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.photo_set import Photo
 from selcon_training.data.images import F32
+from selcon_training.evaluate.bootstrap import clusters, mean_limits
 from selcon_training.evaluate.measures import score
 from selcon_training.models.network import Network
 from selcon_training.models.test_time_averaging import Averaging
@@ -22,7 +23,6 @@ from selcon_training.training.validation import predict
 BATCH = 8
 PUBLISHED = 0.5
 """The node's default `min_confidence`."""
-RESAMPLED = 2000
 
 
 @dataclass(frozen=True)
@@ -79,46 +79,39 @@ def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> NDArray[n
 
 
 def figures(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any]:
-    """Questions with a part: their count, the share whose peak is on it with its 95 % interval over objects,
-    mean KLD, and the share that is published; the share of questions without a part that is published.
-    Shares are None where there is no such question.
+    """Questions with a part: their count, the share whose peak is on it, mean KLD, and the share that is
+    published; of questions without a part count and the share that is published. Shares are None where there
+    is no such question. "intervals": of 95 %, over objects.
     """
     sure = confidences(given, fit) >= PUBLISHED
     there = np.array([each.there for each in given], bool)
-    right = [bool(each.right) for each in given if each.there]
-    klds = [each.kld for each in given if each.kld is not None]
+    columns: dict[str, NDArray[np.float64]] = {
+        "right_part": np.array([each.right for each in given], np.float64),  # None: NaN
+        "kld": np.array([each.kld for each in given], np.float64),
+        "published": np.where(there, sure, np.nan),
+        "published_absent": np.where(there, np.nan, sure),
+    }
+    limits = mean_limits(np.stack(list(columns.values()), axis=1), clusters([each.object for each in given]))
     return {
         "questions": int(there.sum()),
-        "right_part": _mean(right),
-        "interval": _interval([each for each in given if each.there]),
-        "kld": _mean(klds),
-        "published": _mean(sure[there].tolist()),
         "absent": int((~there).sum()),
-        "published_absent": _mean(sure[~there].tolist()),
+        **{name: _mean(values) for name, values in columns.items()},
+        "intervals": dict(zip(columns, limits, strict=True)),
     }
 
 
-def any_published(given: Sequence[Answer], fit: ConfidenceFit | None) -> float | None:
-    """The share of pictures of which some action is published."""
+def any_published(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any]:
+    """The number of pictures, and the share of which some action is published."""
     sure = confidences(given, fit) >= PUBLISHED
     pictures: dict[str, bool] = {}
     for each, published in zip(given, sure.tolist(), strict=True):
         pictures[each.photo] = pictures.get(each.photo, False) or published
-    return _mean(list(pictures.values()))
+    values = np.array(list(pictures.values()), np.float64)
+    (limits,) = mean_limits(values, np.arange(len(values)))
+    return {"photos": len(values), "published": _mean(values), "intervals": {"published": limits}}
 
 
-def _interval(given: Sequence[Answer]) -> list[float] | None:
-    """The 95 % bootstrap interval of the share of right peaks, over objects; None for fewer than two."""
-    objects = sorted({each.object for each in given})
-    if len(objects) < 2:
-        return None
-    right = np.array([sum(bool(each.right) for each in given if each.object == one) for one in objects])
-    asked = np.array([sum(each.object == one for each in given) for one in objects])
-    drawn = np.random.default_rng(0).integers(0, len(objects), (RESAMPLED, len(objects)))
-    shares = right[drawn].sum(axis=1) / asked[drawn].sum(axis=1)
-    low, high = np.quantile(shares, (0.025, 0.975)).tolist()
-    return [low, high]
-
-
-def _mean(values: Sequence[float] | Sequence[bool]) -> float | None:
-    return float(np.mean(values)) if len(values) else None
+def _mean(values: ArrayLike) -> float | None:
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else None

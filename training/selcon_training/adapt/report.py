@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.heatmap import upsample
-from selcon_ros.core.overlay import tint
 from selcon_training.adapt.measure import Answer
 from selcon_training.adapt.photo_set import Photo, PhotoSet
-from selcon_training.data.images import U8
 from selcon_training.errors import ResultNotWritten
-from selcon_training.reporting.page import embedded, render
-
-WIDTH = 300
-"""Pixels of a picture in the report."""
-RIGHT, WRONG = (60, 200, 110), (240, 80, 80)
+from selcon_training.reporting.answer_picture import answer_picture
+from selcon_training.reporting.page import Shown, render, side_by_side
 
 
 def write_report(
@@ -35,43 +26,35 @@ def write_report(
     answered = {(each.photo, each.action): each for each in after}
     photos = {photo.name: photo for photo in photo_set.photos}
     shown = [
-        {
-            "title": f"{actions[each.action]} on {each.photo}",
-            "sides": [
-                _side(photos[each.photo], answer)
-                for answer in (each, answered.get((each.photo, each.action)))
-                if answer is not None
-            ],
-        }
+        _shown(photos[each.photo], actions[each.action], each, answered.get((each.photo, each.action)))
         for each in before
         if each.there
     ]
+    tables = {
+        "overall": _columns({"all photos": result["overall"], "rendered samples": result["rendered"]}),
+        "actions": _columns(result["actions"]),
+        "nothing": result["nothing_published"] if result["nothing"] else {},
+    }
+    title = f"{result['bundle']} adapted to {result['photos']} photos"
     try:
         write_json(folder / "results.json", result)
-        write_file(folder / "report.html", render("adapt.html", result=result, shown=shown).encode())
+        write_file(folder / "report.html", render("adapt.html", title, result=result, shown=shown, **tables))
     except OSError as error:
         raise ResultNotWritten(error, result) from error
 
 
-def _side(photo: Photo, answer: Answer) -> dict[str, Any]:
-    return {"picture": embedded(_drawn(photo, answer)), "right": answer.right, "kld": answer.kld}
+def _columns(groups: dict[str, Any]) -> dict[str, Any]:
+    """Every group's figures before and after, named."""
+    return {f"{name}, {side}": row for name, sides in groups.items() for side, row in sides.items()}
 
 
-def _drawn(photo: Photo, answer: Answer) -> U8:
-    """The photo with heat, the outline of the part and the peak."""
-    height, width = photo.loaded.picture.shape[:2]
-    size = max(1, round(WIDTH * height / width)), WIDTH
-    picture = cv2.resize(photo.loaded.picture, size[::-1], interpolation=cv2.INTER_AREA)
-    drawn = np.ascontiguousarray(picture, np.uint8)
-    heat = upsample(answer.map, *size)
-    tint(drawn, heat)
-    part = cv2.resize(
-        photo.masks[answer.action].astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA
-    )
-    outlines, _ = cv2.findContours((part > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(drawn, outlines, -1, (255, 255, 255), 1, cv2.LINE_AA)
-    row, column = np.unravel_index(int(heat.argmax()), size)
-    at = (int(column), int(row))
-    cv2.circle(drawn, at, 6, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
-    cv2.circle(drawn, at, 4, RIGHT if answer.right else WRONG, cv2.FILLED, cv2.LINE_AA)
-    return drawn
+def _shown(photo: Photo, action: str, before: Answer, after: Answer | None) -> Shown:
+    answers = [each for each in (before, after) if each is not None]
+    told = " → ".join(f"{'right' if each.right else 'wrong'} (KLD {each.kld:.3f})" for each in answers)
+    panels = [
+        answer_picture(photo.loaded.picture, each.map, photo.masks[each.action], each.right)
+        for each in answers
+    ]
+    name = f"{action} on {photo.name}"
+    what = "before and after" if after is not None else "before"
+    return Shown(side_by_side(panels), f"{name}: {told}", f"{name}, the answer {what}", not answers[-1].right)

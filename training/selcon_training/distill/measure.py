@@ -16,6 +16,7 @@ from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_probabilities
 from selcon_training.data.images import F32, read_picture
 from selcon_training.distill.answers import SURE, Answer, Store
 from selcon_training.distill.pictures import Photo
+from selcon_training.evaluate.bootstrap import mean_limits, quantile_limits
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction
 from selcon_training.models.network import Network
 from selcon_training.training.validation import Pictures, pictures, predict
@@ -147,19 +148,27 @@ def _figures(found: Comparison, told: F64, which: NDArray[np.bool_]) -> dict[str
     """Of some actions: questions (a picture and an action), how many the teacher answers, the mean and the
     90 % quantile of their KLD, the mean KLD of all; the share of questions in which both confidences are on
     one side of SURE, of those that the teacher is sure of those that the student is too, and the other way
-    round. None where there is no such question."""
+    round. None where there is no such question. "intervals": of 95 %, over pictures."""
     kld, counts = found.kld[:, which], found.counts[:, which]
     sure, also = found.confidence[:, which] >= SURE, told[:, which] >= SURE
+    columns = {
+        "kld": np.where(counts, kld, np.nan),
+        "kld_of_all": kld,
+        "agreement": sure == also,
+        "sure_too": np.where(sure, also, np.nan),
+        "sure_alone": np.where(sure, np.nan, also),
+    }
+    flat = {name: values.ravel().astype(np.float64) for name, values in columns.items()}
+    picture = np.repeat(np.arange(len(kld)), kld.shape[1])
+    limits = mean_limits(np.stack(list(flat.values()), axis=1), picture)
     answered = kld[counts]
     return {
         "questions": int(kld.size),
         "answered": int(counts.sum()),
-        "kld": _mean(answered),
+        **{name: _mean(values[np.isfinite(values)]) for name, values in flat.items()},
         "kld_p90": float(np.quantile(answered, 0.9)) if answered.size else None,
-        "kld_of_all": _mean(kld[np.isfinite(kld)]),
-        "agreement": _mean(sure == also),
-        "sure_too": _mean(also[sure]),
-        "sure_alone": _mean(also[~sure]),
+        "intervals": dict(zip(flat, limits, strict=True))
+        | {"kld_p90": quantile_limits(flat["kld"], picture, 0.9)},
     }
 
 

@@ -220,6 +220,8 @@ def _times(teacher: Teacher, student: Bundle, picture: Path) -> dict[str, Any]:
     ms = {name: round(times.median, 2) for name, times in found.items()}
     return {
         "threads": THREADS,
+        "runs": ROUNDS * RUNS,
         "milliseconds": ms,
+        "p95": {name: round(times.p95, 2) for name, times in found.items()},
         "ratio": found["student"].median / found["teacher"].median,
     }

@@ -5,21 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap import upsample
-from selcon_ros.core.overlay import tint
-from selcon_training.data.images import F32, U8, read_picture
+from selcon_training.data.images import read_picture
 from selcon_training.distill.answers import Store
 from selcon_training.distill.measure import Comparison
 from selcon_training.errors import ResultNotWritten
-from selcon_training.reporting.page import embedded, render
+from selcon_training.reporting.answer_picture import answer_picture
+from selcon_training.reporting.page import Shown, render, side_by_side
 
-WIDTH = 300
-"""Pixels of a picture in the report."""
 SHOWN = 4
 """Questions with the largest KLD, around the median, and with the smallest."""
 
@@ -35,10 +31,16 @@ def write_report(
         title: [_pair(found, row, action, store, student) for row, action in places]
         for title, places in _chosen(found).items()
     }
+    title = f"{result['teacher']['name']} distilled into {result['student']['backbone']}"
+    spent = result["time"]
+    times = {
+        side: {"median": spent["milliseconds"][side], "p95": spent["p95"][side]}
+        for side in ("teacher", "student")
+    }
     try:
         write_json(folder / "results.json", result)
-        page = render("distill.html", result=result, galleries=galleries)
-        write_file(folder / "report.html", page.encode())
+        text = render("distill.html", title, result=result, times=times, galleries=galleries)
+        write_file(folder / "report.html", text)
     except OSError as error:
         raise ResultNotWritten(error, result) from error
 
@@ -56,26 +58,13 @@ def _chosen(found: Comparison) -> dict[str, list[tuple[int, int]]]:
     }
 
 
-def _pair(found: Comparison, row: int, action: int, store: Store, student: Grounder) -> dict[str, Any]:
+def _pair(found: Comparison, row: int, action: int, store: Store, student: Grounder) -> Shown:
     photo = found.photos[row]
     answer = store.get(photo.key)
     assert answer is not None
     picture = read_picture(photo.path)
     maps = (answer.maps[action], student.ground(picture).refined[action])
-    return {
-        "title": f"{student.actions[action]} on {photo.path.name}",
-        "kld": float(found.kld[row, action]),
-        "sides": [embedded(_drawn(picture, each)) for each in maps],
-    }
-
-
-def _drawn(picture: U8, heat: F32) -> U8:
-    """The picture with heat and its peak."""
-    height, width = picture.shape[:2]
-    size = max(1, round(WIDTH * height / width)), WIDTH
-    drawn = np.ascontiguousarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    values = upsample(heat, *size)
-    tint(drawn, values)
-    row, column = np.unravel_index(int(values.argmax()), size)
-    cv2.circle(drawn, (int(column), int(row)), 4, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
-    return drawn
+    name = f"{student.actions[action]} on {photo.path.name}"
+    panels = [answer_picture(picture, each) for each in maps]
+    caption = f"{name}: KLD {found.kld[row, action]:.3f}"
+    return Shown(side_by_side(panels), caption, f"{name}, the teacher's answer beside the student's")

@@ -20,7 +20,9 @@ from selcon_training.distill.measure import divergences
 from selcon_training.distill.pictures import Photo
 from selcon_training.errors import DataError
 from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import evaluate, map_figures
+from selcon_training.evaluate.intervals import figures_intervals
 from selcon_training.evaluate.predictors import Model
 from selcon_training.evaluate.queries import Picture, find_pictures
 
@@ -63,13 +65,15 @@ def compare_on_truth(truth: Truth, teacher: Teacher, student: Grounder) -> dict[
         found = evaluate(Model(grounder), data, truth.split, grounder.actions, limit=truth.limit)
         rows[side] = {(row.picture, row.action): row for row in found.rows}
     ours, theirs = rows["student"], rows["teacher"]
+    kld, limits = _kld(_pictures(truth, data, student.actions), teacher, student)
     return {
         "data": data.name,
         "divide": truth.divide,
         "split": truth.split,
-        "teacher": map_figures(theirs.values()),
-        "student": map_figures(ours.values()),
-        "kld_from_teacher": _kld(_pictures(truth, data, student.actions), teacher, student),
+        "teacher": _figures(list(theirs.values())),
+        "student": _figures(list(ours.values())),
+        "kld_from_teacher": kld,
+        "kld_from_teacher_interval": limits,
         "only_teacher_right": sum(row.right and not ours[key].right for key, row in theirs.items()),
         "only_student_right": sum(row.right and not theirs[key].right for key, row in ours.items()),
     }
@@ -79,10 +83,17 @@ def _pictures(truth: Truth, data: DataSet, actions: Sequence[str]) -> list[Pictu
     return spread(find_pictures(data, truth.split, actions), truth.limit)
 
 
-def _kld(pictures: Sequence[Picture], teacher: Teacher, student: Grounder) -> float | None:
+def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+    return map_figures(rows) | {"intervals": figures_intervals(rows)}
+
+
+def _kld(pictures: Sequence[Picture], teacher: Teacher, student: Grounder) -> tuple[float | None, Limits]:
+    """The mean, and its interval over pictures."""
     found: list[float] = []
-    for picture in pictures:
+    of: list[int] = []
+    for number, picture in enumerate(pictures):
         image = read_picture(picture.path)
         answer = teacher.answer(image)
         found += divergences(student.ground(image).refined, answer)[answer.counts(teacher.fitted)].tolist()
-    return float(np.mean(found)) if found else None
+        of += [number] * (len(found) - len(of))
+    return float(np.mean(found)) if found else None, mean_limits(found, clusters(of))[0]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of an evaluation's means, over objects: photos of one object are alike."""
+"""The intervals of an evaluation's figures, over objects: photos of one object are alike."""
 
 from __future__ import annotations
 
@@ -6,51 +6,69 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.bootstrap import LEVEL, RESAMPLES, clusters, mean_limits, quantile_limits
+from selcon_training.evaluate.evaluation import photo_of
+from selcon_training.evaluate.measures import Scores
 
-RESAMPLES = 2000
-LEVEL = 0.95
-FIGURES = ("right_part", "kld", "with_grasp")
+MAPS = ("right_part", "kld", "sim", "nss")
 
 
-def intervals(rows: Sequence[Row]) -> dict[str, Any]:
-    """The 95 % intervals of FIGURES overall and per action, `[low, high]` each; None for a single object.
+def intervals(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[str, Any]:
+    """The 95 % intervals of the figures overall, per action, object and calibration, `[low, high]` each; None
+    where there is only one to draw from.
 
-    Object folders are drawn with replacement, as many as there are, each with all of its queries; an interval
-    lies between the 2.5th and the 97.5th percentile of the means. A query with several objects belongs to the
-    first. The same rows give the same intervals.
+    Object folders are drawn, those of negative queries and of a single object photos; a query with several
+    objects belongs to the first.
     """
-    actions = sorted({row.action for row in rows})
+    actions = sorted({row.action for row in rows} | {row.action for row in negatives})
+    objects = sorted({name for row in rows for name in row.objects})
     return {
         "level": LEVEL,
         "resamples": RESAMPLES,
         "over": "object folders",
-        "overall": _intervals(rows),
+        "overall": figures_intervals(rows, negatives),
         "per_action": {
-            action: _intervals([row for row in rows if row.action == action]) for action in actions
+            action: figures_intervals(
+                [row for row in rows if row.action == action],
+                [row for row in negatives if row.action == action],
+            )
+            for action in actions
+        },
+        "per_object": {
+            name: figures_intervals([row for row in rows if name in row.objects], photos=True)
+            for name in objects
+        },
+        "calibrations": {
+            calibration: _maps([row.others[calibration] for row in rows], [row.objects[0] for row in rows])
+            for calibration in (rows[0].others if rows else ())
         },
     }
 
 
-def _intervals(rows: Sequence[Row]) -> dict[str, Any]:
-    names = sorted({row.objects[0] for row in rows})
-    index = {name: number for number, name in enumerate(names)}
-    values = np.array([[float(row.right), row.kld, float(row.grasps > 0)] for row in rows])
-    of = np.array([index[row.objects[0]] for row in rows])
-    found = bootstrap(values, of) if len(names) > 1 else None
-    limits = {name: None if found is None else found[:, i].tolist() for i, name in enumerate(FIGURES)}
-    return {"objects": len(names), **limits}
+def figures_intervals(
+    rows: Sequence[Row], negatives: Sequence[NegativeRow] = (), photos: bool = False
+) -> dict[str, Any]:
+    """The intervals of `evaluation.summary`, and the number of objects; `photos` are drawn instead."""
+    of = [photo_of(row.picture) if photos else row.objects[0] for row in rows]
+    cluster = clusters(of)
+    distances = [np.nan if row.distance is None else row.distance for row in rows]
+    (grasps,) = mean_limits([row.grasps > 0 for row in rows], cluster)
+    (nothing,) = mean_limits(
+        [row.grasps == 0 for row in negatives], clusters([photo_of(row.picture) for row in negatives])
+    )
+    return {
+        "objects": len({row.objects[0] for row in rows}),
+        **_maps(rows, of),
+        "with_grasp": grasps,
+        "grasp_distance_median_m": quantile_limits(distances, cluster, 0.5),
+        "grasp_distance_p90_m": quantile_limits(distances, cluster, 0.9),
+        "nothing_without_grasp": nothing,
+    }
 
 
-def bootstrap(values: NDArray[np.float64], cluster: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Low and high end [2, m] of the means of `values` [n, m], whose rows lie in clusters 0, 1, ..."""
-    count = int(cluster.max()) + 1
-    sums = np.zeros((count, values.shape[1]))
-    np.add.at(sums, cluster, values)
-    sizes = np.bincount(cluster, minlength=count)
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    means = (drawn @ sums) / (drawn @ sizes)[:, None]
-    ends: NDArray[np.float64] = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return ends
+def _maps(scores: Sequence[Row | Scores], of: Sequence[str]) -> dict[str, Any]:
+    values = [(float(one.right), one.kld, one.sim, one.nss) for one in scores]
+    found = mean_limits(np.reshape(values, (len(scores), len(MAPS))), clusters(of))
+    return dict(zip(MAPS, found, strict=True))

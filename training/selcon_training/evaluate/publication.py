@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.bootstrap import Limits, auc_limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import photo_of
 
 ARGUABLE = "hold"
@@ -24,7 +25,8 @@ def publication(
 ) -> dict[str, Any] | None:
     """What passes a confidence of `least`: of possible actions (kept), and of others (answered).
 
-    `negatives` are questions about the latter, by source. None where there are none.
+    `negatives` are questions about the latter, by source. None where there are none. Every row has its
+    "intervals": of possible actions over objects, of others over photos.
     """
     negatives = {source: answers for source, answers in negatives.items() if answers}
     if not rows or not negatives:
@@ -33,15 +35,15 @@ def publication(
     actions = sorted({row.action for row in rows} | {answer.action for answer in everything})
     by_action = {
         action: _figures(
-            _confidence([row for row in rows if row.action == action]),
-            _confidence([answer for answer in everything if answer.action == action]),
+            [row for row in rows if row.action == action],
+            [answer for answer in everything if answer.action == action],
             least,
         )
         for action in actions
     }
     return {
         "min_confidence": least,
-        "overall": _figures(_confidence(rows), _confidence(everything), least),
+        "overall": _figures(rows, everything, least),
         "per_action": by_action,
         "sources": {source: _source(rows, answers, least) for source, answers in negatives.items()},
     }
@@ -65,35 +67,47 @@ def curve(positive: Numbers, negative: Numbers) -> list[list[float]]:
     return np.stack([levels, *shares], axis=1).tolist()  # type: ignore[no-any-return]
 
 
-def _figures(positive: Numbers, negative: Numbers, least: float) -> dict[str, Any]:
+def _figures(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
+    positive, negative = _confidence(rows), _confidence(answers)
     both = len(positive) and len(negative)
+    limits = {"kept": _passing_limits(positive, _objects(rows), least), "auc": _auc_limits(rows, answers)}
     return {
         "positives": len(positive),
         "kept": _passing(positive, least),
         "negatives": len(negative),
         "answered": _passing(negative, least),
         "auc": auc(positive, negative),
+        "intervals": limits | {"answered": _passing_limits(negative, _photos(answers), least)},
         "curve": curve(positive, negative) if both else [],
     }
 
 
 def _source(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     others = [answer for answer in answers if answer.action != ARGUABLE]
+    counted = _counts(answers, least)
+    counted["intervals"]["auc"] = _auc_limits(rows, answers)
     return {
         "auc": auc(_confidence(rows), _confidence(answers)),
-        **_counts(answers, least),
+        **counted,
         f"without_{ARGUABLE}": _counts(others, least),
     }
 
 
 def _counts(answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
-    passed = {photo_of(answer.picture) for answer in answers if answer.confidence >= least}
-    photos = {photo_of(answer.picture) for answer in answers}
+    surest: dict[str, float] = {}
+    for answer in answers:
+        photo = photo_of(answer.picture)
+        surest[photo] = max(surest.get(photo, 0.0), answer.confidence)
+    values, any_of = _confidence(answers), np.array(list(surest.values()), np.float64)
     return {
         "questions": len(answers),
-        "answered": _passing(_confidence(answers), least),
-        "photos": len(photos),
-        "photos_with_any": len(passed) / len(photos) if photos else None,
+        "answered": _passing(values, least),
+        "photos": len(surest),
+        "photos_with_any": _passing(any_of, least),
+        "intervals": {
+            "answered": _passing_limits(values, _photos(answers), least),
+            "photos_with_any": _passing_limits(any_of, np.arange(len(any_of)), least),
+        },
     }
 
 
@@ -103,3 +117,19 @@ def _confidence(answers: Sequence[Row] | Sequence[NegativeRow]) -> Numbers:
 
 def _passing(values: Numbers, least: float) -> float | None:
     return float((values >= least).mean()) if len(values) else None
+
+
+def _objects(rows: Sequence[Row]) -> NDArray[np.int64]:
+    return clusters([row.objects[0] for row in rows])
+
+
+def _photos(answers: Sequence[NegativeRow]) -> NDArray[np.int64]:
+    return clusters([photo_of(answer.picture) for answer in answers])
+
+
+def _passing_limits(values: Numbers, cluster: NDArray[np.int64], least: float) -> Limits:
+    return mean_limits(values >= least, cluster)[0]
+
+
+def _auc_limits(rows: Sequence[Row], answers: Sequence[NegativeRow]) -> Limits:
+    return auc_limits(_confidence(rows), _objects(rows), _confidence(answers), _photos(answers))

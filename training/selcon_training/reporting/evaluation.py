@@ -34,8 +34,7 @@ from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.seeds import check_alike, summarise
 from selcon_training.inspect.trained_run import open_trained, read_history
 from selcon_training.ranks import ALONE, Ranks
-from selcon_training.reporting.html import write_report
-from selcon_training.reporting.page import render
+from selcon_training.reporting.html import write_report, write_seeds
 from selcon_training.reporting.published import published_for
 from selcon_training.reporting.sheet import write_sheet
 from selcon_training.training.fingerprint import fingerprint
@@ -97,7 +96,7 @@ def run(
     result = evaluation_of(predictor, data, split, answers)
     own = {NEGATIVE_SPLITS[split]: result.negatives} if split in NEGATIVE_SPLITS else {}
     tables = result.tables() | {
-        "intervals": intervals(result.rows),
+        "intervals": intervals(result.rows, result.negatives),
         "publication": publication(result.rows, own | result.other_negatives, result.grasp["min_confidence"]),
         "divide": divide,
         "bundle": model.manifest.name,
@@ -169,8 +168,7 @@ def run_seeds(
     summary = summarise(loaded, folders, complete)
     try:
         write_json(out / "summary.json", summary)
-        page = render("seeds.html", tables=summary, synthetic=open_dataset(root, divide, skip).synthetic)
-        write_file(out / "summary.html", page.encode())
+        write_seeds(out / "summary.html", summary, open_dataset(root, divide, skip).synthetic)
     except OSError as error:
         raise ResultNotWritten(error, summary) from error
     return summary

@@ -11,12 +11,13 @@ from tqdm import tqdm
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.files import write_image
 from selcon_training.data.agd20k import open_dataset
+from selcon_training.data.images import U8
 from selcon_training.errors import CheckpointError
 from selcon_training.inspect.samples import data_samples, named_samples
 from selcon_training.inspect.trace import Sample, Trace, trace
 from selcon_training.inspect.trained_run import Trained, open_trained
 from selcon_training.reporting.discovery import sheet
-from selcon_training.reporting.page import embedded, render
+from selcon_training.reporting.page import Shown, embedded, render
 
 
 def run(
@@ -50,16 +51,17 @@ def run(
             )
         samples = [Sample(sample.action, sample.ego) for sample in samples]
     alone = out.suffix.lower() in (".html", ".htm")
-    shown: list[dict[str, Any]] = []
+    pictures, figures = [], []
     for number, (made, picture) in enumerate(sheets(trained, samples), start=1):
         if not alone:
             name = f"{number:02d}_{made.sample.action}_{made.sample.ego.stem}.png"
             write_image(out / name, picture)
-        shown.append({"figures": made.figures(), "picture": embedded(picture)})
-    page = render("explain.html", checkpoint=checkpoint, note=trained.note, shown=shown, weak=trained.weak)
-    path = out if alone else out / "index.html"
-    write_file(path, page.encode())
-    return [entry["figures"] for entry in shown]
+        pictures.append(shown(made, picture))
+        figures.append(made.figures())
+    title = f"What {checkpoint} sees"
+    text = render("explain.html", title, note=trained.note, shown=pictures, weak=trained.weak)
+    write_file(out if alone else out / "index.html", text)
+    return figures
 
 
 def sheets(trained: Trained, samples: Sequence[Sample]) -> list[tuple[Trace, Any]]:
@@ -70,3 +72,9 @@ def sheets(trained: Trained, samples: Sequence[Sample]) -> list[tuple[Trace, Any
         found = trace(net, sample, weak, trained.calibration, trained.gamma, trained.fit)
         made.append((found, sheet(found)))
     return made
+
+
+def shown(made: Trace, picture: U8) -> Shown:
+    """A sheet as a picture of a page."""
+    name = f"{made.sample.action} · {made.sample.ego.name}"
+    return Shown(embedded(picture), f"One sample: {name}", f"part discovery of {name}, step by step")

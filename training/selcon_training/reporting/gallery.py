@@ -17,10 +17,7 @@ from selcon_training.evaluate.answers import Row
 from selcon_training.evaluate.evaluation import grasps, query_of
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import Files, Picture
-from selcon_training.reporting.page import embedded
-
-WIDTH = 320
-"""Pixels of one picture in the report."""
+from selcon_training.reporting.page import Shown, side_by_side
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,14 @@ class Gallery:
     files: Files
     parameters: GraspParameters
 
-    def pair(self, row: Row) -> dict[str, Any]:
+    def pair(self, row: Row) -> Shown:
         """Heatmap with grasp points, and the truth."""
         image, prediction, query = self._ask(row)
         found = grasps(prediction.heatmap, self.files.geometry(query), self.parameters)
-        return self._entry(row, [draw(image, prediction.heatmap, found), self._truth(image, query)])
+        panels = [draw(image, prediction.heatmap, found), self._truth(image, query)]
+        return _shown(row, panels, "heatmap and grasp points, beside the truth map")
 
-    def calibrations(self, row: Row) -> dict[str, Any]:
+    def calibrations(self, row: Row) -> Shown:
         """The truth, and the heatmap under every calibration."""
         image, prediction, query = self._ask(row)
         answers = dict(prediction.others)
@@ -50,7 +48,7 @@ class Gallery:
             if calibration in answers
         ]
         panels = [draw(image, heatmap) for heatmap in shown or [prediction.heatmap]]
-        return self._entry(row, [self._truth(image, query), *panels])
+        return _shown(row, [self._truth(image, query), *panels], "the truth map, beside the heatmaps")
 
     def _ask(self, row: Row) -> tuple[U8, Any, Any]:
         picture, query = query_of(self.pictures, row)
@@ -64,8 +62,15 @@ class Gallery:
         values = cv2.resize(truth, (image.shape[1], image.shape[0])).astype(np.float32)
         return draw(image, Heatmap("truth", values / np.float32(max(1, int(truth.max()))), 1.0))
 
-    def _entry(self, row: Row, panels: Sequence[U8]) -> dict[str, Any]:
-        return {"row": row, "picture": embedded(np.concatenate(panels, axis=1), len(panels) * WIDTH)}
+
+def _shown(row: Row, panels: Sequence[U8], what: str) -> Shown:
+    told = [row.action, ", ".join(row.objects), row.picture, f"KLD {row.kld:.3f}"]
+    told.append("right part" if row.right else "wrong place")
+    if row.distance is not None:
+        told.append(f"{1000 * row.distance:.1f} mm")
+    return Shown(
+        side_by_side(panels), " · ".join(told), f"{row.action} in {row.picture}: {what}", not row.right
+    )
 
 
 def sample(rows: Sequence[Row], per_action: int) -> list[Row]:

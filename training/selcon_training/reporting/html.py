@@ -1,12 +1,10 @@
-"""The report of an evaluation: one self-contained HTML file of figures, plots and pictures."""
+"""The pages of an evaluation and of several seeds: figures, plots and pictures in one file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.grasp import GraspParameters
@@ -16,10 +14,10 @@ from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, find_pictures
 from selcon_training.inspect.samples import spread_samples
 from selcon_training.inspect.trained_run import open_trained, read_history
-from selcon_training.reporting import plots
-from selcon_training.reporting.explanation import sheets
+from selcon_training.reporting.explanation import sheets, shown
 from selcon_training.reporting.gallery import Gallery, sample
-from selcon_training.reporting.page import embedded, render
+from selcon_training.reporting.page import Column, Shown, render
+from selcon_training.reporting.plots import evaluation_plots, training_curves
 
 SHOWN = 8
 """Overlays at either end."""
@@ -27,6 +25,18 @@ PER_ACTION = 2
 """Overlays of every action that no score has chosen."""
 DISCOVERIES = 6
 """Samples whose part discovery is shown."""
+COLUMNS: tuple[Column, ...] = (
+    ("queries", "queries", "count"),
+    ("photos", "photos", "count"),
+    ("kld", "KLD", "figure"),
+    ("sim", "SIM", "figure"),
+    ("nss", "NSS", "figure"),
+    ("right_part", "right part, %", "%"),
+    ("grasp_distance_median_m", "grasp distance, median, mm", "mm"),
+    ("grasp_distance_p90_m", "90 % within, mm", "mm"),
+    ("with_grasp", "with grasp, %", "%"),
+    ("nothing_without_grasp", "negatives: none, %", "%"),
+)
 
 
 def write_report(
@@ -47,19 +57,16 @@ def write_report(
     count = min(SHOWN, (len(ranked) + 1) // 2)
     pictures, files = find_pictures(data, result.split, actions), Files(data, result.split)
     gallery = Gallery(predictor, pictures, files, GraspParameters(**result.grasp))
-    graphs = {
-        "Right part per action": plots.right_part_bars(tables, "per_action"),
-        "Right part per object": plots.right_part_bars(tables, "per_object"),
-        "KLD": plots.kld_histogram(result),
-        "3D grasp points": plots.distance_curve(result),
-        "Confidence": plots.confidence_histogram(result),
-        "False answers against kept ones": plots.publication_curve(tables["publication"]),
-        "Training, by epoch": plots.training_curves(read_history(run)) if run is not None else None,
-    }
-    page = render(
-        "report.html",
+    found = tables["publication"]
+    text = render(
+        "evaluation.html",
+        tables["predictor"],
         tables=tables,
-        graphs={title: Markup(svg) for title, svg in graphs.items() if svg is not None},
+        columns=COLUMNS,
+        confidence=found and {"all actions": found["overall"], **found["per_action"]},
+        without_hold=found and {name: row["without_hold"] for name, row in found["sources"].items()},
+        plots=evaluation_plots(tables, result),
+        curves=list(training_curves(read_history(run))) if run is not None else [],
         galleries={
             "Best by KLD": [gallery.pair(row) for row in ranked[:count]],
             "Worst by KLD": [gallery.pair(row) for row in ranked[::-1][:count]],
@@ -68,15 +75,25 @@ def write_report(
         discoveries=_discoveries(run, data) if run is not None else [],
         synthetic=data.synthetic,
     )
-    write_file(path, page.encode())
+    write_file(path, text)
 
 
-def _discoveries(run: Path, data: DataSet) -> list[dict[str, Any]]:
+def write_seeds(path: Path, summary: dict[str, Any], synthetic: bool) -> None:
+    """Write the page of a summary over seeds, beside the folders of the single reports."""
+    bundles = {one["path"]: {"seed": str(one["seed"]), **one["overall"]} for one in summary["bundles"]}
+    title = f"{summary['predictor']}, {len(bundles)} seeds"
+    values: dict[str, Any] = {
+        "tables": summary,
+        "columns": COLUMNS,
+        "bundles": bundles,
+        "synthetic": synthetic,
+    }
+    write_file(path, render("seeds.html", title, **values))
+
+
+def _discoveries(run: Path, data: DataSet) -> list[Shown]:
     trained = open_trained(run)
     if not trained.exocentric or not data.has("trainset", "exocentric"):
         return []
     samples = spread_samples(data, "trainset", DISCOVERIES, trained.net.actions)
-    return [
-        {"figures": made.figures(), "picture": embedded(picture)}
-        for made, picture in sheets(trained, samples)
-    ]
+    return [shown(made, picture) for made, picture in sheets(trained, samples)]

@@ -1,36 +1,140 @@
-"""What all HTML pages share: templates, number formats, embedded pictures."""
+"""What the trainer's HTML pages share: templates, tables of figures with intervals, embedded pictures."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
+from selcon_ros.core.html_page import figure, image, page, table
 from selcon_training.data.images import U8
+from selcon_training.evaluate.bootstrap import RESAMPLES
+from selcon_training.reporting.svg import Plot
 
 FOLDER = Path(__file__).parent
 """Of the templates."""
+PANEL = 480
+"""Pixels of a picture's width, at most; several stand side by side."""
+FORMS = {
+    "count": (1.0, ".0f"),
+    "figure": (1.0, ".3f"),
+    "%": (100.0, ".1f"),
+    "mm": (1000.0, ".1f"),
+    "ms": (1.0, ".1f"),
+}
+"""Factor and format of numbers; shares are kept as 0..1, lengths in metres."""
+NONE = "–"
+Row = Mapping[str, Any]
+Column = tuple[str, str, str]
+"""The key of a row, what stands above it, and one of FORMS."""
 
 
-def render(template: str, *, folder: Path = FOLDER, **values: Any) -> str:
-    """Fill in a template of `folder`, which may include those of this one."""
+class Shown(NamedTuple):
+    """A picture of a page: the source of its <img>, what it shows in words, and whether that is a mistake."""
+
+    source: str
+    caption: str
+    alt: str
+    wrong: bool = False
+
+
+def render(template: str, title: str, *, folder: Path = FOLDER, **values: Any) -> bytes:
+    """The page that a template of `folder`, which may include those of this one, gives."""
     environment = Environment(
         loader=FileSystemLoader([folder, FOLDER]),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
+        trim_blocks=True,
     )
-    environment.filters |= {
-        "figure": _figure,
-        "percent": _percent,
-        "millimetres": _millimetres,
-        "spread": spread,
-        "interval": interval,
+    numbers = count(1)
+
+    def picture(each: Shown) -> Markup:
+        shown = image(each.source, each.alt)
+        return Markup(figure(shown, each.caption, f"#figure{next(numbers)}", wrong=each.wrong))
+
+    def plot(each: Plot) -> Markup:
+        name = f"figure{next(numbers)}"
+        caption = Markup("<b>{}.</b> {}").format(each.title, each.caption)
+        own = re.sub(
+            r'(\bid="|href="#|url\(#)', rf"\1{name}-", each.svg
+        )  # two plots may have the same marker
+        return Markup(figure(own, caption, f"#{name}", "plot"))
+
+    environment.globals |= {
+        "picture": picture,
+        "plot": plot,
+        "table": figures_table,
+        "brackets": brackets,
     }
-    return environment.get_template(template).render(**values)
+    environment.filters |= {form.strip("%") or "percent": _filter(form) for form in FORMS}
+    return page(title, environment.get_template(template).render(**values)).encode()
+
+
+def figures_table(
+    rows: Mapping[str, Row],
+    columns: Sequence[Column],
+    caption: str,
+    intervals: Mapping[str, Row] | None = None,
+    marked: Collection[str] = (),
+    upright: bool = False,
+) -> Markup:
+    """A table of figures, `{name: {key: figure}}`, with the interval of each in brackets behind it.
+
+    Intervals are `intervals[name][key]`, else `row["intervals"][key]`. Upright: a row is a column, which a
+    phone shows whole. Columns without any figure are left out.
+    """
+    columns = [each for each in columns if any(row.get(each[0]) is not None for row in rows.values())]
+    lines = [["", *(heading for _, heading, _ in columns)]]
+    for name, row in rows.items():
+        own = (intervals or {}).get(name) or row.get("intervals") or {}
+        lines.append([name, *(number(row.get(key), form, own.get(key)) for key, _, form in columns)])
+    if upright:
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    return Markup(table(lines[0], lines[1:], caption, marked))
+
+
+def number(value: Any, form: str, ends: Sequence[float] | None = None) -> str:
+    """A figure with its interval, `value [low, high]`; over seeds, `{"mean", "std"}`, `mean ± std`; a text as
+    it is."""
+    if isinstance(value, str):
+        return value
+    factor, digits = FORMS[form]
+
+    def told(one: float) -> str:
+        return format(factor * one, digits)
+
+    if isinstance(value, Mapping):
+        mean, std = value["mean"], value["std"]
+        return (
+            NONE
+            if mean is None
+            else told(mean) + ("" if std is None or form == "count" else f" ± {told(std)}")
+        )
+    if value is None:
+        return NONE
+    return told(value) + ("" if ends is None else f" [{told(ends[0])}, {told(ends[1])}]")
+
+
+def brackets(of: str) -> str:
+    """What the brackets of a table are, where `of` are drawn."""
+    return (
+        f"In brackets: 95 % interval, bootstrap over {of} ({RESAMPLES} resamples); rough where there are "
+        "few, none where there is one."
+    )
+
+
+def side_by_side(panels: Sequence[U8]) -> str:
+    """Pictures H x W x 3 of one size as the source of an <img>, each at most PANEL wide."""
+    width = min(PANEL, panels[0].shape[1])
+    return embedded(np.concatenate(panels, axis=1), len(panels) * width)
 
 
 def embedded(image: U8, width: int | None = None) -> str:
@@ -42,26 +146,5 @@ def embedded(image: U8, width: int | None = None) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
-def spread(figure: dict[str, Any], factor: float = 1.0, digits: int = 3) -> str:
-    """`mean ± standard deviation` of a figure over seeds."""
-    if figure["mean"] is None:
-        return "–"
-    mean = f"{factor * figure['mean']:.{digits}f}"
-    return mean if figure["std"] is None else f"{mean} ± {factor * figure['std']:.{digits}f}"
-
-
-def interval(ends: Sequence[float] | None, factor: float = 1.0, digits: int = 2) -> str:
-    """`[low, high]`; empty where there is none."""
-    return "" if ends is None else f"[{', '.join(f'{factor * end:.{digits}f}' for end in ends)}]"
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _millimetres(value: float | None) -> str:
-    return "–" if value is None else f"{1000 * value:.1f}"
+def _filter(form: str) -> Any:
+    return lambda value, ends=None: number(value, form, ends)

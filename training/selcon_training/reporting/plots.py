@@ -1,139 +1,167 @@
-"""Plots of an evaluation as inline SVG."""
+"""Plots of an evaluation."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-
 from selcon_training.evaluate.evaluation import Evaluation
+from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT, Plot, drawing
 
-BLUE, CRIMSON, GREY = "#2563eb", "#e11d48", "#94a3b8"
-
-
-def right_part_bars(tables: Mapping[str, Any], group: str) -> str:
-    """Right-part rate per action or object, with its standard error, the mean as a line."""
-    rows = sorted(tables[group].items(), key=lambda entry: entry[1]["right_part"] or 0.0)
-    rows = [(name, figures) for name, figures in rows if figures["right_part"] is not None]
-    rates = np.asarray([figures["right_part"] for _, figures in rows])
-    counts = np.asarray([figures["queries"] for _, figures in rows])
-    figure, axes = plt.subplots(figsize=(5.6, 0.6 + 0.26 * len(rows)))
-    errors = 100 * np.sqrt(rates * (1 - rates) / counts)
-    names = [f"{name} ({count})" for (name, _), count in zip(rows, counts, strict=True)]
-    axes.barh(names, 100 * rates, xerr=errors, color=BLUE, height=0.7, ecolor=GREY)
-    axes.axvline(100 * tables["overall"]["right_part"], color=CRIMSON, linewidth=1)
-    axes.set(xlim=(0, 100), xlabel="peak on the right part, % (queries)")
-    return figure_svg(figure)
+Tables = Mapping[str, Any]
 
 
-def kld_histogram(result: Evaluation) -> str:
-    """How the KLD spreads over queries."""
-    figure, axes = plt.subplots(figsize=(5.6, 2.4))
-    axes.hist([min(row.kld, 6.0) for row in result.rows], bins=40, range=(0, 6), color=BLUE)
-    axes.set(xlabel="KLD (above 6 counted at 6)", ylabel="queries")
-    return figure_svg(figure)
+def evaluation_plots(tables: Tables, result: Evaluation) -> list[Plot]:
+    """What there is to draw of an evaluation."""
+    made = [
+        _right_part(tables, "per_action", "Right part per action", "object folders"),
+        _right_part(tables, "per_object", "Right part per object", "the object's photos"),
+        _kld(tables, result),
+        _distances(tables, result),
+        _confidences(result),
+        _publication(tables["publication"]),
+    ]
+    return [plot for plot in made if plot is not None]
 
 
-def distance_curve(result: Evaluation) -> str | None:
-    """Share of 3D grasp points within a distance of the part; None without depth."""
+def _right_part(tables: Tables, group: str, title: str, over: str) -> Plot:
+    """The right-part rate of every row with its interval; that of all as a line."""
+    rows = {name: row for name, row in tables[group].items() if row["right_part"] is not None}
+    names = sorted(rows, key=lambda name: rows[name]["right_part"])
+    overall = tables["overall"]
+    with drawing(0.7 + 0.24 * len(rows)) as made:
+        for place, name in enumerate(names):
+            rate = 100 * rows[name]["right_part"]
+            made.axes.barh(place, rate, color=BLUE, height=0.7)
+            ends = tables["intervals"][group][name]["right_part"]
+            if ends is not None:
+                made.axes.plot([100 * end for end in ends], [place, place], color=TEXT, linewidth=1)
+        made.axes.set_yticks(range(len(names)), [f"{name} ({rows[name]['queries']})" for name in names])
+        made.axes.axvline(100 * overall["right_part"], color=CRIMSON, linewidth=1)
+        made.axes.set(xlim=(0, 100), xlabel="peak on the right part, %")
+    return Plot(
+        title,
+        made.svg,
+        f"n = {overall['queries']} queries, in brackets those of a row. Line: 95 % interval, bootstrap over "
+        f"{over}. Red: all queries.",
+    )
+
+
+def _kld(tables: Tables, result: Evaluation) -> Plot:
+    with drawing(2.2) as made:
+        made.axes.hist([min(row.kld, 6.0) for row in result.rows], bins=40, range=(0, 6), color=BLUE)
+        made.axes.axvline(tables["overall"]["kld"], color=CRIMSON, linewidth=1)
+        made.axes.set(xlabel="KLD (above 6 counted at 6)", ylabel="queries")
+    return Plot(
+        "KLD",
+        made.svg,
+        f"n = {len(result.rows)} queries. Red: their mean{_between(tables['intervals']['overall']['kld'])}.",
+    )
+
+
+def _distances(tables: Tables, result: Evaluation) -> Plot | None:
+    """The share of 3D grasp points within a distance of the part; None without depth."""
     distances = np.sort([row.distance for row in result.rows if row.distance is not None])
     if len(distances) == 0:
         return None
-    figure, axes = plt.subplots(figsize=(5.6, 2.4))
-    share = 100 * np.arange(1, len(distances) + 1) / len(distances)
-    axes.step(1000 * distances, share, where="post", color=BLUE)
-    axes.axvline(10, color=GREY, linewidth=1, linestyle=":")
-    axes.set(
-        xscale="symlog",
-        xlim=(0, None),
-        ylim=(0, 100),
-        xlabel="distance to the part, mm",
-        ylabel="grasp points, %",
+    with drawing(2.2) as made:
+        share = 100 * np.arange(1, len(distances) + 1) / len(distances)
+        made.axes.step(1000 * distances, share, where="post", color=BLUE)
+        made.axes.axvline(10, color=GREY, linewidth=1, linestyle=":")
+        made.axes.set(
+            xscale="symlog",
+            xlim=(0, None),
+            ylim=(0, 100),
+            xlabel="distance to the part at most, mm",
+            ylabel="grasp points, %",
+        )
+    ends = tables["intervals"]["overall"]["grasp_distance_median_m"]
+    return Plot(
+        "3D grasp points",
+        made.svg,
+        f"n = {len(distances)} grasp points, the best one of each query. Median "
+        f"{1000 * np.median(distances):.1f} mm{_between(ends, 1000, ' mm')}. Dotted: 10 mm.",
     )
-    return figure_svg(figure)
 
 
-def confidence_histogram(result: Evaluation) -> str | None:
+def _confidences(result: Evaluation) -> Plot | None:
     """Confidence where the action is possible and where it is not; None without negative queries."""
     if not result.negatives:
         return None
-    figure, axes = plt.subplots(figsize=(5.6, 2.4))
-    options: dict[str, Any] = {"bins": 30, "range": (0, 1), "density": True, "alpha": 0.7}
-    axes.hist([row.confidence for row in result.rows], color=BLUE, label="possible", **options)
-    axes.hist([row.confidence for row in result.negatives], color=CRIMSON, label="not possible", **options)
-    axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
-    axes.set(xlabel="confidence", ylabel="density")
-    axes.legend(frameon=False)
-    return figure_svg(figure)
+    options: dict[str, Any] = {"bins": 30, "range": (0, 1), "alpha": 0.7}
+    with drawing(2.2) as made:
+        for rows, colour, label in (
+            (result.rows, BLUE, "possible"),
+            (result.negatives, CRIMSON, "not possible"),
+        ):
+            share = np.full(len(rows), 100 / len(rows))
+            made.axes.hist(
+                [row.confidence for row in rows], weights=share, color=colour, label=label, **options
+            )
+        made.axes.axvline(result.grasp["min_confidence"], color=GREY, linewidth=1, linestyle=":")
+        made.axes.set(xlabel="confidence", ylabel="queries of a kind, %")
+        made.axes.legend()
+    return Plot(
+        "Confidence",
+        made.svg,
+        f"n = {len(result.rows)} queries about possible actions and {len(result.negatives)} about others. "
+        f"Dotted: {result.grasp['min_confidence']:g}, from which on an answer is published.",
+    )
 
 
-def publication_curve(figures: Mapping[str, Any] | None) -> str | None:
-    """Share of impossible actions answered against possible ones kept, as the threshold falls; None without
-    such questions."""
+def _publication(figures: Tables | None) -> Plot | None:
+    """The share of impossible actions answered against possible ones kept, as the threshold falls; None
+    without such questions."""
     if figures is None:
         return None
-    figure, axes = plt.subplots(figsize=(5.6, 3.4))
-    for number, (name, row) in enumerate({**figures["per_action"], "all": figures["overall"]}.items()):
-        if not row["curve"]:
-            continue
-        whole = name == "all"
-        colour = CRIMSON if whole else f"C{number % 10}"
-        points = 100 * np.asarray([[0.0, 0.0], *[point[1:] for point in row["curve"]]])
-        width = 2.0 if whole else 0.8
-        axes.step(*points.T, where="post", color=colour, linewidth=width, label=f"{name}, {row['auc']:.2f}")
-        axes.plot(100 * row["answered"], 100 * row["kept"], "o", color=colour, markersize=6 if whole else 4)
-    axes.set(
-        xlim=(-2, 102),
-        ylim=(0, 102),
-        xlabel="not possible, but answered, %",
-        ylabel="possible and kept, %",
-        title=f"dots: at a confidence of {figures['min_confidence']:g}",
+    overall = figures["overall"]
+    with drawing(3.4) as made:
+        for number, (name, row) in enumerate({**figures["per_action"], "all": overall}.items()):
+            if not row["curve"]:
+                continue
+            whole = name == "all"
+            colour = CRIMSON if whole else f"C{number % 10}"
+            points = 100 * np.asarray([[0.0, 0.0], *[point[1:] for point in row["curve"]]])
+            label = f"{name}, {row['auc']:.2f}"
+            made.axes.step(
+                *points.T, where="post", color=colour, linewidth=2.0 if whole else 1.0, label=label
+            )
+            dot = 100 * row["answered"], 100 * row["kept"]
+            made.axes.plot(*dot, "o", color=colour, markersize=6 if whole else 4)
+        made.axes.set(
+            xlim=(-2, 102),
+            ylim=(0, 102),
+            xlabel="not possible, but answered, %",
+            ylabel="possible and kept, %",
+        )
+        made.axes.legend(title="action, AUC", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    return Plot(
+        "False answers against kept ones",
+        made.svg,
+        f"n = {overall['positives']} possible and {overall['negatives']} impossible questions. Dots: at a "
+        f"confidence of {figures['min_confidence']:g}. AUC of all{_between(overall['intervals']['auc'])}.",
     )
-    axes.title.set_fontsize(8)
-    axes.legend(frameon=False, fontsize=7, title="action, AUC", title_fontsize=7)
-    return figure_svg(figure)
 
 
-def training_curves(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """Every loss and every validation figure over the epochs of a run; None without an epoch."""
-    curves = {
-        f"{group} {name}": [
-            (record["epoch"], record[group][name]) for record in history if name in record.get(group, {})
-        ]
-        for group in ("train", "validation")
-        for name in dict.fromkeys(name for record in history for name in record.get(group, {}))
-        if "/" not in name  # per action: too many
-    }
-    if not curves:
-        return None
-    rows = -(-len(curves) // 3)
-    figure, grid = plt.subplots(rows, 3, figsize=(8.4, 1.9 * rows), squeeze=False)
-    figure.subplots_adjust(hspace=0.6, wspace=0.35)
-    for axes, (name, points) in zip(grid.flat, curves.items(), strict=False):
-        axes.plot(*zip(*points, strict=True), color=BLUE, marker=".", linewidth=1)
-        axes.set_title(name, fontsize=8)
-        axes.set_xlim(0.5, history[-1]["epoch"] + 0.5)
-    for axes in grid.flat[len(curves) :]:
-        axes.remove()
-    return figure_svg(figure)
+def training_curves(history: Sequence[Mapping[str, Any]]) -> Iterator[Plot]:
+    """Every loss and every validation figure over the epochs of a run."""
+    for group in ("train", "validation"):
+        for name in dict.fromkeys(name for record in history for name in record.get(group, {})):
+            if "/" in name:  # per action: too many
+                continue
+            points = [
+                (record["epoch"], record[group][name]) for record in history if name in record.get(group, {})
+            ]
+            with drawing(1.5) as made:
+                made.axes.plot(*zip(*points, strict=True), color=BLUE, marker=".", linewidth=1)
+                made.axes.set(xlim=(0.5, history[-1]["epoch"] + 0.5), xlabel="epoch", ylabel=name)
+            yield Plot(f"{group}: {name}", made.svg, f"n = {len(points)} epochs of one run.")
 
 
-def figure_svg(figure: Figure) -> str:
-    """A figure as inline SVG; the same figure gives the same text."""
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-    stream = io.StringIO()
-    # No date and fixed ids: the same figures give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "selcon"}):
-        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
+def _between(ends: Sequence[float] | None, factor: float = 1.0, unit: str = "") -> str:
+    """The interval as part of a sentence."""
+    if ends is None:
+        return ""
+    return f", 95 % interval {factor * ends[0]:.2f} to {factor * ends[1]:.2f}{unit}"

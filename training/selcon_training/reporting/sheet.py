@@ -12,11 +12,9 @@ from typing import Any
 import cv2
 import matplotlib.font_manager
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.overlay import tint
 from selcon_ros.core.text import one_line
 from selcon_training.confidence.evidence import NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
@@ -27,6 +25,7 @@ from selcon_training.evaluate.evaluation import Evaluation, query_of
 from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, Picture, find_pictures
+from selcon_training.reporting.answer_picture import RIGHT, WRONG, Colour, draw_answer
 
 COLUMNS = 9
 CELL = (172, 129)
@@ -40,8 +39,6 @@ FRAME = 3
 MOST = 160
 """Queries that are shown, and negative pictures; of more, so many, evenly spread."""
 GROUND, TEXT = (24, 26, 30), (226, 228, 232)
-RIGHT, WRONG = (60, 200, 110), (240, 80, 80)
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -92,17 +89,8 @@ def _query(row: Row, predictor: Predictor, pictures: Sequence[Picture], files: F
     values = predictor.answer(query).heatmap.values
     truth = files.truth(query)
     assert truth is not None  # a row was measured against it
-    part = part_of(truth, files.mask(query)).astype(np.uint8)
     drawn = _enlarged(image)
-    tint(drawn, _resized(values, drawn))
-    outlines, _ = cv2.findContours(
-        cv2.resize(part, drawn.shape[1::-1], interpolation=cv2.INTER_AREA),
-        cv2.RETR_CCOMP,
-        cv2.CHAIN_APPROX_SIMPLE,
-    )
-    cv2.drawContours(drawn, outlines, -1, (0, 0, 0), 2 * FINER + 1, cv2.LINE_AA)
-    cv2.drawContours(drawn, outlines, -1, (255, 255, 255), FINER, cv2.LINE_AA)
-    _peak(drawn, values, RIGHT if row.right else WRONG)
+    draw_answer(drawn, values, part_of(truth, files.mask(query)), RIGHT if row.right else WRONG, FINER)
     return Tile(_placed(drawn), f"{row.action}  {'+'.join(row.objects)}", row.right)
 
 
@@ -124,8 +112,7 @@ def _negatives(result: Evaluation, predictor: Predictor, data: DataSet, actions:
             surest = max(answered, key=lambda row: row.confidence)
             predictor.look(image)
             values = predictor.answer(pictures[surest.picture].queries[surest.action]).heatmap.values
-            tint(drawn, _resized(values, drawn))
-            _peak(drawn, values, WRONG)
+            draw_answer(drawn, values, None, WRONG, FINER)
         text = ", ".join(row.action for row in answered) or "nothing"
         tiles.append(Tile(_placed(drawn), text, not answered))
     return tiles
@@ -137,21 +124,6 @@ def _enlarged(image: U8) -> U8:
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.ascontiguousarray(cv2.resize(image, size, interpolation=how), np.uint8)
-
-
-def _resized(values: NDArray[np.float32], drawn: U8) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(values, drawn.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _peak(drawn: U8, values: NDArray[np.float32], colour: Colour) -> None:
-    """Draw a circle where the heatmap, of its own size, has its maximum."""
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    at = (
-        int((column + 0.5) * drawn.shape[1] / values.shape[1]),
-        int((row + 0.5) * drawn.shape[0] / values.shape[0]),
-    )
-    for radius, fill in ((6, (0, 0, 0)), (5, (255, 255, 255)), (3, colour)):
-        cv2.circle(drawn, at, radius * FINER, fill, cv2.FILLED, cv2.LINE_AA)
 
 
 def _placed(drawn: U8) -> U8:
