@@ -14,8 +14,10 @@ from selcon_ros.core.grounder import Grounder
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.evaluate.evaluation import evaluate
 from selcon_training.evaluate.predictors import Centre, Model
-from selcon_training.reporting import sheet
-from selcon_training.reporting.sheet import CELL, COLUMNS, FRAME, GAP, LINE, RIGHT, WRONG, write_sheet
+from selcon_training.reporting import sheet, tiles
+from selcon_training.reporting.answer_picture import RIGHT, WRONG
+from selcon_training.reporting.sheet import write_sheet
+from selcon_training.reporting.tiles import CELL, COLUMNS, FRAME, GAP, LINE
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, make_dataset
 
@@ -96,7 +98,7 @@ def test_many_queries_are_shown_in_part(data, model, tmp_path, monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (700, 2), (300, 300)])
 def test_pictures_of_any_shape_are_shown_whole(shape):
     image = np.full((*shape, 3), 200, np.uint8)
-    placed = sheet._placed(sheet._enlarged(image))
+    placed = tiles.placed(tiles.enlarged(image))
     assert placed.shape == (CELL[1], CELL[0], 3)
     rows, columns = np.nonzero((placed == 200).all(axis=2))
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1

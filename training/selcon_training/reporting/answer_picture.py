@@ -31,10 +31,7 @@ def draw_answer(drawn: U8, heat: F32, part: NDArray[np.bool_] | None, colour: Co
     """Draw into a picture: heat and part of any size are made as large; lines are `unit` pixels wide."""
     tint(drawn, np.asarray(cv2.resize(heat, drawn.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32))
     if part is not None:
-        inside = cv2.resize(part.astype(np.uint8), drawn.shape[1::-1], interpolation=cv2.INTER_AREA)
-        outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(drawn, outlines, -1, (0, 0, 0), 2 * unit + 1, cv2.LINE_AA)
-        cv2.drawContours(drawn, outlines, -1, (255, 255, 255), unit, cv2.LINE_AA)
+        outline(drawn, part, unit)
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     at = (
         int((column + 0.5) * drawn.shape[1] / heat.shape[1]),
@@ -42,3 +39,11 @@ def draw_answer(drawn: U8, heat: F32, part: NDArray[np.bool_] | None, colour: Co
     )
     for radius, fill in ((6, (0, 0, 0)), (5, (255, 255, 255)), (3, colour)):
         cv2.circle(drawn, at, radius * unit, fill, cv2.FILLED, cv2.LINE_AA)
+
+
+def outline(drawn: U8, part: NDArray[np.bool_], unit: int = 1) -> None:
+    """Draw a white line, `unit` pixels wide, around a part of any size, made as large as the picture."""
+    inside = cv2.resize(part.astype(np.uint8), drawn.shape[1::-1], interpolation=cv2.INTER_AREA)
+    outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(drawn, outlines, -1, (0, 0, 0), 2 * unit + 1, cv2.LINE_AA)
+    cv2.drawContours(drawn, outlines, -1, (255, 255, 255), unit, cv2.LINE_AA)
