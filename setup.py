@@ -97,6 +97,7 @@ TEST = [
     "pypcd4>=1.5,<2",  # reads the node's point clouds
     "mcap>=1.1,<2",  # these two read what selcon ground-bag writes
     "mcap-ros2-support>=0.5.3,<0.7",
+    "selenium>=4.20,<5",  # drives a browser on our pages
     "mypy>=1.15,<3",
     "ruff>=0.12,<1",
     "colcon-common-extensions>=0.3,<1",
@@ -128,7 +129,7 @@ setup(
     package_data={
         NAME: ["py.typed", *files_in(NAME, "assets")],
         **{
-            name: files_in(f"training/{name}", ".", ".json", ".html", ".j2", ".yaml", ".zip")
+            name: files_in(f"training/{name}", ".", ".json", ".html", ".css", ".js", ".j2", ".yaml", ".zip")
             for name in TRAINING
         },
     },

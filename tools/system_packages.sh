@@ -1,8 +1,16 @@
 #!/bin/bash
-# Installs libOSMesa, which MuJoCo renders with where there is no GPU; without it those tests skip and say so.
+# Installs what some tests need of the system, where it is missing: libOSMesa, which MuJoCo renders with where there is
+# no GPU, and a browser with its driver for the tests of pages. Without them those tests skip and say so.
 set -u
-/sbin/ldconfig -p 2>/dev/null | grep -q libOSMesa && exit 0
+missing=()
+/sbin/ldconfig -p 2>/dev/null | grep -q libOSMesa || missing+=(libosmesa6)
+command -v chromedriver >/dev/null || missing+=(chromium chromium-driver)
+[ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ]; then root=""; else root="sudo -n"; fi
-if command -v apt-get >/dev/null && $root apt-get update -qq && $root apt-get install -y -qq libosmesa6; then exit 0; fi
-echo "libosmesa6 is missing and could not be installed: tests that render with MuJoCo will skip." >&2
-echo "Install it as root: apt-get install libosmesa6" >&2
+command -v apt-get >/dev/null && $root apt-get update -qq
+for name in "${missing[@]}"; do
+    # One by one: on Ubuntu, chromium is no package of apt's.
+    command -v apt-get >/dev/null && $root apt-get install -y -qq --no-install-recommends "$name" && continue
+    echo "$name is missing and could not be installed: tests that need it will skip. As root: apt-get install $name" >&2
+done
+exit 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,7 @@ import click
 
 from selcon_ros.cli.options import out_bundle_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-
-
-def _expression(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        groups = 1 if value is None else re.compile(value).groups
-    except re.error as error:
-        raise click.BadParameter(f"{value!r} is no regular expression: {error}") from None
-    if not groups:
-        raise click.BadParameter(f"{value!r} has no group: put what tells the object in parentheses")
-    return value
+from selcon_training.cli.options import objects_option
 
 
 @click.command(short_help="Adapt a bundle to your own photos with masks.")
@@ -43,12 +33,7 @@ def _expression(context: click.Context, parameter: click.Parameter, value: str |
     show_default=True,
     help="Hold the photos out in so many parts to measure; 0 does not measure.",
 )
-@click.option(
-    "--objects",
-    callback=_expression,
-    metavar="REGEX",
-    help="Hold out together the photos in whose paths its first group is the same text.",
-)
+@objects_option("Hold out together the photos in whose paths its first group is the same text.")
 @click.option(
     "--steps",
     type=click.IntRange(1, 10_000),

@@ -10,6 +10,8 @@ import click
 
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 from selcon_ros.core.atomic_write import write_file
+from selcon_training.cli.data_label import label
+from selcon_training.cli.data_sets import show, split
 
 if TYPE_CHECKING:
     from selcon_training.data.check_report import Report
@@ -28,7 +30,12 @@ def command() -> None:
     Examples:
       selcon data check /data/AGD20K
       selcon data preview training/configs/tabletop_dense.yaml --out sheet.jpg
+      selcon data label photos --out my_data --action hold,cut_with
     """
+
+
+for each in (label, show, split):
+    command.add_command(each)
 
 
 @command.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,6 +44,21 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 def size_option(help: str) -> Callable[[F], F]:
     """Add --size, two sides in pixels."""
     return click.option("--size", callback=_size, metavar="H,W", help=help)
+
+
+def _expression(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        groups = 1 if value is None else re.compile(value).groups
+    except re.error as error:
+        raise click.BadParameter(f"{value!r} is no regular expression: {error}") from None
+    if not groups:
+        raise click.BadParameter(f"{value!r} has no group: put what tells the object in parentheses")
+    return value
+
+
+def objects_option(help: str) -> Callable[[F], F]:
+    """Add --objects, a regular expression whose first group tells the object in a path."""
+    return click.option("--objects", callback=_expression, metavar="REGEX", help=help)
 
 
 def ranks_options(what: str) -> Callable[[F], F]:

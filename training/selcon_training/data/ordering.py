@@ -34,6 +34,7 @@ class Stream(IntEnum):
     ADAPT_VIEW = 9
     ADAPT_FOLDS = 10
     DISTILL_VIEW = 11
+    DIVISION = 12
 
 
 def generator(seed: int, *path: int) -> np.random.Generator:
