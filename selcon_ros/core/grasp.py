@@ -160,9 +160,8 @@ def _grasp(
     rising = above_support(patch, region, hot, plane)
     # What rises from the table has an outline of its own; otherwise the heat's is all there is.
     solid = region.spread(hot) if rising is None else rising
-    body = geometry.connected_body(patch.depth, solid, region, hot, parameters.depth_step * region.step)
-    surface = geometry.surface(patch, body, region, region.mask)
-    count = int(np.count_nonzero(surface.heat)) * region.step**2
+    surface = geometry.connected_surface(patch, solid, region, hot, parameters.depth_step * region.step)
+    count = surface.count * region.step**2
     if count < parameters.min_points:
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
@@ -201,7 +200,7 @@ def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> Gras
         x=np.arange(width, dtype=np.float32)[None] * region.step + region.origin[0],
         y=np.arange(height, dtype=np.float32)[:, None] * region.step + region.origin[1],
     )
-    surface = geometry.surface(patch, region.spread(region.mask), region, region.mask)
+    surface = geometry.flat_surface(patch, region)
     place = geometry.middle(surface)
     u, v = _pixel(region, surface, place)
     axes = geometry.grasp_axes(geometry.nearby(surface, place), (0.0, 0.0, 1.0))

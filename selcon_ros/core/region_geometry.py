@@ -1,6 +1,7 @@
 """The geometry of a hot region: its surface in the depth image, its middle, its axes and its extent."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -39,53 +40,71 @@ class Place:
 class Surface:
     """A hot part and what it belongs to, in a box of the depth image.
 
-    `patch` is the box, `body` [h, w] what the hot part belongs to, `heat` [h, w] its heat, 0 outside of the
-    hot part. `corner` is the first row and column in the region's own box.
+    `patch` is the box, `body` [h, w] what the hot part belongs to, `corner` its first row and column in the
+    region's own box. `heat` [a, b] is that of the box around the hot part, 0 outside of the part, whose
+    first row and column in the patch are `hot`; `count` is how many pixels the part has.
     """
 
     patch: DepthPatch
     body: Mask
-    heat: Floats
     corner: tuple[int, int]
+    heat: Floats
+    hot: tuple[int, int]
+    count: int
 
     @cached_property
     def closed(self) -> NDArray[np.uint8]:
-        """The body as 0 and 1 without its small holes: pixels whose depth is missing are of the part too."""
-        closed = np.empty(self.body.shape, np.uint8)
-        cv2.morphologyEx(self.body.view(np.uint8), cv2.MORPH_CLOSE, _SQUARE, dst=closed)
+        """The body [h + 2, w + 2] as 0 and 1, with a border of 0, without its small holes: pixels whose depth
+        is missing are of the part too."""
+        height, width = self.body.shape
+        closed = np.zeros((height + 2, width + 2), np.uint8)
+        cv2.morphologyEx(self.body.view(np.uint8), cv2.MORPH_CLOSE, _SQUARE, dst=closed[1:-1, 1:-1])
         return closed
 
 
-def surface(patch: DepthPatch, body: Mask, region: Region, hot: Mask) -> Surface:
-    """Return the surface of a body [h, w] in a region's box, with its hot pixels [hi, wi]."""
-    left, top, width, height = cv2.boundingRect(body.view(np.uint8))
-    v0, u0 = max(top - _AROUND, 0), max(left - _AROUND, 0)
-    box = slice(v0, top + height + _AROUND), slice(u0, left + width + _AROUND)
-    heat = np.zeros(body.shape, np.float32)
-    np.multiply(region.heat, hot & body[region.inner], out=heat[region.inner])
-    return Surface(patch.box(*box), np.ascontiguousarray(body[box]), heat[box], (v0, u0))
+def flat_surface(patch: DepthPatch, region: Region) -> Surface:
+    """Return a hot region alone as a surface."""
+    body = region.spread(region.mask)
+    return _surface(patch, body, cv2.boundingRect(body.view(np.uint8)), region)
 
 
-def connected_body(depth: Floats, solid: Mask, region: Region, hot: Mask, step: float) -> Mask:
-    """Return the pixels [h, w] of `solid` connected to the heat's core without a jump in depth above `step`.
+def connected_surface(patch: DepthPatch, solid: Mask, region: Region, hot: Mask, step: float) -> Surface:
+    """Return the pixels of `solid` [h, w] connected to the heat's core without a jump in depth above `step`.
 
-    `depth` [h, w] is that of the region's box. The core is sought where `hot` [hi, wi] is true, in `solid`. A
-    blurred heatmap spills over what is behind a part, or shows through its holes: of the surfaces in the
-    core, the nearest one that takes up a quarter of it is meant.
+    `patch` is the region's box. The core is sought where `hot` [hi, wi] is true, in `solid`. A blurred
+    heatmap spills over what is behind a part, or shows through its holes: of the surfaces in the core, the
+    nearest one that takes up a quarter of it is meant.
     """
     rows, columns = region.inner
     core = region.core(hot & solid[region.inner])
-    beside = depth[region.inner]
+    beside = patch.depth[region.inner]
     near = core & (beside <= _lower_quarter(beside[core]) + step)
     v, u = divmod(int((region.heat * near).argmax()), core.shape[1])
-    height, width = depth.shape
     # floodFill's mask has a border of one pixel; what is not zero stops it.
-    barrier = np.ones((height + 2, width + 2), np.uint8)
-    np.logical_not(solid, out=barrier[1:-1, 1:-1].view(np.bool_))
+    barrier = np.logical_not(solid).view(np.uint8)
+    barrier = np.asarray(cv2.copyMakeBorder(barrier, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(1,)))
     filled = cv2.FLOODFILL_MASK_ONLY | 8 | (2 << 8)
-    cv2.floodFill(depth, barrier, (columns.start + u, rows.start + v), 0, step, step, filled)
-    body: Mask = barrier[1:-1, 1:-1] == 2
-    return body
+    seed = (columns.start + u, rows.start + v)
+    *_, box = cv2.floodFill(patch.depth, barrier, seed, 0, step, step, filled)
+    return _surface(patch, (barrier == 2)[1:-1, 1:-1], box, region)
+
+
+def _surface(patch: DepthPatch, body: Mask, box: Sequence[int], region: Region) -> Surface:
+    """Return the surface of a body [h, w] in a region's box; `box` is that around the body."""
+    left, top, width, height = box
+    v0, u0 = max(top - _AROUND, 0), max(left - _AROUND, 0)
+    rows, columns = slice(v0, top + height + _AROUND), slice(u0, left + width + _AROUND)
+    part = region.mask & body[region.inner]
+    u, v, width, height = cv2.boundingRect(part.view(np.uint8))
+    inner = slice(v, v + height), slice(u, u + width)
+    return Surface(
+        patch=patch.box(rows, columns),
+        body=body[rows, columns].copy(),
+        corner=(v0, u0),
+        heat=region.heat[inner] * part[inner],
+        hot=(region.inner[0].start + v - v0, region.inner[1].start + u - u0),
+        count=int(np.count_nonzero(part)),
+    )
 
 
 def _lower_quarter(values: Floats) -> float:
@@ -100,16 +119,13 @@ def middle(surface: Surface) -> Place:
     The body's outline, not the heat's, says where its middle is. The centre of heat itself may be outside: in
     the hole of a ring, or in the bend of a handle.
     """
-    part = surface.heat > 0
-    # Only the box around the part counts.
-    left, top, width, height = cv2.boundingRect(part.view(np.uint8))
-    box = slice(top, top + height), slice(left, left + width)
+    (top, left), (height, width) = surface.hot, surface.heat.shape
     # Beyond the box nothing is of the body.
-    padded = cv2.copyMakeBorder(surface.closed, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
-    thickness = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3))[1:-1, 1:-1][box]
-    score = fourth_power(surface.heat[box])
+    thickness = np.asarray(cv2.distanceTransform(surface.closed, cv2.DIST_L2, 3))
+    thickness = thickness[top + 1 : top + 1 + height, left + 1 : left + 1 + width]
+    score = fourth_power(surface.heat)
     # A region's size is the root of its area; half of it is how far the point may wander.
-    narrow = -2 / np.count_nonzero(part)
+    narrow = -2 / surface.count
     nearness = [_nearness(score.sum(axis=each), narrow) for each in (0, 1)]
     # Being thick counts less than being hot: the bottom of a mug is well inside it, its hot rim is not.
     score *= np.sqrt(thickness)
@@ -136,7 +152,7 @@ def nearby(surface: Surface, place: Place) -> Floats:
     reach = int(2 * place.thickness) + 1
     v0, u0 = max(place.v - reach, 0), max(place.u - reach, 0)
     box = slice(v0, place.v + reach + 1), slice(u0, place.u + reach + 1)
-    closed = surface.closed[box]
+    closed = surface.closed[1:-1, 1:-1][box]
     top, left = v0 - place.v + reach, u0 - place.u + reach
     disc = closed & _disc(reach)[top : top + closed.shape[0], left : left + closed.shape[1]]
     labels = cv2.connectedComponents(disc, connectivity=8)[1]

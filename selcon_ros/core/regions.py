@@ -63,9 +63,8 @@ class Region:
 
     def part(self) -> PartMask:
         """Return the mask, and where it is in the image."""
-        left, top, width, height = cv2.boundingRect(self.mask.view(np.uint8))
-        origin = self.pixel(self.inner[0].start + top, self.inner[1].start + left)
-        return PartMask(origin, self.step, self.mask[top : top + height, left : left + width].copy())
+        origin = self.pixel(self.inner[0].start, self.inner[1].start)
+        return PartMask(origin, self.step, self.mask.copy())
 
 
 def fourth_power(heat: NDArray[np.float32]) -> NDArray[np.float32]:

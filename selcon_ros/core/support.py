@@ -94,7 +94,7 @@ def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) ->
     return int(votes[best, 0]), near[best]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _triples(count: int) -> NDArray[np.int64]:
     """Return the indices [3, TRIALS] of points, of `count`, that planes are laid through."""
     triples: NDArray[np.int64] = np.random.default_rng(0).integers(0, count, (TRIALS, 3)).T

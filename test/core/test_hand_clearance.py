@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspPoint
-from selcon_ros.core.hand_clearance import FINGER_WIDTH, best_way, qualities, ways
+from selcon_ros.core.hand_clearance import best_way, ways
+from selcon_ros.core.hand_hold import FINGER_WIDTH, hold, lay, room
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.support import Plane
 from support.shapes import CAMERA, Table, angle, box_depth, matrix, scene
@@ -65,8 +66,9 @@ BAR = block((-0.01, -0.07, 0), (0.01, 0.07, 0.02))
 
 
 def judged(*things: np.ndarray, frame: np.ndarray = DOWN, height: float = 0.022) -> float:
-    quality, _ = qualities(np.concatenate(things).T, height, tuple(UP), frame.T[None], tuple(RAY), 0.10)
-    return float(quality[0])
+    tips, palm = room(frame.T[None], height, tuple(UP), 0.10)
+    laid = lay(np.concatenate(things).T, frame.T[None], 0.10)
+    return hold(laid, 0, tips[0], palm[0], 0.10)[0]
 
 
 def test_a_bar_alone_is_good_to_close_on() -> None:
