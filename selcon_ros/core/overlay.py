@@ -48,25 +48,33 @@ def _tables() -> tuple[Picture, Picture]:
 
 
 TINTS, REMAINS = _tables()
+TINTS_BGR = np.ascontiguousarray(TINTS[..., ::-1])
 
 
-def draw(image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note: str = "") -> Picture:
+def draw(
+    image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note: str = "", bgr: bool = False
+) -> Picture:
     """Return a copy of an RGB image [H, W, 3] uint8 with heat, half-maximum contour, grasps and a caption.
 
     The best grasp point is drawn largest, each with the line that the gripper closes along. Without one,
     the caption says why, if `grasps` does. A `note` takes the place of the confidence, for a heatmap that has
-    none. Raises ImageError when the heatmap has another size than the image.
+    none. With `bgr` the copy is in that order. Raises ImageError when the heatmap has another size than the
+    image.
     """
     check_image(image)
     if heatmap.values.shape != image.shape[:2]:
         raise ImageError(f"image is {image.shape[:2]}, heatmap {heatmap.values.shape}: they must be equal")
-    picture: Picture = image.copy()
+    picture: Picture = np.empty(image.shape, np.uint8)
+    if bgr:
+        cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=picture)
+    else:
+        picture[:] = image
     level, box = _hot(heatmap.values)
     unit = max(1.0, min(picture.shape[:2]) / 480)
-    _blend(picture[box], level)
+    _blend(picture[box], level, TINTS_BGR if bgr else TINTS)
     _contour(picture, level, (box[1].start, box[0].start), unit)
     for rank, point in reversed(list(enumerate(grasps.points))):
-        _marker(picture, point, unit * (1.0 if rank == 0 else 0.7))
+        _marker(picture, point, unit * (1.0 if rank == 0 else 0.7), CRIMSON[::-1] if bgr else CRIMSON)
     lines = [f"{heatmap.action}  {note or f'confidence {heatmap.confidence:.2f}'}"]
     if not grasps.points and grasps.refused:
         lines.append(f"no grasp: {grasps.refused[0]}")
@@ -77,7 +85,7 @@ def draw(image: Picture, heatmap: Heatmap, grasps: GraspResult = NO_GRASPS, note
 def tint(picture: Picture, values: NDArray[np.float32]) -> None:
     """Tint the picture where it is hot; only the hot pixels' box is touched."""
     level, box = _hot(values)
-    _blend(picture[box], level)
+    _blend(picture[box], level, TINTS)
 
 
 def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
@@ -91,22 +99,23 @@ def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
     return levels[box], box
 
 
-def _blend(picture: Picture, level: Picture) -> None:
-    """Blend colours into a picture of the level's size.
+def _blend(picture: Picture, level: Picture, tints: Picture) -> None:
+    """Blend the colours of `tints` into a picture of the level's size.
 
     In eight bits, which OpenCV does sixteen times as fast as NumPy in floats. Level 0 has no share.
     """
     if level.size > 0:
         remains = cv2.merge([cv2.LUT(level, REMAINS)] * 3)
         cv2.multiply(picture, remains, dst=picture, scale=1 / 255)
-        cv2.add(picture, cv2.applyColorMap(level, TINTS), dst=picture)
+        cv2.add(picture, cv2.applyColorMap(level, tints), dst=picture)
 
 
 def _contour(picture: Picture, level: Picture, place: tuple[int, int], unit: float) -> None:
     """Draw the line at half the maximum; the levels begin at `place` (u, v)."""
     if level.size == 0:
         return
-    mask = (level >= max(1.0, 0.5 * float(level.max()))).view(np.uint8)
+    _, most, _, _ = cv2.minMaxLoc(level)
+    _, mask = cv2.threshold(level, max(1, math.ceil(most / 2)) - 1, 1, cv2.THRESH_BINARY)
     outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=place)
     # A thick line costs by its corners: most of them are steps from pixel to pixel.
     outlines = [cv2.approxPolyDP(each, LESS_THAN_A_PIXEL, closed=True) for each in outlines]
@@ -114,17 +123,17 @@ def _contour(picture: Picture, level: Picture, place: tuple[int, int], unit: flo
     cv2.drawContours(picture, outlines, -1, WHITE, max(1, round(unit)), cv2.LINE_AA)
 
 
-def _marker(picture: Picture, grasp: GraspPoint, unit: float) -> None:
-    """Draw the closing line with the two fingers, and the point."""
+def _marker(picture: Picture, grasp: GraspPoint, unit: float, colour: Colour) -> None:
+    """Draw the closing line with the two fingers, and the point in a colour."""
     point, lines = _fixed(grasp.pixel), _gripper(grasp, unit)
-    for colour, extra in ((BLACK, 2.0), (WHITE, 0.0)):
+    for shade, extra in ((BLACK, 2.0), (WHITE, 0.0)):
         for start, end, width in lines:
             thickness = max(1, round((width + extra) * unit))
-            cv2.line(picture, start, end, colour, thickness, cv2.LINE_AA, SHIFT)
+            cv2.line(picture, start, end, shade, thickness, cv2.LINE_AA, SHIFT)
         radius = round((6 + extra / 2) * unit * 2**SHIFT)
-        cv2.circle(picture, point, radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+        cv2.circle(picture, point, radius, shade, cv2.FILLED, cv2.LINE_AA, SHIFT)
     radius = round(3.5 * unit * 2**SHIFT)
-    cv2.circle(picture, point, radius, CRIMSON, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    cv2.circle(picture, point, radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
 def _gripper(grasp: GraspPoint, unit: float) -> list[tuple[Fixed, Fixed, float]]:

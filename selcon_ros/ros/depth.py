@@ -31,14 +31,15 @@ def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = ORD
     :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in
         millimetres (format `16UC1; png`, or `png` alone), a TIFF of floats in metres (`32FC1; tiff`), or
         image_transport's `compressedDepth` (PNG, of either unit)
-    :returns: H x W float32 in metres; NaN where there is no measurement (0, infinite, NaN, negative)
+    :returns: H x W float32 in metres; 0 or NaN where there is no measurement (0, infinite, NaN, negative)
     :raises MessageError: for other encodings, wrong sizes, damaged data
     """
     if isinstance(message, CompressedImage):
         return _valid(_decompress(message, limit))
     name = message.encoding.strip().lower()
     if name in ("16uc1", "mono16"):
-        return _valid(rows(message, np.uint16, 1, what="depth image", limit=limit) * np.float32(0.001))
+        millimetres = rows(message, np.uint16, 1, what="depth image", limit=limit)
+        return np.asarray(millimetres * np.float32(0.001), np.float32)
     if name == "32fc1":
         return _valid(rows(message, np.float32, 1, what="depth image", limit=limit).astype(np.float32))
     raise MessageError(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -201,8 +200,7 @@ class Publishers:
         self, image: npt.NDArray[np.uint8], heatmap: Heatmap, grasps: GraspResult, header: Header
     ) -> Callable[[], None]:
         """Draw the overlay, and return what publishes it as bgr8."""
-        picture = cv2.cvtColor(draw(image, heatmap, grasps), cv2.COLOR_RGB2BGR)
-        message = fill_image(self._images["overlay"], picture, "bgr8", header)
+        message = fill_image(self._images["overlay"], draw(image, heatmap, grasps, bgr=True), "bgr8", header)
         return partial(self._publishers["overlay"].publish, message)
 
     def affordance_map(self, labels: npt.NDArray[np.uint8], header: Header) -> None:

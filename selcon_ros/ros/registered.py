@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -26,7 +25,7 @@ def registered_depth(
     """
     depth = depth_from_message(message, settings.limit)
     check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
-    if not np.isfinite(depth).any():
+    if not (depth > 0).any():
         raise MessageError("the depth image has no valid pixel: all are zero, negative, infinite or NaN")
     check_metres(depth, "a 32FC1 depth image must be in metres, a 16UC1 one in millimetres")
     return depth

@@ -51,6 +51,15 @@ def test_heat_is_red_and_the_grasp_is_marked() -> None:
     assert (marked[halfway] > 200).all() and not (plain[halfway] > 200).all()
 
 
+def test_blue_may_come_first() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    heatmap = heat_of(part())
+    grasps = find_grasps(heatmap, np.full((480, 640), 0.5, np.float32), CAMERA)
+    np.testing.assert_array_equal(
+        draw(image, heatmap, grasps, bgr=True), draw(image, heatmap, grasps)[..., ::-1]
+    )
+
+
 def test_the_reason_for_no_grasp_is_written() -> None:
     image = np.full((480, 640, 3), 128, np.uint8)
     heatmap = heat_of(part(), confidence=0.2)
