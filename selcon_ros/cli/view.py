@@ -29,9 +29,13 @@ from selcon_ros.cli.start import STOPPED
     show_default=True,
     help="The cloud has every so many-th pixel; higher is faster.",
 )
-@click.option("--depth", type=UserPath(), help="Depth registered to a picture, PNG, TIFF, .npy.")
+@click.option("--depth", help='Of a picture: its depth, PNG, TIFF, .npy; of a bag: the topic, or "none".')
 @click.option("--camera", type=UserPath(), help="Calibration of a picture's camera, JSON or YAML.")
-@click.option("--rectified", is_flag=True, help="Pictures are rectified: use the projection matrix.")
+@click.option("--image", help="Of a bag: topic of the images  [default: the only one]")
+@click.option(
+    "--camera-info", help="Of a bag: topic of the calibration  [default: that of the images' frame]"
+)
+@click.option("--rectified", is_flag=True, help="Picture or bag is rectified: use the projection matrix.")
 @min_confidence_option
 @click.option(
     "--max-width",
@@ -50,8 +54,10 @@ def command(
     port: int,
     open_browser: bool,
     stride: int,
-    depth: Path | None,
+    depth: str | None,
     camera: Path | None,
+    image: str | None,
+    camera_info: str | None,
     rectified: bool,
     min_confidence: float,
     max_width: float,
@@ -80,7 +86,7 @@ def command(
     from selcon_ros.view.scene import Thresholds
     from selcon_ros.view.server import PageServer
     from selcon_ros.view.sources.offline import OfflineSource
-    from selcon_ros.view.sources.opening import camera_of
+    from selcon_ros.view.sources.opening import Given, open_camera
 
     def opened() -> Model:
         return load(bundle, backend, precision, CpuOptions(threads))
@@ -89,7 +95,8 @@ def command(
         return match_actions(action, known) if action is not None else ()
 
     thresholds = Thresholds(min_confidence=min_confidence, gripper_width=max_width)
-    frames = OfflineSource(camera_of(source, depth, camera, rectified), opened, first, thresholds)
+    given = Given(depth, camera, image, camera_info, rectified)
+    frames = OfflineSource(open_camera(source, given), opened, first, thresholds)
     server = None
     try:
         stop.hold()

@@ -1,0 +1,94 @@
+"""A bag of rosbag2, again and again at its own pace. Needs ROS's messages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_none
+from selcon_ros.bags.plan import Plan, Segment
+from selcon_ros.bags.reader import BagError, BagReader, Message
+from selcon_ros.bags.topics import choose
+from selcon_ros.core.errors import SelconError, first_line
+from selcon_ros.ros.conversions import image_from_message
+from selcon_ros.ros.parameters import Settings
+from selcon_ros.view.sources.offline import Shot
+
+STRETCH = 2_000_000_000
+"""Nanoseconds of a bag whose depth is looked for at a time, and held in memory."""
+LONGEST_GAP = 2.0
+"""Seconds: what is recorded with longer gaps between images is played with this one."""
+
+
+class BagCamera:
+    """Plays one camera of a bag.
+
+    Raises BagError for a bag that cannot be read, and where its topics are not there or not clear, when it is
+    made.
+    """
+
+    def __init__(
+        self, bag: Path, image: str | None, depth: str | None, camera_info: str | None, settings: Settings
+    ) -> None:
+        """Look for the topics: see `bags.topics.choose`."""
+        self._bag, self._settings = bag, settings
+        with BagReader(bag) as reader:
+            self._topics = choose(reader, image, depth, camera_info)
+        self._plan = Plan(bag, bag, self._topics, (), (), "", settings, heatmaps=False)
+        self.title = f"bag {bag}, {self._topics.image}"
+        missing = [
+            f"no {what} topic" for what in ("depth", "camera_info") if getattr(self._topics, what) is None
+        ]
+        self._notes = (f"no cloud and no poses: {', '.join(missing)} in the bag",) if missing else ()
+
+    def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:
+        with BagReader(self._bag) as reader:
+            while not stop.is_set():
+                if not self._lap(reader, show, stop):
+                    return
+
+    def _lap(self, reader: BagReader, show: Callable[[Shot], None], stop: threading.Event) -> bool:
+        """Play the bag once, and return whether there is more than one image. Raises BagError for none."""
+        due, last = time.monotonic(), 0
+        shown, fault = 0, ""
+        for message, near in self._messages(reader):
+            _, received, _ = message
+            due += min((received - last) / 1e9, LONGEST_GAP) if last else 0.0
+            # What took long to read is not made up for.
+            due, last = max(due, time.monotonic() - 1.0), received
+            if stop.wait(max(0.0, due - time.monotonic())):
+                return False
+            try:
+                show(self._shot(message, near, fault))
+            except SelconError as error:
+                fault = f"an image cannot be used: {first_line(error)}"
+            else:
+                shown, fault = shown + 1, ""
+        if not shown:
+            raise BagError(f"no image on {self._topics.image} of {self._bag} can be used: {fault or 'none'}")
+        return shown > 1
+
+    def _messages(self, reader: BagReader) -> Iterator[tuple[Message, Near]]:
+        """Yield the images with what belongs to them, from first to last."""
+        wanted = reader.of(self._topics.image)
+        at: int | None = None
+        while (following := next(iter(reader.messages(wanted, at)), None)) is not None:
+            start = following[1]  # there may be hours without an image
+            at = start + STRETCH
+            segment = Segment(0, start, at, 0)
+            stamps = (stamp_or_none(data) for _, _, data in images_of(reader, self._plan, segment))
+            found = {stamp for stamp in stamps if stamp is not None}
+            near = Near(reader, self._plan, segment, found)
+            for message in images_of(reader, self._plan, segment):
+                yield message, near
+
+    def _shot(self, message: Message, near: Near, fault: str) -> Shot:
+        connection, _, data = message
+        decoded = camera_message(data, connection.msgtype)
+        image = image_from_message(decoded, self._settings.limit)
+        depth, intrinsics, missing = near.of(decoded.header, (image.shape[1], image.shape[0]))
+        stamp = decoded.header.stamp.sec + 1e-9 * decoded.header.stamp.nanosec
+        notes = tuple(filter(None, (*self._notes, missing, fault)))
+        return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, notes)
