@@ -104,9 +104,9 @@ def command(
             if check.name == "middleware" and check.level == "FAIL":
                 return
         if graph:
-            from selcon_ros.doctor.cameras import Topics
             from selcon_ros.doctor.graph import check_graph
             from selcon_ros.ros.parameters import Settings
+            from selcon_ros.ros.running_nodes import Topics
 
             settings = Settings(
                 image_transport=image_transport,

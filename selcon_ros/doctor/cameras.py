@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +25,7 @@ from selcon_ros.ros.frames import PROBLEM, Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input, name_of
 from selcon_ros.ros.message_buffers import seconds
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.running_nodes import Topics
 
 KEPT = 8
 """Images that are kept; depth that belongs to one of the last may still be on its way."""
@@ -33,20 +33,6 @@ CLOCKS_APART = 0.5
 """Seconds that stamps and this machine's clock may differ: a camera's latency, and what NTP leaves."""
 PERIOD = 0.5
 """Seconds between two looks at the graph."""
-
-
-@dataclass(frozen=True)
-class Topics:
-    """Where the images come from."""
-
-    image: str
-    depth: str
-    camera_info: str
-
-    @property
-    def remaps(self) -> list[str]:
-        """What a node is told to find them."""
-        return [f"image:={self.image}", f"depth:={self.depth}", f"camera_info:={self.camera_info}"]
 
 
 class Camera:

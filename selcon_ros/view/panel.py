@@ -124,6 +124,8 @@ def _css(place: int) -> str:
 def _answer(answer: Answer, place: int) -> str:
     lines = [_grasp(number, point) for number, point in enumerate(answer.grasps.points[:LINES], 1)]
     lines += [f"<div>no grasp: {_text(each)}</div>" for each in answer.grasps.refused[:LINES]]
+    if answer.note:
+        lines.append(f"<div>{_text(answer.note)}</div>")
     dot = f'<span style="color:{_css(place)}">■</span>'
     confidence = answer.heatmap.confidence
     name = _text(answer.action)

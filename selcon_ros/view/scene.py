@@ -66,12 +66,14 @@ class Answer:
     """What an image says of one action that is asked for.
 
     heatmap: has the action's name, the values [H, W] and the confidence. overlay: [H, W, 3] uint8, RGB.
-    grasps: poses are in the camera's optical frame.
+    grasps: poses are in the camera's optical frame. note: what else there is to say of them, where the source
+    does not tell it of each.
     """
 
     heatmap: Heatmap
     grasps: GraspResult
     overlay: NDArray[np.uint8]
+    note: str = ""
 
     @property
     def action(self) -> str:

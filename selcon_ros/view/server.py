@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +67,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=100)
     except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        number = getattr(error, "errno", None) or 0
+        # asyncio and socket add words of their own to the system's.
+        why = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         raise ViewError(
             f"cannot listen on {host} port {port}: {why}: choose another --port (0: any that is free), "
             "or --host"

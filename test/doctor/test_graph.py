@@ -15,10 +15,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from selcon_ros.doctor.cameras import Topics
 from selcon_ros.doctor.check import Check, Level
 from selcon_ros.doctor.graph import check_graph
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.running_nodes import Topics
 from support import ros
 from support.bundles import colour_bundle
 from support.messages import camera_info, header, raw_image

@@ -47,7 +47,7 @@ def started() -> Iterator[Callable[..., OfflineSource]]:
     sources: list[OfflineSource] = []
 
     def start(camera: Camera, *actions: str, load: Callable[[], Model] = model) -> OfflineSource:
-        source = OfflineSource(camera, load, lambda known: actions, Thresholds())
+        source = OfflineSource(camera, load, actions, Thresholds())
         sources.append(source)
         source.start()
         return source

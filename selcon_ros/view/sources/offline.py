@@ -62,19 +62,17 @@ class OfflineSource:
         self,
         camera: Camera,
         load: Callable[[], Model],
-        actions: Callable[[tuple[str, ...]], tuple[str, ...]],
+        actions: tuple[str, ...],
         thresholds: Thresholds,
     ) -> None:
         """Nothing is opened yet.
 
         :param load: opens the model, in the thread that then runs and closes it
-        :param actions: which of the model's actions to ask for first; none: the most confident one of the
-            first image
+        :param actions: of the model, to ask for first; none: the most confident one of the first image
         """
-        self._camera, self._load, self._first = camera, load, actions
+        self._camera, self._load, self._asked = camera, load, actions
         self._actions: tuple[str, ...] = ()
         self._model = ""
-        self._asked: tuple[str, ...] = ()
         self._thresholds = thresholds
         self._shots, self._frames = Slot[Shot](), Slot[ViewFrame]()
         self._opened, self._changed = Slot[bool](), threading.Event()
@@ -117,7 +115,7 @@ class OfflineSource:
         self._stop.set()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(timeout=10)
+                thread.join(timeout=4)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Hand an error on to who waits for frames."""
@@ -136,7 +134,6 @@ class OfflineSource:
             manifest = model.bundle.manifest
             self._model = one_line(f"{manifest.name} in {model.why}")
             self._actions = model.actions
-            self._asked = self._first(model.actions)
             notes = [text for text in (manifest.data_warning, *model.failures) if text]
             self._opened.put(True)
             self._ground_all(model, tuple(Diagnostic("warning", one_line(note)) for note in notes))

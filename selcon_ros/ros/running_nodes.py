@@ -1,0 +1,128 @@
+"""The grounding nodes that run in this domain: what they say of themselves, and their parameters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import GetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.logging_severity import LoggingSeverity
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+
+from selcon_ros.ros.parameters import TABLE, Settings, checked
+
+DIAGNOSTICS_SECONDS = 3.0
+"""In which nodes are found and tell how they are, at least twice at their default period."""
+ANSWER_SECONDS = 2.0
+"""How long a node may take to tell its parameters."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Where the images come from."""
+
+    image: str
+    depth: str
+    camera_info: str
+
+    @property
+    def remaps(self) -> list[str]:
+        """What a node is told to find them."""
+        return [f"image:={self.image}", f"depth:={self.depth}", f"camera_info:={self.camera_info}"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a grounding node says of itself in /diagnostics."""
+
+    level: int
+    message: str
+    values: Mapping[str, str]
+
+    @property
+    def topics(self) -> Topics | None:
+        """Where its images come from; None for a node of another kind."""
+        named = [self.values.get(key) for key in ("image_topic", "depth_topic", "camera_info_topic")]
+        return Topics(*named) if all(named) else None  # type: ignore[arg-type]
+
+
+def told_in(message: DiagnosticArray) -> dict[str, Told]:
+    """What the grounding nodes among those of a message say, by their full names."""
+    found = {}
+    for status in message.status:
+        values = {each.key: each.value for each in status.values}
+        told = Told(level_of(status.level), status.message, values)
+        if told.topics is not None:
+            found[status.name] = told
+    return found
+
+
+@contextmanager
+def spinning(
+    name: str, context: rclpy.Context, remaps: Sequence[str] = ()
+) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """A node of our own with an executor; it logs nothing."""
+    arguments = ["--ros-args", *(word for remap in remaps for word in ("-r", remap))]
+    node = Node(
+        name,
+        context=context,
+        cli_args=arguments,
+        use_global_arguments=False,
+        enable_rosout=False,
+        start_parameter_services=False,
+    )
+    node.get_logger().set_level(LoggingSeverity.FATAL)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        yield node, executor
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+
+
+def grounding_nodes(node: Node, executor: SingleThreadedExecutor) -> dict[str, Told]:
+    """What the grounding nodes of the domain say, by their full names."""
+    found: dict[str, Told] = {}
+
+    def hear(message: DiagnosticArray) -> None:
+        found.update(told_in(message))
+
+    subscription = node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
+    end = time.monotonic() + DIAGNOSTICS_SECONDS
+    while (left := end - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left)
+    node.destroy_subscription(subscription)
+    return found
+
+
+def level_of(level: Any) -> int:
+    """The level of a status, which rclpy has as one byte."""
+    return level[0] if isinstance(level, bytes) else int(level)
+
+
+def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Settings:
+    """The parameters of a node; the defaults of those that it does not tell."""
+    client: Any = node.create_client(GetParameters, f"{name}/get_parameters")
+    try:
+        if not client.wait_for_service(ANSWER_SECONDS):
+            return Settings()
+        names = list(TABLE)
+        future = client.call_async(GetParameters.Request(names=names))
+        executor.spin_until_future_complete(future, ANSWER_SECONDS)
+        if (response := future.result() if future.done() else None) is None:
+            return Settings()
+        given = {
+            each: parameter_value_to_python(value)
+            for each, value in zip(names, response.values, strict=False)
+        }
+        return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
+    finally:
+        node.destroy_client(client)

@@ -1,0 +1,237 @@
+"""Hears what a running node says of its images, and asks it for actions and parameters."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PolygonStamped, PoseArray
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter, parameter_value_to_python
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.ros.action_topics import MOST, topic_names
+from selcon_ros.ros.depth_sync import DepthSync
+from selcon_ros.ros.diagnostics import Health
+from selcon_ros.ros.frames import Frames
+from selcon_ros.ros.inputs import IMAGE_TYPES, Input
+from selcon_ros.ros.parameters import TABLE, Settings, checked
+from selcon_ros.ros.publishers import LATCHED, LEGEND, RELIABLE
+from selcon_ros.ros.running_nodes import Told, told_in
+
+KEPT = 12
+"""Messages of a topic that are kept: what belongs to one image comes within a few of the next."""
+IMAGE_BYTES = 256 << 20
+"""Of camera images that are kept, at most; but always `KEPT`."""
+MOST_IMAGES = 60
+PERIOD = 1.0
+"""Seconds between two looks at the node's parameters and at the topics."""
+RESTING = 3.0
+"""Seconds without a viewer after which nothing is received any more, so that the node may rest, too."""
+OF_ACTION: dict[str, type] = {"heatmap": Image, "grasp_points": PoseArray, "grasp_pixels": PolygonStamped}
+Stamp = int
+
+
+def stamp_of(header: Header) -> Stamp:
+    """A header's stamp in ns."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+class Kept(OrderedDict[Stamp, Any]):
+    """The last messages of a topic by their stamps."""
+
+    def put(self, stamp: Stamp, message: Any, most: int = KEPT) -> None:
+        """Add one, and let go of the oldest if there are more than `most`."""
+        self[stamp] = message
+        self.move_to_end(stamp)
+        while len(self) > most:
+            self.popitem(last=False)
+
+
+class NodeListener:
+    """Subscriptions and clients of one grounding node. Its methods are for the executor's thread.
+
+    What it has heard is read by another thread, which holds `changed`.
+    """
+
+    def __init__(self, node: Node, name: str, settings: Settings) -> None:
+        """Subscribe to what does not depend on the actions.
+
+        :param node: our own, on which `image`, `depth` and `camera_info` are the camera's topics
+        :param name: the full name of the grounding node
+        :param settings: the parameters that it has at present
+        """
+        self.changed = threading.Condition()
+        self.settings, self.told, self.heard_at = settings, None, time.monotonic()
+        self.known: tuple[str, ...] = ()
+        self.images, self.statuses, self.overlays = Kept(), Kept(), Kept()
+        self.of_action: dict[tuple[str, str], Kept] = {}
+        self.refused = ""
+        self.wanted_at = time.monotonic()
+        self._node, self._name = node, name
+        self._prefix = name.rpartition("/")[0]
+        self.health = Health(node.get_logger())
+        transport = settings.image_transport
+        self._image = Input(node, "image", IMAGE_TYPES[transport], self._on_image, 5, transport=transport)
+        self.depth = DepthSync(node, self.health, settings)
+        self.image_topic = self._image.topic
+        self._subscriptions: dict[tuple[str, str], Any] = {}
+        self._asked: dict[str, Any] = {}
+        self._frames: dict[str, Frames] = {}
+        self._frames_wanted: set[str] = set()
+        self._looked = 0.0
+        self._answer: Any = None
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        node.create_subscription(String, f"{self._prefix}/{LEGEND}", self._on_legend, LATCHED)
+        self._set: Any = node.create_client(SetParameters, f"{name}/set_parameters")
+        self._get: Any = node.create_client(GetParameters, f"{name}/get_parameters")
+
+    told: Told | None
+    """What the node said last of itself, at `heard_at`."""
+
+    # Any thread.
+
+    def ask(self, parameters: Mapping[str, Any]) -> None:
+        """Have parameters of the node set, soon."""
+        with self.changed:
+            self._asked |= parameters
+
+    def frames(self, target: str) -> Frames | None:
+        """What finds frames seen from this one; None until that listens to transforms, soon."""
+        with self.changed:
+            self._frames_wanted.add(target)
+        return self._frames.get(target)
+
+    def actions_of(self, status: DiagnosticArray) -> tuple[str, ...]:
+        """The actions that a status message is about; those that have no topics of their own are left out."""
+        return tuple(_values(each).get("action", "") for each in status.status)[:MOST]
+
+    def heard_of(self, kind: str, actions: tuple[str, ...], action: str) -> Kept:
+        """The messages of a kind about one of these actions."""
+        return self.of_action.get((kind, action if len(actions) > 1 else ""), Kept())
+
+    # The executor's thread.
+
+    def tend(self) -> None:
+        """Do what is due: subscriptions, and requests to the node."""
+        resting = time.monotonic() - self.wanted_at > RESTING
+        self._subscribe({} if resting else self._wanted())
+        for each in (self._image, *self.depth.inputs):
+            if resting and not each.paused:
+                each.pause()
+            elif not resting and each.paused:
+                each.resume()
+        with self.changed:
+            asked, self._asked = self._asked, {}
+            wanted = self._frames_wanted - self._frames.keys()
+        for target in wanted:
+            self._frames[target] = Frames(self._node, self.health, target)
+        if asked:
+            self._send(asked)
+        if time.monotonic() - self._looked >= PERIOD:
+            self._looked = time.monotonic()
+            for each in (self._image, *self.depth.inputs):
+                each.look()
+            self._look_at_parameters()
+
+    def _wanted(self) -> dict[tuple[str, str], tuple[type, str, Callable[[Any], None]]]:
+        """The subscriptions of the present actions: type, topic and callback."""
+        found: dict[tuple[str, str], tuple[type, str, Callable[[Any], None]]] = {
+            ("status", ""): (DiagnosticArray, "status", self._keeper(self.statuses)),
+            ("overlay", ""): (Image, "overlay", self._keeper(self.overlays)),
+        }
+        newest = next(reversed(self.statuses.values()), None)
+        actions = () if newest is None else self.actions_of(newest)
+        names = topic_names(self.known)
+        several = [action for action in actions if action in names] if len(actions) > 1 else []
+        for kind, message in OF_ACTION.items():
+            for action in several or [""]:
+                topic = f"{kind}/{names[action]}" if action else kind
+                kept = self.of_action.setdefault((kind, action), Kept())
+                found[kind, action] = (message, topic, self._keeper(kept))
+        return found
+
+    def _subscribe(self, wanted: Mapping[tuple[str, str], tuple[type, str, Callable[[Any], None]]]) -> None:
+        for key in self._subscriptions.keys() - wanted.keys():
+            self._node.destroy_subscription(self._subscriptions.pop(key))
+            with self.changed:
+                self.of_action.pop(key, None)
+        for key in wanted.keys() - self._subscriptions.keys():
+            kind, topic, callback = wanted[key]
+            self._subscriptions[key] = self._node.create_subscription(
+                kind, f"{self._prefix}/{topic}", callback, RELIABLE
+            )
+
+    def _keeper(self, kept: Kept) -> Callable[[Any], None]:
+        def keep(message: Any) -> None:
+            with self.changed:
+                kept.put(stamp_of(message.header), message)
+                self.changed.notify_all()
+
+        return keep
+
+    def _on_image(self, message: Any) -> None:
+        most = min(max(KEPT, IMAGE_BYTES // max(1, len(message.data))), MOST_IMAGES)
+        with self.changed:
+            self.images.put(stamp_of(message.header), message, most)
+            self.changed.notify_all()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        told = told_in(message).get(self._name)
+        if told is not None:
+            with self.changed:
+                self.told, self.heard_at = told, time.monotonic()
+                self.changed.notify_all()
+
+    def _on_legend(self, message: String) -> None:
+        try:
+            legend = json.loads(message.data)
+            known = tuple(str(legend[label]) for label in sorted(legend, key=int))
+        except (ValueError, TypeError, AttributeError):
+            return  # not the node's
+        with self.changed:
+            self.known = known
+            self.changed.notify_all()
+
+    def _send(self, asked: Mapping[str, Any]) -> None:
+        """Have parameters set, each on its own: one that is refused keeps no other back."""
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in asked.items()]
+        future = self._set.call_async(SetParameters.Request(parameters=parameters))
+        future.add_done_callback(self._on_set)
+
+    def _on_set(self, future: Any) -> None:
+        results = [] if future.result() is None else future.result().results
+        with self.changed:
+            self.refused = "; ".join(each.reason for each in results if not each.successful)
+        self._looked = 0.0
+
+    def _look_at_parameters(self) -> None:
+        if self._answer is not None and not self._answer.done() and self._get.service_is_ready():
+            return  # the answer to the last request is on its way
+        if self._get.service_is_ready():
+            self._answer = self._get.call_async(GetParameters.Request(names=list(TABLE)))
+            self._answer.add_done_callback(self._on_parameters)
+
+    def _on_parameters(self, future: Any) -> None:
+        if future.result() is None:
+            return
+        values = zip(TABLE, future.result().values, strict=False)
+        given = {name: parameter_value_to_python(value) for name, value in values}
+        try:
+            settings = Settings(**{name: checked(name, value) for name, value in given.items()})
+        except SelconError:
+            return  # a node of another version
+        with self.changed:
+            self.settings = settings
+
+
+def _values(status: Any) -> dict[str, str]:
+    return {each.key: each.value for each in status.values}
