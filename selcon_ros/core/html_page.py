@@ -67,7 +67,7 @@ def figure(content: str, caption: str, large: str, kind: str = "picture", wrong:
 
 def image(source: str, alt: str) -> str:
     """A picture: its address, and in words what it shows."""
-    return f'<img src="{escape(source)}" alt="{escape(alt)}" loading="lazy">'
+    return f'<img src="{escape(source)}" alt="{escape(alt)}">'
 
 
 def _class(name: str) -> str:

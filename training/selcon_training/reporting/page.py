@@ -63,18 +63,12 @@ def render(template: str, title: str, *, folder: Path = FOLDER, **values: Any) -
     def plot(each: Plot) -> Markup:
         name = f"figure{next(numbers)}"
         caption = Markup("<b>{}.</b> {}").format(each.title, each.caption)
-        own = re.sub(
-            r'(\bid="|href="#|url\(#)', rf"\1{name}-", each.svg
-        )  # two plots may have the same marker
+        # Two plots may have markers of one name.
+        own = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", each.svg)
         return Markup(figure(own, caption, f"#{name}", "plot"))
 
-    environment.globals |= {
-        "picture": picture,
-        "plot": plot,
-        "table": figures_table,
-        "brackets": brackets,
-    }
-    environment.filters |= {form.strip("%") or "percent": _filter(form) for form in FORMS}
+    shared: dict[str, Any] = {"picture": picture, "plot": plot, "table": figures_table, "number": number}
+    environment.globals |= shared | {"brackets": brackets}
     return page(title, environment.get_template(template).render(**values)).encode()
 
 
@@ -144,7 +138,3 @@ def embedded(image: U8, width: int | None = None) -> str:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-def _filter(form: str) -> Any:
-    return lambda value, ends=None: number(value, form, ends)
