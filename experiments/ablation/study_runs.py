@@ -51,7 +51,7 @@ def run_study(
     for row, seed in runs:
         folder = run_folder(out, row, seed)
         folder.mkdir(parents=True, exist_ok=True)
-        with _claim(folder / "lock") as mine:
+        with _claim(folder / "study.lock") as mine:  # training holds "lock"
             if not mine or (folder / FIGURES).is_file():
                 continue
             _log.info("%s, seed %d", row.label, seed)

@@ -84,7 +84,7 @@ def test_finished_runs_of_another_configuration_are_not_tabulated_as_these(study
 
 
 def test_a_run_that_another_process_works_on_is_left_to_it(study):
-    lock = study / "out/bare/seed0/lock"
+    lock = study / "out/bare/seed0/study.lock"
     lock.parent.mkdir(parents=True)
     with _claim(lock) as mine, _claim(lock) as second:
         assert mine and not second
