@@ -35,7 +35,7 @@ def write_report(
         "actions": _columns(result["actions"]),
         "nothing": result["nothing_published"] if result["nothing"] else {},
     }
-    title = f"{result['bundle']} adapted to {result['photos']} photos"
+    title = f"{Path(result['bundle']).name} adapted to {result['photos']} photos"
     try:
         write_json(folder / "results.json", result)
         write_file(folder / "report.html", render("adapt.html", title, result=result, shown=shown, **tables))

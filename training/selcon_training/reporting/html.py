@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.grasp import GraspParameters
 from selcon_training.data.agd20k import DataSet
@@ -80,7 +82,11 @@ def write_report(
 
 def write_seeds(path: Path, summary: dict[str, Any], synthetic: bool) -> None:
     """Write the page of a summary over seeds, beside the folders of the single reports."""
-    bundles = {one["path"]: {"seed": str(one["seed"]), **one["overall"]} for one in summary["bundles"]}
+    link = Markup('<a href="{}/report.html">{}</a>')
+    bundles = {
+        link.format(one["folder"], one["path"]): {"seed": one["seed"], **one["overall"]}
+        for one in summary["bundles"]
+    }
     title = f"{summary['predictor']}, {len(bundles)} seeds"
     values: dict[str, Any] = {
         "tables": summary,
