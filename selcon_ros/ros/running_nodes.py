@@ -10,7 +10,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.logging_severity import LoggingSeverity
 from rclpy.node import Node
@@ -109,20 +109,27 @@ def level_of(level: Any) -> int:
 
 
 def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Settings:
-    """The parameters of a node; the defaults of those that it does not tell."""
-    client: Any = node.create_client(GetParameters, f"{name}/get_parameters")
+    """The parameters of a node; the defaults of those that it does not have, or does not tell.
+
+    Raises ParameterError for a value that is none here: of a node of another version.
+    """
+    listed = _ask(ListParameters, f"{name}/list_parameters", ListParameters.Request(), node, executor)
+    # One that it has not would leave all unanswered.
+    names = [] if listed is None else [each for each in listed.result.names if each in TABLE]
+    told = _ask(GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor)
+    values = [] if told is None else map(parameter_value_to_python, told.values)
+    given = dict(zip(names, values, strict=False))
+    return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
+
+
+def _ask(kind: Any, service: str, request: Any, node: Node, executor: SingleThreadedExecutor) -> Any:
+    """A service's response; None if none comes."""
+    client: Any = node.create_client(kind, service)
     try:
         if not client.wait_for_service(ANSWER_SECONDS):
-            return Settings()
-        names = list(TABLE)
-        future = client.call_async(GetParameters.Request(names=names))
+            return None
+        future = client.call_async(request)
         executor.spin_until_future_complete(future, ANSWER_SECONDS)
-        if (response := future.result() if future.done() else None) is None:
-            return Settings()
-        given = {
-            each: parameter_value_to_python(value)
-            for each, value in zip(names, response.values, strict=False)
-        }
-        return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
+        return future.result() if future.done() else None
     finally:
         node.destroy_client(client)

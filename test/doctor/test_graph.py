@@ -11,14 +11,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from selcon_ros.doctor import cameras
 from selcon_ros.doctor.check import Check, Level
 from selcon_ros.doctor.graph import check_graph
 from selcon_ros.ros.parameters import Settings
-from selcon_ros.ros.running_nodes import Topics
+from selcon_ros.ros.running_nodes import Topics, spinning
 from support import ros
 from support.bundles import colour_bundle
 from support.messages import camera_info, header, raw_image
@@ -252,3 +254,27 @@ def test_of_several_nodes_each_line_names_its_own(tmp_path: Path) -> None:
     assert {f"image of {node}" for node in ("/affordance/grounding", "/left/grounding")} <= found.keys(), (
         found
     )
+
+
+def test_images_that_the_middleware_loses_are_told() -> None:
+    with running(), ros.context() as context, spinning("doctor", context, TOPICS.remaps) as (node, executor):
+        camera = cameras.Camera(node, TOPICS, Settings(), "")
+        camera._image.lost += 100  # as the event of the middleware does it
+        found = {check.name: check for check in camera.look(executor, 1.0)}
+    lost = found["losses on /affordance/image"]
+    assert lost.level == Level.FAIL and "messages on /affordance/image were lost on the way" in lost.found
+
+
+def test_a_node_of_another_version_is_told() -> None:
+    with ros.context() as context:
+        other = Node("grounding", context=context, namespace="affordance")
+        other.declare_parameter("min_confidence", 7.0)
+        topics = {"image_topic": "/a", "depth_topic": "/b", "camera_info_topic": "/c"}
+        values = [KeyValue(key=key, value=value) for key, value in topics.items()]
+        status = DiagnosticStatus(name="/affordance/grounding", message="running", values=values)
+        publisher = other.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        other.create_timer(0.2, lambda: publisher.publish(DiagnosticArray(status=[status])))
+        with ros.spun(other):
+            found = look(None)
+    assert found["ROS graph"].level == Level.FAIL
+    assert "min_confidence" in found["ROS graph"].found and "7.0" in found["ROS graph"].found

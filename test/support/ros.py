@@ -242,7 +242,18 @@ def running_node(
         **options,
     )
     node.wait_for_model()
-    executor = SingleThreadedExecutor(context=context)
+    try:
+        with spun(node):
+            yield node
+    finally:
+        node.close()
+        node.destroy_node()
+
+
+@contextmanager
+def spun(node: Node) -> Iterator[None]:
+    """A node's callbacks run, in a thread of their own."""
+    executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
 
     def spin() -> None:
@@ -252,12 +263,10 @@ def running_node(
     thread = threading.Thread(target=spin)
     thread.start()
     try:
-        yield node
+        yield
     finally:
         executor.shutdown()
         thread.join(10)
-        node.close()
-        node.destroy_node()
 
 
 @contextmanager
