@@ -158,6 +158,11 @@ def test_photos_are_labelled_from_the_command_to_what_adapt_takes(driver, comman
     page.find("object").send_keys("red cup")
     page.saved()
     page.open("c.png")
+    page.polygon(*square)
+    page.keys("x")
+    page.until(lambda: page.find("nothing").is_selected())
+    page.find("undo").click()  # of something that is drawn it cannot be said that there is nothing
+    page.until(lambda: not page.find("nothing").is_selected())
     page.keys("x")
     for name in ("mug/d.png", "mug/e.png"):
         page.open(name)

@@ -201,6 +201,7 @@ def test_a_mask_of_the_whole_photo_is_told(opened):
 
 REFUSED = {
     "no photo": lambda photos, out: [path.rename(f"{path}.heic") for path in photos.rglob("*.*")],
+    "name of plain text": lambda photos, out: (photos / "a.jpg").rename(photos / "a\udcff.jpg"),
     "not make it": lambda photos, out: (out.mkdir(), (out / "x.txt").write_text("")),
     "rename one": lambda photos, out: (photos / "a.png").write_bytes((photos / "b.png").read_bytes()),
     "no drawing of": not_a_drawing,

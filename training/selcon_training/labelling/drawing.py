@@ -129,7 +129,9 @@ def _apply(mask: U8, stroke: Stroke) -> None:
         cv2.circle(fine, corners[0].tolist(), radius, 255, cv2.FILLED, cv2.LINE_8, _SHIFT)
     else:
         cv2.polylines(fine, [corners], False, 255, max(1, round(stroke.size * finer)), cv2.LINE_8, _SHIFT)
-    region = cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA) > 127
+    if finer > 1:
+        fine = cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    region = fine > 127
     box = mask[low[1] : low[1] + height, low[0] : low[0] + width]
     box[region] = 0 if stroke.tool == "eraser" else 255
 

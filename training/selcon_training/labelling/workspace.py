@@ -196,6 +196,8 @@ def _photos(folder: Path, out: Path) -> tuple[list[Photo], str]:
     told = suffix_counts(unread) if unread else ""
     stems: dict[str, str] = {}
     for name in PictureFiles(folder, files).paths:
+        if not name.isprintable():  # a name that is no text, or would break a line
+            raise DataError(f"{folder} holds {quoted(name)}: give that photo a name of plain text")
         stem = str(PurePosixPath(name).with_suffix("")).replace("/", "__")
         if stem == Path(ACTIONS).stem or stem in stems:
             other = f" and {stems[stem]}" if stem in stems else ""

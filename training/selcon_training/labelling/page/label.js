@@ -72,7 +72,6 @@ function leave(number) {
 // --- what is drawn -----------------------------------------------------------------------------------------------
 
 function add(stroke) {
-  find("nothing").checked = false;
   state.redone = [];
   set([...board.strokes, stroke], stroke.action);
 }
@@ -91,13 +90,13 @@ function redo() {
 
 function set(strokes, action) {
   board.setStrokes(strokes, new Set([action]));
+  if (drawn().size) find("nothing").checked = false;
   changed();
 }
 
 function setNothing(nothing) {
   if (!board.image) return;
   board.takeBack(true);
-  find("nothing").checked = nothing;
   if (nothing) for (const { name } of state.actions) if (drawn().has(name)) add({ action: name, tool: "clear", size: 0, points: [] });
   find("nothing").checked = nothing;
   changed();
