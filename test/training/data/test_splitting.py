@@ -64,7 +64,7 @@ def test_objects_stay_together_and_actions_are_on_both_sides(data, tmp_path, see
         row = rows[action]
         assert row["training_objects"] + row["test_objects"] == count
         assert row["training_pictures"] == 4 * row["training_objects"]
-        assert row["test_objects"] == max(1, round(0.3 * count) - (count == 5 and row["test_objects"] == 1))
+        assert abs(row["test_objects"] - 0.3 * count) < 1
     out = tmp_path / "out"
     training, test = things(out, "trainset"), things(out, "testset")
     assert len(training | test) == 10 and not training & test
@@ -83,6 +83,11 @@ def test_the_same_seed_divides_in_the_same_way_and_another_does_not(data):
 
     assert tests(1) == tests(1)
     assert len({tuple(tests(seed)) for seed in range(6)}) > 1
+
+
+def test_a_small_test_set_has_every_action_too(data):
+    table = divide(open_dataset(data), 0.1, 0).table()
+    assert [table[action][2] for action in SHOWN] == [1, 1, 1]
 
 
 def test_objects_are_told_by_paths_and_one_content_stays_together(data):

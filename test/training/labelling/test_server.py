@@ -3,6 +3,11 @@
 import http.client
 import io
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -129,3 +134,27 @@ def test_what_is_no_drawing_changes_nothing(server, workspace, value, status):
 def test_a_port_that_is_taken_is_told(server, workspace):
     with pytest.raises(DataError, match=rf"--port {server.server_port} is taken: give another one, or 0"):
         PageServer(workspace, server.server_port)
+
+
+def test_a_closed_terminal_ends_the_command_with_its_masks_written(tmp_path):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    photos, out = tmp_path / "photos", tmp_path / "set"
+    photos.mkdir()
+    (tmp_path / "a.png").rename(photos / "a.png")
+    command = [sys.executable, "-m", "selcon_ros.cli.main", "data", "label", photos, "--out", out]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            told = process.stdout.readline() + process.stdout.readline()
+            found = re.search(r"http://([^/]+)(/\S+/)", told)
+            connection = http.client.HTTPConnection(found[1], timeout=10)
+            connection.request("PUT", f"{found[2]}drawing/0", json.dumps(DRAWING))
+            assert connection.getresponse().status == 200
+            process.send_signal(signal.SIGHUP)
+            told, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and "1 photos with masks" in told
+    assert (out / "trainset/mask/hold/mug/a.png").exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
 
 from selcon_ros.cli.options import bundle_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
+from selcon_ros.cli.start import STOPPED
 
 PORT = 8723
 
@@ -58,13 +60,19 @@ def label(
         click.echo(f"open {server.address} in a browser; Finish on the page or Ctrl-C ends it")
         if open_browser:
             click.launch(server.address)
+        stopped = False
+        for number in (signal.SIGTERM, signal.SIGHUP):  # also when the terminal is closed, masks are written
+            signal.signal(number, signal.default_int_handler)
         try:
             server.run()
         except KeyboardInterrupt:
+            stopped = True
             click.echo()
         if workspace.problem:
             raise click.ClickException(workspace.problem)
         _tell(out, [workspace.state(number) for number in range(len(workspace.photos))])
+        if stopped:
+            raise SystemExit(STOPPED)
     finally:
         workspace.close()
 
