@@ -52,10 +52,11 @@ def _dots(study: Study, rows: dict[str, Any], metric: str) -> Plot:
             if place == 0:
                 made.axes.axvline(mean, color=CRIMSON, linewidth=1, linestyle=":")
             made.axes.plot([mean, mean], [place - 0.3, place + 0.3], color=BLUE, linewidth=2)
-            made.axes.plot(values, [place] * len(values), "o", color=BLUE, alpha=0.5, markersize=5)
+            made.axes.plot(values, [place] * len(values), "o", color=BLUE, alpha=0.7, markersize=5)
         names = [f"{row.label} ({count})" for row, count in zip(shown, counts, strict=True)]
         made.axes.set_yticks(range(len(shown)), names)
         made.axes.invert_yaxis()
+        made.axes.locator_params(axis="x", nbins=6)
         made.axes.set_xlabel(f"{METRICS[metric]}{unit}")
     return Plot(
         METRICS[metric],
