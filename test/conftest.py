@@ -27,6 +27,7 @@ LONG = {
     "encoders/test_frozen.py",
     "demo/test_demo.py",
     "bench/test_bench.py",
+    "labelling/test_page.py",
     "benchmarks/test_frame.py",
 }
 """Files of few tests that take long."""

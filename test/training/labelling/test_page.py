@@ -71,6 +71,8 @@ class Page:
         driver.get(address)
         self.board = self.find("board")
         self.loaded(" of ")
+        if closing := driver.find_elements("css selector", "dialog[open] button"):  # how to draw
+            closing[0].click()
         width, height = self.board.size["width"], self.board.size["height"]
         self.zoom = 0.96 * min(width / SIZE[1], height / SIZE[0])
 

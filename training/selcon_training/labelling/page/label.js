@@ -237,6 +237,7 @@ async function start() {
   board.action = state.actions[0].name;
   const first = state.photos.findIndex((photo) => photo.state === "open" || photo.state === "again");
   await open(Math.max(first, 0));
+  if (state.photos.every((photo) => photo.state === "open")) find("keys").showModal();
 }
 
 const KEYS = {
