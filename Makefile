@@ -43,7 +43,7 @@ $(DOCS_VENV)/.ready: setup.py tools/make_venv.sh
 
 demo: $(DEMO_VENV)/.ready
 	tools/install.sh $(DEMO_VENV)
-	AMENT_PREFIX_PATH=$(abspath $(DEMO_VENV)) $(DEMO_VENV)/bin/selcon demo --out $(OUT)
+	AMENT_PREFIX_PATH="$(CURDIR)/$(DEMO_VENV)" $(DEMO_VENV)/bin/selcon demo --out "$(OUT)"
 
 lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/ruff check .
@@ -57,13 +57,13 @@ test: $(TEST_VENV)/.ready lint
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
-	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
+	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH="$(CURDIR)/$(TEST_VENV)/bin:$$PATH" \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What `make test` leaves out because it takes long: two hosts in full, the soak test, builds and measurements at full size.
 test-long: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
-	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH=$(abspath $(TEST_VENV))/bin:$$PATH \
+	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH="$(CURDIR)/$(TEST_VENV)/bin:$$PATH" \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest --long -m long
 
 # What needs neither torch nor ROS. Other tests in these folders are skipped.
@@ -77,13 +77,13 @@ OLDEST_ROS := $(patsubst %,test/ros/test_%.py,bit_depth bridge compressed conver
 	ground_service grounding_node image_reader markers planner_outputs process results several_actions)
 test-oldest: $(OLDEST_VENV)/.ready
 	tools/install.sh $(OLDEST_VENV)
-	AMENT_PREFIX_PATH=$(abspath $(OLDEST_VENV)) PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH \
+	AMENT_PREFIX_PATH="$(CURDIR)/$(OLDEST_VENV)" PATH="$(CURDIR)/$(OLDEST_VENV)/bin:$$PATH" \
 		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile few \
 		test/core test/backends test/engines test/cli $(OLDEST_ROS) test/bags test/demo test/golden test/test_api.py test/test_imports.py test/test_model.py
 
 bench: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
-	AMENT_PREFIX_PATH=$(abspath $(TEST_VENV)) $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
+	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" $(TEST_VENV)/bin/selcon bench --out docs/benchmarks.md
 
 # Not with -q, which would hide the warnings from strict mode, too. Material tells at every build of what will come after
 # MkDocs 1, for which setup.py has bounds.
