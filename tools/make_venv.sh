@@ -44,6 +44,7 @@ fi
 
 echo "Making $venv with $("$python" --version) ($python)"
 "$python" -m venv --clear "$venv"
+export PIP_USER=0  # a pip.conf with user = true would refuse every installation into an environment
 # Modules are compiled when they are first imported: most of them never are. (PIP_NO_COMPILE=1 would not do it.)
 install() { "$venv/bin/python" -m pip --disable-pip-version-check -qq install --no-compile "$@"; }
 echo "Installing the dependencies of: $extras (a minute or more)"
