@@ -15,6 +15,7 @@ OUT ?= demo_out
 # The environments are complete in themselves: what a sourced ROS or another environment left in the shell
 # (library paths, PYTHONPATH, the marker of the ROS wheels' start-up) must not leak into them.
 unexport LD_LIBRARY_PATH PYTHONPATH PYTHONHOME VIRTUAL_ENV _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unexport ROS_DISTRO FASTDDS_DEFAULT_PROFILES_FILE FASTRTPS_DEFAULT_PROFILES_FILE
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 export PYTHON
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +25,7 @@ from selcon_ros.demo.truth import Truth
 from selcon_ros.recording import Recording, default_recording, read_recording
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.start import start_ros
 
 START_SECONDS = 120.0
 # Of each action's frames this many go into the bag: a second of film, not a gigabyte.
@@ -87,7 +87,7 @@ def run_demo(
         console.print(interfaces.MISSING, highlight=False)
 
     stop.hold()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    start_ros()
     collector = None
     try:
         with Bag(out / "bag") as bag:

@@ -11,7 +11,6 @@ from builtin_interfaces.msg import Time
 from rclpy.exceptions import InvalidNamespaceException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -22,6 +21,7 @@ from selcon_ros.core.text import quoted
 from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.start import start_ros
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def play(
     rate: frames per second; None keeps the recording's own times.
     """
     stop.hold()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    start_ros()
     player = None
     try:
         player = Player(recording, namespace)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.ros.fastdds import packaged_profile, profile_variable
+from selcon_ros.ros.fastdds import PROFILE_VARIABLES, packaged_profile, profile_variable
 
 _STOP_SECONDS = 5.0
 Self = TypeVar("Self", bound="ChildProcess")
@@ -117,4 +117,6 @@ def isolate(log_folder: Path) -> None:
         RMW_IMPLEMENTATION="rmw_fastrtps_cpp",
         ROS_LOG_DIR=str(log_folder),
     )
+    for name in PROFILE_VARIABLES:
+        os.environ.pop(name, None)  # of a ROS that was sourced
     os.environ[profile_variable()] = str(packaged_profile())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from selcon_ros.core.python_trial import try_python
 from selcon_ros.doctor.check import Check, fail, ok, warn
+from selcon_ros.ros.usage import LOG_FOLDER, lacks_log_folder
 
 INSTALLED_ROS = Path("/opt/ros")
 TRIAL_SECONDS = 60.0
@@ -124,6 +125,8 @@ def _middleware() -> Check:
     lines, fault = try_python(_RMW, TRIAL_SECONDS)
     if lines is not None:
         return ok("middleware", lines[-1])
+    if lacks_log_folder(fault):
+        return fail("middleware", f"starting ROS {fault}", LOG_FOLDER)
     remedy = (
         f"apt install ros-$ROS_DISTRO-{wanted.replace('_', '-')}, or: unset RMW_IMPLEMENTATION"
         if wanted

@@ -23,6 +23,8 @@ SEGMENT_NAME = re.compile(r"(fastdds|fastrtps)_[0-9a-f]+")
 RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
 ENOUGH_BUFFER = 4 * MEGABYTE
 """Bytes of a UDP receive buffer that holds a few images; as the profiles ask for."""
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+"""The present name, and that of distributions up to Jazzy."""
 YOUNG = 5.0
 """Seconds in which a file in /dev/shm may not be locked yet by the process that makes it."""
 
@@ -32,8 +34,7 @@ def profile_variable() -> str:
 
     Fast DDS was renamed: distributions up to Jazzy read the old name, later ones complain about it.
     """
-    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-    return "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    return PROFILE_VARIABLES[os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")]
 
 
 def share_folder() -> Path:

@@ -48,8 +48,8 @@ except ImportError as error:
     # Not looked for by name: below a clone's root, the folder of its sources could be imported, too.
     _fault = f"is not there ({first_line(error)})"
 MISSING = (
-    f"no typed results and requests, for selcon_interfaces {_fault}: build and source it as "
-    "docs/interfaces.md says"
+    f"no typed results and requests, for the optional selcon_interfaces {_fault}: to have them, "
+    "build and source it as docs/interfaces.md says"
     if _fault
     else ""
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import traceback
@@ -13,7 +12,6 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
-from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
@@ -21,8 +19,8 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line, quoted
 from selcon_ros.ros.grounding_node import GroundingNode
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.start import start_ros
 
-SOURCE = r",? at \S+\.c(pp)?:\d+"
 CALLBACK_SECONDS = 2.0
 """How long the end waits for a callback. `ros2 launch` kills what has not ended 10 s after SIGINT."""
 
@@ -36,13 +34,9 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
     """
     stop.hold()
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # arguments or a parameter file that rcl cannot read
-        # Without the places in rcl's sources.
-        said = one_line(re.sub(SOURCE, "", str(error)))
-        if type(error).__name__ == "UnknownROSArgsError":  # rclpy has no public name for it
-            said = f"unknown arguments {said}: a flag and its value are two words, --params-file FILE"
-        print(f"grounding_node: {said}", file=sys.stderr)
+        start_ros(args)
+    except SelconError as error:
+        print(f"grounding_node: {error}", file=sys.stderr)
         return 1
     if others := remove_ros_args(args)[1:]:
         print(f"grounding_node: {quoted(others[0])} is no argument: put --ros-args first", file=sys.stderr)

@@ -39,6 +39,12 @@ TOPICS_OUT = {
     "/diagnostics": "DiagnosticArray, about the node",
 }
 NO_ROS = "ROS 2 is not here, or not whole: source its setup.bash, or pip install 'selcon_ros[ros]'"
+LOG_FOLDER = "set HOME, or ROS_LOG_DIR to a folder that can be written to"
+
+
+def lacks_log_folder(said: str) -> bool:
+    """Whether what rcl says as it starts is about its folder for logs."""
+    return "log directory" in said or "logging directory" in said
 
 
 def usage() -> str:

@@ -1,5 +1,6 @@
 """Child processes: stopped when left, and their last words quoted when they die."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.demo.processes import ProcessError, PythonProcess
+from selcon_ros.demo.processes import ProcessError, PythonProcess, isolate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,6 +24,13 @@ def test_a_running_process_is_stopped(tmp_path: Path) -> None:
     with PythonProcess("server", "http.server", ["0", "--bind", "127.0.0.1"], tmp_path / "log") as process:
         process.check()
     assert process._process.returncode is not None
+
+
+def test_a_profile_that_was_set_for_another_ros_is_dropped(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "environ", {"FASTRTPS_DEFAULT_PROFILES_FILE": "/nowhere.xml"})
+    isolate(tmp_path)
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE" not in os.environ
+    assert os.environ["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("fastdds_images.xml")
 
 
 PARENT = """

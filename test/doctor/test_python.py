@@ -117,6 +117,13 @@ def test_a_middleware_that_is_not_installed_fails(monkeypatch: pytest.MonkeyPatc
     assert "apt install ros-$ROS_DISTRO-rmw-carrier-pigeon" in check.remedy
 
 
+def test_ros_without_a_folder_for_its_logs_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
+    monkeypatch.setenv("ROS_LOG_DIR", "/dev/null/log")
+    check = by_name(python.check_ros_libraries())["middleware"]
+    assert check.level == Level.FAIL and "ROS_LOG_DIR" in check.remedy
+
+
 def test_a_cv_bridge_that_fails_is_told(modules: Path) -> None:
     pytest.importorskip("sensor_msgs", reason="sensor_msgs is missing: pip install 'selcon_ros[ros]'")
     (modules / "cv_bridge.py").write_text("raise ImportError('built for another numpy')")

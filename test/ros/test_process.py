@@ -144,6 +144,11 @@ def test_a_wrong_parameter_ends_the_start(bundle, arguments, says):
     refused(["-p", f"bundle:={bundle}", *arguments], says)
 
 
+def test_a_folder_for_logs_that_cannot_be_written_ends_the_start(monkeypatch):
+    monkeypatch.setenv("ROS_LOG_DIR", "/dev/null/log")
+    refused([], "set HOME, or ROS_LOG_DIR to a folder that can be written to")
+
+
 def refused(arguments: list[str], says: str) -> None:
     done = subprocess.run([*NODE, *arguments], env=environment(), capture_output=True, text=True, timeout=180)
     said = done.stdout + done.stderr

@@ -113,7 +113,7 @@ def test_a_node_without_the_package_says_so_and_works(bundle, without, why):
     )
     assert done.returncode == 0, done.stderr
     said, topics = done.stdout.splitlines()
-    assert said.startswith(f"no typed results and requests, for selcon_interfaces {why}")
-    assert said.endswith(": build and source it as docs/interfaces.md says")
+    assert said.startswith(f"no typed results and requests, for the optional selcon_interfaces {why}")
+    assert said.endswith(": to have them, build and source it as docs/interfaces.md says")
     assert "/affordance/heatmap" in topics.split() and "/affordance/result" not in topics.split()
     assert said in done.stderr  # in the log, too
