@@ -38,6 +38,7 @@ INTERFACES = [
 # Before 0.11.6 it loses the last message of a chunk of an mcap file that is read from that message on.
 DEMO = ["rosbags>=0.11.6,<0.12"]
 # selcon_ros/view/server.py reaches into it, which another version may not like.
+RERUN = ["rerun-sdk>=0.31,<0.42"]
 VIEW = ["viser==1.1.1", "websockets>=13.1,<17"]
 TRAIN = [
     "torch>=2.13,<3",  # 2.10 and earlier cannot export CLIP: no operator for its antialiased resize
@@ -156,6 +157,7 @@ setup(
         "interfaces": INTERFACES,
         "demo": DEMO,
         "view": VIEW,
+        "rerun": RERUN,
         "train": TRAIN,
         "adapt": ADAPT,
         "sim": SIM,

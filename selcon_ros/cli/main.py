@@ -50,6 +50,7 @@ EXTRAS = {
     "sim": ("mujoco", "OpenGL"),
     "demo": ("rosbags",),
     "view": ("viser", "websockets"),
+    "rerun": ("rerun",),
     "ros": (
         "rclpy",
         "rpyutils",

@@ -63,12 +63,22 @@ def _source_options(function: F) -> F:
     show_default=True,
     help="The cloud has every so many-th pixel; higher is faster.",
 )
+@click.option(
+    "--rerun", "recording", type=UserPath(), help="Write what is shown for rerun, too: a new .rrd file."
+)
 @_source_options
 @engine_options
 @threads_option
 @click.pass_context
 def command(
-    context: click.Context, /, host: str, port: int, open_browser: bool, stride: int, **options: Any
+    context: click.Context,
+    /,
+    host: str,
+    port: int,
+    open_browser: bool,
+    stride: int,
+    recording: Path | None,
+    **options: Any,
 ) -> None:
     """Show what the node sees and answers on a page in the browser; or SOURCE, without a node.
 
@@ -84,30 +94,39 @@ def command(
       selcon view kitchen_bag --image /camera/color/image_raw
       selcon view 0 --action hold --open
       selcon view --host 0.0.0.0 --port 8090
+      selcon view kitchen_bag --rerun kitchen.rrd
     """
     from selcon_ros.ros.signals import Stop
 
     stop = Stop(status=STOPPED)  # before what is slow is imported
     from selcon_ros.view.page import Page
-    from selcon_ros.view.run import run
+    from selcon_ros.view.run import Viewer, run
     from selcon_ros.view.server import PageServer
 
+    record = None
+    if recording is not None:
+        from selcon_ros.view.rerun_log import RerunLog
     source = _source(context, **options)
     # Before anything that takes long: a port that is in use is told at once.
     server = PageServer(host, port)
     try:
         source.start()
         stop.hold()
-        page = Page(server.viser, source, stride)
+        viewers: list[Viewer] = [Page(server.viser, source, stride)]
+        if recording is not None:
+            record = RerunLog(recording, stride)
+            viewers.append(record)
         click.echo(f"open {server.address} in a browser; Ctrl-C ends it")
         if open_browser:
             click.launch(server.address)
-        run(source, [page], stop.wait)
+        run(source, viewers, stop.wait)
     finally:
         stop.ending()
         server.close()
         source.close()
         stop.done()
+        if record is not None:
+            record.close()
 
 
 def _source(

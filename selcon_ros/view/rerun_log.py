@@ -1,0 +1,253 @@
+"""Frames as a recording for rerun, in a file.
+
+rerun's viewer is not started: it asks hosts outside for fonts, and sends statistics unless it is told not to.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rerun as rr
+import rerun.blueprint as rrb
+from numpy.typing import NDArray
+
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, UNKNOWN_WIDTH
+from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.text import one_line
+from selcon_ros.view.panel import grasp_label
+from selcon_ros.view.scene import Answer, ViewFrame
+from selcon_ros.view.shapes import colour_of, coloured_cloud, point_size, posed
+
+log = logging.getLogger(__name__)
+MOST_BYTES = 4 << 30
+"""Of a file: what comes later is left out."""
+SPARED_BYTES = 256 << 20
+"""Of the disk, which stay free: rerun does not say when it is full."""
+PATIENCE = 10.0
+"""Seconds that the end of a file may take."""
+THICK = 0.004
+"""Metres that fingers and palm are thick."""
+FAINT = 110
+"""Opacity of all but the best grasp, of 255."""
+JPEG_QUALITY = 85
+WORLD, CAMERA = "world", "world/camera"
+LEVELS = {"ok": "INFO", "warning": "WARN", "error": "ERROR"}
+
+
+class RerunLog:
+    """Writes frames into a file for rerun.
+
+    The world is the camera's optical frame. An image is written once for the same actions and thresholds: a
+    recording that is played again adds nothing.
+    """
+
+    def __init__(self, file: Path, stride: int) -> None:
+        """Begin a file.
+
+        :param file: a new one, `.rrd`
+        :param stride: every so many-th row and column of the image is in the cloud
+        :raises SelconError: for another name, and a file that exists or cannot be written
+        """
+        self._file, self._stride = _checked(file), stride
+        self._rec = rr.RecordingStream("selcon_view")
+        self._rec.save(file, default_blueprint=_blueprint())
+        self._rec.log(WORLD, rr.ViewCoordinates.RDF, static=True)
+        self._full = False
+        self._told: set[tuple[str, str]] = set()
+        self._shown: dict[str, set[str]] = {}
+        self._last: tuple[Any, ...] = ()
+        self._newest = -np.inf
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is room left."""
+        return not self._full
+
+    def show(self, frame: ViewFrame) -> None:
+        """Write a frame."""
+        how = (frame.asked, frame.thresholds)
+        if self._full or (how == self._last and frame.stamp <= self._newest):
+            return
+        self._newest = max(self._newest, frame.stamp) if how == self._last else frame.stamp
+        self._last = how
+        self._rec.set_time("frame", sequence=frame.number)
+        self._rec.set_time("stamp", timestamp=frame.stamp)
+        self._log_camera(frame)
+        self._log_cloud(frame)
+        self._log_answers(frame)
+        self._log_state(frame)
+        if why := self._no_room():
+            self._full = True
+            self._say("warning", f"{self._file} {why}: nothing more is written")
+            log.warning("--rerun %s %s: nothing more is written", self._file, why)
+
+    def close(self) -> None:
+        """End the file. Raises SelconError where it could not be written to its end."""
+        ended = threading.Event()
+
+        def end() -> None:
+            with suppress(RuntimeError):
+                self._rec.flush(timeout_sec=PATIENCE)
+                self._rec.disconnect()
+                ended.set()
+
+        # Where its writer has ended early, flushing may not return.
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        if not ended.is_set():
+            raise SelconError(f"--rerun {self._file} could not be written to its end: is the disk full?")
+
+    def _no_room(self) -> str:
+        """Why no more is to be written; "" if it is."""
+        if self._file.exists() and self._file.stat().st_size > MOST_BYTES:
+            return f"has {MOST_BYTES >> 30} GiB"
+        if shutil.disk_usage(self._file.parent).free < SPARED_BYTES:
+            return f"is on a disk with less than {SPARED_BYTES >> 20} MiB left"
+        return ""
+
+    def _log_camera(self, frame: ViewFrame) -> None:
+        height, width = frame.image.shape[:2]
+        if (lens := frame.intrinsics) is not None:
+            matrix = [[lens.fx, 0, lens.cx], [0, lens.fy, lens.cy], [0, 0, 1]]
+            pinhole = rr.Pinhole(image_from_camera=matrix, resolution=[width, height])
+            self._rec.log(CAMERA, pinhole)
+        self._rec.log(f"{CAMERA}/image", _jpeg(frame.image))
+        if self._there("depth", {f"{CAMERA}/depth"} if frame.depth is not None else set()):
+            assert frame.depth is not None
+            self._rec.log(f"{CAMERA}/depth", rr.DepthImage(_millimetres(frame.depth), meter=1000.0))
+        if frame.target is not None:
+            pose, axes = frame.target.pose, 0.1 * np.eye(3)
+            place = rr.Transform3D(translation=pose.translation, quaternion=pose.rotation)
+            arrows = rr.Arrows3D(vectors=axes, colors=(255 * np.eye(3)).astype(np.uint8))
+            self._rec.log(f"{WORLD}/target", place, arrows)
+
+    def _log_cloud(self, frame: ViewFrame) -> None:
+        points, colours = coloured_cloud(frame, self._stride)
+        if self._there("cloud", {f"{WORLD}/cloud"} if len(points) else set()):
+            radius = 0.5 * point_size(points, frame, self._stride)
+            self._rec.log(f"{WORLD}/cloud", rr.Points3D(points, colors=colours, radii=radius))
+
+    def _log_answers(self, frame: ViewFrame) -> None:
+        paths = {
+            kind: [f"{parent}/{kind}/{_part(action)}" for action in frame.asked] for kind, parent in KINDS
+        }
+        for kind, each in paths.items():
+            self._there(kind, set(each))
+        for place, answer in enumerate(frame.answers):
+            heat = np.rint(255 * answer.heatmap.values).astype(np.uint8)
+            self._rec.log(paths["heatmap"][place], rr.Image(heat, "L"))
+            self._rec.log(paths["overlay"][place], _jpeg(answer.overlay))
+            self._log_grasps(paths["grasps"][place], answer, place)
+
+    def _log_grasps(self, path: str, answer: Answer, place: int) -> None:
+        points = posed(answer)
+        poses = [Rigid(point.orientation, point.position) for point in points]  # type: ignore[arg-type]
+        colours = [(*colour_of(place), FAINT if number else 255) for number in range(len(points))]
+        back = np.array([[0.0, 0.0, -ARROW_LENGTH]])
+        starts = np.array([pose.points(back)[0] for pose in poses]).reshape(-1, 3)
+        ends = np.array([pose.translation for pose in poses]).reshape(-1, 3)
+        labels = [grasp_label(answer.action, point) for point in points]
+        approach = rr.Arrows3D(
+            origins=starts, vectors=ends - starts, colors=colours, labels=labels, radii=THICK / 2
+        )
+        self._rec.log(f"{path}/approach", approach)
+        centers, halves, turns = [], [], []
+        for point, pose in zip(points, poses, strict=True):
+            half = 0.5 * (UNKNOWN_WIDTH if point.width is None else point.width)
+            middle = -0.5 * FINGER_LENGTH
+            centers += pose.points(
+                np.array([[-half, 0, middle], [half, 0, middle], [0, 0, 2 * middle]])
+            ).tolist()
+            finger, palm = [THICK / 2, THICK / 2, -middle], [half, THICK / 2, THICK / 2]
+            halves += [finger, finger, palm]
+            turns += 3 * [pose.rotation]
+        boxes = rr.Boxes3D(
+            centers=np.array(centers).reshape(-1, 3),
+            half_sizes=np.array(halves).reshape(-1, 3),
+            quaternions=np.array(turns).reshape(-1, 4),
+            colors=[colour for colour in colours for _ in range(3)],
+        )
+        self._rec.log(f"{path}/gripper", boxes)
+
+    def _log_state(self, frame: ViewFrame) -> None:
+        for action, confidence in frame.confidences.items():
+            self._rec.log(f"confidence/{_part(action)}", rr.Scalars(confidence))
+        for name, milliseconds in frame.times.items():
+            self._rec.log(f"milliseconds/{_part(name)}", rr.Scalars(milliseconds))
+        told: set[tuple[str, str]] = {(each.level, each.text) for each in frame.diagnostics}
+        for level, text in sorted(told - self._told):
+            self._say(level, text)
+        self._told = told
+
+    def _say(self, level: str, text: str) -> None:
+        self._rec.log("diagnostics", rr.TextLog(one_line(text), level=LEVELS[level]))
+
+    def _there(self, kind: str, paths: set[str]) -> set[str]:
+        """Take away what is not there any more of a kind of entity, and return what is."""
+        for path in self._shown.get(kind, set()) - paths:
+            self._rec.log(path, rr.Clear(recursive=True))
+        self._shown[kind] = paths
+        return paths
+
+
+KINDS = (("heatmap", CAMERA), ("overlay", CAMERA), ("grasps", WORLD))
+"""What there is of each action, and below which entity."""
+
+
+def _checked(path: Path) -> Path:
+    if path.suffix != ".rrd":
+        raise SelconError(
+            f"--rerun {one_line(str(path), 200)} is no name of a recording: it must end in .rrd"
+        )
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        raise SelconError(f"--rerun {path} exists: delete it, or choose another name") from None
+    except OSError as error:
+        raise SelconError(f"--rerun {path} cannot be written: {error.strerror}") from error
+    return path
+
+
+def _blueprint() -> Any:
+    """How a viewer shows it at first. The depth image would be a second cloud beside the coloured one."""
+    pictures = [
+        rrb.Spatial2DView(origin=f"{CAMERA}/{kind}", name=kind) for kind in ("overlay", "heatmap", "depth")
+    ]
+    scene = rrb.Spatial3DView(
+        origin=WORLD, contents=["$origin/**", f"- {CAMERA}/depth", f"- {CAMERA}/heatmap/**"]
+    )
+    below = rrb.Horizontal(
+        rrb.TimeSeriesView(origin="confidence", name="confidence"),
+        rrb.TimeSeriesView(origin="milliseconds", name="milliseconds"),
+        rrb.TextLogView(origin="diagnostics", name="diagnostics"),
+    )
+    return rrb.Blueprint(
+        rrb.Vertical(rrb.Horizontal(scene, rrb.Tabs(*pictures)), below, row_shares=[3, 1]), auto_views=False
+    )
+
+
+def _part(name: str) -> str:
+    """A name as one part of an entity's path."""
+    return str(rr.escape_entity_path_part(one_line(name, 60)))
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> Any:
+    flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1]
+    return rr.EncodedImage(contents=data.tobytes(), media_type="image/jpeg")
+
+
+def _millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Depth in metres as whole millimetres; 0 where there is none, or more than 65 m."""
+    known = np.isfinite(depth) & (depth > 0) & (depth < 65.5)
+    found: NDArray[np.uint16] = np.rint(1000 * np.where(known, depth, 0)).astype(np.uint16)
+    return found
