@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what some tests need of the system, where it is missing: libOSMesa, which MuJoCo renders with where there is
-# no GPU, and a browser with its driver for the tests of pages. Without them those tests skip and say so.
+# no GPU, and a browser for the tests of pages. Without them those tests skip and say so.
 set -u
 missing=()
 /sbin/ldconfig -p 2>/dev/null | grep -q libOSMesa || missing+=(libosmesa6)
-command -v chromedriver >/dev/null || missing+=(chromium chromium-driver)
+command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ]; then root=""; else root="sudo -n"; fi
 command -v apt-get >/dev/null && $root apt-get update -qq

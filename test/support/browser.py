@@ -1,42 +1,35 @@
-"""A headless browser for tests of pages: Debian's chromium, driven by selenium."""
+"""A headless browser for tests of pages: the system's Chromium, driven by playwright."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from shutil import which
+from typing import Any
 
 import pytest
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
+QUIET = (
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 )
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+"""Flags for WebGL without a GPU."""
 
 
 @contextmanager
-def browser(width: int = 1280, height: int = 800, flags: tuple[str, ...] = ()) -> Iterator:
-    """A selenium driver with an empty profile; the test is skipped, and says what is missing, without one."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install selenium")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium is missing: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", *flags):
-            options.add_argument(flag)
-        opened = webdriver.Chrome(
-            options, webdriver.ChromeService(driver, log_output=str(Path(profile, "log")))
+def chromium(flags: Sequence[str] = ("--disable-gpu",)) -> Iterator[Any]:
+    """A browser of playwright; without one the test is skipped, and says what is missing."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is missing: pip install 'selcon_ros[test]'"
+    )
+    program = which("chromium") or which("chromium-browser") or which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=program, args=[*QUIET, *flags], chromium_sandbox=False
         )
-        try:
-            yield opened
-        finally:
-            opened.quit()
+        yield browser
+        browser.close()

@@ -15,15 +15,15 @@ from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.photo_set import make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
 from selcon_training.labelling.drawing import Stroke, masks
-from support.browser import browser
+from support.browser import chromium
 
 SIZE = (240, 320)
 LABEL = [sys.executable, "-m", "selcon_ros.cli.main", "data", "label"]
 
 
 @pytest.fixture(scope="module")
-def driver():
-    with browser() as opened:
+def browser():
+    with chromium() as opened:
         yield opened
 
 
@@ -62,53 +62,57 @@ def command(photos, tmp_path):
 class Page:
     """What a person does on the page. Places are in the photo's pixels."""
 
-    def __init__(self, driver, address):
-        from selenium.webdriver import ActionChains
-        from selenium.webdriver.support.wait import WebDriverWait
-
-        self.driver, self.chain = driver, lambda: ActionChains(driver, duration=20)
-        self._wait = WebDriverWait(driver, 10, poll_frequency=0.05)
-        driver.get(address)
-        self.board = self.find("board")
+    def __init__(self, browser, address):
+        self.page = browser.new_page()
+        self.complaints = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(address)
         self.loaded(" of ")
-        if closing := driver.find_elements("css selector", "dialog[open] button"):  # how to draw
-            closing[0].click()
-        width, height = self.board.size["width"], self.board.size["height"]
-        self.zoom = 0.96 * min(width / SIZE[1], height / SIZE[0])
+        if self.find("#keys").is_visible():  # how to draw
+            self.page.click("#keys button")
+        box = self.find("#board").bounding_box()
+        self.middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.zoom = 0.96 * min(box["width"] / SIZE[1], box["height"] / SIZE[0])
 
-    def find(self, name):
-        return self.driver.find_element("id", name)
+    def find(self, selector):
+        return self.page.locator(selector)
 
-    def until(self, true):
-        self._wait.until(lambda _: true())
+    def shows(self, selector, text):
+        from playwright.sync_api import expect
+
+        expect(self.find(selector)).to_contain_text(text, timeout=30_000)
 
     def loaded(self, place):
-        self.until(lambda: place in self.find("place").text)
-        self.until(lambda: self.board.get_attribute("aria-busy") == "false")
+        self.shows("#place", place)
+        self.page.wait_for_selector("#board[aria-busy=false]")
 
     def saved(self):
-        self.until(lambda: self.find("saved").text == "saved")
+        self.shows("#saved", re.compile("^saved$"))
 
-    def keys(self, *texts):
-        self.chain().send_keys(*texts).perform()
+    def keys(self, *names):
+        for name in names:
+            self.page.keyboard.press(name)
 
-    def at(self, chain, x, y):
-        return chain.move_to_element_with_offset(
-            self.board, round((x - SIZE[1] / 2) * self.zoom), round((y - SIZE[0] / 2) * self.zoom)
-        )
+    def at(self, x, y):
+        return self.middle[0] + (x - SIZE[1] / 2) * self.zoom, self.middle[1] + (y - SIZE[0] / 2) * self.zoom
+
+    def click(self, *corners):
+        for corner in corners:
+            self.page.mouse.click(*self.at(*corner))
 
     def polygon(self, *corners):
         """Click corners, and the first one again."""
-        chain = self.chain()
-        for corner in (*corners, corners[0]):
-            chain = self.at(chain, *corner).click()
-        chain.perform()
+        self.click(*corners, corners[0])
 
     def drag(self, start, end):
-        self.at(self.at(self.chain(), *start).click_and_hold(), *end).release().perform()
+        self.page.mouse.move(*self.at(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.at(*end), steps=5)
+        self.page.mouse.up()
 
     def open(self, name):
-        self.driver.find_element("css selector", f"#photos [title='{name}']").click()
+        self.page.click(f"#photos [title='{name}']")
         self.loaded(name)
 
 
@@ -127,52 +131,44 @@ def masks_of(root):
     }
 
 
-def test_photos_are_labelled_from_the_command_to_what_adapt_takes(driver, command, tmp_path):
+def test_photos_are_labelled_from_the_command_to_what_adapt_takes(browser, command, tmp_path):
     process, address = command()
-    page = Page(driver, address)
+    page = Page(browser, address)
     square = ((80, 60), (200, 60), (200, 160), (80, 160))
-    page.keys("p1")
+    page.keys("p", "1")
     page.polygon(*square)
-    page.keys("2b")
+    page.keys("2", "b")
     page.drag((40, 200), (280, 200))
-    page.polygon((250, 20), (300, 20), (300, 50))  # a brush's clicks, taken back one by one
-    for _ in range(4):
-        page.find("undo").click()
-    page.keys("e1")
+    page.click((250, 20), (300, 20), (300, 50))  # dots of the brush, taken back one by one
+    for _ in range(3):
+        page.page.click("#undo")
+    page.keys("e", "1")
     page.drag((140, 110), (141, 110))
     page.saved()
     # Next photo: a triangle closed by Enter, undone and done again.
-    page.find("next").click()
+    page.page.click("#next")
     page.loaded("2 of 5: b.png")
-    page.keys("p1")
-    chain = page.chain()
-    for corner in ((60, 40), (220, 40), (60, 200)):
-        chain = page.at(chain, *corner).click()
-    chain.send_keys("\ue007").perform()
-    undone, redone = (
-        page.chain().key_down("\ue009").send_keys("z"),
-        page.chain().send_keys("y").key_up("\ue009"),
-    )
-    undone.perform()
-    page.until(lambda: not page.find("undo").is_enabled())
-    redone.perform()
-    page.until(lambda: page.find("undo").is_enabled())
-    page.find("object").send_keys("red cup")
+    page.keys("p", "1")
+    page.click((60, 40), (220, 40), (60, 200))
+    page.keys("Enter", "Control+z")
+    page.page.wait_for_selector("#undo:disabled")
+    page.keys("Control+y")
+    page.page.wait_for_selector("#undo:enabled")
+    page.page.fill("#object", "red cup")
     page.saved()
     page.open("c.png")
     page.polygon(*square)
     page.keys("x")
-    page.until(lambda: page.find("nothing").is_selected())
-    page.find("undo").click()  # of something that is drawn it cannot be said that there is nothing
-    page.until(lambda: not page.find("nothing").is_selected())
+    page.page.wait_for_selector("#nothing:checked")
+    page.page.click("#undo")  # of something that is drawn it cannot be said that there is nothing
+    page.page.wait_for_selector("#nothing:not(:checked)")
     page.keys("x")
     for name in ("mug/d.png", "mug/e.png"):
         page.open(name)
         page.polygon(*square)
     page.saved()
-    assert [each.text for each in driver.find_elements("css selector", "#photos em")] == [*"✓✓∅✓✓"]
-    assert driver.get_log("browser") == []
-    page.find("finish").click()
+    assert page.find("#photos em").all_text_contents() == [*"✓✓∅✓✓"] and page.complaints == []
+    page.page.click("#finish")
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and "4 photos with masks, 1 with nothing" in out
     assert f"selcon adapt {tmp_path / 'set'}" in out and "--negatives" in out
@@ -202,37 +198,25 @@ def test_photos_are_labelled_from_the_command_to_what_adapt_takes(driver, comman
     assert len(photo_set.photos) == 4 and len(photo_set.negatives) == 1 and not photo_set.ignored
 
 
-def test_two_pages_and_a_killed_command_lose_nothing(driver, command, photos, tmp_path):
+def test_two_pages_and_a_killed_command_lose_nothing(browser, command, tmp_path):
     process, address = command()
-    page = Page(driver, address)
-    first = driver.current_window_handle
-    driver.switch_to.new_window("tab")
-    other = Page(driver, address)
+    page, other = Page(browser, address), Page(browser, address)
     other.polygon((10, 10), (60, 10), (60, 60))
     other.saved()
-    second = driver.current_window_handle
-    driver.switch_to.window(first)
-    page.polygon((100, 100), (200, 100), (200, 200))
-    page.until(lambda: "changed in another page" in page.find("banner").text)
-    page.find("mine").click()
+    triangle = (100, 100), (200, 100), (200, 200)
+    page.polygon(*triangle)
+    page.shows("#banner", "changed in another page")
+    page.page.click("#mine")
     page.saved()
-    driver.switch_to.window(second)
-    driver.close()
-    driver.switch_to.window(first)
     process.kill()
     process.wait()
     page.polygon((210, 10), (300, 10), (300, 60))
-    page.until(lambda: "does not answer: start it again" in page.find("banner").text)
-    driver.execute_script("window.onbeforeunload = null")
+    page.shows("#banner", "does not answer: start it again")
 
     process, address = command()
-    driver.switch_to.new_window("tab")
-    page = Page(driver, address)
+    page = Page(browser, address)
     page.open("a.png")
-    page.until(lambda: page.find("undo").is_enabled())
-    page.find("finish").click()
+    page.page.wait_for_selector("#undo:enabled")
+    page.page.click("#finish")
     assert process.wait(30) == 0
-    assert (
-        overlap(masks_of(tmp_path / "set")["a"]["hold"], polygon_mask((100, 100), (200, 100), (200, 200)))
-        > 0.95
-    )
+    assert overlap(masks_of(tmp_path / "set")["a"]["hold"], polygon_mask(*triangle)) > 0.95
