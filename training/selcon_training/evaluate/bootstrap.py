@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_AT_ONCE = 1 << 22
+_AT_ONCE = 1 << 20
 """Weights that are held at once."""
 Numbers = NDArray[np.float64]
 Limits = list[float] | None

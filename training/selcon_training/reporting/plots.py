@@ -156,6 +156,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> Iterator[Plot]:
             ]
             with drawing(1.5) as made:
                 made.axes.plot(*zip(*points, strict=True), color=BLUE, marker=".", linewidth=1)
+                made.axes.locator_params(axis="x", integer=True)
                 made.axes.set(xlim=(0.5, history[-1]["epoch"] + 0.5), xlabel="epoch", ylabel=name)
             yield Plot(f"{group}: {name}", made.svg, f"n = {len(points)} epochs of one run.")
 
