@@ -15,8 +15,8 @@ Mask = NDArray[np.bool_]
 class DepthPatch:
     """Every `step`-th row and column of a depth image from a first pixel on.
 
-    depth: [h, w] float32 in metres along the optical axis, NaN where there is no measurement.
-    measured: [h, w] where there is one.
+    depth: [h, w] float32 in metres along the optical axis; it may be anything where it is not measured.
+    measured: [h, w] where it is.
     x, y: x/z and y/z of the pixels' rays; [1, w] and [h, 1], or [h, w] where the lens distorts.
     """
 
@@ -26,7 +26,7 @@ class DepthPatch:
     y: Floats
 
     def along(self, direction: NDArray[np.floating]) -> Floats:
-        """Return how far each point is from the camera along a direction [3]: [h, w] in metres, or NaN."""
+        """Return how far each point is from the camera along a direction [3]: [h, w] in metres."""
         dx, dy, dz = direction.tolist()
         reach: Floats = self.x * dx + (self.y * dy + dz)
         reach *= self.depth
@@ -34,9 +34,10 @@ class DepthPatch:
 
     def points(self, where: Mask) -> Floats:
         """Return the points [3, N] in metres, optical frame, of the pixels of a mask [h, w]."""
-        at = np.flatnonzero(where)
-        v, u = np.divmod(at, self.depth.shape[1])
-        z = self.depth.reshape(-1).take(at)
+        at = where.ravel().nonzero()[0]
+        v = at // where.shape[1]
+        u = at - v * where.shape[1]
+        z = self.depth.ravel().take(at)
         points = np.empty((3, len(z)), np.float32)
         np.multiply(z, self.x[0].take(u) if len(self.x) == 1 else self.x[v, u], out=points[0])
         np.multiply(z, self.y[:, 0].take(v) if self.y.shape[1] == 1 else self.y[v, u], out=points[1])
@@ -67,14 +68,10 @@ def depth_patch(
     """
     (u, v), (height, width) = origin, shape
     rows, columns = slice(v, v + height * step, step), slice(u, u + width * step, step)
-    z = depth[rows, columns].copy()
-    if z.dtype != np.float32:
-        # A float64 may be too large for a float32: it is no measurement either.
-        with np.errstate(over="ignore"):
-            z = z.astype(np.float32)
+    # A float64 that is too large for a float32 is no measurement either.
+    z = depth[rows, columns].astype(np.float32)
     x, y = intrinsics.grid_rays(rows, columns)
     measured = valid_depth(z)
-    if len(x) > 1 or intrinsics.distortion is not None:
+    if intrinsics.distortion is not None:
         measured &= x == x
-    np.putmask(z, ~measured, np.float32(np.nan))
     return DepthPatch(z, measured, x, y)

@@ -1,7 +1,7 @@
 """Grasp points from a heatmap, with a pose and a width where there is depth."""
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def find_grasps(
             )
             refused.append(Refusal(Reason.TOO_WIDE, text))
         else:
-            points.append(replace(point, part=region.part()))
+            points.append(point)
     return GraspResult(tuple(points), tuple(refused))
 
 
@@ -127,7 +127,7 @@ def check_geometry(
     if depth is not None and depth.shape != (height, width):
         size = "x".join(str(size) for size in depth.shape[::-1])
         raise DepthError(f"depth is {size}, the image {width}x{height}: register the depth to the image")
-    if depth is not None and not np.issubdtype(depth.dtype, np.floating):
+    if depth is not None and depth.dtype.kind != "f":
         raise DepthError(f"depth is of type {depth.dtype}: it must be floating point, in metres")
     if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
         raise CameraError(
@@ -148,6 +148,19 @@ def _grasp(
         return _flat_grasp(region, score, Reason.NO_DEPTH, "no depth image")
     if intrinsics is None:
         return _flat_grasp(region, score, Reason.NO_CAMERA, "no camera calibration")
+    # Depth that is no measurement may be infinite, and is computed with, but not used.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _posed_grasp(region, score, depth, intrinsics, parameters)
+
+
+def _posed_grasp(
+    region: Region,
+    score: float,
+    depth: NDArray[np.float32],
+    intrinsics: Intrinsics,
+    parameters: GraspParameters,
+) -> GraspPoint:
+    """Return the region's grasp point, with a pose if what is measured allows one."""
     patch = depth_patch(depth, intrinsics, region.origin, region.step, region.shape)
     hot = region.mask & patch.measured[region.inner]
     count = int(np.count_nonzero(hot)) * region.step**2
@@ -206,7 +219,14 @@ def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> Gras
     axes = geometry.grasp_axes(geometry.nearby(surface, place), (0.0, 0.0, 1.0))
     low, high = geometry.extent_of(surface, place, (u, v, 1.0), axes, math.inf, region.step)
     ends = [_at((u, v, 1.0), axes, side)[:2] for side in (low, high)]
-    return GraspPoint((float(u), float(v)), score, jaws=(ends[0], ends[1]), note=note, reason=reason)
+    return GraspPoint(
+        pixel=(float(u), float(v)),
+        score=score,
+        jaws=(ends[0], ends[1]),
+        note=note,
+        part=region.part(),
+        reason=reason,
+    )
 
 
 def _pixel(region: Region, surface: geometry.Surface, place: geometry.Place) -> tuple[int, int]:
@@ -268,5 +288,6 @@ def _surface_grasp(
         width=high - low + spacing,
         jaws=(jaws[0], jaws[1]),
         note="cut off by the image border: the width is a lower bound" if region.clipped else "",
+        part=region.part(),
         reason=Reason.CUT_OFF if region.clipped else None,
     )

@@ -72,6 +72,7 @@ def standing(depth: Floats, intrinsics: Intrinsics, pixel: tuple[int, int], z: f
     cv2.erode(seen, _RING, dst=nearest)
     seen += FLYING
     solid = seen > nearest
+    solid &= patch.measured
     solid &= patch.along(plane.normal) > plane.offset + plane.tolerance
     return patch.points(solid)
 
@@ -100,23 +101,24 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     turn, seen = frames[:, 0] @ axes[:, 0], frames[:, 2] @ ray
     worth = (1 - TURNED + TURNED * (turn * turn)) * np.minimum(np.maximum(0.5 + seen, 0), 1)
     worth *= np.minimum(tips, palm) > SHALLOW
+    most = worth.tolist()
     # The first way, then the most promising ones. Those that cannot be better are not looked at.
-    order = 1 + np.argsort(-worth[1:], kind="stable")
-    numbers = [number for number in (0, *order.tolist()) if worth[number] > 0]
+    order = sorted(range(1, len(most)), key=most.__getitem__, reverse=True)
+    numbers = [number for number in (0, *order) if most[number] > 0]
     best, least = Way(axes, math.inf), 0.0
     if not numbers:
         return best
     laid = lay(points - np.array(place, np.float32)[:, None], frames[numbers], opening)
     for at, number in enumerate(numbers):
-        if worth[number] <= least:
+        if most[number] <= least:
             break
-        quality, reach = hold(laid, at, float(tips[number]), float(palm[number]), opening)
-        quality *= float(worth[number])
+        room_there = float(tips[number]), float(palm[number])
+        quality, reach = hold(laid, at, *room_there, opening, least / most[number])
         if number == 0:
-            least = quality / KEPT
-        elif quality > least:
+            least = most[0] * quality / KEPT
+        elif quality > 0:
             closing, _, approach = frames[number].tolist()
-            best, least = Way(frame(closing, approach), reach), quality
+            best, least = Way(frame(closing, approach), reach), most[number] * quality
     return best
 
 

@@ -119,34 +119,38 @@ def _coordinates(points: Floats, frames: Doubles) -> Floats:
     return local.reshape(3, len(frames), count)
 
 
-def hold(laid: Laid, number: int, tips: float, palm: float, opening: float) -> tuple[float, float]:
+def hold(
+    laid: Laid, number: int, tips: float, palm: float, opening: float, least: float = 0.0
+) -> tuple[float, float]:
     """Return how good it is to close in a frame, 0 (impossible) to 1, and how far the tips then reach.
 
-    `tips` and `palm` are what `room` leaves for that. In metres past the place.
+    `tips` and `palm` are what `room` leaves for that. In metres past the place. It is 0, too, where it is no
+    better than `least`: what settles that first and takes the least time is looked at first.
     """
-    reach = LEAST_REACH
+    reach = min(LEAST_REACH, tips)
     for _ in range(2):
-        low, high = laid.between(number, min(reach, tips))
-        reach = min(max((high - low) / 2 + TIPS, LEAST_REACH), FINGER_LENGTH - SPARE)
-    reach = min(reach, tips)
+        low, high = laid.between(number, reach)
+        if max(-low, high) >= opening / 2:
+            return 0.0, reach  # deeper down the part is no narrower
+        reach = min(max((high - low) / 2 + TIPS, LEAST_REACH), FINGER_LENGTH - SPARE, tips)
     low, high = laid.between(number, reach)
     spare = opening / 2 - max(-low, high)
     if not (SHALLOW < reach < palm and spare > 0):
         return 0.0, reach
     width = high - low
+    beside = laid.within(number, reach) - width / STEP
     low_before, high_before = laid.between(number, reach - GRADE)
     leaning = max(low_before - low + high - high_before - 2 * STEP, 0) / (2 * GRADE)
-    beside = laid.within(number, reach) - width / STEP
-    if beside >= 2 or laid.meets_palm(number, reach - (FINGER_LENGTH - SPARE / 2)):
-        return 0.0, reach
     # From 0 to 1: how far the tips get, how free it is beside, what is left of the opening on the narrower
     # side, how even the part lies between the fingers, how steep its sides are, and how narrow it is.
     quality = (
         min(reach / min(width / 2 + 0.002, LEAST_REACH), 1)
-        * min(1 - 0.5 * beside, 1)
+        * min(max(1 - 0.5 * beside, 0), 1)
         * min(spare / MARGIN, 1)
         * (1 - abs(low + high) / opening)
         * min(max(1.5 - leaning, 0.1), 1)
         * (1 - NARROW * width / opening)
     )
+    if quality <= least or laid.meets_palm(number, reach - (FINGER_LENGTH - SPARE / 2)):
+        return 0.0, reach
     return quality, reach

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,17 +127,19 @@ def middle(surface: Surface) -> Place:
     score = fourth_power(surface.heat)
     # A region's size is the root of its area; half of it is how far the point may wander.
     narrow = -2 / surface.count
-    nearness = [_nearness(score.sum(axis=each), narrow) for each in (0, 1)]
+    column = _nearness(cv2.reduce(score, 0, cv2.REDUCE_SUM), narrow)
+    row = _nearness(cv2.reduce(score, 1, cv2.REDUCE_SUM), narrow)
     # Being thick counts less than being hot: the bottom of a mug is well inside it, its hot rim is not.
     score *= np.sqrt(thickness)
-    score *= nearness[0]
-    score *= nearness[1][:, None]
+    score *= column
+    score *= row[:, None]
     v, u = divmod(int(score.argmax()), width)
     return Place(left + u, top + v, float(thickness[v, u]))
 
 
-def _nearness(weight: Floats, narrow: float) -> Floats:
-    """Return a Gaussian [n] around the centre of weights [n]: exp(`narrow` times the distance squared)."""
+def _nearness(sums: NDArray[Any], narrow: float) -> Floats:
+    """Return a Gaussian [n] around the centre of n weights: exp(`narrow` times the distance squared)."""
+    weight = sums.ravel()
     distance = np.arange(len(weight), dtype=np.float32)
     distance -= float(weight @ distance) / float(weight.sum())
     distance *= distance

@@ -66,7 +66,7 @@ def support(points: Floats, height: float) -> Plane | None:
     votes, near = _most_votes(points, _triples(count), tolerance)
     if votes < max(SUPPORT_SHARE * count, 3):
         return None
-    found = principal(points[:, near])
+    found = principal(points.compress(near, axis=1))
     # The camera is at the origin: a normal that points to it makes the plane's offset negative.
     offset = dot(found.axes[2], found.centre)
     side = 1 if offset < 0 else -1
@@ -79,16 +79,15 @@ def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) ->
     b -= a
     c -= a
     normals = b[_NEXT] * c[_LAST] - b[_LAST] * c[_NEXT]
-    lengths = np.sqrt((normals * normals).sum(axis=0))
-    # Points on a line have no plane: no point is near it.
-    lengths[lengths < 1e-12] = np.nan
-    normals /= lengths
+    # How far points near a plane are from it, times the length of its normal: 0 where three points are on a
+    # line and have no plane, so that no point is near it.
+    limits = tolerance * np.sqrt((normals * normals).sum(axis=0))
     distances = np.empty((TRIALS, points.shape[1]), np.float32)
     for first in range(0, points.shape[1], AT_ONCE):
         some = slice(first, first + AT_ONCE)
         np.matmul(normals.T, points[:, some], out=distances[:, some])
     distances -= (normals * a).sum(axis=0)[:, None]
-    near = np.abs(distances, out=distances) < tolerance
+    near = np.abs(distances, out=distances) < limits[:, None]
     votes = cv2.reduce(near.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
     best = int(votes.argmax())
     return int(votes[best, 0]), near[best]
@@ -110,6 +109,7 @@ def above_support(patch: DepthPatch, region: Region, hot: Mask, plane: Plane | N
     if plane is None:
         return None
     rising: Mask = patch.along(plane.normal) > plane.offset + plane.tolerance
+    rising &= patch.measured
     core = region.core(hot)
     if np.count_nonzero(rising[region.inner] & core) < RISING * np.count_nonzero(core):
         return None

@@ -89,9 +89,10 @@ def _of_cells(heatmap: CoarseHeatmap, smoothing: float, share: float) -> WarmAre
     apart = max(rows.widest, columns.widest) // 2
     count, labels = cv2.connectedComponents(cv2.dilate(warm, _AROUND, iterations=apart), connectivity=8)
     areas = []
-    for label in range(1, count) if count <= MOST_AREAS else (0,):
+    for label in range(1, count) if 2 < count <= MOST_AREAS else (0,):
         own = warm if label == 0 else warm * (labels == label)
         left, top, width, height = cv2.boundingRect(own)
         v, u = rows.pixels_of((top, top + height)), columns.pixels_of((left, left + width))
-        areas.append(WarmArea(box_of(cells * (own >= warm), rows, columns, v, u), v[0], u[0]))
+        some = cells if label == 0 else cells * (own >= warm)
+        areas.append(WarmArea(box_of(some, rows, columns, v, u), v[0], u[0]))
     return WarmAreas(areas, size, max(float(area.heat.max()) for area in areas), mean)
