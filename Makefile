@@ -23,11 +23,11 @@ help:
 	@sed -n 1,3p Makefile
 
 $(DEMO_VENV)/.ready: setup.py tools/make_venv.sh
-	tools/make_venv.sh $(DEMO_VENV) ros,demo
+	tools/make_venv.sh $(DEMO_VENV) ros,demo,view
 	touch $@
 
 $(TEST_VENV)/.ready: setup.py tools/make_venv.sh
-	tools/make_venv.sh $(TEST_VENV) ros,interfaces,demo,train,sim,media,adapt,lite-test,test
+	tools/make_venv.sh $(TEST_VENV) ros,interfaces,demo,view,train,sim,media,adapt,lite-test,test
 	touch $@
 
 $(FAST_VENV)/.ready: setup.py tools/make_venv.sh
@@ -45,6 +45,7 @@ $(DOCS_VENV)/.ready: setup.py tools/make_venv.sh
 demo: $(DEMO_VENV)/.ready
 	tools/install.sh $(DEMO_VENV)
 	AMENT_PREFIX_PATH="$(CURDIR)/$(DEMO_VENV)" $(DEMO_VENV)/bin/selcon demo --out "$(OUT)"
+	@echo "live in the browser: $(DEMO_VENV)/bin/selcon view selcon_ros/assets/demo"
 
 lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/ruff check .
@@ -70,7 +71,7 @@ test-long: $(TEST_VENV)/.ready
 # What needs neither torch nor ROS. Other tests in these folders are skipped.
 test-fast: $(FAST_VENV)/.ready
 	OMP_NUM_THREADS=1 $(FAST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-		test/core test/backends test/engines test/bench test/cli test/demo test/package test/launch test/tools test/test_*.py
+		test/core test/backends test/engines test/bench test/cli test/demo test/view test/package test/launch test/tools test/test_*.py
 
 # What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch. ROS has one
 # version: of its tests, those of arrays and pictures, and of a whole node.

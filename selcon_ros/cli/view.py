@@ -97,8 +97,6 @@ def command(
       selcon view kitchen_bag --rerun kitchen.rrd
     """
     from selcon_ros.ros.signals import Stop
-
-    stop = Stop(status=STOPPED)  # before what is slow is imported
     from selcon_ros.view.page import Page
     from selcon_ros.view.run import Viewer, run
     from selcon_ros.view.server import PageServer
@@ -107,6 +105,7 @@ def command(
     if recording is not None:
         from selcon_ros.view.rerun_log import RerunLog
     source = _source(context, **options)
+    stop = Stop(status=STOPPED)
     # Before anything that takes long: a port that is in use is told at once.
     server = PageServer(host, port)
     try:

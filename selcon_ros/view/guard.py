@@ -56,13 +56,13 @@ class Guard:
         hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
         if len(hosts) != 1:
             return _answer(http.HTTPStatus.BAD_REQUEST, "one Host header is needed")
-        name = urlsplit(f"//{hosts[0]}").hostname or ""
+        name = _host(f"//{hosts[0]}")[0]
         if self._local and not is_loopback(name):
             return _answer(
                 http.HTTPStatus.FORBIDDEN,
                 f"this page is for this machine, not for {quoted(name)}: open it as localhost or 127.0.0.1",
             )
-        if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
+        if any(_host(origin)[1] != hosts[0] for origin in origins):
             return _answer(http.HTTPStatus.FORBIDDEN, "another web page may not use this one")
         if self.token and (answer := self._ask_for_token(request)) is not None:
             return answer
@@ -92,6 +92,15 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def _host(address: str) -> tuple[str, str]:
+    """Return the host of an address, without and with its port; "" for what is no address."""
+    try:
+        parts = urlsplit(address)
+        return parts.hostname or "", parts.netloc
+    except ValueError:
+        return "", ""
 
 
 def protect(response: Response) -> Response:

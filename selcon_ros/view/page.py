@@ -17,14 +17,14 @@ from selcon_ros.view.shapes import coloured_cloud, grippers, point_size, posed
 from selcon_ros.view.sources.base import Source
 
 JPEG_QUALITY = 80
-FRUSTUM = 0.08
+FRUSTUM = 0.05
 """Metres from the camera to the picture that is drawn in front of it; `FLAT` where there is no cloud."""
 FLAT = 1.0
 LINE = 0.004
 """Metres that a gripper's lines are thick."""
 STRIDES = (1, 8)
-BEHIND, ABOVE = 0.25, 0.35
-"""Where the scene is first looked at from: so far behind and above the camera, as shares of its distance."""
+ASIDE, ABOVE, BEHIND = 0.2, 0.55, 0.25
+"""Where the scene is first looked at from, as shares of its distance from the camera."""
 LABELS = 100
 """Grippers that have a label, at most."""
 
@@ -80,9 +80,9 @@ class Page:
             precision="float32",
             visible=False,
         )
-        self._camera = scene.add_frame("/camera", axes_length=0.06, axes_radius=0.0025)
+        self._camera = scene.add_frame("/camera", axes_length=0.04, axes_radius=0.0015)
         self._frustum = scene.add_camera_frustum(
-            "/camera/picture", fov=1.0, aspect=4 / 3, scale=FRUSTUM, thickness=0.002, color=(120, 120, 120),
+            "/camera/picture", fov=1.0, aspect=4 / 3, scale=FRUSTUM, thickness=0.0012, color=(150, 150, 150),
             format="jpeg", jpeg_quality=JPEG_QUALITY, cast_shadow=False, receive_shadow=False,
         )  # fmt: skip
         scene.add_label("/camera/name", "camera", position=(0.0, -0.03, 0.0))
@@ -139,7 +139,7 @@ class Page:
         """Place the view of browsers that come: what lies so far from the camera is in the middle."""
         view = self._server.initial_camera
         if distance:
-            view.position = (0.0, -ABOVE * distance, -BEHIND * distance)
+            view.position = (ASIDE * distance, -ABOVE * distance, -BEHIND * distance)
             view.look_at = (0.0, 0.0, distance)
         else:
             view.position = (0.0, 0.0, -0.35 * FLAT)
@@ -171,7 +171,7 @@ class Page:
                 )
             self._lines[place].visible = len(lines) > 0
             if len(lines):
-                self._lines[place].points, self._lines[place].colors = lines, colours
+                self._lines[place].points, self._lines[place].colors = lines, _linear(colours)
             for point in points[: LABELS - shown]:
                 self._label(shown, panel.grasp_label(answer.action, point), _behind(point))
                 shown += 1
@@ -211,6 +211,11 @@ class Page:
         value = self._stride.value
         low, high = STRIDES
         return min(max(int(value), low), high) if isinstance(value, int | float) and value == value else high
+
+
+def _linear(colours: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return colours for lines, which viser 1.1.1 shows brighter than those of points, as if linear."""
+    return np.rint(255 * (colours / 255) ** 2.2).astype(np.uint8)
 
 
 def _behind(point: Any) -> tuple[float, float, float]:

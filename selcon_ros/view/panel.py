@@ -16,7 +16,7 @@ from selcon_ros.view.shapes import colour_of
 
 LINES = 8
 """Grasps, refusals and diagnostics of one kind that are listed, at most."""
-LEVELS = {"ok": "#2b8a3e", "warning": "#e67700", "error": "#c92a2a"}
+LEVELS = {"ok": "#51cf66", "warning": "#ffa94d", "error": "#ff6b6b"}
 STOPS = 9
 STYLE = """<style>
 .sv { padding: 2px 12px 6px; font-size: 12px; line-height: 1.5; overflow-wrap: anywhere }

@@ -45,9 +45,9 @@ class PageServer:
             raise
         for message in (_messages.ShareUrlRequest, _messages.ShareUrlDisconnect):
             self.viser._websock_server.unregister_handler(message)
-        self.viser.gui.configure_theme(
-            control_layout="fixed", control_width="large", show_logo=False, show_share_button=False
-        )
+        gui = self.viser.gui
+        gui.configure_theme(dark_mode=True, control_width="large", show_logo=False, show_share_button=False)
+        gui.main_panel.dock_right()
 
     @property
     def address(self) -> str:

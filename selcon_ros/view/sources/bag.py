@@ -61,9 +61,9 @@ class BagCamera:
             if stop.wait(max(0.0, due - time.monotonic())):
                 return False
             try:
-                show(self._shot(message, near, fault))
+                show(self._shot(message, near, fault and f"an image cannot be used: {fault}"))
             except SelconError as error:
-                fault = f"an image cannot be used: {first_line(error)}"
+                fault = first_line(error)
             else:
                 shown, fault = shown + 1, ""
         if not shown:

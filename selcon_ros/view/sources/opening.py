@@ -53,7 +53,7 @@ def open_camera(name: str, given: Given) -> Camera:
 
         return VideoCamera(int(name) if number else path)
     if not path.exists():
-        raise SourceError(f"there is no {quoted(name)}: give {KINDS}")
+        raise SourceError(f"there is no {quoted(name, 300)}: give {KINDS}")
     if path.is_dir() and (path / BAG_NAME).is_file() and (path / TRUTH_NAME).is_file():
         given.only("a recording")
         from selcon_ros.view.sources.recording import RecordingCamera
