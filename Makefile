@@ -3,7 +3,7 @@
 # Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-long test-oldest lint bench docs clean
+.PHONY: help demo test test-fast test-long test-oldest lint installed bench docs clean
 
 TEST_VENV := .venv
 FAST_VENV := .venv-fast
@@ -16,6 +16,8 @@ OUT ?= demo_out
 # (library paths, PYTHONPATH, the marker of the ROS wheels' start-up) must not leak into them.
 unexport LD_LIBRARY_PATH PYTHONPATH PYTHONHOME VIRTUAL_ENV _ROS_WHEELS_BOOTSTRAP_COMPLETE
 unexport ROS_DISTRO FASTDDS_DEFAULT_PROFILES_FILE FASTRTPS_DEFAULT_PROFILES_FILE
+# Without bytecode on disk, each of the many processes of the tests would compile torch anew: a threefold time to import it.
+unexport PYTHONDONTWRITEBYTECODE
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 export PYTHON
 
@@ -53,12 +55,16 @@ lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/mypy
 	PYTHONPATH=training $(TEST_VENV)/bin/lint-imports
 
-# Tests run side by side, a file in one process; more than one thread in each would only wait for the others. Files in
-# the order of test/conftest.py: pytest-xdist would begin with those of many tests, and end with those that take long.
-test: $(TEST_VENV)/.ready lint
+# The package and its messages, in the environment of the tests.
+installed: $(TEST_VENV)/.ready
 	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
+
+# Tests run side by side, a file in one process; more than one thread in each would only wait for the others. Files in
+# the order of test/conftest.py: pytest-xdist would begin with those of many tests, and end with those that take long.
+test: $(TEST_VENV)/.ready
+	+$(MAKE) --no-print-directory -j2 --output-sync=target lint installed
 	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH="$(CURDIR)/$(TEST_VENV)/bin:$$PATH" \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
