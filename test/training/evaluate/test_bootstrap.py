@@ -34,6 +34,8 @@ def test_the_median_of_many_is_as_sure_as_it_should_be():
     error = 1.96 * 1.2533 / 30
     assert low == pytest.approx(np.median(values) - error, abs=0.03)
     assert high == pytest.approx(np.median(values) + error, abs=0.03)
+    low, high = quantile_limits(values, np.arange(900), 0.9)
+    assert np.quantile(values, 0.87) < low < np.quantile(values, 0.9) < high < np.quantile(values, 0.93)
     assert quantile_limits([3.0, np.nan, 5.0], np.array([0, 1, 2]), 0.9) == [3, 5]
 
 

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COLUMNS = {
-    "n": ("queries", "d", 1.0),
-    "KLD": ("kld", ".3f", 1.0),
-    "SIM": ("sim", ".3f", 1.0),
-    "NSS": ("nss", ".3f", 1.0),
-    "right %": ("right_part", ".1f", 100.0),
-    "3D mm": ("grasp_distance_median_m", ".1f", 1000.0),
-    "grasp %": ("with_grasp", ".1f", 100.0),
-    "none %": ("nothing_without_grasp", ".1f", 100.0),
+    "n": ("queries", "count"),
+    "KLD": ("kld", "figure"),
+    "SIM": ("sim", "figure"),
+    "NSS": ("nss", "figure"),
+    "right %": ("right_part", "%"),
+    "3D mm": ("grasp_distance_median_m", "mm"),
+    "grasp %": ("with_grasp", "%"),
+    "none %": ("nothing_without_grasp", "%"),
 }
+"""Heading, key and form (reporting/page.py)."""
 SEED_COLUMNS = ("n", "KLD", "SIM", "NSS", "right %")
 """Of several seeds: with a deviation each, more would not fit a terminal; the page has all."""
 LEGEND = (
@@ -161,6 +162,8 @@ def _print(tables: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from selcon_training.reporting.page import number
+
     console = Console(markup=False, emoji=False)  # names of folders and files may hold brackets
     for title, rows in (
         ("overall", {tables["split"]: tables["overall"]}),
@@ -179,7 +182,7 @@ def _print(tables: dict[str, Any]) -> None:
         for column in shown:
             table.add_column(column, justify="right", no_wrap=True)
         for name, figures in rows.items():
-            table.add_row(name, *(_cell(figures[key], form, factor) for key, form, factor in shown.values()))
+            table.add_row(name, *(number(figures[key], form) for key, form in shown.values()))
         console.print(table)
     console.print(LEGEND, style="dim")
     if "intervals" in tables:
@@ -195,45 +198,37 @@ def _print(tables: dict[str, Any]) -> None:
 
 
 def _print_intervals(console: Console, tables: dict[str, Any]) -> None:
+    from selcon_training.reporting.page import number
+
     found, overall = tables["intervals"]["overall"], tables["overall"]
 
-    def between(name: str, form: str, factor: float) -> str:
-        ends = found[name]
-        return "-" if ends is None else " to ".join(format(factor * end, form) for end in ends)
+    def between(name: str, form: str) -> str:
+        return " to ".join(number(end, form) for end in found[name] or [None])
 
     console.print(
         f"{overall['photos']} photos; 95 % intervals over {found['objects']} object folders: "
-        f"right {between('right_part', '.1f', 100)} %, KLD {between('kld', '.2f', 1)}, "
-        f"grasp {between('with_grasp', '.1f', 100)} %"
+        f"right {between('right_part', '%')} %, KLD {between('kld', 'figure')}, "
+        f"grasp {between('with_grasp', '%')} %"
     )
 
 
 def _print_publication(console: Console, figures: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from selcon_training.reporting.page import number
+
     overall, least = figures["overall"], figures["min_confidence"]
     console.print(
-        f"confidence of {least:g} or more: {_cell(overall['kept'], '.1f', 100)} % of {overall['positives']} "
-        f"possible, {_cell(overall['answered'], '.1f', 100)} % of {overall['negatives']} not possible"
+        f"confidence of {least:g} or more: {number(overall['kept'], '%')} % of {overall['positives']} "
+        f"possible, {number(overall['answered'], '%')} % of {overall['negatives']} not possible"
     )
     table = Table(title=f"not possible: how many reach a confidence of {least:g}")
     table.add_column("", no_wrap=True)
     for column in ("n", "answered %", "photos", "any %", "without hold: answered %", "any %", "AUC"):
         table.add_column(column, justify="right")
     for source, row in figures["sources"].items():
-        shares = [_cell(row[name], ".1f", 100.0) for name in ("answered", "photos_with_any")]
-        other = [_cell(row["without_hold"][name], ".1f", 100.0) for name in ("answered", "photos_with_any")]
+        shares = [number(row[name], "%") for name in ("answered", "photos_with_any")]
+        other = [number(row["without_hold"][name], "%") for name in ("answered", "photos_with_any")]
         counts = (str(row["questions"]), shares[0], str(row["photos"]), shares[1])
-        table.add_row(source, *counts, *other, _cell(row["auc"], ".3f", 1.0))
+        table.add_row(source, *counts, *other, number(row["auc"], "figure"))
     console.print(table)
-
-
-def _cell(value: float | int | dict[str, Any] | None, form: str, factor: float) -> str:
-    if isinstance(value, dict):  # over seeds
-        if form == "d":
-            return _cell(round(value["mean"]), form, factor)
-        mean = _cell(value["mean"], form, factor)
-        return mean if value["std"] is None else f"{mean} ± {_cell(value['std'], form, factor)}"
-    if value is None:
-        return "-"
-    return format(value if form == "d" else value * factor, form)
