@@ -2,6 +2,7 @@
 evaluate."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
 from selcon_tabletop.build import half_way
+from selcon_training.data.ordering import spread
 from selcon_training.models.from_bundle import restore
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -28,10 +30,21 @@ def _run(*arguments: str) -> str:
     return result.stdout
 
 
+def _with_few_pictures(world: Path, data: Path) -> None:
+    """Link the data set to `data`, with eight pictures of each split; a build takes it for rendered."""
+    shutil.copytree(world, data, copy_function=os.link)
+    for split in data.glob("*/*/egocentric/.."):
+        pictures = list(split.rglob("*.jpg"))
+        kept = set(spread(sorted({path.stem for path in pictures}), 8))
+        for path in pictures:
+            if path.stem not in kept:
+                path.unlink()
+
+
 @pytest.fixture(scope="module")
 def built(small_world, tmp_path_factory):
     work = tmp_path_factory.mktemp("build")
-    shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
+    _with_few_pictures(small_world, work / "data")
     arguments = [
         "tabletop",
         "build",
@@ -134,7 +147,7 @@ SMALL = {
 def rounds(small_world, tmp_path_factory):
     """The folder of a build in two rounds, bundle_1 and b, with its data. Tests leave it as it is."""
     work = tmp_path_factory.mktemp("rounds")
-    shutil.copytree(small_world, work / "data", copy_function=shutil.os.link)
+    _with_few_pictures(small_world, work / "data")
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     _run("tabletop", "build", "--work", str(work), "--out", str(work / "b"), "--scale", "0", *sets)
     return work

@@ -73,7 +73,7 @@ def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
     (tmp_path / "dino.safetensors").unlink()
     assert torch.load(tmp_path / "dino.state.pt", weights_only=True)["step"] == 4 < 6
     clip = (tmp_path / "clip.safetensors").stat().st_mtime_ns
-    pretrain_all(["dino"], few, tmp_path, options, resume=["dino"], threads=1)
+    pretrain("dino", few, tmp_path, options, resume=True, threads=1)
     resumed = load_file(tmp_path / "dino.safetensors")
     assert whole.keys() == resumed.keys() and all(torch.equal(whole[key], resumed[key]) for key in whole)
     spec = {"name": encoders.DINO_NAME, "weights": str(tmp_path / "dino.safetensors")}
