@@ -17,11 +17,11 @@ def evaluation_plots(tables: Tables, result: Evaluation) -> list[Plot]:
     """What there is to draw of an evaluation."""
     made = [
         _right_part(tables, "per_action", "Right part per action", "object folders"),
-        _right_part(tables, "per_object", "Right part per object", "the object's photos"),
         _kld(tables, result),
         _distances(tables, result),
         _confidences(result),
         _publication(tables["publication"]),
+        _right_part(tables, "per_object", "Right part per object", "the object's photos"),
     ]
     return [plot for plot in made if plot is not None]
 
@@ -40,7 +40,7 @@ def _right_part(tables: Tables, group: str, title: str, over: str) -> Plot:
                 made.axes.plot([100 * end for end in ends], [place, place], color=TEXT, linewidth=1)
         made.axes.set_yticks(range(len(names)), [f"{name} ({rows[name]['queries']})" for name in names])
         made.axes.axvline(100 * overall["right_part"], color=CRIMSON, linewidth=1)
-        made.axes.set(xlim=(0, 100), xlabel="peak on the right part, %")
+        made.axes.set(xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4), xlabel="peak on the right part, %")
     return Plot(
         title,
         made.svg,
