@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from struct import error as StructError
 from struct import unpack_from
-from typing import Any
+from typing import Any, BinaryIO
 
 from selcon_ros.core.errors import SelconError
 
@@ -92,7 +92,7 @@ def _unpacked(data: bytes, compression: str, limit: int) -> int:
     """Return how many bytes a chunk unpacks to, at most a step more than `limit`."""
     if compression == "":
         return len(data)
-    openers = {"zstd": _zstd, "lz4": _lz4}
+    openers = {"zstd": zstd_stream, "lz4": _lz4}
     if compression not in openers:
         raise StructError
     count = 0
@@ -102,7 +102,8 @@ def _unpacked(data: bytes, compression: str, limit: int) -> int:
     return count
 
 
-def _zstd(data: io.BytesIO) -> Any:
+def zstd_stream(data: BinaryIO) -> Any:
+    """Return a file that unpacks another one, as it is read."""
     try:
         from backports import zstd
     except ImportError:  # older rosbags bring another library for it

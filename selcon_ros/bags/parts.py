@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,21 +55,25 @@ class Parts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, key: str) -> None:
-        """Make the folder, or go on with the one that is there.
+    def begin(self, key: str, choose: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+        """Make the folder, or go on with the one that is there; return the engine and its precision.
 
-        :param key: of everything that decides about the results
+        :param key: of everything that decides about the results, but for what is chosen by measuring
+        :param choose: chooses engine and precision; what it chose at first holds for all of a run
         :raises BagError: if what is there is of something else
         """
-        if self.folder.exists():
-            if read_object(self.folder / KEY, BagError).get("key") != key:
-                raise BagError(
-                    f"{self.folder} is the beginning of another run (another bag, model or other options): "
-                    "delete it, or choose another --out"
-                )
-            return
-        with making_folder(self.folder) as folder:
-            write_json(folder / KEY, {"key": key})
+        if not self.folder.exists():
+            backend, precision = choose()
+            with making_folder(self.folder) as folder:
+                write_json(folder / KEY, {"key": key, "backend": backend, "precision": precision})
+            return backend, precision
+        known = read_object(self.folder / KEY, BagError)
+        if known.get("key") != key:
+            raise BagError(
+                f"{self.folder} is the beginning of another run (another bag, model or other options): "
+                "delete it, or choose another --out"
+            )
+        return str(known.get("backend")), str(known.get("precision"))
 
     def has(self, segment: Segment) -> bool:
         """Whether a stretch is done."""
@@ -103,7 +107,7 @@ class Parts:
     def messages(self, every: Iterable[Segment]) -> Iterator[tuple[Connection, int, bytes, Definition]]:
         """The messages of these stretches, each with its type's definition and hash."""
         for segment in every:
-            with BagReader(self._of(segment) / BAG) as reader:
+            with BagReader(self._of(segment) / BAG, check=False) as reader:
                 definitions = {each.msgtype: reader.definition(each) for each in reader.connections}
                 for connection, received, data in reader.messages(reader.connections):
                     found = definitions[connection.msgtype]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from struct import error as StructError
 from struct import unpack_from
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -14,16 +15,13 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, TypesysError, get_typestore
 
+from selcon_ros.bags.unpacking import METADATA, is_compressed_by_file, unpack
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.text import one_line
 from selcon_ros.mcap_bounds import check_mcap
 
 Message = tuple[Connection, int, bytes]
 """The connection, when it was received in ns, and the message in CDR."""
-
-
-METADATA = "metadata.yaml"
-"""What makes a folder a bag."""
 
 
 class BagError(SelconError):
@@ -33,11 +31,16 @@ class BagError(SelconError):
 class BagReader:
     """An open bag: a folder with metadata.yaml, or a file .mcap or .db3.
 
+    A bag that is compressed by file is unpacked into the system's folder for temporary files.
+
+    :param check: unpack all of an mcap bag once, to see that it is whole and within bounds; without it, for a
+        bag that was checked just before
     :raises BagError: for a bag that is missing or damaged
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, check: bool = True) -> None:
+        self.path = self.plain = path
+        self._check, self._unpacked = check, ExitStack()
         if not path.exists():
             raise BagError(f"no bag at {path}: give its folder, or its .mcap or .db3 file")
         if path.suffix == ".bag" and path.is_file():
@@ -49,18 +52,30 @@ class BagReader:
                 f"{path} is no bag of rosbag2, for it has no {METADATA}: ros2 bag reindex makes one; or give "
                 "one .mcap or .db3 file"
             )
-        for file in [path] if path.is_file() else sorted(path.glob("*.mcap")):
-            if file.suffix == ".mcap":
-                # Images of a covered or a simulated camera are small when they are compressed.
-                check_mcap(file, BagError, each=True)
-        with self._naming():
-            self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
 
     def open(self) -> BagReader:
-        """Open it, until the process ends; with a `with` block, until that does."""
-        with self._naming():
-            self._reader.open()
+        """Open it, until the process ends; with a `with` block, until that does.
+
+        `plain` is then where it lies unpacked, as long as it is open: another reader can open that.
+        """
+        try:
+            with self._naming():
+                self._open()
+        except BaseException:
+            self._unpacked.close()
+            raise
         return self
+
+    def _open(self) -> None:
+        if is_compressed_by_file(self.path):
+            folder = self._unpacked.enter_context(TemporaryDirectory(prefix="selcon-bag-"))
+            self.plain = unpack(self.path, Path(folder), BagError)
+        for file in [self.plain] if self.plain.is_file() else sorted(self.plain.glob("*.mcap")):
+            if self._check and file.suffix == ".mcap":
+                # Images of a covered or a simulated camera are small when they are compressed.
+                check_mcap(file, BagError, each=True)
+        self._reader = AnyReader([self.plain], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        self._reader.open()
 
     def __enter__(self) -> BagReader:
         return self.open()
@@ -69,6 +84,7 @@ class BagReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._reader.close()
+        self._unpacked.close()
 
     @property
     def connections(self) -> list[Connection]:

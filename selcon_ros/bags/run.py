@@ -29,7 +29,7 @@ BAG = "bag"
 AHEAD = 2
 """Stretches that wait for each process."""
 _opened: Grounder | None = None
-"""What a process works with; a bag is opened once, for that means to check it, and to unpack it."""
+"""What a process works with."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,18 @@ class Done:
 
 
 def ground_bag(
-    plan: Plan, out: Path, processes: int, begin: Callable[[int, int], None], done: Callable[[int], None]
+    plan: Plan,
+    reader: BagReader,
+    out: Path,
+    processes: int,
+    begin: Callable[[int, int], None],
+    done: Callable[[int], None],
 ) -> Done:
     """Ground every image of a bag, and write `bag`, `results.csv`, `index.html` and `pictures` into `out`.
 
     After an interruption the same call goes on where it was.
 
+    :param reader: of the bag, open
     :param processes: that work side by side, each with one thread
     :param begin: called with the number of images, and of those that are done already
     :param done: called with the number of images of a stretch when it is done
@@ -58,43 +64,51 @@ def ground_bag(
     """
     if (out / BAG).exists():
         raise BagError(f"{out / BAG} exists: delete it, or choose another --out")
-    with BagReader(plan.bag) as reader:
-        if there := taken(reader, plan.prefix):
-            raise BagError(f"the bag has {there} already: choose another --namespace")
-        if plan.settings.target_frame:
-            check_transforms(reader, plan.settings.target_frame)
-        every = segments(reader, plan.topics.image)
+    if there := taken(reader, plan.prefix):
+        raise BagError(f"the bag has {there} already: choose another --namespace")
+    if plan.settings.target_frame:
+        check_transforms(reader, plan.settings.target_frame)
+    every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")
-    plan = _settled(plan)
     parts = Parts(out / PARTS)
-    parts.begin(plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json()))
+    key = plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json())
+    backend, precision = parts.begin(key, lambda: _chosen(plan))
+    plan = replace(plan, settings=replace(plan.settings, backend=backend, precision=precision))
     left = [segment for segment in every if not parts.has(segment)]
     images = sum(segment.count for segment in every)
     resumed = images - sum(segment.count for segment in left)
     begin(images, resumed)
-    _ground_all(plan, parts, left, max(1, min(processes, len(left))), done)
+    _ground_all(plan, reader.plain, parts, left, max(1, min(processes, len(left))), done)
     rows = [row for segment in every for row in parts.rows(segment)]
     write_summary(out, plan, rows, [(segment, parts.picture) for segment in every])
-    left_out = _put_together(plan, parts, every, out / BAG)
+    left_out = _put_together(reader, parts, every, out / BAG)
     parts.remove()
     return Done(rows, images, resumed, left_out)
 
 
-def _settled(plan: Plan) -> Plan:
-    """Name the engine and the precision that are chosen here, so that all processes have the same.
+def _chosen(plan: Plan) -> tuple[str, str]:
+    """The engine and the precision that are chosen here, so that all processes have the same.
 
     Each would measure for itself, and where two precisions are about as fast, not all find the same.
     """
     settings = plan.settings
     with load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1)) as model:
-        return replace(plan, settings=replace(settings, backend=model.kind, precision=model.precision))
+        return model.kind, model.precision
 
 
 def _ground_all(
-    plan: Plan, parts: Parts, left: list[Segment], processes: int, done: Callable[[int], None]
+    plan: Plan,
+    bag: Path,
+    parts: Parts,
+    left: list[Segment],
+    processes: int,
+    done: Callable[[int], None],
 ) -> None:
-    """Ground the stretches in processes, each with a model of its own."""
+    """Ground the stretches in processes, each with a model of its own.
+
+    :param bag: where it lies unpacked, and is checked
+    """
     queue = iter(left)
     running: dict[Future[None], Segment] = {}
     # Not forked: neither engines nor the middleware bear that.
@@ -102,7 +116,7 @@ def _ground_all(
         try:
             while True:
                 while len(running) < AHEAD * processes and (segment := next(queue, None)) is not None:
-                    running[pool.submit(_ground, plan, parts, segment)] = segment
+                    running[pool.submit(_ground, plan, bag, parts, segment)] = segment
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -130,23 +144,23 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _ground(plan: Plan, parts: Parts, segment: Segment) -> None:
+def _ground(plan: Plan, bag: Path, parts: Parts, segment: Segment) -> None:
     global _opened
     if _opened is None:
         settings = plan.settings
         model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
-        _opened = Grounder(model, BagReader(plan.bag).open(), plan)
+        _opened = Grounder(model, BagReader(bag, check=False).open(), plan)
     parts.write(segment, _opened.segment(segment))
 
 
-def _put_together(plan: Plan, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:
+def _put_together(reader: BagReader, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:
     """Write the bag's messages and the new ones into one bag, in the order of receiving.
 
     :returns: the types of which neither the bag nor rosbags has a definition: their messages are left out
     """
     whole = parts.folder / BAG
     left_out: set[str] = set()
-    with BagReader(plan.bag) as reader, Bag(whole) as bag:
+    with Bag(whole) as bag:
         definitions = {each.msgtype: reader.definition(each) for each in reader.connections}
         left_out = {kind for kind, found in definitions.items() if found is None}
         kept = [each for each in reader.connections if each.msgtype not in left_out]

@@ -112,33 +112,40 @@ def command(
     actions = match_actions(action, manifest.actions)
     with BagReader(bag) as reader:
         topics = choose(reader, image, depth, camera_info)
-    click.echo(
-        f"images from {topics.image}, depth from {topics.depth or 'nowhere: no poses'}, "
-        f"calibration from {topics.camera_info or 'nowhere: no poses'}",
-        err=True,
-    )
-    settings = Settings(
-        bundle=str(path),
-        backend=backend,
-        precision=precision,
-        rectified=rectified,
-        sync_tolerance=sync_tolerance,
-        min_confidence=min_confidence,
-        gripper_width=max_width,
-        target_frame=target_frame,
-        cloud_part=cloud != "all",
-    )
-    plan = Plan(bag, path, topics, actions, manifest.actions, namespace, settings, heatmaps, cloud != "none")
-    with tqdm(unit="image", dynamic_ncols=True, disable=None) as bar:
-
-        def begin(total: int, before: int) -> None:
-            bar.reset(total)
-            bar.initial = before
-            bar.update(before)
-
-        done = ground_bag(
-            plan, out, processes or usable_cores(), begin, lambda count: bar.update(count) and None
+        click.echo(
+            f"images from {topics.image}, depth from {topics.depth or 'nowhere: no poses'}, "
+            f"calibration from {topics.camera_info or 'nowhere: no poses'}",
+            err=True,
         )
+        settings = Settings(
+            bundle=str(path),
+            backend=backend,
+            precision=precision,
+            rectified=rectified,
+            sync_tolerance=sync_tolerance,
+            min_confidence=min_confidence,
+            gripper_width=max_width,
+            target_frame=target_frame,
+            cloud_part=cloud != "all",
+        )
+        plan = Plan(
+            bag, path, topics, actions, manifest.actions, namespace, settings, heatmaps, cloud != "none"
+        )
+        with tqdm(unit="image", dynamic_ncols=True, disable=None) as bar:
+
+            def begin(total: int, before: int) -> None:
+                bar.reset(total)
+                bar.initial = before
+                bar.update(before)
+
+            done = ground_bag(
+                plan,
+                reader,
+                out,
+                processes or usable_cores(),
+                begin,
+                lambda count: bar.update(count) and None,
+            )
     usable = {row.received for row in done.rows if row.confidence == row.confidence}
     elsewhere = {row.received: row for row in done.rows if row.frame not in ("", target_frame)}
     record = {

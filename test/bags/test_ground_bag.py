@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -67,10 +67,16 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("plugin", StoragePlugin)
-def test_the_new_bag_has_both(tmp_path: Path, ground: Callable[..., Result], plugin: StoragePlugin) -> None:
+@pytest.mark.usefixtures("in_processes")
+@pytest.mark.parametrize(
+    ("plugin", "compression"),
+    [(StoragePlugin.MCAP, CompressionMode.FILE), (StoragePlugin.SQLITE3, CompressionMode.NONE)],
+)
+def test_the_new_bag_has_both(
+    tmp_path: Path, ground: Callable[..., Result], plugin: StoragePlugin, compression: CompressionMode
+) -> None:
     chatter = [("/chatter", String(data=str(number)), 10**11 + number) for number in range(3)]
-    bag = write_bag(tmp_path / "bag", [*camera(COUNT), *chatter], plugin, chatter=RELIABLE)
+    bag = write_bag(tmp_path / "bag", [*camera(COUNT), *chatter], plugin, compression, chatter=RELIABLE)
     outcome = ground(bag)
     assert outcome.exit_code == 0, outcome.output
     assert f"hold: grasp points in {COUNT} of {COUNT} images" in outcome.output
@@ -129,6 +135,7 @@ def stop(*given: Any) -> None:
     raise Stopped
 
 
+@pytest.mark.usefixtures("in_processes")
 def test_a_run_that_was_stopped_goes_on(
     tmp_path: Path, ground: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,9 +166,7 @@ def test_a_run_that_was_stopped_goes_on(
 def test_all_processes_have_the_precision_that_was_chosen_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, precision: str
 ) -> None:
-    times = CpuTimes({"fp32": 1.0, "int8": share}, {"fp32": 1.0, "int8": share}, 3)
-    monkeypatch.setattr(cpu_choice, "measure", lambda *_: times)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    """A run that goes on has it, too, where another would be chosen now and the first was not kept."""
     plans: list[plan.Plan] = []
 
     def stop(given: plan.Plan, *_: Any) -> None:
@@ -171,8 +176,14 @@ def test_all_processes_have_the_precision_that_was_chosen_once(
     monkeypatch.setattr(run, "_ground_all", stop)
     bag, both = write_bag(tmp_path / "bag", camera(2)), with_int8(colour_bundle(tmp_path / "both"))
     options = ["--bundle", str(both), "--out", str(tmp_path / "out"), "--action", "hold"]
-    assert isinstance(CliRunner().invoke(main, ["ground-bag", str(bag), *options]).exception, Stopped)
-    assert (plans[0].settings.backend, plans[0].settings.precision) == ("onnxruntime", precision)
+    for cache, measured in (("first", share), ("second", 1.6 - share)):
+        times = CpuTimes({"fp32": 1.0, "int8": measured}, {"fp32": 1.0, "int8": measured}, 3)
+        monkeypatch.setattr(cpu_choice, "measure", lambda *_, times=times: times)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
+        outcome = CliRunner().invoke(main, ["ground-bag", str(bag), *options])
+        assert isinstance(outcome.exception, Stopped), outcome.output
+    chosen = [(each.settings.backend, each.settings.precision) for each in plans]
+    assert chosen == [("onnxruntime", precision)] * 2
 
 
 def test_an_image_with_a_fault_is_a_line_of_the_table(tmp_path: Path, ground: Callable[..., Result]) -> None:
@@ -249,6 +260,7 @@ def test_only_the_nearest_depth_is_kept_where_images_are_rare(tmp_path: Path) ->
     assert sorted(round(when / 1e8) for when, _, _ in kept.values()) == [1010, 1035]
 
 
+@pytest.mark.usefixtures("in_processes")
 def test_a_model_that_cannot_be_opened_is_told(tmp_path: Path, ground: Callable[..., Result]) -> None:
     outcome = ground(write_bag(tmp_path / "bag", camera(1)), "--precision", "int8")
     assert outcome.exit_code == 1 and "int8" in outcome.output, outcome.output

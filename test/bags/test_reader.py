@@ -12,6 +12,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from selcon_ros.bags import unpacking
 from selcon_ros.bags.reader import BagError, BagReader, stamp_of
 from support.bags import camera, write_bag
 from support.messages import header, raw_image
@@ -92,3 +93,36 @@ def test_a_damaged_bag_compressed_by_file_is_told(tmp_path: Path, keep: int) -> 
     file.write_bytes(file.read_bytes()[:keep] or b"no zstd at all")
     with pytest.raises(BagError, match=f"bag {bag} cannot be read"), BagReader(bag):
         pass
+
+
+@pytest.mark.parametrize("plugin", StoragePlugin)
+def test_a_bag_compressed_by_file_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: StoragePlugin
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bag = write_bag(tmp_path / "bag", camera(3), plugin, CompressionMode.FILE)
+    with BagReader(bag) as reader, BagReader(reader.plain, check=False) as other:
+        assert reader.plain.parent == tmp_path and reader.plain == other.plain != bag
+        mine, theirs = ([data for *_, data in each.messages(each.connections)] for each in (reader, other))
+        assert len(mine) == 9 and mine == theirs
+    assert list(tmp_path.iterdir()) == [bag]
+
+
+def test_what_the_disk_has_no_room_for_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bag = write_bag(tmp_path / "bag", camera(1), compression=CompressionMode.FILE)
+    monkeypatch.setattr(unpacking, "SPARED", 1 << 60)
+    with pytest.raises(BagError, match=f"{bag} is compressed by file, and {tmp_path} has no room to"):
+        BagReader(bag).open()
+    assert list(tmp_path.iterdir()) == [bag]
+
+
+def test_a_bag_whose_unpacked_file_is_no_mcap_is_told(tmp_path: Path) -> None:
+    zstd = pytest.importorskip("backports.zstd", reason="this rosbags has another library for zstd")
+    bag = write_bag(tmp_path / "bag", camera(1), compression=CompressionMode.FILE)
+    with zstd.ZstdFile(bag / "bag.mcap.zstd", "wb") as file:
+        file.write(bytes(1 << 20))
+    with pytest.raises(BagError, match="bag.mcap cannot be read as a recording: it is no mcap file"):
+        BagReader(bag).open()
