@@ -11,7 +11,7 @@ NAME = "selcon_ros"
 TRAINING = ("selcon_training", "selcon_tabletop")
 """Packages in the folder training/."""
 
-# One ROS distribution per environment: these wheels are ROS 2 Kilted for CPython 3.10 to 3.12.
+# One ROS distribution per environment: these wheels are ROS 2 Kilted for CPython 3.10 to 3.13.
 ROS = [
     "ros-rclpy==9.1.2",
     "ros-rmw-fastrtps-cpp==9.3.3",

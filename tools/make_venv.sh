@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes a virtual environment with this package's dependencies:  tools/make_venv.sh FOLDER EXTRAS [oldest]
-# PYTHON=/path/to/python chooses the interpreter; otherwise the first usable Python 3.10 to 3.12 is taken.
+# PYTHON=/path/to/python chooses the interpreter; otherwise the first usable Python 3.10 to 3.13 is taken.
 # oldest: each library in the lowest version that setup.py admits and that Python has a wheel of, in Python 3.10 if it is there.
 set -euo pipefail
 venv=$1
@@ -15,7 +15,7 @@ as_root() {
 }
 
 usable() {
-    command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+    command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
         2>/dev/null
 }
 
@@ -23,12 +23,12 @@ python=""
 # A version manager's shims may answer "not found" for some names, hence the look into its folder.
 first=""
 [ "$versions" = newest ] || first="python3.10 $(echo "$HOME"/.pyenv/versions/3.10.*/bin/python3)"
-for candidate in ${PYTHON:-$first python3 python3.12 python3.11 python3.10 \
-        "$HOME"/.pyenv/versions/3.1[012].*/bin/python3}; do
+for candidate in ${PYTHON:-$first python3 python3.13 python3.12 python3.11 python3.10 \
+        "$HOME"/.pyenv/versions/3.1[0123].*/bin/python3}; do
     if usable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
-    echo "No Python 3.10, 3.11 or 3.12 found (looked for: ${PYTHON:-python3, python3.12, python3.11, python3.10})." >&2
+    echo "No Python 3.10 to 3.13 found (looked for: ${PYTHON:-python3, python3.13, python3.12, python3.11, python3.10})." >&2
     echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2
     exit 1
 fi
