@@ -92,7 +92,7 @@ def command(
     OpenCV (FileStorage, YAML or JSON), of Open3D, or of librealsense (JSON). Its lens distortion is used.
 
     A picture with an EXIF orientation is grounded upright. Depth and camera belong to it as it is stored, and
-    so do pixels, poses and overlay then.
+    with depth so do pixels, poses and overlay.
 
     Of many pictures (several files, a folder, a pattern in quotes) each has a line, with --json one JSON
     object a line; --out is then a folder. One that cannot be used is told, and the exit code is 1.
