@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
+import cv2
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -33,6 +34,8 @@ def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = Groundi
     :returns: the exit status: 0, or 1 if the node cannot start or fails (the reason is one line in the log)
     """
     stop.hold()
+    # Two stages and the engine's threads have the cores already: more threads of OpenCV only wait for them.
+    cv2.setNumThreads(1)
     try:
         start_ros(args)
     except SelconError as error:

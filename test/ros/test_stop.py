@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The node with a model that takes forever to open: a build with progress, or a call that cannot be ended.
 SLOW = """
 import sys, time
+import cv2
 import selcon_ros.ros.lifetime as lifetime
 from selcon_ros.ros import grounding_node, worker
 from selcon_ros.ros.signals import Stop
@@ -28,7 +29,7 @@ def building(path, backend, precision, cpu, gpu, warm_up, fall_back):
         time.sleep(0.01)
 
 def stuck(path, backend, precision, cpu, gpu, warm_up, fall_back):
-    print("opening", flush=True)
+    print("opening, threads of OpenCV:", cv2.getNumThreads(), flush=True)
     time.sleep(3600)
 
 sys.exit(lifetime.run(Stop(), ["node"], lambda: grounding_node.GroundingNode(MODEL)))
@@ -51,7 +52,9 @@ def test_signals_at_some_moments(program, runs, latest):
     assert f"{program}: {runs} runs, 0 bad" in done.stdout
 
 
-@pytest.mark.parametrize(("model", "says"), [("building", "building the engine"), ("stuck", "opening")])
+@pytest.mark.parametrize(
+    ("model", "says"), [("building", "building the engine"), ("stuck", "opening, threads of OpenCV: 1")]
+)
 def test_a_model_that_is_being_opened_does_not_hold_up_the_end(tmp_path, model, says):
     log = tmp_path / "log"
     with log.open("wb") as output:
