@@ -25,6 +25,8 @@ LINE = 0.004
 STRIDES = (1, 8)
 ASIDE, ABOVE, BEHIND = 0.2, 0.55, 0.25
 """Where the scene is first looked at from, as shares of its distance from the camera."""
+FIELD = 0.95
+"""Radians that are seen from top to bottom."""
 LABELS = 100
 """Grippers that have a label, at most."""
 
@@ -41,7 +43,7 @@ class Page:
         self._server, self._source = server, source
         self._lock = threading.Lock()
         self._last: ViewFrame | None = None
-        self._placed = False
+        self._solid: bool | None = None
         self._lines: list[Any] = []
         self._labels: list[Any] = []
         self._make_scene()
@@ -85,7 +87,7 @@ class Page:
             "/camera/picture", fov=1.0, aspect=4 / 3, scale=FRUSTUM, thickness=0.0012, color=(150, 150, 150),
             format="jpeg", jpeg_quality=JPEG_QUALITY, cast_shadow=False, receive_shadow=False,
         )  # fmt: skip
-        scene.add_label("/camera/name", "camera", position=(0.0, -0.03, 0.0))
+        self._name = scene.add_label("/camera/name", "camera", position=(0.0, -0.03, 0.0))
         self._target = scene.add_frame("/target", axes_length=0.1, axes_radius=0.004, visible=False)
         self._target_name = scene.add_label("/target/name", "")
 
@@ -128,28 +130,31 @@ class Page:
         if len(points):
             self._cloud.points, self._cloud.colors = points, colours
             self._cloud.point_size = 1.05 * point_size(points, frame, stride)
-        self._show_camera(frame, flat=not len(points))
+        if self._solid is None or (len(points) and not self._solid):
+            self._solid = len(points) > 0
+            self._look(float(np.median(points[:, 2])) if self._solid else 0.0)
+        # Where depth is missing for a moment, the picture does not grow.
+        self._show_camera(frame, flat=not self._solid)
         self._show_grippers(frame)
         self._show_target(frame)
-        if not self._placed:
-            self._placed = True
-            self._look(float(np.median(points[:, 2])) if len(points) else 0.0)
 
     def _look(self, distance: float) -> None:
-        """Place the view of browsers that come: what lies so far from the camera is in the middle."""
-        view = self._server.initial_camera
+        """Have all browsers look at what lies so far from the camera; 0: at the picture."""
+        position, look_at = (0.0, 0.0, 0.02 * FLAT), (0.0, 0.0, FLAT)
         if distance:
-            view.position = (ASIDE * distance, -ABOVE * distance, -BEHIND * distance)
-            view.look_at = (0.0, 0.0, distance)
-        else:
-            view.position = (0.0, 0.0, -0.35 * FLAT)
-            view.look_at = (0.0, 0.0, FLAT)
-        view.fov = 0.9
+            position = (ASIDE * distance, -ABOVE * distance, -BEHIND * distance)
+            look_at = (0.0, 0.0, distance)
+        for view in (self._server.initial_camera, *self._cameras()):
+            view.fov, view.position, view.look_at = FIELD, position, look_at
+
+    def _cameras(self) -> list[Any]:
+        return [client.camera for client in self._server.get_clients().values()]
 
     def _show_camera(self, frame: ViewFrame, flat: bool) -> None:
         height, width = frame.image.shape[:2]
         fy = frame.intrinsics.fy if frame.intrinsics is not None else float(max(height, width))
         self._frustum.fov, self._frustum.aspect = 2 * math.atan(height / (2 * fy)), width / height
+        self._camera.show_axes = self._name.visible = not flat
         canonical = self._frustum.compute_canonical_frustum_size()[2]
         self._frustum.scale = (FLAT if flat else FRUSTUM) / canonical
         self._frustum.image = frame.answers[0].overlay if flat and frame.answers else frame.image

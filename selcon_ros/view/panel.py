@@ -50,7 +50,7 @@ def status(frame: ViewFrame) -> str:
     ranks = list(LEVELS)
     worst = max(frame.diagnostics, key=lambda each: ranks.index(each.level), default=None)
     level, text = ("ok", "running") if worst is None else (worst.level, worst.text)
-    return f'{STYLE}<div class="sv"><b style="color:{LEVELS[level]}">● {level}</b> {_text(text)}</div>'
+    return f'{STYLE}<div class="sv"><b style="color:{LEVELS[level]}">● {level}</b> {_text(text, 120)}</div>'
 
 
 def confidences(frame: ViewFrame, actions: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def test_damaged_images_are_told_and_left_out(tmp_path: Path) -> None:
             message.encoding = "nonsense"
     bag = BagCamera(write_bag(tmp_path / "bag", recorded), None, None, None, Settings())
     ((_, shot),) = played(bag, 1)
-    assert shot.stamp == pytest.approx(100.1) and "nonsense" in shot.notes[0]
+    assert shot.stamp == pytest.approx(100.1) and "nonsense" in shot.faults[0]
     for topic, message, _ in recorded:
         if topic.endswith("/image"):
             message.encoding = "nonsense"

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
 from selcon_ros.view.scene import Thresholds, ViewFrame
+from selcon_ros.view.sources import node_listener
 from selcon_ros.view.sources.node import NodeError, NodeSource
 from support import ros
 from support.bundles import colour_bundle
@@ -56,7 +57,8 @@ def frame_with(source: NodeSource, wanted: Callable[[ViewFrame], Any]) -> ViewFr
 
 
 @pytest.fixture
-def source() -> Iterator[NodeSource]:
+def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeSource]:
+    monkeypatch.setattr(node_listener, "RESTING", 0.5)
     made = NodeSource(None, None)
     yield made
     made.close()
@@ -96,6 +98,12 @@ def test_a_node_is_shown_asked_and_set_from_a_viewer(tmp_path: Path, source: Nod
             assert "gripper opens 0.010 m" in narrow.answers[0].note
             assert node.get_parameter("gripper_width").value == 0.01
             assert frame_with(source, lambda frame: frame.thresholds.gripper_width == 0.01)
+
+            # Nobody looks any more: the node may rest. It works again as soon as somebody does.
+            robot.until(
+                lambda: robot.heard["diagnostics"] and "resting" in robot.facts()["state"], "the node to rest"
+            )
+            assert frame_with(source, lambda frame: frame.stamp > narrow.stamp and len(frame.answers) == 2)
         finally:
             filming.stop()
             robot.destroy_node()

@@ -90,5 +90,5 @@ class BagCamera:
         image = image_from_message(decoded, self._settings.limit)
         depth, intrinsics, missing = near.of(decoded.header, (image.shape[1], image.shape[0]))
         stamp = decoded.header.stamp.sec + 1e-9 * decoded.header.stamp.nanosec
-        notes = tuple(filter(None, (*self._notes, missing, fault)))
-        return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, notes)
+        faults = tuple(filter(None, (missing, fault)))
+        return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, self._notes, faults)

@@ -29,7 +29,7 @@ WAIT = 0.2
 class Shot:
     """One image of a camera, with depth and calibration where it has them; see `ViewFrame`.
 
-    notes: what is wrong with it or missing, for people.
+    notes: what it does not have, for people. faults: what is wrong with it.
     """
 
     image: NDArray[np.uint8]
@@ -38,6 +38,7 @@ class Shot:
     frame_id: str = ""
     stamp: float = 0.0
     notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Camera(Protocol):
@@ -162,7 +163,7 @@ class OfflineSource:
 
     def _answer(self, number: int, shot: Shot, grounding: Grounding) -> ViewFrame:
         asked, thresholds = self._asked, self._thresholds
-        depth, intrinsics, faults = shot.depth, shot.intrinsics, list(shot.notes)
+        depth, intrinsics, faults = shot.depth, shot.intrinsics, list(shot.faults)
         findings = Findings(grounding, lambda: (depth, intrinsics), thresholds.grasp())
         try:
             for action in asked:
@@ -185,5 +186,8 @@ class OfflineSource:
             answers=tuple(answers),
             confidences={action: grounding.confidence(action) for action in self._actions},
             thresholds=thresholds,
-            diagnostics=tuple(Diagnostic("warning", one_line(each)) for each in faults),
+            diagnostics=(
+                *(Diagnostic("warning", one_line(each)) for each in faults),
+                *(Diagnostic("ok", one_line(each)) for each in shot.notes),
+            ),
         )

@@ -25,7 +25,7 @@ class PictureCamera:
         stored, orientation = read_stored(path)
         if geometry is None:
             note = "one picture without depth: no cloud and no poses (--depth and --camera give them)"
-            self._shot = Shot(upright(stored, orientation), frame_id=path.name, notes=(note,))
+            self._shot = Shot(upright(stored, orientation), notes=(note,))
             return
         if orientation != 1:
             raise ImageError(
@@ -33,7 +33,7 @@ class PictureCamera:
                 "store it without one (exiftool -Orientation= takes it away), or leave --depth out"
             )
         metres, intrinsics = read_geometry(geometry, stored, orientation, ORDINARY)
-        self._shot = Shot(stored, metres, intrinsics, path.name)
+        self._shot = Shot(stored, metres, intrinsics)
 
     def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:
         show(self._shot)
