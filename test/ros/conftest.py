@@ -56,7 +56,7 @@ def start(bundle: Path) -> Iterator[Start]:
             robot = ros.Robot(context, outputs, image_type)
             stack.callback(robot.destroy_node)
             if connect:
-                robot.connect()
+                robot.connect(node)
             return robot, node
 
         yield begin

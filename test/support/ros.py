@@ -105,8 +105,8 @@ class Robot(Node):
             self._executor.spin_once(timeout_sec=0.02)
         return found
 
-    def connect(self) -> None:
-        """Wait until the node under test hears and is heard."""
+    def connect(self, node: Node | None = None) -> None:
+        """Wait until the node under test hears and is heard; `node`: that node, if it is in this process."""
         publishers = [self.info, self.action]
         if self.ears:  # otherwise the node takes no images
             publishers += [self.image, self.depth]
@@ -119,7 +119,13 @@ class Robot(Node):
             "discovery",
         )
         # The other side of discovery: the node counts this robot's subscriptions.
-        self.spin(0.3)
+        if node is None:
+            self.spin(0.3)
+            return
+        ears = {ear.topic_name for ear in self.ears.values()}
+        mouths = [each for each in node.publishers if each.topic_name in ears]
+        assert {each.topic_name for each in mouths} == ears
+        self.until(lambda: all(each.get_subscription_count() for each in mouths), "discovery of the robot")
 
     def say(self, action: str) -> None:
         """Send an action."""
