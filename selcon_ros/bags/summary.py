@@ -37,7 +37,8 @@ def write_summary(out: Path, plan: Plan, rows: Sequence[Row], pictures: Pictures
     about = (
         f"{images} images of {plan.topics.image} in {length:.1f} s; depth "
         f"{plan.topics.depth or 'none'}, calibration {plan.topics.camera_info or 'none'}; model "
-        f"{plan.bundle}; {faults} images could not be used."
+        f"{plan.bundle}; poses in {plan.settings.target_frame or 'the frame of the camera'}; {faults} images "
+        "could not be used."
     )
     caption = (
         f"How often each action was found, n = {images} images. All images of the bag are counted: no "

@@ -137,6 +137,7 @@ def test_what_has_no_transform_is_said_at_the_end(tmp_path: Path, bundle: Path) 
     outcome = ground(bundle, bag, tmp_path / "out", "--target-frame", "odom", "--cloud", "none")
     assert outcome.exit_code == 0, outcome.output
     assert f"1 images have poses in the camera's frame: no transform from '{FRAME}' to" in outcome.output
+    assert "poses in odom; 0 images could" in (tmp_path / "out" / "index.html").read_text()
     with AnyReader([tmp_path / "out" / "bag"]) as reader:
         qos = {each.topic: each.ext.offered_qos_profiles for each in reader.connections}
     assert qos["/tf_static"] == list(LATCHED) and "/affordance/cloud" not in qos
