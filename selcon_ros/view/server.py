@@ -45,6 +45,9 @@ class PageServer:
             raise
         for message in (_messages.ShareUrlRequest, _messages.ShareUrlDisconnect):
             self.viser._websock_server.unregister_handler(message)
+        # Nor could what is no message of a page fill the log.
+        loop = self.viser._event_loop
+        loop.call_soon_threadsafe(loop.set_exception_handler, lambda loop, context: None)
         gui = self.viser.gui
         gui.configure_theme(dark_mode=True, control_width="large", show_logo=False, show_share_button=False)
         gui.main_panel.dock_right()

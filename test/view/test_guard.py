@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
 pytest.importorskip("viser", reason="viser is missing: pip install 'selcon_ros[view]'")
 
+import msgspec
 import viser
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from selcon_ros.view.guard import is_loopback
 from selcon_ros.view.server import PageServer, ViewError
@@ -102,7 +108,9 @@ def test_addresses_that_cannot_be_listened_on() -> None:
         PageServer("nowhere.invalid", 0)
 
 
-def test_nothing_is_printed_whatever_is_sent(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_whatever_is_sent(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     server = PageServer("127.0.0.1", 0)
     for data in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
@@ -110,9 +118,25 @@ def test_nothing_is_printed_whatever_is_sent(capfd: pytest.CaptureFixture[str]) 
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):
                 pass
-    assert get(server).status == 200
+    slider = server.viser.gui.add_slider("threshold", 0.0, 1.0, 0.1, 0.5)
+    update = {"type": "GuiUpdateMessage", "uuid": slider._impl.uuid, "updates": {"value": "none"}}
+    for message in (
+        b"none",
+        "none",
+        msgspec.msgpack.encode(update),
+        msgspec.msgpack.encode({"type": "None"}),
+    ):
+        address = f"ws://127.0.0.1:{server.port}"
+        with connect(address, subprotocols=[Subprotocol(f"viser-v{viser.__version__}")]) as page:
+            page.send(message)
+            with suppress(ConnectionClosed, TimeoutError):
+                while page.recv(timeout=1):  # until the server has had its say
+                    pass
+    assert get(server).status == 200 and slider.value == 0.5
+    gc.collect()  # asyncio speaks of what failed when it is let go of
     server.close()
     assert capfd.readouterr() == ("", "")
+    assert [each.message for each in caplog.records if each.levelname in ("WARNING", "ERROR")] == []
 
 
 @pytest.mark.parametrize(
