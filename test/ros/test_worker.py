@@ -84,7 +84,7 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
     import selcon_ros.ros.publishers as outputs
 
     made, drawn, searched = [], [], []
-    monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw: drawn.append(1) or draw(*a))
+    monkeypatch.setattr(outputs, "draw", lambda *a, draw=outputs.draw, **k: drawn.append(1) or draw(*a, **k))
     monkeypatch.setattr(
         module, "find_grasps", lambda *a, find=module.find_grasps: searched.append(1) or find(*a)
     )
