@@ -66,7 +66,7 @@ installed: $(TEST_VENV)/.ready
 test: $(TEST_VENV)/.ready
 	+$(MAKE) --no-print-directory -j2 --output-sync=target lint installed
 	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH="$(CURDIR)/$(TEST_VENV)/bin:$$PATH" \
-		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What `make test` leaves out because it takes long: two hosts in full, the soak test, builds and measurements at full size.
 test-long: $(TEST_VENV)/.ready
@@ -76,7 +76,7 @@ test-long: $(TEST_VENV)/.ready
 
 # What needs neither torch nor ROS. Other tests in these folders are skipped.
 test-fast: $(FAST_VENV)/.ready
-	OMP_NUM_THREADS=1 $(FAST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	OMP_NUM_THREADS=1 $(FAST_VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
 		test/core test/backends test/engines test/bench test/cli test/demo test/view test/package test/launch test/tools test/test_*.py
 
 # What a robot runs, on the lowest versions that setup.py admits. Training has its own, which take torch. ROS has one
@@ -86,7 +86,7 @@ OLDEST_ROS := $(patsubst %,test/ros/test_%.py,bit_depth bridge compressed conver
 test-oldest: $(OLDEST_VENV)/.ready
 	tools/install.sh $(OLDEST_VENV)
 	AMENT_PREFIX_PATH="$(CURDIR)/$(OLDEST_VENV)" PATH="$(CURDIR)/$(OLDEST_VENV)/bin:$$PATH" \
-		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile few \
+		OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --hypothesis-profile few \
 		test/core test/backends test/engines test/cli $(OLDEST_ROS) test/bags test/demo test/golden test/test_api.py test/test_imports.py test/test_model.py
 
 bench: $(TEST_VENV)/.ready
