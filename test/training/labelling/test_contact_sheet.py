@@ -83,3 +83,40 @@ def test_a_folder_without_masks_is_refused(tmp_path):
     photos.negatives(tmp_path)
     code, text = show(tmp_path)
     assert code == 1 and "holds no masks" in text
+
+
+def labelled(path, label):
+    """A photo with one part, in labelme's format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((*SIZE, 3), 90, np.uint8))
+    part = {"label": label, "points": [[1, 1], [20, 1], [20, 20]], "shape_type": "polygon"}
+    height, width = SIZE
+    told = {"shapes": [part], "imagePath": path.name, "imageHeight": height, "imageWidth": width}
+    path.with_suffix(".json").write_text(json.dumps(told))
+
+
+def test_labels_that_are_paths_lead_nowhere(tmp_path):
+    labels = ["../../up", str(tmp_path / "away"), "..", "a/b", "x" * 300, "red\x1b[31m"]
+    for number, label in enumerate(labels):
+        labelled(tmp_path / f"data/{number}.png", label)
+    before = {path for path in tmp_path.rglob("*") if "data" not in path.parts}
+    code, text = show(tmp_path / "data", "--out", tmp_path / "deep/out")
+    made = {path for path in tmp_path.rglob("*") if path.is_file() and "data" not in path.parts} - before
+    assert code == 0 and len(made) == len(labels) and "\x1b" not in text
+    assert {path.parent.parent for path in made} == {tmp_path / "deep/out"}
+
+
+def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
+    for folder in ("a/mug", "b/mug", "c/mug"):
+        labelled(tmp_path / f"data/{folder}/1.png", "hold")
+    assert show(tmp_path / "data", "--out", tmp_path / "out")[0] == 0
+    names = sorted(path.name for path in (tmp_path / "out/hold").iterdir())
+    assert names == ["mug__1.jpg", "mug__1_2.jpg", "mug__1_3.jpg"]
+
+
+def test_a_photo_that_is_a_link_to_elsewhere_is_shown(tmp_path):
+    labelled(tmp_path / "data/1.png", "hold")
+    (tmp_path / "data/1.png").rename(tmp_path / "kept.png")
+    (tmp_path / "data/1.png").symlink_to(tmp_path / "kept.png")
+    assert show(tmp_path / "data", "--out", tmp_path / "out")[0] == 0
+    assert (tmp_path / "out/hold/1.jpg").is_file()

@@ -10,6 +10,7 @@ import click
 from selcon_ros.cli.options import FiniteRange, json_option
 from selcon_ros.cli.paths import OUT_FOLDER, Destination, UserPath
 from selcon_ros.core.atomic_write import check_destination
+from selcon_ros.core.text import one_line
 from selcon_training.cli.options import divide_option, objects_option
 
 SHOWN = 5
@@ -64,7 +65,7 @@ def show(dataset: Path, out: Path | None, as_json: bool) -> None:
     if found.negatives:
         click.echo(f"nothing for any action: {len(found.negatives)} photos")
     for action, path, text in warnings[:SHOWN]:
-        click.echo(f"{action} on {path}: {text}", err=True)
+        click.echo(one_line(f"{action} on {path}: {text}"), err=True)
     if len(warnings) > SHOWN:
         click.echo(f"... and {len(warnings) - SHOWN} more: --json names all", err=True)
     if out is not None:
@@ -112,7 +113,8 @@ def split(
     from selcon_training.data.splitting import divide as divided
     from selcon_training.data.splitting import write
 
-    place = out or dataset.with_name(dataset.resolve().name + "_split")
+    whole = dataset.resolve()  # the folder . has no name
+    place = out or (dataset.parent if dataset.name else whole.parent) / f"{whole.name}_split"
     data = open_dataset(dataset, divide)
     division = divided(data, share, seed, objects)
     write(data, division, place)
@@ -125,7 +127,7 @@ def split(
         return
     _table(f"{place}", ("action", *names), [(action, *row) for action, row in rows.items()])
     for action in division.one_sided():
-        click.echo(f"{action} is on one side alone: it has too few objects", err=True)
+        click.echo(f"{one_line(action, 200)} is on one side alone: it has too few objects", err=True)
 
 
 def _percent(share: float | None) -> str:
@@ -140,5 +142,5 @@ def _table(title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]])
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(one_line(str(cell), 200) for cell in row))
     Console(highlight=False, markup=False, emoji=False).print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ MOST = 160
 """Photos of an action, and photos of nothing, that a sheet shows; of more, so many, evenly spread."""
 LARGE = (1024, 1024)
 """Width and height that pictures in a folder fit."""
+NAME = 80
+"""Characters of a folder's name, at most."""
 SHADE = 0.5
 """How much of the photo the colour of a mask covers."""
 
@@ -114,12 +117,23 @@ def write_sheet(path: Path, found: Looks) -> None:
 
 def write_folder(out: Path, found: Looks) -> int:
     """Write a JPEG for each photo and action into `out/ACTION/`; returns how many. Raises SelconError."""
+    written: set[Path] = set()
     for place, action in enumerate(found.actions):
         for look in found.of(action):
-            relative = look.photo.path.resolve().relative_to(found.folder.resolve()).with_suffix("")
+            relative = look.photo.path.relative_to(found.folder).with_suffix("")
             name = "__".join(relative.parts[-2:])
-            write_image(out / action / f"{name}.jpg", _drawn(look, colour_of(place), LARGE))
+            path = out / _part(action) / f"{name}.jpg"
+            number = 2
+            while path in written:
+                path, number = path.with_name(f"{name}_{number}.jpg"), number + 1
+            written.add(path)
+            write_image(path, _drawn(look, colour_of(place), LARGE))
     return len(found.looks)
+
+
+def _part(name: str) -> str:
+    """A label as the name of a folder: it comes from a file, and may be any text."""
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:NAME] or "_"
 
 
 def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> Look:
