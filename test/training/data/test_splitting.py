@@ -1,6 +1,7 @@
 """Data sets divided into training and test pictures."""
 
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -112,3 +113,13 @@ def test_what_cannot_be_divided_is_refused(data, tmp_path):
     assert code == 1 and "is divided already" in out
     code, out = split(data, "--test", 1)
     assert code == 2
+
+
+def test_nothing_is_written_into_the_set_that_is_divided(data, tmp_path, monkeypatch):
+    code, text = split(data, "--out", data / "trainset/egocentric/new")
+    assert code == 1 and "lies in the data set that is divided" in text
+    copy = tmp_path / "mine"
+    shutil.copytree(data, copy)
+    monkeypatch.chdir(copy)
+    code, _ = split(".")
+    assert code == 0 and (tmp_path / "mine_split/testset").is_dir()

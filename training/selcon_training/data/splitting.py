@@ -92,6 +92,8 @@ def write(data: DataSet, division: Division, out: Path) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is there already: give another --out, or remove it")
+    if data.root.resolve() in out.resolve().parents:
+        raise DataError(f"--out {out} lies in the data set that is divided: give one outside of it")
     split = data.base / TRAINING
     test_actions = sorted({item.action for group in division.test for item in group.items})
     with making_folder(out) as fresh:
