@@ -198,6 +198,23 @@ def test_photos_are_labelled_from_the_command_to_what_adapt_takes(browser, comma
     assert len(photo_set.photos) == 4 and len(photo_set.negatives) == 1 and not photo_set.ignored
 
 
+def test_a_photo_that_is_gone_keeps_nobody_from_the_others(browser, command, photos):
+    process, address = command()
+    page = Page(browser, address)
+    (photos / "a.png").rename(photos.parent / "a.png")
+    page.polygon((10, 10), (60, 10), (60, 60))
+    page.shows("#banner", "cannot read")
+    page.page.click("#theirs")
+    page.page.wait_for_selector("#theirs", state="hidden")
+    page.open("b.png")
+    page.polygon((10, 10), (60, 10), (60, 60))
+    page.saved()
+    process.kill()
+    process.wait()
+    page.page.click("#finish")
+    page.shows("#banner", "does not answer: start it again")
+
+
 def test_two_pages_and_a_killed_command_lose_nothing(browser, command, tmp_path):
     process, address = command()
     page, other = Page(browser, address), Page(browser, address)

@@ -1,11 +1,14 @@
 """The page's server: who may ask, and what it answers."""
 
+import contextlib
 import http.client
 import io
 import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -158,3 +161,24 @@ def test_a_closed_terminal_ends_the_command_with_its_masks_written(tmp_path):
             process.kill()
     assert process.returncode == 130 and "1 photos with masks" in told
     assert (out / "trainset/mask/hold/mug/a.png").exists()
+
+
+def test_a_browser_that_goes_away_is_not_told_of(server, capfd):
+    begun = f"GET /{server.token}/photos HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n"
+    for sent in ("", "GET /", begun, f"{begun}\r\n"):
+        with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
+            connection.sendall(sent.encode())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ask(server, "drawing/1", "PUT", b"", **{"Content-Length": "9" * 5000})[0] == 413
+    server.finish()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and "process_request" in thread.name:
+            thread.join(10)
+    assert capfd.readouterr().err == ""
+
+
+def test_many_pictures_may_be_asked_for_at_once(workspace):
+    with PageServer(workspace, 0) as waiting, contextlib.ExitStack() as opened:
+        for _ in range(40):  # nobody takes them yet
+            address = ("127.0.0.1", waiting.server_port)
+            opened.enter_context(socket.create_connection(address, timeout=10))

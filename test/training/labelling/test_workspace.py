@@ -229,3 +229,22 @@ def test_what_would_mix_things_up_is_refused(opened, photos, tmp_path):
     (photos / "a.jpg").write_bytes((photos / "mug/a.jpg").read_bytes())
     with pytest.raises(DataError, match="not the photo that was labelled"):
         workspace.drawing(0)
+
+
+def test_masks_are_not_written_for_another_photo_of_that_name(opened, photos, tmp_path):
+    workspace = opened()
+    for number in (0, 1):
+        workspace.change(number, Change(revision=0, object="", nothing=False, strokes=[SQUARE]))
+    for name in ("a.jpg", "b.png"):
+        Image.new("RGB", (300, 200)).save(photos / name)
+    workspace.write_masks()
+    assert "b.png is not the photo that was labelled" in workspace.problem
+    assert workspace.problem.endswith("(and those of 1 other photos)") and files(tmp_path / "set") == []
+
+
+@pytest.mark.parametrize("name", ["mugs (old), 2", "#1", "a:b", "ümläut"])
+def test_photos_in_a_folder_of_any_name_can_be_kept(opened, photos, tmp_path, name):
+    (photos / "mug").rename(photos / name)
+    workspace = opened()
+    workspace.draw(f"{name}/a.jpg", SQUARE)
+    assert len(files(tmp_path / "set")) == 3

@@ -6,6 +6,7 @@ import errno
 import hmac
 import json
 import secrets
+import sys
 import threading
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +46,7 @@ class PageServer(ThreadingHTTPServer):
     """Serves the page of a workspace at `address`. Raises DataError where the port is taken."""
 
     daemon_threads = True
+    request_queue_size = 128  # a page asks for many small pictures at once
 
     def __init__(self, workspace: Workspace, port: int) -> None:
         self.workspace = workspace
@@ -66,6 +68,11 @@ class PageServer(ThreadingHTTPServer):
     def address(self) -> str:
         """Where the page is, with the token."""
         return f"http://{HOST}:{self.server_port}/{self.token}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone; all else is a bug."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     def finish(self) -> None:
         """Let `run` end."""
@@ -153,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, what: str, which: str) -> None:
         size = self.headers.get("Content-Length", "")
-        if not size.isdecimal() or int(size) > MOST_BYTES:
+        if not size.isdecimal() or len(size) > 20 or int(size) > MOST_BYTES:
             self.close_connection = True
             self._send(
                 413, {"error": f"a drawing has at most {MOST_BYTES >> 20} MB: draw with fewer strokes"}

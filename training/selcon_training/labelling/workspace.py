@@ -98,7 +98,7 @@ class Workspace:
         drawing = self._known.get(number)
         if drawing is not None and drawing.object:
             return drawing.object
-        return PurePosixPath(self.photos[number].name).parent.name
+        return _as_folder(PurePosixPath(self.photos[number].name).parent.name)
 
     def drawing(self, number: int) -> Drawing:
         """A photo's drawing. Raises DataError for a photo that cannot be read or is not the one drawn on."""
@@ -110,11 +110,8 @@ class Workspace:
         mark = sha256(content).hexdigest()
         with self._lock:
             known = self._known.get(number)
-            if known is not None and known.sha256 != mark:
-                raise DataError(
-                    f"{path} is not the photo that was labelled under this name: put that one back, or give "
-                    f"the new one another name"
-                )
+            if known is not None:
+                _check_same(path, content, known)
             turned = header.orientation > 4
             return known or Drawing(
                 revision=0, object=self.object_of(number), nothing=False, strokes=[], photo=photo.name,
@@ -144,18 +141,21 @@ class Workspace:
         self.changed.clear()
         with self._lock:
             waiting = [number for number, drawing in self._known.items() if not drawing.written]
-        problem = ""
+        problems = []
         for number in waiting:
             try:
                 self._write(number)
             except (DataError, OSError) as error:
-                problem = f"the masks of {self.photos[number].name} are not written: {error}"
-        self.problem = problem
+                problems.append(f"the masks of {self.photos[number].name} are not written: {error}")
+        others = f" (and those of {len(problems) - 1} other photos)" if len(problems) > 1 else ""
+        self.problem = problems[-1] + others if problems else ""
 
     def _write(self, number: int) -> None:
         drawing, photo = self._known[number], self.photos[number]
         path = self.folder / photo.name
-        orientation = judge(read_bytes(path, DataError), path, DataError).orientation
+        content = read_bytes(path, DataError)
+        _check_same(path, content, drawing)
+        orientation = judge(content, path, DataError).orientation
         parts = None if drawing.nothing else masks(drawing.strokes, (drawing.height, drawing.width))
         if whole := [action for action, mask in (parts or {}).items() if mask.all()]:
             raise DataError(f"{whole[0]} covers all of the photo: mark only the part to use")
@@ -173,12 +173,26 @@ class Workspace:
         return self._drawings / f"{photo.stem}.json"
 
 
+def _check_same(path: Path, content: bytes, drawing: Drawing) -> None:
+    """Raise DataError for a photo that is not the one drawn on."""
+    if sha256(content).hexdigest() != drawing.sha256:
+        raise DataError(
+            f"{path} is not the photo that was labelled under this name: put that one back, or give the new "
+            "one another name"
+        )
+
+
 def folder_name(text: str) -> str:
     """An object's name as a folder has it. Raises DataError for one that cannot be."""
     name = "_".join(text.split())
     if name.startswith(".") or not re.fullmatch(r"[\w.+-]*", name):
         raise DataError(f"the object {quoted(text)} is to be a folder's name: letters, digits, - and _")
     return name
+
+
+def _as_folder(text: str) -> str:
+    """The object's name that the name of any folder gives: what `folder_name` refuses becomes `_`."""
+    return re.sub(r"[^\w.+ -]+", "_", text).lstrip(".")
 
 
 def _photos(folder: Path, out: Path) -> tuple[list[Photo], str]:

@@ -5,7 +5,7 @@ import { Board } from "./board.js";
 const SAVE_AFTER = 250; // milliseconds after the last change
 const MARKS = { open: "", done: "✓", nothing: "∅", again: "look again" };
 const find = (id) => document.getElementById(id);
-const state = { photos: [], actions: [], at: -1, revision: 0, redone: [], dirty: false, conflict: false };
+const state = { photos: [], actions: [], at: -1, revision: 0, redone: [], dirty: false, conflict: false, refused: false };
 const board = new Board(find("board"), { onStroke: add, onSize: (factor) => setSize(board.size * factor) });
 let timer = null, saving = null, opening = 0;
 
@@ -27,7 +27,7 @@ async function open(number) {
   const turn = ++opening;
   board.closePolygon();
   if (!(await save()) || turn !== opening) return;
-  state.at = number;
+  Object.assign(state, { at: number, refused: false });
   board.clearPhoto();
   board.draw();
   board.canvas.ariaBusy = "true";
@@ -65,7 +65,7 @@ const move = (step) => { if (state.photos[state.at + step]) leave(state.at + ste
 
 // A photo that was labelled before an action was added is looked at when it is left.
 function leave(number) {
-  if (state.photos[state.at]?.state === "again") state.dirty = true;
+  if (board.image && state.photos[state.at]?.state === "again") state.dirty = true;
   return open(number);
 }
 
@@ -135,12 +135,13 @@ async function save() {
   saving = ask(`drawing/${number}`, { method: "PUT", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
   try {
     const kept = await saving;
-    state.revision = kept.revision;
+    Object.assign(state, { revision: kept.revision, refused: false });
     Object.assign(state.photos[number], { state: kept.state, object: kept.object });
     banner(kept.problem);
   } catch (error) {
     state.dirty = true;
     state.conflict = error.status === 409;
+    state.refused = error.status === 422;
     banner(`Not saved: ${error.message}`);
     return false;
   } finally {
@@ -151,10 +152,20 @@ async function save() {
 }
 
 async function resolve(mine) {
-  const drawing = await ask(`drawing/${state.at}`);
+  let drawing;
+  try {
+    drawing = await ask(`drawing/${state.at}`);
+  } catch (error) {
+    if (error.status === 422) { // the photo is gone: so is what is drawn on it, and others can be opened
+      Object.assign(state, { dirty: false, conflict: false, refused: false });
+      board.clearPhoto();
+      board.draw();
+    }
+    return banner(error.message);
+  }
   if (mine) Object.assign(state, { revision: drawing.revision, conflict: false, dirty: true });
   else {
-    state.dirty = false;
+    Object.assign(state, { dirty: false, refused: false });
     state.redone = [];
     take(drawing);
     board.setStrokes(drawing.strokes);
@@ -167,7 +178,11 @@ async function resolve(mine) {
 async function finish() {
   board.closePolygon();
   if (!(await save())) return;
-  await ask("finish", { method: "PUT", body: "" });
+  try {
+    await ask("finish", { method: "PUT", body: "" });
+  } catch (error) {
+    return banner(error.message);
+  }
   document.body.replaceChildren("All is saved. The command has ended and says what to do next; this page can be closed.");
   document.body.className = "ended";
 }
@@ -177,7 +192,8 @@ async function finish() {
 function banner(text) {
   find("banner").hidden = !text;
   find("banner").firstElementChild.textContent = text ?? "";
-  for (const id of ["theirs", "mine"]) find(id).hidden = !state.conflict;
+  find("theirs").hidden = !state.conflict && !state.refused;
+  find("mine").hidden = !state.conflict;
 }
 
 function setSize(size) {
