@@ -34,4 +34,6 @@ RUN useradd --uid 10001 --create-home robot
 USER 10001
 ENV FASTDDS_DEFAULT_PROFILES_FILE=/ws/install/selcon_ros/share/selcon_ros/config/fastdds_images.xml \
     FASTRTPS_DEFAULT_PROFILES_FILE=/ws/install/selcon_ros/share/selcon_ros/config/fastdds_images.xml
+# ros2 launch ends its processes on SIGINT alone.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["/bin/bash", "-c", "source /ws/install/setup.bash && exec ros2 launch selcon_ros grounding.launch.py \"$@\"", "--"]

@@ -22,9 +22,9 @@ usable() {
 python=""
 # A version manager's shims may answer "not found" for some names, hence the look into its folder.
 first=""
-[ "$versions" = newest ] || first="python3.10 $(echo "$HOME"/.pyenv/versions/3.10.*/bin/python3)"
+[ "$versions" = newest ] || first="python3.10 $(echo "${HOME:-}"/.pyenv/versions/3.10.*/bin/python3)"
 for candidate in ${PYTHON:-$first python3 python3.13 python3.12 python3.11 python3.10 \
-        "$HOME"/.pyenv/versions/3.1[0123].*/bin/python3}; do
+        "${HOME:-}"/.pyenv/versions/3.1[0123].*/bin/python3}; do
     if usable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
