@@ -101,7 +101,7 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     turn, seen = frames[:, 0] @ axes[:, 0], frames[:, 2] @ ray
     worth = (1 - TURNED + TURNED * (turn * turn)) * np.minimum(np.maximum(0.5 + seen, 0), 1)
     worth *= np.minimum(tips, palm) > SHALLOW
-    most = worth.tolist()
+    tips, palm, most = tips.tolist(), palm.tolist(), worth.tolist()
     # The first way, then the most promising ones. Those that cannot be better are not looked at.
     order = sorted(range(1, len(most)), key=most.__getitem__, reverse=True)
     numbers = [number for number in (0, *order) if most[number] > 0]
@@ -112,8 +112,7 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     for at, number in enumerate(numbers):
         if most[number] <= least:
             break
-        room_there = float(tips[number]), float(palm[number])
-        quality, reach = hold(laid, at, *room_there, opening, least / most[number])
+        quality, reach = hold(laid, at, tips[number], palm[number], opening, least / most[number])
         if number == 0:
             least = most[0] * quality / KEPT
         elif quality > 0:

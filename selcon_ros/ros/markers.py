@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
@@ -57,9 +56,9 @@ class GraspMarkers:
         gone = [Marker(ns=ns, id=number, action=Marker.DELETE) for ns, number in self._shown - showing]
         self._shown = showing
         whole, part = divmod(lifetime, 1.0)
+        end = Duration(sec=int(whole), nanosec=int(part * 1e9))
         for marker in [*gone, *markers]:
-            marker.header = header
-            marker.lifetime = Duration(sec=int(whole), nanosec=int(part * 1e9))
+            marker.header, marker.lifetime = header, end
         return MarkerArray(markers=[*gone, *markers])
 
     def clear(self, header: Header) -> MarkerArray:
@@ -108,6 +107,9 @@ def _markers(point: GraspPoint, number: int, action: str, rgb: Colour) -> Iterat
 def _above(pose: Pose) -> Point:
     """Where the arrow begins: the label stands there, off the object."""
     x, y, z, w = pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w
-    approach = np.array([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)])
-    start = np.array([pose.position.x, pose.position.y, pose.position.z]) - (ARROW_LENGTH + 0.02) * approach
-    return Point(x=float(start[0]), y=float(start[1]), z=float(start[2]))
+    place, back = pose.position, ARROW_LENGTH + 0.02
+    return Point(
+        x=place.x - back * 2 * (x * z + y * w),
+        y=place.y - back * 2 * (y * z - x * w),
+        z=place.z - back * (1 - 2 * (x * x + y * y)),
+    )
