@@ -68,6 +68,9 @@ def judge(content: bytes, name: str | Path, fault: type[SelconError]) -> ImageHe
     if not content:
         raise fault(f"{name} is empty")
     kind, known = image_format(content), f"read are {', '.join(FORMATS)}"
+    if content.startswith(b"../"):  # as git for Windows does
+        remedy = "set git config --global core.symlinks true, and clone again"
+        raise fault(f"{name} is not an image but a symbolic link that git wrote as a file: {remedy}")
     if kind is None:
         raise fault(f"{name} is not an image: it begins with the bytes {content[:8].hex(' ')}; {known}")
     if kind not in FORMATS:

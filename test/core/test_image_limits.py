@@ -211,6 +211,7 @@ FRAME = JPEG.index(b"\xff\xc0")
         (b"\0\0\0\x0cjP  \r\n\x87\n", "x has the format JPEG 2000"),
         (b"v/1\x01" + bytes(40), "x has the format OpenEXR"),
         (b"<svg>", "x is not an image: it begins with the bytes 3c 73 76 67 3e"),
+        (b"../../pictures/mug.jpg", "a symbolic link that git wrote as a file: set git config"),
         (b"", "x is empty"),
     ],
 )
