@@ -48,7 +48,6 @@ class Page:
         self._labels: list[Any] = []
         self._make_scene()
         self._make_panel(stride)
-        server.on_client_connect(lambda _: self._again())
 
     @property
     def wanted(self) -> bool:
