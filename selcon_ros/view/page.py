@@ -6,7 +6,9 @@ import math
 import threading
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from selcon_ros.core.gripper_drawing import ARROW_LENGTH
 from selcon_ros.core.rigid import Rigid
@@ -16,6 +18,7 @@ from selcon_ros.view.scene import Answer, ViewFrame
 from selcon_ros.view.shapes import coloured_cloud, grippers, point_size, posed
 from selcon_ros.view.sources.base import Source
 
+Picture = NDArray[np.uint8]
 JPEG_QUALITY = 80
 FRUSTUM = 0.05
 """Metres from the camera to the picture that is drawn in front of it; `FLAT` where there is no cloud."""
@@ -27,6 +30,10 @@ ASIDE, ABOVE, BEHIND = 0.2, 0.55, 0.25
 """Where the scene is first looked at from, as shares of its distance from the camera."""
 FIELD = 0.95
 """Radians that are seen from top to bottom."""
+MOST_POINTS = 500_000
+"""In the cloud; of a larger image fewer rows and columns are drawn than are asked for."""
+WIDEST = 1280
+"""Pixels of a picture on the page; a larger one is made smaller."""
 LABELS = 100
 """Grippers that have a label, at most."""
 
@@ -123,7 +130,7 @@ class Page:
                 self._facts = gui.add_html("")
 
     def _show_scene(self, frame: ViewFrame) -> None:
-        stride = self._checked_stride()
+        stride = max(self._checked_stride(), math.ceil(math.sqrt(frame.image[..., 0].size / MOST_POINTS)))
         points, colours = coloured_cloud(frame, stride)
         self._cloud.visible = len(points) > 0
         if len(points):
@@ -156,7 +163,7 @@ class Page:
         self._camera.show_axes = self._name.visible = not flat
         canonical = self._frustum.compute_canonical_frustum_size()[2]
         self._frustum.scale = (FLAT if flat else FRUSTUM) / canonical
-        self._frustum.image = frame.answers[0].overlay if flat and frame.answers else frame.image
+        self._frustum.image = _small(frame.answers[0].overlay if flat and frame.answers else frame.image)
 
     def _show_grippers(self, frame: ViewFrame) -> None:
         scene = self._server.scene
@@ -201,7 +208,7 @@ class Page:
 
     def _show_panel(self, frame: ViewFrame) -> None:
         self._status.content = panel.status(frame)
-        self._overlay.image = _side_by_side(frame.answers) if frame.answers else frame.image
+        self._overlay.image = _small(_side_by_side(frame.answers) if frame.answers else frame.image)
         self._boxes.show(frame)
         self._confidences.content = panel.confidences(frame, self._source.actions)
         self._grasps.content = panel.grasps(frame)
@@ -217,7 +224,7 @@ class Page:
         return min(max(int(value), low), high) if isinstance(value, int | float) and value == value else high
 
 
-def _linear(colours: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _linear(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return colours for lines, which viser 1.1.1 shows brighter than those of points, as if linear."""
     return np.rint(255 * (colours / 255) ** 2.2).astype(np.uint8)
 
@@ -228,7 +235,16 @@ def _behind(point: Any) -> tuple[float, float, float]:
     return float(start[0]), float(start[1]), float(start[2])
 
 
-def _side_by_side(answers: tuple[Answer, ...]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _small(picture: Picture) -> Picture:
+    """Return a picture that is at most `WIDEST` pixels wide."""
+    height, width = picture.shape[:2]
+    if width <= WIDEST:
+        return picture
+    size = (WIDEST, max(1, round(height * WIDEST / width)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _side_by_side(answers: tuple[Answer, ...]) -> Picture:
     """Return the overlays of the answers as one picture, two in a row."""
     pictures = [answer.overlay for answer in answers]
     if len(pictures) == 1:

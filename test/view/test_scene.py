@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def made() -> Iterator[tuple[Page, Asked]]:
     server.close()
 
 
-def frame(*found: tuple[str, int], depth: bool = True, **changes: Any) -> ViewFrame:
+def frame(*found: tuple[str, int], depth: Any = True, **changes: Any) -> ViewFrame:
     """A frame with so many grasps of each action."""
     pose = {"position": (0.0, 0.0, 0.5), "orientation": (0.0, 0.0, 0.0, 1.0), "width": 0.05}
     answers = []
@@ -53,9 +54,10 @@ def frame(*found: tuple[str, int], depth: bool = True, **changes: Any) -> ViewFr
         heatmap = Heatmap(action, np.zeros((6, 8), np.float32), 0.9)
         points = tuple(GraspPoint((0, 0), 0.9 - 0.1 * number, **pose) for number in range(count))
         answers.append(Answer(heatmap, GraspResult(points), IMAGE))
-    given: dict[str, Any] = {"thresholds": Thresholds(), "confidences": {}} | changes
     metres, camera = (DEPTH, CAMERA) if depth else (None, None)
-    return ViewFrame(1, 0.0, "camera", IMAGE, metres, camera, tuple(answers), **given)
+    return replace(
+        ViewFrame(1, 0.0, "camera", IMAGE, metres, camera, tuple(answers), {}, Thresholds()), **changes
+    )
 
 
 def visible(handles: list[Any]) -> list[bool]:
@@ -84,6 +86,16 @@ def test_the_cloud_goes_with_the_depth_and_the_picture_does_not_grow(made: tuple
     assert page._cloud.visible and page._cloud.points.shape == (48, 3) and small < large
     page.show(frame(("hold", 0), depth=False))
     assert not page._cloud.visible and page._frustum.scale == pytest.approx(small, rel=0.3)
+
+
+def test_a_large_image_makes_no_larger_page(made: tuple[Page, Asked]) -> None:
+    page, _ = made
+    image = np.zeros((2000, 3000, 3), np.uint8)
+    camera = Intrinsics(3000.0, 3000.0, 1500.0, 1000.0, 3000, 2000)
+    depth = np.full((2000, 3000), 0.5, np.float32)
+    page.show(replace(frame(image=image, intrinsics=camera), depth=depth))
+    assert len(page._cloud.points) == 500 * 750  # every fourth row and column
+    assert page._overlay.image.shape == page._frustum.image.shape == (853, 1280, 3)
 
 
 def test_the_target_frame_is_where_it_lies_in_the_cameras(made: tuple[Page, Asked]) -> None:
