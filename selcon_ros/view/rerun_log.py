@@ -58,7 +58,7 @@ class RerunLog:
         """
         self._file, self._stride = _checked(file), stride
         self._rec = rr.RecordingStream("selcon_view")
-        self._rec.save(file, default_blueprint=_blueprint())
+        self._rec.save(file)
         self._rec.log(WORLD, rr.ViewCoordinates.RDF, static=True)
         self._full = False
         self._told: set[tuple[str, str]] = set()
@@ -77,6 +77,8 @@ class RerunLog:
         if self._full or (how == self._last and frame.stamp <= self._newest):
             return
         self._newest = max(self._newest, frame.stamp) if how == self._last else frame.stamp
+        if not self._last or self._last[0] != frame.asked:
+            self._rec.send_blueprint(_blueprint(frame.asked))
         self._last = how
         self._rec.set_time("frame", sequence=frame.number)
         self._rec.set_time("stamp", timestamp=frame.stamp)
@@ -217,21 +219,25 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _blueprint() -> Any:
-    """How a viewer shows it at first. The depth image would be a second cloud beside the coloured one."""
+def _blueprint(actions: tuple[str, ...]) -> Any:
+    """How a viewer shows it. The depth image would be a second cloud beside the coloured one."""
     pictures = [
-        rrb.Spatial2DView(origin=f"{CAMERA}/{kind}", name=kind) for kind in ("overlay", "heatmap", "depth")
+        rrb.Spatial2DView(origin=f"{CAMERA}/{kind}/{_part(action)}", name=f"{kind} {one_line(action, 60)}")
+        for kind in ("overlay", "heatmap")
+        for action in actions
     ]
-    scene = rrb.Spatial3DView(
-        origin=WORLD, contents=["$origin/**", f"- {CAMERA}/depth", f"- {CAMERA}/heatmap/**"]
-    )
+    pictures.append(rrb.Spatial2DView(origin=f"{CAMERA}/depth", name="depth"))
+    hidden = [f"- {CAMERA}/{kind}/**" for kind in ("depth", "heatmap", "overlay")]
+    scene = rrb.Spatial3DView(origin=WORLD, contents=["$origin/**", *hidden])
     below = rrb.Horizontal(
         rrb.TimeSeriesView(origin="confidence", name="confidence"),
         rrb.TimeSeriesView(origin="milliseconds", name="milliseconds"),
         rrb.TextLogView(origin="diagnostics", name="diagnostics"),
     )
     return rrb.Blueprint(
-        rrb.Vertical(rrb.Horizontal(scene, rrb.Tabs(*pictures)), below, row_shares=[3, 1]), auto_views=False
+        rrb.Vertical(rrb.Horizontal(scene, rrb.Tabs(*pictures)), below, row_shares=[3, 1]),
+        auto_views=False,
+        collapse_panels=True,
     )
 
 

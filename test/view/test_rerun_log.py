@@ -151,6 +151,26 @@ def test_confidences_times_and_diagnostics(record) -> None:
     assert array(found["/world/target"][0], "translation").ravel().tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_viewer_has_a_view_of_each_picture_of_an_action(record, tmp_path: Path) -> None:
+    record(frame(1), frame(2, "pour", "cut/with it"), frame(3, "pour", "cut/with it"))
+    names: list[list[str]] = []
+    for each in RrdReader(tmp_path / "out.rrd").blueprints():
+        columns = [
+            dict(columns_of(chunk.to_record_batch()))
+            for chunk in RrdReader(tmp_path / "out.rrd").stream(store=each)
+        ]
+        found = [column for one in columns for key, column in one.items() if key.endswith("display_name")]
+        names.append(sorted(name for column in found for row in column for name in row))
+    others = ["confidence", "depth", "diagnostics", "milliseconds"]
+    of = {kind: [f"{kind} {action}" for action in ("pour", "cut/with it")] for kind in ("heatmap", "overlay")}
+    assert sorted(names) == sorted(
+        [
+            sorted([*others, "heatmap hold", "overlay hold"]),
+            sorted([*others, *of["heatmap"], *of["overlay"]]),
+        ]
+    )
+
+
 def test_what_is_gone_is_taken_away(record) -> None:
     found = record(frame(1, "hold", "pour"), frame(2, "pour", depth=None, intrinsics=None))
     for path in ("camera/heatmap/hold", "camera/overlay/hold", "grasps/hold", "camera/depth", "cloud"):
