@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_a_fault_of_ours_keeps_its_traceback(run: Callable[[Callable[[], object]
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    command = f"{sys.executable} -m selcon_ros.cli.main engine list --json --help | true"
+    command = f"{shlex.quote(sys.executable)} -m selcon_ros.cli.main engine list --json --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
 
