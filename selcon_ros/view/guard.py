@@ -91,7 +91,7 @@ class Guard:
         return answer
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self.token.encode())
+        return hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
 
 
 def _host(address: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin
 
 from selcon_ros.bags.reader import BagError
 from selcon_ros.ros.parameters import Settings
-from selcon_ros.view.sources.bag import BagCamera
+from selcon_ros.view.sources.bag import BETWEEN, BagCamera
 from selcon_ros.view.sources.offline import Shot
 from support.bags import camera, write_bag
 
@@ -75,3 +75,10 @@ def test_a_bag_without_depth_says_so_and_one_without_the_topic_is_refused(tmp_pa
     assert shot.depth is None and "no depth topic, no camera_info topic" in shot.notes[0]
     with pytest.raises(BagError, match="--image /else is not in the bag"):
         BagCamera(path, "/else", None, None, Settings())
+
+
+def test_a_bag_that_was_received_at_once_is_read_with_pauses(tmp_path: Path) -> None:
+    recorded = [(topic, message, 5_000_000_000) for topic, message, _ in camera(2)]
+    bag = BagCamera(write_bag(tmp_path / "bag", recorded), None, None, None, Settings())
+    times = [at for at, _ in played(bag, 5)]
+    assert times[2] - times[1] >= BETWEEN / 2 and times[4] - times[3] >= BETWEEN / 2

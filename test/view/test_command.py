@@ -43,6 +43,7 @@ def test_what_a_source_is(picture: Path, tmp_path: Path) -> None:
     assert open_camera(str(default_recording()), Given()).title.startswith("recording ")
     for name, said in (
         ("77", "webcam 77 cannot be opened"),
+        ("9" * 30, "there is no '9{30}': give a picture"),
         ("/dev/null", "webcam /dev/null cannot be opened"),
         (str(tmp_path / "no.png"), "there is no .*no.png': give a picture"),
     ):

@@ -86,6 +86,9 @@ def test_without_the_token_nothing_is_served_on_other_addresses(public: PageServ
     token = public.address.partition("?token=")[2]
     for path in ("/", "/?token=", f"/?token={token}x", "/?token=%C3%BC"):
         assert get(public, path).status == 401, path
+    with socket.create_connection(("127.0.0.1", public.port), timeout=30) as connection:
+        connection.sendall(b"GET /?token=\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
     assert get(public, **UPGRADE).status == 401
     welcome = get(public, f"/?token={token}")
     cookie = welcome.headers["Set-Cookie"]

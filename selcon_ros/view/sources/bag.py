@@ -22,6 +22,10 @@ LONGEST_GAP = 2.0
 """Seconds: what is recorded with longer gaps between images is played with this one."""
 
 
+BETWEEN = 0.1
+"""Seconds between two laps: a bag whose images were all received at once would be read without a pause."""
+
+
 class BagCamera:
     """Plays one camera of a bag.
 
@@ -46,7 +50,7 @@ class BagCamera:
     def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:
         with BagReader(self._bag) as reader:
             while not stop.is_set():
-                if not self._lap(reader, show, stop):
+                if not self._lap(reader, show, stop) or stop.wait(BETWEEN):
                     return
 
     def _lap(self, reader: BagReader, show: Callable[[Shot], None], stop: threading.Event) -> bool:

@@ -46,7 +46,7 @@ class Given:
 def open_camera(name: str, given: Given) -> Camera:
     """Return the camera that a name means. Raises SelconError where it is none or cannot be opened."""
     path = user_path(name, SourceError)
-    number = name.isascii() and name.isdigit()
+    number = name.isascii() and name.isdigit() and len(name) < 10  # as OpenCV counts
     if number or path.is_char_device():
         given.only("a webcam")
         from selcon_ros.view.sources.video import VideoCamera
