@@ -1,5 +1,7 @@
 """Tables of figures, plots and pictures of the trainer's pages."""
 
+from html import escape
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,11 @@ def test_plots_take_the_page_s_colour_and_keep_apart(tmp_path):
     text = checked_page(tmp_path / "page.html")
     assert text.count("<b>Title &lt;1&gt;.</b> n = 2 points.") == 2
     assert Page(text).captions[-1] == ("picture", "a mug")
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_in_plots_may_have_any_signs():
+    names = ["$_$", "a^{$x$", "日本", "<b>"]
+    with drawing(2.0) as made:
+        made.axes.set_yticks(range(len(names)), names)
+    assert all(f">{escape(name)}</text>" in made.svg for name in names)

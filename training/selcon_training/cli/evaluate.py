@@ -9,6 +9,7 @@ import click
 
 from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, OUT_PICTURE, UserPath
+from selcon_ros.core.text import one_line
 from selcon_training.cli.options import divide_option, limit_option, ranks_options, skip_option, split_option
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _print(tables: dict[str, Any]) -> None:
         for column in shown:
             table.add_column(column, justify="right", no_wrap=True)
         for name, figures in rows.items():
-            table.add_row(name, *(number(figures[key], form) for key, form in shown.values()))
+            table.add_row(one_line(name, 200), *(number(figures[key], form) for key, form in shown.values()))
         console.print(table)
     console.print(LEGEND, style="dim")
     if "intervals" in tables:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -30,6 +31,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "savefig.transparent": True,
+    "text.parse_math": False,  # names of folders may have any signs
     "svg.fonttype": "none",
     "svg.hashsalt": "selcon",  # the same figures give the same file
 }
@@ -54,7 +56,9 @@ class Drawing:
 @contextmanager
 def drawing(height: float) -> Iterator[Drawing]:
     """Draw a plot of `height` inches: in the context into `axes`, which are then in `svg`."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), catch_warnings():
+        # Text stays text: the page has other fonts than matplotlib.
+        filterwarnings("ignore", r"Glyph \d+ ", UserWarning)
         figure = Figure(figsize=(WIDTH, height))
         made = Drawing(figure.subplots())
         yield made
