@@ -11,7 +11,6 @@ from pathlib import Path
 
 from selcon_ros.core.python_trial import try_python
 from selcon_ros.doctor.check import Check, fail, ok, warn
-from selcon_ros.ros.usage import LOG_FOLDER, lacks_log_folder
 
 INSTALLED_ROS = Path("/opt/ros")
 TRIAL_SECONDS = 60.0
@@ -121,6 +120,9 @@ def _version(suffix: str) -> str:
 
 def _middleware() -> Check:
     """Start ROS in another process, and see which middleware runs it."""
+    # Here: it imports numpy, which may be what is broken.
+    from selcon_ros.ros.usage import LOG_FOLDER, lacks_log_folder
+
     wanted = os.environ.get("RMW_IMPLEMENTATION", "")
     lines, fault = try_python(_RMW, TRIAL_SECONDS)
     if lines is not None:
