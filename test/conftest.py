@@ -28,7 +28,8 @@ LONG = {
     "demo/test_demo.py",
     "bench/test_bench.py",
     "labelling/test_page.py",
-    "benchmarks/test_frame.py",
+    "training/test_distributed.py",
+    "training/test_robust_runs.py",
 }
 """Files of few tests that take long."""
 
