@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ MOST_BYTES = 4 << 30
 """Of a file: what comes later is left out."""
 SPARED_BYTES = 256 << 20
 """Of the disk, which stay free: rerun does not say when it is full."""
+QUIET = 0.5
+"""Seconds after which what was logged is on its way to the file: rerun collects for a shorter time."""
 PATIENCE = 10.0
 """Seconds that the end of a file may take."""
 THICK = 0.004
@@ -93,6 +96,7 @@ class RerunLog:
 
     def close(self) -> None:
         """End the file. Raises SelconError where it could not be written to its end."""
+        self._settle()
         ended = threading.Event()
 
         def end() -> None:
@@ -101,12 +105,18 @@ class RerunLog:
                 self._rec.disconnect()
                 ended.set()
 
-        # Where its writer has ended early, flushing may not return.
         thread = threading.Thread(target=end, daemon=True)
         thread.start()
         thread.join(PATIENCE)
         if not ended.is_set():
             raise SelconError(f"--rerun {self._file} could not be written to its end: is the disk full?")
+
+    def _settle(self) -> None:
+        """Wait until the file grows no more: flushing while its writer fails may never return."""
+        end, before, size = time.monotonic() + PATIENCE, -1, self._file.stat().st_size
+        while size != before and time.monotonic() < end:
+            time.sleep(QUIET)
+            before, size = size, self._file.stat().st_size
 
     def _no_room(self) -> str:
         """Why no more is to be written; "" if it is."""

@@ -23,7 +23,6 @@ from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import rerun_log
 from selcon_ros.view.rerun_log import RerunLog
 from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
-from support.disk import files_of_at_most
 from support.scenes import bar_depth, scene
 
 SIZE, PART = (320, 240), (60, 48, 92, 144)
@@ -218,15 +217,6 @@ def test_no_more_is_written_than_there_is_room_for(
     assert wanted == [True, False, False, False, False]
     assert [row["frame"] for row in found["/world/camera/image"]] == [1, 2]
     assert said in caplog.text and said in found["/diagnostics"][-1]["text"][0]
-
-
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rerun_log, "PATIENCE", 2.0)
-    with files_of_at_most(100_000):
-        log = RerunLog(tmp_path / "out.rrd", 2)
-        log.show(frame())
-        with pytest.raises(SelconError, match=r"out.rrd could not be written to its end: is the disk full"):
-            log.close()
 
 
 @pytest.mark.parametrize(
