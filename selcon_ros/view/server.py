@@ -13,7 +13,6 @@ import os
 import socket
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import viser
 from viser import _messages
@@ -97,8 +96,11 @@ def _served_on(sock: socket.socket, guard: Guard) -> Iterator[None]:
 
         return serve(handler, sock=sock, process_request=process, logger=log, **options)
 
-    with mock.patch.object(websockets_server, "serve", guarded):
+    websockets_server.serve = guarded  # type: ignore[assignment, misc]
+    try:
         yield
+    finally:
+        websockets_server.serve = serve  # type: ignore[misc]
 
 
 @contextlib.contextmanager

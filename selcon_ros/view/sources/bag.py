@@ -48,7 +48,7 @@ class BagCamera:
         self._notes = (f"no cloud and no poses: {', '.join(missing)} in the bag",) if missing else ()
 
     def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:
-        with BagReader(self._bag) as reader:
+        with BagReader(self._bag, check=False) as reader:  # checked when this was made
             while not stop.is_set():
                 if not self._lap(reader, show, stop) or stop.wait(BETWEEN):
                     return
