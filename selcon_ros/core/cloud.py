@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics, deproject
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasp import GraspParameters, check_geometry
 from selcon_ros.core.heatmap import Heatmap

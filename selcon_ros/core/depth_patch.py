@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics, valid_depth
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import valid_depth
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

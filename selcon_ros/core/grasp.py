@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
-from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics
+from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
+from selcon_ros.core.depth_points import FARTHEST, NEAREST
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.hand_clearance import Way, best_way, standing
@@ -74,14 +75,14 @@ def find_grasps(
 ) -> GraspResult:
     """Return the grasp points of a heatmap, best first; of a `CoarseHeatmap` in less time.
 
-    `depth` [H, W] float in metres is registered to the image; what `camera.valid_depth` does not take is no
-    measurement. The hot regions are ranked by their mass around the peak. In each, the point is in the middle
-    of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither
-    what is behind the part nor the table under it counts. Where an object rises from a table, axes and
-    width are those of the object there, not of the heat, and a hand comes to it clear of the table and of
-    what is seen beside it, if there is such a way (`hand_clearance`). Every pose is finite, in front of the
-    camera and no farther than `camera.FARTHEST`. Raises DepthError when the depth has another size than the
-    heatmap or is not in metres, CameraError when the intrinsics are for another size.
+    `depth` [H, W] float in metres is registered to the image; what `depth_points.valid_depth` does not take
+    is no measurement. The hot regions are ranked by their mass around the peak. In each, the point is in the
+    middle of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither what
+    is behind the part nor the table under it counts. Where an object rises from a table, axes and width are
+    those of the object there, not of the heat, and a hand comes to it clear of the table and of what is seen
+    beside it, if there is such a way (`hand_clearance`). Every pose is finite, in front of the camera and no
+    farther than `depth_points.FARTHEST`. Raises DepthError when the depth has another size than the heatmap
+    or is not in metres, CameraError when the intrinsics are for another size.
     """
     check_geometry(heatmap, depth, intrinsics)
     if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:

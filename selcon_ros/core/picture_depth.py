@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics, check_metres
+from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.camera_files import read_camera
 from selcon_ros.core.depth_files import read_depth
+from selcon_ros.core.depth_points import check_metres
 from selcon_ros.core.errors import DepthError
 from selcon_ros.core.orientation import check_stored
 from selcon_ros.core.pixel_limit import PixelLimit

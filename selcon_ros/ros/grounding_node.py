@@ -115,8 +115,6 @@ class GroundingNode(ManagedNode):
         for line in filter(None, [*str(self._inputs).splitlines(), interfaces.MISSING]):
             self.get_logger().info(line)
 
-    # Transitions.
-
     def configure(self) -> None:
         """Read the model's manifest and open the model; while the node starts, without waiting for that."""
         if self._worker is not None and not self._worker.end():

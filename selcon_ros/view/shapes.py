@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import deproject
+from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.gripper_drawing import COLOURS, gripper_lines
 from selcon_ros.core.overlay import tint

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core.camera import Intrinsics, check_metres, deproject
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import check_metres, deproject
 from selcon_ros.core.distortion import Distortion
 from selcon_ros.core.errors import CameraError, DepthError
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core import region_geometry
-from selcon_ros.core.camera import FARTHEST, NEAREST, Intrinsics
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import FARTHEST, NEAREST
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.errors import CameraError
 from selcon_ros.core.grasp import JAWS_BEYOND, WIDEST, GraspParameters, find_grasps

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from selcon_ros.core.camera import deproject
+from selcon_ros.core.depth_points import deproject
 from selcon_tabletop.exocentric import exocentric_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part

@@ -15,7 +15,8 @@ pytest.importorskip("rerun.chunk", reason="rerun 0.41 is missing: pip install 's
 
 from rerun.chunk import RrdReader
 
-from selcon_ros.core.camera import Intrinsics, deproject
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.core.camera import Intrinsics, deproject
+from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.heatmap import Heatmap
