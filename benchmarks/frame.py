@@ -57,8 +57,8 @@ class Version:
 
 @dataclass
 class Found:
-    """What was measured of a version: milliseconds of the search for grasp points and by part, and the
-    node's figures of each round."""
+    """What was measured of a version: milliseconds of the search for grasp points and by part, the node's
+    figures of each round, and milliseconds of a frame by thread and stage (`budget`)."""
 
     version: Version
     grasps: list[float] = field(default_factory=list)
@@ -68,7 +68,6 @@ class Found:
     everything: list[NodeTimes] = field(default_factory=list)
     idle: list[IdleTimes] = field(default_factory=list)
     budget: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Milliseconds of a frame by thread and stage."""
 
     def times(self, part: str) -> Times:
         """Of a part."""

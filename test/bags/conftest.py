@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_ros[demo]'")
 
 from selcon_ros.bags import run
+from selcon_ros.cli.main import main
+from support.bundles import colour_bundle
 
 
 class InThisProcess:
@@ -43,3 +47,19 @@ def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """Most runs stay in this process: a new one takes seconds to begin."""
     if "in_processes" not in request.fixturenames:
         monkeypatch.setattr(run, "ProcessPoolExecutor", InThisProcess)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+
+
+@pytest.fixture
+def ground(bundle: Path, tmp_path: Path) -> Callable[..., Result]:
+    """Run `selcon ground-bag BAG` with the coloured model into OUT."""
+
+    def ground(bag: Path, *given: str, out: str = "out", action: str = "hold") -> Result:
+        options = ["--bundle", str(bundle), "--out", str(tmp_path / out), "--action", action]
+        return CliRunner().invoke(main, ["ground-bag", str(bag), *options, *given])
+
+    return ground

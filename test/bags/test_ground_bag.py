@@ -1,15 +1,12 @@
 """A bag is grounded as a whole: what comes out, what a stop leaves, and the same answers as the node's."""
 
-import csv
 import json
-import math
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from rclpy.serialization import deserialize_message
@@ -25,46 +22,16 @@ from selcon_ros.bags.reader import BagReader
 from selcon_ros.cli.main import main
 from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
-from support import ros
-from support.bags import camera, joined, part_at, write_bag
+from support.bags import camera, joined, messages, part_at, rows, write_bag
 from support.bundles import colour_bundle, with_int8
 from support.pages import checked_page
 
 COUNT = 5
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
-
-
-@pytest.fixture
-def ground(bundle: Path, tmp_path: Path) -> Callable[..., Result]:
-    """Run `selcon ground-bag BAG` with the coloured model into OUT."""
-
-    def ground(bag: Path, *given: str, out: str = "out", action: str = "hold") -> Result:
-        options = ["--bundle", str(bundle), "--out", str(tmp_path / out), "--action", action]
-        return CliRunner().invoke(main, ["ground-bag", str(bag), *options, *given])
-
-    return ground
-
-
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "SEGMENT", 2)
-
-
-def messages(bag: Path) -> dict[str, list[tuple[int, bytes]]]:
-    found: dict[str, list[tuple[int, bytes]]] = {}
-    with AnyReader([bag]) as reader:
-        for connection, received, data in reader.messages():
-            found.setdefault(connection.topic, []).append((received, bytes(data)))
-    return found
-
-
-def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.usefixtures("in_processes")
@@ -285,37 +252,3 @@ def test_what_cannot_be_done_is_told(
     outcome = ground(write_bag(tmp_path / "bag", camera(1)), *given)
     assert outcome.exit_code != 0 and said in outcome.output
     assert not (tmp_path / "out" / "bag").exists()
-
-
-@pytest.mark.parametrize(("action", "topic"), [("hold", "heatmap"), ("hold,cut_with", "heatmap/hold")])
-def test_the_node_gives_the_same_answers(
-    tmp_path: Path,
-    ground: Callable[..., Result],
-    bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    action: str,
-    topic: str,
-) -> None:
-    """Of several actions, the node's topics without a name are those of the first."""
-    for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    frames = camera(2)
-    assert ground(write_bag(tmp_path / "bag", frames), action=action).exit_code == 0
-    table = [row for row in rows(tmp_path / "out") if row["action"] == "hold"]
-    heatmaps = messages(tmp_path / "out" / "bag")[f"/affordance/{topic}"]
-    with ros.context() as context, ros.running_node(context, bundle, action=action):
-        robot = ros.Robot(context, ("heatmap", "grasp_points", "status"))
-        robot.connect()
-        for index, row in enumerate(table):
-            info, depth, image = (message for _, message, _ in frames[3 * index : 3 * index + 3])
-            poses = robot.answer("grasp_points", image, depth, info, fits=lambda message: message.poses)
-            mine = deserialize_message(heatmaps[index][1], Image)
-            theirs = robot.beside(poses, "heatmap")
-            assert np.array_equal(ros.pixels_of(mine), ros.pixels_of(theirs))
-            pose = poses.poses[0]
-            position = [float(row[name]) for name in ("x", "y", "z")]
-            assert position == [pose.position.x, pose.position.y, pose.position.z]
-            turn = [float(row[name]) for name in ("qx", "qy", "qz", "qw")]
-            turned = [pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w]
-            assert all(map(math.isclose, turn, turned))
-        robot.destroy_node()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 from rclpy.serialization import serialize_message
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionFormat
 from rosbags.typesys import Stores, get_typestore
@@ -106,3 +108,18 @@ def transforms(*given: tuple[str, str, float, Rigid]) -> Any:
             for parent, child, stamp, pose in given
         ]
     )
+
+
+def messages(bag: Path) -> dict[str, list[tuple[int, bytes]]]:
+    """When each message was received, and the message, by topic."""
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with AnyReader([bag]) as reader:
+        for connection, received, data in reader.messages():
+            found.setdefault(connection.topic, []).append((received, bytes(data)))
+    return found
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    """The table of a grounded bag."""
+    with (out / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
