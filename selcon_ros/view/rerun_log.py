@@ -61,7 +61,11 @@ class RerunLog:
         """
         self._file, self._stride = _checked(file), stride
         self._rec = rr.RecordingStream("selcon_view")
-        self._rec.save(file)
+        try:
+            self._rec.save(file)
+        except RuntimeError as error:  # a full disk
+            file.unlink(missing_ok=True)
+            raise SelconError(f"--rerun {file} cannot be written: {one_line(str(error), 200)}") from error
         self._rec.log(WORLD, rr.ViewCoordinates.RDF, static=True)
         self._full = False
         self._told: set[tuple[str, str]] = set()
@@ -129,7 +133,7 @@ class RerunLog:
     def _log_camera(self, frame: ViewFrame) -> None:
         height, width = frame.image.shape[:2]
         if (lens := frame.intrinsics) is not None:
-            matrix = [[lens.fx, 0, lens.cx], [0, lens.fy, lens.cy], [0, 0, 1]]
+            matrix: Any = [[lens.fx, 0, lens.cx], [0, lens.fy, lens.cy], [0, 0, 1]]
             pinhole = rr.Pinhole(image_from_camera=matrix, resolution=[width, height])
             self._rec.log(CAMERA, pinhole)
         self._rec.log(f"{CAMERA}/image", _jpeg(frame.image))
@@ -138,7 +142,7 @@ class RerunLog:
             self._rec.log(f"{CAMERA}/depth", rr.DepthImage(_millimetres(frame.depth), meter=1000.0))
         if frame.target is not None:
             pose, axes = frame.target.pose, 0.1 * np.eye(3)
-            place = rr.Transform3D(translation=pose.translation, quaternion=pose.rotation)
+            place = rr.Transform3D(translation=pose.translation, quaternion=rr.Quaternion(xyzw=pose.rotation))
             arrows = rr.Arrows3D(vectors=axes, colors=(255 * np.eye(3)).astype(np.uint8))
             self._rec.log(f"{WORLD}/target", place, arrows)
 

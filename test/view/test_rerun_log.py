@@ -24,6 +24,7 @@ from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import rerun_log
 from selcon_ros.view.rerun_log import RerunLog
 from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
+from support.disk import files_of_at_most
 from support.scenes import bar_depth, scene
 
 SIZE, PART = (320, 240), (60, 48, 92, 144)
@@ -235,3 +236,10 @@ def test_a_file_that_cannot_be_is_refused(
     (tmp_path / "there.rrd").touch()
     with pytest.raises(SelconError, match=said):
         RerunLog(Path(name), 2)
+
+
+def test_a_disk_that_is_full_already_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.rrd"
+    with files_of_at_most(1), pytest.raises(SelconError, match=r"a\.rrd cannot be written: .*File too large"):
+        RerunLog(path, stride=1)
+    assert not path.exists()
