@@ -123,3 +123,18 @@ def test_nothing_is_written_into_the_set_that_is_divided(data, tmp_path, monkeyp
     monkeypatch.chdir(copy)
     code, _ = split(".")
     assert code == 0 and (tmp_path / "mine_split/testset").is_dir()
+
+
+def test_photos_of_nothing_whose_place_nobody_has_named_are_on_both_sides(data, tmp_path):
+    copy = tmp_path / "mine"
+    shutil.copytree(data, copy)
+    rng = np.random.default_rng(1)
+    (copy / "negatives/unnamed").mkdir()
+    for number in range(8):
+        picture = Image.fromarray(rng.integers(0, 255, (24, 32, 3), np.uint8))
+        picture.save(copy / f"negatives/unnamed/u{number}.png")
+    assert split(copy, "--test", 0.4)[0] == 0
+    out = tmp_path / "mine_split"
+    assert list(out.glob("negatives/unnamed/*.png")) and list(
+        out.glob("nothingset/egocentric/*/unnamed/*.png")
+    )

@@ -22,6 +22,8 @@ from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError
 
 TRAINING, TEST, NEGATIVES, NEGATIVE_TEST = "trainset", "testset", "negatives", "nothingset"
+UNNAMED = "unnamed"
+"""The object folder of a photo whose object nobody has named. Photos of nothing in it are each for itself."""
 NOTHING = "(nothing)"
 """Stands for an action in the counts: pictures that show nothing for any action."""
 
@@ -134,7 +136,8 @@ def _groups(data: DataSet, objects: str | None) -> list[Group]:
     folder = data.base / NEGATIVES
     negatives = sorted(file.path for file in all_pictures(folder, NEGATIVES)) if folder.is_dir() else []
     for path in negatives:
-        thing = _object(path, path.parent.name, objects) if path.parent != folder else path.stem
+        told = path.parent != folder and (objects is not None or path.parent.name != UNNAMED)
+        thing = _object(path, path.parent.name, objects) if told else path.stem
         union.join(("item", path), [("object", thing), ("content", _mark(path))])
     groups: dict[object, Group] = {}
     for item in items:

@@ -23,14 +23,13 @@ from selcon_ros.core.text import quoted
 from selcon_training.adapt.picture_files import PictureFiles, walk
 from selcon_training.data.images import LIMIT
 from selcon_training.data.listing import IMAGE_SUFFIXES, NOTES, suffix_counts
+from selcon_training.data.splitting import UNNAMED
 from selcon_training.data.text_lists import checked_actions
 from selcon_training.errors import DataError
 from selcon_training.labelling.drawing import Change, Drawing, masks, parse_drawing
 from selcon_training.labelling.layout import write_photo
 
 DRAWINGS, ACTIONS, DESCRIPTION = "drawings", "label.json", "dataset.json"
-UNNAMED = "unnamed"
-"""The object folder of a photo whose object nobody has named."""
 State = Literal["open", "done", "nothing", "again"]
 """Of a photo: nothing drawn yet; labelled; labelled before an action was added."""
 
