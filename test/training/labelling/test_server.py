@@ -15,10 +15,12 @@ import threading
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
+from selcon_ros.cli.main import main
 from selcon_training.errors import DataError
 from selcon_training.labelling.server import SHOWN, PageServer
 from selcon_training.labelling.workspace import Workspace
@@ -182,3 +184,8 @@ def test_many_pictures_may_be_asked_for_at_once(workspace):
         for _ in range(40):  # nobody takes them yet
             address = ("127.0.0.1", waiting.server_port)
             opened.enter_context(socket.create_connection(address, timeout=10))
+
+
+def test_an_empty_list_of_actions_is_refused(tmp_path):
+    result = CliRunner().invoke(main, ["data", "label", str(tmp_path), "--out", "set", "--action", " ,"])
+    assert result.exit_code == 2 and "' ,' names no action" in result.output

@@ -51,6 +51,8 @@ def label(
     from selcon_training.labelling.workspace import Workspace
 
     wanted = None if actions is None else [name.strip() for name in actions.split(",") if name.strip()]
+    if wanted == []:
+        raise click.BadParameter(f"{actions!r} names no action: --action hold,pour", param_hint="--action")
     workspace = Workspace(photos, out, wanted or _known(out, bundle))
     try:
         server = PageServer(workspace, port)
