@@ -248,3 +248,17 @@ def test_photos_in_a_folder_of_any_name_can_be_kept(opened, photos, tmp_path, na
     workspace = opened()
     workspace.draw(f"{name}/a.jpg", SQUARE)
     assert len(files(tmp_path / "set")) == 3
+
+
+def test_links_in_a_set_lead_nowhere(opened, tmp_path):
+    workspace = opened()
+    workspace.draw("a.jpg", SQUARE)
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"not ours")
+    made = [path for path in (tmp_path / "set").rglob("a.*") if path.is_file()]
+    for path in made:
+        path.unlink()
+        path.symlink_to(kept)
+    workspace.draw("a.jpg", SQUARE, STREAK)
+    assert len(made) == 4 and kept.read_bytes() == b"not ours" and len(files(tmp_path / "set")) == 6
+    assert not any(path.is_symlink() for path in made)

@@ -52,7 +52,7 @@ def write_photo(
     for action, mask in (parts or {}).items():
         for kind, values in (("mask", mask), ("GT", _truth(mask))):
             path = root / SPLIT / kind / action / thing / f"{stem}.png"
-            write_file(path, _png(as_stored(values, orientation), orientation))
+            write_own(path, _png(as_stored(values, orientation), orientation))
             wanted.add(path)
     for path in _found(root, stem):
         if path not in wanted:
@@ -60,6 +60,13 @@ def write_photo(
             with suppress(OSError):  # other photos are in it
                 path.parent.rmdir()
                 path.parent.parent.rmdir()
+
+
+def write_own(path: Path, content: bytes) -> None:
+    """Write a file of the data set; a link that has taken its place is replaced, and leads nowhere."""
+    if path.is_symlink():
+        path.unlink()
+    write_file(path, content)
 
 
 def _found(root: Path, stem: str) -> list[Path]:
@@ -78,7 +85,7 @@ def _copy(photo: Path, places: list[Path]) -> None:
         return
     first, content = places[0], read_bytes(photo, DataError)
     if not first.is_file() or first.stat().st_size != len(content):
-        write_file(first, content)
+        write_own(first, content)
     for place in places[1:]:
         if place.is_file() and place.stat().st_size == len(content):
             continue
@@ -88,7 +95,7 @@ def _copy(photo: Path, places: list[Path]) -> None:
             os.link(first, place)
             sync_folder(place.parent)
         except OSError:
-            write_file(place, content)
+            write_own(place, content)
 
 
 def _truth(mask: U8) -> U8:

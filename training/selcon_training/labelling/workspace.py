@@ -15,7 +15,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.image_decoding import judge
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
@@ -27,7 +27,7 @@ from selcon_training.data.splitting import UNNAMED
 from selcon_training.data.text_lists import checked_actions
 from selcon_training.errors import DataError
 from selcon_training.labelling.drawing import Change, Drawing, masks, parse_drawing
-from selcon_training.labelling.layout import write_photo
+from selcon_training.labelling.layout import write_own, write_photo
 
 DRAWINGS, ACTIONS, DESCRIPTION = "drawings", "label.json", "dataset.json"
 State = Literal["open", "done", "nothing", "again"]
@@ -165,7 +165,7 @@ class Workspace:
                 self._keep(number, drawing.model_copy(update={"written": True}))
 
     def _keep(self, number: int, drawing: Drawing) -> None:
-        write_file(self._path(self.photos[number]), drawing.model_dump_json().encode())
+        write_own(self._path(self.photos[number]), drawing.model_dump_json().encode())
         self._known[number] = drawing
 
     def _path(self, photo: Photo) -> Path:
