@@ -221,14 +221,14 @@ class NodeListener:
             self._answer.add_done_callback(self._on_parameters)
 
     def _on_parameters(self, future: Any) -> None:
-        if future.result() is None:
-            return
-        values = zip(TABLE, future.result().values, strict=False)
-        given = {name: parameter_value_to_python(value) for name, value in values}
+        values = [] if future.result() is None else future.result().values
+        if len(values) != len(TABLE):
+            return  # a node of another version: rclpy leaves all out where one is not declared
+        given = {name: parameter_value_to_python(value) for name, value in zip(TABLE, values, strict=True)}
         try:
             settings = Settings(**{name: checked(name, value) for name, value in given.items()})
         except SelconError:
-            return  # a node of another version
+            return  # of another version, too
         with self.changed:
             self.settings = settings
 
