@@ -65,5 +65,5 @@ def test_devices_and_circles_of_links_are_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "x.png")
     with pytest.raises(ImageError, match="/dev/zero: it is a device"):
         read_image("/dev/zero")
-    with pytest.raises(ImageError, match="null byte"):
+    with pytest.raises(ImageError, match="null (byte|character)"):
         read_image("x\0.png")
