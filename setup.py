@@ -100,6 +100,7 @@ TEST = [
     "mcap-ros2-support>=0.5.3,<0.7",
     "playwright>=1.44,<2",  # drives a browser on our pages
     "mypy>=1.15,<3",
+    "numpy<2.5",  # mypy for Python 3.10 loses overloads of later stubs
     "ruff>=0.12,<1",
     "colcon-common-extensions>=0.3,<1",
     # Builds engines without a GPU; running them takes pycuda and a driver. There is none for ARM.
