@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
-from selcon_ros.ros import running_nodes
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources import node_frames, node_listener
 from selcon_ros.view.sources.node import NodeError, NodeSource
@@ -59,8 +58,6 @@ def frame_with(source: NodeSource, wanted: Callable[[ViewFrame], Any]) -> ViewFr
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeSource]:
-    # The nodes here say all the time how they are.
-    monkeypatch.setattr(running_nodes, "DIAGNOSTICS_SECONDS", 1.0)
     monkeypatch.setattr(node_listener, "RESTING", 0.5)
     monkeypatch.setattr(node_frames, "UNHEARD", 1.0)
     made = NodeSource(None, None)
