@@ -27,6 +27,9 @@ SOURCE_OPTIONS = [
     click.option(
         "--camera-info", help="Of a bag: topic of the calibration  [default: that of the images' frame]"
     ),
+    click.option(
+        "--target-frame", help="Of a bag: show this frame and grasp points in it, by /tf and /tf_static."
+    ),
     click.option("--rectified", is_flag=True, help="Picture or bag is rectified: use the projection matrix."),
     min_confidence_option,
     click.option(
@@ -138,6 +141,7 @@ def _source(
     image: str | None,
     camera_info: str | None,
     rectified: bool,
+    target_frame: str | None,
     min_confidence: float,
     max_width: float,
     bundle: Path | None,
@@ -154,7 +158,7 @@ def _source(
     from selcon_ros.view.sources.offline import OfflineSource
     from selcon_ros.view.sources.opening import Given, open_camera
 
-    given = Given(depth, camera, image, camera_info, rectified)
+    given = Given(depth, camera, image, camera_info, rectified, target_frame)
     if source is None:
         given.only("a running node: give a SOURCE")
         _refuse(context, OF_MODEL, "is for a SOURCE without a node: a running node has its own")

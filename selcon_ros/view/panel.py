@@ -11,7 +11,7 @@ import numpy as np
 from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.overlay import tint
 from selcon_ros.core.text import one_line
-from selcon_ros.view.scene import Answer, ViewFrame
+from selcon_ros.view.scene import Answer, TargetFrame, ViewFrame
 from selcon_ros.view.shapes import colour_of
 
 LINES = 8
@@ -75,10 +75,13 @@ def confidences(frame: ViewFrame, actions: Sequence[str]) -> str:
 
 
 def grasps(frame: ViewFrame) -> str:
-    """Return what was found for each action that is asked for, and why something is missing."""
+    """Return what was found for each action that is asked for, and why something is missing.
+
+    Positions are in the target frame where there is one, otherwise in the camera's.
+    """
     if not frame.answers:
         return '<div class="sv">No action is asked for: tick one above.</div>'
-    answers = [_answer(answer, place) for place, answer in enumerate(frame.answers)]
+    answers = [_answer(answer, place, frame.target) for place, answer in enumerate(frame.answers)]
     return f'<div class="sv">{"".join(answers)}</div>'
 
 
@@ -121,8 +124,9 @@ def _css(place: int) -> str:
     return f"rgb({red},{green},{blue})"
 
 
-def _answer(answer: Answer, place: int) -> str:
-    lines = [_grasp(number, point) for number, point in enumerate(answer.grasps.points[:LINES], 1)]
+def _answer(answer: Answer, place: int, target: TargetFrame | None) -> str:
+    points = answer.grasps.points[:LINES]
+    lines = [_grasp(number, point, target) for number, point in enumerate(points, 1)]
     lines += [f"<div>no grasp: {_text(each)}</div>" for each in answer.grasps.refused[:LINES]]
     if answer.note:
         lines.append(f"<div>{_text(answer.note)}</div>")
@@ -133,12 +137,16 @@ def _answer(answer: Answer, place: int) -> str:
     return head + "".join(lines)
 
 
-def _grasp(number: int, point: GraspPoint) -> str:
+def _grasp(number: int, point: GraspPoint, target: TargetFrame | None) -> str:
     text = f"{number}. score {point.score:.2f}"
     if point.width is not None:
         text += f", width {1e3 * point.width:.0f} mm"
     if point.position is not None:
-        text += ", at ({:.0f}, {:.0f}, {:.0f}) mm".format(*(1e3 * value for value in point.position))
+        position = np.array(point.position)
+        if target is not None:
+            position = target.pose.inverse.points(position[None])[0]
+        text += ", at ({:.0f}, {:.0f}, {:.0f}) mm".format(*(1e3 * position).tolist())
+        text += "" if target is None else f" in {_text(target.name, 100)}"
     else:
         text += ", pixel ({:.0f}, {:.0f})".format(*point.pixel)
     return f"<div>{text}{f' ({_text(point.note)})' if point.note else ''}</div>"

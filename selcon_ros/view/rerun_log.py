@@ -140,7 +140,8 @@ class RerunLog:
         if self._there("depth", {f"{CAMERA}/depth"} if frame.depth is not None else set()):
             assert frame.depth is not None
             self._rec.log(f"{CAMERA}/depth", rr.DepthImage(_millimetres(frame.depth), meter=1000.0))
-        if frame.target is not None:
+        if self._there("target", {f"{WORLD}/target"} if frame.target is not None else set()):
+            assert frame.target is not None
             pose, axes = frame.target.pose, 0.1 * np.eye(3)
             place = rr.Transform3D(translation=pose.translation, quaternion=rr.Quaternion(xyzw=pose.rotation))
             arrows = rr.Arrows3D(vectors=axes, colors=(255 * np.eye(3)).astype(np.uint8))

@@ -25,27 +25,15 @@ from selcon_ros.cli.main import main
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.model import load
 from selcon_ros.ros.parameters import Settings
-from support.bags import FRAME, Stamped, camera, transforms, write_bag
+from support.bags import DOWN, FRAME, camera, drive, write_bag
 from support.bundles import colour_bundle
 
-DOWN = Rigid((0.5**0.5, -(0.5**0.5), 0.0, 0.0), (0.5, 0.0, 1.0))
-"""The camera looks down from 1 m above, with its image's top forward."""
 LATCHED = (RELIABLE[0]._replace(durability=QosDurability.TRANSIENT_LOCAL),)
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
-
-
-def drive(count: int) -> list[Stamped]:
-    """The base drives on by 1 m a second, and is known until 0.1 s before the last image."""
-    odometry = [
-        ("odom", "base_link", 99.95 + 0.1 * step, Rigid((0.0, 0.0, 0.0, 1.0), (0.1 * step, 0.0, 0.0)))
-        for step in range(count)
-    ]
-    mount = ("/tf_static", transforms(("base_link", FRAME, 0.0, DOWN)), round(1e9 * 99.0))
-    return [mount, *(("/tf", transforms(each), round(1e9 * (each[2] + 0.001))) for each in odometry)]
 
 
 class Found:

@@ -20,6 +20,8 @@ from support.messages import camera_info, header, raw_image
 from support.scenes import bar_depth, scene
 
 FRAME = "camera_color_optical_frame"
+DOWN = Rigid((0.5**0.5, -(0.5**0.5), 0.0, 0.0), (0.5, 0.0, 1.0))
+"""The camera looks down from 1 m above, with its image's top forward."""
 Stamped = tuple[str, Any, int]
 """Topic, message, and when it was received in ns."""
 
@@ -108,6 +110,16 @@ def transforms(*given: tuple[str, str, float, Rigid]) -> Any:
             for parent, child, stamp, pose in given
         ]
     )
+
+
+def drive(count: int) -> list[Stamped]:
+    """The base drives on by 1 m a second, and is known until 0.1 s before the last image."""
+    odometry = [
+        ("odom", "base_link", 99.95 + 0.1 * step, Rigid((0.0, 0.0, 0.0, 1.0), (0.1 * step, 0.0, 0.0)))
+        for step in range(count)
+    ]
+    mount = ("/tf_static", transforms(("base_link", FRAME, 0.0, DOWN)), round(1e9 * 99.0))
+    return [mount, *(("/tf", transforms(each), round(1e9 * (each[2] + 0.001))) for each in odometry)]
 
 
 def messages(bag: Path) -> dict[str, list[tuple[int, bytes]]]:

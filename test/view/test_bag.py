@@ -13,10 +13,11 @@ pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_r
 from rosbags.rosbag2 import StoragePlugin
 
 from selcon_ros.bags.reader import BagError
+from selcon_ros.core.rigid import Rigid
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.view.sources.bag import BETWEEN, BagCamera
 from selcon_ros.view.sources.offline import Shot
-from support.bags import camera, write_bag
+from support.bags import DOWN, camera, drive, write_bag
 
 
 def played(bag: BagCamera, count: int) -> list[tuple[float, Shot]]:
@@ -82,3 +83,21 @@ def test_a_bag_that_was_received_at_once_is_read_with_pauses(tmp_path: Path) -> 
     bag = BagCamera(write_bag(tmp_path / "bag", recorded), None, None, None, Settings())
     times = [at for at, _ in played(bag, 5)]
     assert times[2] - times[1] >= BETWEEN / 2 and times[4] - times[3] >= BETWEEN / 2
+
+
+def test_the_target_frame_is_where_the_bags_transforms_say(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", [*camera(4), *drive(4)])
+    shots = [shot for _, shot in played(BagCamera(path, None, None, None, Settings(target_frame="odom")), 4)]
+    for index, shot in enumerate(shots[:3]):
+        camera_in_odom = Rigid((0.0, 0.0, 0.0, 1.0), (0.1 * index + 0.05, 0.0, 0.0)) @ DOWN
+        assert shot.target is not None and shot.target.name == "odom" and shot.faults == ()
+        back = camera_in_odom @ shot.target.pose
+        assert back.translation == pytest.approx((0.0, 0.0, 0.0), abs=1e-6)
+        assert abs(back.rotation[3]) == pytest.approx(1.0)
+    assert shots[3].target is None and "no transform from 'camera_color" in shots[3].faults[0]
+
+
+def test_a_frame_that_no_transform_can_lead_to_is_refused(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", camera(1))
+    with pytest.raises(BagError, match="'base_link': the bag has no /tf and no /tf_static"):
+        BagCamera(path, None, None, None, Settings(target_frame="base_link"))

@@ -56,6 +56,7 @@ def test_what_does_not_go_with_a_source(picture: Path) -> None:
         (str(default_recording()), Given(depth="depth.png"), "--depth does not go with a recording"),
         ("0", Given(camera_info="/info"), "--camera-info does not go with a webcam"),
         (str(picture), Given(image="/image"), "--image does not go with a picture"),
+        (str(picture), Given(target_frame="base"), "--target-frame does not go with a picture"),
         (str(picture), Given(depth="depth.png"), "--depth and --camera go together"),
         (str(picture), Given(rectified=True), "--rectified says how to read --camera"),
     ):

@@ -173,8 +173,9 @@ def test_a_viewer_has_a_view_of_each_picture_of_an_action(record, tmp_path: Path
 
 
 def test_what_is_gone_is_taken_away(record) -> None:
-    found = record(frame(1, "hold", "pour"), frame(2, "pour", depth=None, intrinsics=None))
-    for path in ("camera/heatmap/hold", "camera/overlay/hold", "grasps/hold", "camera/depth", "cloud"):
+    found = record(frame(1, "hold", "pour"), frame(2, "pour", depth=None, intrinsics=None, target=None))
+    gone = ("camera/heatmap/hold", "camera/overlay/hold", "grasps/hold", "camera/depth", "cloud", "target")
+    for path in gone:
         assert found[f"/world/{path}"][-1]["is_recursive"] == [True], path
     assert "is_recursive" not in found["/world/grasps/pour/approach"][-1]
 

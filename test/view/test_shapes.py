@@ -10,8 +10,9 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, gripper_lines
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
+from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import panel
-from selcon_ros.view.scene import Answer, Diagnostic, Thresholds, ViewFrame
+from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.shapes import coloured_cloud, grippers, shown_heat
 
 HALF = 0.5**0.5
@@ -94,3 +95,12 @@ def test_the_worst_of_the_diagnostics_is_what_the_first_line_says() -> None:
     assert "ok</b> running" in panel.status(frame())
     unknown = frame(answer("hold", 0.9, 2))
     assert "–" in panel.confidences(unknown, ["hold", "pour"])
+
+
+def test_positions_are_in_the_target_frame_where_there_is_one() -> None:
+    point = GraspPoint((0, 0), 1.0, (0.1, 0.2, 0.3), (0.0, 0.0, 0.0, 1.0), 0.06)
+    assert "at (100, 200, 300) mm<" in panel.grasps(frame(answer("hold", 0.9, 2, point)))
+    # A quarter turn about z, 1 m behind the camera.
+    target = TargetFrame("base <b>", Rigid((0.0, 0.0, HALF, HALF), (0.0, 0.0, -1.0)))
+    shown = panel.grasps(frame(answer("hold", 0.9, 2, point), target=target))
+    assert "at (200, -100, 1300) mm in base &lt;b&gt;<" in shown

@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from std_msgs.msg import Header
+
 from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_none
 from selcon_ros.bags.plan import Plan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message
 from selcon_ros.bags.topics import choose
+from selcon_ros.bags.transforms import BagTransforms, ImageTransforms, check_transforms
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.view.scene import TargetFrame
 from selcon_ros.view.sources.offline import Shot
 
 STRETCH = 2_000_000_000
@@ -36,10 +40,15 @@ class BagCamera:
     def __init__(
         self, bag: Path, image: str | None, depth: str | None, camera_info: str | None, settings: Settings
     ) -> None:
-        """Look for the topics: see `bags.topics.choose`."""
+        """Look for the topics: see `bags.topics.choose`.
+
+        :param settings: as the node has them, with the target frame that is shown
+        """
         self._bag, self._settings = bag, settings
         with BagReader(bag) as reader:
             self._topics = choose(reader, image, depth, camera_info)
+            if settings.target_frame:
+                check_transforms(reader, settings.target_frame)
         self._plan = Plan(bag, bag, self._topics, (), (), "", settings, heatmaps=False)
         self.title = f"bag {bag}, {self._topics.image}"
         missing = [
@@ -49,15 +58,23 @@ class BagCamera:
 
     def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:
         with BagReader(self._bag, check=False) as reader:  # checked when this was made
+            target = self._settings.target_frame
+            transforms = BagTransforms(reader, target) if target else None
             while not stop.is_set():
-                if not self._lap(reader, show, stop) or stop.wait(BETWEEN):
+                if not self._lap(reader, transforms, show, stop) or stop.wait(BETWEEN):
                     return
 
-    def _lap(self, reader: BagReader, show: Callable[[Shot], None], stop: threading.Event) -> bool:
+    def _lap(
+        self,
+        reader: BagReader,
+        transforms: BagTransforms | None,
+        show: Callable[[Shot], None],
+        stop: threading.Event,
+    ) -> bool:
         """Play the bag once, and return whether there is more than one image. Raises BagError for none."""
         due, last = time.monotonic(), 0
         shown, fault = 0, ""
-        for message, near in self._messages(reader):
+        for message, near, placed in self._messages(reader, transforms):
             _, received, _ = message
             due += min((received - last) / 1e9, LONGEST_GAP) if last else 0.0
             # What took long to read is not made up for.
@@ -65,7 +82,7 @@ class BagCamera:
             if stop.wait(max(0.0, due - time.monotonic())):
                 return False
             try:
-                show(self._shot(message, near, fault and f"an image cannot be used: {fault}"))
+                show(self._shot(message, near, placed, fault and f"an image cannot be used: {fault}"))
             except SelconError as error:
                 fault = first_line(error)
             else:
@@ -74,7 +91,9 @@ class BagCamera:
             raise BagError(f"no image on {self._topics.image} of {self._bag} can be used: {fault or 'none'}")
         return shown > 1
 
-    def _messages(self, reader: BagReader) -> Iterator[tuple[Message, Near]]:
+    def _messages(
+        self, reader: BagReader, transforms: BagTransforms | None
+    ) -> Iterator[tuple[Message, Near, ImageTransforms | None]]:
         """Yield the images with what belongs to them, from first to last."""
         wanted = reader.of(self._topics.image)
         at: int | None = None
@@ -82,17 +101,30 @@ class BagCamera:
             start = following[1]  # there may be hours without an image
             at = start + STRETCH
             segment = Segment(0, start, at, 0)
-            stamps = (stamp_or_none(data) for _, _, data in images_of(reader, self._plan, segment))
-            found = {stamp for stamp in stamps if stamp is not None}
-            near = Near(reader, self._plan, segment, found)
+            found = [
+                (received, stamp)
+                for _, received, data in images_of(reader, self._plan, segment)
+                if (stamp := stamp_or_none(data)) is not None
+            ]
+            near = Near(reader, self._plan, segment, {stamp for _, stamp in found})
+            placed = None if transforms is None else transforms.around(found)
             for message in images_of(reader, self._plan, segment):
-                yield message, near
+                yield message, near, placed
 
-    def _shot(self, message: Message, near: Near, fault: str) -> Shot:
-        connection, _, data = message
+    def _shot(self, message: Message, near: Near, placed: ImageTransforms | None, fault: str) -> Shot:
+        connection, received, data = message
         decoded = camera_message(data, connection.msgtype)
         image = image_from_message(decoded, self._settings.limit)
         depth, intrinsics, missing = near.of(decoded.header, (image.shape[1], image.shape[0]))
         stamp = decoded.header.stamp.sec + 1e-9 * decoded.header.stamp.nanosec
-        faults = tuple(filter(None, (missing, fault)))
-        return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, self._notes, faults)
+        target, lost = _target(decoded.header, received, placed)
+        faults = tuple(filter(None, (missing, lost, fault)))
+        return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, self._notes, faults, target)
+
+
+def _target(header: Header, received: int, placed: ImageTransforms | None) -> tuple[TargetFrame | None, str]:
+    """Where the target frame is at an image, and why that is not known."""
+    if placed is None:
+        return None, ""
+    there, rigid, missing = placed.of(header, received)
+    return (None if rigid is None else TargetFrame(there.frame_id, rigid.inverse)), missing

@@ -18,7 +18,7 @@ from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
-from selcon_ros.view.scene import Answer, Diagnostic, Thresholds, ViewFrame
+from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 
 WAIT = 0.2
@@ -39,6 +39,7 @@ class Shot:
     stamp: float = 0.0
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    target: TargetFrame | None = None
 
 
 class Camera(Protocol):
@@ -190,4 +191,5 @@ class OfflineSource:
                 *(Diagnostic("warning", one_line(each)) for each in faults),
                 *(Diagnostic("ok", one_line(each)) for each in shot.notes),
             ),
+            target=shot.target,
         )

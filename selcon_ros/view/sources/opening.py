@@ -26,7 +26,7 @@ class Given:
     """What goes with some sources alone; None where it is not given.
 
     depth: of a picture its file, of a bag the topic. camera: a picture's calibration file. image,
-    camera_info: topics of a bag. rectified: of a picture or a bag.
+    camera_info: topics of a bag; target_frame: one of its transforms. rectified: of a picture or a bag.
     """
 
     depth: str | None = None
@@ -34,6 +34,7 @@ class Given:
     image: str | None = None
     camera_info: str | None = None
     rectified: bool = False
+    target_frame: str | None = None
 
     def only(self, what: str, *names: str) -> None:
         """Raise SourceError if anything but these is given."""
@@ -70,11 +71,11 @@ def open_camera(name: str, given: Given) -> Camera:
 
 
 def _bag(path: Path, given: Given) -> Camera:
-    given.only("a bag", "depth", "image", "camera_info", "rectified")
+    given.only("a bag", "depth", "image", "camera_info", "rectified", "target_frame")
     from selcon_ros.ros.parameters import Settings
     from selcon_ros.view.sources.bag import BagCamera
 
-    settings = Settings(rectified=given.rectified)
+    settings = Settings(rectified=given.rectified, target_frame=given.target_frame or "")
     return BagCamera(path, given.image, given.depth, given.camera_info, settings)
 
 
