@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from selcon_ros.cli.main import main
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.check import check
 from selcon_training.data.splitting import divide
+from support.disk import files_of_at_most
 
 SHOWN = {"hold": 10, "cut_with": 5, "pour": 3}
 """Of the ten objects of the set, how many show the action."""
@@ -113,6 +116,15 @@ def test_what_cannot_be_divided_is_refused(data, tmp_path):
     assert code == 1 and "is divided already" in out
     code, out = split(data, "--test", 1)
     assert code == 2
+
+
+def test_a_full_disk_is_told_by_what_was_to_be_written(data):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # where no links lead to
+        out = Path(elsewhere, "out")
+        with files_of_at_most(1000):  # dataset.json, and part of a picture
+            code, text = split(data, "--out", out)
+        assert code == 1 and text.startswith(f"Error: {out}: File too large; make room there")
+        assert not list(Path(elsewhere).iterdir())
 
 
 def test_nothing_is_written_into_the_set_that_is_divided(data, tmp_path, monkeypatch):

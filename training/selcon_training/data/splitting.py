@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -100,7 +99,7 @@ def write(data: DataSet, division: Division, out: Path) -> None:
     test_actions = sorted({item.action for group in division.test for item in group.items})
     with making_folder(out) as fresh:
         if (data.root / "dataset.json").is_file():
-            shutil.copyfile(data.root / "dataset.json", fresh / "dataset.json")
+            _copy(data.root / "dataset.json", fresh / "dataset.json")
         for name, groups in ((TRAINING, division.training), (TEST, division.test)):
             items = [item for group in groups for item in group.items]
             for kind in folders_in(split):
@@ -232,4 +231,9 @@ def _link(source: Path, place: Path) -> None:
     try:
         os.link(source.resolve(), place)
     except OSError:
-        shutil.copyfile(source, place)
+        _copy(source, place)
+
+
+def _copy(source: Path, place: Path) -> None:
+    """Copy a file. Raises DataError about its source, OSError about its place: shutil's names the source."""
+    place.write_bytes(read_bytes(source, DataError))
