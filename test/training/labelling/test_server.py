@@ -43,7 +43,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def server(workspace):
-    made = PageServer(workspace, 0)
+    made = PageServer(lambda: workspace, 0)
     thread = threading.Thread(target=made.run)
     thread.start()
     yield made
@@ -136,9 +136,13 @@ def test_what_is_no_drawing_changes_nothing(server, workspace, value, status):
     assert ask(server, "drawing/1", "PUT", b"", **{"Content-Length": str(1 << 40)})[0] == 413
 
 
-def test_a_port_that_is_taken_is_told(server, workspace):
+def test_a_port_that_is_taken_is_told_and_leaves_no_set_behind(server, workspace, tmp_path):
+    def make():
+        return Workspace(workspace.folder, tmp_path / "other", ["hold"])
+
     with pytest.raises(DataError, match=rf"--port {server.server_port} is taken: give another one, or 0"):
-        PageServer(workspace, server.server_port)
+        PageServer(make, server.server_port)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_closed_terminal_ends_the_command_with_its_masks_written(tmp_path):
@@ -180,7 +184,7 @@ def test_a_browser_that_goes_away_is_not_told_of(server, capfd):
 
 
 def test_many_pictures_may_be_asked_for_at_once(workspace):
-    with PageServer(workspace, 0) as waiting, contextlib.ExitStack() as opened:
+    with PageServer(lambda: workspace, 0) as waiting, contextlib.ExitStack() as opened:
         for _ in range(40):  # nobody takes them yet
             address = ("127.0.0.1", waiting.server_port)
             opened.enter_context(socket.create_connection(address, timeout=10))

@@ -53,9 +53,9 @@ def label(
     wanted = None if actions is None else [name.strip() for name in actions.split(",") if name.strip()]
     if wanted == []:
         raise click.BadParameter(f"{actions!r} names no action: --action hold,pour", param_hint="--action")
-    workspace = Workspace(photos, out, wanted or _known(out, bundle))
+    server = PageServer(lambda: Workspace(photos, out, wanted or _known(out, bundle)), port)
+    workspace = server.workspace
     try:
-        server = PageServer(workspace, port)
         if workspace.unread:
             click.echo(f"not read in {photos}: {workspace.unread}", err=True)
         click.echo(f"{len(workspace.photos)} photos, actions: {', '.join(workspace.actions)}")

@@ -8,6 +8,7 @@ import json
 import secrets
 import sys
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,13 +44,15 @@ POLL = 0.05
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page of a workspace at `address`. Raises DataError where the port is taken."""
+    """Serves the page of a workspace at `address`. Raises DataError where the port is taken.
+
+    `make` opens the workspace, once the port is ours: a port that is taken leaves no files behind.
+    """
 
     daemon_threads = True
     request_queue_size = 128  # a page asks for many small pictures at once
 
-    def __init__(self, workspace: Workspace, port: int) -> None:
-        self.workspace = workspace
+    def __init__(self, make: Callable[[], Workspace], port: int) -> None:
         self.token = secrets.token_urlsafe(16)
         self.finished = threading.Event()
         """Set when the page has said that all is done."""
@@ -62,6 +65,11 @@ class PageServer(ThreadingHTTPServer):
                 f"--port {port} is {'taken' if error.errno == errno.EADDRINUSE else 'not allowed'}: give "
                 "another one, or 0 for any that is free"
             ) from None
+        try:
+            self.workspace = make()
+        except BaseException:
+            self.server_close()
+            raise
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
     @property
