@@ -10,6 +10,7 @@ import selcon_training.encoders  # noqa: F401 - makes torchvision importable bef
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.photo_set import make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
+from selcon_training.adapt.shapes import polygon
 from selcon_training.errors import AdaptError, DataError
 from support import dataset, photos
 
@@ -79,6 +80,9 @@ REFUSED = {
     "outside its photo": lambda root: edit(root, lambda record: record["shapes"][0]["points"][0].append(-9)
                                            or record["shapes"][0]["points"][0].pop(0)),
     "draw a polygon": lambda root: edit(root, lambda record: record["shapes"][0].update(shape_type="line")),
+    "crosses itself too often": lambda root: edit(
+        root, lambda record: record["shapes"][0].update(points=[[9, 0], [99, 96]] * 10_000)
+    ),
     "not valid JSON": lambda root: (root / "p1.json").write_text("{"),
     "keep one of them": lambda root: photos.cvat(root, 1),
 }  # fmt: skip
@@ -90,6 +94,13 @@ def test_what_would_not_help_is_refused(tmp_path, told):
     REFUSED[told](tmp_path)
     with pytest.raises((AdaptError, DataError), match=told):
         photo_set_of(tmp_path)
+
+
+def test_an_outline_of_many_points_is_taken():
+    turns = np.linspace(0.0, 2.0 * np.pi, 20_000)
+    circle = 48 + 40 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    mask = polygon(circle, (96, 128), "circle").raster((96, 128), (96, 128))
+    assert mask.sum() == pytest.approx(np.pi * 40**2, rel=0.01)
 
 
 def test_labels_that_no_action_matches_are_told_and_left_out(tmp_path):

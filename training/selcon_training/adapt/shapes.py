@@ -21,6 +21,9 @@ FINER = 4
 """Polygons are filled on a raster so many times finer: OpenCV takes in the pixels of their border whole."""
 _SHIFT = 4
 MOST_POINTS = 100_000
+MOST_CROSSINGS = 5e9
+"""Of the squares of the numbers of lines that meet in a row, the sum over a picture's rows: the time to fill
+a polygon grows with it, to some seconds here."""
 
 
 class Shape(Protocol):
@@ -91,7 +94,19 @@ def polygon(points: Any, picture: Size, where: str) -> Polygon:
         raise DataError(
             f"{where} has points outside its photo of {picture[1]} x {picture[0]} pixels: draw it anew"
         )
-    return Polygon(np.clip(found, 0.0, limit))
+    inside = np.clip(found, 0.0, limit)
+    rows = np.stack([inside[:, 1], np.roll(inside[:, 1], 1)])
+    # Where a line begins and ends to cross the middles of rows.
+    begins, ends = (
+        np.bincount(np.ceil(each - 0.5).astype(int), minlength=picture[0] + 2)
+        for each in (rows.min(axis=0), rows.max(axis=0))
+    )
+    met = np.cumsum(begins - ends)
+    if np.square(met, dtype=np.float64).sum() > MOST_CROSSINGS:
+        raise DataError(
+            f"{where} crosses itself too often, {met.max()} lines meet in one row of its photo: draw it anew"
+        )
+    return Polygon(inside)
 
 
 def rectangle(corners: Any, picture: Size, where: str) -> Polygon:
