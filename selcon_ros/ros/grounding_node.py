@@ -20,6 +20,7 @@ from selcon_ros.core.text import one_line
 from selcon_ros.model import load
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.answers import Answer
+from selcon_ros.ros.bond import Bond
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher, state_of
@@ -42,7 +43,6 @@ ACTION_LOG = 1.0
 OF_MODEL = ("model data", "backend")
 """Sources of problems that last as long as the model is there."""
 LIFECYCLE = "lifecycle"
-"""The source of problems with a transition."""
 INACTIVE = Refusal(Reason.INACTIVE, "the node is not active: configure and activate it")
 
 
@@ -97,6 +97,7 @@ class GroundingNode(ManagedNode):
             self, self._health, self._actions, self._questions, depth_sync, frames, self._results
         )
         self._diagnostics = DiagnosticsPublisher(self, self._health, settings.diagnostics_period, self._facts)
+        self._bond = Bond(self, 0.0 if settings.autostart else settings.bond_heartbeat_period)
         if settings.autostart:
             self.start()
         else:
@@ -163,9 +164,11 @@ class GroundingNode(ManagedNode):
         self._questions.open()
         self._on_action_set(self._settings.current.action)
         self._follow_listeners()
+        self._bond.form()
 
     def _unsubscribe(self) -> None:
         self._active = False
+        self._bond.break_off()
         self._questions.close(INACTIVE)
         self._actions.change((), then=partial(self._prepare, ()))
         self._inputs.unsubscribe()
@@ -194,12 +197,10 @@ class GroundingNode(ManagedNode):
             actions = ()
             self._health.problem("action", str(error))
         if actions != self._actions.now:
-            # This calls _on_action_set.
-            done = self.set_parameters([Parameter("action", value=listed(actions))])[0]
+            done = self.set_parameters([Parameter("action", value=listed(actions))])[0]  # _on_action_set
             if not done.successful:
-                self._health.problem(
-                    "action", f"it stays {listed(self._actions.now) or 'none'}: {done.reason}"
-                )
+                now = listed(self._actions.now) or "none"
+                self._health.problem("action", f"it stays {now}: {done.reason}")
         elif actions:
             self._health.solved("action")
         else:

@@ -62,6 +62,13 @@ class Settings:
     autostart: bool = _parameter(
         True, "Configure and activate when the node starts; false: a lifecycle manager does.", changes="start"
     )
+    bond_heartbeat_period: float = _parameter(
+        0.25,
+        "Seconds between two heartbeats for a lifecycle manager, while active; 0: none.",
+        0.0,
+        10.0,
+        changes="start",
+    )
     bundle: str = _parameter(
         "", "Model bundle, a folder or .zip; empty: the packaged one.", changes="configure"
     )

@@ -116,8 +116,8 @@ def test_a_wrong_value_later_is_refused_with_a_reason(make_node):
 def test_what_cannot_change_while_running_is_read_only():
     fixed = {name for name, descriptor in descriptors().items() if descriptor.read_only}
     assert fixed == {
-        "autostart", "image_transport", "depth_transport", "diagnostics_period", "target_frame",
-        "read_only_parameters",
+        "autostart", "bond_heartbeat_period", "image_transport", "depth_transport", "diagnostics_period",
+        "target_frame", "read_only_parameters",
     }  # fmt: skip
 
 

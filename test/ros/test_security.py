@@ -84,6 +84,7 @@ def test_the_policy_allows_what_the_node_opens_and_no_more(graph, right) -> None
     assert not {name for name in names if not any(fnmatchcase(name, rule) for rule in rules)}
     unused = {rule for rule in rules if not any(fnmatchcase(name, rule) for name in names)}
     optional = {"/tf", "/tf_static"} if right == ("topics", "subscribe") else set()
+    optional |= {f"{NAMESPACE}/bond"} if right[0] == "topics" else set()
     if interfaces.MISSING:
         optional |= {f"{NAMESPACE}/{name}" for name in ("result", "result/*", "ground")}
         optional |= {rule for rule in rules if "/_action/" in rule}
