@@ -19,7 +19,7 @@ from selcon_ros.bags.parts import Parts
 from selcon_ros.bags.plan import Plan, Segment, segments, taken
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.summary import write_summary
-from selcon_ros.bags.transforms import check_transforms
+from selcon_ros.bags.transform_topics import transform_topics
 from selcon_ros.bags.writer import Bag
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.model import load
@@ -67,7 +67,7 @@ def ground_bag(
     if there := taken(reader, plan.prefix):
         raise BagError(f"the bag has {there} already: choose another --namespace")
     if plan.settings.target_frame:
-        check_transforms(reader, plan.settings.target_frame)
+        transform_topics(reader, plan.settings.target_frame)
     every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")

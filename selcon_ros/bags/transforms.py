@@ -9,14 +9,13 @@ from typing import Any
 from std_msgs.msg import Header
 
 from selcon_ros.bags.reader import BagError, BagReader
+from selcon_ros.bags.transform_topics import TYPE, transform_topics
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up, two_parents
 from selcon_ros.bags.transform_window import Faults, Image, Transform, Window
 from selcon_ros.core.errors import CameraError, SelconError, first_line
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import quoted
 
-MOVING, STATIC = "/tf", "/tf_static"
-TYPE = "tf2_msgs/msg/TFMessage"
 BESIDE = (1_000_000_000, 10_000_000_000)
 """Within so many ns of receiving images their transforms are looked for, then, where one is missing: as long
 as tf2 keeps them."""
@@ -36,20 +35,20 @@ class BagTransforms:
 
     def __init__(self, reader: BagReader, target: str) -> None:
         self._reader, self.target = reader, target
-        check_transforms(reader, target)
+        self._topics = transform_topics(reader, target)
         self._faults = Faults()
         # Latched: what was sent once holds from then on, and the first one for what was before.
         self._static: dict[str, list[Transform]] = {}
         count = 0
-        for each in self._read(STATIC, None, None, self._faults):
+        for each in self._read(self._topics.static, None, None, self._faults):
             known = self._static.setdefault(each.child, [])
             if not known or known[-1].edge != each.edge:
                 known.append(each)
                 count += 1
             if count > MOST_STATIC:
                 raise BagError(
-                    f"{STATIC} of the bag changes more than {MOST_STATIC} times, and is held in memory: "
-                    f"record what moves as {MOVING}, or leave out --target-frame"
+                    f"{self._topics.static} of the bag changes more than {MOST_STATIC} times, and is held in "
+                    f"memory: record what moves as {self._topics.moving}, or leave out --target-frame"
                 )
 
     def around(self, images: Sequence[Image]) -> ImageTransforms:
@@ -62,7 +61,7 @@ class BagTransforms:
         window = Window(images, beside)
         window.faults.count, window.faults.first = self._faults.count, self._faults.first
         start, end = min(received, default=0) - beside, max(received, default=0) + beside + 1
-        for each in self._read(MOVING, start, end, window.faults):
+        for each in self._read(self._topics.moving, start, end, window.faults):
             window.add(each)
         return window
 
@@ -91,17 +90,6 @@ class BagTransforms:
                     yield _transform(each, received)
                 except SelconError as error:
                     faults.add(str(error))
-
-
-def check_transforms(reader: BagReader, target: str) -> None:
-    """Raise BagError for a frame that no transform can lead to, and a bag that has no transforms."""
-    if not target or target.startswith("/"):
-        raise BagError(f"--target-frame {quoted(target)} is none: a frame's name, without a '/' before it")
-    if not any(each.msgtype == TYPE for topic in (MOVING, STATIC) for each in reader.of(topic)):
-        raise BagError(
-            f"--target-frame {quoted(target)}: the bag has no {MOVING} and no {STATIC} of {TYPE}: record "
-            "them too, or leave the option out for poses in the camera's frame"
-        )
 
 
 def _transform(message: Any, received: int) -> Transform:

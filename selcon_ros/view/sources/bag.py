@@ -13,7 +13,8 @@ from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_no
 from selcon_ros.bags.plan import Plan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message
 from selcon_ros.bags.topics import choose
-from selcon_ros.bags.transforms import BagTransforms, ImageTransforms, check_transforms
+from selcon_ros.bags.transform_topics import transform_topics
+from selcon_ros.bags.transforms import BagTransforms, ImageTransforms
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.parameters import Settings
@@ -48,7 +49,7 @@ class BagCamera:
         with BagReader(bag) as reader:
             self._topics = choose(reader, image, depth, camera_info)
             if settings.target_frame:
-                check_transforms(reader, settings.target_frame)
+                transform_topics(reader, settings.target_frame)
         self._plan = Plan(bag, bag, self._topics, (), (), "", settings, heatmaps=False)
         self.title = f"bag {bag}, {self._topics.image}"
         missing = [
