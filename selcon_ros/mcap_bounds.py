@@ -22,7 +22,7 @@ RATIO = 20
 FREE = 64 << 20
 """Bytes that they may have in any case."""
 _STEP = 1 << 20
-_AGAIN = "Copy it again."
+_AGAIN = "Copy it again, or if its recorder was killed, save what is there: mcap recover FILE -o NEW"
 Chunk = tuple[int, str, int]  # where it lies, how it is compressed, and its compressed size
 
 
@@ -37,7 +37,7 @@ def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None
     at, opcode = len(MAGIC), 0
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise fault(f"{subject}: it is no mcap file. {_AGAIN}")
+            raise fault(f"{subject}: it is no mcap file. Copy it again.")
         try:
             while opcode != FOOTER:
                 opcode, length = unpack_from("<BQ", file.read(9))

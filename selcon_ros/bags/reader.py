@@ -138,7 +138,8 @@ class BagReader:
         except (SelconError, MemoryError):
             raise
         except Exception as error:  # whatever a damaged file makes of rosbags, zstd, sqlite3 and ours
-            raise BagError(f"bag {self.path} cannot be read: {one_line(first_line(error), 300)}") from error
+            why = one_line(first_line(error), 300)
+            raise BagError(f"bag {self.path} cannot be read: {why}. Is it whole? Copy it again.") from error
 
 
 def stamp_of(data: bytes) -> int:
