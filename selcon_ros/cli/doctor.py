@@ -70,8 +70,8 @@ def command(
       selcon doctor --image /camera/color/image_raw --depth /camera/aligned_depth_to_color/image_raw \\
           --camera-info /camera/color/camera_info
     """
-    from selcon_ros.doctor.check import warn
-    from selcon_ros.doctor.python import LIBRARIES, check_python
+    from selcon_ros.doctor.check import fail, warn
+    from selcon_ros.doctor.python import LIBRARIES, check_python, has_ros
     from selcon_ros.doctor.surroundings import check_surroundings
 
     def checks() -> Iterator[Check]:
@@ -83,7 +83,7 @@ def command(
         # Without them nothing else can be imported; some would end this process.
         if not broken:
             yield from _guarded("model", _model_checks())
-        yield from _guarded("surroundings", check_surroundings())
+        yield from _guarded("surroundings", check_surroundings(has_ros()))
         if not broken:
             yield from _guarded("ROS graph", _ros_checks())
         else:
@@ -98,6 +98,8 @@ def command(
         from selcon_ros.doctor.python import check_ros_libraries, has_rclpy
 
         if not has_rclpy():
+            if image:
+                yield fail("ROS graph", "--image is a topic, which needs ROS 2: see its line above")
             return
         for check in check_ros_libraries():
             yield check

@@ -24,6 +24,10 @@ LIBRARIES = {
 }
 """What the node cannot do without, and what helps where it cannot be imported."""
 ROS_REMEDY = "source /opt/ros/DISTRO/setup.bash, or without ROS packages: pip install 'selcon_ros[ros]'"
+WITHOUT_ROS = (
+    "there is none: the node, selcon demo, ground-bag, and selcon view of a node or a bag need it; selcon "
+    "ground, selcon view of other sources, and import selcon_ros work"
+)
 # Run in another process: a library that does not fit may end it.
 _IMPORT = "import {0}; print({0}.__version__, {0}.__file__)"
 _RMW = """
@@ -41,6 +45,11 @@ def check_python() -> Iterator[Check]:
         lines, fault = try_python(_IMPORT.format(library), TRIAL_SECONDS)
         yield fail(library, f"importing it {fault}", remedy) if lines is None else ok(library, lines[-1])
     yield _ros()
+
+
+def has_ros() -> bool:
+    """Whether there is a ROS 2 here that could be used, in order or not."""
+    return bool(_other_python() is not None or _sourced() or _installed())
 
 
 def has_rclpy() -> bool:
@@ -72,10 +81,14 @@ def _ros() -> Check:
     other = _other_python()
     if other is None:
         there = sorted(path.name for path in _installed())
+        if _sourced():
+            said = f"{_distribution() or 'one'} is sourced, but this Python does not find its rclpy"
+            return fail("ROS 2", said, "keep PYTHONPATH as it was set, or: apt install ros-$ROS_DISTRO-rclpy")
         if there:
             said = f"ROS 2 {', '.join(there)} is in {INSTALLED_ROS} and not sourced"
             return fail("ROS 2", said, f"source {INSTALLED_ROS}/{there[-1]}/setup.bash")
-        return fail("ROS 2", "rclpy is not there: the node cannot run (selcon ground can)", ROS_REMEDY)
+        # A laptop on which pictures are grounded lacks nothing.
+        return warn("ROS 2", WITHOUT_ROS, ROS_REMEDY)
     where = _rclpy_folder()
     if other:
         return fail(
@@ -84,7 +97,16 @@ def _ros() -> Check:
             "make the virtual environment with ROS's Python: "
             "/usr/bin/python3 -m venv --system-site-packages .venv",
         )
-    return ok("ROS 2", f"{os.environ.get('ROS_DISTRO', '')} rclpy in {where}".lstrip())
+    return ok("ROS 2", f"{_distribution()} rclpy in {where}".lstrip())
+
+
+def _sourced() -> bool:
+    # Not by ROS_DISTRO, which containers of ROS set in any case.
+    return bool(os.environ.get("AMENT_PREFIX_PATH"))
+
+
+def _distribution() -> str:
+    return os.environ.get("ROS_DISTRO", "")
 
 
 def _installed() -> list[Path]:

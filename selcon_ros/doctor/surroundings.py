@@ -23,10 +23,15 @@ HIGHEST_DOMAIN, SAFE_DOMAIN = 232, 101
 MEBIBYTE = 1 << 20
 
 
-def check_surroundings() -> Iterator[Check]:
-    """Look at what the node finds around it."""
+def check_surroundings(ros: bool = True) -> Iterator[Check]:
+    """Look at what the node finds around it.
+
+    :param ros: also at what only ROS uses
+    """
     yield _clock(time.time())
     yield _cores()
+    if not ros:
+        return
     yield _domain(os.environ.get("ROS_DOMAIN_ID", ""))
     yield _discovery()
     yield _container()

@@ -37,6 +37,17 @@ def test_a_failure_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_name["ROS_DOMAIN_ID"]["level"] == "FAIL" and "export" in by_name["ROS_DOMAIN_ID"]["remedy"]
 
 
+def test_without_ros_nothing_fails_but_what_needs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("selcon_ros.doctor.python._rclpy_folder", lambda: None)
+    monkeypatch.setattr("selcon_ros.doctor.python.INSTALLED_ROS", tmp_path)
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+    monkeypatch.setenv("ROS_DOMAIN_ID", "lab")  # nothing reads it
+    outcome = CliRunner().invoke(main, ["doctor"])
+    assert outcome.exit_code == 0 and "WARN  ROS 2: there is none" in outcome.output, outcome.output
+    outcome = CliRunner().invoke(main, ["doctor", "--image", "/camera/image"])
+    assert outcome.exit_code == 1 and "FAIL  ROS graph: --image is a topic" in outcome.output
+
+
 def test_every_warning_and_failure_says_what_to_do() -> None:
     found = json.loads(doctor("--json").output)
     silent = [
@@ -76,7 +87,7 @@ def test_what_libraries_print_is_not_among_the_json(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_check_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails() -> Iterator[Check]:
+    def fails(ros: bool) -> Iterator[Check]:
         yield ok("clock", "it ticks")
         raise ValueError("made up")
 

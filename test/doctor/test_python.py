@@ -85,16 +85,35 @@ def test_rclpy_of_this_python_is_in_order(modules: Path) -> None:
     assert by_name(python.check_python())["ROS 2"].level == Level.OK
 
 
-@pytest.mark.usefixtures("no_libraries")
-def test_ros_that_is_there_and_not_sourced_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_rclpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_libraries: None) -> Path:
+    """Where a ROS would be installed."""
     monkeypatch.setattr(python, "_rclpy_folder", lambda: None)
     monkeypatch.setattr(python, "INSTALLED_ROS", tmp_path / "ros")
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+    return tmp_path / "ros"
+
+
+def test_no_ros_is_told_with_what_needs_it(no_rclpy: Path) -> None:
     check = by_name(python.check_python())["ROS 2"]
-    assert check.level == Level.FAIL and "rclpy is not there" in check.found
-    (tmp_path / "ros" / "jazzy").mkdir(parents=True)
-    (tmp_path / "ros" / "jazzy" / "setup.bash").touch()
+    assert check.level == Level.WARN and "selcon ground" in check.found and "pip install" in check.remedy
+    assert not python.has_ros()
+
+
+def test_ros_that_is_there_and_not_sourced_fails(no_rclpy: Path) -> None:
+    (no_rclpy / "jazzy").mkdir(parents=True)
+    (no_rclpy / "jazzy" / "setup.bash").touch()
     check = by_name(python.check_python())["ROS 2"]
-    assert check.level == Level.FAIL and check.remedy == f"source {tmp_path}/ros/jazzy/setup.bash"
+    assert check.level == Level.FAIL and check.remedy == f"source {no_rclpy}/jazzy/setup.bash"
+    assert python.has_ros()
+
+
+def test_ros_that_is_sourced_and_not_found_fails(no_rclpy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "/opt/ros/jazzy")
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    check = by_name(python.check_python())["ROS 2"]
+    assert check.level == Level.FAIL and check.found.startswith("jazzy is sourced, but")
+    assert python.has_ros()
 
 
 @pytest.mark.usefixtures("no_libraries")
