@@ -15,7 +15,7 @@ from rclpy.node import Node
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import quoted
-from selcon_ros.doctor.check import Check, fail, ok, warn
+from selcon_ros.doctor.check import Check, Level, fail, ok, warn
 from selcon_ros.ros.camera_watch import losses, misfit, names_of, why_silent
 from selcon_ros.ros.compat import ClockType
 from selcon_ros.ros.conversions import image_from_message
@@ -84,8 +84,9 @@ class Camera:
         except SelconError as error:
             yield fail("image content", str(error))
             return
-        yield self._of_depth(message.header, (width, height))
-        yield self._of_calibration(message.header, (width, height))
+        depth = self._of_depth(message.header, (width, height))
+        yield depth
+        yield self._of_calibration(message.header, (width, height), needed=depth.level != Level.WARN)
         if self._settings.target_frame:
             yield self._of_frame(message.header)
 
@@ -168,11 +169,13 @@ class Camera:
         )
         return ok("depth", said)
 
-    def _of_calibration(self, header: Any, size: tuple[int, int]) -> Check:
+    def _of_calibration(self, header: Any, size: tuple[int, int], needed: bool) -> Check:
+        """needed: there is depth, for which one is used."""
         mine = self._depth_sync.info_input
         intrinsics = self._depth_sync.intrinsics_of(header, size, self._settings)
         if intrinsics is None:
-            return fail("calibration", self._health.problems.get("camera_info", why_silent(mine)))
+            level = fail if needed or self._depth_sync.calibrated else warn
+            return level("calibration", self._health.problems.get("camera_info", why_silent(mine)))
         lens = "no distortion" if intrinsics.distortion is None else intrinsics.distortion.model
         used = "P, of the rectified image" if self._settings.rectified else "K"
         return ok("calibration", f"{mine.topic}: focal length {intrinsics.fx:.0f} px from {used}, {lens}")

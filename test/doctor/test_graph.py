@@ -193,15 +193,17 @@ def test_an_image_without_a_frame_is_told() -> None:
     ("depth", "level", "said"),
     [
         (DEPTH[::2, ::2], Level.FAIL, "use depth that is registered"),
+        (DEPTH.astype(np.float32), Level.FAIL, "32FC1 depth image must be in metres"),
         (np.zeros_like(DEPTH), Level.FAIL, "no valid pixel"),
         (None, Level.WARN, "without poses"),
     ],
-    ids=["size", "empty", "none"],
+    ids=["size", "unit", "empty", "none"],
 )
 def test_depth(depth: Any, level: Level, said: str) -> None:
     def send(camera: Camera, count: int, stamp: Any) -> None:
         if depth is not None:
-            camera.depth.publish(raw_image(depth, "16UC1", stamp=stamp))
+            encoding = "16UC1" if depth.dtype == np.uint16 else "32FC1"
+            camera.depth.publish(raw_image(depth, encoding, stamp=stamp))
         camera.info.publish(camera_info(320, 240, 300.0, stamp))
         camera.image.publish(raw_image(IMAGE, "rgb8", stamp=stamp))
 
@@ -219,6 +221,14 @@ def test_an_uncalibrated_camera_fails() -> None:
     with running(send):
         found = look()
     assert found["calibration"].level == Level.FAIL and "calibrat" in found["calibration"].found
+
+
+@pytest.mark.parametrize(("depth", "level"), [("depth", Level.FAIL), ("none", Level.WARN)])
+def test_a_missing_calibration_fails_where_there_is_depth(depth: str, level: Level) -> None:
+    with running():
+        found = look(Topics(TOPICS.image, f"/affordance/{depth}", "/affordance/nothing"))
+    assert found["calibration"].level == level
+    assert "nobody publishes /affordance/nothing" in found["calibration"].found
 
 
 def test_a_missing_transform_fails() -> None:
