@@ -8,8 +8,6 @@ from dataclasses import replace
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.exceptions import InvalidTopicNameException
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.validate_topic_name import validate_topic_name
 
 from selcon_ros.core.errors import SelconError
@@ -18,6 +16,7 @@ from selcon_ros.doctor.cameras import Camera
 from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import (
+    ANSWER_SECONDS,
     Told,
     Topics,
     grounding_nodes,
@@ -44,7 +43,12 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
             with spinning(NAME, context) as (node, executor):
                 nodes = grounding_nodes(node, executor)
                 yield from _of_nodes(nodes)
-                looks = _looks(node, executor, nodes)
+                for name, told in sorted(nodes.items()):
+                    known = settings_of(name, node, executor)
+                    if known is None:
+                        yield _silent(name)
+                    if told.topics is not None:
+                        looks.append((name, told.topics, known or Settings()))
         for name, topics, its_settings in looks:
             if fault := _invalid(topics):
                 yield fault
@@ -85,12 +89,6 @@ def _of_nodes(nodes: Mapping[str, Told]) -> Iterator[Check]:
             yield (warn if told.level == level_of(DiagnosticStatus.WARN) else fail)(name, told.message)
 
 
-def _looks(
-    node: Node, executor: SingleThreadedExecutor, nodes: Mapping[str, Told]
-) -> list[tuple[str, Topics, Settings]]:
-    """Each node's name, its topics, and its parameters."""
-    return [
-        (name, told.topics, settings_of(name, node, executor))
-        for name, told in sorted(nodes.items())
-        if told.topics is not None
-    ]
+def _silent(name: str) -> Check:
+    said = f"it did not tell them within {ANSWER_SECONDS:g} s: its camera is looked at with the defaults"
+    return warn(f"parameters of {name}", said, f"ros2 param dump {name}")

@@ -20,8 +20,8 @@ from selcon_ros.ros.parameters import TABLE, Settings, checked
 
 DIAGNOSTICS_SECONDS = 3.0
 """In which nodes are found and tell how they are, at least twice at their default period."""
-ANSWER_SECONDS = 2.0
-"""How long a node may take to tell its parameters."""
+ANSWER_SECONDS = 5.0
+"""How long a node may take for each of the two answers that its parameters take."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,20 @@ def level_of(level: Any) -> int:
     return level[0] if isinstance(level, bytes) else int(level)
 
 
-def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Settings:
-    """The parameters of a node; the defaults of those that it does not have, or does not tell.
+def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Settings | None:
+    """The parameters of a node, the defaults of those that it does not have; None if it does not answer.
 
     Raises ParameterError for a value that is none here: of a node of another version.
     """
     listed = _ask(ListParameters, f"{name}/list_parameters", ListParameters.Request(), node, executor)
+    if listed is None:
+        return None
     # One that it has not would leave all unanswered.
-    names = [] if listed is None else [each for each in listed.result.names if each in TABLE]
+    names = [each for each in listed.result.names if each in TABLE]
     told = _ask(GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor)
-    values = [] if told is None else map(parameter_value_to_python, told.values)
-    given = dict(zip(names, values, strict=False))
+    if told is None:
+        return None
+    given = dict(zip(names, map(parameter_value_to_python, told.values), strict=False))
     return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
 
 

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -19,12 +19,14 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selcon_ros.doctor import cameras
 from selcon_ros.doctor.check import Check, Level
 from selcon_ros.doctor.graph import check_graph
+from selcon_ros.ros import running_nodes
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import Topics, spinning
 from support import ros
 from support.bundles import colour_bundle
 from support.messages import camera_info, header, raw_image
 from support.scenes import bar_depth, scene
+from support.telling import telling_node
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
@@ -276,15 +278,21 @@ def test_images_that_the_middleware_loses_are_told() -> None:
 
 
 def test_a_node_of_another_version_is_told() -> None:
-    with ros.context() as context:
-        other = Node("grounding", context=context, namespace="affordance")
-        other.declare_parameter("min_confidence", 7.0)
-        topics = {"image_topic": "/a", "depth_topic": "/b", "camera_info_topic": "/c"}
-        values = [KeyValue(key=key, value=value) for key, value in topics.items()]
-        status = DiagnosticStatus(name="/affordance/grounding", message="running", values=values)
-        publisher = other.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        other.create_timer(0.2, lambda: publisher.publish(DiagnosticArray(status=[status])))
-        with ros.spun(other):
-            found = look(None)
+    with telling_node(DiagnosticStatus.OK, min_confidence=7.0):
+        found = look(None)
     assert found["ROS graph"].level == Level.FAIL
     assert "min_confidence" in found["ROS graph"].found and "7.0" in found["ROS graph"].found
+
+
+def test_a_node_that_says_that_it_does_not_work_fails() -> None:
+    with telling_node(DiagnosticStatus.ERROR):
+        found = look(None)
+    assert found["/affordance/grounding"] == Check("/affordance/grounding", Level.FAIL, "no disk")
+
+
+def test_a_node_that_does_not_tell_its_parameters_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_nodes, "ANSWER_SECONDS", 0.5)
+    with telling_node(DiagnosticStatus.OK, services=False):
+        found = look(None)
+    check = found["parameters of /affordance/grounding"]
+    assert check.level == Level.WARN and "looked at with the defaults" in check.found

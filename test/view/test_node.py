@@ -11,12 +11,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from selcon_ros.ros import running_nodes
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources import node_frames, node_listener
 from selcon_ros.view.sources.node import NodeError, NodeSource
 from support import ros
 from support.bundles import colour_bundle
 from support.scenes import bar_depth, scene
+from support.telling import telling_node
 
 HOLD, CUT = (200, 48, 232, 144), (60, 48, 92, 144)
 IMAGE, DEPTH = scene(hold=HOLD, cut_with=CUT), bar_depth(320, 240, HOLD)
@@ -117,4 +121,13 @@ def test_a_node_is_shown_asked_and_set_from_a_viewer(tmp_path: Path, source: Nod
 
 def test_no_node_is_one_clear_line(source: NodeSource) -> None:
     with pytest.raises(NodeError, match="no grounding node is heard .* selcon view --help"):
+        source.start()
+
+
+def test_a_node_that_does_not_tell_its_parameters_is_one_clear_line(
+    source: NodeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_nodes, "ANSWER_SECONDS", 0.5)
+    said = "/affordance/grounding is heard, but did not tell its parameters"
+    with telling_node(DiagnosticStatus.OK, services=False), pytest.raises(NodeError, match=said):
         source.start()

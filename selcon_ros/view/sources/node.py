@@ -12,7 +12,7 @@ import rclpy
 
 from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.ros.running_nodes import Told, grounding_nodes, settings_of, spinning
+from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, grounding_nodes, settings_of, spinning
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 from selcon_ros.view.sources.node_frames import (
@@ -138,6 +138,11 @@ class NodeSource:
             found = grounding_nodes(node, executor)
             self._name, told = _chosen(found, self._wanted)
             settings = settings_of(self._name, node, executor)
+        if settings is None:
+            raise NodeError(
+                f"{self._name} is heard, but did not tell its parameters within {ANSWER_SECONDS:g} s: is the "
+                "machine too busy? Try again"
+            )
         assert told.topics is not None
         with spinning(NAME, self._context, told.topics.remaps) as (node, executor):
             listener = NodeListener(node, self._name, settings)
