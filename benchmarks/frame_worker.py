@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from selcon_ros.core.camera import Intrinsics
@@ -111,6 +112,8 @@ def _seconds(run: Callable[..., object], *arguments: Any) -> float:
 
 def main() -> None:
     """Answer each line on standard input, the name of a part, with the milliseconds of its runs."""
+    if Findings is not None:
+        cv2.setNumThreads(1)  # as in the node since version 0.2.0
     subject = Subject(Path(sys.argv[1]), Path(sys.argv[2]))
     parts: dict[str, Callable[[], Iterator[float]]] = {
         "overlay": subject.overlays,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 import selcon_ros
@@ -52,6 +53,7 @@ def measure(model: Model, frame: RecordedFrame, rounds: int = 5, runs: int = 20)
 
 def main() -> None:
     """Print medians and ratios."""
+    cv2.setNumThreads(1)  # as in the node
     with load(None, "onnxruntime") as model:
         times = measure(model, read_recording(RECORDING).frames[0])
         for name, each in times.items():
