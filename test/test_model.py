@@ -12,12 +12,14 @@ from selcon_ros.backends.cuda import gpu, has_gpu
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
+from selcon_ros.core.memory import give_back_memory
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.model import load
 from support import bundles
 from support.bundles import COLOURS, colour_bundle
+from support.memory import glibc_only, resident
 
 no_gpu = pytest.mark.skipif(has_gpu(), reason="what is chosen where there is no NVIDIA GPU")
 
@@ -46,6 +48,14 @@ def test_auto_takes_the_cpu_and_says_why(bundle: Path) -> None:
     assert model.backend.name.startswith("ONNX Runtime") and "CPU" in model.backend.name
     assert model.why == "onnxruntime: no NVIDIA GPU here"
     assert model.failures == () and model.bundle.files == {}
+
+
+@glibc_only
+def test_opening_gives_back_the_memory_that_it_took_on_the_way() -> None:
+    with load(None, "onnxruntime", "fp32"):
+        before = resident()
+        give_back_memory()
+        assert before - resident() < 4e6  # 16 MB where nothing was given back
 
 
 def test_int8_is_taken_where_it_is_faster(with_int8: Path) -> None:

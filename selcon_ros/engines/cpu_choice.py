@@ -18,7 +18,7 @@ from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.heatmap_agreement import TOLERANCE
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.memory import free_memory, give_back_memory
+from selcon_ros.core.memory import free_memory
 from selcon_ros.core.processor import processor
 from selcon_ros.engines.choice_record import ChoiceKey, ChoiceRecord, CpuTimes, read_choice, write_choice
 from selcon_ros.engines.folder import default_folder
@@ -106,10 +106,7 @@ def open_fastest(path: Path, options: CpuOptions, cache: Path | None) -> Opened:
     kept = _keep(file, ChoiceRecord.of(key, times))
     why = _because(times, "; ".join(filter(None, ("measured now", remark, kept))))
     chosen = fastest(times)
-    backend = opened.pop(chosen)
-    opened.clear()
-    give_back_memory()  # of the others: tens of megabytes, which a node would have for as long as it runs
-    return Opened(bundle, backend, Choice(chosen, times, why))
+    return Opened(bundle, opened[chosen], Choice(chosen, times, why))
 
 
 def measure(backends: Mapping[str, Backend], manifest: Manifest) -> CpuTimes:

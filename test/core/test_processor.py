@@ -1,13 +1,13 @@
 """What tells one processor from another, and how much memory is left."""
 
 import ctypes
-import os
 from pathlib import Path
 
 import pytest
 
 from selcon_ros.core.memory import free_memory, give_back_memory
 from selcon_ros.core.processor import processor
+from support.memory import glibc_only, resident
 
 X86 = """processor\t: 0
 vendor_id\t: AuthenticAMD
@@ -61,11 +61,7 @@ def test_free_memory_of_an_unknown_system(tmp_path: Path) -> None:
     assert free_memory() is not None
 
 
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="no malloc_trim: not glibc")
+@glibc_only
 def test_freed_memory_is_given_back() -> None:
     """Small pieces, which stay in the heap when they are freed as long as one above them is in use."""
     libc = ctypes.CDLL(None)
