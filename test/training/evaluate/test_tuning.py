@@ -15,6 +15,7 @@ from selcon_training.reporting.evaluation import run
 from support.bundles import colour_bundle
 from support.dataset import make_dataset
 from support.disk import files_of_at_most
+from support.pages import checked_page
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,19 @@ def test_the_choice_is_the_least_of_the_surface_and_no_worse_than_before(tuned):
     assert record["after"]["kld"] == pytest.approx(surface.min(), abs=1e-4)
     assert (row, column) != (0, TEMPERATURE.index(1.0)) and record["after"]["kld"] < record["before"]["kld"]
     assert record["queries"] == 8 and record["after"]["right_part"] == 1
+
+
+def test_the_report_has_intervals_what_was_tried_and_answers(tuned):
+    out, record = tuned
+    folder = out.with_name("soft_report")
+    page = checked_page(folder / "report.html")
+    assert json.loads((folder / "results.json").read_text()) == record
+    for side in ("before", "after"):
+        low, high = record["intervals"][side]["kld"]
+        assert low < record[side]["kld"] < high
+        assert f"{record[side]['kld']:.3f} [{low:.3f}, {high:.3f}]" in page
+    assert page.count("<img") == record["queries"] == 8
+    assert f"smoothing {record['smoothing']:g}, chosen" in page and "n = 8 queries" in page
 
 
 def test_the_tuned_bundle_is_the_old_graph_with_two_numbers(tuned, bundle):

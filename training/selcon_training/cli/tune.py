@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from selcon_ros.cli.paths import UserPath
+from selcon_ros.cli.paths import OUT_FOLDER, UserPath
+from selcon_ros.core.text import one_line
 from selcon_training.cli.options import validation_options
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("bundle", type=UserPath())
 @click.argument("data", type=UserPath())
 @validation_options()
+@click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
 def command(
     bundle: Path,
     data: Path,
@@ -29,24 +31,30 @@ def command(
     limit: int | None,
     threads: int | None,
     as_json: bool,
+    report: Path | None,
 ) -> None:
     """Soften the heatmap of BUNDLE so that its KLD on a validation split of DATA is least.
 
     Truth maps are blurred, so a sharp map scores badly even where it is right. The width of a blur and a
     temperature are tried on a grid; the bundle with the best pair is written to --out, its graph
-    unchanged. The test set is refused.
+    unchanged, and a report beside it. The test set is refused.
 
     \b
     Examples:
       selcon tune my_bundle.zip data/tabletop --divide Seen --out tuned.zip
       selcon tune my_bundle data/tabletop --divide Seen --out tuned --limit 200 --json
     """
+    from selcon_ros.core.atomic_write import check_destination
     from selcon_training.errors import ResultNotWritten
     from selcon_training.evaluate.tuning import tune
+    from selcon_training.reporting.tuning import write_report
 
     lost = None
+    place = report or out.with_name(out.name.removesuffix(".zip") + "_report")
+    check_destination(place, folder=True)
     try:
-        _, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
+        manifest, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
+        write_report(place, tuning, manifest.name, f"{one_line(str(data), 200)}, {split}")
     except ResultNotWritten as error:
         tuning, lost = error.result, error
     if as_json:
@@ -57,6 +65,7 @@ def command(
         raise lost
     if not as_json:
         click.echo(f"{out}: smoothing {tuning.smoothing:g} cells, temperature {tuning.temperature:g}")
+        click.echo(f"report: {place / 'report.html'}")
 
 
 def _print(tuning: Tuning) -> None:

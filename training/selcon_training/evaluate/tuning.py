@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError, ResultNotWritten
+from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from selcon_training.evaluate.queries import Files, Query, find_pictures
@@ -31,6 +32,8 @@ SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 TEMPERATURE = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Temperatures tried, about a factor of √2 apart."""
 PLAIN = (0.0, 1.0)
+SHOWN = 12
+"""Queries that are kept for a report, at most."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,22 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A query: the picture's file, the bundle's map before it is softened, and the true part H x W."""
+
+    path: Path
+    action: str
+    refined: F32
+    part: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Tuning:
-    """The choice: `surface[i, j]` is the mean KLD with SMOOTHING[i] and TEMPERATURE[j] over `queries`."""
+    """The choice: `surface[i, j]` is the mean KLD with SMOOTHING[i] and TEMPERATURE[j] over `queries`.
+
+    intervals: 95 %, of `before` and `after` by the names of their figures, bootstrapped over object folders.
+    examples: some of the queries, evenly spread.
+    """
 
     smoothing: float
     temperature: float
@@ -53,10 +70,14 @@ class Tuning:
     surface: NDArray[np.float64]
     before: Figures
     after: Figures
+    intervals: dict[str, dict[str, Limits]]
+    examples: tuple[Example, ...]
 
     def record(self) -> dict[str, Any]:
         """Return it as plain values, for JSON and the manifest."""
-        values = {**asdict(self), "surface": np.round(self.surface, 4).tolist()}
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "examples"}
+        values |= {"surface": np.round(self.surface, 4).tolist()}
+        values |= {"before": asdict(self.before), "after": asdict(self.after)}
         return values | {"smoothing_tried": list(SMOOTHING), "temperature_tried": list(TEMPERATURE)}
 
 
@@ -117,9 +138,10 @@ def tune(
     surface /= len(asked)
     row, column = np.unravel_index(int(surface.argmin()), surface.shape)
     chosen = (SMOOTHING[row], TEMPERATURE[column])
-    tuning = Tuning(
-        *chosen, len(asked), surface, _measure(asked, files, *PLAIN), _measure(asked, files, *chosen)
-    )
+    (before, of_before), (after, of_after) = (_measure(asked, files, *each) for each in (PLAIN, chosen))
+    intervals = {"before": of_before, "after": of_after}
+    examples = tuple(_example(each, files) for each in spread(asked, SHOWN))
+    tuning = Tuning(*chosen, len(asked), surface, before, after, intervals, examples)
     metrics = given.manifest.metrics | {
         "tuning": {"data": data.name, "divide": divide, "split": split, **tuning.record()}
     }
@@ -137,8 +159,10 @@ def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
     return found
 
 
-def _measure(asked: list[_Asked], files: Files, smoothing: float, temperature: float) -> Figures:
-    """Return the means of all figures with this softening."""
+def _measure(
+    asked: list[_Asked], files: Files, smoothing: float, temperature: float
+) -> tuple[Figures, dict[str, Limits]]:
+    """Return the means of all figures with this softening, and their intervals by name."""
 
     def rows() -> Iterator[tuple[float, float, float, float]]:
         for each in asked:
@@ -150,5 +174,14 @@ def _measure(asked: list[_Asked], files: Files, smoothing: float, temperature: f
             (scores,) = score([soft], [upsample(soft, *each.size)], truth, part)
             yield scores.kld, scores.sim, scores.nss, float(scores.right)
 
-    means = np.array(list(rows())).mean(axis=0).tolist()
-    return Figures(*means)
+    values = np.array(list(rows()))
+    limits = mean_limits(values, clusters([each.query.objects[0] for each in asked]))
+    names = [each.name for each in fields(Figures)]
+    return Figures(*values.mean(axis=0).tolist()), dict(zip(names, limits, strict=True))
+
+
+def _example(asked: _Asked, files: Files) -> Example:
+    truth = files.truth(asked.query)
+    assert truth is not None
+    part = part_of(truth, files.mask(asked.query))
+    return Example(asked.query.items[0].path, asked.query.action, asked.refined, part)
