@@ -17,7 +17,7 @@ from selcon_ros.core.rigid import Rigid
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.view.sources.bag import BETWEEN, BagCamera
 from selcon_ros.view.sources.offline import Shot
-from support.bags import DOWN, camera, drive, write_bag
+from support.bags import DOWN, camera, drive, joined, write_bag
 
 
 def played(bag: BagCamera, count: int) -> list[tuple[float, Shot]]:
@@ -52,6 +52,16 @@ def test_hours_without_an_image_are_not_waited_for(tmp_path: Path) -> None:
     bag = BagCamera(write_bag(tmp_path / "bag", recorded), None, None, None, Settings())
     (_, _), (at, last) = played(bag, 2)
     assert last.stamp == 20_000.0 and at < 30
+
+
+def test_a_clock_that_was_set_back_between_files_hides_no_image(tmp_path: Path) -> None:
+    files = [
+        write_bag(tmp_path / f"file{number}", camera(2, start=start))
+        for number, start in enumerate((100.0, 300.0, 200.0, 50.0))
+    ]
+    bag = BagCamera(joined(tmp_path / "bag", *files), None, None, None, Settings())
+    stamps = [round(shot.stamp, 1) for _, shot in played(bag, 9)]
+    assert stamps == [50.0, 50.1, 100.0, 100.1, 200.0, 200.1, 300.0, 300.1, 50.0]
 
 
 def test_damaged_images_are_told_and_left_out(tmp_path: Path) -> None:

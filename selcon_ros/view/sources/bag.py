@@ -96,12 +96,7 @@ class BagCamera:
         self, reader: BagReader, transforms: BagTransforms | None
     ) -> Iterator[tuple[Message, Near, ImageTransforms | None]]:
         """Yield the images with what belongs to them, from first to last."""
-        wanted = reader.of(self._topics.image)
-        at: int | None = None
-        while (following := next(iter(reader.messages(wanted, at)), None)) is not None:
-            start = following[1]  # there may be hours without an image
-            at = start + STRETCH
-            segment = Segment(0, start, at, 0)
+        for segment in _stretches(reader, self._topics.image):
             found = [
                 (received, stamp)
                 for _, received, data in images_of(reader, self._plan, segment)
@@ -121,6 +116,30 @@ class BagCamera:
         target, lost = _target(decoded.header, received, placed)
         faults = tuple(filter(None, (missing, lost, fault)))
         return Shot(image, depth, intrinsics, decoded.header.frame_id, stamp, self._notes, faults, target)
+
+
+def _stretches(reader: BagReader, topic: str) -> Iterator[Segment]:
+    """Yield the stretches that hold a topic's messages, in the order of receiving.
+
+    Of a bag of several files, whose recorder's clock may have been set back between two of them, the first
+    message that is read need not be the first that was received.
+    """
+    wanted = reader.of(topic)
+    left: list[Segment | tuple[int | None, int | None]] = [(None, None)]
+    while left:
+        each = left.pop()
+        if isinstance(each, Segment):
+            yield each
+            continue
+        start, end = each
+        found = next(iter(reader.messages(wanted, start, end)), None)  # there may be hours without one
+        if found is None:
+            continue
+        at = found[1]
+        until = at + STRETCH if end is None else min(at + STRETCH, end)
+        left += [(until, end), Segment(0, at, until, 0)]
+        if start is None or at > start:
+            left.append((start, at))
 
 
 def _target(header: Header, received: int, placed: ImageTransforms | None) -> tuple[TargetFrame | None, str]:
