@@ -84,6 +84,7 @@ def test_heat_is_blended_as_the_formula_says(seed: int) -> None:
     image = random.integers(0, 256, (480, 640, 3), np.uint8)
     cells = random.random((18, 24), np.float32) ** random.integers(1, 9)
     values = heat_of(cv2.resize(cells, (640, 480), interpolation=cv2.INTER_CUBIC)).values
+    values[100:300], values[:, :40] = 0, 0  # between things that are apart
     picture = image.copy()
     tint(picture, values)
     assert np.abs(picture - np.rint(blended(image, values))).max() <= 2
