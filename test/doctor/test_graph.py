@@ -38,6 +38,7 @@ Publish = Callable[["Camera", int, Any], None]
 def own_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(running_nodes, "ANSWER_SECONDS", ros.TIMEOUT)  # a busy machine is no fault
 
 
 class Camera(Node):
@@ -92,7 +93,7 @@ def test_a_node_and_its_camera_in_order(tmp_path: Path) -> None:
     bundle = colour_bundle(tmp_path / "colours")
     with running(), ros.context() as context, ros.running_node(context, bundle, action="hold"):
         found = look(None)
-    assert {check.level for check in found.values()} == {Level.OK}, found
+    assert not [check for check in found.values() if check.level != Level.OK]
     assert found["/affordance/grounding"].found.startswith("resting")
     assert "/affordance/image: 320 x 240 rgb8" in found["image"].found
     assert "/affordance/camera" in found["image"].found
