@@ -75,6 +75,8 @@ ENGINE = ["onnx>=1.17,<2", "filelock>=3.12,<5"]
 TRT = ["tensorrt>=10.8,<12", "pycuda>=2024.1", *ENGINE]
 TORCH = ["torch>=2.4,<3", *ENGINE]
 RTX = ["tensorrt-rtx-cu13>=1.5,<2", "pycuda>=2024.1", *ENGINE]
+# Another engine for CPUs, faster on some. Tried with 2024.0.0 and 2026.4.1.
+OPENVINO = ["openvino>=2024.0,<2027"]
 # The site of docs/. The lower bounds are for Python 3.10.
 DOCS = [
     "mkdocs>=1.6,<2",
@@ -95,6 +97,7 @@ TEST_FAST = [
 ]
 TEST = [
     *TEST_FAST,
+    *OPENVINO,
     "pypcd4>=1.5,<2",  # reads the node's point clouds
     "mcap>=1.1,<2",  # these two read what selcon ground-bag writes
     "mcap-ros2-support>=0.5.3,<0.7",
@@ -172,5 +175,6 @@ setup(
         "trt": TRT,
         "rtx": RTX,
         "torch": TORCH,
+        "openvino": OPENVINO,
     },
 )

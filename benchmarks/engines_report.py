@@ -24,7 +24,7 @@ NOTES = [
     " alternately, in blocks, and the first run of a block does not count. Each ratio is from one such "
     "measurement.",
     "To batch 1: images a second of this engine, divided by images a second of the same engine with one "
-    "image at a time. ONNX Runtime on the CPU processes a batch image by image, so its differences are "
+    "image at a time. Backends on the CPU process a batch image by image, so their differences are "
     "random.",
     "Memory on a CPU: how much the peak memory of the process grew since before it imported the engine and "
     "read the bundle. Memory on a GPU: the same for the GPU's memory, including the driver's share for the "
@@ -134,7 +134,7 @@ def _table(name: str, found: list[Measured]) -> Table:
 
 def _one_by_one(subject: Subject) -> bool:
     """Whether a batch is run image by image, so that what differs is chance."""
-    return (subject.backend, subject.device) == ("onnxruntime", "cpu")
+    return (subject.kind, subject.device) == ("backend", "cpu")
 
 
 def _accuracy(found: Measured) -> tuple[str, str, str]:

@@ -101,8 +101,9 @@ def subjects(paper_size: bool, gpu: bool) -> list[Subject]:
 
 
 def products(measured: list[Subject]) -> list[Subject]:
-    """Return the matrix products that show what these subjects' devices can do."""
+    """Return the matrix products that show what these subjects' devices can do; bf16 has none on a CPU."""
     pairs = dict.fromkeys((each.device, each.precision) for each in measured)
+    pairs.pop(("cpu", "bf16"), None)
     return [Subject("product", precision, device) for device, precision in pairs]
 
 

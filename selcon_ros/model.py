@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, Backend
+from selcon_ros.backends import openvino
+from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
-from selcon_ros.core.bundle import (
-    Bundle,
-    default_bundle_path,
-    load_bundle,
-    load_model,
-    sample_roles,
-)
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError, first_line
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.memory import give_back_memory
+from selcon_ros.engines.cpu_choice import Opened, open_fastest
 
 AUTO = "auto"
 
@@ -73,12 +69,13 @@ def load(
 ) -> Model:
     """Open the bundle at `path`, a folder or .zip; None: the packaged one.
 
-    backend: one of `backends.base.BACKENDS`, or auto: the first of them that runs here. A GPU's engine is
-    compared with ONNX Runtime in fp32 on the bundle's samples before it is used. precision: auto is fp16 on a
-    GPU, on the CPU what is faster of fp32 and the bundle's int8, timed for a second the first time
-    (`engines.cpu_choice.open_fastest`). warm_up: runs before the first image. fall_back: where the
-    backend that is asked for fails, run on the CPU instead, which `Model.failures` then says. Raises
-    BundleError for a bad bundle, BackendError for wrong choices or where nothing is left to run it.
+    backend: one of `backends.base.BACKENDS`, or auto: the first that runs here on a GPU, else the fastest on
+    the CPU. A GPU's engine and OpenVINO are compared with ONNX Runtime in fp32 on the bundle's samples before
+    they are used. precision: auto is fp16 on a GPU, on the CPU the fastest. What is the fastest on the CPU is
+    timed for a second the first time (`engines.cpu_choice.open_fastest`). warm_up: runs before the first
+    image. fall_back: where the backend that is asked for fails, run ONNX Runtime on the CPU instead, which
+    `Model.failures` then says. Raises BundleError for a bad bundle, BackendError for wrong choices or where
+    nothing is left to run it.
     """
     place = default_bundle_path() if path is None else Path(path)
     opener = _Opener(place, precision, cpu or CpuOptions(), gpu or GpuOptions())
@@ -125,17 +122,15 @@ class _Opener:
             return model
 
     def open_fastest(self) -> Model:
-        """Open the first backend that runs here."""
+        """Open the first of a GPU's backends that runs here, else the fastest on the CPU."""
         able = [name for name, info in BACKENDS.items() if self.precision in (AUTO, *info.precisions)]
         has_one = has_gpu()
         failures: list[str] = []
         missing: list[str] = []
-        for name in able if has_one else [name for name in able if not BACKENDS[name].on_gpu]:
-            why = "the fastest that runs here" if has_one else "no NVIDIA GPU here"
-            if missing:
-                why += f"; not installed: {', '.join(missing)}"
+        why = "the fastest that runs here" if has_one else "no NVIDIA GPU here"
+        for name in [name for name in able if BACKENDS[name].on_gpu] if has_one else []:
             try:
-                model = self._open(name, why)
+                model = self._open(name, _with_missing(why, missing))
             except NotInstalledError:
                 missing.append(name)
             except BackendError as error:
@@ -143,10 +138,23 @@ class _Opener:
             else:
                 model.failures = tuple(failures)
                 return model
-        if not has_one and all(BACKENDS[name].on_gpu for name in able):
+        on_cpu = [name for name in able if not BACKENDS[name].on_gpu]
+        if not has_one and not on_cpu:
             raise BackendError(
                 f"{self.precision} runs on NVIDIA GPUs ({', '.join(able)}), and there is none here"
             )
+        if OPENVINO in on_cpu and openvino.installed_version() is None:
+            on_cpu.remove(OPENVINO)
+            if not on_cpu:
+                package = BACKENDS[OPENVINO].package
+                failures.append(f"{OPENVINO} is not installed: pip install '{package}'")
+        if on_cpu:
+            try:
+                opened = self._choose_on_cpu(on_cpu)
+            except BackendError as error:
+                failures.append(f"{' or '.join(on_cpu)}: {error}")
+            else:
+                return self._model(opened, _with_missing(why, missing), failures)
         reasons = [*failures, *(f"{name}: not installed" for name in missing)]
         raise BackendError(f"no backend runs bundle {self.path}: {'; '.join(reasons)}")
 
@@ -158,15 +166,21 @@ class _Opener:
             precision = "fp16" if self.precision == AUTO else self.precision
             engine = _open_on_gpu(bundle, backend, precision, self.gpu)
             return Model(bundle, engine, f"{backend}: {why}", backend, precision)
-        if self.precision == AUTO:
-            from selcon_ros.engines.cpu_choice import open_fastest
+        return self._model(self._choose_on_cpu([backend]), why)
 
-            opened = open_fastest(self.path, self.cpu, self.gpu.cache)
-            told = "; ".join(filter(None, (why, opened.choice.why)))
-            precision = opened.choice.precision
-            return Model(opened.bundle, opened.backend, f"{backend}: {told}", backend, precision)
-        bundle = load_model(self.path, self.precision)
-        return Model(bundle, open_on_cpu(bundle, self.cpu), f"{backend}: {why}", backend, self.precision)
+    def _choose_on_cpu(self, backends: list[str]) -> Opened:
+        first = sorted(backends, key=lambda name: name != CPU_BACKEND)
+        return open_fastest(self.path, self.cpu, self.gpu.cache, first, self.precision)
+
+    def _model(self, opened: Opened, why: str, failures: Sequence[str] = ()) -> Model:
+        choice = opened.choice
+        told = f"{choice.backend}: {'; '.join(filter(None, (why, choice.why)))}"
+        every = (*failures, *choice.failures)
+        return Model(opened.bundle, opened.backend, told, choice.backend, choice.precision, every)
+
+
+def _with_missing(why: str, missing: Sequence[str]) -> str:
+    return f"{why}; not installed: {', '.join(missing)}" if missing else why
 
 
 def _open_on_gpu(bundle: Bundle, backend: str, precision: str, options: GpuOptions) -> Backend:

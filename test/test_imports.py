@@ -17,6 +17,7 @@ ENGINES = {"onnxruntime", "tensorrt", "torch", "openvino", "pycuda", "onnx"}
 ENGINES_OF = {
     "onnxruntime": {"onnxruntime"},
     "onnxruntime_graph": {"onnxruntime"},
+    "openvino": {"openvino"},
     "torch": {"torch", "onnx"},
     "cuda": {"pycuda"},
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from selcon_ros import model as front_door
+from selcon_ros.backends import openvino
 from selcon_ros.backends.base import BACKENDS, Backend
 from selcon_ros.backends.cuda import gpu, has_gpu
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
@@ -19,8 +20,11 @@ from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.model import load
 from support import bundles
 from support.bundles import COLOURS, colour_bundle
+from support.choices import times_of
 from support.memory import glibc_only, resident
+from support.openvino import needs_openvino
 
+OPENVINO_FP32 = ("openvino", "fp32")
 no_gpu = pytest.mark.skipif(has_gpu(), reason="what is chosen where there is no NVIDIA GPU")
 
 
@@ -42,7 +46,15 @@ def with_int8(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return bundles.with_int8(bundle)
 
 
+@pytest.fixture
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a robot without it."""
+    monkeypatch.setattr(openvino, "installed_version", lambda: None)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+
 @no_gpu
+@pytest.mark.usefixtures("no_openvino")
 def test_auto_takes_the_cpu_and_says_why(bundle: Path) -> None:
     model = load(bundle)
     assert model.backend.name.startswith("ONNX Runtime") and "CPU" in model.backend.name
@@ -67,6 +79,36 @@ def test_int8_is_taken_where_it_is_faster(with_int8: Path) -> None:
         model = load(with_int8, "onnxruntime", precision)
         assert ("int8" in model.backend.name) is there
         assert (model.kind, model.precision) == ("onnxruntime", precision)
+
+
+@no_gpu
+@needs_openvino
+def test_auto_takes_openvino_where_it_is_faster(with_int8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = times_of(fp32=1.0, int8=0.8, openvino_fp32=0.4, openvino_int8=0.9)
+    monkeypatch.setattr(cpu_choice, "measure", lambda *_: times)
+    with load(bundles.with_samples(with_int8)) as model:
+        assert model.backend.name.startswith("OpenVINO 20") and (model.kind, model.precision) == OPENVINO_FP32
+        assert model.why.startswith(
+            "openvino: no NVIDIA GPU here; openvino fp32, which takes 0.40 of the time"
+        )
+        image = np.full((60, 80, 3), 120, np.uint8)
+        image[20:40, 30:50] = COLOURS["hold"]
+        assert model.ground(image).heatmap("hold").values[30, 40] > 0.9
+    named = load(with_int8, *OPENVINO_FP32)
+    assert named.why.startswith("openvino: as asked for; openvino fp32")
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_without_openvino_what_asks_for_it_is_told_so(bundle: Path) -> None:
+    install = r"pip install 'selcon_ros\[openvino\]'"
+    with pytest.raises(NotInstalledError, match=f"OpenVINO is not usable .*: {install}"):
+        load(bundle, "openvino")
+    model = load(bundle, "openvino", fall_back=True)
+    assert model.why == "onnxruntime: since openvino does not run" and "not usable" in model.failures[0]
+    with pytest.raises(
+        BackendError, match=f"no backend runs bundle .*: openvino is not installed: {install}"
+    ):
+        load(bundle, precision="bf16")
 
 
 @no_gpu
@@ -105,6 +147,8 @@ def test_fp32_that_was_asked_for_stays_so_on_the_cpu(with_int8: Path, precision:
     ("backend", "precision", "message"),
     [
         ("onnxruntime", "fp16", "onnxruntime does not run fp16: choose one of auto, int8, fp32"),
+        ("onnxruntime", "bf16", "onnxruntime does not run bf16: choose one of auto, int8, fp32"),
+        ("openvino", "fp16", "openvino does not run fp16: choose one of auto, bf16, int8, fp32"),
         ("torch", "int8", "torch does not run int8: choose one of auto, fp16, fp32"),
         ("cuda", "auto", "unknown backend 'cuda': choose one of auto, tensorrt, "),
     ],

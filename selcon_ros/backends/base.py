@@ -12,6 +12,8 @@ Frames = NDArray[np.uint8]
 Maps = NDArray[np.float32]
 T = TypeVar("T")
 CPU_BACKEND = "onnxruntime"
+"""Runs everywhere."""
+OPENVINO = "openvino"
 MAX_CACHED_SHAPES = 4
 """Input shapes whose buffers and CUDA graph stay cached on a GPU (LRU): cameras have one or two sizes, and
 each takes as much memory as the network's intermediate values."""
@@ -67,12 +69,14 @@ class BackendInfo:
     on_gpu: bool = True
 
 
-# Those that run on a GPU come first, the fastest first: the order in which `auto` tries them.
+# Those that run on a GPU come first, the fastest first: the order in which `auto` tries them. Those on the
+# CPU it times.
 BACKENDS = {
     "tensorrt": BackendInfo(("fp16", "fp32", "int8"), "selcon_ros[trt]"),
     "tensorrt_rtx": BackendInfo(("fp16", "fp32", "int8"), "selcon_ros[rtx]"),
     "torch": BackendInfo(("fp16", "fp32"), "selcon_ros[torch]"),
     "onnxruntime_cuda": BackendInfo(("fp16", "fp32"), "selcon_ros[engine]"),
     "onnxruntime_tensorrt": BackendInfo(("fp16", "fp32"), "selcon_ros[engine]"),
+    OPENVINO: BackendInfo(("bf16", "int8", "fp32"), "selcon_ros[openvino]", on_gpu=False),
     CPU_BACKEND: BackendInfo(("int8", "fp32"), "onnxruntime", on_gpu=False),
 }

@@ -15,11 +15,12 @@ _MOST_CORES = 1 << 13
 
 @dataclass(frozen=True)
 class CpuOptions:
-    """How ONNX Runtime uses the CPU. Raises BackendError for a value out of range.
+    """How an engine uses the CPU. Raises BackendError for a value out of range.
 
     threads: threads that compute one image; None: one per core.
     cores: CPU cores that the thread which opens the model, and the engine's own threads, keep to; empty: all.
-    spinning: whether the engine's threads wait busily for each other within an image.
+    spinning: whether the engine's threads wait busily for each other within an image; OpenVINO decides that
+        itself.
     """
 
     threads: int | None = None
@@ -58,6 +59,17 @@ class GpuOptions:
     cache: Path | None = None
     batch: tuple[int, int, int] | None = None
     progress: Progress = lambda phase, share: None
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads, 0 for the engine's own choice (one per core of the machine).
+
+    The engine does not see that a container or taskset gives the process fewer cores.
+    """
+    if threads is not None:
+        return threads
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if allowed < (os.cpu_count() or allowed) else 0
 
 
 def parse_cores(text: str) -> tuple[int, ...]:

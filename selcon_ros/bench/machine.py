@@ -13,8 +13,8 @@ from pathlib import Path
 from selcon_ros.core.processor import processor
 
 PACKAGES = (
-    "onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13", "numpy", "opencv-python-headless",
-    "ros-rclpy", "torch",
+    "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx-cu13", "numpy",
+    "opencv-python-headless", "ros-rclpy", "torch",
 )  # fmt: skip
 
 

@@ -26,14 +26,15 @@ def engine_options(function: F) -> F:
             type=click.Choice((AUTO, *BACKENDS)),
             default=AUTO,
             show_default=True,
-            help="Inference engine; auto: the first of those in docs/engines.md that runs here.",
+            help="Inference engine; auto: the first for GPUs in docs/engines.md that runs here, else the "
+            "fastest on the CPU.",
         ),
         click.option(
             "--precision",
             type=click.Choice(PRECISIONS),
             default="auto",
             show_default=True,
-            help="Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8.",
+            help="Of the model; auto: fp16 on a GPU, on a CPU the fastest of fp32, bf16 and int8.",
         ),
     ]
     return added(options, function)

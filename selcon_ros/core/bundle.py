@@ -42,7 +42,7 @@ OPEN_ROLES = ("open_model", "open_text")
 INT8_ROLE = "model.int8"
 _LONGEST = 200
 """Characters of a file's path."""
-PRECISIONS = ("auto", "fp32", "fp16", "int8")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 # A few pictures of the kind the model is for, which engines are compared on: see `samples`.
 _SAMPLE = re.compile(r"sample\.([1-9][0-9]*)")
 
@@ -102,14 +102,22 @@ def load_model(path: str | Path, precision: str = "auto") -> Bundle:
     auto: int8 where the bundle has it, since it was measured against fp32 when it was made. Raises
     BundleError as `load_bundle` does, and for int8 that the bundle lacks.
     """
+    return load_bundle(path, roles=(model_role(load_bundle(path, roles=()).manifest, path, precision),))
+
+
+def model_role(manifest: Manifest, path: str | Path, precision: str) -> str:
+    """Return the role of the graph that a CPU runs for one of PRECISIONS, of the bundle at `path`.
+
+    Raises BundleError as `load_model` does.
+    """
     if precision == "fp16":
         raise BundleError("fp16 is for GPUs: choose auto, fp32 or int8 on a CPU")
     if precision not in PRECISIONS:
         raise BundleError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    has_int8 = INT8_ROLE in load_bundle(path, roles=()).manifest.files
+    has_int8 = INT8_ROLE in manifest.files
     if precision == "int8" and not has_int8:
         raise BundleError(f"bundle {path} has no int8 model: make one with `selcon quantize`, or choose fp32")
-    return load_bundle(path, roles=(INT8_ROLE if has_int8 and precision != "fp32" else "model",))
+    return INT8_ROLE if has_int8 and precision in ("auto", "int8") else "model"
 
 
 def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:

@@ -22,9 +22,9 @@ CHOICE = ".choice"
 class ChoiceKey:
     """What times are measured of and on; with another value of any of these they are measured again.
 
-    graphs: SHA-256 of each graph that is timed, by its precision; processor, kind: as in
+    graphs: SHA-256 of the graph of each candidate, by its label; processor, kind: as in
     `core.processor.Processor`; cores: how many the process may use; threads: of the engine, 0 for its own
-    choice; onnxruntime, selcon_ros: versions.
+    choice; engines: versions of the backends' libraries; selcon_ros: version.
     """
 
     graphs: dict[str, str]
@@ -33,7 +33,7 @@ class ChoiceKey:
     cores: int
     threads: int
     spinning: bool
-    onnxruntime: str
+    engines: dict[str, str]
     selcon_ros: str
 
     @property
@@ -49,27 +49,30 @@ class ChoiceKey:
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """milliseconds: of CPU that a run takes with each precision, the median; shares: of fp32's, the median of
-    all turns; rounds: how many turns there were."""
+    """milliseconds: of CPU that a run of each candidate takes, by its label, the median; shares: of the
+    reference's, the median of all turns; rounds: how many turns there were; reference: a label."""
 
     milliseconds: dict[str, float]
     shares: dict[str, float]
     rounds: int
+    reference: str = "fp32"
 
 
 @dataclass(frozen=True)
 class ChoiceRecord:
-    """What was measured, of what and on what, and when."""
+    """What was measured, of what and on what, and when. left_out: candidates that are not to be chosen, and
+    why: they do not run here, or are too far from fp32."""
 
     key: ChoiceKey
     times: CpuTimes
+    left_out: dict[str, str]
     measured: str
 
     @staticmethod
-    def of(key: ChoiceKey, times: CpuTimes) -> ChoiceRecord:
+    def of(key: ChoiceKey, times: CpuTimes, left_out: dict[str, str]) -> ChoiceRecord:
         """Return the record of what was measured just now."""
         now = datetime.datetime.now(datetime.timezone.utc)
-        return ChoiceRecord(key, times, f"{now:%Y-%m-%d %H:%M} UTC")
+        return ChoiceRecord(key, times, left_out, f"{now:%Y-%m-%d %H:%M} UTC")
 
 
 def read_choice(path: Path, key: ChoiceKey) -> ChoiceRecord:
@@ -80,9 +83,13 @@ def read_choice(path: Path, key: ChoiceKey) -> ChoiceRecord:
     record = made(ChoiceRecord, values, path)
     if record.key != key:
         raise EngineError(f"{path} was measured of another graph or processor")
-    for found in (record.times.milliseconds, record.times.shares):
-        if found.keys() != key.graphs.keys() or min(found.values()) < 0:
+    times, left_out = record.times, record.left_out
+    for found in (times.milliseconds, times.shares):
+        if found.keys() | left_out.keys() != key.graphs.keys() or min(found.values(), default=-1) < 0:
             raise EngineError(f"{path}: times must be numbers from zero of {', '.join(key.graphs)}")
+    same = times.milliseconds.keys() == times.shares.keys()
+    if not same or times.reference not in times.shares or times.shares.keys() <= left_out.keys():
+        raise EngineError(f"{path}: there must be times of {times.reference} and of what may be chosen")
     return record
 
 

@@ -1,47 +1,43 @@
-"""Which of a bundle's graphs runs on this CPU: the fastest, by a measurement that is made once and kept."""
+"""What runs a bundle on this CPU: the fastest that is installed, by a measurement that is kept."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-import selcon_ros
-from selcon_ros.backends.base import Backend
-from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend, thread_count
+from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
+from selcon_ros.backends.openvino import cores_fault
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import INT8_ROLE, Bundle, load_bundle
-from selcon_ros.core.errors import BackendError, EngineError
+from selcon_ros.core.bundle import Bundle, load_bundle, model_role, sample_roles
+from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.heatmap_agreement import TOLERANCE
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.memory import free_memory
-from selcon_ros.core.processor import processor
-from selcon_ros.engines.choice_record import ChoiceKey, ChoiceRecord, CpuTimes, read_choice, write_choice
-from selcon_ros.engines.folder import default_folder
+from selcon_ros.core.samples import read_samples
+from selcon_ros.engines.choice_file import Kept, keep, look_up
+from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
+from selcon_ros.engines.comparison import compare_with_fp32, too_far
+from selcon_ros.engines.cpu_candidates import AUTO, EXACT, NO_SAMPLES, Candidate, candidates, open_all
+from selcon_ros.engines.cpu_timing import because, fastest, measure, without
 
-EXACT = "fp32"
-ROLES = {EXACT: "model", "int8": INT8_ROLE}
-"""The bundle's file for each precision on a CPU."""
-WORTH = 0.9
-"""Share of fp32's time above which another precision is not worth its rounding, nor the noise of a second."""
-SECONDS = 1.0
-LEAST, MOST = 3, 50
-"""Turns of each graph: slow networks have the least, in whatever time; nobody needs more than the most."""
 MEMORY = 3
 """Bytes that a session takes for a byte of its file, about: the file, its weights, and what they become."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What runs on the CPU. times: what was measured, None where nothing was; why: how that came."""
+    """What runs on the CPU.
 
+    times: what was measured, None where nothing was; why: how that came; failures: engines that should have
+    run, but did not, and why.
+    """
+
+    backend: str
     precision: str
     times: CpuTimes | None
     why: str
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,170 +45,151 @@ class Opened:
     """A bundle, with the graph that was chosen, and its open backend."""
 
     bundle: Bundle
-    backend: OnnxRuntimeBackend
+    backend: Backend
     choice: Choice
 
 
-def candidates(manifest: Manifest) -> tuple[list[str], str]:
-    """Return the precisions that may be chosen, fp32 first, and why one that is there may not be ("").
+def open_fastest(
+    path: Path,
+    options: CpuOptions,
+    cache: Path | None,
+    backends: Sequence[str] = (CPU_BACKEND,),
+    precision: str = AUTO,
+) -> Opened:
+    """Open what is the fastest on this CPU of backends, ONNX Runtime first (see `candidates`, `fastest`).
 
-    int8 may where the bundle says that its heatmaps were compared with those of fp32, and that their mean KLD
-    is within the tolerance that it was made with (`selcon quantize` writes no other).
-    """
-    if INT8_ROLE not in manifest.files:
-        return [EXACT], ""
-    record = manifest.metrics.get("int8")
-    record = record if isinstance(record, dict) else {}
-    kld, tolerance = record.get("kld_mean"), record.get("tolerance", TOLERANCE)
-    if not isinstance(kld, int | float) or not isinstance(tolerance, int | float):
-        return [EXACT], "the bundle does not say how far its int8 heatmaps are from fp32 (metrics.int8)"
-    if not kld <= tolerance:
-        return [EXACT], f"its int8 heatmaps have a KLD of {kld:g} from fp32, the tolerance is {tolerance:g}"
-    return [EXACT, "int8"], ""
-
-
-def fastest(times: CpuTimes) -> str:
-    """Return the precision to run: fp32 unless another takes at most WORTH of its time, then the fastest."""
-    best = min(times.shares, key=lambda name: times.shares[name])
-    return best if times.shares[best] <= WORTH else EXACT
-
-
-def open_fastest(path: Path, options: CpuOptions, cache: Path | None) -> Opened:
-    """Open the graph of a bundle that is the fastest on this CPU (see `candidates`, `fastest`).
-
-    The first time they are all opened and timed in turns, for about a second (`measure`). The times are kept
-    in the folder of engines (`cache`; None: the user's) and hold for the same graphs, processor, cores,
-    threads and versions. Raises BundleError for a bad bundle, BackendError where no graph runs.
+    precision: AUTO, or the only one. The first time all are opened and timed in turns, for about a second
+    (`measure`); OpenVINO's answers are compared with fp32 before it is chosen. The times are kept in the
+    folder of engines (`cache`; None: the user's) and hold for the same graphs, processor, cores, threads and
+    versions. Raises BundleError for a bad bundle, BackendError where nothing runs.
     """
     manifest = load_bundle(path, roles=()).manifest
     options.pin_thread()
-    able, left_out = candidates(manifest)
+    fault = cores_fault(options) if OPENVINO in backends and CPU_BACKEND in backends else ""
+    able, left_out = candidates(manifest, [CPU_BACKEND] if fault else backends, precision)
+    left_out |= {OPENVINO: fault} if fault else {}
+    if not able:
+        model_role(manifest, path, precision)
+        raise BackendError("; ".join(without(left_out)))
     if len(able) == 1:
-        return _open(path, options, Choice(EXACT, None, left_out and f"fp32, for {left_out}"))
-    key = _key(manifest, able, options)
-    record, file, remark = _kept(key, manifest.name, cache)
-    if record is not None:
-        why = _because(record.times, f"measured {record.measured}, kept in {file}")
-        return _open(path, options, Choice(fastest(record.times), record.times, why))
-    bundle = load_bundle(path, roles=[ROLES[name] for name in able])
-    if (lack := _lack_of_memory(bundle)) is not None:
-        # Both would be in memory at once; the smaller one is what it can do with.
-        return _open(path, options, Choice("int8", None, f"int8, not measured: {lack}"))
-    opened, failures = _open_all(bundle, able, options)
-    if failures:
-        name, backend = next(iter(opened.items()))
-        return Opened(bundle, backend, Choice(name, None, f"{name}, for {'; '.join(failures)}"))
-    times = measure(opened, manifest)
-    kept = _keep(file, ChoiceRecord.of(key, times))
-    why = _because(times, "; ".join(filter(None, ("measured now", remark, kept))))
-    chosen = fastest(times)
-    return Opened(bundle, opened[chosen], Choice(chosen, times, why))
+        if able[0].backend != OPENVINO:
+            why = "; ".join([able[0].label, *without(left_out)]) if left_out else ""
+            return _open_alone(path, able[0], options, why)
+        if not sample_roles(manifest.files):
+            why = "; ".join([f"{able[0].label}, not compared with fp32: {NO_SAMPLES}", *without(left_out)])
+            return _open_alone(path, able[0], options, why)
+    kept = look_up(manifest, able, options, cache)
+    if kept.record is None:
+        return _open_measured(path, able, options, kept, left_out)
+    return _open_kept(path, options, kept, kept.record, left_out)
 
 
-def measure(backends: Mapping[str, Backend], manifest: Manifest) -> CpuTimes:
-    """Time backends by precision, fp32 among them, in turns.
-
-    It is this process's time on all cores that counts, and a share is that of two runs in a row: on a loaded
-    machine the clock, and the shortest run by it, differ by a factor of two from one second to the next.
-    """
-    frame = np.random.default_rng(0).integers(0, 256, (1, *manifest.input_size, 3), np.uint8)
-    spent: dict[str, list[float]] = {name: [] for name in backends}
-    begin = time.perf_counter()
-    while (rounds := len(spent[EXACT])) < LEAST or (rounds < MOST and time.perf_counter() - begin < SECONDS):
-        for name, backend in backends.items():
-            start = time.process_time()
-            backend.run(frame)
-            spent[name].append(1e3 * (time.process_time() - start))
-    exact = np.maximum(spent[EXACT], 1e-6)
-    return CpuTimes(
-        {name: float(np.median(each)) for name, each in spent.items()},
-        {name: float(np.median(each / exact)) for name, each in spent.items()},
-        len(exact),
-    )
+def _open_alone(path: Path, only: Candidate, options: CpuOptions, why: str) -> Opened:
+    """Open what nothing is compared with."""
+    bundle = load_bundle(path, roles=(only.role,))
+    backend = only.open(bundle, options)
+    return Opened(bundle, backend, Choice(only.backend, only.precision, None, why))
 
 
-def _open(path: Path, options: CpuOptions, choice: Choice) -> Opened:
-    """Open the graph of a choice alone."""
-    role = ROLES[choice.precision]
-    bundle = load_bundle(path, roles=(role,))
-    return Opened(bundle, OnnxRuntimeBackend(bundle, role, options), choice)
-
-
-def _open_all(
-    bundle: Bundle, precisions: list[str], options: CpuOptions
-) -> tuple[dict[str, OnnxRuntimeBackend], list[str]]:
-    """Return what runs, by precision, and what does not, in words. Raises BackendError where nothing does."""
-    opened: dict[str, OnnxRuntimeBackend] = {}
-    failures: list[str] = []
-    for name in precisions:
+def _open_kept(
+    path: Path, options: CpuOptions, kept: Kept, record: ChoiceRecord, left_out: Mapping[str, str]
+) -> Opened:
+    """Open what a record says; where that does not run any more, the next."""
+    faults: dict[str, str] = {}
+    while True:
+        out = {**left_out, **record.left_out, **faults}
+        found = Candidate.of(fastest(record.times, out))
+        bundle = load_bundle(path, roles=(found.role,))
         try:
-            opened[name] = OnnxRuntimeBackend(bundle, ROLES[name], options)
+            backend = found.open(bundle, options)
         except BackendError as error:
-            failures.append(f"{name} does not run: {error}")
-            if len(failures) == len(precisions):
+            faults[found.label] = f"it does not run: {error}"
+            if record.times.shares.keys() <= {**out, **faults}.keys():
                 raise
-    return opened, failures
+            continue
+        why = because(record.times, out, f"measured {record.measured}, kept in {kept.file}")
+        failures = tuple(f"{label}: {fault}" for label, fault in faults.items())
+        return Opened(bundle, backend, Choice(found.backend, found.precision, record.times, why, failures))
 
 
-def _key(manifest: Manifest, precisions: list[str], options: CpuOptions) -> ChoiceKey:
-    here = processor()
-    return ChoiceKey(
-        graphs={name: manifest.files[ROLES[name]].sha256 for name in precisions},
-        processor=here.name,
-        kind=here.kind,
-        cores=len(os.sched_getaffinity(0)),
-        threads=thread_count(options.threads),
-        spinning=options.spinning,
-        onnxruntime=_version(),
-        selcon_ros=selcon_ros.__version__,
-    )
+def _open_measured(
+    path: Path, able: Sequence[Candidate], options: CpuOptions, kept: Kept, left_out: dict[str, str]
+) -> Opened:
+    """Open all candidates, time them in turns, keep that, and return the one to run."""
+    bundle = load_bundle(path, roles=_roles(load_bundle(path, roles=()).manifest, able))
+    fitting, lack = _fitting(bundle, able)
+    if lack and len(fitting) == 1:
+        nor = " or compared with fp32" if fitting[0].backend == OPENVINO else ""
+        return _open_alone(path, fitting[0], options, f"{fitting[0].label}, not measured{nor}: {lack}")
+    opened, faults = open_all(bundle, fitting, options)
+    # Where OpenVINO runs the fp32 graph, that it has no bf16 here or cannot read an int8 graph is no fault.
+    broken = [each for each in faults if each.backend == CPU_BACKEND or each.precision == EXACT]
+    failures = tuple(f"{each.label}: {faults[each]}" for each in broken if each.backend != CPU_BACKEND)
+    told = {
+        each.label: f"it does not run: {fault}" if each in broken else fault for each, fault in faults.items()
+    }
+    if len(opened) == 1 and all(each.backend == CPU_BACKEND for each in opened):
+        ((only, backend),) = opened.items()
+        why = "; ".join([only.label, *without({**left_out, **told})])
+        return Opened(bundle, backend, Choice(only.backend, only.precision, None, why, failures))
+    times = measure({each.label: backend for each, backend in opened.items()}, bundle.manifest)
+    told |= _disagreeing(bundle, opened, times, {**left_out, **told})
+    out = {**left_out, **told}
+    chosen = Candidate.of(fastest(times, out))
+    if broken or lack:
+        said = "; ".join(filter(None, (lack, "not kept, so that the next start measures")))
+    else:
+        said = keep(kept, ChoiceRecord.of(kept.key, times, told))
+    why = because(times, out, "; ".join(filter(None, ("measured now", kept.remark, said))))
+    for each, backend in opened.items():
+        if each != chosen:
+            backend.close()
+    return Opened(bundle, opened[chosen], Choice(chosen.backend, chosen.precision, times, why, failures))
 
 
-def _version() -> str:
-    try:
-        import onnxruntime
-    except ImportError:
-        return ""  # opening the graph says so
-    return str(onnxruntime.__version__)
+def _disagreeing(
+    bundle: Bundle, opened: Mapping[Candidate, Backend], times: CpuTimes, left_out: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the labels of what would be chosen, if its answers were those of fp32, and how far they are.
+
+    Raises BackendError where nothing else is left.
+    """
+    refused: dict[str, str] = {}
+    exact = opened.get(Candidate(CPU_BACKEND, EXACT))
+    while (label := fastest(times, {**left_out, **refused})) and Candidate.of(label).backend == OPENVINO:
+        backend = opened[Candidate.of(label)]
+        try:
+            found = compare_with_fp32(bundle, backend, read_samples(bundle), exact)
+        except SelconError as error:
+            refused[label] = f"it cannot be compared with fp32: {error}"
+        else:
+            if found.within(TOLERANCE):
+                return refused
+            refused[label] = too_far(backend.name, found, TOLERANCE)
+        if times.shares.keys() <= {**left_out, **refused}.keys():
+            raise BackendError("; ".join(refused.values()))
+    return refused
 
 
-def _kept(key: ChoiceKey, bundle: str, cache: Path | None) -> tuple[ChoiceRecord | None, Path | None, str]:
-    """Return what was measured before, if it was; the file for it, if there can be one; what to say of it."""
-    try:
-        file = key.path(cache or default_folder(), bundle)
-    except BackendError as error:
-        return None, None, f"not kept: {error}"
-    if not os.path.lexists(file):
-        return None, file, ""
-    try:
-        return read_choice(file, key), file, ""
-    except EngineError as error:
-        return None, file, f"again, for {error}"
+def _roles(manifest: Manifest, able: Sequence[Candidate]) -> set[str]:
+    """The files that candidates run, and those that OpenVINO is compared on."""
+    roles = {each.role for each in able}
+    if any(each.backend == OPENVINO for each in able):
+        roles |= {"model", *sample_roles(manifest.files)}
+    return roles
 
 
-def _keep(file: Path | None, record: ChoiceRecord) -> str:
-    """Write the record; return in words where it is, or why it is not."""
-    if file is None:
-        return ""
-    try:
-        write_choice(file, record)
-    except OSError as error:
-        return f"not kept, so that each start measures: {file}: {error.strerror or error}"
-    return f"kept in {file}"
-
-
-def _lack_of_memory(bundle: Bundle) -> str | None:
-    free, needed = free_memory(), MEMORY * sum(map(len, bundle.files.values()))
+def _fitting(bundle: Bundle, able: Sequence[Candidate]) -> tuple[Sequence[Candidate], str]:
+    """Return the candidates that memory is there for, and how much all would take ("" if they fit)."""
+    free = free_memory()
+    sizes = {each: MEMORY * len(bundle.files[each.role]) for each in able}
+    needed = sum(sizes.values())
     if free is None or needed <= free:
-        return None
-    return f"both graphs together take {needed >> 20} MiB of memory, and {free >> 20} MiB are free"
-
-
-def _because(times: CpuTimes, where: str) -> str:
-    chosen = fastest(times)
-    other = min((name for name in times.shares if name != EXACT), key=lambda name: times.shares[name])
-    share = f"{times.shares[other]:.2f}"
-    told = f"{times.milliseconds[other]:.3g} ms against {times.milliseconds[EXACT]:.3g} ms of CPU; {where}"
-    if chosen == EXACT:
-        return f"fp32, for {other} takes {share} of its time, not at most {WORTH:g} ({told})"
-    return f"{chosen}, which takes {share} of the time of fp32 ({told})"
+        return able, ""
+    lack = f"all graphs together take {needed >> 20} MiB of memory, and {free >> 20} MiB are free"
+    first = [each for each in able if each.backend == able[0].backend]
+    if len(first) < len(able) and sum(sizes[each] for each in first) <= free:
+        return first, lack
+    if first[0].backend == OPENVINO:
+        return first[:1], lack  # nothing shows that its others agree with fp32
+    return [min(reversed(first), key=lambda each: sizes[each])], lack

@@ -12,7 +12,7 @@ from selcon_ros.backends.torch import TorchBackend, require_torch
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.engines.cache import Cache, Entry
-from selcon_ros.engines.prepared_graph import verified
+from selcon_ros.engines.comparison import verified
 from selcon_ros.engines.repository import EngineSpec, build, converted_graph, find, serialized, verify
 
 

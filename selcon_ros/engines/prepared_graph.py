@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.backends.base import Backend
-from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
+from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.bundle_graph import graph_of
+from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.fp16 import emulate_fp16, layer_precisions, to_fp16
 from selcon_ros.engines.fp16_error import LayerError, layers_by_added_error
 from selcon_ros.engines.int8 import to_int8
@@ -97,23 +95,3 @@ class Preparation:
 
     def _inputs(self) -> list[dict[str, NDArray[np.generic]]]:
         return [graph_inputs(image[None], self.bundle.manifest) for image in self.samples]
-
-
-def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> Backend:
-    """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
-    try:
-        found = compare_with_fp32(bundle, backend, read_samples(bundle))
-        if not found.within(tolerance):
-            raise BackendError(
-                f"{backend.name} is farther from fp32 than the tolerance {tolerance:g}: {found}"
-            )
-    except BaseException:
-        backend.close()
-        raise
-    return backend
-
-
-def compare_with_fp32(bundle: Bundle, backend: Backend, images: Sequence[NDArray[np.uint8]]) -> Agreement:
-    """Compare a backend with the bundle's fp32 graph in ONNX Runtime on the CPU."""
-    exact = open_on_cpu(bundle)
-    return agreement(Grounder(bundle, exact), Grounder(bundle, backend), images)

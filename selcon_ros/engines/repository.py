@@ -24,7 +24,8 @@ from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import takes_batches
 from selcon_ros.engines.cache import TIMINGS, Cache, Entry
-from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation, compare_with_fp32
+from selcon_ros.engines.comparison import compare_with_fp32
+from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation
 from selcon_ros.engines.record import ANY_GPU, GRAPH_KIND, Key, Range, Record
 
 BATCH: Range = (1, 1, 4)

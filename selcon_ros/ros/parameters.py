@@ -74,13 +74,14 @@ class Settings:
     )
     backend: str = _parameter(
         "auto",
-        "Inference engine; auto: the first of those in docs/engines.md that runs here and agrees with fp32.",
+        "Inference engine; auto: the first for GPUs in docs/engines.md that runs here and agrees with fp32, "
+        "else the fastest on the CPU.",
         choices=(AUTO, *BACKENDS),
         changes="configure",
     )
     precision: str = _parameter(
         "auto",
-        "Of the model; auto: fp16 on a GPU, on a CPU the faster of fp32 and the bundle's int8, measured.",
+        "Of the model; auto: fp16 on a GPU, on a CPU the fastest of fp32, bf16 and int8, measured.",
         choices=PRECISIONS,
         changes="configure",
     )

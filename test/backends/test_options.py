@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.backends import onnxruntime
 from selcon_ros.backends.onnxruntime import open_on_cpu
-from selcon_ros.backends.options import CpuOptions, format_cores, parse_cores
+from selcon_ros.backends.options import CpuOptions, format_cores, parse_cores, thread_count
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import BackendError
 from support.bundles import colour_bundle
@@ -76,3 +76,12 @@ def test_threads_spin_if_asked_to(tmp_path: Path, spinning: bool, value: str) ->
     assert isinstance(backend, onnxruntime.OnnxRuntimeBackend)
     options = backend._session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == value
+
+
+def test_threads_follow_the_process_s_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    assert thread_count(None) == 3
+    assert thread_count(1) == 1
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    assert thread_count(None) == 0

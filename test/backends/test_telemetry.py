@@ -1,4 +1,4 @@
-"""ONNX Runtime tells nobody that it is used, whatever of ours runs it."""
+"""ONNX Runtime and OpenVINO tell nobody that they are used, whatever of ours runs them."""
 
 import ast
 import os
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from support.openvino import needs_openvino
 from support.tree import tracked_files
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +30,14 @@ def run(arguments: list[str], home: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_a_command_leaves_nothing_in_the_user_s_cache(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["auto", pytest.param("openvino", marks=needs_openvino)])
+def test_a_command_leaves_nothing_in_the_user_s_home(tmp_path: Path, backend: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     picture = tmp_path / "grey.png"
     cv2.imwrite(str(picture), np.full((60, 80, 3), 128, np.uint8))
-    run(["-m", "selcon_ros.cli.main", "ground", str(picture), "--action", "hold", "--threads", "1"], home)
+    given = ["--action", "hold", "--threads", "1", "--backend", backend]
+    run(["-m", "selcon_ros.cli.main", "ground", str(picture), *given], home, CI="")
     # But for what was chosen on this processor, which is ours.
     assert [path.suffix for path in home.rglob("*") if path.is_file()] in ([], [".choice"])
 

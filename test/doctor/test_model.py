@@ -1,6 +1,7 @@
 """The model that the node would run is verified and run."""
 
 import shutil
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,16 @@ def test_telemetry(monkeypatch: pytest.MonkeyPatch, setting: str, level: Level) 
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", setting)
     found = {check.name: check for check in check_model(None, "auto")}
     assert found["telemetry"].level == level
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_openvino_is_optional(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    def version(package: str) -> str:
+        if package == "openvino" and not there:
+            raise PackageNotFoundError
+        return "2026.4.1"
+
+    monkeypatch.setattr("selcon_ros.doctor.model.version", version)
+    found = next(check for check in check_model(None, "auto") if check.name == "OpenVINO")
+    assert found.level == Level.OK
+    assert found.found.startswith("2026.4.1; used where" if there else "not installed; it may be faster")

@@ -18,8 +18,8 @@ from selcon_ros.core.bundle import Bundle, default_bundle_path
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.cache import Cache, Entry
+from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.compatibility import incompatibility
-from selcon_ros.engines.prepared_graph import compare_with_fp32
 from selcon_ros.engines.repository import (
     EngineSpec,
     build,

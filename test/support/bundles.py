@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -139,4 +140,15 @@ def with_int8(bundle: Path, kld: float = 0.001) -> Path:
     loaded = load_bundle(bundle)
     manifest = replace(loaded.manifest, metrics={"int8": {"kld_mean": kld, "tolerance": 0.01}})
     write_bundle(bundle, manifest, loaded.files | {INT8_ROLE: loaded.model})
+    return bundle
+
+
+def with_samples(bundle: Path) -> Path:
+    """Add to a colour bundle a sample picture of its three colours."""
+    picture = np.full((120, 160, 3), 128, np.uint8)
+    for index, colour in enumerate(COLOURS.values()):
+        picture[30:90, 10 + 50 * index : 50 + 50 * index] = colour
+    sample = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    loaded = load_bundle(bundle)
+    write_bundle(bundle, loaded.manifest, loaded.files | {"sample.1": sample})
     return bundle

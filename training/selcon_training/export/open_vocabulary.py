@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from selcon_ros.backends.onnxruntime import thread_count
+from selcon_ros.backends.options import thread_count
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.bundle import OPEN_ROLES, Bundle
 from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError, first_line

@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.onnxruntime import INPUT, open_on_cpu
+from selcon_ros.backends.on_cpu import INPUT
+from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import (
     INT8_ROLE,

@@ -1,0 +1,45 @@
+"""Whether a backend answers as the bundle's fp32 graph in ONNX Runtime does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_ros.backends.base import Backend
+from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
+from selcon_ros.backends.options import CpuOptions
+from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
+from selcon_ros.core.samples import read_samples
+
+
+def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> Backend:
+    """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
+    try:
+        found = compare_with_fp32(bundle, backend, read_samples(bundle))
+        if not found.within(tolerance):
+            raise BackendError(too_far(backend.name, found, tolerance))
+    except BaseException:
+        backend.close()
+        raise
+    return backend
+
+
+def compare_with_fp32(
+    bundle: Bundle,
+    backend: Backend,
+    images: Sequence[NDArray[np.uint8]],
+    exact: Backend | None = None,
+) -> Agreement:
+    """Compare a backend with the bundle's fp32 graph in ONNX Runtime on the CPU; exact: that, if open."""
+    exact = exact or OnnxRuntimeBackend(bundle, "model", CpuOptions())
+    return agreement(Grounder(bundle, exact), Grounder(bundle, backend), images)
+
+
+def too_far(name: str, found: Agreement, tolerance: float) -> str:
+    """Say that a backend is not used."""
+    return f"{name} is farther from fp32 than the tolerance {tolerance:g}: {found}"

@@ -1,0 +1,18 @@
+"""What was chosen on a CPU, and its file."""
+
+from pathlib import Path
+
+from selcon_ros.engines.choice_record import CHOICE, CpuTimes
+
+
+def kept(cache: Path) -> Path:
+    """Return the one file of a folder of engines, which is a choice."""
+    (file,) = cache.iterdir()
+    assert file.suffix == CHOICE
+    return file
+
+
+def times_of(reference: str = "fp32", **shares: float) -> CpuTimes:
+    """Return a measurement by shares; in names `_` stands for the space of a label."""
+    found = {name.replace("_", " "): share for name, share in shares.items()}
+    return CpuTimes({name: 20 * each for name, each in found.items()}, found, 3, reference)
