@@ -12,8 +12,8 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
 from selcon_ros.core.depth_points import FARTHEST, NEAREST
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
+from selcon_ros.core.grasp_place import View, best_candidate, middle, pixel_of
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
-from selcon_ros.core.hand_clearance import Way, best_way, standing
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
 from selcon_ros.core.rigid import quaternion
@@ -80,7 +80,8 @@ def find_grasps(
     middle of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither what
     is behind the part nor the table under it counts. Where an object rises from a table, axes and width are
     those of the object there, not of the heat, and a hand comes to it clear of the table and of what is seen
-    beside it, if there is such a way (`hand_clearance`). Every pose is finite, in front of the camera and no
+    beside it, if there is such a way (`hand_clearance`); where it gets no good hold in the middle, another
+    hot place is taken (`grasp_place`). Every pose is finite, in front of the camera and no
     farther than `depth_points.FARTHEST`. Raises DepthError when the depth has another size than the heatmap
     or is not in metres, CameraError when the intrinsics are for another size.
     """
@@ -215,8 +216,8 @@ def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> Gras
         y=np.arange(height, dtype=np.float32)[:, None] * region.step + region.origin[1],
     )
     surface = geometry.flat_surface(patch, region)
-    place = geometry.middle(surface)
-    u, v = _pixel(region, surface, place)
+    place = middle(surface)
+    u, v = pixel_of(region, surface, place)
     axes = geometry.grasp_axes(geometry.nearby(surface, place), (0.0, 0.0, 1.0))
     low, high = geometry.extent_of(surface, place, (u, v, 1.0), axes, math.inf, region.step)
     ends = [_at((u, v, 1.0), axes, side)[:2] for side in (low, high)]
@@ -230,20 +231,10 @@ def _flat_grasp(region: Region, score: float, reason: Reason, note: str) -> Gras
     )
 
 
-def _pixel(region: Region, surface: geometry.Surface, place: geometry.Place) -> tuple[int, int]:
-    """Return the image's pixel (u, v) of a place."""
-    return region.pixel(surface.corner[0] + place.v, surface.corner[1] + place.u)
-
-
 def _at(position: Vector, axes: NDArray[np.float64], distance: float) -> Vector:
     """Return the position that is so far along the closing direction."""
     x, y, z = axes[:, 0].tolist()
     return position[0] + x * distance, position[1] + y * distance, position[2] + z * distance
-
-
-def _median(values: NDArray[np.float32]) -> float:
-    values = np.sort(values)
-    return (float(values[(len(values) - 1) // 2]) + float(values[len(values) // 2])) / 2
 
 
 def _surface_grasp(
@@ -256,28 +247,15 @@ def _surface_grasp(
     parameters: GraspParameters,
 ) -> GraspPoint:
     """Return a grasp point with a pose on a surface that stands on a plane, if one is seen."""
-    place = geometry.middle(surface)
-    pixel = _pixel(region, surface, place)
-    half = parameters.window // 2
-    window = (
-        slice(max(place.v - half, 0), place.v + half + 1),
-        slice(max(place.u - half, 0), place.u + half + 1),
-    )
-    z = _median(surface.patch.depth[window][surface.body[window]])
-    x, y = surface.patch.ray(place.v, place.u)
-    position = (x * z, y * z, z)
-    own_axes = geometry.grasp_axes(geometry.nearby(surface, place), position)
-    way = Way(own_axes, math.inf)
-    if plane is not None:
-        scene = standing(depth, intrinsics, pixel, z, plane)
-        way = best_way(scene, plane, position, own_axes, parameters.max_width)
-    axes = way.axes
-    spacing = region.step * z / intrinsics.focal_length_at(*pixel)
+    view = View(region, surface, plane, depth, intrinsics, parameters.window)
+    found = best_candidate(view, parameters.max_width)
+    place, pixel, position, axes = found.place, found.pixel, found.position, found.way.axes
+    spacing = region.step * position[2] / intrinsics.focal_length_at(*pixel)
     # What lies deeper than the tips go is not between the fingers.
-    low, high = geometry.extent_of(surface, place, position, axes, way.reach, spacing)
+    low, high = geometry.extent_of(surface, place, position, axes, found.way.reach, spacing)
     if high - low + spacing > parameters.max_width:
         # A head on a handle, say, is seen as one body whose long axis is not the head's.
-        axes, low, high = geometry.narrowest_of(surface, place, position, own_axes, spacing)
+        axes, low, high = geometry.narrowest_of(surface, place, position, found.axes, spacing)
     ends = [_at(position, axes, side) for side in (low, high)]
     jaws = [intrinsics.project(end) if end[2] > 0 else (math.nan, math.nan) for end in ends]
     return GraspPoint(

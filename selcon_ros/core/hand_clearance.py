@@ -80,10 +80,11 @@ def standing(depth: Floats, intrinsics: Intrinsics, pixel: tuple[int, int], z: f
 @dataclass(frozen=True)
 class Way:
     """How to come to a place: `axes` [3, 3] as columns (x closes, z approaches), and the `reach` of the tips
-    past it in metres, infinite where nothing limits it."""
+    past it in metres, infinite where nothing limits it. `quality`: how good a hold it is, 0 (none) to 1."""
 
     axes: Doubles
     reach: float
+    quality: float = 0.0
 
 
 def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening: float) -> Way:
@@ -114,10 +115,11 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
             break
         quality, reach = hold(laid, at, tips[number], palm[number], opening, least / most[number])
         if number == 0:
-            least = most[0] * quality / KEPT
+            best, least = Way(axes, math.inf, most[0] * quality), most[0] * quality / KEPT
         elif quality > 0:
             closing, _, approach = frames[number].tolist()
-            best, least = Way(frame(closing, approach), reach), most[number] * quality
+            least = most[number] * quality
+            best = Way(frame(closing, approach), reach, least)
     return best
 
 

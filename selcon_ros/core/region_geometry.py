@@ -1,17 +1,16 @@
-"""The geometry of a hot region: its surface in the depth image, its middle, its axes and its extent."""
+"""The geometry of a hot region: its surface in the depth image, its axes and its extent."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.depth_patch import DepthPatch
-from selcon_ros.core.regions import Region, fourth_power
+from selcon_ros.core.regions import Region
 from selcon_ros.core.vectors import Vector, across, cross, dot, principal, scaled, unit
 
 Mask = NDArray[np.bool_]
@@ -112,39 +111,6 @@ def _lower_quarter(values: Floats) -> float:
     """Return the value that a quarter of `values` [N] are below."""
     rank = len(values) // 4
     return float(np.partition(values, rank)[rank])
-
-
-def middle(surface: Surface) -> Place:
-    """Return the place to grasp in the hot part: hot, near the centre of heat, well inside the body.
-
-    The body's outline, not the heat's, says where its middle is. The centre of heat itself may be outside: in
-    the hole of a ring, or in the bend of a handle.
-    """
-    (top, left), (height, width) = surface.hot, surface.heat.shape
-    # Beyond the box nothing is of the body.
-    thickness = np.asarray(cv2.distanceTransform(surface.closed, cv2.DIST_L2, 3))
-    thickness = thickness[top + 1 : top + 1 + height, left + 1 : left + 1 + width]
-    score = fourth_power(surface.heat)
-    # A region's size is the root of its area; half of it is how far the point may wander.
-    narrow = -2 / surface.count
-    column = _nearness(cv2.reduce(score, 0, cv2.REDUCE_SUM), narrow)
-    row = _nearness(cv2.reduce(score, 1, cv2.REDUCE_SUM), narrow)
-    # Being thick counts less than being hot: the bottom of a mug is well inside it, its hot rim is not.
-    score *= np.sqrt(thickness)
-    score *= column
-    score *= row[:, None]
-    v, u = divmod(int(score.argmax()), width)
-    return Place(left + u, top + v, float(thickness[v, u]))
-
-
-def _nearness(sums: NDArray[Any], narrow: float) -> Floats:
-    """Return a Gaussian [n] around the centre of n weights: exp(`narrow` times the distance squared)."""
-    weight = sums.ravel()
-    distance = np.arange(len(weight), dtype=np.float32)
-    distance -= float(weight @ distance) / float(weight.sum())
-    distance *= distance
-    distance *= narrow
-    return np.exp(distance, out=distance)
 
 
 def nearby(surface: Surface, place: Place) -> Floats:

@@ -1,0 +1,74 @@
+"""Where a hand gets no hold in the middle of the heat, another place of the part is taken."""
+
+import numpy as np
+import pytest
+
+from selcon_ros.core import grasp_place
+from selcon_ros.core.depth_patch import DepthPatch
+from selcon_ros.core.grasp import find_grasps
+from selcon_ros.core.grasp_place import OTHERS, middle, others
+from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.region_geometry import Surface, flat_surface
+from selcon_ros.core.regions import hot_regions
+from support.shapes import CAMERA, SHAPE, Table, angle, box_depth, matrix, on, rectangle, scene
+
+TABLE = Table(0.5, 0.6)
+
+
+def pot(wide: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, Heatmap]:
+    """Return depth, where a body, `wide` metres wide, and the handle beside it are seen, and one hot band
+    that runs over both: the body's half is the hotter one."""
+    axes = TABLE.axes(0.0)
+    body = box_depth(TABLE.origin + 0.04 * TABLE.up, axes, np.array([wide, wide, 0.08]))
+    beside = TABLE.origin + axes @ [wide / 2 + 0.06, 0, 0.06]
+    depth, (body, handle) = scene(TABLE, body, box_depth(beside, axes, np.array([0.12, 0.02, 0.02])))
+    rows = np.flatnonzero(handle.any(axis=1))
+    band = body & rectangle(0, rows[0], SHAPE[1], rows[-1] + 1)
+    heat = np.where(band, 1.0, np.where(handle, 0.7, 0.0))
+    return depth, body, handle, Heatmap("hold", heat.astype(np.float32), 0.9)
+
+
+def test_a_body_that_is_too_wide_is_held_by_its_handle() -> None:
+    depth, _, handle, heatmap = pot(0.16)
+    (point,) = find_grasps(heatmap, depth, CAMERA).points
+    assert point.position is not None and on(handle, point.pixel)
+    # Closed across the handle, which runs along the image's rows.
+    assert point.width < 0.04 and angle(matrix(point.orientation)[:, 0], np.array([1.0, 0, 0])) > 60
+
+
+def test_a_body_that_fits_the_hand_is_held_in_the_middle_of_the_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth, body, _, heatmap = pot(0.05)
+    (point,) = find_grasps(heatmap, depth, CAMERA).points
+    assert on(body, point.pixel)
+    monkeypatch.setattr(grasp_place, "OTHERS", 0)
+    assert find_grasps(heatmap, depth, CAMERA).points == (point,)
+
+
+def test_the_middle_stands_where_no_place_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth, _, handle, heatmap = pot(0.16)
+    cold = Heatmap("hold", heatmap.values * ~handle, 0.9)
+    found = find_grasps(cold, depth, CAMERA)
+    monkeypatch.setattr(grasp_place, "OTHERS", 0)
+    assert len(found.points) + len(found.refused) == 1
+    assert find_grasps(cold, depth, CAMERA).points == found.points
+
+
+def bar() -> Surface:
+    """Return a bar of 200 x 20 pixels as a surface, hotter to the right."""
+    heat = rectangle(200, 200, 400, 220) * np.linspace(0.6, 1, SHAPE[1], dtype=np.float32)
+    (region,), _ = hot_regions(Heatmap("hold", heat.astype(np.float32), 0.9), 0.5, 0.0, 0.3, 30)
+    ones = np.ones(region.shape, np.float32)
+    return flat_surface(DepthPatch(ones, ones > 0, ones, ones), region)
+
+
+def test_other_places_are_apart_on_the_part_and_few() -> None:
+    surface = bar()
+    first = middle(surface)
+    found = [first, *others(surface, first, 10)]
+    assert len(found) == 1 + OTHERS
+    places = np.array([(place.u, place.v) for place in found])
+    assert all(surface.body[place.v, place.u] and place.thickness > 4 for place in found[:4])
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(len(found), dtype=bool)]
+    assert gaps.min() >= 10
+    assert places[1, 0] > places[2, 0], "hotter ones first"
+    assert len(list(others(surface, first, 300))) == 0
