@@ -19,8 +19,8 @@ from selcon_training.config import ConfigError
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.evaluate.bootstrap import clusters, mean_limits
-from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.selcon_net import Features, SelconNet
+from selcon_training.reporting.trained_run import open_trained
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(21))
 GAMMAS = (0.3, 0.45, 0.6, 0.75, 0.9)

@@ -187,7 +187,7 @@ def _read_skip_list(folder: Path) -> None:
 
 
 def _history(to: Path) -> None:
-    _bring("selcon_training.inspect.trained_run")
+    _bring("selcon_training.reporting.trained_run")
     lines: list[dict[str, Any]] = [
         {"epoch": epoch, "train": {"loss": 1.0 / (1 + epoch)}, "validation": {"kld": 2.0}}
         for epoch in range(4)
@@ -196,6 +196,6 @@ def _history(to: Path) -> None:
 
 
 def _read_history(folder: Path) -> None:
-    from selcon_training.inspect.trained_run import read_history
+    from selcon_training.reporting.trained_run import read_history
 
     read_history(folder)

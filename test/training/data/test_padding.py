@@ -27,10 +27,10 @@ from selcon_training.data.listing import Item
 from selcon_training.data.transforms import draw_crop
 from selcon_training.errors import CheckpointError, DataError
 from selcon_training.export.bundle import export_bundle, export_checkpoint
-from selcon_training.inspect.trace import Sample, trace
-from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import save_model
 from selcon_training.reporting.evaluation import run as evaluate
+from selcon_training.reporting.trace import Sample, trace
+from selcon_training.reporting.trained_run import open_trained
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator
 from support.dataset import config_values, make_dataset

@@ -12,8 +12,8 @@ from selcon_training.encoders import packages
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.errors import CheckpointError, EncoderError, ExportError
 from selcon_training.export.bundle import export_checkpoint
-from selcon_training.inspect.trained_run import open_trained
 from selcon_training.models.checkpoint import load_model, save_model
+from selcon_training.reporting.trained_run import open_trained
 from support.pyramids import NAME, config_of, net_of
 
 

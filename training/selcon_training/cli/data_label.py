@@ -47,8 +47,8 @@ def label(
       selcon data label photos --out my_data --action hold,cut_with
       selcon adapt my_data --out bundles/mine --negatives my_data/negatives
     """
-    from selcon_training.labelling.server import PageServer
-    from selcon_training.labelling.workspace import Workspace
+    from selcon_training.adapt.labelling.server import PageServer
+    from selcon_training.adapt.labelling.workspace import Workspace
 
     wanted = None if actions is None else [name.strip() for name in actions.split(",") if name.strip()]
     if wanted == []:
@@ -82,7 +82,7 @@ def label(
 def _known(out: Path, bundle: Path | None) -> list[str] | None:
     """The bundle's actions, for a data set that has none yet."""
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
-    from selcon_training.labelling.workspace import ACTIONS, DRAWINGS
+    from selcon_training.adapt.labelling.workspace import ACTIONS, DRAWINGS
 
     if (out / DRAWINGS / ACTIONS).exists():
         return None
@@ -91,7 +91,7 @@ def _known(out: Path, bundle: Path | None) -> list[str] | None:
 
 def _tell(out: Path, states: list[str]) -> None:
     """What is in the data set, and what comes next."""
-    from selcon_training.labelling.layout import NEGATIVES
+    from selcon_training.adapt.labelling.layout import NEGATIVES
 
     nothing = states.count("nothing")
     click.echo(f"{out}: {states.count('done')} photos with masks, {nothing} with nothing")

@@ -43,7 +43,7 @@ def show(dataset: Path, out: Path | None, as_json: bool) -> None:
     """
     from tqdm import tqdm
 
-    from selcon_training.labelling.contact_sheet import look_at, write_folder, write_sheet
+    from selcon_training.adapt.labelling.contact_sheet import look_at, write_folder, write_sheet
 
     found = look_at(dataset, lambda pairs: tqdm(pairs, desc="masks", unit="mask", leave=False, disable=None))
     if out is not None and _is_sheet(out):

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from selcon_ros.core.heatmap import upsample
 from selcon_training.data.images import F32, U8
-from selcon_training.inspect.trace import Exo, Mask, Trace
+from selcon_training.reporting.trace import Exo, Mask, Trace
 
 WIDTH, GAP, TITLE = 240, 8, 24
 """Pixels: a picture's width, the space between pictures, and a title's height."""

@@ -32,11 +32,11 @@ from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectM
 from selcon_training.evaluate.publication import publication
 from selcon_training.evaluate.queries import Files
 from selcon_training.evaluate.seeds import check_alike, summarise
-from selcon_training.inspect.trained_run import open_trained, read_history
 from selcon_training.ranks import ALONE, Ranks
 from selcon_training.reporting.html import write_report, write_seeds
 from selcon_training.reporting.published import published_for
 from selcon_training.reporting.sheet import write_sheet
+from selcon_training.reporting.trained_run import open_trained, read_history
 from selcon_training.training.fingerprint import fingerprint
 
 

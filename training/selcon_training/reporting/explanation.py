@@ -13,11 +13,11 @@ from selcon_ros.core.files import write_image
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.images import U8
 from selcon_training.errors import CheckpointError
-from selcon_training.inspect.samples import data_samples, named_samples
-from selcon_training.inspect.trace import Sample, Trace, trace
-from selcon_training.inspect.trained_run import Trained, open_trained
 from selcon_training.reporting.discovery import sheet
 from selcon_training.reporting.page import Shown, embedded, render
+from selcon_training.reporting.samples import data_samples, named_samples
+from selcon_training.reporting.trace import Sample, Trace, trace
+from selcon_training.reporting.trained_run import Trained, open_trained
 
 
 def run(

@@ -14,12 +14,12 @@ from selcon_training.data.agd20k import DataSet
 from selcon_training.evaluate.evaluation import Evaluation
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import Files, find_pictures
-from selcon_training.inspect.samples import spread_samples
-from selcon_training.inspect.trained_run import open_trained, read_history
 from selcon_training.reporting.explanation import sheets, shown
 from selcon_training.reporting.gallery import Gallery, sample
 from selcon_training.reporting.page import Column, Shown, render
 from selcon_training.reporting.plots import evaluation_plots, training_curves
+from selcon_training.reporting.samples import spread_samples
+from selcon_training.reporting.trained_run import open_trained, read_history
 
 SHOWN = 8
 """Overlays at either end."""

@@ -21,9 +21,9 @@ from PIL import Image
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
 from selcon_ros.cli.main import main
+from selcon_training.adapt.labelling.server import SHOWN, PageServer
+from selcon_training.adapt.labelling.workspace import Workspace
 from selcon_training.errors import DataError
-from selcon_training.labelling.server import SHOWN, PageServer
-from selcon_training.labelling.workspace import Workspace
 
 STROKE = {"action": "hold", "tool": "polygon", "points": [[3, 3], [40, 3], [3, 40]]}
 DRAWING = {"revision": 0, "object": "mug", "nothing": False, "strokes": [STROKE]}

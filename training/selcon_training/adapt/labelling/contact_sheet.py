@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.files import write_image
 from selcon_ros.core.text import one_line
+from selcon_training.adapt.labelling.colours import Colour, colour_of
+from selcon_training.adapt.labelling.layout import NEGATIVES
 from selcon_training.adapt.photo_set import WHOLE
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.shapes import Labelled, Shape
@@ -23,8 +25,6 @@ from selcon_training.data.ordering import spread
 from selcon_training.data.pairs import stored_as
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError
-from selcon_training.labelling.colours import Colour, colour_of
-from selcon_training.labelling.layout import NEGATIVES
 from selcon_training.reporting.answer_picture import outline
 from selcon_training.reporting.tiles import FINER, Tile, band, enlarged, grid, placed, write_rows
 

@@ -18,11 +18,11 @@ import cv2
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
+from selcon_training.adapt.labelling.colours import colour_of, hexadecimal
+from selcon_training.adapt.labelling.drawing import Drawing, parse_change
+from selcon_training.adapt.labelling.workspace import ConflictError, Workspace
 from selcon_training.data.images import read_picture
 from selcon_training.errors import DataError
-from selcon_training.labelling.colours import colour_of, hexadecimal
-from selcon_training.labelling.drawing import Drawing, parse_change
-from selcon_training.labelling.workspace import ConflictError, Workspace
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page"

@@ -7,14 +7,14 @@ from PIL import Image
 
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
+from selcon_training.adapt.labelling.drawing import Change, Stroke, masks
+from selcon_training.adapt.labelling.workspace import ConflictError, Workspace
 from selcon_training.adapt.reading import read_photos
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.check import check
 from selcon_training.data.dense_items import dense_items
 from selcon_training.data.images import read_picture
 from selcon_training.errors import DataError
-from selcon_training.labelling.drawing import Change, Stroke, masks
-from selcon_training.labelling.workspace import ConflictError, Workspace
 
 ACTIONS = ["hold", "cut_with"]
 SIZE = (48, 64)

@@ -10,7 +10,7 @@ from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.listing import IMAGE_SUFFIXES, Item
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
-from selcon_training.inspect.trace import Sample
+from selcon_training.reporting.trace import Sample
 
 EXOCENTRIC = 3
 """Exocentric pictures taken of a folder: E of the paper."""

@@ -18,15 +18,15 @@ from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.device import to_input
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError
-from selcon_training.inspect.samples import data_samples, spread_samples
-from selcon_training.inspect.trace import Sample, trace
-from selcon_training.inspect.trained_run import open_trained, read_history
 from selcon_training.losses.pixel import positive_set
 from selcon_training.losses.weak import WeakStep, weak_losses
 from selcon_training.models.checkpoint import save_model
 from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
+from selcon_training.reporting.samples import data_samples, spread_samples
+from selcon_training.reporting.trace import Sample, trace
+from selcon_training.reporting.trained_run import open_trained, read_history
 from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset

@@ -20,14 +20,14 @@ from selcon_ros.core.image_decoding import judge
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
+from selcon_training.adapt.labelling.drawing import Change, Drawing, masks, parse_drawing
+from selcon_training.adapt.labelling.layout import write_own, write_photo
 from selcon_training.adapt.picture_files import PictureFiles, walk
 from selcon_training.data.images import LIMIT
 from selcon_training.data.listing import IMAGE_SUFFIXES, NOTES, suffix_counts
 from selcon_training.data.splitting import UNNAMED
 from selcon_training.data.text_lists import checked_actions
 from selcon_training.errors import DataError
-from selcon_training.labelling.drawing import Change, Drawing, masks, parse_drawing
-from selcon_training.labelling.layout import write_own, write_photo
 
 DRAWINGS, ACTIONS, DESCRIPTION = "drawings", "label.json", "dataset.json"
 State = Literal["open", "done", "nothing", "again"]

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from selcon_training.adapt.labelling import drawing
+from selcon_training.adapt.labelling.drawing import Stroke, masks, parse_change
 from selcon_training.errors import DataError
-from selcon_training.labelling import drawing
-from selcon_training.labelling.drawing import Stroke, masks, parse_change
 
 SIZE = (96, 128)
 
