@@ -3,7 +3,7 @@
 # Each makes its own environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-long test-oldest lint installed bench docs clean
+.PHONY: help demo test test-fast test-long test-oldest lint system installed bench docs clean
 
 TEST_VENV := .venv
 FAST_VENV := .venv-fast
@@ -55,15 +55,19 @@ lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/mypy
 	PYTHONPATH=training $(TEST_VENV)/bin/lint-imports
 
+# Waits for the network and the disk, as the environment does: test lets both be made at a time.
+system:
+	tools/system_packages.sh
+
 # The package and its messages, in the environment of the tests.
 installed: $(TEST_VENV)/.ready
-	tools/system_packages.sh
 	tools/install.sh $(TEST_VENV)
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
 
 # Tests run side by side, a file in one process; more than one thread in each would only wait for the others. Files in
 # the order of test/conftest.py: pytest-xdist would begin with those of many tests, and end with those that take long.
-test: $(TEST_VENV)/.ready
+test:
+	+$(MAKE) --no-print-directory -j2 --output-sync=line $(TEST_VENV)/.ready system
 	+$(MAKE) --no-print-directory -j2 --output-sync=target lint installed
 	AMENT_PREFIX_PATH="$(CURDIR)/$(TEST_VENV)" MUJOCO_GL=$${MUJOCO_GL:-osmesa} PATH="$(CURDIR)/$(TEST_VENV)/bin:$$PATH" \
 		OMP_NUM_THREADS=1 $(TEST_VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -100,5 +104,5 @@ docs: $(DOCS_VENV)/.ready
 
 clean:
 	rm -rf $(TEST_VENV) $(FAST_VENV) $(DEMO_VENV) $(OLDEST_VENV) $(DOCS_VENV) site build install log demo_out .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -rf selcon_ros.egg-info
+	rm -rf selcon_ros.egg-info .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

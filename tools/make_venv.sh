@@ -36,10 +36,13 @@ fi
 if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     echo "$python has no venv module: installing python$version-venv"
+    exec 9>"${TMPDIR:-/tmp}/selcon_ros_apt_$(id -u).lock"  # system_packages.sh may use apt-get at the same time
+    flock 9
     if ! { as_root apt-get update -qq && as_root apt-get install -y -qq "python$version-venv"; }; then
         echo "Could not install it. Run as root: apt-get install python$version-venv" >&2
         exit 1
     fi
+    exec 9>&-
 fi
 
 echo "Making $venv with $("$python" --version) ($python)"

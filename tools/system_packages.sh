@@ -6,6 +6,8 @@ missing=()
 /sbin/ldconfig -p 2>/dev/null | grep -q libOSMesa || missing+=(libosmesa6)
 command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
 [ ${#missing[@]} = 0 ] && exit 0
+exec 9>"${TMPDIR:-/tmp}/selcon_ros_apt_$(id -u).lock"  # make_venv.sh may use apt-get at the same time
+flock 9
 if [ "$(id -u)" = 0 ]; then root=""; else root="sudo -n"; fi
 command -v apt-get >/dev/null && $root apt-get update -qq
 for name in "${missing[@]}"; do
