@@ -1,13 +1,15 @@
 """One small rendered data set for every test of the tabletop world."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 os.environ.setdefault("MUJOCO_GL", "osmesa")
-pytest.importorskip("mujoco", reason="MuJoCo is missing: pip install 'selcon_ros[sim]'")
+if find_spec("mujoco") is None:
+    pytest.skip("MuJoCo is missing: pip install 'selcon_ros[sim]'", allow_module_level=True)
 
 from selcon_tabletop.rendering import Renderer, RenderError
 

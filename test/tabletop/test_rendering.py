@@ -1,5 +1,9 @@
 """Renders are exact: depth, which part is seen where, and the intrinsics that tie pixels to metres."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 
 from selcon_ros.core.depth_points import deproject
@@ -151,3 +155,31 @@ def test_a_cup_shows_its_inside_from_above_and_its_wall_from_the_side(renderer):
     assert seen(above, "inside") > 3 * seen(above, "rim") > 0
     assert seen(beside, "body") > 3 * seen(beside, "rim") > 0
     assert seen(beside, "inside") < 0.1 * seen(beside, "body")
+
+
+WITHOUT_OSMESA = """
+import ctypes
+
+load = ctypes.CDLL.__init__
+
+def refuse(self, name, *rest, **options):
+    if "OSMesa" in str(name):
+        raise OSError(f"{name}: cannot open shared object file")
+    load(self, name, *rest, **options)
+
+ctypes.CDLL.__init__ = refuse
+from selcon_tabletop.rendering import Renderer, RenderError
+
+try:
+    Renderer(8, 8)
+except RenderError as error:
+    print(error)
+"""
+
+
+def test_a_missing_library_is_told_when_something_is_rendered():
+    environment = os.environ | {"MUJOCO_GL": "osmesa", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WITHOUT_OSMESA]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("no off-screen rendering with MUJOCO_GL=osmesa: "), done.stderr
+    assert "Install libosmesa6" in done.stdout

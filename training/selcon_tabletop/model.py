@@ -30,7 +30,14 @@ from selcon_tabletop.surfaces import (
 if os.environ.get("MUJOCO_GL") is None and not os.environ.get("DISPLAY"):
     os.environ["MUJOCO_GL"] = "osmesa"
 
-import mujoco as mujoco  # after MUJOCO_GL is set: others take it from here
+try:
+    import mujoco as mujoco  # after MUJOCO_GL is set: others take it from here
+except AttributeError:  # what PyOpenGL makes of a missing library: who renders is told (RenderError)
+    _wanted = os.environ.get("MUJOCO_GL", "")
+    os.environ["MUJOCO_GL"] = "off"
+    import mujoco as mujoco
+
+    os.environ["MUJOCO_GL"] = _wanted
 
 SIDES, PICTURED_SIDES = (128, 128, 64), (256, 128, 128)
 """Pixels of the textures of table and parts, of the floor's, and of a face of the surroundings: drawn ones
