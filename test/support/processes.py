@@ -29,8 +29,7 @@ def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:
     """
     cv2.setNumThreads(1)  # the threads of a pool would be missing in the copy
     # So would those of an inference session that an earlier test has left, for whose end the garbage
-    # collection of the copy would wait for ever.
-    gc.collect()
+    # collection of the copy would wait for ever: what there is by now, it never collects.
     gc.freeze()
     child = os.fork()
     if child:
@@ -48,11 +47,12 @@ def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:
 
 def exit_code(child: int) -> int:
     """Wait for a process; negative: the signal that killed it."""
-    for _ in range(3000):
+    end = time.monotonic() + 300.0
+    while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.1)
+        time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     pytest.fail("the process hangs")
 
