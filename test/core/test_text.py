@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selcon_ros.core.errors import first_line
 from selcon_ros.core.text import one_line, quoted
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)
@@ -41,3 +42,9 @@ def test_plain_text_is_shown_as_it_is(text):
 def test_examples(text, line, inside):
     assert one_line(text) == line
     assert quoted(text) == inside
+
+
+def test_what_a_library_says_is_one_printable_line() -> None:
+    assert first_line(ValueError("\nbad index\x10 \x1b[31m\nmore")) == "bad index\\x10 \\x1b[31m"
+    assert first_line(ValueError()) == "ValueError"
+    assert len(first_line(ValueError("x" * 10_000))) == 300

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from selcon_training.encoders import load_clip, load_dino, weights_digest
+from selcon_training.encoders.mismatch import mismatch
 from selcon_training.encoders.weight_files import dino_weights, load_strictly, read_state_dict
 from selcon_training.errors import EncoderError
 from support import nets
@@ -236,3 +237,20 @@ def test_an_averaged_model_is_taken_and_a_name_that_comes_twice_is_not(tmp_path,
     torch.save(dino.state_dict() | prefixed("module.", dino), tmp_path / "both.pth")
     with pytest.raises(EncoderError, match=r"holds cls_token twice, as cls_token and module\.cls_token"):
         read_state_dict(tmp_path / "both.pth")
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({f"net.encoder.{n}": (2,) for n in range(300)}, "below 'net.encoder.' in the file"),
+        ({f"other.{n}.w": (2,) for n in range(300)}, "another architecture"),
+        ({str(n): (3,) for n in range(300)}, "the same architecture of another size"),
+        ({str(n): (2,) for n in range(10)}, "or of a part of it"),
+        ({}, "holds no weights"),
+    ],
+)
+def test_a_mismatch_of_hundreds_of_keys_is_summarised_with_its_likely_cause(given, cause):
+    text = mismatch({str(n): (2,) for n in range(300)}, given)
+    lines = text.splitlines()
+    assert len(lines) <= 14 and cause in lines[1] and "of 300" in lines[0] and max(map(len, lines)) < 120
+    assert mismatch(given, given) is None
