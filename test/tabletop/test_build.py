@@ -45,6 +45,9 @@ def _with_few_pictures(world: Path, data: Path) -> None:
 def built(small_world, tmp_path_factory):
     work = tmp_path_factory.mktemp("build")
     _with_few_pictures(small_world, work / "data")
+    # One of the two encoders is there; trained at once they take a process each (test_pretrain.py).
+    encoders = ["--out", str(work / "encoders"), "--which", "clip", "--epochs", "1", "--threads", "1"]
+    _run("tabletop", "pretrain", str(work / "data"), *encoders)
     arguments = [
         "tabletop",
         "build",

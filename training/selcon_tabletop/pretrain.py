@@ -53,12 +53,14 @@ def pretrain_all(
     resume: Collection[str] = (),
     threads: int | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Run `pretrain` for every encoder named in `which`, side by side in processes of their own.
+    """Run `pretrain` for every encoder named in `which`; several side by side in processes of their own.
 
     Those in `resume` go on from their kept state. `threads` for each defaults to an equal share of the cores.
     Returns the losses by encoder; raises as `pretrain` does.
     """
-    processes = max(1, len(which))
+    processes = len(which)
+    if processes < 2:
+        return {name: pretrain(name, data, out, options, name in resume, threads) for name in which}
     share = threads or max(1, (os.cpu_count() or 1) // processes)
     # Spawned, because a fork would inherit torch's locked thread pools.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
