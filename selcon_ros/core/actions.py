@@ -19,6 +19,17 @@ def action_key(text: str) -> str:
     return "".join(text.casefold().replace("_", " ").replace("-", " ").split())
 
 
+HELD = frozenset(
+    action_key(name)
+    for name in ("carry", "catch", "drag", "hold", "lift", "open", "pick_up", "swing", "throw")
+)
+
+
+def is_held(action: str) -> bool:
+    """Return whether a hand closes at the points of an action; at others a tool acts (docs/grasping.md)."""
+    return action_key(action) in HELD
+
+
 def match_action(text: str, actions: Sequence[str]) -> str:
     """Return the entry of `actions` that `text` means.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
+from selcon_ros.core.actions import is_held
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
 from selcon_ros.core.depth_points import FARTHEST, NEAREST
@@ -80,10 +81,11 @@ def find_grasps(
     middle of a hot and thick place near the heat's centre, on the surface that the peak lies on: neither what
     is behind the part nor the table under it counts. Where an object rises from a table, axes and width are
     those of the object there, not of the heat, and a hand comes to it clear of the table and of what is seen
-    beside it, if there is such a way (`hand_clearance`); where it gets no good hold in the middle, another
-    hot place is taken (`grasp_place`). Every pose is finite, in front of the camera and no
-    farther than `depth_points.FARTHEST`. Raises DepthError when the depth has another size than the heatmap
-    or is not in metres, CameraError when the intrinsics are for another size.
+    beside it, if there is such a way (`hand_clearance`). Where it gets no good hold in the middle, the point
+    of an action at which a hand closes (`actions.is_held`) is at another hot place (`grasp_place`). Every
+    pose is finite, in front of the camera and no farther than `depth_points.FARTHEST`. Raises DepthError when
+    the depth has another size than the heatmap or is not in metres, CameraError when the intrinsics are for
+    another size.
     """
     check_geometry(heatmap, depth, intrinsics)
     if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:
@@ -95,12 +97,13 @@ def find_grasps(
         parameters.min_contrast,
         parameters.min_points,
     )
+    held = is_held(heatmap.action)
     points: list[GraspPoint] = []
     for region in regions:
         if len(points) == parameters.max_points:
             break
         score = heatmap.confidence * (region.mass / regions[0].mass)
-        point = _grasp(region, score, depth, intrinsics, parameters)
+        point = _grasp(region, held, score, depth, intrinsics, parameters)
         if point.width is not None and point.width > parameters.max_width:
             u, v = point.pixel
             text = (
@@ -140,6 +143,7 @@ def check_geometry(
 
 def _grasp(
     region: Region,
+    held: bool,
     score: float,
     depth: NDArray[np.float32] | None,
     intrinsics: Intrinsics | None,
@@ -152,11 +156,12 @@ def _grasp(
         return _flat_grasp(region, score, Reason.NO_CAMERA, "no camera calibration")
     # Depth that is no measurement may be infinite, and is computed with, but not used.
     with np.errstate(over="ignore", invalid="ignore"):
-        return _posed_grasp(region, score, depth, intrinsics, parameters)
+        return _posed_grasp(region, held, score, depth, intrinsics, parameters)
 
 
 def _posed_grasp(
     region: Region,
+    held: bool,
     score: float,
     depth: NDArray[np.float32],
     intrinsics: Intrinsics,
@@ -181,7 +186,7 @@ def _posed_grasp(
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     try:
-        point = _surface_grasp(region, surface, plane, score, depth, intrinsics, parameters)
+        point = _surface_grasp(region, held, surface, plane, score, depth, intrinsics, parameters)
         fault = _fault(point, intrinsics)
     except np.linalg.LinAlgError:
         fault = "its surface has no axes"
@@ -239,6 +244,7 @@ def _at(position: Vector, axes: NDArray[np.float64], distance: float) -> Vector:
 
 def _surface_grasp(
     region: Region,
+    held: bool,
     surface: geometry.Surface,
     plane: Plane | None,
     score: float,
@@ -247,7 +253,7 @@ def _surface_grasp(
     parameters: GraspParameters,
 ) -> GraspPoint:
     """Return a grasp point with a pose on a surface that stands on a plane, if one is seen."""
-    view = View(region, surface, plane, depth, intrinsics, parameters.window)
+    view = View(region, held, surface, plane, depth, intrinsics, parameters.window)
     found = best_candidate(view, parameters.max_width)
     place, pixel, position, axes = found.place, found.pixel, found.position, found.way.axes
     spacing = region.step * position[2] / intrinsics.focal_length_at(*pixel)

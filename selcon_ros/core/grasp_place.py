@@ -43,10 +43,12 @@ class Candidate:
 class View:
     """What is seen of a hot part: its `surface` in a region, and the `plane` that it stands on, if any.
 
+    `held`: a hand closes there; otherwise the middle is the point, whatever a hand can do there.
     `depth` [H, W] is in metres; of `window` pixels along a side the median depth is a place's.
     """
 
     region: Region
+    held: bool
     surface: Surface
     plane: Plane | None
     depth: Floats
@@ -58,10 +60,11 @@ def best_candidate(view: View, opening: float) -> Candidate:
     """Return where to close a hand that opens by so many metres: in the middle of the part if it can.
 
     If it gets no good hold there, the first of the other places where it does; if there is none, or no plane
-    is seen that says where the hand may be, the middle. Raises LinAlgError where the middle has no axes.
+    is seen that says where the hand may be, or nothing is held there, the middle. Raises LinAlgError where
+    the middle has no axes.
     """
     first = _candidate(view, middle(view.surface), opening)
-    if view.plane is None or first.way.quality >= GOOD:
+    if not view.held or view.plane is None or first.way.quality >= GOOD:
         return first
     focal = view.intrinsics.focal_length_at(*first.pixel)
     apart = FINGER_WIDTH * focal / first.position[2] / view.region.step

@@ -44,6 +44,13 @@ def test_a_body_that_fits_the_hand_is_held_in_the_middle_of_the_heat(monkeypatch
     assert find_grasps(heatmap, depth, CAMERA).points == (point,)
 
 
+def test_where_a_tool_acts_is_no_matter_of_a_hand() -> None:
+    depth, body, _, heatmap = pot(0.16)
+    found = find_grasps(Heatmap("pour", heatmap.values, 0.9), depth, CAMERA)
+    assert found.points == () and "m wide" in str(found.refused[0])
+    assert on(body, find_grasps(Heatmap("pour", heatmap.values, 0.9)).points[0].pixel)
+
+
 def test_the_middle_stands_where_no_place_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
     depth, _, handle, heatmap = pot(0.16)
     cold = Heatmap("hold", heatmap.values * ~handle, 0.9)
