@@ -79,7 +79,9 @@ def test_a_robot_reads_the_graph_of_one_precision(tmp_path: Path, folder: Path) 
         assert list(load_model(path, precision).files) == [role]
     with pytest.raises(BundleError, match="has no int8 model: make one with `selcon quantize`"):
         load_model(folder, "int8")
-    with pytest.raises(BundleError, match="unknown precision 'int4': choose one of auto, fp32, fp16, int8"):
+    with pytest.raises(
+        BundleError, match="unknown precision 'int4': choose one of auto, fp32, fp16, bf16, int8"
+    ):
         load_model(folder, "int4")
 
 

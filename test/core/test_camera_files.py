@@ -197,7 +197,7 @@ def test_opencv_s_models(tmp_path: Path, text: str, expected: str) -> None:
         (b"\x89PNG\r\n\x1a\n", "c.json is not UTF-8 text"),
         (opencv(".xml"), "is XML: write it as YAML or JSON"),
         ("a: &x [1]\nb: *x\n", "is not valid YAML: it has aliases"),
-        ("a: " + 500 * "[", "is not valid YAML: nested too deep"),
+        ("a: " + 2000 * "[", "is not valid YAML: nested too deep"),
         ('{"a":' + 3000 * "[", "is not valid JSON"),
         ("? [1]\n: 2\n", "is not valid YAML"), (OST + OST, "holds 2 cameras"),
     ],

@@ -127,7 +127,10 @@ def test_a_bundle_that_cannot_be_used_ends_the_start(tmp_path, make, says):
         (["-p", "image_transport:=theora"], "must be one of raw, compressed"),
         (["-p", "threads:=many"], "parameter threads must be of type int"),
         (["-p", "backend:=abacus"], "parameter backend is 'abacus', must be one of auto, "),
-        (["-p", "precision:=int4"], "parameter precision is 'int4', must be one of auto, fp32, fp16, int8"),
+        (
+            ["-p", "precision:=int4"],
+            "parameter precision is 'int4', must be one of auto, fp32, fp16, bf16, int8",
+        ),
         (["-p", "precision:=int8"], "has no int8 model"),
         (["-p", "backend:=onnxruntime", "-p", "precision:=fp16"], "does not run fp16"),
         (["-p", "cores:='two'"], "cores is 'two': give core numbers and ranges"),
