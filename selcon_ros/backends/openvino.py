@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ class OpenVinoBackend(CpuBackend):
         if fault := cores_fault(options):
             raise BackendError(fault)
         try:
-            core = library.Core()
+            core = _core()
             if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
                 raise BackendError(
                     f"OpenVINO {release} has no bf16 on this processor: choose another precision"
@@ -85,6 +86,16 @@ class OpenVinoBackend(CpuBackend):
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject} failed in {self.name}: {_reason(error)}") from error
         return [np.asarray(found[output], np.float32) for output in self._outputs]
+
+
+@cache
+def _core() -> Any:
+    """The process's only core, which lives as long as it does.
+
+    Each sets a stack of its own for signal handlers, and gives back the one before it when it goes: of two
+    that go in the order in which they came, that one is gone, and the next signal would end the process.
+    """
+    return import_openvino().Core()
 
 
 def installed_version() -> str | None:

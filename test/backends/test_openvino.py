@@ -20,6 +20,7 @@ from selcon_ros.engines.comparison import compare_with_fp32
 from support.bundles import colour_bundle
 from support.made_graphs import with_foreign_operator
 from support.openvino import needs_openvino
+from support.processes import cores_of_new_threads
 
 ONE = CpuOptions(threads=1)
 
@@ -131,39 +132,37 @@ assert not {"openvino.tools.ovc", "multiprocessing", "urllib.request"} & set(sys
 
 @needs_openvino
 def test_its_threads_keep_to_their_cores(tmp_path: Path) -> None:
-    """In a process of its own, whose other threads keep theirs."""
-    colour_bundle(tmp_path / "colours")
-    one = min(os.sched_getaffinity(0))
+    bundle, one = colour_bundle(tmp_path / "colours"), min(os.sched_getaffinity(0))
+    made = cores_of_new_threads(
+        before="from selcon_ros.backends.openvino import OpenVinoBackend, import_openvino; import_openvino()",
+        bundle=bundle,
+        options=f"cores=({one},)",
+        opening='options.pin_thread() or OpenVinoBackend(bundle, "fp32", options)',
+    )
+    assert made and set(made) == {1}
+
+
+@needs_openvino
+def test_ctrl_c_is_an_interrupt_when_models_are_gone(tmp_path: Path) -> None:
+    """In a process of its own, which a signal would end otherwise."""
     code = f"""
-import os, threading
-from pathlib import Path
-from selcon_ros.backends.openvino import OpenVinoBackend, import_openvino
+import gc, os, signal
+from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import load_bundle
-import numpy as np
-import_openvino()
-def tasks():
-    return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}
-before = tasks()
-model = load_bundle({str(tmp_path / "colours")!r})
-opened = []
-def worker():
-    options = CpuOptions(cores=({one},))
-    options.pin_thread()
-    opened.append(OpenVinoBackend(model, "fp32", options))
-    opened[0].run(np.zeros((1, 480, 640, 3), np.uint8))
-    print(*(len(os.sched_getaffinity(each)) for each in tasks() - before))
-thread = threading.Thread(target=worker)
-thread.start(); thread.join()
-print(len(os.sched_getaffinity(0)))
+bundle = load_bundle({str(colour_bundle(tmp_path / "colours"))!r})
+models = [OpenVinoBackend(bundle, "fp32", CpuOptions(threads=1)) for _ in range(2)]
+while models:
+    models.pop(0).close()
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
 """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
-    made, mine = done.stdout.splitlines()
-    assert made.split() and set(made.split()) == {"1"}
-    assert int(mine) == len(os.sched_getaffinity(0))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 @needs_openvino

@@ -1,8 +1,6 @@
 """How the CPU is used: threads, cores and spinning."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from selcon_ros.backends.options import CpuOptions, format_cores, parse_cores, t
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import BackendError
 from support.bundles import colour_bundle
+from support.processes import cores_of_new_threads
 
 
 @given(st.sets(st.integers(0, 8191)))
@@ -41,32 +40,14 @@ def test_values_out_of_range() -> None:
 
 
 def test_the_engine_s_threads_keep_to_their_cores(tmp_path: Path) -> None:
-    """In a process of its own, whose other threads keep theirs."""
-    colour_bundle(tmp_path / "colours")
-    one = min(os.sched_getaffinity(0))
-    code = f"""
-import os, threading
-from pathlib import Path
-import onnxruntime
-from selcon_ros.backends.onnxruntime import open_on_cpu
-from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import load_bundle
-def tasks():
-    return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}
-before = tasks()
-model = load_bundle({str(tmp_path / "colours")!r})
-opened = []
-def worker():
-    opened.append(open_on_cpu(model, CpuOptions(threads=3, cores=({one},))))
-    print(*(len(os.sched_getaffinity(each)) for each in tasks() - before))
-thread = threading.Thread(target=worker)
-thread.start(); thread.join()
-print(len(os.sched_getaffinity(0)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    made, mine = done.stdout.splitlines()
-    assert len(made.split()) == 3 and set(made.split()) == {"1"}  # the worker and two of the engine's
-    assert int(mine) == len(os.sched_getaffinity(0))
+    bundle, one = colour_bundle(tmp_path / "colours"), min(os.sched_getaffinity(0))
+    made = cores_of_new_threads(
+        before="from selcon_ros.backends.onnxruntime import open_on_cpu; import onnxruntime",
+        bundle=bundle,
+        options=f"threads=3, cores=({one},)",
+        opening="open_on_cpu(bundle, options)",
+    )
+    assert made == [1, 1, 1]  # the worker and two of the engine's
 
 
 @pytest.mark.parametrize(("spinning", "value"), [(False, "0"), (True, "1")])

@@ -5,9 +5,12 @@ import inspect
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import pytest
@@ -63,3 +66,40 @@ def processor_time(work: Callable[[], object]) -> float:
     assert exit_code(in_a_process(work)) == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def cores_of_new_threads(before: str, bundle: Path, options: str, opening: str) -> list[int]:
+    """How many cores each thread may use that an engine makes in a process of its own; itself and its main
+    thread keep all.
+
+    before: a line that imports the engine, in the main thread. In a worker, `opening` makes a backend of the
+    bundle with the `options` of the CPU, and it is run.
+    """
+    code = f"""
+import os, threading
+import numpy as np
+from pathlib import Path
+from selcon_ros.backends.options import CpuOptions
+from selcon_ros.core.bundle import load_bundle
+{before}
+def tasks():
+    return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}
+before = tasks()
+bundle = load_bundle({str(bundle)!r})
+opened = []
+def worker():
+    options = CpuOptions({options})
+    opened.append({opening})
+    opened[0].run(np.zeros((1, 480, 640, 3), np.uint8))
+    print(*(len(os.sched_getaffinity(each)) for each in tasks() - before))
+thread = threading.Thread(target=worker)
+thread.start(); thread.join()
+print(len(os.sched_getaffinity(0)))
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    made, mine = done.stdout.splitlines()
+    assert int(mine) == len(os.sched_getaffinity(0))
+    return [int(each) for each in made.split()]
