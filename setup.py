@@ -97,6 +97,7 @@ TEST_FAST = [
 ]
 TEST = [
     *TEST_FAST,
+    *OPENVINO,
     "pypcd4>=1.5,<2",  # reads the node's point clouds
     "mcap>=1.1,<2",  # these two read what selcon ground-bag writes
     "mcap-ros2-support>=0.5.3,<0.7",
