@@ -135,6 +135,8 @@ def others(surface: Surface, first: Place, apart: float) -> Iterator[Place]:
     score *= np.sqrt(thickness)
     (top, left), (height, width) = surface.hot, surface.heat.shape
     v, u = np.ogrid[top : top + height, left : left + width]
+    # Farther off there is nothing; the square of what a camera of an absurd focal length asks would overflow.
+    apart = min(apart, height + width)
     place = first
     for _ in range(OTHERS):
         score[(v - place.v) ** 2 + (u - place.u) ** 2 < max(apart, place.thickness) ** 2] = 0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core import region_geometry
@@ -45,6 +45,7 @@ number = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(fx=number, fy=number, cx=number, cy=number, k=st.one_of(st.just(0.0), number), seed=st.integers(0, 3))
+@example(fx=4.6e155, fy=4.6e155, cx=0.0, cy=4.2e141, k=0.0, seed=1)
 def test_no_camera_gives_an_absurd_pose(
     fx: float, fy: float, cx: float, cy: float, k: float, seed: int
 ) -> None:
