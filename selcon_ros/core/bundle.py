@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from selcon_ros.core.atomic_write import check_destination, making_folder, writing
+from selcon_ros.core.confidence import ConfidenceFit
 from selcon_ros.core.errors import BundleError
-from selcon_ros.core.manifest import BundleFile, ConfidenceFit, Encoder, Manifest, Normalisation
+from selcon_ros.core.manifest import BundleFile, Encoder, Manifest, Normalisation
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import one_line, quoted

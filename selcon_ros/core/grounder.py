@@ -1,6 +1,7 @@
 """Ground every action of the model in an image with one pass of the network."""
 
 import time
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.bundle import Bundle
+from selcon_ros.core.confidence import class_probabilities, evidence
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap, confidence, evidence, refine, scaled, soften
+from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap, refine, scaled, soften
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import check_image
 
@@ -51,12 +53,24 @@ class Grounding:
         self.refined = soften(self._calibrated, manifest.smoothing, manifest.temperature)
 
     def confidence(self, action: str) -> float:
-        """Return how sure the model is, 0..1, that the image affords the action (cheap: no heatmap)."""
-        return confidence(self.cam, self._calibrated, self._index(action), self.manifest)
+        """Return how sure the model is, 0..1, that the image affords the action (cheap: no heatmap).
 
-    def evidence(self, action: str) -> float:
-        """Return what the confidence is made of: see `heatmap.evidence`."""
-        return evidence(self.cam, self._calibrated, self._index(action))
+        A heatmap scaled to 1 is no evidence: see `confidence.ConfidenceFit`, and for a bundle without one
+        `confidence.class_probabilities`.
+        """
+        return float(self._confidences[self._index(action)])
+
+    @cached_property
+    def evidence(self) -> NDArray[np.float64]:
+        """What the confidences are made of, [C]: see `confidence.evidence`."""
+        return evidence(self.cam, self._calibrated)
+
+    @cached_property
+    def _confidences(self) -> NDArray[np.float64]:
+        fit = self.manifest.confidence
+        if fit is None:
+            return class_probabilities(self.cam)
+        return fit.confidences(self.evidence)
 
     def heatmap(self, action: str) -> Heatmap:
         """Return the action's heatmap at the camera's resolution. Raises UnknownActionError."""
@@ -70,7 +84,7 @@ class Grounding:
             cells=scaled(self.refined[index], self.height, self.width),
             height=self.height,
             width=self.width,
-            confidence=confidence(self.cam, self._calibrated, index, self.manifest),
+            confidence=float(self._confidences[index]),
         )
 
     def _index(self, action: str) -> int:

@@ -1,4 +1,4 @@
-"""From the network's two maps to the heatmap of one action, with an absolute confidence."""
+"""From the network's two maps to the heatmap of one action."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.manifest import Calibration, Manifest
+from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.reused_memory import ReusedMemory
 from selcon_ros.core.upsampling import extremes
 
@@ -23,7 +23,7 @@ class Heatmap:
     """Where an image affords `action`.
 
     `values` [H, W] float32 is scaled to 0..1 whether or not the action is possible; `confidence` 0..1
-    says whether it is (see `confidence`). A map without any contrast is all zero.
+    says whether it is (see `confidence.py`). A map without any contrast is all zero.
     """
 
     action: str
@@ -125,28 +125,3 @@ def _enlarged(cells: NDArray[np.float32], height: int, width: int) -> NDArray[np
         np.ascontiguousarray(cells, np.float32), (width, height), dst=values, interpolation=cv2.INTER_LINEAR
     )
     return values
-
-
-def evidence(cam: NDArray[np.float32], refined: NDArray[np.float32], index: int) -> float:
-    """Return the class activation [C, gh, gw] of action number `index` at the peak of its refined map."""
-    return float(cam[index].ravel()[int(refined[index].argmax())])
-
-
-def confidence(
-    cam: NDArray[np.float32], refined: NDArray[np.float32], index: int, manifest: Manifest
-) -> float:
-    """Return how sure the model is, 0..1, that the image affords action number `index`.
-
-    A heatmap scaled to 1 is no evidence. With a fit in the manifest, the confidence is
-    sigmoid(scale * evidence + offset).
-    Without one, it is the class's softmax probability for the image, from the spatial mean of
-    `cam` [C, gh, gw], as the classification loss reads it: relative to the other actions, uncalibrated.
-    """
-    if manifest.confidence is None:
-        logits = cam.mean(axis=(1, 2), dtype=np.float64)
-        weights = np.exp(logits - logits.max())
-        return float(weights[index] / weights.sum())
-    logit = manifest.confidence.scale[index] * evidence(cam, refined, index)
-    logit += manifest.confidence.offset[index]
-    # tanh form: does not overflow for large logits.
-    return float(0.5 * (1.0 + np.tanh(0.5 * logit)))

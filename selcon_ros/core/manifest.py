@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from selcon_ros.core.actions import action_key
+from selcon_ros.core.confidence import ConfidenceFit
 from selcon_ros.core.errors import BundleError
 from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.placement import Canvas, Fit
@@ -14,11 +15,15 @@ from selcon_ros.core.text import one_line, quoted
 
 FORMAT_VERSIONS: dict[str, int] = {"stretch": 1, "pad": 2}
 """By fit: programs that know no fit read version 1 alone, and would stretch the images of version 2."""
+VERSION_OF_OTHERS = 3
+"""Of a confidence to which other actions count, with either fit: older programs would leave those out."""
 Calibration = Literal["continuous", "binarized", "none"]
 # What the node logs and publishes has bounds.
 TEXTS = {"name": 200, "description": 4000, "licence": 4000}
 MOST_VALUES = 1 << 24
 """Of the network's input in pixels, and of an output: 4096 x 4096."""
+MOST_WEIGHT = 1e6
+"""Of another action's evidence: no sum of them can overflow."""
 MOST_ACTIONS, LONGEST_ACTION = 2000, 100
 
 
@@ -28,14 +33,6 @@ class Normalisation:
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class ConfidenceFit:
-    """Per action: confidence = sigmoid(scale * evidence + offset), fitted on a validation split."""
-
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -121,9 +118,18 @@ class Manifest:
             "give a bundle trained on photographs (selcon import-official, selcon train)"
         )
 
+    @property
+    def format_version(self) -> int:
+        """The lowest that has all that the manifest says."""
+        if self.confidence is not None and self.confidence.others:
+            return VERSION_OF_OTHERS
+        return FORMAT_VERSIONS[self.fit]
+
     def to_json(self) -> str:
         """Return the text of manifest.json."""
-        record = {"format_version": FORMAT_VERSIONS[self.fit], **asdict(self)}
+        record = {"format_version": self.format_version, **asdict(self)}
+        if self.confidence is not None and not self.confidence.others:
+            del record["confidence"]["others"]  # as programs wrote it that do not know it
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -131,12 +137,13 @@ class Manifest:
         """Parse manifest.json. Raises BundleError naming the field and its value."""
         content = text.encode() if isinstance(text, str) else text
         record = parse_object(content, "manifest.json", BundleError)
-        version, known = record.get("format_version"), FORMAT_VERSIONS.values()
-        wanted = f"{' or '.join(map(str, known))} for this program (a higher one is of a newer one: update)"
+        version, known = record.get("format_version"), range(1, VERSION_OF_OTHERS + 1)
+        wanted = f"1 to {VERSION_OF_OTHERS} for this program (a higher one is of a newer one: update)"
         _expect(type(version) is int and version in known, "format_version", version, wanted)
         manifest = _from_record(record)
-        wanted = f"{FORMAT_VERSIONS[manifest.fit]} with fit {manifest.fit}"
-        _expect(version == FORMAT_VERSIONS[manifest.fit], "format_version", version, wanted)
+        with_others = " and confidence.others" if manifest.format_version == VERSION_OF_OTHERS else ""
+        wanted = f"{manifest.format_version} with fit {manifest.fit}{with_others}"
+        _expect(version == manifest.format_version, "format_version", version, wanted)
         return manifest
 
 
@@ -190,7 +197,7 @@ def _from_record(record: dict[str, Any]) -> Manifest:
         gamma=record.get("gamma", 0.6),
         smoothing=record.get("smoothing", 0.0),
         temperature=record.get("temperature", 1.0),
-        confidence=ConfidenceFit(_list(fit, "scale"), _list(fit, "offset")) if fit is not None else None,
+        confidence=_confidence(fit) if fit is not None else None,
         encoders={
             key: Encoder(_text(entry, "name"), _text(entry, "sha256"))
             for key, entry in records["encoders"].items()
@@ -202,6 +209,13 @@ def _from_record(record: dict[str, Any]) -> Manifest:
             for key, entry in records["files"].items()
         },
     )
+
+
+def _confidence(fit: dict[str, Any]) -> ConfidenceFit:
+    others = _list(fit, "others") if "others" in fit else ()
+    for row in others:
+        _expect(isinstance(row, list), "confidence.others", row, "lists of numbers")
+    return ConfidenceFit(_list(fit, "scale"), _list(fit, "offset"), tuple(map(tuple, others)))
 
 
 def _check_manifest(manifest: Manifest) -> None:
@@ -251,11 +265,20 @@ def _check_manifest(manifest: Manifest) -> None:
             values = getattr(manifest.confidence, name)
             fits = len(values) == len(actions) and all(map(_is_number, values))
             _expect(fits, f"confidence.{name}", values, f"{len(actions)} numbers, one per action")
+        _check_others(manifest.confidence.others, len(actions))
     for role, encoder in manifest.encoders.items():
         _expect(bool(encoder.name.strip()), f"encoders.{role}.name", encoder.name, "text that is not empty")
         _check_digest(f"encoders.{role}.sha256", encoder.sha256)
     for role, entry in manifest.files.items():
         _check_digest(f"files.{role}.sha256", entry.sha256)
+
+
+def _check_others(others: tuple[tuple[float, ...], ...], count: int) -> None:
+    _expect(len(others) in (0, count), "confidence.others", others, f"{count} lists, one per action")
+    for number, row in enumerate(others):
+        fits = len(row) == count and all(_is_number(weight) and abs(weight) <= MOST_WEIGHT for weight in row)
+        wanted = f"{count} numbers up to {MOST_WEIGHT:g}, one per action, and 0 for the action itself"
+        _expect(fits and row[number] == 0, f"confidence.others[{number}]", row, wanted)
 
 
 def _check_digest(name: str, digest: str) -> None:

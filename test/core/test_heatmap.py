@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from selcon_ros.core.heatmap import confidence, minmax, refine, soften, upsample
-from support.bundles import colour_manifest
+from selcon_ros.core.heatmap import minmax, refine, soften, upsample
 
 PARITY = Path(__file__).parents[1] / "data" / "parity" / "inference_seen.npz"
 MAPS = hnp.arrays(np.float32, (3, 4, 5), elements=st.floats(-1e6, 1e6, width=32))
@@ -61,29 +59,6 @@ def test_the_peak_stays_where_the_patch_is() -> None:
 
 def test_constant_maps_are_no_evidence() -> None:
     assert not upsample(np.full((18, 24), 3, np.float32), 48, 64).any()
-
-
-def test_fitted_confidence_reads_the_activation_at_the_peak() -> None:
-    manifest = colour_manifest()
-    cam = np.zeros((3, 2, 2), np.float32)
-    cam[1, 0, 1], cam[1, 1, 0] = 0.75, 9.0
-    refined = np.zeros_like(cam)
-    refined[1, 0, 1] = 1.0
-    assert confidence(cam, refined, 1, manifest) == pytest.approx(1 / (1 + np.exp(-(8 * 0.75 - 4))))
-
-
-def test_confidence_without_a_fit_is_the_class_probability() -> None:
-    manifest = replace(colour_manifest(), confidence=None)
-    cam = np.stack([np.full((2, 2), value, np.float32) for value in (1.0, 2.0, 4.0)])
-    found = [confidence(cam, cam, index, manifest) for index in range(3)]
-    np.testing.assert_allclose(found, np.exp([1, 2, 4]) / np.exp([1, 2, 4]).sum(), rtol=1e-6)
-
-
-@pytest.mark.parametrize("fitted", [True, False])
-@given(maps=MAPS)
-def test_confidence_is_a_probability_whatever_the_maps(fitted: bool, maps: np.ndarray) -> None:
-    manifest = colour_manifest() if fitted else replace(colour_manifest(), confidence=None)
-    assert 0 <= confidence(maps, maps, 2, manifest) <= 1
 
 
 def test_a_map_that_is_not_softened_is_the_same_object() -> None:

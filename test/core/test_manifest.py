@@ -42,6 +42,22 @@ def test_programs_that_know_no_fit_refuse_the_bundles_that_they_would_stretch(
     assert load_bundle(folder).manifest.fit == fit
 
 
+def test_older_programs_refuse_a_confidence_to_which_other_actions_count(folder: Path) -> None:
+    """They would leave the others out, and say less than the bundle's confidence."""
+    bundle = load_bundle(folder)
+    given = bundle.manifest.confidence
+    assert given is not None and "others" not in json.loads(bundle.manifest.to_json())["confidence"]
+    helped = replace(given, others=((0.0, 0.0, 0.0), (1.5, 0.0, 0.25), (0.0, 0.0, 0.0)))
+    for fit in ("stretch", "pad"):
+        text = replace(bundle.manifest, confidence=helped, fit=fit).to_json()
+        assert json.loads(text)["format_version"] == 3
+        assert Manifest.from_json(text).confidence == helped
+
+
+def others(value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record["confidence"].update(others=value)
+
+
 def drop(name: str) -> Callable[[dict[str, Any]], object]:
     return lambda record: record.pop(name)
 
@@ -54,7 +70,8 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
     ("change", "message"),
     [
         (put(format_version=2), "format_version must be 1 with fit stretch, got 2"),
-        (put(format_version=3), "format_version must be 1 or 2 for this program .*update.*got 3"),
+        (put(format_version=3), "format_version must be 1 with fit stretch, got 3"),
+        (put(format_version=4), "format_version must be 1 to 3 for this program .*update.*got 4"),
         (put(format_version=True), "format_version must be 1.*got True"),
         (put(fit="pad"), "format_version must be 2 with fit pad, got 1"),
         (put(fit="crop"), "fit must be stretch or pad, got 'crop'"),
@@ -88,6 +105,20 @@ def put(**values: object) -> Callable[[dict[str, Any]], object]:
         (put(temperature="hot"), "temperature must be a number from 0.05 to 20, got 'hot'"),
         (put(confidence={"scale": [1], "offset": [0, 0, 0]}), "confidence.scale must be 3 numbers"),
         (put(confidence=[1]), "confidence must be an object or null"),
+        (others("all"), "others must be a list, got 'all'"),
+        (others([1, 2, 3]), "confidence.others must be lists of numbers, got 1"),
+        (others([[0, 1, 1]]), "confidence.others must be 3 lists, one per action"),
+        (others([[0, 1, 1], [1, 0], [1, 1, 0]]), r"confidence.others\[1\] must be 3 numbers"),
+        (others([[0, 1, 1], [1, 0, 1], [1, 1, 2]]), r"confidence.others\[2\] .* 0 for the action itself"),
+        (
+            others([[0, 1, 1e7], [1, 0, 1], [1, 1, 0]]),
+            r"confidence.others\[0\] must be 3 numbers up to 1e\+06",
+        ),
+        (others([[0, "x", 1], [1, 0, 1], [1, 1, 0]]), r"confidence.others\[0\] must be 3 numbers"),
+        (
+            others([[0, 1, 1], [1, 0, 1], [1, 1, 0]]),
+            "must be 3 with fit stretch and confidence.others, got 1",
+        ),
         (put(encoders={"clip": "ViT"}), "encoders.clip must be an object, got 'ViT'"),
         (put(encoders={"clip": {"name": " ", "sha256": ""}}), "encoders.clip.name must be text that is not"),
         (put(encoders={"dino": {"name": "v", "sha256": "A" * 64}}), "encoders.dino.sha256 must be 64"),

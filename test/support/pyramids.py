@@ -16,7 +16,7 @@ SIZE = (64, 96)
 CANVAS = Canvas(SIZE, (16, 24), "pad")
 
 
-def make_base(out, name=NAME, norms=True, width=16, **options):
+def make_base(out, name=NAME, norms=True, width=16, others=(), **options):
     """A bundle of a small network, whose batch norms do something if asked for."""
     torch.manual_seed(0)
     net = PyramidNet(load_backbone({"name": name}), photos.LABELS, SIZE, width)
@@ -27,7 +27,7 @@ def make_base(out, name=NAME, norms=True, width=16, **options):
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, 0.0, 0.1)
-    fit = ConfidenceFit((10.0, 10.0, 10.0), (-5.0, -5.0, -5.0))
+    fit = ConfidenceFit((10.0, 10.0, 10.0), (-5.0, -5.0, -5.0), others)
     told = {"name": "base", "description": "Small.", "licence": "Apache-2.0", "calibration": "none"}
     export_bundle(net, out, fit="pad", confidence=fit, training={"synthetic": True}, **told, **options)
     return out

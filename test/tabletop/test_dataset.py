@@ -78,6 +78,18 @@ def test_where_nothing_affords_the_action_there_is_no_truth(small_world):
     assert not _files(small_world, "Seen/nothingset/GT/*/*/*.png")
 
 
+@pytest.mark.parametrize("split", ["clutterset", "valclutterset"])
+def test_scenes_of_clutter_are_asked_for_every_action(small_world, split):
+    by_stem = {}
+    for path in _files(small_world, f"Seen/{split}/egocentric/*/nothing/*.jpg"):
+        by_stem.setdefault(path.stem, []).append(path)
+    assert len(by_stem) == len(ACTIONS)
+    for paths in by_stem.values():
+        assert sorted(path.parts[-3] for path in paths) == sorted(ACTIONS)
+        assert len({path.stat().st_ino for path in paths}) == 1
+    assert not _files(small_world, f"Seen/{split}/GT/*/*/*.png")
+
+
 def test_training_holds_negative_pictures(small_world):
     pictures = _files(small_world, "Seen/tableset/egocentric/*/nothing/*.jpg")
     stems = {path.stem for path in _files(small_world, "Seen/tableset/GT/*/*/*.png")}

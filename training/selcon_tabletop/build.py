@@ -14,6 +14,7 @@ from pathlib import Path
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.dataset import render
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
+from selcon_training.confidence.false_rate import FalseRates
 from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.encoders.packages import is_package, packaged_file
@@ -32,6 +33,8 @@ FALSE_RATE = 0.03
 """So often may an action pass in a negative picture."""
 SCENE_RATE = 0.1
 """The same in a scene without it, among other tools."""
+CLUTTER_RATE = 0.2
+"""The same in a scene of clutter: most things there can be held somehow."""
 SCENES = 160
 """Validation scenes that the confidence of an averaged network is fitted on."""
 SHARE = 0.5
@@ -64,8 +67,11 @@ def build(
     given = [f"data.root={data}"]
     if media is not None:
         given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
-        given += [f"confidence.negatives={media}", f"confidence.scene_false_rate={SCENE_RATE}"]
-        given += [f"confidence.false_rate={FALSE_RATE}"]
+        given += [f"confidence.negatives={media}", f"confidence.false_rate={FALSE_RATE}"]
+        given += [
+            f"confidence.scene_false_rate={SCENE_RATE}",
+            f"confidence.clutter_false_rate={CLUTTER_RATE}",
+        ]
     first, *others = configs or CONFIGS
     settings = load_config(first, [*given, *overrides])
     if settings.backbone is None and others:
@@ -102,7 +108,8 @@ def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) 
     """Write the bundle between those of two rounds, with its own int8 graph and confidence."""
     average(first, second, SHARE, out)
     _add_int8(out, data)
-    refit(out, data, negatives, FALSE_RATE, out, "Seen", limit=SCENES, scene_rate=SCENE_RATE)
+    rates = FalseRates(FALSE_RATE, SCENE_RATE, CLUTTER_RATE)
+    refit(out, data, negatives, rates, out, "Seen", limit=SCENES)
 
 
 def _add_int8(out: Path, data: Path) -> None:

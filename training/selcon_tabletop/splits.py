@@ -23,7 +23,7 @@ class Split:
     name: str
     folder: str
     scenes: int
-    style: str  # single | table | mixed | exocentric | nothing | bare
+    style: str  # single | table | mixed | exocentric | nothing | clutter | bare
     views: int
     size: tuple[int, int]
     unseen: bool = False
@@ -45,6 +45,7 @@ def splits(scale: float = 1.0, meshes: bool = False) -> list[Split]:
     return [
         Split("validation", "Seen/valset", count(160), "mixed", 2, TEST_SIZE),
         Split("validation-nothing", "Seen/valnothingset", count(160), "nothing", 1, TEST_SIZE),
+        Split("validation-clutter", "Seen/valclutterset", count(160), "clutter", 1, TEST_SIZE),
         Split("train-single", "Seen/trainset", count(1300), "single", 4, TRAIN_SIZE),
         Split("train-exocentric", "Seen/trainset", count(800), "exocentric", 2, TRAIN_SIZE),
         Split("train-table", "Seen/tableset", count(1800), "table", 4, TRAIN_SIZE),
@@ -52,6 +53,7 @@ def splits(scale: float = 1.0, meshes: bool = False) -> list[Split]:
         Split("seen", "Seen/testset", count(300), "mixed", 1, TEST_SIZE),
         Split("unseen", "Unseen/testset", count(300), "mixed", 1, TEST_SIZE, unseen=True),
         Split("nothing", "Seen/nothingset", count(240), "nothing", 1, TEST_SIZE),
+        Split("clutter", "Seen/clutterset", count(160), "clutter", 1, TEST_SIZE),
         *([held_out] if meshes else []),
     ]
 
@@ -79,6 +81,8 @@ def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, l
     if split.style == "bare":
         bare = negative_scene(rng, clutter, split.views, world.things, world.furniture)
         return bare, [ACTIONS[index % len(ACTIONS)]]
+    if split.style == "clutter":
+        return table_scene(rng, [], clutter + 1, split.views, True), list(ACTIONS)
     if split.style == "nothing":
         return _negative(split, index, rng, world, clutter)
     if split.style == "single" or (split.style == "mixed" and index % 2 == 0):

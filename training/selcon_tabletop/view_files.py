@@ -158,7 +158,7 @@ def write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendered
         acting = [i for i, placed in enumerate(scene.parts) if placed.part.action == action]
         pixels = int(seen[acting].sum())
         name = "nothing"
-        if split.style in ("nothing", "bare"):
+        if split.style in ("nothing", "clutter", "bare"):
             if pixels:
                 continue
         else:

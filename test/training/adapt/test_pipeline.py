@@ -140,7 +140,8 @@ def test_how_well_few_photos_do_on_other_objects(base, tmp_path, quick):
 
 def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_path, quick):
     folder = photos.labelme(tmp_path / "photos", 7)
-    base = make_base(tmp_path / "half", norms=False, weights="fp16")
+    others = ((0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0))
+    base = make_base(tmp_path / "half", norms=False, weights="fp16", others=others)
     negatives = photos.negatives(tmp_path / "nothing")
     plan = Plan(30, 2, 30)
     result = adapt(folder, base, tmp_path / "mine.zip", tmp_path / "report", negatives, "mine", plan, 1)
@@ -149,6 +150,7 @@ def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_pa
     assert has_half_weights(load_bundle(tmp_path / "mine.zip").model)
     for index, action in enumerate(photos.LABELS):
         assert (manifest.confidence.scale[index] != 10.0) == (action in refitted)
+        assert any(manifest.confidence.others[index]) == (action not in refitted)
 
 
 def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, monkeypatch, quick):

@@ -55,20 +55,27 @@ def test_any_evidence_gives_a_rising_finite_curve(values, labels):
     assert np.isfinite([scale, offset]).all() and scale > 0
 
 
+def evidence_of(values, positive, known=None):
+    known = np.ones(np.shape(positive), np.bool_) if known is None else known
+    return Evidence(np.asarray(values, float), positive, known, np.zeros(len(values), np.bool_))
+
+
 def test_actions_with_few_examples_share_a_curve():
     rng = np.random.default_rng(0)
-    action = np.repeat([0, 1], [200, 2 * MIN_EXAMPLES - 2])
-    positive = np.arange(len(action)) % 2 == 0
-    value = positive * np.where(action == 0, 1.0, 4.0) + rng.normal(0, 0.2, len(action))
-    fit = fit_confidence(Evidence(action, value, positive), 3)
+    positive = np.zeros((200, 3), np.bool_)
+    positive[::2, :2] = True
+    known = np.zeros(positive.shape, np.bool_)
+    known[:, 0], known[: 2 * MIN_EXAMPLES - 2, 1] = True, True
+    values = positive * np.array([1.0, 4.0, 0.0]) + rng.normal(0, 0.2, positive.shape)
+    fit = fit_confidence(evidence_of(values, positive, known))
     assert fit is not None and fit.record == {}
     fit = fit.confidence
-    shared = fit_logistic(value, positive)
+    shared = fit_logistic(values[known], positive[known])
     assert (fit.scale[1], fit.offset[1]) == (fit.scale[2], fit.offset[2]) == shared
-    assert (fit.scale[0], fit.offset[0]) != shared
+    assert (fit.scale[0], fit.offset[0]) != shared and fit.others == ()
 
 
 def test_nothing_to_tell_apart_gives_no_fit():
-    value, action = np.zeros(4), np.zeros(4, np.int64)
-    assert fit_confidence(Evidence(action, value, np.ones(4, np.bool_)), 1) is None
-    assert fit_confidence(Evidence(action, value, np.zeros(4, np.bool_)), 1) is None
+    values = np.zeros((4, 1))
+    assert fit_confidence(evidence_of(values, np.ones((4, 1), np.bool_))) is None
+    assert fit_confidence(evidence_of(values, np.zeros((4, 1), np.bool_))) is None

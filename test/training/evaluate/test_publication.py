@@ -133,6 +133,21 @@ def test_the_report_says_what_is_answered_falsely(measured):
     assert "below/3.png,cut_with" in (out / "queries.csv").read_text()
 
 
+def test_scenes_of_clutter_are_a_source_of_their_own(squares, bundle, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(squares, data)
+    for action in COLOURS:
+        shutil.copytree(
+            data / f"Seen/nothingset/egocentric/{action}", data / f"Seen/clutterset/egocentric/{action}"
+        )
+    result = call(bundle, data, tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    tables = json.loads((tmp_path / "out/results.json").read_text())
+    sources = tables["publication"]["sources"]
+    assert set(sources) == {"nothingset", "clutterset"} and sources["clutterset"]["questions"] == 3
+    assert tables["overall"]["nothing_queries"] == 3  # those of nothingset
+
+
 def test_without_negative_queries_there_is_no_such_section(squares, bundle, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(squares, data)

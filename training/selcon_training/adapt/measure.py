@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from selcon_ros.core.confidence import ConfidenceFit, evidence
 from selcon_ros.core.heatmap import upsample
-from selcon_ros.core.manifest import ConfidenceFit
 from selcon_ros.core.placement import Canvas
 from selcon_training.adapt.photo_set import Photo
 from selcon_training.data.images import F32
@@ -20,6 +20,7 @@ from selcon_training.models.network import Network
 from selcon_training.models.test_time_averaging import Averaging
 from selcon_training.training.validation import predict
 
+F64 = NDArray[np.float64]
 BATCH = 8
 PUBLISHED = 0.5
 """The node's default `min_confidence`."""
@@ -27,7 +28,7 @@ PUBLISHED = 0.5
 
 @dataclass(frozen=True)
 class Answer:
-    """One action asked of one photo; `there`: it has the part. `evidence` is the map's peak.
+    """One action asked of one photo; `there`: it has the part. `evidence` [C] has every map's peak.
 
     `right` and `kld` are those of the map where the part is, else None; `map` is [gh, gw] on the cells
     that the photo covers.
@@ -37,7 +38,7 @@ class Answer:
     object: str
     action: int
     there: bool
-    evidence: float
+    evidence: F64
     right: bool | None
     kld: float | None
     map: F32
@@ -51,13 +52,14 @@ def answers(net: Network, averaging: Averaging, canvas: Canvas, photos: Sequence
     found = []
     for photo, (cam, _) in zip(photos, predict(net, images, BATCH, averaging), strict=True):
         rows, columns = canvas.place(photo.shape).cells.slices
+        maps = np.ascontiguousarray(cam[:, rows, columns])
+        peaks = evidence(maps, maps)
         for action in range(len(net.actions)) if photo.known is None else photo.known:
-            map_ = np.ascontiguousarray(cam[action, rows, columns])
-            found.append(_answer(photo, action, map_))
+            found.append(_answer(photo, action, maps[action], peaks))
     return found
 
 
-def _answer(photo: Photo, action: int, map_: F32) -> Answer:
+def _answer(photo: Photo, action: int, map_: F32, peaks: F64) -> Answer:
     mask = photo.masks.get(action)
     right, kld = None, None
     if mask is not None:
@@ -65,17 +67,16 @@ def _answer(photo: Photo, action: int, map_: F32) -> Answer:
         (scores,) = score([map_], [heatmap], photo.loaded.truths[action], mask)
         right, kld = scores.right, scores.kld
     there = mask is not None
-    return Answer(photo.name, photo.object, action, there, float(map_.max()), right, kld, map_)
+    return Answer(photo.name, photo.object, action, there, peaks, right, kld, map_)
 
 
-def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> NDArray[np.float64]:
+def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> F64:
     """The confidence of every answer, as the node has it."""
-    evidence = np.array([each.evidence for each in given], np.float64)
-    if fit is None:
-        return evidence
-    scale, offset = np.array(fit.scale), np.array(fit.offset)
+    peaks = np.array([each.evidence for each in given], np.float64)
     actions = np.array([each.action for each in given], int)
-    return 0.5 * (1.0 + np.tanh(0.5 * (scale[actions] * evidence + offset[actions])))  # type: ignore[no-any-return]
+    every = peaks if fit is None else fit.confidences(peaks)
+    own: F64 = every[np.arange(len(given)), actions]
+    return own
 
 
 def figures(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from selcon_ros.core.manifest import ConfidenceFit, Manifest
+from selcon_ros.core.confidence import ConfidenceFit
+from selcon_ros.core.manifest import Manifest
 from selcon_training.adapt.measure import Answer, any_published, figures
 from selcon_training.adapt.photo_set import Photo, folds
 from selcon_training.adapt.report import write_report
@@ -114,7 +115,7 @@ def _without(photos: list[Photo], left_out: Sequence[int]) -> list[Photo]:
 def _confidence(manifest: Manifest, held: Sequence[Answer]) -> tuple[ConfidenceFit | None, list[str]]:
     """The fit with new curves for the actions for which the photos are evidence enough, and their names."""
     action = np.array([each.action for each in held], int)
-    value = np.array([each.evidence for each in held], np.float64)
+    value = np.array([each.evidence[each.action] for each in held], np.float64)
     there = np.array([each.there for each in held], np.bool_)
     curves: dict[int, tuple[float, float]] = {}
     for number in range(len(manifest.actions)):
@@ -130,9 +131,14 @@ def _confidence(manifest: Manifest, held: Sequence[Answer]) -> tuple[ConfidenceF
         kept = list(zip(given.scale, given.offset, strict=True))
     else:
         kept = [fit_logistic(value, there)] * len(manifest.actions)
-    chosen = [curves.get(number, curve) for number, curve in enumerate(kept)]
+    scale, offset = zip(*(curves.get(number, curve) for number, curve in enumerate(kept)), strict=True)
+    # A new curve is of the action's own evidence alone.
+    others = [
+        (0.0,) * len(row) if number in curves else row
+        for number, row in enumerate(given.others if given is not None else ())
+    ]
     names = [manifest.actions[number] for number in curves]
-    return ConfidenceFit(tuple(scale for scale, _ in chosen), tuple(offset for _, offset in chosen)), names
+    return ConfidenceFit(scale, offset, tuple(others) if np.any(others) else ()), names
 
 
 def _figures(

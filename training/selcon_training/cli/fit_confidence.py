@@ -33,6 +33,11 @@ from selcon_training.cli.options import validation_options
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="The same in the scenes of DATA, among other objects [--false-rate].",
 )
+@click.option(
+    "--clutter-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="The same in scenes of DATA with which no action is possible [--scene-rate].",
+)
 @validation_options("scenes")
 def command(
     bundle: Path,
@@ -40,6 +45,7 @@ def command(
     negatives: Path,
     false_rate: float,
     scene_rate: float | None,
+    clutter_rate: float | None,
     divide: str | None,
     split: str,
     out: Path,
@@ -51,21 +57,23 @@ def command(
     """Fit the confidence of BUNDLE anew on a validation split of DATA and on real negative pictures.
 
     0.5, the node's default min_confidence, is then passed by --false-rate of the questions about an action
-    that is not possible, for each action, in scenes of DATA and in the pictures of --negatives alike. The
-    bundle is written to --out, its graphs unchanged. The test set is refused.
+    that is not possible, for each action, in scenes of DATA and in the pictures of --negatives alike. Where
+    they help, the other actions that a scene shows count too. The bundle is written to --out, its graphs
+    unchanged. The test set is refused.
 
     \b
     Examples:
       selcon fit-confidence my_bundle data/tabletop --divide Seen --negatives data/media --out fitted
       selcon fit-confidence my_bundle data/mine --negatives photos/empty --false-rate 0.05 --out fitted
     """
+    from selcon_training.confidence.false_rate import FalseRates
     from selcon_training.confidence.refitting import refit
     from selcon_training.errors import ResultNotWritten
 
     lost = None
     try:
-        options = (divide, split, limit, threads, skip, scene_rate)
-        _, fitted = refit(bundle, data, negatives, false_rate, out, *options)
+        rates = FalseRates(false_rate, scene_rate, clutter_rate)
+        _, fitted = refit(bundle, data, negatives, rates, out, divide, split, limit, threads, skip)
     except ResultNotWritten as error:
         fitted, lost = error.result, error
     if as_json:
@@ -86,20 +94,23 @@ def _print(record: dict[str, Any]) -> None:
     console = Console()
     table = Table(title="pass a confidence of 0.5, in %", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for name in ("possible", "real alone", "n", "scenes without", "n", "real pictures", "decided by"):
+    for name in ("possible", "n", "scenes", "n", "clutter", "n", "real", "decided by"):
         table.add_column(name, justify="right")
     for action, row in record["per_action"].items():
         table.add_row(
             action,
             _percent(row["kept"]),
-            _percent(row["kept_by_real_alone"]),
             str(row["positives"]),
             _percent(row["scenes_passed"]),
             str(row["negative_scenes"]),
+            _percent(row["clutter_passed"]),
+            str(row["clutter_scenes"]),
             _percent(row["real_passed"]),
             row["decided_by"],
         )
     console.print(table)
+    if helped := [action for action, row in record["per_action"].items() if row["others_count"]]:
+        console.print(f"Other actions count for: {', '.join(helped)}")
     console.print(
         f"kept: {_percent(record['kept'])} % of {record['positives']} (by the real pictures alone "
         f"{_percent(record['kept_by_real_alone'])} %); {record['real_pictures']} real "

@@ -21,25 +21,9 @@ VIEWS = 8
 LEAST_VIEW = 0.5
 """Of a picture's sides."""
 NEGATIVE_SPLITS = {"testset": "nothingset", "valset": "valnothingset"}
-"""Which split shows scenes without the action, beside which split."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """value[i] is the CAM of action[i] at the peak of its heatmap in a scene; positive[i] if it occurs there.
-
-    An action has one value of every scene.
-    """
-
-    action: NDArray[np.int64]
-    value: NDArray[np.float64]
-    positive: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, rows: Iterable[tuple[int, float, bool]]) -> Evidence:
-        """Collect rows of action, value and positive."""
-        actions, values, positives = zip(*rows, strict=True)
-        return cls(np.asarray(actions), np.asarray(values, np.float64), np.asarray(positives, np.bool_))
+"""Which split shows scenes without the action, among other objects, beside which split."""
+CLUTTER_SPLITS = {"testset": "clutterset", "valset": "valclutterset"}
+"""Which split shows scenes of things with which no action is possible, beside which split."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +32,63 @@ class Scene:
 
     path: Path
     possible: dict[int, bool]
+    clutter: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a network finds in n scenes: `values` [n, C], the CAM of each action at the peak of its heatmap.
+
+    `possible` [n, C] says of each action whether the scene affords it, where `known` [n, C] is true. In the
+    scenes of `clutter` [n] no action is possible.
+    """
+
+    values: NDArray[np.float64]
+    possible: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    clutter: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[Scene, Sequence[float]]]) -> Evidence:
+        """Collect the values in each scene."""
+        found, values = zip(*rows, strict=True)
+        shape = (len(found), len(values[0]))
+        possible, known = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        for row, scene in enumerate(found):
+            for action, there in scene.possible.items():
+                possible[row, action], known[row, action] = there, True
+        clutter = np.array([scene.clutter for scene in found])
+        return cls(np.asarray(values, np.float64), possible, known, clutter)
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which actions are known to be possible, [n, C]."""
+        return self.possible & self.known
+
+    @property
+    def negative(self) -> NDArray[np.bool_]:
+        """Which actions are known to be impossible, [n, C]."""
+        return ~self.possible & self.known
 
 
 def scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
-    """The pictures of a split with truth maps, then those of its sibling without the action, if there is one.
+    """The pictures of a split with truth maps, then those of its siblings without the action and of clutter,
+    if there are such.
 
     Raises DataError, as `dense_items`.
     """
     items = dense_items(data, split, actions)
     found = [Scene(item.path, possible(item, len(actions))) for item in items]
-    sibling = NEGATIVE_SPLITS.get(split)
-    return found + ([] if sibling is None else negative_scenes(data, sibling, actions))
+    return found + sibling_scenes(data, split, actions)
+
+
+def sibling_scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+    """The pictures of the splits beside `split` that show scenes without the action, and clutter."""
+    found: list[Scene] = []
+    for siblings, clutter in ((NEGATIVE_SPLITS, False), (CLUTTER_SPLITS, True)):
+        if split in siblings:
+            found += negative_scenes(data, siblings[split], actions, clutter)
+    return found
 
 
 def possible(item: DenseItem, actions: int) -> dict[int, bool]:
@@ -68,14 +98,14 @@ def possible(item: DenseItem, actions: int) -> dict[int, bool]:
     return {action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()}
 
 
-def negative_scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+def negative_scenes(data: DataSet, split: str, actions: Sequence[str], clutter: bool = False) -> list[Scene]:
     """The pictures of a split of negative scenes, without their action; none where the split is missing."""
     label = {action: index for index, action in enumerate(actions)}
     found: dict[str, Scene] = {}
     for item in data.items(split) if data.has(split) else []:
         if item.action in label:
             key = item.stem if data.exhaustive_truth else item.name
-            found.setdefault(key, Scene(item.path, {})).possible[label[item.action]] = False
+            found.setdefault(key, Scene(item.path, {}, clutter)).possible[label[item.action]] = False
     return list(found.values())
 
 
@@ -104,3 +134,10 @@ def of_negatives(
     `ask` gives it for images of any sizes, images x actions.
     """
     return [ask(list(views(picture, number))) for number, picture in pictures]
+
+
+def area_under_roc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+    """How often a positive is above a negative, ties counting half."""
+    ranked = np.sort(negative)
+    below, not_above = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))
+    return float((below + not_above).mean() / (2 * len(ranked)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,78 +14,136 @@ from numpy.typing import NDArray
 from selcon_ros.core.bundle import ConfidenceFit
 from selcon_training.confidence.evidence import Evidence
 from selcon_training.confidence.fitting import Fitted, curves
+from selcon_training.confidence.other_actions import weights_with_others
 from selcon_training.data.pictures import PicturePool, Use, find_pictures
 from selcon_training.data.transforms import Size
 from selcon_training.errors import DataError
 
+F64 = NDArray[np.float64]
 ABOVE = 1e-6
 """A threshold lies by so much, relative, above the negative that it just refuses."""
 
 
-def fit_for_rate(
-    scenes: Evidence,
-    negatives: NDArray[np.float64],
-    actions: Sequence[str],
-    rate: float,
-    scene_rate: float | None = None,
-) -> Fitted | None:
-    """Fit confidence = sigmoid(scale_a * evidence + offset_a); 0.5 is passed by `rate` of the negatives.
+@dataclass(frozen=True)
+class FalseRates:
+    """How often an action that is not possible may pass a confidence of 0.5.
 
-    `negatives` [pictures, views, actions] is the evidence in real negative pictures. The
-    slope is that of the balanced logistic curve over all of them; the offset puts 0.5 at the larger of two
-    thresholds (see `threshold`), of the scenes without the action and of the real pictures. Scenes that are
-    too few to tell the rate (see `least_pictures`) decide nothing. `scene_rate` is another rate for them.
-    Returns None if no action occurs in the scenes.
+    In real pictures, in scenes among other objects (by default as often) and in scenes of clutter (by default
+    as in the other scenes).
     """
-    scene_rate = rate if scene_rate is None else scene_rate
-    count = len(actions)
-    pictures, views, _ = negatives.shape
-    flat = negatives.reshape(-1, count)
-    together = Evidence(
-        np.concatenate([scenes.action, np.tile(np.arange(count), len(flat))]),
-        np.concatenate([scenes.value, flat.ravel()]),
-        np.concatenate([scenes.positive, np.zeros(flat.size, np.bool_)]),
-    )
-    slopes = curves(together, count)
+
+    real: float
+    other_scenes: float | None = None
+    other_clutter: float | None = None
+
+    @property
+    def scenes(self) -> float:
+        """In scenes without the action."""
+        return self.real if self.other_scenes is None else self.other_scenes
+
+    @property
+    def clutter(self) -> float:
+        """In scenes of clutter."""
+        return self.scenes if self.other_clutter is None else self.other_clutter
+
+
+def fit_for_rate(
+    scenes: Evidence, negatives: F64, actions: Sequence[str], rates: FalseRates
+) -> Fitted | None:
+    """Fit the confidence so that 0.5 is passed by as many of the negatives as `rates` says.
+
+    `negatives` [pictures, views, actions] is the evidence in real negative pictures. The slope is that of the
+    balanced logistic curve over all negatives; where the evidence of other actions helps, there are several:
+    `weights_with_others`. The offset puts 0.5 at the largest of three thresholds (see `threshold`): of the
+    scenes without the action, of those of clutter, and of the real pictures. Scenes that are too few to tell
+    the rate (see `least_pictures`) decide nothing. Returns None if no action occurs in the scenes.
+    """
+    slopes = _slopes(scenes, negatives)
     if slopes is None:
         return None
-    offsets, rows, kept, kept_by_real = [], {}, list[bool](), list[bool]()
-    for index, (name, (slope, _)) in enumerate(zip(actions, slopes, strict=True)):
-        own = scenes.action == index
-        positive = scenes.value[own & scenes.positive]
-        negative = scenes.value[own & ~scenes.positive]
-        thresholds = {"real": threshold(negatives[:, :, index], rate)}
-        if len(negative) >= least_pictures(scene_rate):
-            thresholds["scenes"] = threshold(negative[:, None], scene_rate)
-        strictest = max(thresholds, key=thresholds.__getitem__)
-        least = thresholds[strictest]
-        offsets.append(-slope * least)
-        kept += (positive >= least).tolist()
-        kept_by_real += (positive >= thresholds["real"]).tolist()
-        rows[name] = {
-            "positives": len(positive),
-            "kept": _share(positive >= least),
-            "kept_by_real_alone": _share(positive >= thresholds["real"]),
-            "negative_scenes": len(negative),
-            "scenes_passed": _share(negative >= least),
-            "real_passed": _share(negatives[:, :, index] >= least),
-            "decided_by": strictest,
-        }
-    passed = negatives[:, 0] >= [-offset / slope for offset, (slope, _) in zip(offsets, slopes, strict=True)]
+    found = [_fit_action(index, slope, scenes, negatives, rates) for index, slope in enumerate(slopes)]
+    weights = np.array([each.weights for each in found])
+    others = weights * ~np.eye(len(actions), dtype=np.bool_)
+    fit = ConfidenceFit(
+        scale=tuple(np.diag(weights).tolist()),
+        offset=tuple(-each.least for each in found),
+        others=tuple(map(tuple, others.tolist())) if others.any() else (),
+    )
+    passed = fit.confidences(negatives[:, 0]) >= 0.5
     record = {
-        "false_rate": rate,
-        "scene_false_rate": scene_rate,
-        "real_pictures": pictures,
-        "views_of_each": views,
-        "positives": len(kept),
-        "kept": _share(np.asarray(kept)),
-        "kept_by_real_alone": _share(np.asarray(kept_by_real)),
+        "false_rate": rates.real,
+        "scene_false_rate": rates.scenes,
+        "clutter_false_rate": rates.clutter,
+        "real_pictures": len(negatives),
+        "views_of_each": negatives.shape[1],
+        "positives": sum(len(each.kept) for each in found),
+        "kept": _share(np.concatenate([each.kept for each in found])),
+        "kept_by_real_alone": _share(np.concatenate([each.kept_by_real for each in found])),
         "real_passed": _share(passed),
         "real_pictures_with_any": _share(np.any(passed, axis=1)),
-        "per_action": rows,
+        "per_action": {name: each.row for name, each in zip(actions, found, strict=True)},
     }
-    fit = ConfidenceFit(tuple(slope for slope, _ in slopes), tuple(offsets))
     return Fitted(fit, record)
+
+
+@dataclass(frozen=True)
+class _Action:
+    """What is fitted for one action: the weights [C] of the evidence, the least sum of it that counts, which
+    positives are kept by that and by the real pictures' threshold, and what the manifest says of it."""
+
+    weights: F64
+    least: float
+    kept: NDArray[np.bool_]
+    kept_by_real: NDArray[np.bool_]
+    row: dict[str, Any]
+
+
+def _fit_action(index: int, slope: float, scenes: Evidence, negatives: F64, rates: FalseRates) -> _Action:
+    absent, clutter = scenes.negative[:, index], scenes.clutter
+    sources = {
+        "scenes": scenes.values[absent & ~clutter][:, None],
+        "clutter": scenes.values[absent & clutter][:, None],
+        "real": negatives,
+    }
+    allowed = {"scenes": rates.scenes, "clutter": rates.clutter, "real": rates.real}
+    enough = [key for key in sources if key == "real" or len(sources[key]) >= least_pictures(allowed[key])]
+    positive = scenes.values[scenes.positive[:, index]]
+    weights = weights_with_others(positive, [sources[key] for key in enough], index)
+    helped = weights is not None
+    if weights is None:
+        weights = np.where(np.arange(negatives.shape[2]) == index, slope, 0.0)
+    thresholds = {key: threshold(sources[key] @ weights, allowed[key]) for key in enough}
+    strictest = max(thresholds, key=thresholds.__getitem__)
+    least, told = thresholds[strictest], positive @ weights
+    kept, kept_by_real = told >= least, told >= thresholds["real"]
+    row = {
+        "positives": len(positive),
+        "kept": _share(kept),
+        "kept_by_real_alone": _share(kept_by_real),
+        "negative_scenes": len(sources["scenes"]),
+        "scenes_passed": _share(sources["scenes"] @ weights >= least),
+        "clutter_scenes": len(sources["clutter"]),
+        "clutter_passed": _share(sources["clutter"] @ weights >= least),
+        "real_passed": _share(negatives @ weights >= least),
+        "decided_by": strictest,
+        "others_count": helped,
+    }
+    return _Action(weights, least, kept, kept_by_real, row)
+
+
+def _slopes(scenes: Evidence, negatives: F64) -> list[float] | None:
+    """The slope of each action's curve over its scenes and the real negative pictures."""
+    flat = negatives.reshape(-1, negatives.shape[2])
+    none, all_ = np.zeros(flat.shape, np.bool_), np.ones(flat.shape, np.bool_)
+    found = curves(
+        Evidence(
+            np.concatenate([scenes.values, flat]),
+            np.concatenate([scenes.possible, none]),
+            np.concatenate([scenes.known, all_]),
+            np.concatenate([scenes.clutter, none[:, 0]]),
+        )
+    )
+    return None if found is None else [slope for slope, _ in found]
 
 
 def threshold(negatives: NDArray[np.float64], rate: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,35 +22,34 @@ class Fitted:
     confidence: ConfidenceFit
     record: dict[str, Any] = field(default_factory=dict)
 
-    def curves(self) -> dict[str, list[float]]:
+    def curves(self) -> dict[str, Any]:
         """The curves as a checkpoint has them."""
-        return {"scale": list(self.confidence.scale), "offset": list(self.confidence.offset)}
+        return {name: list(values) for name, values in asdict(self.confidence).items() if values}
 
 
-def fit_confidence(evidence: Evidence, actions: int) -> Fitted | None:
+def fit_confidence(evidence: Evidence) -> Fitted | None:
     """Fit confidence = sigmoid(scale_a * evidence + offset_a), scale_a > 0, per action.
 
     Positives and negatives weigh the same in total, so that 0.5 is where either is as likely for a scene with
     and one without the action. Returns None if no action occurs, or none is ever absent (truth not exhaustive
     and no valnothingset): then there is nothing to tell apart.
     """
-    if (found := curves(evidence, actions)) is None:
+    if (found := curves(evidence)) is None:
         return None
     scale, offset = zip(*found, strict=True)
     return Fitted(ConfidenceFit(scale, offset))
 
 
-def curves(evidence: Evidence, actions: int) -> list[tuple[float, float]] | None:
+def curves(evidence: Evidence) -> list[tuple[float, float]] | None:
     """Scale and offset of every action; None where there is nothing to tell apart."""
-    if evidence.positive.all() or not evidence.positive.any():
+    values, positive, known = evidence.values, evidence.positive, evidence.known
+    if not positive.any() or not evidence.negative.any():
         return None
-    shared = fit_logistic(evidence.value, evidence.positive)
+    shared = fit_logistic(values[known], positive[known])
     found = []
-    for action in range(actions):
-        own = evidence.action == action
-        positives = int(evidence.positive[own].sum())
-        enough = min(positives, int(own.sum()) - positives) >= MIN_EXAMPLES
-        found.append(fit_logistic(evidence.value[own], evidence.positive[own]) if enough else shared)
+    for value, there, told in zip(values.T, positive.T, known.T, strict=True):
+        enough = min(int(there.sum()), int(told.sum() - there.sum())) >= MIN_EXAMPLES
+        found.append(fit_logistic(value[told], there[told]) if enough else shared)
     return found
 
 

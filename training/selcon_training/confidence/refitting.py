@@ -14,8 +14,8 @@ from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
-from selcon_training.confidence.evidence import Evidence, of_negatives, scenes
-from selcon_training.confidence.false_rate import fit_for_rate, open_negatives
+from selcon_training.confidence.evidence import Evidence, Scene, of_negatives, scenes
+from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.images import U8, read_picture
@@ -27,21 +27,20 @@ def refit(
     bundle: Path,
     root: Path,
     negatives: Path,
-    rate: float,
+    rates: FalseRates,
     out: Path,
     divide: str | None = None,
     split: str = "valset",
     limit: int | None = None,
     threads: int | None = None,
     skip: Path | None = None,
-    scene_rate: float | None = None,
 ) -> tuple[Manifest, Fitted]:
-    """Fit the confidence of `bundle` for a false rate (see `fit_for_rate`) and write it so to `out`.
+    """Fit the confidence of `bundle` for false rates (see `fit_for_rate`) and write it so to `out`.
 
-    Scenes are `split` and its sibling without the action, real pictures those of `negatives`. Graphs stay
-    as they are, byte for byte. `limit` takes that many scenes, evenly spread. Raises DataError for a test
-    split, too few pictures and scenes without any action, and ResultNotWritten, with the fit, where the
-    bundle cannot be written.
+    Scenes are `split` and its siblings without the action and of clutter, real pictures those of `negatives`.
+    Graphs stay as they are, byte for byte. `limit` takes that many scenes, evenly spread, and as many of
+    clutter. Raises DataError for a test split, too few pictures and scenes without any action, and
+    ResultNotWritten, with the fit, where the bundle cannot be written.
     """
     if Path(split).name in TEST_SPLITS:
         raise DataError(
@@ -49,21 +48,19 @@ def refit(
         )
     data = open_dataset(root, divide, skip)
     given = load_bundle(bundle)
-    pool = open_negatives(negatives, rate, given.manifest.input_size, threads or usable_threads())
+    pool = open_negatives(negatives, rates.real, given.manifest.input_size, threads or usable_threads())
     grounder = Grounder(given, open_on_cpu(given, CpuOptions(threads)))
     actions = grounder.actions
 
     def ask(images: Sequence[U8]) -> list[list[float]]:
         found = [grounder.ground(image) for image in images]
-        return [[grounding.evidence(action) for action in actions] for grounding in found]
+        return [grounding.evidence.tolist() for grounding in found]
 
-    rows: list[tuple[int, float, bool]] = []
-    for scene in tqdm(spread(scenes(data, split, actions), limit), desc=split, unit="image"):
-        (values,) = ask([read_picture(scene.path)])
-        rows += [(action, values[action], possible) for action, possible in scene.possible.items()]
+    bar = tqdm(_spread(scenes(data, split, actions), limit), desc=split, unit="image")
+    evidence = Evidence.of([(scene, ask([read_picture(scene.path)])[0]) for scene in bar])
     numbered = ((number, pool[number]) for number in range(len(pool)))
     seen = tqdm(numbered, desc="negative pictures", total=len(pool), unit="image")
-    fitted = fit_for_rate(Evidence.of(rows), np.asarray(of_negatives(seen, ask)), actions, rate, scene_rate)
+    fitted = fit_for_rate(evidence, np.asarray(of_negatives(seen, ask)), actions, rates)
     if fitted is None:
         raise DataError(f"{data.base / split / 'GT'} shows none of the actions: there is nothing to fit to")
     record = {"data": data.name, "divide": divide, "split": split, **fitted.record}
@@ -73,3 +70,8 @@ def refit(
         return write_bundle(out, changed, given.files), fitted
     except SelconError as error:
         raise ResultNotWritten(error, fitted) from error
+
+
+def _spread(found: Sequence[Scene], limit: int | None) -> list[Scene]:
+    clutter = [scene for scene in found if scene.clutter]
+    return spread([scene for scene in found if not scene.clutter], limit) + spread(clutter, limit)

@@ -203,6 +203,8 @@ class ConfidenceConfig(Section):
     """So often may an action that is not possible pass a confidence of 0.5."""
     scene_false_rate: Annotated[float | None, Field(gt=0.0, lt=1.0)] = None
     """The same in the valset's scenes, among other objects; null: false_rate."""
+    clutter_false_rate: Annotated[float | None, Field(gt=0.0, lt=1.0)] = None
+    """The same in scenes of clutter, with which no action is possible; null: scene_false_rate."""
 
 
 class InferenceConfig(Section):

@@ -24,7 +24,7 @@ from selcon_training.data.truncation import refuse_truncated
 from selcon_training.errors import DataError
 
 DIVIDES = ("Seen", "Unseen")
-TEST_SPLITS = frozenset({"testset", "nothingset"})
+TEST_SPLITS = frozenset({"testset", "nothingset", "clutterset"})
 """Folders of pictures that may decide nothing."""
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_ros.core.confidence import ConfidenceFit
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.manifest import ConfidenceFit
 from selcon_ros.core.placement import Canvas
 from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_probabilities
 from selcon_training.data.images import F32, read_picture
@@ -81,7 +81,7 @@ def compare(student: Grounder, photos: Sequence[Photo], store: Store, fitted: bo
         found = student.ground(read_picture(photo.path))
         kept.append(photo)
         klds.append(divergences(found.refined, answer))
-        evidences.append([found.evidence(action) for action in student.actions])
+        evidences.append(found.evidence)
         confidence.append(answer.confidence)
         counts.append(answer.counts(fitted))
     return Comparison(
@@ -108,18 +108,12 @@ def fit_to_teacher(found: Comparison) -> ConfidenceFit:
     return ConfidenceFit(tuple(scale for scale, _ in curves), tuple(offset for _, offset in curves))
 
 
-def confidences(evidence: F64, fit: ConfidenceFit) -> F64:
-    """The student's confidences [n, C]."""
-    logits = np.array(fit.scale) * evidence + np.array(fit.offset)
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))  # type: ignore[no-any-return]
-
-
 def cross_fitted(found: Comparison) -> F64:
     """Confidences [n, C] of curves that were fitted on the other half of the pictures."""
     told = np.empty_like(found.evidence)
     for half in (0, 1):
         fit = fit_to_teacher(_of(found, slice(1 - half, None, 2)))
-        told[half::2] = confidences(found.evidence[half::2], fit)
+        told[half::2] = fit.confidences(found.evidence[half::2])
     return told
 
 

@@ -15,7 +15,7 @@ from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.heatmap import Heatmap
-from selcon_training.confidence.evidence import NEGATIVE_SPLITS
+from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_picture
 from selcon_training.data.ordering import spread
@@ -115,7 +115,7 @@ def summary(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[
 def evaluate(
     predictor: Predictor, data: DataSet, split: str, actions: Sequence[str], limit: int | None = None
 ) -> Evaluation:
-    """Ask every query of a split, and the negative queries of its sibling if there is one.
+    """Ask every query of a split, and the negative queries of its siblings if there are some.
 
     `limit` takes that many pictures of each, evenly spread. All-zero truth maps and pictures without one
     are left out and listed. Raises DataError if nothing is left to measure.
@@ -130,10 +130,13 @@ def jobs_of(
     """What `evaluate` asks, picture by picture. No picture depends on another."""
     pictures = spread(find_pictures(data, split, actions), limit)
     jobs: list[Job] = [partial(_ask, predictor, picture, Files(data, split)) for picture in pictures]
-    sibling = NEGATIVE_SPLITS.get(split)
-    if predictor.has_confidence and sibling is not None and data.has(sibling):
-        pictures = spread(find_pictures(data, sibling, actions), limit)
-        jobs += [partial(_ask_negatives, predictor, picture, Files(data, sibling)) for picture in pictures]
+    for siblings in (NEGATIVE_SPLITS, CLUTTER_SPLITS) if predictor.has_confidence else ():
+        sibling = siblings.get(split)
+        if sibling is not None and data.has(sibling):
+            pictures = spread(find_pictures(data, sibling, actions), limit)
+            jobs += [
+                partial(_ask_negatives, predictor, picture, Files(data, sibling)) for picture in pictures
+            ]
     return jobs
 
 
@@ -159,14 +162,16 @@ def evaluation_of(predictor: Predictor, data: DataSet, split: str, answers: Iter
 
 
 def _ask_negatives(predictor: Predictor, picture: Picture, files: Files) -> Answers:
-    found = Answers()
+    answers = []
     predictor.look(read_picture(picture.path))
     for action, query in picture.queries.items():
         geometry = files.geometry(query)
         heatmap = predictor.answer(query).heatmap
         points = grasps(heatmap, geometry).points
-        found.negatives.append(NegativeRow(picture.name, action, heatmap.confidence, len(points)))
-    return found
+        answers.append(NegativeRow(picture.name, action, heatmap.confidence, len(points)))
+    if files.split in CLUTTER_SPLITS.values():
+        return Answers(other_negatives={files.split: answers})
+    return Answers(negatives=answers)
 
 
 def grasps(

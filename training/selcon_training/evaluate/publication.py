@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selcon_training.confidence.evidence import area_under_roc
 from selcon_training.evaluate.answers import NegativeRow, Row
 from selcon_training.evaluate.bootstrap import Limits, auc_limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import photo_of
@@ -50,12 +51,8 @@ def publication(
 
 
 def auc(positive: Numbers, negative: Numbers) -> float | None:
-    """How often a positive is above a negative, ties counting half; None where either is missing."""
-    if not len(positive) or not len(negative):
-        return None
-    ranked = np.sort(negative)
-    below, not_above = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))
-    return float((below + not_above).mean() / (2 * len(ranked)))
+    """The area under the ROC curve; None where there are no positives or no negatives."""
+    return area_under_roc(positive, negative) if len(positive) and len(negative) else None
 
 
 def curve(positive: Numbers, negative: Numbers) -> list[list[float]]:

@@ -202,7 +202,8 @@ def export_checkpoint(
     if isinstance(fields.get("confidence"), dict):
         try:
             fit = fields["confidence"]
-            fields["confidence"] = ConfidenceFit(tuple(fit["scale"]), tuple(fit["offset"]))
+            others = tuple(map(tuple, fit.get("others", ())))
+            fields["confidence"] = ConfidenceFit(tuple(fit["scale"]), tuple(fit["offset"]), others)
         except (KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{folder}: its confidence fit is damaged: {fields['confidence']!r}"

@@ -32,6 +32,8 @@ from selcon_training.models.selcon_net import SelconNet, TextFeatures, of_encode
 
 FORMAT_VERSIONS = {"stretch": 1, "pad": 2}
 """By the fit in the meta: programs that know no fit read version 1 alone, and would export what stretches."""
+VERSION_OF_OTHERS = 3
+"""Of a confidence to which other actions count: older programs would leave those out."""
 WEIGHTS = "model.safetensors"
 _DESCRIPTION = "model.json"
 LARGEST = 8192
@@ -57,11 +59,17 @@ def save_model(folder: Path, net: Network, meta: Mapping[str, Any] | None = None
 
 def model_files(net: Network, meta: Mapping[str, Any] | None, folder: Path) -> dict[str, bytes]:
     """The files that `save_model` writes into `folder`, by name."""
-    version = FORMAT_VERSIONS[(meta or {}).get("fit", "stretch")]
+    version = _format_version(meta or {})
     description = {"format_version": version, **net.description(), "meta": dict(meta or {})}
     state = {key: value.detach().cpu().contiguous() for key, value in net.stored().items()}
     refuse_not_finite(state, f"{folder / WEIGHTS} is not written")
     return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
+
+
+def _format_version(meta: Mapping[str, Any]) -> int:
+    if (meta.get("confidence") or {}).get("others"):
+        return VERSION_OF_OTHERS
+    return FORMAT_VERSIONS[meta.get("fit", "stretch")]
 
 
 def load_model(folder: Path, input_size: tuple[int, int] | None = None) -> tuple[Network, dict[str, Any]]:
@@ -207,7 +215,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION} is missing")
     description = read_object(path, CheckpointError, finite=False)
     version = description.get("format_version")
-    if type(version) is not int or version not in FORMAT_VERSIONS.values():
-        known = " and ".join(map(str, FORMAT_VERSIONS.values()))
-        raise CheckpointError(f"{path}: format_version is {quoted(version)}, this code reads {known}")
+    if type(version) is not int or not 1 <= version <= VERSION_OF_OTHERS:
+        raise CheckpointError(
+            f"{path}: format_version is {quoted(version)}, this code reads 1 to {VERSION_OF_OTHERS}"
+        )
     return description

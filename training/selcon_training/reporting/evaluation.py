@@ -19,7 +19,7 @@ from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.plain_file import read_bytes
-from selcon_training.confidence.evidence import NEGATIVE_SPLITS
+from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError, ResultNotWritten
@@ -118,7 +118,7 @@ def _decisive(
     model: Bundle, data: DataSet, split: str, negatives: Path | None, not_afforded: Path | None
 ) -> dict[str, Any]:
     """What decides the figures: network and manifest, data and questions, version of the code."""
-    splits = [split, *([NEGATIVE_SPLITS[split]] if split in NEGATIVE_SPLITS else [])]
+    splits = [split, *(kind[split] for kind in (NEGATIVE_SPLITS, CLUTTER_SPLITS) if split in kind)]
     found = [] if negatives is None else sorted(file.path for file in all_pictures(negatives, "--negatives"))
     listed = [(path.name, path.stat().st_size) for path in found]
     refused = b"" if not_afforded is None else read_bytes(not_afforded, DataError)

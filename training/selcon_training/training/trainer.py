@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from selcon_training import distributed
-from selcon_training.confidence.false_rate import fit_for_rate
+from selcon_training.confidence.false_rate import FalseRates, fit_for_rate
 from selcon_training.confidence.fitting import Fitted, fit_confidence
 from selcon_training.config import TrainConfig
 from selcon_training.data.ordering import prefetch
@@ -160,10 +160,11 @@ class TrainLoop:
             return None
         evidence = self.validator.evidence(net)
         if self.negatives is None or self.config.confidence is None:
-            return fit_confidence(evidence, len(net.actions))
+            return fit_confidence(evidence)
         negatives = self.validator.evidence_of_negatives(net, self.negatives)
         chosen = self.config.confidence
-        return fit_for_rate(evidence, negatives, net.actions, chosen.false_rate, chosen.scene_false_rate)
+        rates = FalseRates(chosen.false_rate, chosen.scene_false_rate, chosen.clutter_false_rate)
+        return fit_for_rate(evidence, negatives, net.actions, rates)
 
     def _save(self) -> None:
         self.stepper.raise_if_nonfinite()

@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from selcon_ros.core.confidence import evidence
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.placement import Canvas, Placement
 from selcon_ros.core.preprocess import fitted
 from selcon_training import distributed
-from selcon_training.confidence.evidence import Evidence, negative_scenes, of_negatives, possible
+from selcon_training.confidence.evidence import Evidence, Scene, of_negatives, possible, sibling_scenes
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.device import to_input
@@ -135,20 +136,17 @@ class MapValidator:
         ]
 
     def evidence(self, net: Network) -> Evidence:
-        """Evidence of every action whose truth is known, here and on the sibling `valnothingset`."""
-        rows: list[tuple[int, float, bool]] = []
-        for item, cam, affinity in self._predictions(net):
-            for action, there in possible(item, len(self.actions)).items():
-                rows.append((action, self._at_peak(cam, affinity, action), there))
-        rows = distributed.all_gather_objects(rows)
-        own = distributed.shard(negative_scenes(self.data, "valnothingset", self.actions))
+        """Evidence here, and on the siblings without the action and of clutter."""
+        rows = distributed.all_gather_objects(
+            [
+                (Scene(item.path, possible(item, len(self.actions))), self._at_peaks(cam, affinity))
+                for item, cam, affinity in self._predictions(net)
+            ]
+        )
+        own = distributed.shard(sibling_scenes(self.data, "valset", self.actions))
         outputs = self._outputs(net, pictures([scene.path for scene in own], self.canvas))
         rows += distributed.all_gather_objects(
-            [
-                (action, self._at_peak(cam, affinity, action), False)
-                for scene, (cam, affinity) in zip(own, outputs, strict=True)
-                for action in scene.possible
-            ]
+            [(scene, self._at_peaks(*maps)) for scene, maps in zip(own, outputs, strict=True)]
         )
         return Evidence.of(rows)
 
@@ -157,8 +155,7 @@ class MapValidator:
 
         def ask(images: Sequence[U8]) -> list[list[float]]:
             outputs = self._outputs(net, shown(images, len(images), self.canvas))
-            actions = range(len(self.actions))
-            return [[self._at_peak(cam, affinity, action) for action in actions] for cam, affinity in outputs]
+            return [self._at_peaks(cam, affinity) for cam, affinity in outputs]
 
         own = ((number, pool[number]) for number in distributed.shard(range(len(pool))))
         return np.asarray(distributed.all_gather_objects(of_negatives(own, ask)))
@@ -200,9 +197,10 @@ class MapValidator:
             rows, columns = place.cells.slices
             yield cam[:, rows, columns], None if affinity is None else affinity[:, rows, columns]
 
-    def _at_peak(self, cam: F32, affinity: F32 | None, action: int) -> float:
-        refined = self._refined(cam, affinity, action)
-        return float(cam[action].ravel()[int(refined.argmax())])
+    def _at_peaks(self, cam: F32, affinity: F32 | None) -> list[float]:
+        refined = [self._refined(cam, affinity, action) for action in range(len(self.actions))]
+        peaks: list[float] = evidence(cam, np.stack(refined)).tolist()
+        return peaks
 
     def _mask(self, item: DenseItem, action: int) -> U8 | None:
         """The part's mask beside the truth maps, where every one of them has one."""

@@ -1,0 +1,67 @@
+"""Whether other actions count for an action's confidence, and how much."""
+
+import numpy as np
+import pytest
+
+from selcon_training.confidence.evidence import area_under_roc
+from selcon_training.confidence.fitting import MIN_EXAMPLES
+from selcon_training.confidence.other_actions import weights_with_others
+
+
+def drawn(rng, count, *means):
+    return rng.normal(means, 0.3, (count, len(means)))
+
+
+def test_other_actions_count_where_they_tell_the_scenes_apart():
+    """Action 1 is far from sure of itself; where it is possible, so is action 0 or action 2."""
+    rng = np.random.default_rng(0)
+    kinds = [drawn(rng, 100, 1, 0.5, 0), drawn(rng, 100, 0, 0.5, 1)]
+    positives, negatives = rng.permutation(np.concatenate(kinds)), drawn(rng, 200, 0, 0.3, 0)[:, None]
+    weights = weights_with_others(positives, [negatives], 1)
+    assert (weights > 0).all()
+    new, held = (
+        np.concatenate([drawn(rng, 100, 1, 0.5, 0), drawn(rng, 100, 0, 0.5, 1)]),
+        drawn(rng, 200, 0, 0.3, 0),
+    )
+    assert area_under_roc(new @ weights, held @ weights) > area_under_roc(new[:, 1], held[:, 1]) + 0.1
+
+
+def test_an_action_that_says_enough_of_itself_stays_alone():
+    rng = np.random.default_rng(1)
+    positives, negatives = drawn(rng, 150, 0, 1, 0), drawn(rng, 150, 0, 0, 0)[:, None]
+    assert weights_with_others(positives, [negatives], 1) is None
+
+
+def test_no_action_speaks_against_another():
+    """Action 0 is never possible with action 1 here, which is chance; action 2 helps."""
+    rng = np.random.default_rng(2)
+    positives, negatives = drawn(rng, 200, 0, 0.4, 1), drawn(rng, 200, 1, 0.3, 0)[:, None]
+    weights = weights_with_others(positives, [negatives], 1)
+    assert weights[0] == 0 and weights[1] > 0 and weights[2] > 0
+
+
+def test_each_source_of_negatives_weighs_the_same():
+    """A source of many pictures, of which action 0 says nothing, does not drown one of few."""
+    rng = np.random.default_rng(3)
+    positives, many, few = drawn(rng, 200, 1, 0.5), drawn(rng, 4000, 1, -0.5), drawn(rng, 40, 0, 0.5)
+    told = weights_with_others(positives, [many.reshape(500, 8, 2), few[:, None]], 1)
+    alone = weights_with_others(positives, [np.concatenate([many, few])[:, None]], 1)
+    assert alone is None and told[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives"), [(2 * MIN_EXAMPLES - 1, 50), (50, 2 * MIN_EXAMPLES - 1), (50, 0)]
+)
+def test_too_few_examples_tell_nothing_of_others(positives, negatives):
+    rng = np.random.default_rng(4)
+    assert (
+        weights_with_others(drawn(rng, positives, 1, 0.4), [drawn(rng, negatives, 0, 0.3)[:, None]], 1)
+        is None
+    )
+
+
+def test_evidence_that_never_changes_has_no_weight_of_its_own():
+    rng = np.random.default_rng(5)
+    positives, negatives = drawn(rng, 80, 1, 0, 0.5), drawn(rng, 80, 0, 0, 0.4)
+    positives[:, 1] = negatives[:, 1] = 0.25
+    assert np.isfinite(weights_with_others(positives, [negatives[:, None]], 2)).all()

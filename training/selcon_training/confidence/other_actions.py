@@ -1,0 +1,93 @@
+"""Whether the evidence of other actions helps to tell if an action is possible, and how much each counts.
+
+An action that is possible says that there is a tool, and so something to hold: handles resemble much that is
+none, blades and heads do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selcon_training.confidence.evidence import area_under_roc
+from selcon_training.confidence.fitting import MIN_EXAMPLES
+
+F64 = NDArray[np.float64]
+LEAST_GAIN = 0.01
+"""Other actions count where they raise the area under the ROC curve by so much, on scenes not fitted to."""
+RIDGE = 0.01
+"""On the weights of other actions, for evidence of unit variance."""
+
+
+def weights_with_others(positives: F64, negatives: Sequence[F64], own: int) -> F64 | None:
+    """Fit how much the evidence of each action counts for action number `own`, [C]; None: only its own does.
+
+    positives: evidence [n, C] in scenes that afford the action. negatives: evidence [pictures, views, C]
+    where it is impossible, by source; each source weighs the same. Weights of other actions are never
+    negative: which tools lie beside each other is chance. They count if, fitted on either half of the scenes,
+    they gain LEAST_GAIN on the other half, averaged over the sources.
+    """
+    if min(len(positives), *map(len, negatives)) < 2 * MIN_EXAMPLES or positives.shape[1] < 2:
+        return None
+    halves = [_half(positives, negatives, half) for half in (0, 1)]
+    gains = []
+    for fitted_on, (held, others) in zip(halves, reversed(halves), strict=True):
+        weights = _fit(*fitted_on, own)
+        gains += [
+            area_under_roc(held @ weights, _flat(each) @ weights)
+            - area_under_roc(held[:, own], _flat(each)[:, own])
+            for each in others
+        ]
+    return _fit(positives, negatives, own) if np.mean(gains) >= LEAST_GAIN else None
+
+
+def _half(positives: F64, negatives: Sequence[F64], half: int) -> tuple[F64, list[F64]]:
+    """The first or second half of every source: neighbours, such as views of one scene, stay together."""
+    parts = [np.array_split(each, 2)[half] for each in (positives, *negatives)]
+    return parts[0], parts[1:]
+
+
+def _flat(values: F64) -> F64:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _fit(positives: F64, negatives: Sequence[F64], own: int) -> F64:
+    """Balanced logistic regression. The most negative of the others' weights is left out until none is."""
+    flat = [_flat(each) for each in negatives]
+    values = np.concatenate([positives, *flat])
+    there = np.arange(len(values)) < len(positives)
+    weight = np.concatenate(
+        [np.full(len(positives), 0.5 / len(positives))]
+        + [np.full(len(each), 0.5 / len(each) / len(flat)) for each in flat]
+    )
+    spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1.0)
+    scaled = (values - values.mean(axis=0)) / spread
+    used = np.arange(values.shape[1])
+    while True:
+        ridge = np.where(used == own, 1e-4, RIDGE)
+        found = _regression(scaled[:, used], there, weight, ridge)
+        others = np.where(used == own, np.inf, found)
+        if others.min() >= 0:
+            break
+        used = np.delete(used, int(others.argmin()))
+    weights = np.zeros(values.shape[1])
+    weights[used] = found / spread[used]
+    return weights
+
+
+def _regression(values: F64, there: NDArray[np.bool_], weight: F64, ridge: F64) -> F64:
+    """The weights [d] of a logistic regression with a constant; `values` [n, d] have unit variance."""
+    design = np.column_stack([values, np.ones(len(values))])
+    penalty = np.append(ridge, 1e-9)
+    parameters = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = 0.5 * (1 + np.tanh(0.5 * (design @ parameters)))
+        gradient = design.T @ (weight * (p - there)) + penalty * parameters
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        parameters = parameters - step / max(1.0, float(np.abs(step).max()))
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return parameters[:-1]
