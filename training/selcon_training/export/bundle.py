@@ -29,6 +29,7 @@ from selcon_training.export.open_vocabulary import open_files
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.heads import TextClassifier
 from selcon_training.models.network import Network, example_images
+from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
 
@@ -197,6 +198,7 @@ def export_checkpoint(
         fields["training"] = fields.get("training", {}) | {"input_size": list(trained)}
         if _without_confidence(fields):
             _log.warning("the confidence was fitted at input size %s and is left out of the bundle", trained)
+        _warn_of_shift(net)
     if averaging != _averaging(folder, meta, None, None) and _without_confidence(fields):
         _log.warning("the confidence was fitted without this averaging and is left out of the bundle")
     if isinstance(fields.get("confidence"), dict):
@@ -220,6 +222,22 @@ def export_checkpoint(
         weights=weights,
         **fields,
     )
+
+
+def _warn_of_shift(net: Network) -> None:
+    """Say that a backbone's coarsest map reaches beyond the picture, so that it lies shifted on the others."""
+    if not isinstance(net, PyramidNet):
+        return
+    coarsest = net.backbone.strides[-1]
+    if any(side % coarsest for side in net.input_size):
+        wanted = ",".join(str(max(1, round(side / coarsest)) * coarsest) for side in net.input_size)
+        _log.warning(
+            "input size %s is no multiple of the backbone's coarsest stride, %s: unless trained so, it is much "
+            "less accurate; give one that is, such as --size %s",
+            net.input_size,
+            coarsest,
+            wanted,
+        )
 
 
 def _without_confidence(fields: dict[str, Any]) -> bool:
