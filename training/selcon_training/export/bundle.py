@@ -225,15 +225,15 @@ def export_checkpoint(
 
 
 def _warn_of_shift(net: Network) -> None:
-    """Say that a backbone's coarsest map reaches beyond the picture, so that it lies shifted on the others."""
+    """Say that a backbone's coarsest map reaches beyond the picture, and so lies shifted on the others."""
     if not isinstance(net, PyramidNet):
         return
     coarsest = net.backbone.strides[-1]
     if any(side % coarsest for side in net.input_size):
         wanted = ",".join(str(max(1, round(side / coarsest)) * coarsest) for side in net.input_size)
         _log.warning(
-            "input size %s is no multiple of the backbone's coarsest stride, %s: unless trained so, it is much "
-            "less accurate; give one that is, such as --size %s",
+            "input size %s is no multiple of the backbone's coarsest stride, %s: unless trained so, it is "
+            "much less accurate; give one that is, such as --size %s",
             net.input_size,
             coarsest,
             wanted,
