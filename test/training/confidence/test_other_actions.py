@@ -60,8 +60,29 @@ def test_too_few_examples_tell_nothing_of_others(positives, negatives):
     )
 
 
-def test_evidence_that_never_changes_has_no_weight_of_its_own():
+@pytest.mark.parametrize("noise", [0.0, 1e-8])
+def test_evidence_that_hardly_changes_has_no_weight(noise):
+    """Its own rounding would get weights of many millions, which no bundle may have."""
     rng = np.random.default_rng(5)
-    positives, negatives = drawn(rng, 80, 1, 0, 0.5), drawn(rng, 80, 0, 0, 0.4)
-    positives[:, 1] = negatives[:, 1] = 0.25
-    assert np.isfinite(weights_with_others(positives, [negatives[:, None]], 2)).all()
+    positives, negatives = drawn(rng, 80, 1, 0, 0.6), drawn(rng, 80, 0, 0, 0.3)
+    positives[:, 1] = 0.1 + noise * (1 + rng.random(80))
+    negatives[:, 1] = 0.1 + noise * rng.random(80)
+    weights = weights_with_others(positives, [negatives[:, None]], 2)
+    assert weights[1] == 0 and weights[0] > 0 and weights[2] > 0
+    assert weights_with_others(positives, [negatives[:, None]], 1) is None
+
+
+def test_an_action_whose_own_evidence_speaks_against_it_stays_alone():
+    """Else it would be the surer, the less the network finds of it."""
+    rng = np.random.default_rng(6)
+    positives, negatives = drawn(rng, 100, 1, 0.3, 0), drawn(rng, 100, 0, 0.8, 0)[:, None]
+    assert weights_with_others(positives, [negatives], 1) is None
+
+
+@pytest.mark.parametrize("gap", [10.0, 1e6])
+def test_scenes_that_others_tell_apart_without_fault_give_finite_weights(gap):
+    rng = np.random.default_rng(7)
+    positives, negatives = drawn(rng, 100, gap, 0.3), drawn(rng, 100, 0, 0.2)
+    weights = weights_with_others(positives, [negatives[:, None]], 1)
+    assert np.isfinite(weights).all() and (weights > 0).all()
+    assert area_under_roc(positives @ weights, negatives @ weights) == 1

@@ -19,28 +19,30 @@ LEAST_GAIN = 0.01
 """Other actions count where they raise the area under the ROC curve by so much, on scenes not fitted to."""
 RIDGE = 0.01
 """On the weights of other actions, for evidence of unit variance."""
+LEAST_SPREAD = 1e-4
+"""Evidence that varies less (standard deviation) tells nothing; divided by it, weights would have no bound."""
 
 
 def weights_with_others(positives: F64, negatives: Sequence[F64], own: int) -> F64 | None:
     """Fit how much the evidence of each action counts for action number `own`, [C]; None: only its own does.
 
     positives: evidence [n, C] in scenes that afford the action. negatives: evidence [pictures, views, C]
-    where it is impossible, by source; each source weighs the same. Weights of other actions are never
-    negative: which tools lie beside each other is chance. They count if, fitted on either half of the scenes,
-    they gain LEAST_GAIN on the other half, averaged over the sources.
+    where it is impossible, by source; each source weighs the same. No weight is negative: which tools lie
+    beside each other is chance. Others count if, fitted on either half of the scenes, they gain LEAST_GAIN on
+    the other half, averaged over the sources, and if the action's own evidence counts as well.
     """
     if min(len(positives), *map(len, negatives)) < 2 * MIN_EXAMPLES or positives.shape[1] < 2:
         return None
     halves = [_half(positives, negatives, half) for half in (0, 1)]
+    *fits, whole = (_fit(*part, own) for part in (*halves, (positives, negatives)))
     gains = []
-    for fitted_on, (held, others) in zip(halves, reversed(halves), strict=True):
-        weights = _fit(*fitted_on, own)
+    for weights, (held, others) in zip(fits, reversed(halves), strict=True):
         gains += [
             area_under_roc(held @ weights, _flat(each) @ weights)
             - area_under_roc(held[:, own], _flat(each)[:, own])
             for each in others
         ]
-    return _fit(positives, negatives, own) if np.mean(gains) >= LEAST_GAIN else None
+    return whole if whole[own] > 0 and np.mean(gains) >= LEAST_GAIN else None
 
 
 def _half(positives: F64, negatives: Sequence[F64], half: int) -> tuple[F64, list[F64]]:
@@ -54,7 +56,7 @@ def _flat(values: F64) -> F64:
 
 
 def _fit(positives: F64, negatives: Sequence[F64], own: int) -> F64:
-    """Balanced logistic regression. The most negative of the others' weights is left out until none is."""
+    """Balanced logistic regression. The most negative weight is left out, until none is."""
     flat = [_flat(each) for each in negatives]
     values = np.concatenate([positives, *flat])
     there = np.arange(len(values)) < len(positives)
@@ -62,16 +64,15 @@ def _fit(positives: F64, negatives: Sequence[F64], own: int) -> F64:
         [np.full(len(positives), 0.5 / len(positives))]
         + [np.full(len(each), 0.5 / len(each) / len(flat)) for each in flat]
     )
-    spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1.0)
-    scaled = (values - values.mean(axis=0)) / spread
-    used = np.arange(values.shape[1])
+    spread = values.std(axis=0)
+    used = np.flatnonzero(spread >= LEAST_SPREAD)
+    scaled = (values - values.mean(axis=0)) / np.maximum(spread, LEAST_SPREAD)
     while True:
         ridge = np.where(used == own, 1e-4, RIDGE)
         found = _regression(scaled[:, used], there, weight, ridge)
-        others = np.where(used == own, np.inf, found)
-        if others.min() >= 0:
+        if found.min(initial=0.0) >= 0:
             break
-        used = np.delete(used, int(others.argmin()))
+        used = np.delete(used, int(found.argmin()))
     weights = np.zeros(values.shape[1])
     weights[used] = found / spread[used]
     return weights
