@@ -49,6 +49,23 @@ def test_each_source_of_negatives_weighs_the_same():
     assert alone is None and told[0] > 0
 
 
+def test_more_pictures_of_one_source_do_not_change_the_weights():
+    rng = np.random.default_rng(3)
+    positives = drawn(rng, 200, 0.6, 0.5)
+    first, second = drawn(rng, 200, 0.6, 0.1)[:, None], drawn(rng, 200, 0.2, 0.5)[:, None]
+    wanted = weights_with_others(positives, [first, second], 1)
+    for sources in ([first.repeat(20, axis=0), second], [first, second.repeat(20, axis=0)]):
+        np.testing.assert_allclose(weights_with_others(positives, sources, 1), wanted, rtol=0.05)
+
+
+def test_a_gain_on_the_scenes_fitted_to_is_none():
+    """Eleven actions of mere noise: fitted to few scenes they tell these apart, but no others."""
+    rng = np.random.default_rng(8)
+    positives, negatives = rng.normal(0, 0.3, (24, 12)), rng.normal(0, 0.3, (24, 12))
+    positives[:, 0] += 0.4
+    assert weights_with_others(positives, [negatives[:, None]], 0) is None
+
+
 @pytest.mark.parametrize(
     ("positives", "negatives"), [(2 * MIN_EXAMPLES - 1, 50), (50, 2 * MIN_EXAMPLES - 1), (50, 0)]
 )

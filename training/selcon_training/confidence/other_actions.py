@@ -20,7 +20,7 @@ LEAST_GAIN = 0.01
 RIDGE = 0.01
 """On the weights of other actions, for evidence of unit variance."""
 LEAST_SPREAD = 1e-4
-"""Evidence that varies less (standard deviation) tells nothing; divided by it, weights would have no bound."""
+"""Evidence that varies less (standard deviation) tells nothing: weights would have no bound."""
 
 
 def weights_with_others(positives: F64, negatives: Sequence[F64], own: int) -> F64 | None:
