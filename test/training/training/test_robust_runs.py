@@ -132,6 +132,9 @@ def test_other_data_are_refused_on_resume(tmp_path, squares):
     image.unlink()
     with pytest.raises(ConfigError, match=r"trainset/egocentric: 24 images became 23$"):
         Trainer(parse_config(elsewhere), resume=True)
+    shutil.copytree(moved / "Seen/valnothingset", moved / "Seen/valclutterset")
+    with pytest.raises(ConfigError, match=r"valclutterset/egocentric: 0 images became \d+$"):
+        Trainer(parse_config(elsewhere), resume=True)
     (tmp_path / "run/data.json").unlink()
     with pytest.raises(ConfigError, match=r"what it learned from: cannot read .*data.json"):
         Trainer(parse_config(values), resume=True)

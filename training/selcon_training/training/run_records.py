@@ -13,6 +13,7 @@ import yaml
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.json_file import read_object
 from selcon_training import distributed
+from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml
 from selcon_training.data.agd20k import DataSet
 from selcon_training.training.fingerprint import beside, fingerprint
@@ -128,7 +129,7 @@ def _differences(
 
 def splits_of(config: TrainConfig) -> list[str]:
     """The splits that a run reads, whether or not the data set has them."""
-    splits = ["valset", "valnothingset"]
+    splits = ["valset", NEGATIVE_SPLITS["valset"], CLUTTER_SPLITS["valset"]]
     splits += [config.data.weak_split] if config.supervision != "dense" else []
     return splits + (config.data.dense_splits if config.supervision != "weak" else [])
 
