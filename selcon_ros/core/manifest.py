@@ -168,8 +168,8 @@ def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-def _list(record: dict[str, Any], name: str) -> tuple[Any, ...]:
-    _expect(isinstance(record.get(name), list), name, record.get(name), "a list")
+def _list(record: dict[str, Any], name: str, within: str = "") -> tuple[Any, ...]:
+    _expect(isinstance(record.get(name), list), within + name, record.get(name), "a list")
     return tuple(record[name])
 
 
@@ -190,8 +190,8 @@ def _from_record(record: dict[str, Any]) -> Manifest:
         map_grid=cast(tuple[int, int], _list(record, "map_grid")),
         fit=record.get("fit", "stretch"),
         normalisation=Normalisation(
-            mean=cast(tuple[float, float, float], _list(normalisation, "mean")),
-            std=cast(tuple[float, float, float], _list(normalisation, "std")),
+            mean=cast(tuple[float, float, float], _list(normalisation, "mean", "normalisation.")),
+            std=cast(tuple[float, float, float], _list(normalisation, "std", "normalisation.")),
         ),
         calibration=cast(Calibration, _text(record, "calibration")),
         gamma=record.get("gamma", 0.6),
@@ -212,10 +212,11 @@ def _from_record(record: dict[str, Any]) -> Manifest:
 
 
 def _confidence(fit: dict[str, Any]) -> ConfidenceFit:
-    others = _list(fit, "others") if "others" in fit else ()
+    scale, offset = (_list(fit, name, "confidence.") for name in ("scale", "offset"))
+    others = _list(fit, "others", "confidence.") if "others" in fit else ()
     for row in others:
         _expect(isinstance(row, list), "confidence.others", row, "lists of numbers")
-    return ConfidenceFit(_list(fit, "scale"), _list(fit, "offset"), tuple(map(tuple, others)))
+    return ConfidenceFit(scale, offset, tuple(map(tuple, others)))
 
 
 def _check_manifest(manifest: Manifest) -> None:

@@ -32,7 +32,7 @@ def fit_confidence(evidence: Evidence) -> Fitted | None:
 
     Positives and negatives weigh the same in total, so that 0.5 is where either is as likely for a scene with
     and one without the action. Returns None if no action occurs, or none is ever absent (truth not exhaustive
-    and no valnothingset): then there is nothing to tell apart.
+    and no scenes without the action): then there is nothing to tell apart.
     """
     if (found := curves(evidence)) is None:
         return None
