@@ -116,8 +116,21 @@ def test_exporting_what_is_no_checkpoint_is_one_line(tmp_path):
     assert result.exit_code == 1 and "model.json is missing" in result.output
 
 
-def test_a_damaged_confidence_fit_is_named(tmp_path):
-    save_model(tmp_path / "run", nets.loaded_net(tmp_path), {"confidence": {"scale": [1]}})
+def test_other_actions_go_on_counting_for_an_exported_confidence(tmp_path):
+    fit = {
+        "scale": [1, 2, 3],
+        "offset": [0, 0, -1],
+        "others": [[0, 0.5, 0], [0, 0, 0], [0.25, 0, 0]],
+    }
+    save_model(tmp_path / "run", nets.loaded_net(tmp_path), {"calibration": "none", "confidence": fit})
+    assert json.loads((tmp_path / "run/model.json").read_text())["format_version"] == 3
+    exporting.export_checkpoint(tmp_path / "run", tmp_path / "b")
+    assert load_bundle(tmp_path / "b").manifest.confidence.others == ((0, 0.5, 0), (0, 0, 0), (0.25, 0, 0))
+
+
+@pytest.mark.parametrize("fit", [{"scale": [1]}, {"scale": [1], "offset": [0], "others": [1]}])
+def test_a_damaged_confidence_fit_is_named(tmp_path, fit):
+    save_model(tmp_path / "run", nets.loaded_net(tmp_path), {"confidence": fit})
     with pytest.raises(CheckpointError, match="confidence fit is damaged"):
         exporting.export_checkpoint(tmp_path / "run", tmp_path / "b")
 
