@@ -64,8 +64,9 @@ installed: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
 	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible
 
-# Tests run side by side, a file in one process; more than one thread in each would only wait for the others. Files in
-# the order of test/conftest.py: pytest-xdist would begin with those of many tests, and end with those that take long.
+# Tests run side by side, a file in one process; more than one thread in each would only wait for the others. How many
+# processes (four at most) and in which order the files, test/conftest.py says: pytest-xdist would take one for each core,
+# begin with files of many tests and end with those that take long.
 test:
 	+$(MAKE) --no-print-directory -j2 --output-sync=line $(TEST_VENV)/.ready system
 	+$(MAKE) --no-print-directory -j2 --output-sync=target lint installed

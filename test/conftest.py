@@ -1,5 +1,6 @@
 """Loaded before any test: `selcon_ros` turns ONNX Runtime's telemetry off, also where a test imports it."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -19,19 +20,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="Run the tests that are marked as long, too.")
 
 
-LONG = {
-    "training/test_two_hosts.py",
-    "export/test_official_checkpoint.py",
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes for each core, because tests also wait, where there are 2 GiB for each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(2 * len(os.sched_getaffinity(0)), memory >> 31))
+
+
+LONG = (
     "tabletop/test_build.py",
+    "training/test_two_hosts.py",
+    "benchmarks/test_gpu.py",
+    "export/test_official_checkpoint.py",
+    "view/test_page.py",
+    "doctor/test_graph.py",
     "tabletop/test_pretrain.py",
     "encoders/test_frozen.py",
-    "demo/test_demo.py",
-    "bench/test_bench.py",
-    "labelling/test_page.py",
     "training/test_distributed.py",
+    "demo/test_demo.py",
+    "training/test_trainer.py",
+    "benchmarks/test_engines.py",
+    "bench/test_bench.py",
+    "training/test_weak_training.py",
     "training/test_robust_runs.py",
-}
-"""Files of few tests that take long."""
+    "labelling/test_page.py",
+    "adapt/test_pipeline.py",
+    "ros/test_containers.py",
+)
+"""Files of few tests that take long, in their order: what computes or takes much memory beside what waits."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +57,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("long") is not None:
                 item.add_marker(pytest.mark.skip(reason="takes long: make test-long"))
     counts = Counter(item.path for item in items)
-    items.sort(key=lambda item: ("/".join(item.path.parts[-2:]) not in LONG, -counts[item.path], item.path))
+    first = {name: place for place, name in enumerate(LONG)}
+    items.sort(
+        key=lambda item: (first.get("/".join(item.path.parts[-2:]), len(LONG)), -counts[item.path], item.path)
+    )
 
 
 @pytest.fixture(scope="session")
