@@ -3,7 +3,7 @@
 import numpy as np
 
 from selcon_ros.core.confidence import ConfidenceFit
-from selcon_training.adapt.measure import Answer, confidences, figures
+from selcon_training.adapt.measure import Answer, any_published, confidences, figures
 
 FIT = ConfidenceFit((1.0, 2.0, 3.0), (0.0, -1.0, 1.0), ((0.0,) * 3, (0.0,) * 3, (2.0, 0.5, 0.0)))
 EVIDENCE = np.array([1.0, -1.0, 0.5])
@@ -22,3 +22,10 @@ def test_a_confidence_is_of_the_action_asked_and_counts_the_others():
 
 def test_without_a_fit_it_is_the_evidence_of_the_action_asked():
     np.testing.assert_array_equal(confidences([asked(1), asked(2)], None), [-1.0, 0.5])
+
+
+def test_where_nothing_was_asked_there_is_no_confidence():
+    """Without --negatives nothing is asked of negative pictures."""
+    for fit in (FIT, None):
+        assert confidences([], fit).shape == (0,)
+    assert any_published([], FIT)["photos"] == 0

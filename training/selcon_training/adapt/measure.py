@@ -72,6 +72,8 @@ def _answer(photo: Photo, action: int, map_: F32, peaks: F64) -> Answer:
 
 def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> F64:
     """The confidence of every answer, as the node has it."""
+    if not given:
+        return np.zeros(0)
     peaks = np.array([each.evidence for each in given], np.float64)
     actions = np.array([each.action for each in given], int)
     every = peaks if fit is None else fit.confidences(peaks)
