@@ -13,7 +13,7 @@ from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import between
 
-_SAME = ("actions", "input_size", "fit", "normalisation", "smoothing", "temperature")
+_SAME = ("actions", "fit", "normalisation", "smoothing", "temperature")
 
 
 def average(first: Path, second: Path, share: float, out: Path, weights: Weights = "fp16") -> Manifest:

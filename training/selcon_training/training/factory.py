@@ -86,13 +86,17 @@ def check_bundle(config: TrainConfig) -> None:
 def continued(
     config: TrainConfig, backbone: BackboneConfig, bundle: Bundle, actions: Sequence[str]
 ) -> PyramidNet:
-    """The network of a bundle. Raises ConfigError where it is another than the configuration asks for."""
+    """The network of a bundle, for data.input_size: its convolutions fit any.
+
+    Raises ConfigError where the network is another than the configuration asks for.
+    """
     net = restore(bundle).net
+    if net.input_size != tuple(config.data.input_size):
+        net = net.at_size(config.data.input_size)
     wanted = {
         "actions": (list(actions), net.actions),
         "backbone.name": (backbone.name, net.backbone.name),
         "backbone.width": (backbone.width, net.heads.width),
-        "data.input_size": (list(config.data.input_size), list(net.input_size)),
         "data.fit": (config.data.fit_in_use, bundle.manifest.fit),
     }
     for key, (asked, found) in wanted.items():
