@@ -1,5 +1,7 @@
 """The contact sheet of an evaluation."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -70,6 +72,22 @@ def test_every_query_is_framed_by_its_answer(data, model, tmp_path):
             assert sorted(marks(picture, second, 5)) == sorted(not one for one in answered)
         else:
             assert picture.shape[0] < second and len({row.right for row in rows}) == 2
+
+
+def test_scenes_of_clutter_have_rows_of_their_own(data, model, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(data.root, root)
+    shutil.copytree(root / "Seen/nothingset", root / "Seen/clutterset")
+    for extra in (root / "Seen/clutterset/egocentric").glob("*/*/*4.jpg"):
+        extra.unlink()
+    result, picture = drawn(tmp_path / "sheet.jpg", model, open_dataset(root, "Seen"))
+    rows = result.other_negatives["clutterset"]
+    assert 0 < len(rows) < len(result.negatives)
+    end = HEAD + 4 * TILE[1] + 2 * (2 * GAP + LINE)  # two rows of queries, one of each of the others
+    assert picture.shape[0] == end
+    answered = [row.grasps > 0 for row in rows]
+    found = marks(picture, end - TILE[1], len(rows))
+    assert sorted(found) == sorted(not each for each in answered)
 
 
 def test_the_heat_and_the_outline_are_drawn_where_they_are(data, model, tmp_path):

@@ -1,12 +1,13 @@
 """The contact sheet of an evaluation: every query as a small picture with heat, peak and the outline of the
-truth, framed green where the peak is right; and what is answered in negative pictures. One JPEG."""
+truth, framed green where the peak is right; and what is answered in negative pictures and scenes of clutter.
+One JPEG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from selcon_training.confidence.evidence import NEGATIVE_SPLITS
+from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import read_picture
 from selcon_training.data.ordering import spread
@@ -19,7 +20,7 @@ from selcon_training.reporting.answer_picture import RIGHT, WRONG, draw_answer
 from selcon_training.reporting.tiles import FINER, Tile, band, enlarged, grid, placed, write_rows
 
 MOST = 160
-"""Queries that are shown, and negative pictures; of more, so many, evenly spread."""
+"""Queries that are shown, negative pictures, and scenes of clutter; of more, so many, evenly spread."""
 
 
 def write_sheet(
@@ -27,7 +28,6 @@ def write_sheet(
 ) -> None:
     """Write the sheet as a JPEG; the predictor is asked again for what is shown."""
     tiles = _queries(result, predictor, data, actions)
-    negatives = _negatives(result, predictor, data, actions)
     figures = result.tables()["overall"]
     right = _share(figures["right_part"], len(result.rows))
     title = f"{predictor.name} on {data.name}: right part in {right}"
@@ -35,10 +35,13 @@ def write_sheet(
         title += f", {len(tiles)} shown"
     legend = "heat: the answer; circle: its peak; white line: the true part; green frame: the peak is right"
     rows = [band([title, legend]), *grid(tiles)]
-    if negatives:
-        share = _share(figures["nothing_without_grasp"], figures["nothing_queries"])
-        rows += [band([f"negative pictures: no grasp point in {share}; under them what is answered"])]
-        rows += grid(negatives)
+    for title, splits in (("negative pictures", NEGATIVE_SPLITS), ("clutter", CLUTTER_SPLITS)):
+        split = splits.get(result.split, "")
+        asked = result.negatives if splits is NEGATIVE_SPLITS else result.other_negatives.get(split, [])
+        if asked:
+            share = _share(sum(not row.grasps for row in asked) / len(asked), len(asked))
+            rows += [band([f"{title}: no grasp point in {share}; under them what is answered"])]
+            rows += grid(_negatives(split, asked, predictor, data, actions))
     write_rows(path, rows)
 
 
@@ -65,14 +68,13 @@ def _query(row: Row, predictor: Predictor, pictures: Sequence[Picture], files: F
     return Tile(placed(drawn), f"{row.action}  {'+'.join(row.objects)}", row.right)
 
 
-def _negatives(result: Evaluation, predictor: Predictor, data: DataSet, actions: Sequence[str]) -> list[Tile]:
-    """The tiles of negative pictures: the actions that are answered, and the heat of the surest."""
-    split = NEGATIVE_SPLITS.get(result.split)
-    if not result.negatives or split is None:
-        return []
+def _negatives(
+    split: str, rows: Sequence[NegativeRow], predictor: Predictor, data: DataSet, actions: Sequence[str]
+) -> list[Tile]:
+    """The tiles of pictures that afford no action asked: those answered, and the heat of the surest."""
     pictures = {picture.name: picture for picture in find_pictures(data, split, actions)}
     asked: dict[Path, list[NegativeRow]] = {}
-    for row in result.negatives:
+    for row in rows:
         # Links to one file are one picture that is asked several actions.
         asked.setdefault(pictures[row.picture].path.resolve(), []).append(row)
     tiles = []
