@@ -135,7 +135,6 @@ def _fits(config: Path, first: Path, settings: TrainConfig, given: Sequence[str]
     pairs = {
         "backbone.name": (settings.backbone.name, found.backbone.name),
         "backbone.width": (settings.backbone.width, found.backbone.width),
-        "data.input_size": (settings.data.input_size, found.data.input_size),
         "data.fit": (settings.data.fit_in_use, found.data.fit_in_use),
         "inference": (settings.inference, found.inference),
     }
