@@ -45,7 +45,7 @@ def stamp_of(header: Header) -> Stamp:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
-class Kept(OrderedDict[Stamp, Any]):
+class LastMessages(OrderedDict[Stamp, Any]):
     """The last messages of a topic by their stamps."""
 
     def put(self, stamp: Stamp, message: Any, most: int = KEPT) -> None:
@@ -72,8 +72,8 @@ class NodeListener:
         self.changed = threading.Condition()
         self.settings, self.told, self.heard_at = settings, None, time.monotonic()
         self.known: tuple[str, ...] = ()
-        self.images, self.statuses, self.overlays = Kept(), Kept(), Kept()
-        self.of_action: dict[tuple[str, str], Kept] = {}
+        self.images, self.statuses, self.overlays = LastMessages(), LastMessages(), LastMessages()
+        self.of_action: dict[tuple[str, str], LastMessages] = {}
         self.refused = ""
         self.wanted_at = time.monotonic()
         self._node, self._name = node, name
@@ -114,9 +114,9 @@ class NodeListener:
         """The actions that a status message is about; those that have no topics of their own are left out."""
         return tuple(_values(each).get("action", "") for each in status.status)[:MOST]
 
-    def heard_of(self, kind: str, actions: tuple[str, ...], action: str) -> Kept:
+    def heard_of(self, kind: str, actions: tuple[str, ...], action: str) -> LastMessages:
         """The messages of a kind about one of these actions."""
-        return self.of_action.get((kind, action if len(actions) > 1 else ""), Kept())
+        return self.of_action.get((kind, action if len(actions) > 1 else ""), LastMessages())
 
     # The executor's thread.
 
@@ -155,7 +155,7 @@ class NodeListener:
         for kind, message in OF_ACTION.items():
             for action in several or [""]:
                 topic = f"{kind}/{names[action]}" if action else kind
-                kept = self.of_action.setdefault((kind, action), Kept())
+                kept = self.of_action.setdefault((kind, action), LastMessages())
                 found[kind, action] = (message, topic, self._keeper(kept))
         return found
 
@@ -170,7 +170,7 @@ class NodeListener:
                 kind, f"{self._prefix}/{topic}", callback, RELIABLE
             )
 
-    def _keeper(self, kept: Kept) -> Callable[[Any], None]:
+    def _keeper(self, kept: LastMessages) -> Callable[[Any], None]:
         def keep(message: Any) -> None:
             with self.changed:
                 kept.put(stamp_of(message.header), message)
