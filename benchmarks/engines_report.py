@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.engines import Measured
 from benchmarks.paper_size import NAME
 from benchmarks.subjects import Subject
-from selcon_ros.bench.report import Row, Table
+from selcon_ros.bench.report import ReportRow, Table
 from selcon_ros.core.heatmap_agreement import TOLERANCE
 
 AIMED_AT = "H200"
@@ -61,7 +61,7 @@ def tables(found: list[Measured]) -> list[Table]:
     return [_table(name, [each for each in found if each.bundle == name]) for name in names]
 
 
-def rows(found: list[Measured], gpu: str | None) -> list[Row]:
+def rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
     """What was measured on the paper-size network against its aims; `gpu` is the name of the GPU."""
     paper = [each for each in found if each.bundle == NAME]
     here = [each for each in paper if each.times is not None]
@@ -76,9 +76,11 @@ def rows(found: list[Measured], gpu: str | None) -> list[Row]:
             f"{device}, paper-size: the authors' code against the fastest engine, one image",
             _one(here, "authors", "fp32", "cuda"), first, reason, at_least=15,
         ),
-        Row(f"{device}, paper-size: images a second in batches", None, "images/s", reason, at_least=8000)
+        ReportRow(
+            f"{device}, paper-size: images a second in batches", None, "images/s", reason, at_least=8000,
+        )
         if most is None
-        else Row(
+        else ReportRow(
             f"{device}, paper-size: images a second in batches", most.rate, "images/s",
             f"{most.engine}, batch {most.batch}", at_least=8000,
         ),
@@ -87,9 +89,9 @@ def rows(found: list[Measured], gpu: str | None) -> list[Row]:
     torch, authors = (_one(here, kind, "fp32", "cpu") for kind in ("torch", "authors"))
     result += [
         _times("CPU, paper-size: int8 against the authors' code", int8, authors, at_most=0.25),
-        Row("CPU, paper-size: int8, KLD from fp32", None, "", "see the table", at_most=TOLERANCE)
+        ReportRow("CPU, paper-size: int8, KLD from fp32", None, "", "see the table", at_most=TOLERANCE)
         if int8 is None or int8.accuracy is None
-        else Row(
+        else ReportRow(
             "CPU, paper-size: int8, KLD from fp32", int8.accuracy.agreement.kld_mean, "",
             f"random weights, worst {int8.accuracy.agreement.kld_max:.5f}", at_most=TOLERANCE,
         ),
@@ -165,11 +167,11 @@ def _one(found: list[Measured], name: str, precision: str, device: str) -> Measu
     )  # fmt: skip
 
 
-def _row(what: str, found: Measured | None, unit: str, reason: str, at_most: float) -> Row:
+def _row(what: str, found: Measured | None, unit: str, reason: str, at_most: float) -> ReportRow:
     if found is None or found.times is None:
-        return Row(what, None, unit, reason, at_most=at_most)
+        return ReportRow(what, None, unit, reason, at_most=at_most)
     detail = f"{found.engine}, p95 {found.times.p95:.2f} ms"
-    return Row(what, found.times.median, unit, detail, at_most=at_most)
+    return ReportRow(what, found.times.median, unit, detail, at_most=at_most)
 
 
 def _times(
@@ -179,13 +181,13 @@ def _times(
     reason: str = "one of them was not measured",
     at_most: float | None = None,
     at_least: float | None = None,
-) -> Row:
+) -> ReportRow:
     """The ratio of two medians."""
     if above is None or below is None or above.times is None or below.times is None:
-        return Row(what, None, "", reason, at_most, at_least)
+        return ReportRow(what, None, "", reason, at_most, at_least)
     above_ms, below_ms = above.times.median, below.times.median
     detail = f"{_digits(above_ms)} ms against {_digits(below_ms)} ms"
-    return Row(what, above_ms / below_ms, "", detail, at_most, at_least)
+    return ReportRow(what, above_ms / below_ms, "", detail, at_most, at_least)
 
 
 def _median(found: Measured) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.frame import FRAMES, LIBRARIES, MIXED, Found, Plan
 from selcon_ros.bench.node import NodeTimes
-from selcon_ros.bench.report import Row, Table
+from selcon_ros.bench.report import ReportRow, Table
 
 STAGES = {
     "wait": "wait for messages: processor time",
@@ -33,7 +33,7 @@ def middle(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
+def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[ReportRow]:
     """The lines of the chapter's first table: now, with the earlier version's figure in brackets."""
     name = before.version.name
 
@@ -51,14 +51,14 @@ def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
     complete = both(lambda each: middle(map(_complete, each.everything)))
     frames = plan.rate * plan.seconds
     found = [
-        Row(
+        ReportRow(
             "all outputs subscribed: results a second against heatmap alone",
             kept[1],
             "",
             f"{complete[1]:.1f} Hz; {name}: {kept[0]:.2f}, {complete[0]:.1f} Hz",
             at_least=0.95,
         ),
-        Row(
+        ReportRow(
             f"all outputs subscribed: camera images dropped, of about {frames:.0f}",
             dropped[1],
             "",
@@ -67,14 +67,14 @@ def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
         ),
         _ratio("grasp search of one action", before.grasps, now.grasps, name),
         _overlay(before.milliseconds["overlay"], now.milliseconds["overlay"], name),
-        Row(
+        ReportRow(
             "all outputs subscribed: camera message to heatmap message, p95 against median inference",
             tail[1],
             "",
             f"{_spread(now.everything)}; {name}: {tail[0]:.2f}, {_spread(before.everything)}",
             at_most=2,
         ),
-        Row(
+        ReportRow(
             "heatmap alone subscribed: camera message to heatmap message, p95 against median inference",
             alone[1],
             "",
@@ -89,21 +89,21 @@ def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
             now,
             1.3,
         ),
-        Row(
+        ReportRow(
             f"all outputs subscribed: processor time of the node for each answer, against {name}",
             cpu[1] / cpu[0],
             "",
             f"{1e3 * cpu[1]:.1f} ms against {1e3 * cpu[0]:.1f} ms",
             at_most=0.5,
         ),
-        Row(
+        ReportRow(
             "nobody listens, the camera runs: processor time of the node",
             idle[1],
             "% of a core",
             f"{name}: {idle[0]:.1f} %",
             at_most=1,
         ),
-        Row(
+        ReportRow(
             "all outputs subscribed: resident memory of the node",
             memory[1],
             "MB",
@@ -111,7 +111,7 @@ def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[Row]:
             f"{parts.shared / MEGABYTE:.0f}, its own {parts.own / MEGABYTE:.0f}; {name}: {memory[0]:.0f} MB",
             at_most=150,
         ),
-        Row(
+        ReportRow(
             "a process that has imported the node's libraries: resident memory",
             libraries / MEGABYTE,
             "MB",
@@ -201,32 +201,34 @@ def _spread(nodes: list[NodeTimes]) -> str:
     return f"{p95:.0f} ms against {inference:.1f} ms"
 
 
-def _ratio(what: str, before: list[float], now: list[float], name: str) -> Row:
+def _ratio(what: str, before: list[float], now: list[float], name: str) -> ReportRow:
     what = f"{what}, against {name}"
     if not before:
-        return Row(what, None, "", "the model is sure of no action in the recording", at_most=0.25)
+        return ReportRow(what, None, "", "the model is sure of no action in the recording", at_most=0.25)
     old, new = middle(before), middle(now)
-    return Row(what, new / old, "", f"{new:.2f} ms against {old:.2f} ms, medians of {len(now)}", at_most=0.25)
+    return ReportRow(
+        what, new / old, "", f"{new:.2f} ms against {old:.2f} ms, medians of {len(now)}", at_most=0.25
+    )
 
 
-def _overlay(before: list[float], now: list[float], name: str) -> Row:
+def _overlay(before: list[float], now: list[float], name: str) -> ReportRow:
     old, new = statistics.fmean(before), statistics.fmean(now)
     detail = (
         f"means {new:.2f} ms against {old:.2f} ms; "
         f"medians {middle(now):.2f} ms against {middle(before):.2f} ms"
     )
-    return Row(f"overlay, all pictures together, against {name}", new / old, "", detail, at_most=0.25)
+    return ReportRow(f"overlay, all pictures together, against {name}", new / old, "", detail, at_most=0.25)
 
 
-def _several(what: str, many: str, one: str, before: Found, now: Found, at_most: float) -> Row:
+def _several(what: str, many: str, one: str, before: Found, now: Found, at_most: float) -> ReportRow:
     old, new = (each.times(many).median / each.times(one).median for each in (before, now))
     detail = (
         f"{now.times(many).median:.1f} ms against {now.times(one).median:.1f} ms; "
         f"{before.version.name}: {old:.2f}"
     )
-    return Row(what, new, "", detail, at_most=at_most)
+    return ReportRow(what, new, "", detail, at_most=at_most)
 
 
-def _start(what: str, name: str, before: Found, now: Found, at_most: float) -> Row:
+def _start(what: str, name: str, before: Found, now: Found, at_most: float) -> ReportRow:
     old, new = (middle(each.starts[name]) / 1e3 for each in (before, now))
-    return Row(f"`{what}`", new, "s", f"{before.version.name}: {old:.2f} s", at_most=at_most)
+    return ReportRow(f"`{what}`", new, "s", f"{before.version.name}: {old:.2f} s", at_most=at_most)

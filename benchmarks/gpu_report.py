@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selcon_ros.bench.machine import facts
-from selcon_ros.bench.report import Row, Table, markdown
+from selcon_ros.bench.report import ReportRow, Table, markdown
 from selcon_ros.core.atomic_write import write_file, write_json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def write(out: Path, task: Task, found: Found) -> None:
     write_file(out / "gpu.md", text.encode())
 
 
-def rows(task: Task, found: Found) -> list[Row]:
+def rows(task: Task, found: Found) -> list[ReportRow]:
     """What was measured against its aims, which are for an H200 and the paper's size."""
     aimed = AIMED_AT in _device(found) and task.size == "paper"
     where = AIMED_AT if aimed else f"{_device(found)}, {task.size} network (aims are for an {AIMED_AT})"
@@ -65,15 +65,15 @@ def rows(task: Task, found: Found) -> list[Row]:
         )
     )  # fmt: skip
     return [
-        Row(f"{where}: one image, fastest way", one, "ms", _way(first, found) or none, at_most=1.2),
-        Row(
+        ReportRow(f"{where}: one image, fastest way", one, "ms", _way(first, found) or none, at_most=1.2),
+        ReportRow(
             f"{where}: the authors' code against ours, one image", ratio, "",
             found.missing.get("authors", none) if turns is None
             else f"{turns['theirs_ms']:.3g} ms against {turns['ours_ms']:.3g} ms, {turns['mode']}",
             at_least=15,
         ),
-        Row(f"{where}: images a second", rate, "images/s", _way(most, found) or none, at_least=8000),
-        Row(
+        ReportRow(f"{where}: images a second", rate, "images/s", _way(most, found) or none, at_least=8000),
+        ReportRow(
             f"{where}: the whole schedule of AGD20K Seen", minutes, "min",
             found.missing.get("training", none) if step is None else f"a step takes {step['step_ms']:.3g} ms",
             at_most=10,

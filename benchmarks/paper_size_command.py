@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from benchmarks import PAPER_SIZE
-from selcon_ros.bench.report import Row
+from selcon_ros.bench.report import ReportRow
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.paths import OUT_FILE
 
@@ -37,7 +37,7 @@ def paper_size(cores: int, out: Path | None, as_json: bool) -> None:
     show([_measure()], facts(), NOTES, PAPER_SIZE, out, as_json)
 
 
-def _measure() -> Row:
+def _measure() -> ReportRow:
     import numpy as np
     from rich.console import Console
 
@@ -56,7 +56,7 @@ def _measure() -> Row:
         times = time_alternately(
             {"all": lambda: every.run(frames), "one": lambda: one.run(frames)}, rounds=5, runs=6
         )
-    return Row(
+    return ReportRow(
         "paper-size network: all 36 actions against one",
         times["all"].median / times["one"].median,
         "",

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.worker import BenchWorkerError, Worker, start
-from selcon_ros.bench.report import Row
+from selcon_ros.bench.report import ReportRow
 
 SEEN_STEPS = 37_620
 """15 epochs over the 20,061 exocentric images of AGD20K Seen in batches of 8."""
@@ -56,7 +56,7 @@ class Steps(Worker):
 
 def measure_training(
     device: str, threads: int, rounds: int, clone: Path | None
-) -> tuple[list[Row], dict[str, str]]:
+) -> tuple[list[ReportRow], dict[str, str]]:
     """Time all kinds of step on `device` ("cpu" or "cuda"), in turns; return rows and facts of the report.
 
     clone: the authors' repository, or None. A kind that does not run here is a row that says why.
@@ -108,34 +108,38 @@ def _start(kind: str, folder: Path, device: str, threads: int, clone: Path | Non
     return Steps(kind, start("training_worker", arguments, threads, device == "cuda", log), log)
 
 
-def _rows(workers: dict[str, Steps], missing: dict[str, str], device: str) -> list[Row]:
+def _rows(workers: dict[str, Steps], missing: dict[str, str], device: str) -> list[ReportRow]:
     where = {"cpu": "CPU", "cuda": "GPU"}[device]
     rows = []
     for kind, title in TITLES.items():
         what = f"{where}, {title}: a step at batch 8"
         if kind in missing:
-            rows.append(Row(what, None, "s", missing[kind]))
+            rows.append(ReportRow(what, None, "s", missing[kind]))
             continue
         worker = workers[kind]
         hours = worker.median * SEEN_STEPS / 3600
         peak = f"peak {worker.peak_bytes / 1e9:.1f} GB"
         detail = f"{len(worker.seconds)} steps; AGD20K Seen {hours:.3g} h; {peak}"
-        rows.append(Row(what, worker.median, "s", detail))
+        rows.append(ReportRow(what, worker.median, "s", detail))
     limits = {"encoders": 0.75, "stored": 0.1} if device == "cpu" else {"encoders": 0.1, "stored": None}
     for kind, limit in limits.items():
         what = f"{where}, {TITLES[kind]} against the authors' code"
         if "authors" in missing:
-            rows.append(Row(what, None, "", "their code was not measured", at_most=limit))
+            rows.append(ReportRow(what, None, "", "their code was not measured", at_most=limit))
         else:
             ours, theirs = workers[kind].median, workers["authors"].median
-            rows.append(Row(what, ours / theirs, "", f"{ours:.3g} s against {theirs:.3g} s", at_most=limit))
+            rows.append(
+                ReportRow(what, ours / theirs, "", f"{ours:.3g} s against {theirs:.3g} s", at_most=limit)
+            )
     minutes = "GPU: the whole schedule of AGD20K Seen with encoders"
     if device == "cuda":
-        rows.append(Row(minutes, workers["encoders"].median * SEEN_STEPS / 60, "min", at_most=10))
+        rows.append(ReportRow(minutes, workers["encoders"].median * SEEN_STEPS / 60, "min", at_most=10))
     else:
         rows += [
-            Row("GPU, ours with encoders against the authors' code", None, "", "no GPU here", at_most=0.1),
-            Row(minutes, None, "min", "no GPU here", at_most=10),
+            ReportRow(
+                "GPU, ours with encoders against the authors' code", None, "", "no GPU here", at_most=0.1
+            ),
+            ReportRow(minutes, None, "min", "no GPU here", at_most=10),
         ]
     return rows
 

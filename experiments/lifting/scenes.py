@@ -17,7 +17,7 @@ from experiments.lifting.bodies import Body, body_of, obstacles_of
 from experiments.lifting.sensor import measured
 from experiments.lifting.world import Pose, settled
 from selcon_ros.core.camera import Intrinsics
-from selcon_tabletop.cameras import View, around
+from selcon_tabletop.cameras import CameraView, around
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.parts import Grip, ObjectModel, Rng
 from selcon_tabletop.placing import resting, vertices
@@ -96,7 +96,7 @@ def _rest(model: ObjectModel, body: Body, rng: Rng) -> Pose:
     return Pose(spot, turn)
 
 
-def _sight(view: View, seen: Rendered, held: set[int], rng: Rng) -> Sight:
+def _sight(view: CameraView, seen: Rendered, held: set[int], rng: Rng) -> Sight:
     camera = Pose(view.position, view.rotation @ OPTICAL)
     part = np.isin(seen.placed, list(held))
     return Sight(seen.image, measured(seen.depth, seen.intrinsics.fx, rng), part, seen.intrinsics, camera)

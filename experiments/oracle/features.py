@@ -20,7 +20,7 @@ from selcon_training.data.images import F32, read_labels
 from selcon_training.data.listing import Item
 from selcon_training.data.ordering import generator
 from selcon_training.errors import DataError
-from selcon_training.models.heads import Heads, View
+from selcon_training.models.heads import Heads, HeadView
 from selcon_training.models.selcon_net import Features
 
 NOT_AN_OBJECT = ("background", "clutter", "hand")
@@ -66,10 +66,10 @@ class OracleNet(nn.Module):
         self.register_buffer("text_action", torch.eye(count, count + 2))
         self.register_buffer("text_person", torch.eye(count + 2)[count].repeat(count, 1))
 
-    def ego(self, features: Features) -> View:
+    def ego(self, features: Features) -> HeadView:
         return self.heads.ego(features.parts)
 
-    def exo(self, features: Features) -> View:
+    def exo(self, features: Features) -> HeadView:
         return self.heads.exo(features.parts)
 
 

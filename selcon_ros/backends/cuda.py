@@ -60,7 +60,7 @@ class Buffer:
         del self.host
 
 
-class Device:
+class CudaDevice:
     """A GPU's primary context and a stream of its own: use it within `with device.current():`.
 
     torch and other users of the GPU in this process share the context. Any thread may use it, one at a time.
@@ -129,9 +129,9 @@ class Device:
         with suppress(self._driver.Error):
             self._stream.synchronize()
 
-    def record(self, work: Callable[[], None]) -> Recording:
+    def record(self, work: Callable[[], None]) -> CudaGraph:
         """Record what `work` queues, as a CUDA graph that can be launched again and again."""
-        return Recording(self.stream, work)
+        return CudaGraph(self.stream, work)
 
     def close(self) -> None:
         """Release the stream and the context."""
@@ -149,7 +149,7 @@ class Device:
         return BackendError(f"{self.gpu.name}: {first_line(error)}")
 
 
-class Recording:
+class CudaGraph:
     """Recorded work (a CUDA graph). pycuda does not know these calls of the driver."""
 
     def __init__(self, stream: int, work: Callable[[], None]) -> None:

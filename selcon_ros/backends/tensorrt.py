@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from selcon_ros.backends.base import Frames, Maps, ShapeCache
-from selcon_ros.backends.cuda import Buffer, Device, Recording
-from selcon_ros.backends.tensorrt_library import EngineLibrary, Messages
+from selcon_ros.backends.cuda import Buffer, CudaDevice, CudaGraph
+from selcon_ros.backends.tensorrt_library import EngineLibrary, LibraryErrors
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
@@ -43,9 +43,9 @@ class TensorRtBackend:
         trt = built.library.load()
         self._manifest = manifest
         self._largest_batch, self._largest_image = built.largest_batch, built.largest_image
-        self._messages = Messages(built.library)
+        self._messages = LibraryErrors(built.library)
         self._shapes: ShapeCache[_Shape] = ShapeCache()
-        self._device = Device(device)
+        self._device = CudaDevice(device)
         self.name = f"{built.library.title} {trt.__version__} ({self._device.gpu.name}, {built.precision})"
         self._open = True
         try:
@@ -120,7 +120,7 @@ class _Shape:
 
     def __init__(
         self,
-        device: Device,
+        device: CudaDevice,
         new_context: Callable[[], Any],
         manifest: Manifest,
         inputs: dict[str, Any],
@@ -129,7 +129,7 @@ class _Shape:
         self._device, self._messages = device, messages
         self._inputs: dict[str, Buffer] = {}
         self._outputs: dict[str, Buffer] = {}
-        self._recording: Recording | None = None
+        self._recording: CudaGraph | None = None
         self._context: Any = None
         try:
             self._prepare(new_context, manifest, inputs)

@@ -77,7 +77,7 @@ LIBRARIES = {
 }
 
 
-class Messages:
+class LibraryErrors:
     """Keeps the errors that a library logs: its calls only return nothing when they fail."""
 
     def __init__(self, library: EngineLibrary) -> None:

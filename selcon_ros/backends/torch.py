@@ -11,7 +11,7 @@ from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs, preprocess
 
 if TYPE_CHECKING:
-    from selcon_ros.backends.onnx_in_torch.devices import Array, Device, Runner
+    from selcon_ros.backends.onnx_in_torch.devices import Array, Runner, TorchDevice
     from selcon_ros.backends.onnx_in_torch.program import Program
 
 IMAGE = "image"
@@ -119,7 +119,7 @@ def require_torch(device: int | None = None) -> str:
 
 def _open(
     model: bytes, subject: str, manifest: Manifest, place: str | None, threads: int | None
-) -> "tuple[str, Device, Program]":
+) -> "tuple[str, TorchDevice, Program]":
     version = require_torch()
     from selcon_ros.backends.onnx_in_torch.devices import memory_told, open_device
     from selcon_ros.backends.onnx_in_torch.program import Program

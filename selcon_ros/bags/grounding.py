@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_none
-from selcon_ros.bags.plan import Plan, Segment
+from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.bags.transforms import BagTransforms, ImageTransforms
 from selcon_ros.core.cloud import part_mask
@@ -31,7 +31,7 @@ from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
 from selcon_ros.ros.cloud_message import cloud_message
 from selcon_ros.ros.conversions import Pixels, fill_image, image_from_message
-from selcon_ros.ros.diagnostics import Times
+from selcon_ros.ros.diagnostics import AnswerTimes
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
 from selcon_ros.ros.planner_outputs import placed_cloud
 from selcon_ros.ros.status import action_status
@@ -46,7 +46,7 @@ Output = tuple[str, str, bytes]
 
 
 @dataclass(frozen=True)
-class Row:
+class BagRow:
     """What one image says of one action: a line of the table. Positions in metres; NaN where there is none.
 
     u, v, score, position, orientation and width are those of the best grasp point. frame: that of poses.
@@ -79,14 +79,14 @@ class Grounded:
 
     received: int
     outputs: list[Output]
-    rows: list[Row]
+    rows: list[BagRow]
     overlays: dict[str, Pixels]
 
 
-class Grounder:
+class BagGrounder:
     """Grounds stretches of a bag; one for each process."""
 
-    def __init__(self, model: Model, reader: BagReader, plan: Plan) -> None:
+    def __init__(self, model: Model, reader: BagReader, plan: BagPlan) -> None:
         """Read the bag's static transforms if there is a target frame."""
         self._model, self._reader, self._plan = model, reader, plan
         target = plan.settings.target_frame
@@ -111,15 +111,15 @@ class Grounder:
                 yield _fault(plan, received, data, first_line(error))
 
 
-def _fault(plan: Plan, received: int, data: bytes, fault: str) -> Grounded:
+def _fault(plan: BagPlan, received: int, data: bytes, fault: str) -> Grounded:
     note, stamp = one_line(fault, NOTE), stamp_or_none(data) or 0
-    rows = [Row(received, stamp, action, math.nan, 0, note=note) for action in plan.actions]
+    rows = [BagRow(received, stamp, action, math.nan, 0, note=note) for action in plan.actions]
     return Grounded(received, [], rows, {})
 
 
 def _ground(
     model: Model,
-    plan: Plan,
+    plan: BagPlan,
     message: Image | CompressedImage,
     received: int,
     near: Near,
@@ -135,7 +135,7 @@ def _ground(
     if transforms is not None:
         pose_header, rigid, missing = transforms.of(header, received)
     outputs: list[Output] = []
-    rows: list[Row] = []
+    rows: list[BagRow] = []
     overlays: dict[str, Pixels] = {}
     found: dict[str, GraspResult] = {}
     for action in plan.actions:
@@ -149,7 +149,7 @@ def _ground(
             cloud = placed_cloud(image, heatmap, depth, intrinsics, part, rigid, organised=False)
             outputs.append(_output(plan.topic("cloud", action), cloud_message(cloud, pose_header)))
         rows.append(_row(received, pose_header, heatmap, grasps, (fault, missing)))
-    spent = Times(0.0, grounding.seconds, 0.0, time.monotonic() - start - grounding.seconds)
+    spent = AnswerTimes(0.0, grounding.seconds, 0.0, time.monotonic() - start - grounding.seconds)
     statuses = [
         action_status(NAME, row.action, row.confidence, found[row.action], pose_header.frame_id, spent)
         for row in rows
@@ -164,7 +164,7 @@ def _ground(
 
 
 def _outputs(
-    plan: Plan,
+    plan: BagPlan,
     heatmap: Heatmap,
     grasps: GraspResult,
     overlay: Pixels,
@@ -197,10 +197,10 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 
 def _row(
     received: int, header: Header, heatmap: Heatmap, grasps: GraspResult, faults: tuple[str, ...]
-) -> Row:
+) -> BagRow:
     best = grasps.points[0] if grasps.points else None
     notes = [*faults, best.note if best is not None else "", *map(str, grasps.refused)]
-    row = Row(
+    row = BagRow(
         received,
         header.stamp.sec * 1_000_000_000 + header.stamp.nanosec,
         heatmap.action,

@@ -10,7 +10,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from selcon_ros.bags.plan import Plan, Segment
+from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message, stamp_of
 from selcon_ros.bags.topics import TYPES
 from selcon_ros.core.camera import Intrinsics
@@ -22,7 +22,7 @@ BESIDE = 1.0
 """Seconds around a stretch in which depth and calibration of its images are looked for."""
 
 
-def images_of(reader: BagReader, plan: Plan, segment: Segment) -> Iterator[Message]:
+def images_of(reader: BagReader, plan: BagPlan, segment: Segment) -> Iterator[Message]:
     """The images of a stretch."""
     return reader.messages(reader.of(plan.topics.image), segment.start, segment.end)
 
@@ -65,7 +65,7 @@ def nearest(messages: Iterable[Message], stamps: Set[int]) -> dict[int, _Stamped
 class Near:
     """Depth and calibration around a stretch, found by the stamps of its images."""
 
-    def __init__(self, reader: BagReader, plan: Plan, segment: Segment, stamps: Set[int]) -> None:
+    def __init__(self, reader: BagReader, plan: BagPlan, segment: Segment, stamps: Set[int]) -> None:
         """Read what is near images with these stamps."""
         self._plan = plan
         margin = int((BESIDE + plan.settings.sync_tolerance) * 1e9)

@@ -20,7 +20,7 @@ from rosbags.interfaces import (
     QosTime,
 )
 
-from selcon_ros.bags.grounding import Grounded, Row, jpeg
+from selcon_ros.bags.grounding import BagRow, Grounded, jpeg
 from selcon_ros.bags.plan import Segment
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.writer import Bag, Definition
@@ -49,7 +49,7 @@ RELIABLE = (
 """As the node's publishers have it."""
 
 
-class Parts:
+class BagParts:
     """The folder of the stretches that are done."""
 
     def __init__(self, folder: Path) -> None:
@@ -95,9 +95,9 @@ class Parts:
                             picture.write_bytes(jpeg(small))  # type: ignore[arg-type]
             write_json(folder / ROWS, {"rows": rows})
 
-    def rows(self, segment: Segment) -> list[Row]:
+    def rows(self, segment: Segment) -> list[BagRow]:
         """The rows of a stretch."""
-        return [Row(**row) for row in json.loads((self._of(segment) / ROWS).read_text())["rows"]]
+        return [BagRow(**row) for row in json.loads((self._of(segment) / ROWS).read_text())["rows"]]
 
     def picture(self, segment: Segment, number: int) -> Path | None:
         """The picture of an action by its number; None if no image of the stretch could be grounded."""

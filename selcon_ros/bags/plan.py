@@ -31,7 +31,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BagPlan:
     """A bag and what is asked about its images.
 
     bundle, settings.backend, settings.precision and the limits of grasp points are those of the node's

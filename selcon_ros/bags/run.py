@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import Thread
 
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.bags.grounding import Grounder, Row
-from selcon_ros.bags.parts import Parts
-from selcon_ros.bags.plan import Plan, Segment, segments, taken
+from selcon_ros.bags.grounding import BagGrounder, BagRow
+from selcon_ros.bags.parts import BagParts
+from selcon_ros.bags.plan import BagPlan, Segment, segments, taken
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.summary import write_summary
 from selcon_ros.bags.transform_topics import transform_topics
@@ -28,7 +28,7 @@ PARTS = "parts"
 BAG = "bag"
 AHEAD = 2
 """Stretches that wait for each process."""
-_opened: Grounder | None = None
+_opened: BagGrounder | None = None
 """What a process works with."""
 
 
@@ -37,14 +37,14 @@ class Done:
     """What a run has made: rows of all images and actions, how many of its images were done before, and the
     types of messages that could not be copied."""
 
-    rows: list[Row]
+    rows: list[BagRow]
     images: int
     resumed: int
     left_out: tuple[str, ...]
 
 
 def ground_bag(
-    plan: Plan,
+    plan: BagPlan,
     reader: BagReader,
     out: Path,
     processes: int,
@@ -71,7 +71,7 @@ def ground_bag(
     every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")
-    parts = Parts(out / PARTS)
+    parts = BagParts(out / PARTS)
     key = plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json())
     backend, precision = parts.begin(key, lambda: _chosen(plan))
     plan = replace(plan, settings=replace(plan.settings, backend=backend, precision=precision))
@@ -87,7 +87,7 @@ def ground_bag(
     return Done(rows, images, resumed, left_out)
 
 
-def _chosen(plan: Plan) -> tuple[str, str]:
+def _chosen(plan: BagPlan) -> tuple[str, str]:
     """The engine and the precision that are chosen here, so that all processes have the same.
 
     Each would measure for itself, and where two precisions are about as fast, not all find the same.
@@ -98,9 +98,9 @@ def _chosen(plan: Plan) -> tuple[str, str]:
 
 
 def _ground_all(
-    plan: Plan,
+    plan: BagPlan,
     bag: Path,
-    parts: Parts,
+    parts: BagParts,
     left: list[Segment],
     processes: int,
     done: Callable[[int], None],
@@ -144,16 +144,16 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _ground(plan: Plan, bag: Path, parts: Parts, segment: Segment) -> None:
+def _ground(plan: BagPlan, bag: Path, parts: BagParts, segment: Segment) -> None:
     global _opened
     if _opened is None:
         settings = plan.settings
         model = load(plan.bundle, settings.backend, settings.precision, CpuOptions(threads=1))
-        _opened = Grounder(model, BagReader(bag, check=False).open(), plan)
+        _opened = BagGrounder(model, BagReader(bag, check=False).open(), plan)
     parts.write(segment, _opened.segment(segment))
 
 
-def _put_together(reader: BagReader, parts: Parts, every: list[Segment], folder: Path) -> tuple[str, ...]:
+def _put_together(reader: BagReader, parts: BagParts, every: list[Segment], folder: Path) -> tuple[str, ...]:
     """Write the bag's messages and the new ones into one bag, in the order of receiving.
 
     :returns: the types of which neither the bag nor rosbags has a definition: their messages are left out

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from selcon_ros.bags.grounding import Row
-from selcon_ros.bags.plan import Plan, Segment
+from selcon_ros.bags.grounding import BagRow
+from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.html_page import figure, image, page, table
 
@@ -24,7 +24,7 @@ Pictures = Sequence[tuple[Segment, Callable[[Segment, int], Path | None]]]
 HEAD = ("action", "images", "confident", "with grasp point", "with pose", "confidence: median [quartiles]")
 
 
-def write_summary(out: Path, plan: Plan, rows: Sequence[Row], pictures: Pictures) -> None:
+def write_summary(out: Path, plan: BagPlan, rows: Sequence[BagRow], pictures: Pictures) -> None:
     """Write `results.csv`, `index.html` and `pictures/` into a folder.
 
     :param pictures: the stretches, and what finds an action's picture of one by the action's number
@@ -51,9 +51,9 @@ def write_summary(out: Path, plan: Plan, rows: Sequence[Row], pictures: Pictures
     write_file(out / "index.html", text.encode())
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _table(rows: Sequence[BagRow]) -> str:
     text = StringIO()
-    writer = csv.DictWriter(text, [each.name for each in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(text, [each.name for each in fields(BagRow)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         # A spreadsheet takes an empty cell for no number, and NaN for text.
@@ -61,7 +61,7 @@ def _table(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _line(rows: Sequence[Row], plan: Plan) -> list[str]:
+def _line(rows: Sequence[BagRow], plan: BagPlan) -> list[str]:
     count = len(rows)
     sure = sum(row.confidence >= plan.settings.min_confidence for row in rows)
     grasped = sum(row.points > 0 for row in rows)
@@ -72,7 +72,9 @@ def _line(rows: Sequence[Row], plan: Plan) -> list[str]:
     return [rows[0].action, str(count), *shares, f"{middle:.2f} [{low:.2f}, {high:.2f}]" if known else "–"]
 
 
-def _strip(out: Path, plan: Plan, action: str, number: int, rows: Sequence[Row], pictures: Pictures) -> str:
+def _strip(
+    out: Path, plan: BagPlan, action: str, number: int, rows: Sequence[BagRow], pictures: Pictures
+) -> str:
     """The pictures of an action, evenly over the time."""
     found = [(segment, file) for segment, picture in pictures if (file := picture(segment, number))]
     step = max(1, math.ceil(len(found) / FRAMES))

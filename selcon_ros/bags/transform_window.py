@@ -66,7 +66,7 @@ class _Run:
 
 
 @dataclass
-class Window:
+class TransformWindow:
     """Of each frame, the transforms just before and just after each image: no others are kept.
 
     images: when each was received, and its stamp. beside: how far apart in ns image and transform are

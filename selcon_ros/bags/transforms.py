@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.transform_topics import TYPE, transform_topics
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up, two_parents
-from selcon_ros.bags.transform_window import Faults, Image, Transform, Window
+from selcon_ros.bags.transform_window import Faults, Image, Transform, TransformWindow
 from selcon_ros.core.errors import CameraError, SelconError, first_line
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import quoted
@@ -55,10 +55,10 @@ class BagTransforms:
         """The transforms of these images, of which are given when they were received, and their stamps."""
         return ImageTransforms(self, images)
 
-    def window(self, images: Sequence[Image], beside: int) -> Window:
+    def window(self, images: Sequence[Image], beside: int) -> TransformWindow:
         """The moving transforms that were received within `beside` ns of images."""
         received = [each for each, _ in images]
-        window = Window(images, beside)
+        window = TransformWindow(images, beside)
         window.faults.count, window.faults.first = self._faults.count, self._faults.first
         start, end = min(received, default=0) - beside, max(received, default=0) + beside + 1
         for each in self._read(self._topics.moving, start, end, window.faults):
@@ -119,7 +119,7 @@ class ImageTransforms:
 
     def __init__(self, transforms: BagTransforms, images: Sequence[Image]) -> None:
         self._transforms, self._images = transforms, images
-        self._windows: dict[int, Window] = {}
+        self._windows: dict[int, TransformWindow] = {}
 
     def of(self, header: Header, received: int) -> tuple[Header, Rigid | None, str]:
         """The header of poses of an image, how they get there from the camera's frame, and what is missing.
@@ -141,7 +141,7 @@ class ImageTransforms:
                 fault = f"{error}{window.faults}"
         return header, None, f"no transform from {quoted(header.frame_id)} to {quoted(target)}: {fault}"
 
-    def _look_up(self, window: Window, source: str, image: Image) -> Rigid:
+    def _look_up(self, window: TransformWindow, source: str, image: Image) -> Rigid:
         if not source or source.startswith("/"):
             raise TransformError("the images' frame_id must be a frame's name, without a '/' before it")
 

@@ -15,7 +15,7 @@ from selcon_ros.backends.base import BACKENDS, Backend
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
-from selcon_ros.bench.report import Row, Table
+from selcon_ros.bench.report import ReportRow, Table
 from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
@@ -34,7 +34,7 @@ NOTES = [
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredEngine:
     """A backend in a precision on a bundle: its times and its KLD from fp32 (None without samples), or the
     reason why there are none."""
 
@@ -54,7 +54,7 @@ class Measured:
 
 def measure_engines(
     path: Path, rounds: int, runs: int, cpu: CpuOptions, gpu: GpuOptions, tell: Callable[[str], None]
-) -> list[Measured]:
+) -> list[MeasuredEngine]:
     """Measure every backend in each of its precisions; what does not run here is measured as that.
 
     Raises SelconError for a bad bundle.
@@ -90,37 +90,37 @@ def measure_engines(
         functions = {" ".join(key): _runner(each, frame) for key, each in opened.items()}
         times = time_alternately(functions, rounds, runs)
         measured = {
-            key: Measured(name, *key, each.name, times[" ".join(key)], klds[key])
+            key: MeasuredEngine(name, *key, each.name, times[" ".join(key)], klds[key])
             for key, each in opened.items()
         }
     pairs = [(backend, precision) for backend, each in BACKENDS.items() for precision in each.precisions]
-    return [measured.get(key) or Measured(name, *key, reason=reasons[key]) for key in pairs]
+    return [measured.get(key) or MeasuredEngine(name, *key, reason=reasons[key]) for key in pairs]
 
 
-def rows(found: list[Measured]) -> list[Row]:
+def rows(found: list[MeasuredEngine]) -> list[ReportRow]:
     """One row for each that ran: its median, with no limit."""
     return [
-        Row(f"{each.bundle}: {each.title}", each.times.median, "ms", f"p95 {each.times.p95:.1f} ms")
+        ReportRow(f"{each.bundle}: {each.title}", each.times.median, "ms", f"p95 {each.times.p95:.1f} ms")
         for each in found
         if each.times is not None
     ]
 
 
-def tables(found: list[Measured]) -> list[Table]:
+def tables(found: list[MeasuredEngine]) -> list[Table]:
     """One table for each bundle."""
     return [_table(name, [each for each in found if each.bundle == name]) for name in _names(found)]
 
 
-def as_data(found: list[Measured]) -> list[dict[str, Any]]:
+def as_data(found: list[MeasuredEngine]) -> list[dict[str, Any]]:
     """The measurements as JSON takes them."""
     return [asdict(each) for each in found]
 
 
-def _names(found: list[Measured]) -> list[str]:
+def _names(found: list[MeasuredEngine]) -> list[str]:
     return list(dict.fromkeys(each.bundle for each in found))
 
 
-def _table(name: str, found: list[Measured]) -> Table:
+def _table(name: str, found: list[MeasuredEngine]) -> Table:
     lines = [
         (
             each.title,

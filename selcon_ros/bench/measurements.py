@@ -10,7 +10,7 @@ from rich.console import Console
 from selcon_ros.bench.engines import measure_actions
 from selcon_ros.bench.machine import use_cores
 from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, measure_node
-from selcon_ros.bench.report import Row
+from selcon_ros.bench.report import ReportRow
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.demo.orchestration import node_process
 from selcon_ros.demo.processes import isolate
@@ -31,7 +31,7 @@ NODE_NOTES = [
 
 def measure(
     bundle: Path, recording: Path, cores: int, rate: float, seconds: float
-) -> tuple[list[Row], list[str]]:
+) -> tuple[list[ReportRow], list[str]]:
     """Measure everything and return rows and notes of the report.
 
     cores: how many this process and its children may use; rate: camera frames a second; seconds: how long
@@ -43,7 +43,7 @@ def measure(
     played = read_recording(recording)
     known = model.manifest.actions
     action = next((each for each in played.actions if each in known), known[0])
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     with tempfile.TemporaryDirectory() as logs:
         isolate(Path(logs))
         for title, topics in (("heatmap alone", HEATMAP_ONLY), ("all outputs", EVERYTHING)):
@@ -53,21 +53,21 @@ def measure(
             strict = topics is HEATMAP_ONLY
             name = f"{model.manifest.name}, {title} subscribed"
             rows += [
-                Row(
+                ReportRow(
                     f"{name}: camera message to heatmap message, median",
                     times.latency.median,
                     "ms",
                     f"p95 {times.latency.p95:.1f} ms, {times.latency.count} frames",
                     at_most=60 if strict else None,
                 ),
-                Row(
+                ReportRow(
                     f"{name}: heatmaps a second",
                     times.rate,
                     "Hz",
                     f"camera at {rate:g} Hz",
                     at_least=20 if strict else None,
                 ),
-                Row(
+                ReportRow(
                     f"{name}: node overhead beyond inference, median",
                     times.overhead_ms,
                     "ms",
@@ -78,7 +78,7 @@ def measure(
     with console.status("one action and all actions of a frame"):
         actions = measure_actions(model, played.frames[0].image, rounds=5, runs=20)
     rows.append(
-        Row(
+        ReportRow(
             f"{model.manifest.name}: all {len(known)} actions of a frame against one",
             actions["all"].median / actions["one"].median,
             "",

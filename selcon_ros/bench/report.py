@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One line: what, the value measured (None: it was not, `detail` says why), and the limit it is held
     against."""
 
@@ -84,7 +84,7 @@ def into_page(page: str, chapter: str) -> str:
 
 
 def markdown(
-    rows: list[Row],
+    rows: list[ReportRow],
     facts: dict[str, str],
     notes: list[str],
     about: tuple[str, str] = SPEED,

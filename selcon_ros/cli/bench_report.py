@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from selcon_ros.bench.report import Row, into_page, markdown
+from selcon_ros.bench.report import ReportRow, into_page, markdown
 from selcon_ros.bench.report import Table as Section
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import SelconError
 
 
 def show(
-    rows: list[Row],
+    rows: list[ReportRow],
     machine: dict[str, str],
     notes: list[str],
     about: tuple[str, str],
@@ -40,7 +40,7 @@ def _read(page: Path) -> str:
 
 
 def _print(
-    rows: list[Row],
+    rows: list[ReportRow],
     machine: dict[str, str],
     about: tuple[str, str],
     as_json: bool,

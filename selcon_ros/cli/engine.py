@@ -26,7 +26,7 @@ from selcon_ros.core.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
     from selcon_ros.core.bundle import Bundle
-    from selcon_ros.engines.cache import Entry
+    from selcon_ros.engines.cache import CachedEngine
     from selcon_ros.engines.repository import EngineSpec
 
 SHOWN = 5
@@ -148,7 +148,7 @@ def _check_samples(bundle: Bundle, pictures: Path | None) -> None:
         )
 
 
-def _print(entry: Entry, built: bool, why_not: str | None, bundle: Path) -> None:
+def _print(entry: CachedEngine, built: bool, why_not: str | None, bundle: Path) -> None:
     record = entry.record
     key = record.key
     batch, camera = ":".join(map(str, key.batch)), "×".join(map(str, key.camera))

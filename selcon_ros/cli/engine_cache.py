@@ -24,7 +24,7 @@ from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
-    from selcon_ros.engines.cache import Cache, Entry
+    from selcon_ros.engines.cache import Cache, CachedEngine
 
 NO_RECORD = "not whole: left by a build that did not end, or without its record"
 
@@ -207,7 +207,7 @@ def _to_remove(store: Cache, everything: bool, stale: bool) -> dict[Path, str]:
     return found | dict.fromkeys(timings, "timings that a library noted while building")
 
 
-def _print_table(store: Cache, entries: list[Entry]) -> None:
+def _print_table(store: Cache, entries: list[CachedEngine]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -17,7 +17,7 @@ from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import one_line
 
 if TYPE_CHECKING:
-    from selcon_ros.cli.ground_picture import Answer
+    from selcon_ros.cli.ground_picture import PictureAnswer
 
 ANY = Destination(lambda path: None)
 """A file or a folder, as there is one picture or many; it is checked when that is known."""
@@ -201,7 +201,7 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _line(image: Path, answer: Answer, openly: bool) -> str:
+def _line(image: Path, answer: PictureAnswer, openly: bool) -> str:
     """Return the answer for one of many pictures."""
     said = f"{image}: {answer.heatmap.action}"
     if not openly:
@@ -214,7 +214,7 @@ def _line(image: Path, answer: Answer, openly: bool) -> str:
     return f"{said}, grasp at ({u:.0f}, {v:.0f})" + (f" and {more} more" if more else "")
 
 
-def _print(answer: Answer, openly: bool) -> None:
+def _print(answer: PictureAnswer, openly: bool) -> None:
     heatmap, grasps = answer.heatmap, answer.grasps
     if not openly:
         click.echo(f"{heatmap.action}: confidence {heatmap.confidence:.2f}")

@@ -93,7 +93,7 @@ def command(
     """
     from tqdm import tqdm
 
-    from selcon_ros.bags.plan import Plan
+    from selcon_ros.bags.plan import BagPlan
     from selcon_ros.bags.reader import BagReader
     from selcon_ros.bags.run import ground_bag, usable_cores
     from selcon_ros.bags.topics import choose
@@ -128,7 +128,7 @@ def command(
             target_frame=target_frame,
             cloud_part=cloud != "all",
         )
-        plan = Plan(
+        plan = BagPlan(
             bag, path, topics, actions, manifest.actions, namespace, settings, heatmaps, cloud != "none"
         )
         with tqdm(unit="image", dynamic_ncols=True, disable=None) as bar:

@@ -27,14 +27,14 @@ DEPTHS = (".png", ".tif", ".tiff", ".npy")
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputPicture:
     """A picture, and the name without ending that what is made of it has."""
 
     path: Path
     name: str
 
 
-def pictures(given: Sequence[str]) -> list[Picture]:
+def pictures(given: Sequence[str]) -> list[InputPicture]:
     """Return the pictures of files, folders (not those within) and patterns, each once, in their order.
 
     Raises UsageError for what is none, and for an empty folder.
@@ -55,7 +55,7 @@ def pictures(given: Sequence[str]) -> list[Picture]:
             numbered = (f"{whole}_{number}" for number in itertools.count(2))
             name = next(each for each in itertools.chain([whole], numbered) if each not in names)
             names.add(name)
-        listed.append(Picture(path, name))
+        listed.append(InputPicture(path, name))
     return listed
 
 
@@ -65,7 +65,7 @@ def many(given: Sequence[str]) -> bool:
     return len(given) > 1 or path.is_dir() or (not path.exists() and glob.has_magic(given[0]))
 
 
-def depth_of(picture: Picture, depth: Path) -> Path:
+def depth_of(picture: InputPicture, depth: Path) -> Path:
     """Return the depth image of a picture: `depth`, or the file of the picture's name in that folder."""
     if not depth.is_dir():
         return depth

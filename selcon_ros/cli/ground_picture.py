@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PictureAnswer:
     """What was found in a picture: the picture [H, W, 3] that the pixels of all others are of, RGB.
 
     turned: pixels are of the picture as stored, which was grounded upright.
@@ -132,7 +132,7 @@ class Asker:
 
 def ground_picture(
     asker: Asker, image: Path, geometry: Geometry | None, limit: PixelLimit, parameters: GraspParameters
-) -> Answer:
+) -> PictureAnswer:
     """Ground a picture. What a user should know of it is told on stderr; raises SelconError."""
     stored, orientation = read_stored(image, limit)
     picture = upright(stored, orientation)
@@ -159,4 +159,4 @@ def ground_picture(
     if asker.openly and parameters.min_confidence > 0:
         refusal = Refusal(Reason.UNCALIBRATED, "no confidence is calibrated for this action")
         grasps = GraspResult(refused=(refusal,))
-    return Answer(picture, orientation, turned, heatmap, grasps, metres is not None)
+    return PictureAnswer(picture, orientation, turned, heatmap, grasps, metres is not None)

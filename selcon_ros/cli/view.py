@@ -14,7 +14,7 @@ from selcon_ros.cli.paths import UserPath
 from selcon_ros.cli.start import STOPPED
 
 if TYPE_CHECKING:
-    from selcon_ros.view.sources.base import Source
+    from selcon_ros.view.sources.base import FrameSource
 
 OF_MODEL = ("bundle", "backend", "precision", "threads", "min_confidence", "max_width")
 """What a running node has of its own."""
@@ -102,7 +102,7 @@ def command(
     from selcon_ros.ros.signals import Stop
     from selcon_ros.view.page import Page
     from selcon_ros.view.run import Viewer, run
-    from selcon_ros.view.server import PageServer
+    from selcon_ros.view.server import ViewServer
 
     record = None
     if recording is not None:
@@ -110,7 +110,7 @@ def command(
     source = _source(context, **options)
     stop = Stop(status=STOPPED)
     # Before anything that takes long: a port that is in use is told at once.
-    server = PageServer(host, port)
+    server = ViewServer(host, port)
     try:
         source.start()
         stop.hold()
@@ -148,7 +148,7 @@ def _source(
     backend: str,
     precision: str,
     threads: int | None,
-) -> Source:
+) -> FrameSource:
     """Return what is to be shown, not started yet."""
     from selcon_ros.backends.options import CpuOptions
     from selcon_ros.core.actions import match_actions

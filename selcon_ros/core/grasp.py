@@ -13,7 +13,7 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
 from selcon_ros.core.depth_points import FARTHEST, NEAREST
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
-from selcon_ros.core.grasp_place import View, best_candidate, middle, pixel_of
+from selcon_ros.core.grasp_place import SeenPart, best_candidate, middle, pixel_of
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import Region, hot_regions
@@ -253,7 +253,7 @@ def _surface_grasp(
     parameters: GraspParameters,
 ) -> GraspPoint:
     """Return a grasp point with a pose on a surface that stands on a plane, if one is seen."""
-    view = View(region, held, surface, plane, depth, intrinsics, parameters.window)
+    view = SeenPart(region, held, surface, plane, depth, intrinsics, parameters.window)
     found = best_candidate(view, parameters.max_width)
     place, pixel, position, axes = found.place, found.pixel, found.position, found.way.axes
     spacing = region.step * position[2] / intrinsics.focal_length_at(*pixel)

@@ -28,7 +28,7 @@ OTHERS = 7
 
 
 @dataclass(frozen=True)
-class Candidate:
+class GraspCandidate:
     """A place to close at: its `pixel` (u, v) in the image and `position` in metres (optical frame), the
     `axes` [3, 3] of the surface there as columns, and how a hand comes to it."""
 
@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class View:
+class SeenPart:
     """What is seen of a hot part: its `surface` in a region, and the `plane` that it stands on, if any.
 
     `held`: a hand closes there; otherwise the middle is the point, whatever a hand can do there.
@@ -56,7 +56,7 @@ class View:
     window: int
 
 
-def best_candidate(view: View, opening: float) -> Candidate:
+def best_candidate(view: SeenPart, opening: float) -> GraspCandidate:
     """Return where to close a hand that opens by so many metres: in the middle of the part if it can.
 
     If it gets no good hold there, the first of the other places where it does; if there is none, or no plane
@@ -78,7 +78,7 @@ def best_candidate(view: View, opening: float) -> Candidate:
     return first
 
 
-def _candidate(view: View, place: Place, opening: float) -> Candidate:
+def _candidate(view: SeenPart, place: Place, opening: float) -> GraspCandidate:
     surface, half = view.surface, view.window // 2
     pixel = pixel_of(view.region, surface, place)
     window = (
@@ -90,9 +90,9 @@ def _candidate(view: View, place: Place, opening: float) -> Candidate:
     position = (x * z, y * z, z)
     axes = geometry.grasp_axes(geometry.nearby(surface, place), position)
     if view.plane is None:
-        return Candidate(place, pixel, position, axes, Way(axes, math.inf))
+        return GraspCandidate(place, pixel, position, axes, Way(axes, math.inf))
     scene = standing(view.depth, view.intrinsics, pixel, z, view.plane)
-    return Candidate(place, pixel, position, axes, best_way(scene, view.plane, position, axes, opening))
+    return GraspCandidate(place, pixel, position, axes, best_way(scene, view.plane, position, axes, opening))
 
 
 def pixel_of(region: Region, surface: Surface, place: Place) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, Fram
 from selcon_ros.demo.processes import PythonProcess, isolate
 from selcon_ros.demo.report import contact_sheet, table, write_png, write_results
 from selcon_ros.demo.results import ActionResult, summarise
-from selcon_ros.demo.truth import Truth
+from selcon_ros.demo.truth import DemoTruth
 from selcon_ros.recording import Recording, default_recording, read_recording
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.signals import Stop
@@ -99,7 +99,7 @@ def run_demo(
             with node, player:
                 watched = Watched(collector, [node, player], stop)
                 watched.start()
-                truth = Truth(played)
+                truth = DemoTruth(played)
                 results = []
                 for action in chosen:
                     with console.status(Text(f"asking for {action}")):

@@ -25,7 +25,7 @@ from selcon_ros.ros.start import start_ros
 
 
 @dataclass(frozen=True)
-class Messages:
+class CameraMessages:
     """A frame as a camera driver publishes it."""
 
     image: Image
@@ -118,10 +118,10 @@ def due_times(recording: Recording, rate: float | None) -> list[float]:
     return [*seconds.tolist(), float(seconds[-1] + np.median(np.diff(seconds)))]
 
 
-def to_messages(frame: RecordedFrame) -> Messages:
+def to_messages(frame: RecordedFrame) -> CameraMessages:
     """Return a frame's messages, rgb8 and 16UC1 in millimetres, with the stamp 0."""
     header = Header(stamp=Time(), frame_id=FRAME_ID)
-    return Messages(
+    return CameraMessages(
         image=fill_image(Image(), frame.image, "rgb8", header),
         depth=fill_image(Image(), frame.depth_mm, "16UC1", header),
         camera_info=_camera_info(frame.intrinsics, header),

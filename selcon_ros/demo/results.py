@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.demo.collector import GRASP_PIXELS, GRASP_POINTS, HEATMAP, IMAGE, OVERLAY, FrameMessages
-from selcon_ros.demo.truth import Nearest, Truth
+from selcon_ros.demo.truth import DemoTruth, Nearest
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ActionResult:
         }
 
 
-def summarise(action: str, frames: list[FrameMessages], truth: Truth) -> ActionResult:
+def summarise(action: str, frames: list[FrameMessages], truth: DemoTruth) -> ActionResult:
     """Make the result of an action of the frames that answered it.
 
     The last complete frame with a grasp point in 3D is the one shown, or without any the last complete one.
@@ -99,7 +99,7 @@ def summarise(action: str, frames: list[FrameMessages], truth: Truth) -> ActionR
     )
 
 
-def shown_points(frame: FrameMessages, action: str, truth: Truth) -> list[ShownPoint]:
+def shown_points(frame: FrameMessages, action: str, truth: DemoTruth) -> list[ShownPoint]:
     """Put together the grasp points of a complete frame from its pixels, poses and widths."""
     image = frame.message(IMAGE)
     pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)

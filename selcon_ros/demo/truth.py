@@ -20,7 +20,7 @@ class Nearest:
     distance: float
 
 
-class Truth:
+class DemoTruth:
     """Finds the recorded frame behind a camera message, and the parts seen in it."""
 
     def __init__(self, recording: Recording) -> None:

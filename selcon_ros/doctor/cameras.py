@@ -35,7 +35,7 @@ PERIOD = 0.5
 """Seconds between two looks at the graph."""
 
 
-class Camera:
+class CameraCheck:
     """Receives a camera's images for a while, as the node would, and judges them."""
 
     def __init__(self, node: Node, topics: Topics, settings: Settings, user: str) -> None:

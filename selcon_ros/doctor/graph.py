@@ -12,7 +12,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import quoted
-from selcon_ros.doctor.cameras import Camera
+from selcon_ros.doctor.cameras import CameraCheck
 from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import (
@@ -54,7 +54,7 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
                 yield fault
                 continue
             with spinning(NAME, context, topics.remaps) as (node, executor):
-                for check in Camera(node, topics, its_settings, name).look(executor, seconds):
+                for check in CameraCheck(node, topics, its_settings, name).look(executor, seconds):
                     yield replace(check, name=f"{check.name} of {name}") if len(looks) > 1 else check
     except SelconError as error:
         yield fail("ROS graph", str(error))

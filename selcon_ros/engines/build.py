@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selcon_ros.backends.options import Progress
-from selcon_ros.backends.tensorrt_library import EngineLibrary, Messages
+from selcon_ros.backends.tensorrt_library import EngineLibrary, LibraryErrors
 from selcon_ros.core.errors import BackendError, Cancelled, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.record import Range
@@ -89,7 +89,7 @@ def _build(
     timings: bytes,
 ) -> Built:
     trt = library.load()
-    messages = Messages(library)
+    messages = LibraryErrors(library)
     builder = trt.Builder(messages.logger)
     if builder is None or not hasattr(builder, "create_builder_config"):
         raise messages.error("cannot start")
@@ -131,7 +131,7 @@ def _interrupting(monitor: Any) -> Iterator[None]:
             raise monitor.reason
 
 
-def _parse(library: EngineLibrary, builder: Any, messages: Messages, graph: bytes) -> tuple[Any, Any]:
+def _parse(library: EngineLibrary, builder: Any, messages: LibraryErrors, graph: bytes) -> tuple[Any, Any]:
     trt = library.load()
     # The only kind of network from TensorRT 11 on, where the flag may go.
     typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)

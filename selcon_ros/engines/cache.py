@@ -21,7 +21,7 @@ ENGINE, RECORD, LOCK, TIMINGS = ".engine", ".json", ".lock", ".timings"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedEngine:
     """An engine in the cache."""
 
     path: Path
@@ -55,11 +55,11 @@ class Cache:
         """Open the cache in `folder`, by default the user's (XDG_CACHE_HOME/selcon_ros/engines)."""
         self.folder = folder or default_folder()
 
-    def find(self, key: Key) -> Entry | None:
+    def find(self, key: Key) -> CachedEngine | None:
         """Return the engine of a key, None where there is none."""
         return next((entry for entry in self.entries() if entry.record.key == key), None)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CachedEngine]:
         """Return all engines, the newest first; records that cannot be read are left out (see `damaged`)."""
         found = [entry for path in self._records() if (entry := _read(path)) is not None]
         return sorted(found, key=lambda entry: entry.record.created, reverse=True)
@@ -71,12 +71,12 @@ class Cache:
         kinds = (ENGINE, RECORD, PART)
         return sorted(path for path in self._files() if path.suffix in kinds and path not in good)
 
-    def add(self, record: Record, content: bytes) -> Entry:
+    def add(self, record: Record, content: bytes) -> CachedEngine:
         """Store an engine: both files whole or none. Raises BackendError for a folder that cannot take it."""
         key = record.key
         path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE}"
         record = replace(record, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        entry = Entry(path, record)
+        entry = CachedEngine(path, record)
         # Both are written before either is put in its place. The record comes last: an engine without one is
         # no entry.
         with self._faults(), writing(entry.paths[0]) as text:
@@ -88,12 +88,12 @@ class Cache:
                 entry.paths[0].unlink(missing_ok=True)
         return entry
 
-    def update(self, entry: Entry) -> Entry:
+    def update(self, entry: CachedEngine) -> CachedEngine:
         """Write an entry's record anew."""
         self.write(entry.paths[0].name, entry.record.to_json().encode())
         return entry
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: CachedEngine) -> None:
         """Delete an engine, its record first."""
         self.delete(entry.paths)
 
@@ -182,10 +182,10 @@ class Cache:
         )
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path) -> CachedEngine | None:
     """Return the engine of a record, None where either cannot be read."""
     engine = path.with_suffix(ENGINE)
     try:
-        return Entry(engine, read_record(path)) if engine.is_file() else None
+        return CachedEngine(engine, read_record(path)) if engine.is_file() else None
     except EngineError:
         return None

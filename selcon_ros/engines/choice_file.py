@@ -15,7 +15,7 @@ from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.processor import processor
 from selcon_ros.engines.choice_record import ChoiceKey, ChoiceRecord, read_choice, write_choice
-from selcon_ros.engines.cpu_candidates import Candidate
+from selcon_ros.engines.cpu_candidates import CpuCandidate
 from selcon_ros.engines.folder import default_folder
 
 
@@ -33,7 +33,9 @@ class Kept:
     remark: str = ""
 
 
-def look_up(manifest: Manifest, able: Sequence[Candidate], options: CpuOptions, cache: Path | None) -> Kept:
+def look_up(
+    manifest: Manifest, able: Sequence[CpuCandidate], options: CpuOptions, cache: Path | None
+) -> Kept:
     """Look for what was measured of these candidates here, in the folder `cache` (None: the user's)."""
     here = processor()
     key = ChoiceKey(

@@ -22,17 +22,17 @@ NO_SAMPLES = "the bundle has no sample pictures to compare it with fp32 on"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CpuCandidate:
     """A backend of the CPU in one of its precisions."""
 
     backend: str
     precision: str
 
     @staticmethod
-    def of(label: str) -> Candidate:
+    def of(label: str) -> CpuCandidate:
         """Return the one that is called so."""
         backend, _, precision = label.rpartition(" ")
-        return Candidate(backend or CPU_BACKEND, precision)
+        return CpuCandidate(backend or CPU_BACKEND, precision)
 
     @property
     def label(self) -> str:
@@ -53,7 +53,7 @@ class Candidate:
 
 def candidates(
     manifest: Manifest, backends: Sequence[str] = (CPU_BACKEND,), precision: str = AUTO
-) -> tuple[list[Candidate], dict[str, str]]:
+) -> tuple[list[CpuCandidate], dict[str, str]]:
     """Return what may be chosen, fp32 first, and why something that is there may not be, by its label.
 
     backends: those that may be, ONNX Runtime first. precision: AUTO, or the only one. int8 may be chosen
@@ -62,7 +62,7 @@ def candidates(
     OpenVINO may where the bundle has samples, on which it is compared; where it is the only backend, its fp32
     and the only precision may without.
     """
-    able: list[Candidate] = []
+    able: list[CpuCandidate] = []
     left_out: dict[str, str] = {}
     has_samples = bool(sample_roles(manifest.files))
     for backend in backends:
@@ -70,7 +70,7 @@ def candidates(
             wanted = precision in (AUTO, name) and name in BACKENDS[backend].precisions
             if not wanted or (name == "int8" and INT8_ROLE not in manifest.files):
                 continue
-            each = Candidate(backend, name)
+            each = CpuCandidate(backend, name)
             alone = len(backends) == 1
             if backend == OPENVINO and not has_samples and not (alone and name in (EXACT, precision)):
                 left_out[each.label if alone else backend] = NO_SAMPLES
@@ -82,14 +82,14 @@ def candidates(
 
 
 def open_all(
-    bundle: Bundle, able: Sequence[Candidate], options: CpuOptions
-) -> tuple[dict[Candidate, Backend], dict[Candidate, str]]:
+    bundle: Bundle, able: Sequence[CpuCandidate], options: CpuOptions
+) -> tuple[dict[CpuCandidate, Backend], dict[CpuCandidate, str]]:
     """Return what runs, and what does not, with the reason. Raises BackendError where nothing does."""
-    opened: dict[Candidate, Backend] = {}
-    failures: dict[Candidate, str] = {}
+    opened: dict[CpuCandidate, Backend] = {}
+    failures: dict[CpuCandidate, str] = {}
     last = BackendError("there is nothing to open")
     for each in able:
-        if each.backend == OPENVINO and Candidate(OPENVINO, EXACT) in failures:
+        if each.backend == OPENVINO and CpuCandidate(OPENVINO, EXACT) in failures:
             continue  # it would fail again, for the same reason
         try:
             opened[each] = each.open(bundle, options)

@@ -18,7 +18,7 @@ from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.choice_file import Kept, keep, look_up
 from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
 from selcon_ros.engines.comparison import compare_with_fp32, too_far
-from selcon_ros.engines.cpu_candidates import AUTO, EXACT, NO_SAMPLES, Candidate, candidates, open_all
+from selcon_ros.engines.cpu_candidates import AUTO, EXACT, NO_SAMPLES, CpuCandidate, candidates, open_all
 from selcon_ros.engines.cpu_timing import because, fastest, measure, without
 
 MEMORY = 3
@@ -26,7 +26,7 @@ MEMORY = 3
 
 
 @dataclass(frozen=True)
-class Choice:
+class CpuChoice:
     """What runs on the CPU.
 
     times: what was measured, None where nothing was; why: how that came; failures: engines that should have
@@ -46,7 +46,7 @@ class Opened:
 
     bundle: Bundle
     backend: Backend
-    choice: Choice
+    choice: CpuChoice
 
 
 def open_fastest(
@@ -84,11 +84,11 @@ def open_fastest(
     return _open_kept(path, options, kept, kept.record, left_out)
 
 
-def _open_alone(path: Path, only: Candidate, options: CpuOptions, why: str) -> Opened:
+def _open_alone(path: Path, only: CpuCandidate, options: CpuOptions, why: str) -> Opened:
     """Open what nothing is compared with."""
     bundle = load_bundle(path, roles=(only.role,))
     backend = only.open(bundle, options)
-    return Opened(bundle, backend, Choice(only.backend, only.precision, None, why))
+    return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why))
 
 
 def _open_kept(
@@ -98,7 +98,7 @@ def _open_kept(
     faults: dict[str, str] = {}
     while True:
         out = {**left_out, **record.left_out, **faults}
-        found = Candidate.of(fastest(record.times, out))
+        found = CpuCandidate.of(fastest(record.times, out))
         bundle = load_bundle(path, roles=(found.role,))
         try:
             backend = found.open(bundle, options)
@@ -109,11 +109,11 @@ def _open_kept(
             continue
         why = because(record.times, out, f"measured {record.measured}, kept in {kept.file}")
         failures = tuple(f"{label}: {fault}" for label, fault in faults.items())
-        return Opened(bundle, backend, Choice(found.backend, found.precision, record.times, why, failures))
+        return Opened(bundle, backend, CpuChoice(found.backend, found.precision, record.times, why, failures))
 
 
 def _open_measured(
-    path: Path, able: Sequence[Candidate], options: CpuOptions, kept: Kept, left_out: dict[str, str]
+    path: Path, able: Sequence[CpuCandidate], options: CpuOptions, kept: Kept, left_out: dict[str, str]
 ) -> Opened:
     """Open all candidates, time them in turns, keep that, and return the one to run."""
     bundle = load_bundle(path, roles=_roles(load_bundle(path, roles=()).manifest, able))
@@ -131,11 +131,11 @@ def _open_measured(
     if len(opened) == 1 and all(each.backend == CPU_BACKEND for each in opened):
         ((only, backend),) = opened.items()
         why = "; ".join([only.label, *without({**left_out, **told})])
-        return Opened(bundle, backend, Choice(only.backend, only.precision, None, why, failures))
+        return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why, failures))
     times = measure({each.label: backend for each, backend in opened.items()}, bundle.manifest)
     told |= _disagreeing(bundle, opened, times, {**left_out, **told})
     out = {**left_out, **told}
-    chosen = Candidate.of(fastest(times, out))
+    chosen = CpuCandidate.of(fastest(times, out))
     if broken or lack:
         said = "; ".join(filter(None, (lack, "not kept, so that the next start measures")))
     else:
@@ -144,20 +144,20 @@ def _open_measured(
     for each, backend in opened.items():
         if each != chosen:
             backend.close()
-    return Opened(bundle, opened[chosen], Choice(chosen.backend, chosen.precision, times, why, failures))
+    return Opened(bundle, opened[chosen], CpuChoice(chosen.backend, chosen.precision, times, why, failures))
 
 
 def _disagreeing(
-    bundle: Bundle, opened: Mapping[Candidate, Backend], times: CpuTimes, left_out: Mapping[str, str]
+    bundle: Bundle, opened: Mapping[CpuCandidate, Backend], times: CpuTimes, left_out: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the labels of what would be chosen, if its answers were those of fp32, and how far they are.
 
     Raises BackendError where nothing else is left.
     """
     refused: dict[str, str] = {}
-    exact = opened.get(Candidate(CPU_BACKEND, EXACT))
-    while (label := fastest(times, {**left_out, **refused})) and Candidate.of(label).backend == OPENVINO:
-        backend = opened[Candidate.of(label)]
+    exact = opened.get(CpuCandidate(CPU_BACKEND, EXACT))
+    while (label := fastest(times, {**left_out, **refused})) and CpuCandidate.of(label).backend == OPENVINO:
+        backend = opened[CpuCandidate.of(label)]
         try:
             found = compare_with_fp32(bundle, backend, read_samples(bundle), exact)
         except SelconError as error:
@@ -171,7 +171,7 @@ def _disagreeing(
     return refused
 
 
-def _roles(manifest: Manifest, able: Sequence[Candidate]) -> set[str]:
+def _roles(manifest: Manifest, able: Sequence[CpuCandidate]) -> set[str]:
     """The files that candidates run, and those that OpenVINO is compared on."""
     roles = {each.role for each in able}
     if any(each.backend == OPENVINO for each in able):
@@ -179,7 +179,7 @@ def _roles(manifest: Manifest, able: Sequence[Candidate]) -> set[str]:
     return roles
 
 
-def _fitting(bundle: Bundle, able: Sequence[Candidate]) -> tuple[Sequence[Candidate], str]:
+def _fitting(bundle: Bundle, able: Sequence[CpuCandidate]) -> tuple[Sequence[CpuCandidate], str]:
     """Return the candidates that memory is there for, and how much all would take ("" if they fit)."""
     free = free_memory()
     sizes = {each: MEMORY * len(bundle.files[each.role]) for each in able}

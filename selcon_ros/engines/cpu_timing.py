@@ -10,7 +10,7 @@ import numpy as np
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.engines.choice_record import CpuTimes
-from selcon_ros.engines.cpu_candidates import EXACT, Candidate
+from selcon_ros.engines.cpu_candidates import EXACT, CpuCandidate
 
 WORTH = 0.9
 """Share of fp32's time above which another precision is not worth its rounding, nor the noise of a second."""
@@ -56,7 +56,7 @@ def fastest(times: CpuTimes, left_out: Collection[str] = ()) -> str:
     shares: dict[str, dict[str, float]] = {}
     for label, share in times.shares.items():
         if label not in left_out:
-            shares.setdefault(Candidate.of(label).backend, {})[label] = share
+            shares.setdefault(CpuCandidate.of(label).backend, {})[label] = share
     best = {backend: _best(each) for backend, each in shares.items()}
     if CPU_BACKEND not in best:
         return best[OPENVINO]
@@ -81,8 +81,8 @@ def because(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str:
             told = f"{chosen}, for {shown} takes {share} of its time, not at most {_limit(times, shown):.2g}"
         else:
             told = f"{chosen}, which takes {share} of the time of {base}"
-            if Candidate.of(chosen).backend == CPU_BACKEND and any(
-                Candidate.of(label).backend == OPENVINO for label in others
+            if CpuCandidate.of(chosen).backend == CPU_BACKEND and any(
+                CpuCandidate.of(label).backend == OPENVINO for label in others
             ):
                 facts.append(f"OpenVINO must be at least {GAIN:g} times faster")
         told = f"{told} ({'; '.join([*facts, where])})"
@@ -97,12 +97,12 @@ def without(left_out: Mapping[str, str]) -> list[str]:
 def _best(shares: Mapping[str, float]) -> str:
     """Return which precision of a backend to run."""
     quickest = min(shares, key=lambda label: shares[label])
-    exact = next((label for label in shares if Candidate.of(label).precision == EXACT), quickest)
+    exact = next((label for label in shares if CpuCandidate.of(label).precision == EXACT), quickest)
     return quickest if shares[quickest] <= WORTH * shares[exact] else exact
 
 
 def _limit(times: CpuTimes, label: str) -> float:
     """The share of the reference's time that a candidate must not exceed."""
-    same = Candidate.of(label).backend == Candidate.of(times.reference).backend
-    ours = [share for each, share in times.shares.items() if Candidate.of(each).backend == CPU_BACKEND]
+    same = CpuCandidate.of(label).backend == CpuCandidate.of(times.reference).backend
+    ours = [share for each, share in times.shares.items() if CpuCandidate.of(each).backend == CPU_BACKEND]
     return WORTH if same else min(ours) / GAIN

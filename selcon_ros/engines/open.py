@@ -11,7 +11,7 @@ from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.backends.torch import TorchBackend, require_torch
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.engines.cache import Cache, Entry
+from selcon_ros.engines.cache import Cache, CachedEngine
 from selcon_ros.engines.comparison import verified
 from selcon_ros.engines.repository import EngineSpec, build, converted_graph, find, serialized, verify
 
@@ -76,7 +76,7 @@ def _open_tensorrt(bundle: Bundle, backend: str, precision: str, options: GpuOpt
     return _open_entry(bundle, entry, cache, options)
 
 
-def _open_entry(bundle: Bundle, entry: Entry, cache: Cache, options: GpuOptions) -> TensorRtBackend:
+def _open_entry(bundle: Bundle, entry: CachedEngine, cache: Cache, options: GpuOptions) -> TensorRtBackend:
     """Open an engine of the cache, compared with ONNX Runtime before it is used for the first time."""
     if entry.record.agreement is None:
         options.progress("comparing the engine with ONNX Runtime", 0.0)

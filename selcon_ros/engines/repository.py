@@ -23,7 +23,7 @@ from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import takes_batches
-from selcon_ros.engines.cache import TIMINGS, Cache, Entry
+from selcon_ros.engines.cache import TIMINGS, Cache, CachedEngine
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation
 from selcon_ros.engines.record import ANY_GPU, GRAPH_KIND, Key, Range, Record
@@ -107,7 +107,7 @@ def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Prog
         return preparation.result.model
 
 
-def find(bundle: Bundle, spec: EngineSpec, cache: Cache) -> Entry | None:
+def find(bundle: Bundle, spec: EngineSpec, cache: Cache) -> CachedEngine | None:
     """Return the engine for this bundle on this machine, None where it is not built."""
     entries = cache.entries()
     wanted = _key(bundle, spec, ONE) if entries else None
@@ -123,7 +123,7 @@ def build(
     tolerance: float = TOLERANCE,
     images: Sequence[NDArray[np.uint8]] | None = None,
     again: bool = False,
-) -> Entry:
+) -> CachedEngine:
     """Build an engine and keep it, unless it is there (`again`: even then) or another process builds it.
 
     bundle: with its samples (`load_with_samples`), or compared on `images`. progress: told the phase and the
@@ -166,12 +166,12 @@ def build(
 
 def verify(
     bundle: Bundle,
-    entry: Entry,
+    entry: CachedEngine,
     cache: Cache,
     device: int = 0,
     tolerance: float = TOLERANCE,
     images: Sequence[NDArray[np.uint8]] | None = None,
-) -> Entry:
+) -> CachedEngine:
     """Run an engine on the GPU, compare it with ONNX Runtime and keep what was found in its record.
 
     bundle: with its samples, or compared on `images`. Raises BackendError where it cannot run, or above the
@@ -192,7 +192,7 @@ def verify(
     return cache.update(replace(entry, record=replace(entry.record, agreement=asdict(found))))
 
 
-def serialized(entry: Entry) -> SerializedEngine:
+def serialized(entry: CachedEngine) -> SerializedEngine:
     """Read an engine of the cache. Raises EngineError where its file is damaged."""
     key = entry.record.key
     return SerializedEngine(

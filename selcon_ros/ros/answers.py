@@ -12,7 +12,7 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.conversions import MessageError
-from selcon_ros.ros.diagnostics import Times
+from selcon_ros.ros.diagnostics import AnswerTimes
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Answer:
     header: Header
     pose_header: Header
     size: tuple[int, int]
-    times: Times
+    times: AnswerTimes
 
 
 def refusal_of(error: Exception) -> Refusal:

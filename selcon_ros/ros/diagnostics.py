@@ -26,7 +26,7 @@ REMEMBERED = 120
 
 
 @dataclass(frozen=True)
-class Times:
+class AnswerTimes:
     """Where the time of one answer went, in seconds."""
 
     waiting: float
@@ -65,7 +65,7 @@ class Health:
         self._solved: dict[str, float] = {}
         """Since when a source is well whose problem has been said."""
         self._last: tuple[str, float] | None = None
-        self._times: deque[Times] = deque(maxlen=REMEMBERED)
+        self._times: deque[AnswerTimes] = deque(maxlen=REMEMBERED)
         self._answers: deque[float] = deque(maxlen=REMEMBERED)
         self.answered = 0
 
@@ -109,7 +109,7 @@ class Health:
         for source in settled:
             self._logger.info(f"{source}: works again")
 
-    def record(self, times: Times) -> None:
+    def record(self, times: AnswerTimes) -> None:
         """Count an answered image."""
         with self._lock:
             self._times.append(times)

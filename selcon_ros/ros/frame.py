@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from selcon_ros.core.findings import Findings
 from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.conversions import Pixels
-from selcon_ros.ros.diagnostics import Times
+from selcon_ros.ros.diagnostics import AnswerTimes
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Demand
 from selcon_ros.ros.questions import Question
@@ -44,9 +44,9 @@ class Frame:
         """Something of it is published, but no heatmap."""
         return self.demand is not None and not self.demand.heatmaps
 
-    def times(self) -> Times:
+    def times(self) -> AnswerTimes:
         """The times until now."""
-        return Times(
+        return AnswerTimes(
             waiting=self.start - self.arrived,
             inference=self.inference,
             overhead=self.published - self.start - self.inference,

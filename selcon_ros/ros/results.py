@@ -27,7 +27,7 @@ def result_message(
     confidence: float,
     grasps: GraspResult,
     size: Size,
-    times: diagnostics.Times,
+    times: diagnostics.AnswerTimes,
     model: str,
     header: Header,
     pose_header: Header | None = None,
@@ -87,7 +87,7 @@ def reason_message(reason: Reason | None, text: str = "") -> interfaces.Reason:
     return interfaces.Reason(code=0 if reason is None else reason.code, text=one_line(text))
 
 
-def times_message(times: diagnostics.Times) -> interfaces.Times:
+def times_message(times: diagnostics.AnswerTimes) -> interfaces.Times:
     """The times of an answer, which are in seconds, as durations."""
     return interfaces.Times(**{name: duration(seconds) for name, seconds in times.parts().items()})
 

@@ -17,7 +17,7 @@ from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.answers import Answer, Found, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
-from selcon_ros.ros.diagnostics import Health, Times
+from selcon_ros.ros.diagnostics import AnswerTimes, Health
 from selcon_ros.ros.frame import Frame
 from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.parameters import Settings
@@ -128,7 +128,7 @@ class ResultsStage:
             publish(partial(self._results.status, results, header))
 
     def _record(
-        self, findings: Findings, first: str, grasps: Mapping[str, GraspResult], times: Times
+        self, findings: Findings, first: str, grasps: Mapping[str, GraspResult], times: AnswerTimes
     ) -> None:
         facts = grasp_facts(grasps.get(first, NOT_ASKED))
         self.answered = {"confidence": f"{findings.confidence(first):.3f}", **facts}
@@ -140,7 +140,7 @@ class ResultsStage:
         actions: tuple[str, ...],
         grasps: Mapping[str, GraspResult],
         frame: str,
-        times: Times,
+        times: AnswerTimes,
     ) -> list[DiagnosticStatus]:
         """The status of each action; of several with its name behind the node's."""
         node = self._node.get_fully_qualified_name()

@@ -6,11 +6,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.text import one_line
-from selcon_ros.ros.diagnostics import Times, key_values
+from selcon_ros.ros.diagnostics import AnswerTimes, key_values
 
 
 def action_status(
-    name: str, action: str, confidence: float, grasps: GraspResult, frame: str, times: Times
+    name: str, action: str, confidence: float, grasps: GraspResult, frame: str, times: AnswerTimes
 ) -> DiagnosticStatus:
     """The status of one action: how sure the model is, the grasp points, and how long the image took.
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.text import one_line
 from selcon_ros.view.scene import Thresholds, ViewFrame
-from selcon_ros.view.sources.base import Source
+from selcon_ros.view.sources.base import FrameSource
 
 T = TypeVar("T")
 PATIENCE = 3.0
@@ -64,7 +64,7 @@ class _Wanted(Generic[T]):
 class ActionBoxes:
     """A box to tick for each action of the source."""
 
-    def __init__(self, gui: Any, folder: Any, source: Source) -> None:
+    def __init__(self, gui: Any, folder: Any, source: FrameSource) -> None:
         self._gui, self._folder, self._source = gui, folder, source
         self._boxes: dict[str, Any] = {}
         self._wanted = _Wanted[tuple[str, ...]]()
@@ -99,7 +99,7 @@ class ActionBoxes:
 class ThresholdSliders:
     """A slider for each threshold."""
 
-    def __init__(self, gui: Any, source: Source, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, gui: Any, source: FrameSource, on_change: Callable[[], None] = lambda: None) -> None:
         self._source, self._on_change = source, on_change
         self._wanted = _Wanted[Thresholds]()
         self._last = Thresholds()

@@ -38,7 +38,7 @@ def is_loopback(host: str) -> bool:
         return host.rstrip(".").lower() == "localhost"
 
 
-class Guard:
+class RequestGuard:
     """Answers the requests that are not let through."""
 
     def __init__(self, host: str, port: int, protocol: str) -> None:

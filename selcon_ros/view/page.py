@@ -14,9 +14,9 @@ from selcon_ros.core.gripper_drawing import ARROW_LENGTH
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import panel
 from selcon_ros.view.controls import ActionBoxes, ThresholdSliders
-from selcon_ros.view.scene import Answer, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, ViewFrame
 from selcon_ros.view.shapes import coloured_cloud, grippers, point_size, posed
-from selcon_ros.view.sources.base import Source
+from selcon_ros.view.sources.base import FrameSource
 
 Picture = NDArray[np.uint8]
 JPEG_QUALITY = 80
@@ -41,7 +41,7 @@ LABELS = 100
 class Page:
     """Shows frames to every browser that is connected."""
 
-    def __init__(self, server: Any, source: Source, stride: int) -> None:
+    def __init__(self, server: Any, source: FrameSource, stride: int) -> None:
         """Make everything that the page has.
 
         :param server: a `viser.ViserServer`
@@ -244,7 +244,7 @@ def _small(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _side_by_side(answers: tuple[Answer, ...]) -> Picture:
+def _side_by_side(answers: tuple[ActionAnswer, ...]) -> Picture:
     """Return the overlays of the answers as one picture, two in a row."""
     pictures = [answer.overlay for answer in answers]
     if len(pictures) == 1:

@@ -11,7 +11,7 @@ import numpy as np
 from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.overlay import tint
 from selcon_ros.core.text import one_line
-from selcon_ros.view.scene import Answer, TargetFrame, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, TargetFrame, ViewFrame
 from selcon_ros.view.shapes import colour_of
 
 LINES = 8
@@ -124,7 +124,7 @@ def _css(place: int) -> str:
     return f"rgb({red},{green},{blue})"
 
 
-def _answer(answer: Answer, place: int, target: TargetFrame | None) -> str:
+def _answer(answer: ActionAnswer, place: int, target: TargetFrame | None) -> str:
     points = answer.grasps.points[:LINES]
     lines = [_grasp(number, point, target) for number, point in enumerate(points, 1)]
     lines += [f"<div>no grasp: {_text(each)}</div>" for each in answer.grasps.refused[:LINES]]

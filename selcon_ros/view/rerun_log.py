@@ -24,7 +24,7 @@ from selcon_ros.core.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, UNKNOWN
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import one_line
 from selcon_ros.view.panel import grasp_label
-from selcon_ros.view.scene import Answer, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, ViewFrame
 from selcon_ros.view.shapes import colour_of, coloured_cloud, point_size, posed
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class RerunLog:
             self._rec.log(paths["overlay"][place], _jpeg(answer.overlay))
             self._log_grasps(paths["grasps"][place], answer, place)
 
-    def _log_grasps(self, path: str, answer: Answer, place: int) -> None:
+    def _log_grasps(self, path: str, answer: ActionAnswer, place: int) -> None:
         points = posed(answer)
         poses = [Rigid(point.orientation, point.position) for point in points]  # type: ignore[arg-type]
         colours = [(*colour_of(place), FAINT if number else 255) for number in range(len(points))]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from selcon_ros.view.scene import ViewFrame
-from selcon_ros.view.sources.base import Source
+from selcon_ros.view.sources.base import FrameSource
 
 PERIOD = 0.1
 """Seconds between two frames, at least."""
@@ -24,7 +24,7 @@ class Viewer(Protocol):
         """Replace what is shown."""
 
 
-def run(source: Source, viewers: Sequence[Viewer], stopped: Callable[[float], bool]) -> None:
+def run(source: FrameSource, viewers: Sequence[Viewer], stopped: Callable[[float], bool]) -> None:
     """Show the newest frames of a started source until `stopped`, which waits so many seconds, says so.
 
     Raises SelconError when the source has no more.

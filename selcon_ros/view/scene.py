@@ -62,7 +62,7 @@ class TargetFrame:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ActionAnswer:
     """What an image says of one action that is asked for.
 
     heatmap: has the action's name, the values [H, W] and the confidence. overlay: [H, W, 3] uint8, RGB.
@@ -99,7 +99,7 @@ class ViewFrame:
     image: NDArray[np.uint8]
     depth: NDArray[np.float32] | None
     intrinsics: Intrinsics | None
-    answers: tuple[Answer, ...]
+    answers: tuple[ActionAnswer, ...]
     confidences: Mapping[str, float]
     thresholds: Thresholds
     times: Mapping[str, float] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from viser import _messages
 from websockets.asyncio import server as websockets_server
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.view.guard import Guard, protect
+from selcon_ros.view.guard import RequestGuard, protect
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
 
@@ -28,13 +28,13 @@ class ViewError(SelconError):
     """The page cannot be shown."""
 
 
-class PageServer:
+class ViewServer:
     """A running server; `viser` is what the page is made on. Raises ViewError where it cannot listen."""
 
     def __init__(self, host: str, port: int) -> None:
         sock = _listen(host, port)
         self._host, self.port = host, int(sock.getsockname()[1])
-        guard = Guard(host, self.port, f"viser-v{viser.__version__}")
+        guard = RequestGuard(host, self.port, f"viser-v{viser.__version__}")
         self._token = guard.token
         try:
             with _served_on(sock, guard), _quiet():
@@ -79,7 +79,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _served_on(sock: socket.socket, guard: Guard) -> Iterator[None]:
+def _served_on(sock: socket.socket, guard: RequestGuard) -> Iterator[None]:
     """Within this, a server that is started uses this socket, asks the guard first, and logs nothing."""
     serve = websockets_server.serve
     # What a stranger sends could fill the log: a request or a message that is none ends its connection.

@@ -9,7 +9,7 @@ from selcon_ros.core.depth_points import deproject
 from selcon_ros.core.grasp_result import GraspPoint
 from selcon_ros.core.gripper_drawing import COLOURS, gripper_lines
 from selcon_ros.core.overlay import tint
-from selcon_ros.view.scene import Answer, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, ViewFrame
 
 Points = NDArray[np.float32]
 Colours = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def point_size(points: Points, frame: ViewFrame, stride: int) -> float:
     return float(np.median(points[:, 2])) * stride / frame.intrinsics.fx
 
 
-def posed(answer: Answer) -> list[GraspPoint]:
+def posed(answer: ActionAnswer) -> list[GraspPoint]:
     """Return the grasp points of an answer that have a pose, best first."""
     return [
         point

@@ -134,9 +134,9 @@ def test_all_processes_have_the_precision_that_was_chosen_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, precision: str
 ) -> None:
     """A run that goes on has it, too, where another would be chosen now and the first was not kept."""
-    plans: list[plan.Plan] = []
+    plans: list[plan.BagPlan] = []
 
-    def stop(given: plan.Plan, *_: Any) -> None:
+    def stop(given: plan.BagPlan, *_: Any) -> None:
         plans.append(given)
         raise Stopped
 

@@ -16,9 +16,9 @@ from rosbags.interfaces import QosDurability
 from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
-from selcon_ros.bags.grounding import Grounder, Row
+from selcon_ros.bags.grounding import BagGrounder, BagRow
 from selcon_ros.bags.parts import RELIABLE
-from selcon_ros.bags.plan import Plan, segments
+from selcon_ros.bags.plan import BagPlan, segments
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.bags.topics import choose
 from selcon_ros.cli.main import main
@@ -41,13 +41,13 @@ class Found:
 
     def __init__(self, bundle: Path, bag: Path, **settings: Any) -> None:
         self._messages: dict[str, list[bytes]] = {}
-        self.rows: list[Row] = []
+        self.rows: list[BagRow] = []
         with BagReader(bag) as reader, load(bundle) as model:
             topics = choose(reader, None, None, None)
             asked = Settings(bundle=str(bundle), **settings)
-            plan = Plan(bag, bundle, topics, ("hold",), ("hold",), "/out", asked, heatmaps=True)
+            plan = BagPlan(bag, bundle, topics, ("hold",), ("hold",), "/out", asked, heatmaps=True)
             for segment in segments(reader, topics.image):
-                for each in Grounder(model, reader, plan).segment(segment):
+                for each in BagGrounder(model, reader, plan).segment(segment):
                     self.rows += each.rows
                     for topic, _, data in each.outputs:
                         self._messages.setdefault(topic, []).append(data)

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from selcon_ros.bags import transforms as transforms_module
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up
-from selcon_ros.bags.transform_window import MOST_FRAMES, Transform, Window
+from selcon_ros.bags.transform_window import MOST_FRAMES, Transform, TransformWindow
 from selcon_ros.bags.transforms import BagTransforms
 from selcon_ros.core.rigid import Rigid, quaternion
 from support.bags import Stamped, transforms, write_bag
@@ -94,7 +94,7 @@ def test_any_two_frames_of_any_tree(tree, stamp: int, random, data: st.DataObjec
         for when, pose in track.items()
     ]
     image = (stamp * S // 10 + S // 20, stamp * S // 10)
-    window = Window([image, (0, 0), (5 * S, 4 * S)], 10 * S)
+    window = TransformWindow([image, (0, 0), (5 * S, 4 * S)], 10 * S)
     for each in sorted(stream, key=lambda each: each.received):
         window.add(each)
     frames = st.integers(0, len(tree) - 1)
@@ -112,14 +112,14 @@ def test_any_two_frames_of_any_tree(tree, stamp: int, random, data: st.DataObjec
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=60))
 def test_no_more_is_kept_than_there_are_images_and_frames(stream: list[tuple[int, int]]) -> None:
-    window = Window([(2 * S, 2 * S), (3 * S, 3 * S)], 2 * S)
+    window = TransformWindow([(2 * S, 2 * S), (3 * S, 3 * S)], 2 * S)
     for stamp, received in stream:
         window.add(Transform("a", "b", stamp * S // 100, received * S // 100, HERE))
     assert sum(len(near) for near in window._near.values()) <= 2
 
 
 def test_more_frames_than_that_are_passed_over() -> None:
-    window = Window([(S, S)], S)
+    window = TransformWindow([(S, S)], S)
     for number in range(MOST_FRAMES + 5):
         window.add(Transform("a", f"b{number}", S, S, HERE))
     assert len(window._near) == MOST_FRAMES and "5 transforms were passed over" in str(window.faults)
@@ -128,7 +128,7 @@ def test_more_frames_than_that_are_passed_over() -> None:
 def test_after_the_clock_was_set_back_only_what_came_then_counts() -> None:
     """A simulation that starts again: the same stamps, at other places."""
     before, after = (12 * S, 11 * S), (24 * S, 11 * S)
-    window = Window([before, after], 30 * S)
+    window = TransformWindow([before, after], 30 * S)
     for x, start in ((1.0, 1), (2.0, 13)):
         for second in range(11):
             window.add(Transform("base", "camera", (10 + second) * S, (start + 10 + second) * S, at(x)))

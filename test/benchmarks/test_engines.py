@@ -21,7 +21,7 @@ from benchmarks.engines_report import UNSTEADY, notes, rows, tables
 from benchmarks.flops import count_flops
 from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.bench.report import Row, into_page, markdown
+from selcon_ros.bench.report import ReportRow, into_page, markdown
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.heatmap_agreement import Agreement
@@ -61,7 +61,7 @@ def measured(subject: Subject, milliseconds: float, batch: int = 1, kld: float |
 def test_measures_what_runs_and_writes_its_chapter(bundle: Path, tmp_path: Path) -> None:
     page = tmp_path / "docs" / "speed.md"
     page.parent.mkdir()
-    former = markdown([Row("of a former run", 1.0, "ms")], {}, [], ENGINES)
+    former = markdown([ReportRow("of a former run", 1.0, "ms")], {}, [], ENGINES)
     page.write_text(into_page("# Speed\n\nof the node\n", former))
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
     process = subprocess.run(

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selcon_ros.demo.truth import Truth
+from selcon_ros.demo.truth import DemoTruth
 from selcon_ros.recording import Recording
 from support.scenes import BOXES, INTRINSICS, LABELS, PART_MM, painted_frame
 
 FRAME = painted_frame(0)
-TRUTH = Truth(Recording([FRAME, painted_frame(1)], LABELS))
+TRUTH = DemoTruth(Recording([FRAME, painted_frame(1)], LABELS))
 DEPTH = PART_MM / 1000
 
 

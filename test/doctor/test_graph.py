@@ -271,7 +271,7 @@ def test_of_several_nodes_each_line_names_its_own(tmp_path: Path) -> None:
 
 def test_images_that_the_middleware_loses_are_told() -> None:
     with running(), ros.context() as context, spinning("doctor", context, TOPICS.remaps) as (node, executor):
-        camera = cameras.Camera(node, TOPICS, Settings(), "")
+        camera = cameras.CameraCheck(node, TOPICS, Settings(), "")
         camera._image.lost += 100  # as the event of the middleware does it
         found = {check.name: check for check in camera.look(executor, 1.0)}
     lost = found["losses on /affordance/image"]

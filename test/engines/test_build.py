@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.backends.tensorrt_library import LIBRARIES, Messages
+from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
 from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError, Cancelled
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
@@ -73,7 +73,7 @@ def test_products_are_in_half_precision_and_what_is_sensitive_is_not(vit: Path) 
 )
 @settings(max_examples=20, deadline=None)
 def test_the_profile_takes_all_images_up_to_the_camera_s(camera: Any, batch: Any) -> None:
-    profile = _profile(trt.Builder(Messages(RTX).logger), Shapes(SIZE, tuple(batch), camera))
+    profile = _profile(trt.Builder(LibraryErrors(RTX).logger), Shapes(SIZE, tuple(batch), camera))
     least, best, most = ([*shape] for shape in profile.get_shape(FRAMES))
     assert [least[0], best[0], most[0]] == batch
     assert least[1:] == [1, 1, 3] and most[1:] == [*camera, 3]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.errors import BackendError
-from selcon_ros.engines.cache import Cache, Entry
+from selcon_ros.engines.cache import Cache, CachedEngine
 from support.engines import AGREEMENT, KEY, RECORD
 from support.processes import exit_code, in_a_process
 
@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture
-def entry(cache: Cache) -> Entry:
+def entry(cache: Cache) -> CachedEngine:
     return cache.add(RECORD, b"engine" * 100)
 
 
@@ -36,44 +36,44 @@ def names(cache: Cache) -> list[str]:
     return sorted(path.name for path in cache.folder.iterdir()) if cache.folder.is_dir() else []
 
 
-def test_every_field_makes_another_key(cache: Cache, entry: Entry) -> None:
+def test_every_field_makes_another_key(cache: Cache, entry: CachedEngine) -> None:
     assert set(OTHER) == {field.name for field in fields(KEY)}
     keys = [KEY, *(replace(KEY, **{name: value}) for name, value in OTHER.items())]
     assert len({key.digest for key in keys}) == len(keys)
     assert [cache.find(key) is not None for key in keys] == [True] + [False] * len(OTHER)
 
 
-def test_what_is_added_is_found_again(cache: Cache, entry: Entry) -> None:
+def test_what_is_added_is_found_again(cache: Cache, entry: CachedEngine) -> None:
     assert cache.find(KEY) == entry
     assert entry.content() == b"engine" * 100
     assert (entry.record.bytes, entry.path.suffix) == (600, ".engine")
     assert cache.damaged() == []
 
 
-def test_another_user_may_read_it(entry: Entry) -> None:
+def test_another_user_may_read_it(entry: CachedEngine) -> None:
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in entry.paths)
 
 
-def test_the_newest_comes_first(cache: Cache, entry: Entry) -> None:
+def test_the_newest_comes_first(cache: Cache, entry: CachedEngine) -> None:
     later = replace(RECORD, key=replace(KEY, precision="fp32"), created="2026-02-01T00:00:00+00:00")
     newest = cache.add(later, b"x")
     assert cache.entries() == [newest, entry]
 
 
-def test_adding_again_replaces(cache: Cache, entry: Entry) -> None:
+def test_adding_again_replaces(cache: Cache, entry: CachedEngine) -> None:
     cache.add(RECORD, b"other")
     assert [each.content() for each in cache.entries()] == [b"other"]
     assert len(names(cache)) == 2
 
 
-def test_updating_keeps_the_engine(cache: Cache, entry: Entry) -> None:
+def test_updating_keeps_the_engine(cache: Cache, entry: CachedEngine) -> None:
     cache.update(replace(entry, record=replace(entry.record, agreement=AGREEMENT)))
     found = cache.find(KEY)
     assert found is not None and found.record.agreement == AGREEMENT
     assert found.content() == b"engine" * 100
 
 
-def test_removing_leaves_nothing(cache: Cache, entry: Entry) -> None:
+def test_removing_leaves_nothing(cache: Cache, entry: CachedEngine) -> None:
     cache.remove(entry)
     cache.remove(entry)
     assert names(cache) == [] and cache.find(KEY) is None
@@ -93,14 +93,14 @@ def test_any_bundle_name_makes_a_file_name(cache: Cache, bundle: str) -> None:
         (b"", "was changed or cut short"),
     ],
 )
-def test_a_changed_engine_is_named(entry: Entry, content: bytes, message: str) -> None:
+def test_a_changed_engine_is_named(entry: CachedEngine, content: bytes, message: str) -> None:
     entry.path.write_bytes(content)
     with pytest.raises(BackendError, match=message) as caught:
         entry.content()
     assert str(entry.path) in str(caught.value)
 
 
-def test_an_engine_that_is_gone_is_named(entry: Entry) -> None:
+def test_an_engine_that_is_gone_is_named(entry: CachedEngine) -> None:
     entry.path.unlink()
     with pytest.raises(BackendError, match="cannot read .*: No such file"):
         entry.content()
@@ -110,7 +110,7 @@ def test_an_engine_that_is_gone_is_named(entry: Entry) -> None:
     "content",
     [b"", b"{", b"[]", b"null", b"{}", b'{"key": 3}', b'{"key": {}}', b"\xff\xfe", b"[" * 100_000],
 )
-def test_a_damaged_record_is_no_entry(cache: Cache, entry: Entry, content: bytes) -> None:
+def test_a_damaged_record_is_no_entry(cache: Cache, entry: CachedEngine, content: bytes) -> None:
     entry.paths[0].write_bytes(content)
     assert cache.entries() == []
     assert cache.damaged() == sorted(entry.paths)
@@ -141,7 +141,7 @@ def test_a_damaged_record_is_no_entry(cache: Cache, entry: Entry, content: bytes
     ],
 )
 def test_a_record_with_a_value_of_another_type_is_no_entry_and_cleaned_away(
-    cache: Cache, entry: Entry, name: str, value: object
+    cache: Cache, entry: CachedEngine, name: str, value: object
 ) -> None:
     values = json.loads(entry.paths[0].read_text())
     assert name in values and values[name] != value
@@ -154,7 +154,7 @@ def test_a_record_with_a_value_of_another_type_is_no_entry_and_cleaned_away(
     assert cleaned.exit_code == 0 and names(cache) == []
 
 
-def test_what_is_no_plain_file_is_no_entry(cache: Cache, entry: Entry) -> None:
+def test_what_is_no_plain_file_is_no_entry(cache: Cache, entry: CachedEngine) -> None:
     for path in entry.paths:
         path.unlink()
         os.mkfifo(path)
@@ -166,26 +166,26 @@ def test_what_is_no_plain_file_is_no_entry(cache: Cache, entry: Entry) -> None:
     assert cache.entries() == [] and cache.damaged() == [cache.folder / "circle.json"]
 
 
-def test_an_engine_that_has_grown_is_not_read_whole(entry: Entry) -> None:
+def test_an_engine_that_has_grown_is_not_read_whole(entry: CachedEngine) -> None:
     with entry.path.open("ab") as file:
         file.truncate(1 << 40)  # takes no room: nothing is written
     with pytest.raises(BackendError, match="more than"):
         entry.content()
 
 
-def test_a_record_of_another_version_is_no_entry(cache: Cache, entry: Entry) -> None:
+def test_a_record_of_another_version_is_no_entry(cache: Cache, entry: CachedEngine) -> None:
     values = json.loads(entry.paths[0].read_text())
     entry.paths[0].write_text(json.dumps(values | {"more": 1}))
     assert cache.entries() == []
 
 
 @pytest.mark.parametrize("gone", [0, 1])
-def test_one_file_without_the_other_is_no_entry(cache: Cache, entry: Entry, gone: int) -> None:
+def test_one_file_without_the_other_is_no_entry(cache: Cache, entry: CachedEngine, gone: int) -> None:
     entry.paths[gone].unlink()
     assert cache.entries() == [] and cache.damaged() == [entry.paths[1 - gone]]
 
 
-def test_unfinished_writes_are_no_entries(cache: Cache, entry: Entry) -> None:
+def test_unfinished_writes_are_no_entries(cache: Cache, entry: CachedEngine) -> None:
     left = cache.folder / "tmp1.part"
     left.write_bytes(b"half")
     assert cache.entries() == [entry] and cache.damaged() == [left]

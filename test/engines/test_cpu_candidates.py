@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_ros.engines.cpu_candidates import Candidate, candidates
+from selcon_ros.engines.cpu_candidates import CpuCandidate, candidates
 from support.bundles import colour_bundle, with_int8, with_samples
 
 NO_SAMPLES = "the bundle has no sample pictures to compare it with fp32 on"
@@ -21,7 +21,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def of(bundle: Path, *given: object) -> tuple[list[str], dict[str, str]]:
     able, left_out = candidates(load_bundle(bundle, roles=()).manifest, *given)
-    assert [Candidate.of(each.label) for each in able] == able
+    assert [CpuCandidate.of(each.label) for each in able] == able
     return [each.label for each in able], left_out
 
 

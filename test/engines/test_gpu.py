@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from selcon_ros.backends.base import MAX_CACHED_SHAPES
-from selcon_ros.backends.cuda import Device, gpu, has_gpu
+from selcon_ros.backends.cuda import CudaDevice, gpu, has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import GpuOptions
 from selcon_ros.backends.tensorrt import TensorRtBackend
@@ -17,7 +17,7 @@ from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.core.bundle import Bundle, default_bundle_path
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.samples import read_samples
-from selcon_ros.engines.cache import Cache, Entry
+from selcon_ros.engines.cache import Cache, CachedEngine
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.compatibility import incompatibility
 from selcon_ros.engines.repository import (
@@ -55,12 +55,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 
 
 @pytest.fixture(scope="module")
-def entry(bundle: Bundle, cache: Cache, kind: str) -> Entry:
+def entry(bundle: Bundle, cache: Cache, kind: str) -> CachedEngine:
     return build(bundle, EngineSpec(LIBRARIES[kind], camera=CAMERA), cache, lambda *_: None, print)
 
 
 @pytest.fixture
-def engine(bundle: Bundle, entry: Entry) -> Iterator[TensorRtBackend]:
+def engine(bundle: Bundle, entry: CachedEngine) -> Iterator[TensorRtBackend]:
     opened = TensorRtBackend(bundle.manifest, serialized(entry))
     yield opened
     opened.close()
@@ -78,7 +78,7 @@ def same(engine: TensorRtBackend, bundle: Bundle, frames: np.ndarray) -> None:
             assert np.abs(given - exact).mean() < 0.02 * max(1e-3, float(np.abs(exact).max()))
 
 
-def test_answers_as_onnx_runtime_does(bundle: Bundle, entry: Entry, cache: Cache, kind: str) -> None:
+def test_answers_as_onnx_runtime_does(bundle: Bundle, entry: CachedEngine, cache: Cache, kind: str) -> None:
     assert incompatibility(entry.record.key) is None
     found = verify(bundle, entry, cache).record.agreement
     assert found is not None and found["kld_mean"] < 0.01
@@ -117,20 +117,20 @@ def test_wrong_images_are_refused_and_the_next_ones_run(engine: TensorRtBackend)
     engine.run(noise(1, 240, 320))
 
 
-def test_closing_twice(bundle: Bundle, entry: Entry) -> None:
+def test_closing_twice(bundle: Bundle, entry: CachedEngine) -> None:
     engine = TensorRtBackend(bundle.manifest, serialized(entry))
     engine.close()
     engine.close()
 
 
-def test_two_engines_at_once(bundle: Bundle, entry: Entry, engine: TensorRtBackend) -> None:
+def test_two_engines_at_once(bundle: Bundle, entry: CachedEngine, engine: TensorRtBackend) -> None:
     other = TensorRtBackend(bundle.manifest, serialized(entry))
     same(other, bundle, noise(1, 240, 320))
     other.close()
     same(engine, bundle, noise(1, 240, 320))
 
 
-def test_a_truncated_engine(bundle: Bundle, entry: Entry, tmp_path: Path) -> None:
+def test_a_truncated_engine(bundle: Bundle, entry: CachedEngine, tmp_path: Path) -> None:
     content = entry.content()
     cut = replace(entry, path=tmp_path / "cut.engine")
     cut.path.write_bytes(content[:-100])
@@ -142,13 +142,13 @@ def test_a_truncated_engine(bundle: Bundle, entry: Entry, tmp_path: Path) -> Non
         TensorRtBackend(bundle.manifest, serialized(whole))
 
 
-def test_an_engine_of_another_bundle(bundle: Bundle, entry: Entry) -> None:
+def test_an_engine_of_another_bundle(bundle: Bundle, entry: CachedEngine) -> None:
     manifest = replace(bundle.manifest, actions=bundle.manifest.actions[:2], confidence=None)
     with pytest.raises(BackendError, match="output 'cam' is .*build it again"):
         TensorRtBackend(manifest, serialized(entry))
 
 
-def test_above_the_tolerance_it_is_removed(bundle: Bundle, entry: Entry, tmp_path: Path) -> None:
+def test_above_the_tolerance_it_is_removed(bundle: Bundle, entry: CachedEngine, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     copy = cache.add(entry.record, entry.content())
     with pytest.raises(BackendError, match="farther from fp32 than the tolerance"):
@@ -156,7 +156,7 @@ def test_above_the_tolerance_it_is_removed(bundle: Bundle, entry: Entry, tmp_pat
     assert cache.entries() == []
 
 
-def test_the_node_s_choice_is_compared(bundle: Bundle, entry: Entry, cache: Cache, kind: str) -> None:
+def test_the_node_s_choice_is_compared(bundle: Bundle, entry: CachedEngine, cache: Cache, kind: str) -> None:
     model = load(bundle.path, kind, gpu=GpuOptions(cache=cache.folder))
     assert compare_with_fp32(bundle, model.backend, read_samples(bundle)[:2]).kld_mean < 0.01
     model.close()
@@ -167,7 +167,7 @@ def test_the_node_s_choice_is_compared(bundle: Bundle, entry: Entry, cache: Cach
 def test_gpus_are_counted_and_memory_is() -> None:
     with pytest.raises(BackendError, match="no GPU number 99"):
         gpu(99)
-    device = Device(0)
+    device = CudaDevice(0)
     with device.current(), pytest.raises(BackendError, match="has no room for a tensor"):
         device.buffer((1 << 20, 1 << 20), np.float32)
     device.close()

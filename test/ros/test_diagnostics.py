@@ -13,7 +13,7 @@ from selcon_ros.core.text import LINE, quoted
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
-from selcon_ros.ros.diagnostics import MESSAGE, Health, Times, status
+from selcon_ros.ros.diagnostics import MESSAGE, AnswerTimes, Health, status
 from selcon_ros.ros.registered import check_same_view
 from support.messages import Lines
 from support.ros import RELIABLE
@@ -98,7 +98,7 @@ def test_the_rate_is_that_of_the_last_seconds(monkeypatch, answers, at, rate):
     monkeypatch.setattr(diagnostics.time, "monotonic", lambda: now[0])
     health = Health(Lines())
     for now[0] in answers:
-        health.record(Times(waiting=0.0, inference=0.01, overhead=0.0, grasping=0.0))
+        health.record(AnswerTimes(waiting=0.0, inference=0.01, overhead=0.0, grasping=0.0))
     now[0] = at
     assert health.values()["rate_hz"] == rate
 

@@ -22,11 +22,11 @@ from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grasp_result import NO_GRASPS, GraspPoint, GraspResult, PartMask, Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros import results
-from selcon_ros.ros.diagnostics import Times
+from selcon_ros.ros.diagnostics import AnswerTimes
 from support.messages import FRAME, header
 from support.shapes import CAMERA, SHAPE, heat_of, rectangle
 
-TIMES = Times(waiting=0.001, inference=0.25, overhead=0.0025, grasping=1.5)
+TIMES = AnswerTimes(waiting=0.001, inference=0.25, overhead=0.0025, grasping=1.5)
 BOXES = {"float": float, "double": float, "boolean": bool, "string": str}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from selcon_ros.backends.tensorrt_library import LIBRARIES, Messages
+from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
 from selcon_ros.core.heatmap_agreement import Agreement
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
@@ -70,7 +70,7 @@ def layer_types(graph: bytes, of: Manifest) -> dict[str, set[str]]:
     The network's inputs and outputs are those that the manifest asks for, by name, shape and type.
     """
     rtx = LIBRARIES["tensorrt_rtx"]
-    trt, messages = rtx.load(), Messages(rtx)
+    trt, messages = rtx.load(), LibraryErrors(rtx)
     builder = trt.Builder(messages.logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, messages.logger)

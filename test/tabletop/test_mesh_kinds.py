@@ -14,7 +14,7 @@ from selcon_tabletop.mesh_cuts import cut, lightened, posed, wanted
 from selcon_tabletop.mesh_files import MeshError, Piece
 from selcon_tabletop.mesh_rooms import render_rooms, room_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
-from selcon_tabletop.scene import Scene, View, look_at
+from selcon_tabletop.scene import CameraView, Scene, look_at
 from selcon_tabletop.shapes import Mesh, lathe, line, merged, sweep
 from selcon_tabletop.world import mesh_files_in
 from support.disk import files_of_at_most
@@ -79,7 +79,7 @@ def test_a_mesh_is_rendered_with_its_map_on_the_right_part(knife, renderer, monk
     scene = Scene()
     scene.add(knife(np.random.default_rng(3)), np.zeros(3), np.eye(3))
     eye = np.array([0, -0.05, 0.35])
-    scene.views = [View(eye, look_at(eye, np.zeros(3), 0), 45)]
+    scene.views = [CameraView(eye, look_at(eye, np.zeros(3), 0), 45)]
     (view,) = renderer.render(scene, np.random.default_rng(0))
     for index, placed in enumerate(scene.parts):
         seen = view.placed == index

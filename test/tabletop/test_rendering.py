@@ -11,7 +11,7 @@ from selcon_tabletop.exocentric import exocentric_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_tabletop.rendering import Renderer
-from selcon_tabletop.scene import Scene, View, look_at, table_scene
+from selcon_tabletop.scene import CameraView, Scene, look_at, table_scene
 from selcon_tabletop.shapes import Mesh, box, merged
 from selcon_tabletop.view_files import MIN_PART
 
@@ -20,9 +20,9 @@ BLOCK = ObjectModel(
 )
 
 
-def _view_from_above(height: float) -> View:
+def _view_from_above(height: float) -> CameraView:
     position = np.array([0.0, 0.0, height])
-    return View(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)
+    return CameraView(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)
 
 
 def _block_scene() -> Scene:
@@ -128,7 +128,7 @@ def test_every_acting_part_of_every_kind_is_seen_by_a_near_camera(renderer):
             scene.add(make(rng), place, np.eye(3))
             target = place + np.array([0, 0, 0.04])
             position = target + np.array([-0.17, -0.27, 0.36])
-            scene.views.append(View(position, look_at(position, target, 0.0), 45.0))
+            scene.views.append(CameraView(position, look_at(position, target, 0.0), 45.0))
         for owner, view in enumerate(renderer.render(scene, rng)):
             own = {i: placed.part.action for i, placed in enumerate(scene.parts) if placed.owner == owner}
             for action in set(own.values()) - {None}:
@@ -142,7 +142,7 @@ def test_a_cup_shows_its_inside_from_above_and_its_wall_from_the_side(renderer):
     scene.add(TRAINED["mug"](rng), np.zeros(3), np.eye(3))
     middle = np.array([0.0, 0.0, 0.05])
     for position in (np.array([0.05, 0.0, 0.5]), np.array([-0.45, 0.0, 0.06])):
-        scene.views.append(View(position, look_at(position, middle, 0.0), 45.0))
+        scene.views.append(CameraView(position, look_at(position, middle, 0.0), 45.0))
     above, beside = renderer.render(scene, rng)
 
     def seen(view, kind: str) -> int:

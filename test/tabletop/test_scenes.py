@@ -10,7 +10,7 @@ import pytest
 
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop import dataset, mesh_kinds
-from selcon_tabletop.cameras import CLEARANCE, View, by_hand, look_at
+from selcon_tabletop.cameras import CLEARANCE, CameraView, by_hand, look_at
 from selcon_tabletop.objects import TRAINED
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_tabletop.placing import resting, vertices
@@ -18,7 +18,7 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene, negative_scene, table_scene
 from selcon_tabletop.shapes import box
 from selcon_tabletop.splits import splits
-from selcon_tabletop.surfaces import Pictures
+from selcon_tabletop.surfaces import ScenePictures
 from selcon_tabletop.view_files import OBJECT_KINDS, labels
 from selcon_tabletop.world import read_world
 from support.mesh_knife import write_knife
@@ -79,7 +79,7 @@ def test_clutter_is_told_from_background(renderer):
         scene.add_scenery([Part(kind, box((0.1, 0.1, 0.02)), "wood")], np.array([x, 0, 0.01]))
     scene.add(ObjectModel("mug", [Part("body", box((0.05, 0.05, 0.05)), "", "hold")]), np.zeros(3), np.eye(3))
     position = np.array([0, 0, 0.6])
-    scene.views = [View(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)]
+    scene.views = [CameraView(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)]
     (view,) = renderer.render(scene, np.random.default_rng(0))
     parts, objects = labels(scene, view)
     names = [np.asarray(OBJECT_KINDS)[objects[view.placed == index]] for index in range(3)]
@@ -92,7 +92,7 @@ def test_glass_that_may_be_seen_through_has_a_depth_of_its_own(renderer):
     block = Part("body", box((0.2, 0.2, 0.04)), "glass", "hold")
     scene.add(ObjectModel("glass", [block]), np.zeros(3), np.eye(3))
     position = np.array([0.0, 0.0, 0.62])
-    scene.views = [View(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)] * 8
+    scene.views = [CameraView(position, look_at(position, np.array([0, 1e-9, 0]), 0.0), 45.0)] * 8
     views = renderer.render(scene, np.random.default_rng(0))
     for view in views:
         assert np.allclose(view.depth[view.placed == 0], 0.6, atol=0.0005)
@@ -104,12 +104,12 @@ def test_pictures_are_laid_on_tables_and_parts(renderer):
     scene = table_scene(np.random.default_rng(4), [TRAINED["mallet"](np.random.default_rng(4))], 0, 12)
     scene.room = Room((0.6, 0.6), 0.5)
 
-    def is_magenta(pictures: Pictures) -> int:
+    def is_magenta(pictures: ScenePictures) -> int:
         views = renderer.render(scene, np.random.default_rng(4), pictures=pictures)
         shown = [view.image[view.placed < 0].astype(int) for view in views]
         return sum(bool((np.minimum(c[:, 0], c[:, 2]) > 5 * c[:, 1] + 20).mean() > 0.4) for c in shown)
 
-    assert is_magenta(Pictures([magenta])) >= 3 and is_magenta(Pictures()) == 0
+    assert is_magenta(ScenePictures([magenta])) >= 3 and is_magenta(ScenePictures()) == 0
 
 
 def test_a_scene_depends_on_its_seed_and_not_on_what_was_rendered_before(small_world, tmp_path):

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from selcon_ros.view.guard import is_loopback
-from selcon_ros.view.server import PageServer, ViewError
+from selcon_ros.view.server import ViewError, ViewServer
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -31,20 +31,20 @@ UPGRADE = {
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[PageServer]:
-    server = PageServer("127.0.0.1", 0)
+def local() -> Iterator[ViewServer]:
+    server = ViewServer("127.0.0.1", 0)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def public() -> Iterator[PageServer]:
-    server = PageServer("0.0.0.0", 0)
+def public() -> Iterator[ViewServer]:
+    server = ViewServer("0.0.0.0", 0)
     yield server
     server.close()
 
 
-def get(server: PageServer, path: str = "/", **headers: str) -> HTTPResponse:
+def get(server: ViewServer, path: str = "/", **headers: str) -> HTTPResponse:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     host = headers.pop("Host", f"127.0.0.1:{server.port}")
     connection.putrequest("GET", path, skip_host=True)
@@ -54,7 +54,7 @@ def get(server: PageServer, path: str = "/", **headers: str) -> HTTPResponse:
     return connection.getresponse()
 
 
-def test_the_page_is_served_and_no_other_page_may_frame_it(local: PageServer) -> None:
+def test_the_page_is_served_and_no_other_page_may_frame_it(local: ViewServer) -> None:
     answer = get(local)
     assert answer.status == 200 and b"<html" in answer.read()
     assert answer.headers["X-Frame-Options"] == "DENY"
@@ -62,27 +62,27 @@ def test_the_page_is_served_and_no_other_page_may_frame_it(local: PageServer) ->
 
 
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8080"])
-def test_this_machine_under_its_names_also_by_a_forwarded_port(local: PageServer, host: str) -> None:
+def test_this_machine_under_its_names_also_by_a_forwarded_port(local: ViewServer, host: str) -> None:
     assert get(local, Host=host).status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "[::1", ""])
-def test_a_foreign_name_that_leads_here_is_refused(local: PageServer, host: str) -> None:
+def test_a_foreign_name_that_leads_here_is_refused(local: ViewServer, host: str) -> None:
     assert get(local, Host=host).status in (400, 403)
 
 
-def test_a_foreign_page_cannot_open_the_websocket(local: PageServer) -> None:
+def test_a_foreign_page_cannot_open_the_websocket(local: ViewServer) -> None:
     own = f"http://127.0.0.1:{local.port}"
     assert get(local, Origin=own, **UPGRADE).status == 101
     for origin in ("http://evil.example", "http://127.0.0.1:1", "null", "http://[::1"):
         assert get(local, Origin=origin, **UPGRADE).status == 403, origin
 
 
-def test_a_page_of_another_version_is_refused(local: PageServer) -> None:
+def test_a_page_of_another_version_is_refused(local: ViewServer) -> None:
     assert get(local, **UPGRADE | {"Sec-WebSocket-Protocol": "viser-v0.0.1"}).status == 400
 
 
-def test_without_the_token_nothing_is_served_on_other_addresses(public: PageServer) -> None:
+def test_without_the_token_nothing_is_served_on_other_addresses(public: ViewServer) -> None:
     token = public.address.partition("?token=")[2]
     for path in ("/", "/?token=", f"/?token={token}x", "/?token=%C3%BC"):
         assert get(public, path).status == 401, path
@@ -101,20 +101,20 @@ def test_without_the_token_nothing_is_served_on_other_addresses(public: PageServ
     assert get(public, Cookie=f"{pair}x").status == 401
 
 
-def test_a_port_that_is_in_use_is_told_and_no_other_is_taken(local: PageServer) -> None:
+def test_a_port_that_is_in_use_is_told_and_no_other_is_taken(local: ViewServer) -> None:
     with pytest.raises(ViewError, match=f"port {local.port}: Address already in use: choose another --port"):
-        PageServer("127.0.0.1", local.port)
+        ViewServer("127.0.0.1", local.port)
 
 
 def test_addresses_that_cannot_be_listened_on() -> None:
     with pytest.raises(ViewError, match="cannot listen on nowhere.invalid port 0"):
-        PageServer("nowhere.invalid", 0)
+        ViewServer("nowhere.invalid", 0)
 
 
 def test_nothing_is_printed_whatever_is_sent(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = PageServer("127.0.0.1", 0)
+    server = ViewServer("127.0.0.1", 0)
     for data in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(data)

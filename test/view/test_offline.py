@@ -12,7 +12,7 @@ from selcon_ros.core.files import write_image
 from selcon_ros.model import Model, load
 from selcon_ros.recording import default_recording
 from selcon_ros.view.scene import Thresholds, ViewFrame
-from selcon_ros.view.sources.offline import Camera, OfflineSource, Shot
+from selcon_ros.view.sources.offline import CameraFeed, OfflineSource, Shot
 from selcon_ros.view.sources.picture import PictureCamera
 from selcon_ros.view.sources.recording import RecordingCamera, paced
 
@@ -46,7 +46,7 @@ class Counted:
 def started() -> Iterator[Callable[..., OfflineSource]]:
     sources: list[OfflineSource] = []
 
-    def start(camera: Camera, *actions: str, load: Callable[[], Model] = model) -> OfflineSource:
+    def start(camera: CameraFeed, *actions: str, load: Callable[[], Model] = model) -> OfflineSource:
         source = OfflineSource(camera, load, actions, Thresholds())
         sources.append(source)
         source.start()

@@ -19,7 +19,7 @@ from selcon_ros.recording import default_recording, read_recording
 from selcon_ros.view.page import Page
 from selcon_ros.view.run import run
 from selcon_ros.view.scene import Thresholds
-from selcon_ros.view.server import PageServer
+from selcon_ros.view.server import ViewServer
 from selcon_ros.view.sources.offline import OfflineSource, Shot
 from selcon_ros.view.sources.recording import shot_of
 from support.browser import WEBGL, chromium
@@ -42,7 +42,7 @@ class Running:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.source = OfflineSource(Still(), lambda: load(precision="fp32"), ("hold",), Thresholds())
-        self.server = PageServer(host, 0)
+        self.server = ViewServer(host, 0)
         self.source.start()
         self._page = Page(self.server.viser, self.source, stride=8)
         self._stop = threading.Event()

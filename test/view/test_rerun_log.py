@@ -23,7 +23,7 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import rerun_log
 from selcon_ros.view.rerun_log import RerunLog
-from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from support.disk import files_of_at_most
 from support.scenes import bar_depth, scene
 
@@ -37,11 +37,11 @@ GRASPS = (
 )
 
 
-def answer(action: str, confidence: float = 0.8) -> Answer:
+def answer(action: str, confidence: float = 0.8) -> ActionAnswer:
     values = np.zeros(SIZE[::-1], np.float32)
     values[48:144, 60:92] = 1.0
     values[0, 0] = 0.5
-    return Answer(Heatmap(action, values, confidence), GraspResult(GRASPS), IMAGE[:, ::-1].copy())
+    return ActionAnswer(Heatmap(action, values, confidence), GraspResult(GRASPS), IMAGE[:, ::-1].copy())
 
 
 def frame(number: int = 1, *actions: str, **changes: Any) -> ViewFrame:

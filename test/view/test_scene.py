@@ -16,8 +16,8 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.view.page import Page
-from selcon_ros.view.scene import Answer, TargetFrame, Thresholds, ViewFrame
-from selcon_ros.view.server import PageServer
+from selcon_ros.view.scene import ActionAnswer, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.server import ViewServer
 
 IMAGE = np.full((6, 8, 3), 100, np.uint8)
 DEPTH = np.full((6, 8), 0.5, np.float32)
@@ -41,7 +41,7 @@ class Asked:
 
 @pytest.fixture
 def made() -> Iterator[tuple[Page, Asked]]:
-    server, source = PageServer("127.0.0.1", 0), Asked()
+    server, source = ViewServer("127.0.0.1", 0), Asked()
     yield Page(server.viser, source, stride=1), source
     server.close()
 
@@ -53,7 +53,7 @@ def frame(*found: tuple[str, int], depth: Any = True, **changes: Any) -> ViewFra
     for action, count in found:
         heatmap = Heatmap(action, np.zeros((6, 8), np.float32), 0.9)
         points = tuple(GraspPoint((0, 0), 0.9 - 0.1 * number, **pose) for number in range(count))
-        answers.append(Answer(heatmap, GraspResult(points), IMAGE))
+        answers.append(ActionAnswer(heatmap, GraspResult(points), IMAGE))
     metres, camera = (DEPTH, CAMERA) if depth else (None, None)
     return replace(
         ViewFrame(1, 0.0, "camera", IMAGE, metres, camera, tuple(answers), {}, Thresholds()), **changes

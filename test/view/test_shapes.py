@@ -12,21 +12,21 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import panel
-from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.shapes import coloured_cloud, grippers, shown_heat
 
 HALF = 0.5**0.5
 IMAGE = np.full((6, 8, 3), 100, np.uint8)
 
 
-def answer(action: str, confidence: float, hot: int, *points: GraspPoint) -> Answer:
+def answer(action: str, confidence: float, hot: int, *points: GraspPoint) -> ActionAnswer:
     values = np.zeros((6, 8), np.float32)
     values[:, hot] = 1
     refused = () if points else (Refusal(Reason.FLAT, "<i>flat</i>"),)
-    return Answer(Heatmap(action, values, confidence), GraspResult(points, refused), IMAGE)
+    return ActionAnswer(Heatmap(action, values, confidence), GraspResult(points, refused), IMAGE)
 
 
-def frame(*answers: Answer, **changes: Any) -> ViewFrame:
+def frame(*answers: ActionAnswer, **changes: Any) -> ViewFrame:
     depth = np.full((6, 8), 0.5, np.float32)
     depth[0] = np.nan
     given: dict[str, Any] = {

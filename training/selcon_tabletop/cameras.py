@@ -15,7 +15,7 @@ CLEARANCE = 0.07
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """A camera: `position` and 3×3 `rotation` (MuJoCo's convention: looks along −z, y up) in the world, and
     its vertical field of view in degrees."""
 
@@ -42,7 +42,7 @@ def _direction(azimuth: float, elevation: float) -> Points:
 
 def around(
     rng: Rng, count: int, distance: tuple[float, float], spread: tuple[float, float], height: float
-) -> list[View]:
+) -> list[CameraView]:
     """Return cameras around the table that look near its centre, from 28 to 80 degrees above it."""
     views = []
     for _ in range(count):
@@ -50,11 +50,13 @@ def around(
         far = rng.uniform(*distance)
         target = np.array([rng.uniform(-spread[0], spread[0]), rng.uniform(-spread[1], spread[1]), height])
         position = target + far * _direction(azimuth, elevation)
-        views.append(View(position, look_at(position, target, rng.normal(0, 0.08)), rng.uniform(40, 52)))
+        views.append(
+            CameraView(position, look_at(position, target, rng.normal(0, 0.08)), rng.uniform(40, 52))
+        )
     return views
 
 
-def _frame(rng: Rng, subject: Points, aspect: float) -> View:
+def _frame(rng: Rng, subject: Points, aspect: float) -> CameraView:
     """Return a camera in which `subject` (N×3 points) spans an eighth to nine tenths of the image's width and
     lies anywhere, now and then cut by the image's edge."""
     fovy = rng.uniform(35, 65)
@@ -71,15 +73,15 @@ def _frame(rng: Rng, subject: Points, aspect: float) -> View:
     room = max(0.9 - cover, 0.3)  # more than keeps all of it in the frame, if it is large
     aside = rng.uniform(-room, room, 2) * [wide * far, tall * far]
     target = centre - turned[:, 0] * aside[0] - turned[:, 1] * aside[1]
-    return View(position, look_at(position, target, rng.normal(0, 0.12)), fovy)
+    return CameraView(position, look_at(position, target, rng.normal(0, 0.12)), fovy)
 
 
 def by_hand(
     rng: Rng, count: int, subjects: Sequence[Points], bodies: Sequence[Points], aspect: float
-) -> list[View]:
+) -> list[CameraView]:
     """Return `count` cameras as people hold them: near or far, from 15 to 85 degrees above, each framing one
     of `subjects` (N×3 points each), none inside one of `bodies`."""
-    views: list[View] = []
+    views: list[CameraView] = []
     for number in range(count):
         subject = subjects[(number + int(rng.integers(len(subjects)))) % len(subjects)]
         for _ in range(20):

@@ -11,7 +11,7 @@ import numpy as np
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.parts import ObjectModel, Rng
 from selcon_tabletop.room import Things
-from selcon_tabletop.surfaces import Pictures, Texture
+from selcon_tabletop.surfaces import ScenePictures, Texture
 
 
 class Pool(Protocol):
@@ -44,10 +44,10 @@ class Catalogue:
         """Return the catalogue of nothing but the meshes of kinds held out of training."""
         return Catalogue(made=({}, {}), meshes=({}, self.meshes[True]), things=self.things)
 
-    def pictures(self, rng: Rng) -> Pictures:
+    def pictures(self, rng: Rng) -> ScenePictures:
         """Return the pictures for one scene: three textures and two backdrops."""
         textures = [self.textures.draw(rng) for _ in range(3)] if self.textures else []
-        return Pictures(textures, [self.backdrops.draw(rng) for _ in range(2)] if self.backdrops else [])
+        return ScenePictures(textures, [self.backdrops.draw(rng) for _ in range(2)] if self.backdrops else [])
 
     def kinds(self, unseen: bool) -> list[str]:
         """Return the kinds of objects for training, or those held out of it."""

@@ -20,7 +20,7 @@ from selcon_ros.core.yaml_file import parse_object
 from selcon_tabletop.mesh_cuts import CONDITIONS, POSES, Cut, cut, lightened, posed, wanted
 from selcon_tabletop.mesh_files import MeshError, read_pieces
 from selcon_tabletop.mesh_grips import grips
-from selcon_tabletop.mesh_looks import Look, coloured
+from selcon_tabletop.mesh_looks import MeshLook, coloured
 from selcon_tabletop.parts import ACTIONS, PART_KINDS, ObjectModel, Part, Rng, choice
 from selcon_tabletop.shapes import Mesh, merged
 
@@ -50,7 +50,7 @@ SCENERY = {
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class MeshEntry:
     """A mesh of the list: its file in a media folder, its kind, how large it is and how it lies."""
 
     mesh: str
@@ -75,7 +75,7 @@ class Entry:
 
 
 @lru_cache
-def listed(section: str, path: Path = LIST) -> tuple[Entry, ...]:
+def listed(section: str, path: Path = LIST) -> tuple[MeshEntry, ...]:
     """Return the entries of a section of the list (objects, things or rooms). Raises MeshError, naming the
     entry, for what is not as it should be."""
     content = parse_object(read_bytes(path, MeshError, limit=1 << 20), path, MeshError)
@@ -89,7 +89,7 @@ KEYS = {"mesh", "kind", "size", "pose", "turn", "tilt", "take", "drop", "body", 
 KEYS |= {"held_out", "in_use", "top", "raised"}
 
 
-def _entry(about: Any, section: str, path: Path) -> Entry:
+def _entry(about: Any, section: str, path: Path) -> MeshEntry:
     """Return an entry of the list, judged."""
     name = about.get("mesh") if isinstance(about, dict) else about
     where = f"{path}, {section}, {name}"
@@ -105,7 +105,7 @@ def _entry(about: Any, section: str, path: Path) -> Entry:
     parts = about.get("parts", [])
     if section == "objects" and (not parts or not isinstance(about.get("kind"), str)):
         raise MeshError(f"{where}: an object has a kind and parts")
-    return Entry(
+    return MeshEntry(
         name,
         str(about.get("kind", section)),
         size,
@@ -151,7 +151,7 @@ def mesh_makers(files: Mapping[str, Path], held_out: bool = False, in_use: bool 
     `files` are a media folder's (`mesh_files_in`); `held_out` gives the kinds never trained on; with `in_use`
     only meshes that a hand can hold in exocentric views. Raises MeshError for a listed mesh that is missing.
     """
-    by_kind: dict[str, list[tuple[Path, Entry]]] = {}
+    by_kind: dict[str, list[tuple[Path, MeshEntry]]] = {}
     for entry in listed("objects"):
         if entry.held_out == held_out and (entry.in_use or not in_use):
             by_kind.setdefault(entry.kind, []).append((_file(files, entry), entry))
@@ -168,7 +168,7 @@ def mesh_furniture(files: Mapping[str, Path]) -> Callable[[Rng], list[Part]]:
     return _scenery_maker(files, "rooms")
 
 
-def files_of(section: str, files: Mapping[str, Path]) -> list[tuple[Path, Entry]]:
+def files_of(section: str, files: Mapping[str, Path]) -> list[tuple[Path, MeshEntry]]:
     """Return the files of a section of the list with their entries. Raises MeshError for one missing."""
     return [(_file(files, entry), entry) for entry in listed(section)]
 
@@ -183,12 +183,12 @@ def _scenery_maker(files: Mapping[str, Path], section: str) -> Callable[[Rng], l
     return make
 
 
-def scenery(path: Path, entry: Entry, rng: Rng) -> list[Part]:
+def scenery(path: Path, entry: MeshEntry, rng: Rng) -> list[Part]:
     """Return a thing or a piece of furniture, varied, as parts that afford nothing."""
     return _model(path, entry, rng).parts
 
 
-def _file(files: Mapping[str, Path], entry: Entry) -> Path:
+def _file(files: Mapping[str, Path], entry: MeshEntry) -> Path:
     if entry.file not in files:
         raise MeshError(
             f"the media folder has no mesh {entry.file}: collect its files again (selcon tabletop media)"
@@ -196,7 +196,7 @@ def _file(files: Mapping[str, Path], entry: Entry) -> Path:
     return files[entry.file]
 
 
-def _maker(entries: list[tuple[Path, Entry]]) -> Maker:
+def _maker(entries: list[tuple[Path, MeshEntry]]) -> Maker:
     def make(rng: Rng) -> ObjectModel:
         path, entry = entries[rng.integers(len(entries))]
         return _model(path, entry, rng)
@@ -210,11 +210,11 @@ class _Prepared:
 
     rule: int
     mesh: Mesh
-    look: Look
+    look: MeshLook
 
 
 @lru_cache(maxsize=512)
-def _prepared(path: Path, entry: Entry) -> tuple[_Prepared, ...]:
+def _prepared(path: Path, entry: MeshEntry) -> tuple[_Prepared, ...]:
     """Read, pose, cut and lighten a mesh: once a process."""
     pieces = wanted(read_pieces(path), entry.take, entry.drop)
     if not pieces:
@@ -236,13 +236,13 @@ def _prepared(path: Path, entry: Entry) -> tuple[_Prepared, ...]:
         _Prepared(
             same[0].rule,
             lightened(merged([each.piece.mesh for each in same]), share),
-            Look(same[0].piece.colour, same[0].piece.texture),
+            MeshLook(same[0].piece.colour, same[0].piece.texture),
         )
         for same in alike.values()
     )
 
 
-def _model(path: Path, entry: Entry, rng: Rng) -> ObjectModel:
+def _model(path: Path, entry: MeshEntry, rng: Rng) -> ObjectModel:
     """Return a mesh of the list, stretched and coloured at random."""
     stretch = _stretch(rng, entry.pose == "stand")
     plain = rng.random() < PLAIN

@@ -16,14 +16,14 @@ BOLD = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class MeshLook:
     """A material's colour (RGB 0..1) and its map H×W×3 uint8 RGB, if any, which then gives the colour."""
 
     colour: tuple[float, float, float]
     texture: NDArray[np.uint8] | None
 
 
-def coloured(looks: Sequence[Look], rng: Rng) -> Iterator[NDArray[np.uint8]]:
+def coloured(looks: Sequence[MeshLook], rng: Rng) -> Iterator[NDArray[np.uint8]]:
     """Yield a texture for each of an object's looks, all changed alike in hue, saturation and brightness.
 
     A plain colour becomes a texture of 2×2 pixels.

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_file
-from selcon_tabletop.cameras import View, look_at
-from selcon_tabletop.mesh_kinds import Entry, files_of, mesh_things, scenery
+from selcon_tabletop.cameras import CameraView, look_at
+from selcon_tabletop.mesh_kinds import MeshEntry, files_of, mesh_things, scenery
 from selcon_tabletop.parts import Part, Rng
 from selcon_tabletop.rendering import Renderer
 from selcon_tabletop.room import Room
@@ -77,7 +77,7 @@ def _walls(rng: Rng, long: float, deep: float) -> list[Part]:
 
 
 def _along(
-    scene: Scene, rng: Rng, entries: Sequence[tuple[Path, Entry]], length: float, side: bool
+    scene: Scene, rng: Rng, entries: Sequence[tuple[Path, MeshEntry]], length: float, side: bool
 ) -> list[_Standing]:
     """Set furniture side by side with its back to the wall along +x or, at the `side`, along −y."""
     turn = rotation("z", np.pi / 2) if side else np.eye(3)
@@ -93,7 +93,7 @@ def _along(
     return standing
 
 
-def _drawn(rng: Rng, entries: Sequence[tuple[Path, Entry]]) -> tuple[Entry, list[Part], Points]:
+def _drawn(rng: Rng, entries: Sequence[tuple[Path, MeshEntry]]) -> tuple[MeshEntry, list[Part], Points]:
     """Return a random piece of furniture with all its vertices."""
     path, entry = entries[int(rng.integers(len(entries)))]
     parts = scenery(path, entry, rng)
@@ -101,7 +101,7 @@ def _drawn(rng: Rng, entries: Sequence[tuple[Path, Entry]]) -> tuple[Entry, list
 
 
 def _put(
-    scene: Scene, entry: Entry, parts: list[Part], points: Points, offset: Points, turn: Points
+    scene: Scene, entry: MeshEntry, parts: list[Part], points: Points, offset: Points, turn: Points
 ) -> _Standing:
     """Add a piece, turned and then shifted by `offset`, as high as the list says."""
     offset = offset + np.array([0, 0, entry.raised])
@@ -125,7 +125,7 @@ def _cover(scene: Scene, rng: Rng, under: _Standing, things: Callable[[Rng], lis
             scene.add_scenery(parts, spot, rotation("z", rng.uniform(0, 2 * np.pi)))
 
 
-def _camera(rng: Rng, standing: Sequence[_Standing], near: bool) -> View:
+def _camera(rng: Rng, standing: Sequence[_Standing], near: bool) -> CameraView:
     """Return a camera inside the room, outside all furniture: at a top from `near`, or at any piece."""
     tops = [each for each in standing if each.top]
     wanted = tops if near and tops else standing
@@ -143,7 +143,7 @@ def _camera(rng: Rng, standing: Sequence[_Standing], near: bool) -> View:
         free = all(((eye < each.low - APART) | (eye > each.high + APART)).any() for each in standing)
         if inside and free:
             break
-    return View(eye, look_at(eye, target, rng.normal(0, 0.06)), rng.uniform(40, 65))
+    return CameraView(eye, look_at(eye, target, rng.normal(0, 0.06)), rng.uniform(40, 65))
 
 
 def render_rooms(media: Path, out: Path, count: int, seed: int = 0, progress: bool = True) -> int:

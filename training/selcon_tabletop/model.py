@@ -16,8 +16,8 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene
 from selcon_tabletop.shapes import Mesh
 from selcon_tabletop.surfaces import (
-    Pictures,
-    Surface,
+    Material,
+    ScenePictures,
     Texture,
     backdrop,
     cutting,
@@ -61,7 +61,7 @@ class Stage:
     owned: set[str] = field(default_factory=set)
     pictured: set[str] = field(default_factory=set)
     printed: set[str] = field(default_factory=set)
-    pictures: Pictures = field(default_factory=Pictures)
+    pictures: ScenePictures = field(default_factory=ScenePictures)
     dressed: bool = False
     parts_of: NDArray[np.int16] | None = None
 
@@ -158,7 +158,7 @@ def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     return spec
 
 
-def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Pictures) -> Stage:
+def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: ScenePictures) -> Stage:
     """Compile a scene for images of `width` × `height`; `pictures` may be laid on the table, around the scene
     and on parts."""
     spec = _new_spec(width, height)
@@ -210,7 +210,7 @@ def dress(stage: Stage, drawn: mujoco.MjrContext, rng: Rng) -> None:
     for name, look in stage.looks.items():
         new = shared if shared is not None and name in stage.owned else surface(rng, look)
         if name in stage.printed or name in stage.pictured:
-            new = Surface((1, 1, 1), new.specular, new.shininess)
+            new = Material((1, 1, 1), new.specular, new.shininess)
         if name in stage.pictured:
             stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures.textures), PICTURED_SIDES[0])
             changed.append(name)
@@ -232,7 +232,7 @@ def _one_of(rng: Rng, pictures: Sequence[Texture]) -> Texture:
     return pictures[int(rng.integers(len(pictures)))]
 
 
-def _paint(model: mujoco.MjModel, name: str, new: Surface) -> None:
+def _paint(model: mujoco.MjModel, name: str, new: Material) -> None:
     number = model.material(name).id
     model.mat_rgba[number] = [*new.colour, new.alpha]
     model.mat_specular[number], model.mat_shininess[number] = new.specular, new.shininess
@@ -263,8 +263,8 @@ def _dress_room(stage: Stage, rng: Rng) -> list[str]:
     if first or rng.random() < 0.25:
         sky[:] = surroundings(rng, sky.shape[1], stage.pictures.backdrops)
         changed.append("sky")
-    _paint(stage.model, "table", Surface((1, 1, 1), rng.uniform(0, 0.3), 0.3))
-    _paint(stage.model, "floor", Surface((1, 1, 1), 0, 0))
+    _paint(stage.model, "table", Material((1, 1, 1), rng.uniform(0, 0.3), 0.3))
+    _paint(stage.model, "floor", Material((1, 1, 1), 0, 0))
     repeats = rng.uniform(1, 4)
     stage.model.mat_texrepeat[stage.model.material("table").id] = [repeats, repeats]
     stage.model.mat_texrepeat[stage.model.material("floor").id] = [2 * repeats, 2 * repeats]

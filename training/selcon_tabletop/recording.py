@@ -13,7 +13,7 @@ from selcon_tabletop.objects import TRAINED
 from selcon_tabletop.parts import ObjectModel, Rng
 from selcon_tabletop.rendering import Renderer
 from selcon_tabletop.room import Room
-from selcon_tabletop.scene import Scene, View, add_clutter, look_at
+from selcon_tabletop.scene import CameraView, Scene, add_clutter, look_at
 from selcon_tabletop.shapes import rotation
 
 KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")
@@ -40,7 +40,7 @@ def _scene(models: list[ObjectModel], frames: int, rng: Rng) -> Scene:
     for azimuth in np.linspace(-2.15, -1.73, frames):
         target = np.array([0.0, -0.01, 0.02])
         position = target + DISTANCE * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
-        scene.views.append(View(position, look_at(position, target, 0.0), 45.0))
+        scene.views.append(CameraView(position, look_at(position, target, 0.0), 45.0))
     return scene
 
 

@@ -16,9 +16,9 @@ from selcon_tabletop.lighting import draw_gain, expose, smoothed
 from selcon_tabletop.model import FAR, NEAR, Stage, build_stage, dress, mujoco
 from selcon_tabletop.parts import Rng
 from selcon_tabletop.scene import Scene
-from selcon_tabletop.surfaces import Pictures
+from selcon_tabletop.surfaces import ScenePictures
 
-NO_PICTURES = Pictures()
+NO_PICTURES = ScenePictures()
 
 
 class RenderError(SelconError):
@@ -64,7 +64,7 @@ class Renderer:
         scene: Scene,
         rng: Rng,
         steady: bool = False,
-        pictures: Pictures = NO_PICTURES,
+        pictures: ScenePictures = NO_PICTURES,
         depth: bool = True,
     ) -> list[Rendered]:
         """Render every view of `scene`; surfaces, lights and the sensor are drawn from `rng` anew for each

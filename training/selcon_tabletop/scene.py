@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from selcon_tabletop.cameras import View, around, by_hand, look_at
+from selcon_tabletop.cameras import CameraView, around, by_hand, look_at
 from selcon_tabletop.parts import ObjectModel, Part, Rng
 from selcon_tabletop.placing import Taken, free_spot, resting, vertices
 from selcon_tabletop.room import Mat, Room, Things, cupboard, furniture_spot
 from selcon_tabletop.shapes import Points, rotation
 from selcon_tabletop.things import thing
 
-__all__ = ["Placed", "Scene", "View", "look_at", "negative_scene", "table_scene"]
+__all__ = ["CameraView", "Placed", "Scene", "look_at", "negative_scene", "table_scene"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scene:
     parts: list[Placed] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
+    views: list[CameraView] = field(default_factory=list)
     room: Room | None = None
 
     def add(self, model: ObjectModel, offset: Points, turn: Points) -> None:

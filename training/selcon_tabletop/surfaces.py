@@ -17,7 +17,7 @@ Texture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ScenePictures:
     """Real pictures (H×W×3 uint8 RGB) for one scene: textures for table and parts, backdrops for afar."""
 
     textures: Sequence[Texture] = ()
@@ -25,7 +25,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Surface:
+class Material:
     """A colour (RGB 0..1), how it reflects, and its opacity."""
 
     colour: tuple[float, float, float]
@@ -38,29 +38,29 @@ def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, flo
     return colorsys.hsv_to_rgb(hue % 1.0, float(np.clip(saturation, 0, 1)), float(np.clip(value, 0, 1)))
 
 
-def surface(rng: Rng, look: str) -> Surface:
+def surface(rng: Rng, look: str) -> Material:
     """Return a random surface for a material name."""
     u = rng.uniform
     if look in LOOKS:
         named = LOOKS[look]
         colour = _hsv(u(*named.hue), u(*named.saturation), u(*named.value))
-        return Surface(colour, u(*named.specular), u(*named.shininess), u(*named.alpha))
+        return Material(colour, u(*named.specular), u(*named.shininess), u(*named.alpha))
     if look == "metal":
-        return Surface(_hsv(u(0.5, 0.7), u(0, 0.15), u(0.45, 0.9)), u(0.5, 1), u(0.5, 1))
+        return Material(_hsv(u(0.5, 0.7), u(0, 0.15), u(0.45, 0.9)), u(0.5, 1), u(0.5, 1))
     if look == "wood":
-        return Surface(_hsv(u(0.05, 0.12), u(0.3, 0.75), u(0.3, 0.85)), u(0, 0.3), u(0, 0.4))
+        return Material(_hsv(u(0.05, 0.12), u(0.3, 0.75), u(0.3, 0.85)), u(0, 0.3), u(0, 0.4))
     if look == "rubber":
-        return Surface(_hsv(u(0, 1), u(0, 0.4), u(0.08, 0.35)), u(0, 0.3), u(0, 0.3))
+        return Material(_hsv(u(0, 1), u(0, 0.4), u(0.08, 0.35)), u(0, 0.3), u(0, 0.3))
     if look == "ceramic":
-        return Surface(_hsv(u(0, 1), u(0, 0.6), u(0.6, 1)), u(0.4, 1), u(0.5, 1))
+        return Material(_hsv(u(0, 1), u(0, 0.6), u(0.6, 1)), u(0.4, 1), u(0.5, 1))
     if look == "glass":
         clear = u(0.35, 0.9) if rng.random() < 0.6 else 1.0
-        return Surface(_hsv(u(0.25, 0.65), u(0.05, 0.5), u(0.5, 0.95)), u(0.6, 1), u(0.7, 1), clear)
+        return Material(_hsv(u(0.25, 0.65), u(0.05, 0.5), u(0.5, 0.95)), u(0.6, 1), u(0.7, 1), clear)
     if look == "bristle":
-        return Surface(_hsv(u(0, 1), u(0, 0.8), u(0.25, 0.95)), 0, 0)
+        return Material(_hsv(u(0, 1), u(0, 0.8), u(0.25, 0.95)), 0, 0)
     if look == "skin":
-        return Surface(_hsv(u(0.02, 0.08), u(0.25, 0.6), u(0.35, 0.95)), u(0, 0.2), 0.2)
-    return Surface(_hsv(u(0, 1), u(0.1, 0.95), u(0.15, 0.95)), u(0, 0.7), u(0, 0.8))
+        return Material(_hsv(u(0.02, 0.08), u(0.25, 0.6), u(0.35, 0.95)), u(0, 0.2), 0.2)
+    return Material(_hsv(u(0, 1), u(0.1, 0.95), u(0.15, 0.95)), u(0, 0.7), u(0, 0.8))
 
 
 def _noise(rng: Rng, size: int, cells: tuple[int, int]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selcon_ros.backends.onnx_in_torch.program import NO_MEMORY, Plan, Program
+from selcon_ros.backends.onnx_in_torch.program import NO_MEMORY, Program, ShapedProgram
 from selcon_ros.core.errors import BackendError, first_line
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Runner = Callable[[Array], dict[str, Array]]
 
 
-class Device(Protocol):
+class TorchDevice(Protocol):
     """Where programs run; `place` is what torch calls it, `name` what users do."""
 
     place: str
@@ -38,7 +38,7 @@ class Device(Protocol):
         """Give memory back that nothing uses any more."""
 
 
-def open_device(place: str | None, threads: int | None) -> Device:
+def open_device(place: str | None, threads: int | None) -> TorchDevice:
     """Return "cuda" or "cpu", or without a choice CUDA where there is a device.
 
     `threads` are torch's on the CPU, in the whole process (None: as they are). Raises BackendError where CUDA
@@ -127,7 +127,7 @@ class Cuda:
             yield
 
     def _captured(
-        self, plan: Plan, given: Mapping[str, Tensor], results: dict[str, Tensor]
+        self, plan: ShapedProgram, given: Mapping[str, Tensor], results: dict[str, Tensor]
     ) -> tuple[Callable[[], dict[str, Tensor]], dict[str, Tensor]]:
         """Return what computes, from and to the same memory each time, and where the results are."""
 

@@ -35,7 +35,7 @@ class _Step:
             del values[name]
 
 
-class Plan:
+class ShapedProgram:
     """The steps left for inputs of certain shapes. None of them waits for the device or reads from it."""
 
     def __init__(self, steps: Sequence[_Step], outputs: Mapping[str, str | Tensor]) -> None:
@@ -87,7 +87,7 @@ class Program:
         return any(each.dtype == torch.float16 for each in self._placed.values())
 
     @torch.inference_mode()
-    def plan(self, inputs: Tensors) -> Plan:
+    def plan(self, inputs: Tensors) -> ShapedProgram:
         """Return the plan for inputs of these types and shapes, on the device, having run them once.
 
         Raises BackendError where they do not fit the graph's own, or an operator does not work on them.
@@ -109,7 +109,7 @@ class Program:
         for name in self._wanted:
             known = host.get(name)
             outputs[name] = name if known is None else known.to(self._device)
-        return Plan(_freeing(steps, self._wanted), outputs)
+        return ShapedProgram(_freeing(steps, self._wanted), outputs)
 
     def _check(self, inputs: Tensors) -> None:
         if {*inputs} != {*self.inputs}:

@@ -10,7 +10,7 @@ from pathlib import Path
 from std_msgs.msg import Header
 
 from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_none
-from selcon_ros.bags.plan import Plan, Segment
+from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message
 from selcon_ros.bags.topics import choose
 from selcon_ros.bags.transform_topics import transform_topics
@@ -50,7 +50,7 @@ class BagCamera:
             self._topics = choose(reader, image, depth, camera_info)
             if settings.target_frame:
                 transform_topics(reader, settings.target_frame)
-        self._plan = Plan(bag, bag, self._topics, (), (), "", settings, heatmaps=False)
+        self._plan = BagPlan(bag, bag, self._topics, (), (), "", settings, heatmaps=False)
         self.title = f"bag {bag}, {self._topics.image}"
         missing = [
             f"no {what} topic" for what in ("depth", "camera_info") if getattr(self._topics, what) is None

@@ -10,7 +10,7 @@ from selcon_ros.view.scene import Thresholds, ViewFrame
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """Makes frames; used by several threads. A source is started once and closed once."""
 
     @property

@@ -17,7 +17,7 @@ from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 from selcon_ros.view.sources.node_frames import (
     UNHEARD,
-    Messages,
+    ImageMessages,
     frame_of,
     frame_without_answer,
     thresholds_of,
@@ -38,7 +38,7 @@ class NodeError(SelconError):
 
 
 class NodeSource:
-    """Listens to a node, and sets its parameters; see `Source`."""
+    """Listens to a node, and sets its parameters; see `FrameSource`."""
 
     def __init__(self, name: str | None, actions: str | None) -> None:
         """Nothing is looked for yet.
@@ -110,7 +110,7 @@ class NodeSource:
             listener.wanted_at = time.monotonic()
             listener.changed.wait_for(lambda: self._complete(listener) is not None, timeout)
             stamp = self._complete(listener)
-            messages = None if stamp is None else Messages(listener, stamp)
+            messages = None if stamp is None else ImageMessages(listener, stamp)
         if messages is not None and stamp is not None:
             self._shown = (stamp, time.monotonic())
             self._number += 1

@@ -18,7 +18,7 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.ros.conversions import image_from_message
-from selcon_ros.view.scene import Answer, Diagnostic, Level, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, Diagnostic, Level, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.sources.node_listener import NodeListener, stamp_of
 
 UNHEARD = 4.0
@@ -27,7 +27,7 @@ LEVELS: tuple[Level, ...] = ("ok", "warning", "error", "error")
 BLANK = np.full((480, 640, 3), 40, np.uint8)
 
 
-class Messages:
+class ImageMessages:
     """What is heard of one image; made while nothing changes."""
 
     def __init__(self, listener: NodeListener, stamp: int) -> None:
@@ -43,7 +43,7 @@ class Messages:
         self.pose_frame = self.poses[0].header.frame_id if self.poses else ""
 
 
-def frame_of(number: int, listener: NodeListener, messages: Messages) -> ViewFrame:
+def frame_of(number: int, listener: NodeListener, messages: ImageMessages) -> ViewFrame:
     """Return an image with the answers about it. Raises ValueError, also as SelconError, for odd messages."""
     notes: list[Diagnostic] = []
     image = image_from_message(messages.image, listener.settings.limit)
@@ -118,7 +118,7 @@ def _geometry(
     return (None, None) if depth is None or intrinsics is None else (depth, intrinsics)
 
 
-def _target(listener: NodeListener, messages: Messages, notes: list[Diagnostic]) -> TargetFrame | None:
+def _target(listener: NodeListener, messages: ImageMessages, notes: list[Diagnostic]) -> TargetFrame | None:
     """Where the frame of the poses is, if that is not the camera's."""
     posed, header = messages.pose_frame, messages.image.header
     if posed in ("", header.frame_id):
@@ -156,12 +156,12 @@ def _state(listener: NodeListener) -> tuple[Diagnostic, ...]:
 
 
 def _answer(
-    messages: Messages,
+    messages: ImageMessages,
     number: int,
     image: NDArray[np.uint8],
     target: TargetFrame | None,
     listener: NodeListener,
-) -> Answer:
+) -> ActionAnswer:
     """What the messages say of one action."""
     action, values = messages.actions[number], messages.values[number]
     heat = messages.heatmaps[number]
@@ -179,7 +179,7 @@ def _answer(
         if overlay is None
         else image_from_message(overlay, listener.settings.limit)
     )
-    return Answer(heatmap, grasps, picture, values.get("grasp_notes", ""))
+    return ActionAnswer(heatmap, grasps, picture, values.get("grasp_notes", ""))
 
 
 def _grasps(pixels: Any, poses: Any, values: Mapping[str, str], hidden: bool) -> GraspResult:

@@ -18,7 +18,7 @@ from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
-from selcon_ros.view.scene import Answer, Diagnostic, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 
 WAIT = 0.2
@@ -42,7 +42,7 @@ class Shot:
     target: TargetFrame | None = None
 
 
-class Camera(Protocol):
+class CameraFeed(Protocol):
     """Where images come from."""
 
     @property
@@ -62,7 +62,7 @@ class OfflineSource:
 
     def __init__(
         self,
-        camera: Camera,
+        camera: CameraFeed,
         load: Callable[[], Model],
         actions: tuple[str, ...],
         thresholds: Thresholds,
@@ -176,7 +176,7 @@ class OfflineSource:
         answers = []
         for action in asked:
             heatmap, grasps = findings.heatmap(action), findings.grasps(action)
-            answers.append(Answer(heatmap, grasps, draw(shot.image, heatmap, grasps)))
+            answers.append(ActionAnswer(heatmap, grasps, draw(shot.image, heatmap, grasps)))
         return ViewFrame(
             number=number,
             stamp=shot.stamp,

@@ -10,7 +10,7 @@ from selcon_ros.core.picture_depth import Geometry
 from selcon_ros.core.text import quoted
 from selcon_ros.core.user_path import user_path
 from selcon_ros.recording import BAG_NAME, TRUTH_NAME
-from selcon_ros.view.sources.offline import Camera
+from selcon_ros.view.sources.offline import CameraFeed
 
 BAGS = frozenset({".mcap", ".db3", ".bag"})
 """Endings of files that are bags."""
@@ -44,7 +44,7 @@ class Given:
                 raise SourceError(f"--{option} does not go with {what}")
 
 
-def open_camera(name: str, given: Given) -> Camera:
+def open_camera(name: str, given: Given) -> CameraFeed:
     """Return the camera that a name means. Raises SelconError where it is none or cannot be opened."""
     path = user_path(name, SourceError)
     number = name.isascii() and name.isdigit() and len(name) < 10  # as OpenCV counts
@@ -70,7 +70,7 @@ def open_camera(name: str, given: Given) -> Camera:
     return _picture(path, given)
 
 
-def _bag(path: Path, given: Given) -> Camera:
+def _bag(path: Path, given: Given) -> CameraFeed:
     given.only("a bag", "depth", "image", "camera_info", "rectified", "target_frame")
     from selcon_ros.ros.parameters import Settings
     from selcon_ros.view.sources.bag import BagCamera
@@ -79,7 +79,7 @@ def _bag(path: Path, given: Given) -> Camera:
     return BagCamera(path, given.image, given.depth, given.camera_info, settings)
 
 
-def _picture(path: Path, given: Given) -> Camera:
+def _picture(path: Path, given: Given) -> CameraFeed:
     given.only("a picture", "depth", "camera", "rectified")
     from selcon_ros.view.sources.picture import PictureCamera
 

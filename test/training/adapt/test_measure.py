@@ -3,14 +3,14 @@
 import numpy as np
 
 from selcon_ros.core.confidence import ConfidenceFit
-from selcon_training.adapt.measure import Answer, any_published, confidences, figures
+from selcon_training.adapt.measure import PhotoAnswer, any_published, confidences, figures
 
 FIT = ConfidenceFit((1.0, 2.0, 3.0), (0.0, -1.0, 1.0), ((0.0,) * 3, (0.0,) * 3, (2.0, 0.5, 0.0)))
 EVIDENCE = np.array([1.0, -1.0, 0.5])
 
 
 def asked(action, there=False):
-    return Answer("a", "mug", action, there, EVIDENCE, None, None, np.zeros((2, 2), np.float32))
+    return PhotoAnswer("a", "mug", action, there, EVIDENCE, None, None, np.zeros((2, 2), np.float32))
 
 
 def test_a_confidence_is_of_the_action_asked_and_counts_the_others():

@@ -14,7 +14,7 @@ from selcon_training.adapt import cross_validation, learning, pipeline, rendered
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
 from selcon_training.adapt.photo_set import folds, make_photo_set, negative_pictures
-from selcon_training.adapt.pipeline import Plan, adapt
+from selcon_training.adapt.pipeline import AdaptPlan, adapt
 from selcon_training.adapt.reading import read_photos
 from selcon_training.config.sections import DenseConfig
 from selcon_training.errors import AdaptError, DataError
@@ -143,7 +143,7 @@ def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_pa
     others = ((0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0))
     base = make_base(tmp_path / "half", norms=False, weights="fp16", others=others)
     negatives = photos.negatives(tmp_path / "nothing")
-    plan = Plan(30, 2, 30)
+    plan = AdaptPlan(30, 2, 30)
     result = adapt(folder, base, tmp_path / "mine.zip", tmp_path / "report", negatives, "mine", plan, 1)
     refitted, manifest = set(result["confidence_refitted"]), load_bundle(tmp_path / "mine.zip").manifest
     assert manifest.name == "mine" and 0 < len(refitted) < 3
@@ -163,7 +163,7 @@ def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, m
     monkeypatch.setattr(pipeline, "_cross_validated", elsewhere)
     monkeypatch.setattr(subject, "restore", lambda bundle: learnt(restore(bundle), drawn))
     with pytest.raises(AdaptError, match="did not help: .* KLD from .* to 99"):
-        adapt(drawn, base, tmp_path / "mine", tmp_path / "report", plan=Plan(1, 2, 1), threads=1)
+        adapt(drawn, base, tmp_path / "mine", tmp_path / "report", plan=AdaptPlan(1, 2, 1), threads=1)
     assert not (tmp_path / "mine").exists()
     assert "was not written" in (tmp_path / "report" / "report.html").read_text()
 

@@ -29,7 +29,7 @@ from selcon_training.errors import CheckpointError, DataError
 from selcon_training.export.bundle import export_bundle, export_checkpoint
 from selcon_training.models.checkpoint import save_model
 from selcon_training.reporting.evaluation import run as evaluate
-from selcon_training.reporting.trace import Sample, trace
+from selcon_training.reporting.trace import TraceSample, trace
 from selcon_training.reporting.trained_run import open_trained
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import LabelValidator
@@ -190,7 +190,7 @@ def test_explained_maps_are_those_of_the_bundle(padded_run):
     trained = open_trained(folder / "run")
     bundle = load_bundle(folder / "bundle")
     path = trainer.validator.items[0].path
-    sample = Sample("hold", path)
+    sample = TraceSample("hold", path)
     ego = trace(trained.net, sample, trained.weak, trained.calibration, trained.gamma, trained.fit).ego
     grounding = Grounder(bundle, open_on_cpu(bundle)).ground(read_picture(path))
     assert trained.fit == "pad"

@@ -21,7 +21,7 @@ from selcon_training.data.notices import notices
 from selcon_training.data.pairs import fitting
 from selcon_training.data.truth_maps import decode_truth
 from selcon_training.errors import DataError
-from selcon_training.evaluate.queries import Files, find_pictures
+from selcon_training.evaluate.queries import QueryFiles, find_pictures
 
 SHAPE = (96, 128)
 PART = np.zeros(SHAPE, bool)
@@ -179,7 +179,7 @@ def test_masks_and_truth_are_read_by_the_same_rule(tmp_path):
     assert [place.name for place in report.findings["truth values"]] == ["testset/objectmask/hold/cup/00.png"]
     data = open_dataset(root)
     (picture,) = find_pictures(data, "testset", ["hold"])
-    files, query = Files(data, "testset"), picture.queries["hold"]
+    files, query = QueryFiles(data, "testset"), picture.queries["hold"]
     assert np.array_equal(files.mask(query), PART * np.uint8(255))
     with pytest.raises(DataError, match=r"label numbers .*selcon data check"):
         files.mask(query, "objectmask")

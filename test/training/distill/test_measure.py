@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from selcon_training.confidence.fitting import fit_probabilities
-from selcon_training.distill.answers import Answer, Store
-from selcon_training.distill.measure import Comparison, divergences, figures, fit_to_teacher
-from selcon_training.distill.pictures import Photo, hold_out
+from selcon_training.distill.answers import Store, TeacherAnswer
+from selcon_training.distill.measure import StudentComparison, divergences, figures, fit_to_teacher
+from selcon_training.distill.pictures import HashedPicture, hold_out
 
 
 def maps(seed=0):
@@ -14,15 +14,15 @@ def maps(seed=0):
 
 
 def test_the_teacher_answers_what_it_is_sure_of():
-    answer = Answer(maps(), np.array([0.9, 0.2, 0.5], np.float32))
+    answer = TeacherAnswer(maps(), np.array([0.9, 0.2, 0.5], np.float32))
     assert answer.counts(True).tolist() == [True, False, True]
     assert answer.counts(False).tolist() == [True, False, False]
-    flat = Answer(maps() * np.array([0, 1, 1], np.float32)[:, None, None], answer.confidence)
+    flat = TeacherAnswer(maps() * np.array([0, 1, 1], np.float32)[:, None, None], answer.confidence)
     assert flat.counts(True).tolist() == [False, False, True]
 
 
 def test_a_map_is_compared_whatever_its_scale():
-    answer = Answer(maps() * np.array([1, 1, 0], np.float32)[:, None, None], np.ones(3, np.float32))
+    answer = TeacherAnswer(maps() * np.array([1, 1, 0], np.float32)[:, None, None], np.ones(3, np.float32))
     same = divergences(5.0 * answer.maps + 2.0, answer)
     assert np.abs(same[:2]).max() < 1e-5 and np.isnan(same[2])
     assert divergences(maps(1), answer)[:2].min() > 0.05
@@ -36,8 +36,8 @@ def comparison(count=200):
     confidence[:, 1] = 1 / (1 + np.exp(-(20 * evidence[:, 1] - 4)))
     confidence[:, 2] *= 0.1
     counts = confidence >= 0.5
-    photos = [Photo(None, str(number)) for number in range(count)]
-    return Comparison(photos, rng.uniform(size=(count, 3)), evidence, confidence, counts)
+    photos = [HashedPicture(None, str(number)) for number in range(count)]
+    return StudentComparison(photos, rng.uniform(size=(count, 3)), evidence, confidence, counts)
 
 
 def test_confidence_is_fitted_to_the_teachers():
@@ -72,7 +72,7 @@ def test_agreement_is_of_curves_from_other_pictures():
 
 def test_answers_come_back_and_damage_counts_as_missing(tmp_path):
     store = Store(tmp_path / "deep" / "er", 3)
-    answer = Answer(maps(), np.array([0.9, 0.2, 0.5], np.float32))
+    answer = TeacherAnswer(maps(), np.array([0.9, 0.2, 0.5], np.float32))
     store.put("key", answer)
     back = store.get("key")
     assert np.abs(back.maps - answer.maps).max() < 1e-3 and back.maps.dtype == np.float32
@@ -88,7 +88,7 @@ def test_answers_come_back_and_damage_counts_as_missing(tmp_path):
 
 
 def test_what_is_held_out_depends_on_content_and_seed():
-    photos = [Photo(None, f"{number:02d}") for number in range(40)]
+    photos = [HashedPicture(None, f"{number:02d}") for number in range(40)]
     learned, held = hold_out(photos, 0.25, 0)
     assert len(held) == 10 and sorted([*learned, *held], key=lambda photo: photo.key) == photos
     assert hold_out(photos, 0.25, 0)[1] == held != hold_out(photos, 0.25, 1)[1]

@@ -16,7 +16,7 @@ from selcon_ros.core.files import read_image, write_image
 from selcon_training.config import ConfigError
 from selcon_training.distill import pipeline
 from selcon_training.distill.pipeline import Places, distill
-from selcon_training.distill.plan import Plan
+from selcon_training.distill.plan import DistillPlan
 from selcon_training.errors import DataError, DistillError, EncoderError
 from selcon_training.models.from_bundle import restore
 from selcon_training.training import trainer
@@ -49,7 +49,7 @@ def album(tmp_path_factory):
 
 def plan(**changes):
     given = {"student": NAME, "size": (64, 96), "epochs": 2, "threads": 1, "max_kld": 1e3}
-    return Plan(**{**given, "overrides": FAST, **changes})
+    return DistillPlan(**{**given, "overrides": FAST, **changes})
 
 
 def places(folder: Path):
@@ -225,13 +225,13 @@ def test_pictures_of_nothing_that_the_teacher_knows_teach_nothing(teacher, tmp_p
 
 
 def test_truth_is_measured_on_other_pictures_than_it_learns_from(teacher, tmp_path):
-    from selcon_training.distill.truth import Truth
+    from selcon_training.distill.truth import TruthSplit
 
     root = dataset.make_dataset(tmp_path / "squares", train=16)
     folder = root / "Seen" / "trainset" / "egocentric"
     assert len({read_image(path).tobytes() for path in folder.rglob("*.jpg")}) == 16
     for split, said in (("trainset", "pictures of trainset with truth are among"), ("valset", None)):
-        truth = Truth(root, "Seen", split)
+        truth = TruthSplit(root, "Seen", split)
         if said is None:
             assert distill(teacher, folder, places(tmp_path), plan(), truth, max_steps=1) is None
         else:

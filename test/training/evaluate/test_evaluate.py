@@ -18,7 +18,7 @@ from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.errors import DataError
 from selcon_training.evaluate.evaluation import evaluate
-from selcon_training.evaluate.predictors import Model
+from selcon_training.evaluate.predictors import ModelPredictor
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.reporting.evaluation import run
 from selcon_training.training.trainer import Trainer
@@ -103,7 +103,7 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
         manifest = replace(loaded.manifest, calibration=calibration)
         write_bundle(tmp_path / calibration, manifest, {"model": loaded.model})
         model = load_bundle(tmp_path / calibration)
-        predictor = Model(Grounder(model, open_on_cpu(model)))
+        predictor = ModelPredictor(Grounder(model, open_on_cpu(model)))
         tables = evaluate(predictor, open_dataset(squares, "Seen"), "testset", list(COLOURS)).tables()
         figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
         assert figures == pytest.approx({name: tables["overall"][name] for name in figures}, rel=1e-12)
@@ -126,7 +126,7 @@ def test_the_network_runs_once_per_picture(squares, bundle):
             return engine.run(frames)
 
     result = evaluate(
-        Model(Grounder(loaded, Counting())), open_dataset(squares, "Seen"), "testset", list(COLOURS)
+        ModelPredictor(Grounder(loaded, Counting())), open_dataset(squares, "Seen"), "testset", list(COLOURS)
     )
     assert len(runs) == 9 + 6 and len(result.rows) == 18 and len(result.rows[0].others) == 2
 

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from selcon_ros.cli.main import main
 from selcon_ros.core.files import write_image
 from selcon_training.errors import DataError
-from selcon_training.evaluate.answers import Answers, NegativeRow, Row
+from selcon_training.evaluate.answers import Answers, NegativeRow, QueryRow
 from selcon_training.evaluate.measures import Scores
-from selcon_training.evaluate.parts import Parts
+from selcon_training.evaluate.parts import EvaluationParts
 from selcon_training.ranks import Ranks
 from selcon_training.reporting.evaluation import run, run_seeds
 from support.bundles import colour_bundle
@@ -112,8 +112,8 @@ def test_the_command_knows_which_process_it_is(squares, bundle, tmp_path, monkey
 
 def test_answers_come_back_from_a_file_to_the_last_bit(tmp_path):
     scores = Scores(0.1 + 0.2, math.inf, -0.0, False)
-    row = Row("a/b", "hold", ("x", "y"), 1 / 3, 1e-300, math.inf, True, 2 / 3, 2, None, {"none": scores})
+    row = QueryRow("a/b", "hold", ("x", "y"), 1 / 3, 1e-300, math.inf, True, 2 / 3, 2, None, {"none": scores})
     found = Answers([row], [NegativeRow("c", "pour", 0.7, 0)], {"nothing": []}, {"no truth map": ["d"]})
-    parts = Parts(tmp_path, Ranks(0, 1), {"bundle": "b"})
+    parts = EvaluationParts(tmp_path, Ranks(0, 1), {"bundle": "b"})
     parts.write([found, Answers()])
     assert parts.whole() == [found, Answers()]

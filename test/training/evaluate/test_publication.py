@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.intervals import intervals
 from selcon_training.evaluate.publication import auc, curve, publication
 from support.bundles import colour_bundle
@@ -18,7 +18,7 @@ from support.pages import checked_page
 
 
 def row(right=True, confidence=0.9, action="cut", thing="knife", picture="cut/knife/a", kld=1.0, grasps=1):
-    return Row(picture, action, (thing,), kld, 0.5, 1.0, right, confidence, grasps, None)
+    return QueryRow(picture, action, (thing,), kld, 0.5, 1.0, right, confidence, grasps, None)
 
 
 def test_auc_counts_ties_half():

@@ -8,8 +8,8 @@ from PIL import Image
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.errors import DataError
 from selcon_training.evaluate.evaluation import evaluate
-from selcon_training.evaluate.predictors import Centre
-from selcon_training.evaluate.queries import Files, find_pictures
+from selcon_training.evaluate.predictors import CentrePredictor
+from selcon_training.evaluate.queries import QueryFiles, find_pictures
 from support.dataset import COLOURS, make_dataset
 
 
@@ -34,17 +34,17 @@ def test_several_objects_of_one_picture_are_one_query(tmp_path):
         image = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(target), image if kind == "egocentric" else image[::-1].copy())
     data = open_dataset(root, "Seen")
-    result = evaluate(Centre(), data, "testset", list(COLOURS))
+    result = evaluate(CentrePredictor(), data, "testset", list(COLOURS))
     row = next(row for row in result.rows if row.action == "cut_with")
     assert row.objects == ("cut_spout", "other") and len(result.rows) == 2
     query = find_pictures(data, "testset", list(COLOURS))[0].queries["cut_with"]
-    mask = Files(data, "testset").mask(query)
+    mask = QueryFiles(data, "testset").mask(query)
     assert np.array_equal(mask, mask[::-1])
 
 
 def test_a_turned_picture_with_depth_is_not_guessed(tmp_path):
     data = open_dataset(make_dataset(tmp_path, test=1), "Seen")
-    files = Files(data, "testset")
+    files = QueryFiles(data, "testset")
     query = next(iter(find_pictures(data, "testset", tuple(COLOURS))[0].queries.values()))
     assert files.geometry(query) is not None
     path = query.items[0].path

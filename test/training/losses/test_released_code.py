@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selcon_training.config import load_config
 from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, WeakObjectiveConfig
 from selcon_training.errors import ObjectiveError
-from selcon_training.losses.part_discovery import Parts
+from selcon_training.losses.part_discovery import PartMaps
 from selcon_training.losses.released_code import averaged_parts, row_selection
 from selcon_training.losses.weak import WeakStep, find_parts
 from selcon_training.models.selcon_net import Features
@@ -44,7 +44,7 @@ def test_part_maps_are_averaged_with_a_softmax_of_distances(seed):
     draw = torch.Generator().manual_seed(seed)
     ego, exo = torch.randn(2, 5, 3, 4, generator=draw), torch.randn(2, 3, 5, 3, 4, generator=draw)
     centroid = F.normalize(torch.randn(2, 5, generator=draw), dim=1)
-    parts = Parts(torch.rand(2, 3, 4), torch.rand(2, 3, 3, 4), torch.ones(2).bool(), torch.ones(2))
+    parts = PartMaps(torch.rand(2, 3, 4), torch.rand(2, 3, 3, 4), torch.ones(2).bool(), torch.ones(2))
     found = averaged_parts(parts, centroid, ego, exo)
     for b in range(2):
         flat = exo[b].flatten(2).permute(0, 2, 1).reshape(3 * 12, 5)

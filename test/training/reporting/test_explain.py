@@ -25,7 +25,7 @@ from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
 from selcon_training.reporting.samples import data_samples, spread_samples
-from selcon_training.reporting.trace import Sample, trace
+from selcon_training.reporting.trace import TraceSample, trace
 from selcon_training.reporting.trained_run import open_trained, read_history
 from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle
@@ -111,7 +111,7 @@ def test_a_sheet_has_a_row_per_picture_and_the_verdict_in_colour(checkpoint, sam
         last = picture[-height - GAP :].astype(int)
         colours[alpha] = (last[..., 1] - last[..., 0] > 100).sum(), (last[..., 0] - last[..., 1] > 150).sum()
     assert colours[0.0][0] > colours[1.0][0] and colours[1.0][1] > colours[0.0][1]
-    alone = sheet(trace(trained.net, Sample("hold", sample.ego), trained.weak, "continuous", 0.6))
+    alone = sheet(trace(trained.net, TraceSample("hold", sample.ego), trained.weak, "continuous", 0.6))
     assert alone.shape[:2] == (2 * (TITLE + GAP) + height, GAP + 5 * (WIDTH + GAP))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.evaluate.evaluation import evaluate
-from selcon_training.evaluate.predictors import Centre
+from selcon_training.evaluate.predictors import CentrePredictor
 from selcon_training.reporting.gallery import sample
 from support.dataset import COLOURS, make_dataset
 
@@ -15,7 +15,7 @@ def squares(tmp_path_factory):
 
 
 def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(squares):
-    rows = evaluate(Centre(), open_dataset(squares, "Seen"), "testset", list(COLOURS)).rows
+    rows = evaluate(CentrePredictor(), open_dataset(squares, "Seen"), "testset", list(COLOURS)).rows
     chosen = sample(rows, 2)
     assert sorted(row.action for row in chosen) == sorted([*COLOURS, *COLOURS]) and chosen == sample(rows, 2)
     for action in COLOURS:

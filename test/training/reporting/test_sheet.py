@@ -15,7 +15,7 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.grounder import Grounder
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.evaluate.evaluation import evaluate
-from selcon_training.evaluate.predictors import Centre, Model
+from selcon_training.evaluate.predictors import CentrePredictor, ModelPredictor
 from selcon_training.reporting import sheet, tiles
 from selcon_training.reporting.answer_picture import RIGHT, WRONG
 from selcon_training.reporting.sheet import write_sheet
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     bundle = load_bundle(colour_bundle(tmp_path_factory.mktemp("bundle") / "colours"))
-    return Model(Grounder(bundle, open_on_cpu(bundle)))
+    return ModelPredictor(Grounder(bundle, open_on_cpu(bundle)))
 
 
 def drawn(path, predictor, data):
@@ -62,7 +62,7 @@ def marks(picture, top, count):
 
 
 def test_every_query_is_framed_by_its_answer(data, model, tmp_path):
-    for predictor in (model, Centre()):
+    for predictor in (model, CentrePredictor()):
         result, picture = drawn(tmp_path / "sheet.jpg", predictor, data)
         rows = sorted(result.rows, key=lambda row: (row.action, row.objects, row.picture))
         assert marks(picture, HEAD, len(rows)) == [row.right for row in rows]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.training import run_folder
-from selcon_training.training.nonfinite_guard import Guard
+from selcon_training.training.nonfinite_guard import NonfiniteGuard
 from selcon_training.training.optimisers import make_optimiser
 from selcon_training.training.trainer import Trainer, TrainingError
 from support.dataset import config_values
@@ -175,7 +175,7 @@ def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(squares
     trainer = Trainer(parse_config(values))
     if fused:  # as on CUDA
         trainer.stepper.optimiser = make_optimiser(trainer.net, trainer.config.optimiser, fused=True)
-        trainer.stepper.guard = Guard(trainer.stepper.optimiser, trainer.device)
+        trainer.stepper.guard = NonfiniteGuard(trainer.stepper.optimiser, trainer.device)
     assert trainer.stepper.guard.checks_lazily is fused
     losses, seen = trainer.task.losses, []
 

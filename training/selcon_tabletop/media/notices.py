@@ -11,13 +11,13 @@ from pathlib import Path
 
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.plain_file import read_bytes
-from selcon_tabletop.media.listing import Listed, MediaError, Source, read_sources
+from selcon_tabletop.media.listing import Listed, MediaError, MediaPackage, read_sources
 
 REGISTRIES = {"debian": "Debian's", "pypi": "PyPI's"}
 BEGIN, END = "<!-- media lists: begin -->", "<!-- media lists: end -->"
 
 
-def renewed(page: str, sources: Sequence[Source]) -> str:
+def renewed(page: str, sources: Sequence[MediaPackage]) -> str:
     """Return the page with what lies between its marks made of the lists. Raises MediaError without marks."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -26,7 +26,7 @@ def renewed(page: str, sources: Sequence[Source]) -> str:
     return before + begin + "\n\n" + "\n".join(_lines(sources)) + "\n" + end + after
 
 
-def _lines(sources: Sequence[Source]) -> Iterator[str]:
+def _lines(sources: Sequence[MediaPackage]) -> Iterator[str]:
     for source in sources:
         yield f"### {source.title}"
         yield ""

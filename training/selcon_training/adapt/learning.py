@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.photo_set import Photo
+from selcon_training.adapt.photo_set import MaskedPhoto
 from selcon_training.config.sections import DenseConfig, OptimiserConfig, ScheduleConfig
 from selcon_training.data.augmenting import Augmenter, Sample
 from selcon_training.data.dense import DenseBatch, stack
@@ -41,9 +41,9 @@ HALF = BATCH // 2
 class Sources:
     """What a network learns from; `dense` weighs the losses."""
 
-    photos: Sequence[Photo]
-    negatives: Sequence[Photo]
-    rendered: Sequence[Photo]
+    photos: Sequence[MaskedPhoto]
+    negatives: Sequence[MaskedPhoto]
+    rendered: Sequence[MaskedPhoto]
     dense: DenseConfig
 
 
@@ -72,7 +72,7 @@ class Batches:
     def _order(self, number: int, count: int, turn: int) -> NDArray[np.int64]:
         return epoch_order(count, self.seed + number, turn)
 
-    def _sample(self, photo: Photo, place: int) -> Sample:
+    def _sample(self, photo: MaskedPhoto, place: int) -> Sample:
         sample = self._augmenter(photo.loaded, generator(self.seed, Stream.ADAPT_VIEW, place))
         return replace(sample, known=photo.known)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from selcon_ros.core.confidence import ConfidenceFit, evidence
 from selcon_ros.core.heatmap import upsample
 from selcon_ros.core.placement import Canvas
-from selcon_training.adapt.photo_set import Photo
+from selcon_training.adapt.photo_set import MaskedPhoto
 from selcon_training.data.images import F32
 from selcon_training.evaluate.bootstrap import clusters, mean_limits
 from selcon_training.evaluate.measures import score
@@ -27,7 +27,7 @@ PUBLISHED = 0.5
 
 
 @dataclass(frozen=True)
-class Answer:
+class PhotoAnswer:
     """One action asked of one photo; `there`: it has the part. `evidence` [C] has every map's peak.
 
     `right` and `kld` are those of the map where the part is, else None; `map` is [gh, gw] on the cells
@@ -44,7 +44,9 @@ class Answer:
     map: F32
 
 
-def answers(net: Network, averaging: Averaging, canvas: Canvas, photos: Sequence[Photo]) -> list[Answer]:
+def answers(
+    net: Network, averaging: Averaging, canvas: Canvas, photos: Sequence[MaskedPhoto]
+) -> list[PhotoAnswer]:
     """Ask about every action that is known of each photo."""
     if not photos:
         return []
@@ -59,7 +61,7 @@ def answers(net: Network, averaging: Averaging, canvas: Canvas, photos: Sequence
     return found
 
 
-def _answer(photo: Photo, action: int, map_: F32, peaks: F64) -> Answer:
+def _answer(photo: MaskedPhoto, action: int, map_: F32, peaks: F64) -> PhotoAnswer:
     mask = photo.masks.get(action)
     right, kld = None, None
     if mask is not None:
@@ -67,10 +69,10 @@ def _answer(photo: Photo, action: int, map_: F32, peaks: F64) -> Answer:
         (scores,) = score([map_], [heatmap], photo.loaded.truths[action], mask)
         right, kld = scores.right, scores.kld
     there = mask is not None
-    return Answer(photo.name, photo.object, action, there, peaks, right, kld, map_)
+    return PhotoAnswer(photo.name, photo.object, action, there, peaks, right, kld, map_)
 
 
-def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> F64:
+def confidences(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> F64:
     """The confidence of every answer, as the node has it."""
     if not given:
         return np.zeros(0)
@@ -81,7 +83,7 @@ def confidences(given: Sequence[Answer], fit: ConfidenceFit | None) -> F64:
     return own
 
 
-def figures(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any]:
+def figures(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> dict[str, Any]:
     """Questions with a part: their count, the share whose peak is on it, mean KLD, and the share that is
     published; of questions without a part count and the share that is published. Shares are None where there
     is no such question. "intervals": of 95 %, over objects.
@@ -103,7 +105,7 @@ def figures(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any
     }
 
 
-def any_published(given: Sequence[Answer], fit: ConfidenceFit | None) -> dict[str, Any]:
+def any_published(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> dict[str, Any]:
     """The number of pictures, and the share of which some action is published."""
     sure = confidences(given, fit) >= PUBLISHED
     pictures: dict[str, bool] = {}

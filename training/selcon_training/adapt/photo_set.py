@@ -39,7 +39,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Photo:
+class MaskedPhoto:
     """A photo as the robot would bring it to the network (`seen`), and as training needs it.
 
     `masks`: parts by action at the kept size; `known`: the actions whose parts are all marked, None for
@@ -60,8 +60,8 @@ class PhotoSet:
     """All photos, the negative pictures, and the labels (with their counts) that are no action."""
 
     layout: str
-    photos: list[Photo]
-    negatives: list[Photo] = field(default_factory=list)
+    photos: list[MaskedPhoto]
+    negatives: list[MaskedPhoto] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -123,7 +123,7 @@ def negative_pictures(folder: Path | None) -> list[Path]:
     return found
 
 
-def folds(photos: Sequence[Photo], count: int, seed: int) -> list[list[int]]:
+def folds(photos: Sequence[MaskedPhoto], count: int, seed: int) -> list[list[int]]:
     """The photos' indices in at most `count` parts of about one size, those of one object in one part."""
     objects: dict[str, list[int]] = {}
     for index, photo in enumerate(photos):
@@ -187,7 +187,7 @@ def _check_missing(labelled: Sequence[Labelled], matched: dict[str, int]) -> Non
         )
 
 
-def _check_masks(photos: Sequence[Photo], actions: Sequence[str]) -> None:
+def _check_masks(photos: Sequence[MaskedPhoto], actions: Sequence[str]) -> None:
     every = [(photo, action, mask) for photo in photos for action, mask in photo.masks.items()]
     whole = [f"{actions[action]} on {photo.name}" for photo, action, mask in every if mask.mean() > WHOLE]
     empty = [f"{actions[action]} on {photo.name}" for photo, action, mask in every if not mask.any()]
@@ -224,7 +224,7 @@ def _photo(
     canvas: Canvas,
     sharp: bool,
     thing: str,
-) -> Photo:
+) -> MaskedPhoto:
     size = stored_as(each.path).upright
     kept = _kept_size(size, canvas)
     masks: dict[int, NDArray[np.bool_]] = {}
@@ -251,11 +251,11 @@ def _kept(
     masks: dict[int, NDArray[np.bool_]],
     truths: dict[int, U8],
     known: tuple[int, ...] | None,
-) -> Photo:
+) -> MaskedPhoto:
     picture = read_picture(path)
     shape = (picture.shape[0], picture.shape[1])
     loaded = Loaded(resize(picture, _kept_size(shape, canvas)), shape, truths)
-    return Photo(name, thing or name, fitted(picture, canvas), shape, loaded, masks, known)
+    return MaskedPhoto(name, thing or name, fitted(picture, canvas), shape, loaded, masks, known)
 
 
 def _kept_size(size: Size, canvas: Canvas) -> Size:

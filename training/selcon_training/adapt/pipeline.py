@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from selcon_ros.core.confidence import ConfidenceFit
 from selcon_ros.core.manifest import Manifest
-from selcon_training.adapt.measure import Answer, any_published, figures
-from selcon_training.adapt.photo_set import Photo, folds
+from selcon_training.adapt.measure import PhotoAnswer, any_published, figures
+from selcon_training.adapt.photo_set import MaskedPhoto, folds
 from selcon_training.adapt.report import write_report
 from selcon_training.adapt.subject import Subject, prepare
 from selcon_training.adapt.writing import write_adapted
@@ -29,7 +29,7 @@ STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class AdaptPlan:
     """How long is trained, and on how many folds it is measured; 0: not at all."""
 
     steps: int = STEPS
@@ -45,7 +45,7 @@ def adapt(
     report: Path,
     negatives: Path | None = None,
     name: str | None = None,
-    plan: Plan | None = None,
+    plan: AdaptPlan | None = None,
     threads: int | None = None,
     objects: str | None = None,
 ) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def adapt(
     AdaptError where adapting would not help or, by that measure, did not (the report is written then, the
     bundle is not), DataError for bad files.
     """
-    plan = plan or Plan()
+    plan = plan or AdaptPlan()
     with using_threads(threads):
         subject = prepare(folder, base, negatives, objects)
         photo_set, manifest = subject.photo_set, subject.bundle.manifest
@@ -94,10 +94,12 @@ def adapt(
     return result
 
 
-def _cross_validated(subject: Subject, parts: list[list[int]], plan: Plan, bar: Any) -> list[Answer]:
+def _cross_validated(
+    subject: Subject, parts: list[list[int]], plan: AdaptPlan, bar: Any
+) -> list[PhotoAnswer]:
     """Answers about every photo and negative picture by networks that have not seen it."""
     photos, negatives = subject.photo_set.photos, subject.photo_set.negatives
-    held: list[Answer] = []
+    held: list[PhotoAnswer] = []
     for number, part in enumerate(parts):
         bar.set_description(f"measuring, fold {number + 1} of {len(parts)}")
         empty = list(range(number, len(negatives), len(parts)))
@@ -108,11 +110,11 @@ def _cross_validated(subject: Subject, parts: list[list[int]], plan: Plan, bar: 
     return held
 
 
-def _without(photos: list[Photo], left_out: Sequence[int]) -> list[Photo]:
+def _without(photos: list[MaskedPhoto], left_out: Sequence[int]) -> list[MaskedPhoto]:
     return [photo for index, photo in enumerate(photos) if index not in left_out]
 
 
-def _confidence(manifest: Manifest, held: Sequence[Answer]) -> tuple[ConfidenceFit | None, list[str]]:
+def _confidence(manifest: Manifest, held: Sequence[PhotoAnswer]) -> tuple[ConfidenceFit | None, list[str]]:
     """The fit with new curves for the actions for which the photos are evidence enough, and their names."""
     action = np.array([each.action for each in held], int)
     value = np.array([each.evidence[each.action] for each in held], np.float64)
@@ -143,8 +145,8 @@ def _confidence(manifest: Manifest, held: Sequence[Answer]) -> tuple[ConfidenceF
 
 def _figures(
     subject: Subject,
-    before: Sequence[Answer],
-    held: Sequence[Answer],
+    before: Sequence[PhotoAnswer],
+    held: Sequence[PhotoAnswer],
     fit: ConfidenceFit | None,
     net: PyramidNet,
 ) -> dict[str, Any]:

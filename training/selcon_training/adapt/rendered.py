@@ -22,7 +22,7 @@ from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
 from selcon_ros.core.zip_file import open_zip
-from selcon_training.adapt.photo_set import Photo, truth_of
+from selcon_training.adapt.photo_set import MaskedPhoto, truth_of
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.dense import DenseItem, dense_items
@@ -42,7 +42,7 @@ CHECK = 5
 """One of so many samples is kept out of training, to see what is forgotten."""
 
 
-def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: bool) -> list[Photo]:
+def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: bool) -> list[MaskedPhoto]:
     """The samples of a file that `write_rendered` made, with the actions that `actions` has too.
 
     An action that only one of the two knows is unknown there. Raises DataError.
@@ -67,7 +67,9 @@ def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: boo
         ]
 
 
-def _sample(name: str, picture: U8, bits: U8, places: dict[int, int], canvas: Canvas, sharp: bool) -> Photo:
+def _sample(
+    name: str, picture: U8, bits: U8, places: dict[int, int], canvas: Canvas, sharp: bool
+) -> MaskedPhoto:
     picture = np.ascontiguousarray(picture)
     parts = {action: (bits >> bit & 1).astype(bool) for bit, action in places.items()}
     masks = {action: mask for action, mask in parts.items() if mask.any()}
@@ -77,7 +79,7 @@ def _sample(name: str, picture: U8, bits: U8, places: dict[int, int], canvas: Ca
     }
     shape = (picture.shape[0], picture.shape[1])
     known = tuple(sorted(places.values()))
-    return Photo(
+    return MaskedPhoto(
         f"rendered/{name}", name, fitted(picture, canvas), shape, Loaded(picture, shape, truths), masks, known
     )
 

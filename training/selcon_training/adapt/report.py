@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_training.adapt.measure import Answer
-from selcon_training.adapt.photo_set import Photo, PhotoSet
+from selcon_training.adapt.measure import PhotoAnswer
+from selcon_training.adapt.photo_set import MaskedPhoto, PhotoSet
 from selcon_training.errors import ResultNotWritten
 from selcon_training.reporting.answer_picture import answer_picture
 from selcon_training.reporting.page import Shown, render, side_by_side
@@ -18,8 +18,8 @@ def write_report(
     folder: Path,
     result: dict[str, Any],
     photo_set: PhotoSet,
-    before: Sequence[Answer],
-    after: Sequence[Answer],
+    before: Sequence[PhotoAnswer],
+    after: Sequence[PhotoAnswer],
     actions: Sequence[str],
 ) -> None:
     """Write report.html and results.json into `folder`. Raises ResultNotWritten, with the result."""
@@ -48,7 +48,7 @@ def _columns(groups: dict[str, Any]) -> dict[str, Any]:
     return {f"{name}, {side}": row for name, sides in groups.items() for side, row in sides.items()}
 
 
-def _shown(photo: Photo, action: str, before: Answer, after: Answer | None) -> Shown:
+def _shown(photo: MaskedPhoto, action: str, before: PhotoAnswer, after: PhotoAnswer | None) -> Shown:
     answers = [each for each in (before, after) if each is not None]
     told = " → ".join(f"{'right' if each.right else 'wrong'} (KLD {each.kld:.3f})" for each in answers)
     panels = [

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle
 from selcon_training.adapt.learning import Sources, adapted
-from selcon_training.adapt.measure import Answer, answers
-from selcon_training.adapt.photo_set import Photo, PhotoSet, make_photo_set, negative_pictures
+from selcon_training.adapt.measure import PhotoAnswer, answers
+from selcon_training.adapt.photo_set import MaskedPhoto, PhotoSet, make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
 from selcon_training.config.sections import DenseConfig
@@ -31,17 +31,17 @@ class Subject:
     bundle: Bundle
     restored: Restored
     photo_set: PhotoSet
-    rendered: list[Photo]
-    checked: list[Photo]
+    rendered: list[MaskedPhoto]
+    checked: list[MaskedPhoto]
     """Rendered samples that nothing learns from."""
     dense: DenseConfig
 
-    def ask(self, net: PyramidNet, photos: Sequence[Photo]) -> list[Answer]:
+    def ask(self, net: PyramidNet, photos: Sequence[MaskedPhoto]) -> list[PhotoAnswer]:
         """Answers of a network in the bundle's place."""
         return answers(net, self.restored.averaging, self.bundle.manifest.canvas, photos)
 
     def learn(
-        self, photos: Sequence[Photo], negatives: Sequence[Photo], steps: int, seed: int, bar: Any
+        self, photos: Sequence[MaskedPhoto], negatives: Sequence[MaskedPhoto], steps: int, seed: int, bar: Any
     ) -> PyramidNet:
         """The bundle's network after training on these photos."""
         sources = Sources(photos, negatives, self.rendered, self.dense)

@@ -81,11 +81,11 @@ def command(
     """
     from selcon_ros.core.atomic_write import check_destination
     from selcon_ros.core.bundle import default_bundle_path
-    from selcon_training.adapt.pipeline import Plan, adapt
+    from selcon_training.adapt.pipeline import AdaptPlan, adapt
 
     place = report or out.with_name(out.name.removesuffix(".zip") + "_report")
     check_destination(place, folder=True)
-    plan = Plan(steps, folds, fold_steps, seed)
+    plan = AdaptPlan(steps, folds, fold_steps, seed)
     result = adapt(
         photos, bundle or default_bundle_path(), out, place, negatives, name, plan, threads, objects
     )

@@ -47,13 +47,13 @@ def label(
       selcon data label photos --out my_data --action hold,cut_with
       selcon adapt my_data --out bundles/mine --negatives my_data/negatives
     """
-    from selcon_training.adapt.labelling.server import PageServer
+    from selcon_training.adapt.labelling.server import LabelServer
     from selcon_training.adapt.labelling.workspace import Workspace
 
     wanted = None if actions is None else [name.strip() for name in actions.split(",") if name.strip()]
     if wanted == []:
         raise click.BadParameter(f"{actions!r} names no action: --action hold,pour", param_hint="--action")
-    server = PageServer(lambda: Workspace(photos, out, wanted or _known(out, bundle)), port)
+    server = LabelServer(lambda: Workspace(photos, out, wanted or _known(out, bundle)), port)
     workspace = server.workspace
     try:
         if workspace.unread:

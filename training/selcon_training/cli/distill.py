@@ -86,8 +86,8 @@ def command(
     """
     from selcon_ros.core.atomic_write import check_destination
     from selcon_training.distill.pipeline import Places, distill
-    from selcon_training.distill.plan import Plan
-    from selcon_training.distill.truth import Truth
+    from selcon_training.distill.plan import DistillPlan
+    from selcon_training.distill.truth import TruthSplit
 
     stem = out.name.removesuffix(".zip")
     places = Places(
@@ -95,8 +95,8 @@ def command(
     )
     for folder in (places.report, places.work):
         check_destination(folder, folder=True)
-    plan = Plan(student, weights, start, size, epochs, seed, threads, max_kld, name, overrides)
-    asked = None if truth is None else Truth(truth, divide, split, limit)
+    plan = DistillPlan(student, weights, start, size, epochs, seed, threads, max_kld, name, overrides)
+    asked = None if truth is None else TruthSplit(truth, divide, split, limit)
     result = distill(teacher, photos, places, plan, asked, resume)
     if result is None:
         click.echo("stopped; go on with the same command and --resume")

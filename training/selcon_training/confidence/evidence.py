@@ -27,7 +27,7 @@ CLUTTER_SPLITS = {"testset": "clutterset", "valset": "valclutterset"}
 
 
 @dataclass(frozen=True)
-class Scene:
+class EvidencePicture:
     """A picture, and of which actions it is known whether they are possible there."""
 
     path: Path
@@ -49,7 +49,7 @@ class Evidence:
     clutter: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[Scene, Sequence[float]]]) -> Evidence:
+    def of(cls, rows: Iterable[tuple[EvidencePicture, Sequence[float]]]) -> Evidence:
         """Collect the values in each scene."""
         found, values = zip(*rows, strict=True)
         shape = (len(found), len(values[0]))
@@ -71,20 +71,20 @@ class Evidence:
         return ~self.possible & self.known
 
 
-def scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+def scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[EvidencePicture]:
     """The pictures of a split with truth maps, then those of its siblings without the action and of clutter,
     if there are such.
 
     Raises DataError, as `dense_items`.
     """
     items = dense_items(data, split, actions)
-    found = [Scene(item.path, possible(item, len(actions))) for item in items]
+    found = [EvidencePicture(item.path, possible(item, len(actions))) for item in items]
     return found + sibling_scenes(data, split, actions)
 
 
-def sibling_scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[Scene]:
+def sibling_scenes(data: DataSet, split: str, actions: Sequence[str]) -> list[EvidencePicture]:
     """The pictures of the splits beside `split` that show scenes without the action, and clutter."""
-    found: list[Scene] = []
+    found: list[EvidencePicture] = []
     for siblings, clutter in ((NEGATIVE_SPLITS, False), (CLUTTER_SPLITS, True)):
         if split in siblings:
             found += negative_scenes(data, siblings[split], actions, clutter)
@@ -98,14 +98,18 @@ def possible(item: DenseItem, actions: int) -> dict[int, bool]:
     return {action: bool(found and read_truth(found, item.path).any()) for action, found in paths.items()}
 
 
-def negative_scenes(data: DataSet, split: str, actions: Sequence[str], clutter: bool = False) -> list[Scene]:
+def negative_scenes(
+    data: DataSet, split: str, actions: Sequence[str], clutter: bool = False
+) -> list[EvidencePicture]:
     """The pictures of a split of negative scenes, without their action; none where the split is missing."""
     label = {action: index for index, action in enumerate(actions)}
-    found: dict[str, Scene] = {}
+    found: dict[str, EvidencePicture] = {}
     for item in data.items(split) if data.has(split) else []:
         if item.action in label:
             key = item.stem if data.exhaustive_truth else item.name
-            found.setdefault(key, Scene(item.path, {}, clutter)).possible[label[item.action]] = False
+            found.setdefault(key, EvidencePicture(item.path, {}, clutter)).possible[label[item.action]] = (
+                False
+            )
     return list(found.values())
 
 

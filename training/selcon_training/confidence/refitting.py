@@ -14,7 +14,7 @@ from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
-from selcon_training.confidence.evidence import Evidence, Scene, of_negatives, scenes
+from selcon_training.confidence.evidence import Evidence, EvidencePicture, of_negatives, scenes
 from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
@@ -72,6 +72,6 @@ def refit(
         raise ResultNotWritten(error, fitted) from error
 
 
-def _spread(found: Sequence[Scene], limit: int | None) -> list[Scene]:
+def _spread(found: Sequence[EvidencePicture], limit: int | None) -> list[EvidencePicture]:
     clutter = [scene for scene in found if scene.clutter]
     return spread([scene for scene in found if not scene.clutter], limit) + spread(clutter, limit)

@@ -17,7 +17,7 @@ from typing import Any
 
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.user_path import user_path
-from selcon_training.data.listing import IMAGE_SUFFIXES, Files, Item, by_stem, suffix_counts, survey
+from selcon_training.data.listing import IMAGE_SUFFIXES, Item, SortedFiles, by_stem, suffix_counts, survey
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.data.text_lists import checked_actions, read_actions, read_skip
 from selcon_training.data.truncation import refuse_truncated
@@ -49,7 +49,7 @@ class DataSet:
     peaks: dict[Path, int] = field(default_factory=dict, compare=False, repr=False)
     """Truth maps that were decoded once and found clear (see `dense_items`), and their largest values."""
     _sound: dict[tuple[str, str], list[Item]] = field(default_factory=dict, compare=False, repr=False)
-    _files: dict[Path, dict[str, Files]] = field(default_factory=dict, compare=False, repr=False)
+    _files: dict[Path, dict[str, SortedFiles]] = field(default_factory=dict, compare=False, repr=False)
 
     def has(self, split: str, view: str = "egocentric") -> bool:
         """Whether the split has this view's folder."""
@@ -116,12 +116,12 @@ class DataSet:
         beside = self._beside(split, kind, item)
         return next(iter([*beside.unread, *beside.special]), None)
 
-    def _beside(self, split: str, kind: str, item: Item) -> Files:
+    def _beside(self, split: str, kind: str, item: Item) -> SortedFiles:
         """The files of an image's stem in another kind's folder, which is listed once."""
         folder = self.base / split / kind / item.action / item.object
         if folder not in self._files:
             self._files[folder] = by_stem(folder) if folder.is_dir() else {}
-        return self._files[folder].get(item.stem, Files())
+        return self._files[folder].get(item.stem, SortedFiles())
 
     def relative(self, path: Path) -> str:
         """A file's path from `root` with forward slashes: its name in skip lists, reports and

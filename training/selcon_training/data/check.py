@@ -7,18 +7,18 @@ from pathlib import Path
 
 from selcon_training.data.agd20k import DIVIDES, DataSet, by_folder, check_actions, open_dataset
 from selcon_training.data.check_maps import check_maps
-from selcon_training.data.check_report import EVALUATION, Count, Findings, Report, Split
+from selcon_training.data.check_report import EVALUATION, CheckedSplit, Count, Problems, Report
 from selcon_training.data.examine import FileFacts, Role, examine_all
 from selcon_training.data.listing import (
     IMAGE_SUFFIXES,
     SYSTEM_FILES,
-    Files,
     Item,
+    SortedFiles,
     folders_in,
     suffix_counts,
     survey,
 )
-from selcon_training.data.published_sets import CLASS_LISTS, PUBLISHED, Published, recognise
+from selcon_training.data.published_sets import CLASS_LISTS, PUBLISHED, PublishedSet, recognise
 from selcon_training.data.truth_maps import FOLDERS, WEAK
 from selcon_training.errors import DataError
 
@@ -55,7 +55,7 @@ def _check_one(
     threads: int | None,
     progress: Progress,
 ) -> Report:
-    findings = Findings()
+    findings = Problems()
     splits = _splits(data, findings)
     actions = _actions(data, splits, wanted)
     published = _published(data, actions, wanted, findings)
@@ -82,7 +82,7 @@ def _check_one(
     )
 
 
-def _splits(data: DataSet, findings: Findings) -> list[Split]:
+def _splits(data: DataSet, findings: Problems) -> list[CheckedSplit]:
     folders = [path for path in folders_in(data.base) if any((path / view).is_dir() for view in VIEWS)]
     if not folders:
         raise DataError(
@@ -91,7 +91,7 @@ def _splits(data: DataSet, findings: Findings) -> list[Split]:
         )
     splits = []
     for folder in folders:
-        split = Split(folder.name)
+        split = CheckedSplit(folder.name)
         dropped: set[str] = set()
         for view in VIEWS:
             if not data.has(folder.name, view):
@@ -126,7 +126,7 @@ def _splits(data: DataSet, findings: Findings) -> list[Split]:
     return splits
 
 
-def _check_strays(data: DataSet, folder: Path, items: Sequence[Item], findings: Findings) -> None:
+def _check_strays(data: DataSet, folder: Path, items: Sequence[Item], findings: Problems) -> None:
     listed = {item.path for item in items}
     filled = {item.path.parent for item in items}
     for path in sorted(folder.rglob("*")):
@@ -138,7 +138,7 @@ def _check_strays(data: DataSet, folder: Path, items: Sequence[Item], findings: 
             findings.add("empty folder", data.relative(path))
 
 
-def _check_other_files(data: DataSet, folder: Path, files: Files, findings: Findings) -> None:
+def _check_other_files(data: DataSet, folder: Path, files: SortedFiles, findings: Problems) -> None:
     for path in files.special:
         findings.add("special", data.relative(path))
     if files.unread:
@@ -147,7 +147,9 @@ def _check_other_files(data: DataSet, folder: Path, files: Files, findings: Find
         findings.add("not read", data.relative(folder), note)
 
 
-def _actions(data: DataSet, splits: Sequence[Split], wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+def _actions(
+    data: DataSet, splits: Sequence[CheckedSplit], wanted: str | Sequence[str] | None
+) -> tuple[str, ...]:
     if wanted is not None or data.actions:
         return data.class_list(wanted)
     in_splits = {split.name: {i.action for items in split.images.values() for i in items} for split in splits}
@@ -156,8 +158,8 @@ def _actions(data: DataSet, splits: Sequence[Split], wanted: str | Sequence[str]
 
 
 def _published(
-    data: DataSet, actions: Sequence[str], wanted: str | Sequence[str] | None, findings: Findings
-) -> Published | None:
+    data: DataSet, actions: Sequence[str], wanted: str | Sequence[str] | None, findings: Problems
+) -> PublishedSet | None:
     if isinstance(wanted, str) and wanted in CLASS_LISTS:
         return next(known for known in PUBLISHED if known.actions == wanted)
     published = None if data.actions else recognise(actions)
@@ -168,7 +170,7 @@ def _published(
 
 
 def _counts(
-    data: DataSet, splits: Sequence[Split], published: Published | None, findings: Findings
+    data: DataSet, splits: Sequence[CheckedSplit], published: PublishedSet | None, findings: Problems
 ) -> list[Count]:
     have = {
         (split.name, kind): len(items)
@@ -187,7 +189,7 @@ def _counts(
 
 
 def _check_folders(
-    data: DataSet, splits: Sequence[Split], actions: Sequence[str], findings: Findings
+    data: DataSet, splits: Sequence[CheckedSplit], actions: Sequence[str], findings: Problems
 ) -> None:
     training = [split for split in splits if split.name not in EVALUATION]
     if not training:
@@ -217,7 +219,7 @@ def _check_folders(
 
 
 def _check_files(
-    data: DataSet, files: Sequence[tuple[Path, Role]], facts: dict[Path, FileFacts], findings: Findings
+    data: DataSet, files: Sequence[tuple[Path, Role]], facts: dict[Path, FileFacts], findings: Problems
 ) -> None:
     for path, role in files:
         fact, name = facts[path], data.relative(path)
@@ -234,7 +236,7 @@ def _check_files(
             _check_truth(fact, name, "/GT/" in name, findings)
 
 
-def _check_truth(fact: FileFacts, name: str, graded: bool, findings: Findings) -> None:
+def _check_truth(fact: FileFacts, name: str, graded: bool, findings: Problems) -> None:
     if fact.note:
         findings.add("read as", name, fact.note)
     if graded and fact.peak == 0:
@@ -244,7 +246,7 @@ def _check_truth(fact: FileFacts, name: str, graded: bool, findings: Findings) -
 
 
 def _check_copies(
-    data: DataSet, splits: Sequence[Split], facts: dict[Path, FileFacts], findings: Findings
+    data: DataSet, splits: Sequence[CheckedSplit], facts: dict[Path, FileFacts], findings: Problems
 ) -> None:
     measured: dict[bytes, Path] = {}
     for split in splits:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from selcon_training.data.agd20k import DataSet
-from selcon_training.data.check_report import EVALUATION, Findings, Split
+from selcon_training.data.check_report import EVALUATION, CheckedSplit, Problems
 from selcon_training.data.examine import FileFacts
 from selcon_training.data.images import same_aspect
 from selcon_training.data.listing import Item
@@ -15,7 +15,7 @@ from selcon_training.data.truth_maps import FOLDERS
 
 
 def check_maps(
-    data: DataSet, splits: Sequence[Split], facts: Mapping[Path, FileFacts], findings: Findings
+    data: DataSet, splits: Sequence[CheckedSplit], facts: Mapping[Path, FileFacts], findings: Problems
 ) -> None:
     """Compare every map with its image, and every image with its truth map where there are some."""
     for split in splits:
@@ -34,7 +34,7 @@ def check_maps(
                     _check_pair(data, image, item, kind in FOLDERS, facts, findings)
 
 
-def _check_partners(data: DataSet, split: Split, findings: Findings) -> None:
+def _check_partners(data: DataSet, split: CheckedSplit, findings: Problems) -> None:
     truths = {item.name for item in split.maps["GT"]}
     images: dict[str, Item] = {}
     for item in split.images.get("egocentric", []):
@@ -59,7 +59,7 @@ def _check_pair(
     item: Item,
     is_truth: bool,
     facts: Mapping[Path, FileFacts],
-    findings: Findings,
+    findings: Problems,
 ) -> None:
     picture, found = facts[image.path], facts[item.path]
     if picture.error or found.error or found.unclear:

@@ -57,23 +57,23 @@ KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class FilePlace:
     """A file or folder, named from the data root, and what is to be said of it."""
 
     name: str
     note: str = ""
 
 
-class Findings(dict[str, list[Place]]):
+class Problems(dict[str, list[FilePlace]]):
     """Findings as they are collected: kind to places."""
 
     def add(self, kind: str, name: str, note: str = "") -> None:
         """Note one place."""
-        self.setdefault(kind, []).append(Place(name, note))
+        self.setdefault(kind, []).append(FilePlace(name, note))
 
 
 @dataclass
-class Split:
+class CheckedSplit:
     """The files of one split after skipping: images by view, maps by kind (GT, mask, ...)."""
 
     name: str
@@ -108,14 +108,14 @@ class Report:
     actions: tuple[str, ...]
     skipped: tuple[str, ...]
     counts: tuple[Count, ...]
-    findings: dict[str, tuple[Place, ...]]
+    findings: dict[str, tuple[FilePlace, ...]]
 
     @property
     def ready(self) -> bool:
         """Whether nothing was found that would stop or spoil training."""
         return not any(KINDS[kind].level == "error" for kind in self.findings)
 
-    def to_skip(self) -> list[tuple[str, Place]]:
+    def to_skip(self) -> list[tuple[str, FilePlace]]:
         """The files that a skip list should name to mend what it can mend, each with its kind of finding."""
         found = {
             place.name: (kind, place)

@@ -42,7 +42,7 @@ BLUR = 0.018
 
 
 @dataclass(frozen=True)
-class Photo:
+class CheckPhoto:
     """A picture's place, use, origin and licence, as in pictures.json. `changes`: to the package's file;
     empty if none."""
 
@@ -75,7 +75,7 @@ class Made:
     texts: Mapping[str, str]
 
 
-def read_photos(root: Path) -> list[Photo]:
+def read_photos(root: Path) -> list[CheckPhoto]:
     """The pictures of ROOT/pictures.json, none of which differs from its hash. Raises DataError."""
     path = root / "pictures.json"
     listed = read_object(path, DataError)
@@ -101,7 +101,9 @@ def read_actions(root: Path) -> tuple[str, ...]:
     return actions
 
 
-def read_polygons(root: Path, photo: Photo, actions: Sequence[str]) -> dict[str, list[list[list[float]]]]:
+def read_polygons(
+    root: Path, photo: CheckPhoto, actions: Sequence[str]
+) -> dict[str, list[list[list[float]]]]:
     """The polygons [x, y] of each action in the labelme file beside a picture. Raises DataError."""
     picture = root / photo.path
     path = picture.with_suffix(".json")
@@ -165,7 +167,7 @@ def make(root: Path) -> Made:
     return Made(links, maps, {"LICENCES.md": licences(photos)})
 
 
-def licences(photos: list[Photo]) -> str:
+def licences(photos: list[CheckPhoto]) -> str:
     """LICENCES.md: a table of all pictures, for readers and for the licences that ask for it."""
     rows = "".join(
         f"| {photo.path} | [{_cell(photo.title)}](<{photo.link}>) | {_cell(photo.author)} "
@@ -207,14 +209,14 @@ def found(root: Path) -> set[str]:
     }
 
 
-def _photo(path: Path, entry: object) -> Photo:
-    names = [field.name for field in fields(Photo)]
+def _photo(path: Path, entry: object) -> CheckPhoto:
+    names = [field.name for field in fields(CheckPhoto)]
     if not isinstance(entry, dict) or sorted(entry) != sorted(names):
         raise DataError(f"{path}: every file must have {', '.join(names)}; found {entry!r:.200}")
     for name, value in entry.items():
         if not isinstance(value, str) or (not value and name != "changes"):
             raise DataError(f"{path}: {entry['path']} must have text for {name}, found {value!r}")
-    photo = Photo(**entry)
+    photo = CheckPhoto(**entry)
     if photo.split not in SPLITS:
         raise DataError(f"{path}: {photo.path} has split {photo.split!r}: give one of {', '.join(SPLITS)}")
     if photo.licence not in LICENCES:

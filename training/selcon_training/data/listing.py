@@ -34,7 +34,7 @@ class Item:
 
 
 @dataclass
-class Files:
+class SortedFiles:
     """Files in the bytewise order of their names, which no file system and no locale changes."""
 
     images: list[Path] = field(default_factory=list)
@@ -44,9 +44,9 @@ class Files:
     """No plain files: pipes, devices, sockets, links that lead nowhere. Nobody may open them."""
 
 
-def files_in(folder: Path) -> Files:
+def files_in(folder: Path) -> SortedFiles:
     """Sort the visible files of one folder. Raises DataError for a folder that cannot be listed."""
-    files = Files()
+    files = SortedFiles()
     for entry in _entries(folder):
         path = Path(entry.path)
         if entry.name in SYSTEM_FILES or _is_folder(entry):
@@ -60,9 +60,9 @@ def files_in(folder: Path) -> Files:
     return files
 
 
-def by_stem(folder: Path) -> dict[str, Files]:
+def by_stem(folder: Path) -> dict[str, SortedFiles]:
     """`files_in`, those of one stem together. Raises DataError for a folder that cannot be listed."""
-    files, found = files_in(folder), defaultdict[str, Files](Files)
+    files, found = files_in(folder), defaultdict[str, SortedFiles](SortedFiles)
     for path in files.images:
         found[path.stem].images.append(path)
     for path in files.unread:
@@ -72,11 +72,11 @@ def by_stem(folder: Path) -> dict[str, Files]:
     return dict(found)
 
 
-def survey(folder: Path) -> tuple[list[Item], Files]:
+def survey(folder: Path) -> tuple[list[Item], SortedFiles]:
     """The images in `folder/<action>/<object>/` as items, and all files there (`special` also of the
     folders above them). Raises DataError for a folder that cannot be listed."""
     items: list[Item] = []
-    files = Files(special=files_in(folder).special)
+    files = SortedFiles(special=files_in(folder).special)
     for action in folders_in(folder):
         files.special += files_in(action).special
         for thing in folders_in(action):

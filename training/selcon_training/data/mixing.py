@@ -15,7 +15,7 @@ from selcon_training.data.pictures import PicturePool
 from selcon_training.errors import DataError
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Numbered pictures that samples are made of."""
 
     def __len__(self) -> int: ...
@@ -47,9 +47,9 @@ class Mixture:
     Raises DataError for shares that leave nothing to the main source, and for sources without a picture.
     """
 
-    def __init__(self, main: DenseImages, others: Sequence[tuple[Source, float]] = ()) -> None:
+    def __init__(self, main: DenseImages, others: Sequence[tuple[SampleSource, float]] = ()) -> None:
         self.main = main
-        self.sources: list[Source] = [main, *(source for source, _ in others)]
+        self.sources: list[SampleSource] = [main, *(source for source, _ in others)]
         shares = [share for _, share in others]
         if sum(shares) >= 1.0 or min(shares, default=0.5) <= 0.0:
             raise DataError(

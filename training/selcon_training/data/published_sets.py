@@ -27,7 +27,7 @@ CLASS_LISTS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedSet:
     """A published data set: its class list's name, the folders that it has, and their numbers of files."""
 
     title: str
@@ -37,7 +37,7 @@ class Published:
 
 
 PUBLISHED = (
-    Published(
+    PublishedSet(
         "AGD20K Seen",
         "seen",
         {
@@ -47,7 +47,7 @@ PUBLISHED = (
             ("testset", "GT"): 1_675,
         },
     ),
-    Published(
+    PublishedSet(
         "AGD20K Unseen",
         "unseen",
         {
@@ -57,7 +57,7 @@ PUBLISHED = (
             ("testset", "GT"): 540,
         },
     ),
-    Published(
+    PublishedSet(
         "HICO-IIF",
         "hico_iif",
         {
@@ -74,11 +74,11 @@ ALIKE = 0.8
 """Share of common actions from which a set is taken for a published one that is incomplete."""
 
 
-def recognise(actions: Iterable[str]) -> Published | None:
+def recognise(actions: Iterable[str]) -> PublishedSet | None:
     """The published data set with these actions, or nearly so: a folder may be missing."""
     found = set(actions)
 
-    def likeness(known: Published) -> float:
+    def likeness(known: PublishedSet) -> float:
         listed = set(CLASS_LISTS[known.actions])
         return len(listed & found) / len(listed | found)
 

@@ -24,7 +24,7 @@ SURE = 0.5
 
 
 @dataclass(frozen=True)
-class Answer:
+class TeacherAnswer:
     """About one picture: maps [C, gh, gw] float32 on the cells that it covers, each scaled to 0..1 (a
     constant one is 0), and how sure the teacher is of every action [C], float32 0..1."""
 
@@ -60,11 +60,11 @@ class Teacher:
         """Of its manifest, in which the graph's stands too."""
         return hashlib.sha256(self.manifest.to_json().encode()).hexdigest()
 
-    def answer(self, picture: U8) -> Answer:
+    def answer(self, picture: U8) -> TeacherAnswer:
         """The answer about a picture H x W x 3 RGB. Raises SelconError where it cannot be asked."""
         found = self.grounder.ground(picture)
         sure = [found.confidence(action) for action in self.manifest.actions]
-        return Answer(minmax(found.refined), np.array(sure, np.float32))
+        return TeacherAnswer(minmax(found.refined), np.array(sure, np.float32))
 
 
 class Store:
@@ -76,7 +76,7 @@ class Store:
     def __init__(self, folder: Path, actions: int) -> None:
         self.folder, self.actions = folder, actions
 
-    def get(self, key: str) -> Answer | None:
+    def get(self, key: str) -> TeacherAnswer | None:
         """The answer about a picture, None where there is none."""
         try:
             with np.load(self._path(key), allow_pickle=False) as stored:
@@ -86,9 +86,9 @@ class Store:
         shaped = maps.ndim == 3 and maps.shape[0] == self.actions and confidence.shape == (self.actions,)
         if not shaped or not (np.isfinite(maps).all() and np.isfinite(confidence).all()):
             return None
-        return Answer(maps.astype(np.float32), confidence.astype(np.float32))
+        return TeacherAnswer(maps.astype(np.float32), confidence.astype(np.float32))
 
-    def put(self, key: str, answer: Answer) -> None:
+    def put(self, key: str, answer: TeacherAnswer) -> None:
         """Keep an answer. Raises OSError."""
         content = io.BytesIO()
         np.savez(content, maps=answer.maps.astype(np.float16), confidence=answer.confidence)

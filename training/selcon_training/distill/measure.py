@@ -14,17 +14,17 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
 from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_probabilities
 from selcon_training.data.images import F32, read_picture
-from selcon_training.distill.answers import SURE, Answer, Store
-from selcon_training.distill.pictures import Photo
+from selcon_training.distill.answers import SURE, Store, TeacherAnswer
+from selcon_training.distill.pictures import HashedPicture
 from selcon_training.evaluate.bootstrap import mean_limits, quantile_limits
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction
 from selcon_training.models.network import Network
-from selcon_training.training.validation import Pictures, pictures, predict
+from selcon_training.training.validation import NetworkPictures, pictures, predict
 
 F64 = NDArray[np.float64]
 
 
-def divergences(maps: F32, answer: Answer) -> F64:
+def divergences(maps: F32, answer: TeacherAnswer) -> F64:
     """KLD (method.md §9) of a student's maps [C, h, w] from its teacher's, float64 [C]; NaN where the
     teacher's is constant."""
     found = np.full(len(maps), np.nan)
@@ -39,11 +39,11 @@ class HeldOut:
     """The KLD from the teacher on some pictures, between epochs: its mean over what the teacher answers."""
 
     def __init__(
-        self, photos: Sequence[Photo], store: Store, fitted: bool, canvas: Canvas, batch_size: int
+        self, photos: Sequence[HashedPicture], store: Store, fitted: bool, canvas: Canvas, batch_size: int
     ) -> None:
         self.photos, self.store, self.fitted = list(photos), store, fitted
         self.canvas, self.batch_size = canvas, batch_size
-        self._seen: Pictures | None = None
+        self._seen: NetworkPictures | None = None
 
     def run(self, net: Network) -> dict[str, float]:
         if self._seen is None:
@@ -59,19 +59,21 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudentComparison:
     """Teacher and student about n held-out pictures and C actions: the KLD of their maps (NaN where the
     teacher's is constant), the student's evidence and the teacher's confidence, float64 [n, C], and what the
     teacher answers, bool [n, C]."""
 
-    photos: list[Photo]
+    photos: list[HashedPicture]
     kld: F64
     evidence: F64
     confidence: F64
     counts: NDArray[np.bool_]
 
 
-def compare(student: Grounder, photos: Sequence[Photo], store: Store, fitted: bool) -> Comparison:
+def compare(
+    student: Grounder, photos: Sequence[HashedPicture], store: Store, fitted: bool
+) -> StudentComparison:
     """Ask a student's engine about pictures of which the store has the teacher's answer."""
     kept, klds, evidences, confidence, counts = [], [], [], [], []
     for photo in photos:
@@ -84,7 +86,7 @@ def compare(student: Grounder, photos: Sequence[Photo], store: Store, fitted: bo
         evidences.append(found.evidence)
         confidence.append(answer.confidence)
         counts.append(answer.counts(fitted))
-    return Comparison(
+    return StudentComparison(
         kept,
         np.array(klds, np.float64),
         np.array(evidences, np.float64),
@@ -93,7 +95,7 @@ def compare(student: Grounder, photos: Sequence[Photo], store: Store, fitted: bo
     )
 
 
-def fit_to_teacher(found: Comparison) -> ConfidenceFit:
+def fit_to_teacher(found: StudentComparison) -> ConfidenceFit:
     """Curves from the student's evidence to the teacher's confidences.
 
     An action of which the teacher is sure in fewer than MIN_EXAMPLES pictures, or in all but so few, takes
@@ -108,7 +110,7 @@ def fit_to_teacher(found: Comparison) -> ConfidenceFit:
     return ConfidenceFit(tuple(scale for scale, _ in curves), tuple(offset for _, offset in curves))
 
 
-def cross_fitted(found: Comparison) -> F64:
+def cross_fitted(found: StudentComparison) -> F64:
     """Confidences [n, C] of curves that were fitted on the other half of the pictures."""
     told = np.empty_like(found.evidence)
     for half in (0, 1):
@@ -117,8 +119,8 @@ def cross_fitted(found: Comparison) -> F64:
     return told
 
 
-def _of(found: Comparison, which: slice) -> Comparison:
-    return Comparison(
+def _of(found: StudentComparison, which: slice) -> StudentComparison:
+    return StudentComparison(
         found.photos[which],
         found.kld[which],
         found.evidence[which],
@@ -127,7 +129,7 @@ def _of(found: Comparison, which: slice) -> Comparison:
     )
 
 
-def figures(found: Comparison, actions: Sequence[str]) -> dict[str, Any]:
+def figures(found: StudentComparison, actions: Sequence[str]) -> dict[str, Any]:
     """Means over all actions, and by action: see `_figures`."""
     told = cross_fitted(found)
     every = np.ones(len(actions), np.bool_)
@@ -138,7 +140,7 @@ def figures(found: Comparison, actions: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _figures(found: Comparison, told: F64, which: NDArray[np.bool_]) -> dict[str, Any]:
+def _figures(found: StudentComparison, told: F64, which: NDArray[np.bool_]) -> dict[str, Any]:
     """Of some actions: questions (a picture and an action), how many the teacher answers, the mean and the
     90 % quantile of their KLD, the mean KLD of all; the share of questions in which both confidences are on
     one side of SURE, of those that the teacher is sure of those that the student is too, and the other way

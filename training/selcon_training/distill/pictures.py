@@ -30,7 +30,7 @@ _TOLD = 5
 
 
 @dataclass(frozen=True)
-class Photo:
+class HashedPicture:
     """A picture, by the SHA-256 of its file."""
 
     path: Path
@@ -42,7 +42,7 @@ class Survey:
     """What was found in the folder: pictures in the order of their keys, files that cannot be read with the
     reason, and how many files show the same as another."""
 
-    photos: list[Photo] = field(default_factory=list)
+    photos: list[HashedPicture] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     copies: int = 0
 
@@ -79,7 +79,7 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
     any moment, it goes on where it was.
     """
     survey = Survey()
-    found: dict[str, Photo] = {}
+    found: dict[str, HashedPicture] = {}
     for file in tqdm(files, desc="asking the teacher", unit="picture", dynamic_ncols=True):
         try:
             content = read_bytes(file.path, DataError)
@@ -93,13 +93,15 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
         except SelconError as error:
             survey.unreadable.append(str(error))
             continue
-        found[key] = Photo(file.path, key)
+        found[key] = HashedPicture(file.path, key)
     survey.photos = [found[key] for key in sorted(found)]
     _require(len(survey.photos), folder, survey)
     return survey
 
 
-def hold_out(photos: Sequence[Photo], share: float, seed: int) -> tuple[list[Photo], list[Photo]]:
+def hold_out(
+    photos: Sequence[HashedPicture], share: float, seed: int
+) -> tuple[list[HashedPicture], list[HashedPicture]]:
     """Deal the pictures into those to learn from and those held out, at least LEAST_HELD.
 
     Depends on content and seed alone.
@@ -113,7 +115,7 @@ def hold_out(photos: Sequence[Photo], share: float, seed: int) -> tuple[list[Pho
     )
 
 
-def require_answers(teacher: Teacher, store: Store, held: Sequence[Photo]) -> None:
+def require_answers(teacher: Teacher, store: Store, held: Sequence[HashedPicture]) -> None:
     """Raise DistillError if the teacher is sure of nothing in the pictures that are held out."""
     for photo in held:
         answer = store.get(photo.key)

@@ -24,17 +24,17 @@ from selcon_training.data.ordering import spread
 from selcon_training.distill.answers import Store, Teacher
 from selcon_training.distill.measure import HeldOut, compare, figures, fit_to_teacher
 from selcon_training.distill.pictures import (
-    Photo,
+    HashedPicture,
     Survey,
     ask,
     hold_out,
     list_pictures,
     require_answers,
 )
-from selcon_training.distill.plan import Plan, build, configuration
+from selcon_training.distill.plan import DistillPlan, build, configuration
 from selcon_training.distill.report import write_report
 from selcon_training.distill.task import DistillTask
-from selcon_training.distill.truth import Truth, compare_on_truth, refuse_learned
+from selcon_training.distill.truth import TruthSplit, compare_on_truth, refuse_learned
 from selcon_training.errors import DistillError
 from selcon_training.export.bundle import export_checkpoint, samples_of
 from selcon_training.models.network import Network
@@ -62,8 +62,8 @@ def distill(
     teacher_path: Path,
     photos: Path,
     places: Places,
-    plan: Plan,
-    truth: Truth | None = None,
+    plan: DistillPlan,
+    truth: TruthSplit | None = None,
     resume: bool = False,
     max_steps: int | None = None,
 ) -> dict[str, Any] | None:
@@ -140,10 +140,10 @@ def _finish(
     teacher: Teacher,
     config: TrainConfig,
     places: Places,
-    plan: Plan,
-    truth: Truth | None,
+    plan: DistillPlan,
+    truth: TruthSplit | None,
     survey: Survey,
-    dealt: tuple[Sequence[Photo], Sequence[Photo]],
+    dealt: tuple[Sequence[HashedPicture], Sequence[HashedPicture]],
     store: Store,
 ) -> dict[str, Any]:
     """Measure the trained student, and write report and bundle."""

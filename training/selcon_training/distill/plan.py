@@ -27,7 +27,7 @@ STUDENT, SIZE, EPOCHS, MAX_KLD = "tf_efficientnet_lite0", (240, 320), 20, 0.3
 
 
 @dataclass(frozen=True)
-class Plan:
+class DistillPlan:
     """What is asked for.
 
     `student` is timm's name of the backbone and `weights` what it starts from (as `backbone.weights` of a
@@ -47,7 +47,7 @@ class Plan:
     overrides: Sequence[str] = ()
 
 
-def configuration(plan: Plan, photos: Path, work: Path, teacher: Teacher) -> TrainConfig:
+def configuration(plan: DistillPlan, photos: Path, work: Path, teacher: Teacher) -> TrainConfig:
     """The training's configuration. Raises ConfigError, and DistillError for what excludes each other."""
     student, size, width, fit = plan.student or STUDENT, plan.size or SIZE, 96, "pad"
     if plan.start is not None:

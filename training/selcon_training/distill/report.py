@@ -11,7 +11,7 @@ from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_ros.core.grounder import Grounder
 from selcon_training.data.images import read_picture
 from selcon_training.distill.answers import Store
-from selcon_training.distill.measure import Comparison
+from selcon_training.distill.measure import StudentComparison
 from selcon_training.errors import ResultNotWritten
 from selcon_training.reporting.answer_picture import answer_picture
 from selcon_training.reporting.page import Shown, render, side_by_side
@@ -21,7 +21,7 @@ SHOWN = 4
 
 
 def write_report(
-    folder: Path, result: dict[str, Any], found: Comparison, store: Store, student: Grounder
+    folder: Path, result: dict[str, Any], found: StudentComparison, store: Store, student: Grounder
 ) -> None:
     """Write report.html and results.json into `folder`; the student is asked again about what is shown.
 
@@ -45,7 +45,7 @@ def write_report(
         raise ResultNotWritten(error, result) from error
 
 
-def _chosen(found: Comparison) -> dict[str, list[tuple[int, int]]]:
+def _chosen(found: StudentComparison) -> dict[str, list[tuple[int, int]]]:
     """Rows and actions of what the teacher answers, by what they are examples of."""
     rows, actions = np.nonzero(found.counts)
     order = np.argsort(found.kld[rows, actions], kind="stable")
@@ -58,7 +58,7 @@ def _chosen(found: Comparison) -> dict[str, list[tuple[int, int]]]:
     }
 
 
-def _pair(found: Comparison, row: int, action: int, store: Store, student: Grounder) -> Shown:
+def _pair(found: StudentComparison, row: int, action: int, store: Store, student: Grounder) -> Shown:
     photo = found.photos[row]
     answer = store.get(photo.key)
     assert answer is not None

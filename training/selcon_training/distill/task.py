@@ -18,8 +18,8 @@ from selcon_training.data.ordering import Stream, batches, epoch_order, generato
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.pictures import PictureFile, PicturePool
 from selcon_training.data.views import ViewRange, draw_view, on_canvas, see, see_heat
-from selcon_training.distill.answers import Answer, Store
-from selcon_training.distill.pictures import Photo
+from selcon_training.distill.answers import Store, TeacherAnswer
+from selcon_training.distill.pictures import HashedPicture
 from selcon_training.errors import DistillError
 from selcon_training.losses.distillation import distillation_losses
 from selcon_training.models.network import Network, Size
@@ -38,7 +38,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Viewer:
+class StudentViews:
     """Makes what the student sees, for an input `size` (h, w) and map `grid` (gh, gw)."""
 
     size: Size
@@ -46,7 +46,7 @@ class Viewer:
     views: ViewRange
     photometry: Photometry | None = None
 
-    def __call__(self, picture: U8, answer: Answer, rng: np.random.Generator) -> tuple[U8, F32]:
+    def __call__(self, picture: U8, answer: TeacherAnswer, rng: np.random.Generator) -> tuple[U8, F32]:
         """A view of a picture, and of the teacher's heat C x gh x gw in it."""
         view = draw_view((picture.shape[0], picture.shape[1]), self.size, self.grid, self.views, rng)
         content = see(picture, view)
@@ -57,14 +57,14 @@ class Viewer:
         return on_canvas(content, self.size, view.place.pixels), target.clip(0.0, 1.0)
 
 
-def viewer(config: TrainConfig, net: Network) -> Viewer:
+def viewer(config: TrainConfig, net: Network) -> StudentViews:
     """The configured views."""
     chosen = config.data
     fit = chosen.fit
     views = ViewRange(
         chosen.zoom, fit, chosen.flip, chosen.turn, chosen.shift, chosen.stretch, chosen.shape_share
     )
-    return Viewer(net.input_size, net.map_grid, views, chosen.photometry)
+    return StudentViews(net.input_size, net.map_grid, views, chosen.photometry)
 
 
 class DistillTask:
@@ -72,7 +72,9 @@ class DistillTask:
 
     learnables: nn.Module | None = None
 
-    def __init__(self, config: TrainConfig, photos: Sequence[Photo], store: Store, net: Network) -> None:
+    def __init__(
+        self, config: TrainConfig, photos: Sequence[HashedPicture], store: Store, net: Network
+    ) -> None:
         self.config, self.net, self.store = config, net, store
         self.photos = list(photos)
         self.viewer = viewer(config, net)

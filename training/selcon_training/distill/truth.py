@@ -17,18 +17,18 @@ from selcon_training.data.images import read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.distill.answers import Teacher
 from selcon_training.distill.measure import divergences
-from selcon_training.distill.pictures import Photo
+from selcon_training.distill.pictures import HashedPicture
 from selcon_training.errors import DataError
-from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.answers import QueryRow
 from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import evaluate, map_figures
 from selcon_training.evaluate.intervals import figures_intervals
-from selcon_training.evaluate.predictors import Model
-from selcon_training.evaluate.queries import Picture, find_pictures
+from selcon_training.evaluate.predictors import ModelPredictor
+from selcon_training.evaluate.queries import QueriedPicture, find_pictures
 
 
 @dataclass(frozen=True)
-class Truth:
+class TruthSplit:
     """A split of a data set with truth maps, at most `limit` pictures of it."""
 
     root: Path
@@ -41,7 +41,7 @@ class Truth:
         return open_dataset(self.root, self.divide)
 
 
-def refuse_learned(truth: Truth, actions: Sequence[str], learned: Sequence[Photo]) -> None:
+def refuse_learned(truth: TruthSplit, actions: Sequence[str], learned: Sequence[HashedPicture]) -> None:
     """Raise DataError for a split that cannot be asked about, or with pictures that the student learns
     from."""
     asked = _pictures(truth, truth.open(), actions)
@@ -56,13 +56,13 @@ def refuse_learned(truth: Truth, actions: Sequence[str], learned: Sequence[Photo
         )
 
 
-def compare_on_truth(truth: Truth, teacher: Teacher, student: Grounder) -> dict[str, Any]:
+def compare_on_truth(truth: TruthSplit, teacher: Teacher, student: Grounder) -> dict[str, Any]:
     """Figures of both on the same questions, how many only one of them gets right, and the mean KLD of the
     student's maps from the teacher's on these pictures, where the teacher answers."""
     data = truth.open()
-    rows: dict[str, dict[tuple[str, str], Row]] = {}
+    rows: dict[str, dict[tuple[str, str], QueryRow]] = {}
     for side, grounder in (("teacher", teacher.grounder), ("student", student)):
-        found = evaluate(Model(grounder), data, truth.split, grounder.actions, limit=truth.limit)
+        found = evaluate(ModelPredictor(grounder), data, truth.split, grounder.actions, limit=truth.limit)
         rows[side] = {(row.picture, row.action): row for row in found.rows}
     ours, theirs = rows["student"], rows["teacher"]
     kld, limits = _kld(_pictures(truth, data, student.actions), teacher, student)
@@ -79,15 +79,17 @@ def compare_on_truth(truth: Truth, teacher: Teacher, student: Grounder) -> dict[
     }
 
 
-def _pictures(truth: Truth, data: DataSet, actions: Sequence[str]) -> list[Picture]:
+def _pictures(truth: TruthSplit, data: DataSet, actions: Sequence[str]) -> list[QueriedPicture]:
     return spread(find_pictures(data, truth.split, actions), truth.limit)
 
 
-def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+def _figures(rows: Sequence[QueryRow]) -> dict[str, Any]:
     return map_figures(rows) | {"intervals": figures_intervals(rows)}
 
 
-def _kld(pictures: Sequence[Picture], teacher: Teacher, student: Grounder) -> tuple[float | None, Limits]:
+def _kld(
+    pictures: Sequence[QueriedPicture], teacher: Teacher, student: Grounder
+) -> tuple[float | None, Limits]:
     """The mean, and its interval over pictures."""
     found: list[float] = []
     of: list[int] = []

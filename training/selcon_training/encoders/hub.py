@@ -25,7 +25,7 @@ _PARTS = ("vit_*.dino", "vit_*dinov2*", "vit_*dinov3*")
 _BACKBONES = ("tf_efficientnet_lite*", "mobilenetv[34]*", "efficientnet_b*", "resnet*", "convnext_*")
 
 
-class Published(NamedTuple):
+class HubEncoder(NamedTuple):
     """An encoder that a hub has: its place in the configuration (dino, clip or backbone), name and weights
     there.
     """
@@ -35,7 +35,7 @@ class Published(NamedTuple):
     weights: str
 
 
-def published() -> list[Published]:
+def published() -> list[HubEncoder]:
     """Return the DINO family of timm and the CLIPs of open_clip that the paper's network can use, as far as
     the names and configurations of the installed libraries tell, and well-known backbones of timm.
 
@@ -44,13 +44,13 @@ def published() -> list[Published]:
     """
     parts = sorted({name for pattern in _PARTS for name in timm.list_pretrained(pattern)})
     backbones = sorted({name for pattern in _BACKBONES for name in timm.list_pretrained(pattern)})
-    carried = [Published("backbone", each.model, PREFIX + name) for name, each in PACKAGES.items()]
+    carried = [HubEncoder("backbone", each.model, PREFIX + name) for name, each in PACKAGES.items()]
     clips = [(name, tag) for name, tag in open_clip.list_pretrained() if _is_plain(name, tag)]
     return (
-        [Published("dino", name, "pretrained") for name in parts]
-        + [Published("clip", name, tag) for name, tag in clips]
+        [HubEncoder("dino", name, "pretrained") for name in parts]
+        + [HubEncoder("clip", name, tag) for name, tag in clips]
         + carried
-        + [Published("backbone", name, "pretrained") for name in backbones]
+        + [HubEncoder("backbone", name, "pretrained") for name in backbones]
     )
 
 

@@ -10,7 +10,7 @@ from selcon_training.evaluate.measures import Scores
 
 
 @dataclass(frozen=True)
-class Row:
+class QueryRow:
     """One query's figures. `distance` (m): top 3D grasp point to the part's nearest visible point, None
     without. `others`: the scores under the other calibrations."""
 
@@ -41,7 +41,7 @@ class NegativeRow:
 class Answers:
     """Rows, in the order of the pictures; of one picture or of many."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[QueryRow] = field(default_factory=list)
     negatives: list[NegativeRow] = field(default_factory=list)
     other_negatives: dict[str, list[NegativeRow]] = field(default_factory=dict)
     """Of negative queries beside the split's own, by where they come from (see `negatives.py`)."""
@@ -74,6 +74,6 @@ class Answers:
         )
 
 
-def _row(values: Mapping[str, Any]) -> Row:
+def _row(values: Mapping[str, Any]) -> QueryRow:
     others = {name: Scores(**scores) for name, scores in values["others"].items()}
-    return Row(**{**values, "objects": tuple(values["objects"]), "others": others})
+    return QueryRow(**{**values, "objects": tuple(values["objects"]), "others": others})

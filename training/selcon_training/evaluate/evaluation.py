@@ -20,10 +20,10 @@ from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
-from selcon_training.evaluate.answers import Answers, NegativeRow, Row
+from selcon_training.evaluate.answers import Answers, NegativeRow, QueryRow
 from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
-from selcon_training.evaluate.queries import Files, Picture, Query, find_pictures, part_points
+from selcon_training.evaluate.queries import QueriedPicture, Query, QueryFiles, find_pictures, part_points
 
 GRASP = GraspParameters()
 Job = Callable[[], Answers]
@@ -71,7 +71,7 @@ class Evaluation(Answers):
             return {}
         found: dict[str, Any] = {}
         for calibration in CALIBRATIONS:
-            scores: list[tuple[str, Row | Scores]] = [
+            scores: list[tuple[str, QueryRow | Scores]] = [
                 (row.action, row if calibration == self.calibration else row.others[calibration])
                 for row in self.rows
                 if calibration == self.calibration or calibration in row.others
@@ -86,7 +86,7 @@ class Evaluation(Answers):
         return found
 
 
-def map_figures(scores: Iterable[Row | Scores]) -> dict[str, Any]:
+def map_figures(scores: Iterable[QueryRow | Scores]) -> dict[str, Any]:
     """Means of what is measured on maps; None where nothing was measured."""
     scores = list(scores)
     return {
@@ -98,7 +98,7 @@ def map_figures(scores: Iterable[Row | Scores]) -> dict[str, Any]:
     }
 
 
-def summary(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[str, float | int | None]:
+def summary(rows: Sequence[QueryRow], negatives: Sequence[NegativeRow] = ()) -> dict[str, float | int | None]:
     """Means over queries; None where nothing was measured."""
     distances = [row.distance for row in rows if row.distance is not None]
     return map_figures(rows) | {
@@ -129,13 +129,13 @@ def jobs_of(
 ) -> list[Job]:
     """What `evaluate` asks, picture by picture. No picture depends on another."""
     pictures = spread(find_pictures(data, split, actions), limit)
-    jobs: list[Job] = [partial(_ask, predictor, picture, Files(data, split)) for picture in pictures]
+    jobs: list[Job] = [partial(_ask, predictor, picture, QueryFiles(data, split)) for picture in pictures]
     for siblings in (NEGATIVE_SPLITS, CLUTTER_SPLITS) if predictor.has_confidence else ():
         sibling = siblings.get(split)
         if sibling is not None and data.has(sibling):
             pictures = spread(find_pictures(data, sibling, actions), limit)
             jobs += [
-                partial(_ask_negatives, predictor, picture, Files(data, sibling)) for picture in pictures
+                partial(_ask_negatives, predictor, picture, QueryFiles(data, sibling)) for picture in pictures
             ]
     return jobs
 
@@ -161,7 +161,7 @@ def evaluation_of(predictor: Predictor, data: DataSet, split: str, answers: Iter
     return result
 
 
-def _ask_negatives(predictor: Predictor, picture: Picture, files: Files) -> Answers:
+def _ask_negatives(predictor: Predictor, picture: QueriedPicture, files: QueryFiles) -> Answers:
     answers = []
     predictor.look(read_picture(picture.path))
     for action, query in picture.queries.items():
@@ -182,7 +182,7 @@ def grasps(
     return find_grasps(heatmap, depth, intrinsics, parameters)
 
 
-def _ask(predictor: Predictor, picture: Picture, files: Files) -> Answers:
+def _ask(predictor: Predictor, picture: QueriedPicture, files: QueryFiles) -> Answers:
     result = Answers()
     asked = [
         (query, truth) for query in picture.queries.values() if (truth := files.truth(query)) is not None
@@ -218,7 +218,7 @@ def _ask(predictor: Predictor, picture: Picture, files: Files) -> Answers:
                 offsets = surface - np.asarray(found.points[0].position, np.float32)
                 distance = float(np.sqrt((offsets**2).sum(axis=1).min()))
         result.rows.append(
-            Row(
+            QueryRow(
                 picture=picture.name,
                 action=query.action,
                 objects=tuple(query.objects),
@@ -240,7 +240,7 @@ def photo_of(picture: str) -> str:
     return "/".join(picture.split("/")[-2:])
 
 
-def query_of(pictures: Sequence[Picture], row: Row) -> tuple[Picture, Query]:
+def query_of(pictures: Sequence[QueriedPicture], row: QueryRow) -> tuple[QueriedPicture, Query]:
     """The picture and query that a row belongs to."""
     picture = next(picture for picture in pictures if picture.name == row.picture)
     return picture, picture.queries[row.action]

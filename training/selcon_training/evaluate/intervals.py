@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.bootstrap import LEVEL, RESAMPLES, clusters, mean_limits, quantile_limits
 from selcon_training.evaluate.evaluation import photo_of
 from selcon_training.evaluate.measures import Scores
@@ -15,7 +15,7 @@ from selcon_training.evaluate.measures import Scores
 MAPS = ("right_part", "kld", "sim", "nss")
 
 
-def intervals(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dict[str, Any]:
+def intervals(rows: Sequence[QueryRow], negatives: Sequence[NegativeRow] = ()) -> dict[str, Any]:
     """The 95 % intervals of the figures overall, per action, object and calibration, `[low, high]` each; None
     where there is only one to draw from.
 
@@ -48,7 +48,7 @@ def intervals(rows: Sequence[Row], negatives: Sequence[NegativeRow] = ()) -> dic
 
 
 def figures_intervals(
-    rows: Sequence[Row], negatives: Sequence[NegativeRow] = (), photos: bool = False
+    rows: Sequence[QueryRow], negatives: Sequence[NegativeRow] = (), photos: bool = False
 ) -> dict[str, Any]:
     """The intervals of `evaluation.summary`, and the number of objects; `photos` are drawn instead."""
     of = [photo_of(row.picture) if photos else row.objects[0] for row in rows]
@@ -68,7 +68,7 @@ def figures_intervals(
     }
 
 
-def _maps(scores: Sequence[Row | Scores], of: Sequence[str]) -> dict[str, Any]:
+def _maps(scores: Sequence[QueryRow | Scores], of: Sequence[str]) -> dict[str, Any]:
     values = [(float(one.right), one.kld, one.sim, one.nss) for one in scores]
     found = mean_limits(np.reshape(values, (len(scores), len(MAPS))), clusters(of))
     return dict(zip(MAPS, found, strict=True))

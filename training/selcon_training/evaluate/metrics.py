@@ -15,7 +15,7 @@ _EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MapComparison:
     """KLD (lower is better), SIM and NSS (higher is better) of a batch of maps, float64 [...]."""
 
     kld: Tensor
@@ -35,7 +35,7 @@ def prepare_truth(grey: Any, size: int = SIZE) -> Tensor:
     return _resize(_maps(grey) / 255, size)
 
 
-def compare_maps(prediction: Any, truth: Any) -> Comparison:
+def compare_maps(prediction: Any, truth: Any) -> MapComparison:
     """Return KLD, SIM and NSS of prediction and truth, maps [..., h, w] of one size, not negative.
 
     Leading dimensions broadcast: predictions [N, K, h, w] go with truths [N, 1, h, w]. With p and q the maps
@@ -50,7 +50,7 @@ def compare_maps(prediction: Any, truth: Any) -> Comparison:
     q = truth / truth.sum(dim=(-2, -1), keepdim=True)
     kld = (q * torch.log(q / (p + _EPSILON) + _EPSILON)).sum(dim=(-2, -1))
     sim = torch.minimum(p, q).sum(dim=(-2, -1))
-    return Comparison(kld, sim, _nss(prediction, truth))
+    return MapComparison(kld, sim, _nss(prediction, truth))
 
 
 def _nss(prediction: Tensor, truth: Tensor) -> Tensor:

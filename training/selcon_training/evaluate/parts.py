@@ -19,7 +19,7 @@ LARGEST = 1 << 30
 """Bytes of a part: a million queries take half of it."""
 
 
-class Parts:
+class EvaluationParts:
     """The parts in a folder of the evaluation that `identity` describes, with everything that decides its
     result. Parts of another evaluation, which a former call has left there, count for nothing.
     """

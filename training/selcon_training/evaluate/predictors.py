@@ -15,7 +15,7 @@ from selcon_ros.core.manifest import Calibration, Manifest
 from selcon_ros.core.placement import Canvas
 from selcon_training.data.images import F32, U8
 from selcon_training.errors import DataError
-from selcon_training.evaluate.queries import Files, Query
+from selcon_training.evaluate.queries import Query, QueryFiles
 
 CALIBRATIONS: tuple[Calibration, ...] = ("none", "continuous", "binarized")
 """Ways of making a heatmap from the same two maps; "none" is the raw CAM."""
@@ -53,7 +53,7 @@ class Predictor(Protocol):
         """Answer a query about the picture."""
 
 
-class Model:
+class ModelPredictor:
     """The bundle, through the same grounder and engine as on the robot.
 
     One network pass per picture serves all queries and calibrations.
@@ -114,7 +114,7 @@ class Affinity:
         return Prediction(grid, Heatmap(query.action, upsample(grid, *self.size), 1.0))
 
 
-class Centre:
+class CentrePredictor:
     """A Gaussian in the middle of the picture."""
 
     name = "centre prior"
@@ -145,7 +145,7 @@ class ObjectMask:
     has_confidence = False
     calibration: Calibration | None = None
 
-    def __init__(self, files: Files, canvas: Canvas) -> None:
+    def __init__(self, files: QueryFiles, canvas: Canvas) -> None:
         self.files, self.canvas = files, canvas
 
     def look(self, image: U8) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.confidence.evidence import area_under_roc
-from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.bootstrap import Limits, auc_limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import photo_of
 
@@ -22,7 +22,7 @@ Numbers = NDArray[np.float64]
 
 
 def publication(
-    rows: Sequence[Row], negatives: Mapping[str, Sequence[NegativeRow]], least: float
+    rows: Sequence[QueryRow], negatives: Mapping[str, Sequence[NegativeRow]], least: float
 ) -> dict[str, Any] | None:
     """What passes a confidence of `least`: of possible actions (kept), and of others (answered).
 
@@ -64,7 +64,7 @@ def curve(positive: Numbers, negative: Numbers) -> list[list[float]]:
     return np.stack([levels, *shares], axis=1).tolist()  # type: ignore[no-any-return]
 
 
-def _figures(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
+def _figures(rows: Sequence[QueryRow], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     positive, negative = _confidence(rows), _confidence(answers)
     both = len(positive) and len(negative)
     limits = {"kept": _passing_limits(positive, _objects(rows), least), "auc": _auc_limits(rows, answers)}
@@ -79,7 +79,7 @@ def _figures(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) 
     }
 
 
-def _source(rows: Sequence[Row], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
+def _source(rows: Sequence[QueryRow], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     others = [answer for answer in answers if answer.action != ARGUABLE]
     counted = _counts(answers, least)
     counted["intervals"]["auc"] = _auc_limits(rows, answers)
@@ -108,7 +108,7 @@ def _counts(answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
     }
 
 
-def _confidence(answers: Sequence[Row] | Sequence[NegativeRow]) -> Numbers:
+def _confidence(answers: Sequence[QueryRow] | Sequence[NegativeRow]) -> Numbers:
     return np.asarray([answer.confidence for answer in answers], np.float64)
 
 
@@ -116,7 +116,7 @@ def _passing(values: Numbers, least: float) -> float | None:
     return float((values >= least).mean()) if len(values) else None
 
 
-def _objects(rows: Sequence[Row]) -> NDArray[np.int64]:
+def _objects(rows: Sequence[QueryRow]) -> NDArray[np.int64]:
     return clusters([row.objects[0] for row in rows])
 
 
@@ -128,5 +128,5 @@ def _passing_limits(values: Numbers, cluster: NDArray[np.int64], least: float) -
     return mean_limits(values >= least, cluster)[0]
 
 
-def _auc_limits(rows: Sequence[Row], answers: Sequence[NegativeRow]) -> Limits:
+def _auc_limits(rows: Sequence[QueryRow], answers: Sequence[NegativeRow]) -> Limits:
     return auc_limits(_confidence(rows), _objects(rows), _confidence(answers), _photos(answers))

@@ -35,7 +35,7 @@ class Query:
 
 
 @dataclass
-class Picture:
+class QueriedPicture:
     """A picture and its queries."""
 
     name: str
@@ -44,7 +44,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Files:
+class QueryFiles:
     """Reads what lies beside the pictures of a split."""
 
     data: DataSet
@@ -86,7 +86,7 @@ class Files:
         return read_truth(found, query.items[0].path) if len(found) == len(paths) else None
 
 
-def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[Picture]:
+def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[QueriedPicture]:
     """The pictures of a split with their queries.
 
     With exhaustive truth files of one stem are one picture. Raises DataError for an action that is not in
@@ -94,10 +94,10 @@ def find_pictures(data: DataSet, split: str, actions: Sequence[str]) -> list[Pic
     """
     items = data.items(split)
     check_actions(items, actions, str(data.base / split), complete=False)
-    pictures: dict[str, Picture] = {}
+    pictures: dict[str, QueriedPicture] = {}
     for item in items:
         key = item.stem if data.exhaustive_truth else item.name
-        picture = pictures.setdefault(key, Picture(key, item.path))
+        picture = pictures.setdefault(key, QueriedPicture(key, item.path))
         picture.queries.setdefault(item.action, Query(item.action)).items.append(item)
     return list(pictures.values())
 

@@ -25,7 +25,7 @@ from selcon_training.errors import DataError, ResultNotWritten
 from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
-from selcon_training.evaluate.queries import Files, Query, find_pictures
+from selcon_training.evaluate.queries import Query, QueryFiles, find_pictures
 
 SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Standard deviations tried, in map cells."""
@@ -117,7 +117,7 @@ def tune(
             f"{data.base / split} is missing: softening is chosen on a validation split with truth maps; "
             "move some of the training pictures with truth maps there (egocentric/ and GT/), or name --split"
         )
-    files = Files(data, split)
+    files = QueryFiles(data, split)
     given = load_bundle(bundle)
     plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
     grounder = Grounder(plain, open_on_cpu(plain, CpuOptions(threads)))
@@ -160,7 +160,7 @@ def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
 
 
 def _measure(
-    asked: list[_Asked], files: Files, smoothing: float, temperature: float
+    asked: list[_Asked], files: QueryFiles, smoothing: float, temperature: float
 ) -> tuple[Figures, dict[str, Limits]]:
     """Return the means of all figures with this softening, and their intervals by name."""
 
@@ -180,7 +180,7 @@ def _measure(
     return Figures(*values.mean(axis=0).tolist()), dict(zip(names, limits, strict=True))
 
 
-def _example(asked: _Asked, files: Files) -> Example:
+def _example(asked: _Asked, files: QueryFiles) -> Example:
     truth = files.truth(asked.query)
     assert truth is not None
     part = part_of(truth, files.mask(asked.query))

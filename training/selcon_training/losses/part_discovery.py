@@ -20,7 +20,7 @@ Select = Callable[[Tensor, float], Tensor]
 
 
 @dataclass
-class Parts:
+class PartMaps:
     """Part maps A_part (cosines) of the winning centroid, [B, h, w] and [B, E, h, w]; valid where `reliable`
     [B].
 
@@ -47,7 +47,7 @@ class Discovery:
     scores: Tensor
     winner: Tensor
     centroid: Tensor
-    parts: Parts
+    parts: PartMaps
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def discover(
     rows = torch.arange(len(ego), device=ego.device)
     best = centroids[rows, winner]  # [B, D]
     exo_maps = torch.einsum("bd,bedhw->behw", best, unit(exo, dim=2))
-    parts = Parts(candidates[rows, winner], exo_maps, enough & (score >= alpha), score * enough)
+    parts = PartMaps(candidates[rows, winner], exo_maps, enough & (score >= alpha), score * enough)
     return Discovery(selected, candidates, masks, object_mask, scores, winner, best, parts)
 
 

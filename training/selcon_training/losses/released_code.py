@@ -8,7 +8,7 @@ from torch import Tensor
 
 from selcon_training import distributed
 from selcon_training.errors import ObjectiveError
-from selcon_training.losses.part_discovery import Parts
+from selcon_training.losses.part_discovery import PartMaps
 from selcon_training.models.map_ops import minmax
 
 
@@ -32,7 +32,7 @@ def row_selection(activation: Tensor, gamma: float) -> Tensor:
     return selected
 
 
-def averaged_parts(parts: Parts, centroid: Tensor, ego: Tensor, exo: Tensor) -> Parts:
+def averaged_parts(parts: PartMaps, centroid: Tensor, ego: Tensor, exo: Tensor) -> PartMaps:
     """Return `parts` with maps averaged with softmax(−distance) of descriptors [B, D, h, w] and [B, E, D, h,
     w] to the centroid [B, D]: a second term that sums to 1 over a view's cells, so that it in effect halves
     the maps.
@@ -43,4 +43,4 @@ def averaged_parts(parts: Parts, centroid: Tensor, ego: Tensor, exo: Tensor) -> 
         (cosines + (-distance).flatten(1).softmax(dim=1).reshape(cosines.shape)) / 2
         for cosines, distance in ((parts.ego, ego_distance), (parts.exo, exo_distance))
     )
-    return Parts(ego_map, exo_map, parts.reliable, parts.score)
+    return PartMaps(ego_map, exo_map, parts.reliable, parts.score)

@@ -15,7 +15,7 @@ from selcon_training.losses.part_discovery import Discovery, discover
 from selcon_training.losses.pixel import pixel_loss
 from selcon_training.losses.prototypical import prototypical_loss
 from selcon_training.losses.released_code import averaged_parts, row_selection
-from selcon_training.models.heads import View
+from selcon_training.models.heads import HeadView
 from selcon_training.models.map_ops import cosine_of, local_mean, minmax
 from selcon_training.models.selcon_net import Features, SelconNet
 
@@ -134,8 +134,8 @@ def weak_losses(
 def _prototypical(
     net: SelconNet,
     step: WeakStep,
-    ego_view: View,
-    exo_view: View,
+    ego_view: HeadView,
+    exo_view: HeadView,
     config: WeakObjectiveConfig,
     class_scores: ClassScores | None,
 ) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class View(NamedTuple):
+class HeadView(NamedTuple):
     """What the heads give for one view. `cam` [B, C, h, w] are logits (h and w times the heads' `upscale`);
     `prototype` and `pixel` [B, D, h, w] or None.
     """
@@ -99,17 +99,17 @@ class Heads(nn.Module):
         self.prototype_projection = nn.Conv2d(width, width, 1)
         self.pixel_projection = nn.Conv2d(width, width, 1)
 
-    def ego(self, parts: Tensor) -> View:
+    def ego(self, parts: Tensor) -> HeadView:
         """Return CAM, F̃ and F̂ of egocentric descriptors [B, D, h, w]."""
         x = self.ego_projection(self._mlp(parts))
-        return View(self._classify(x), self.prototype_projection(x), self.pixel_projection(x))
+        return HeadView(self._classify(x), self.prototype_projection(x), self.pixel_projection(x))
 
-    def exo(self, parts: Tensor) -> View:
+    def exo(self, parts: Tensor) -> HeadView:
         """Return CAM and F̃ of exocentric descriptors [B, D, h, w]; exocentric images have no pixel
         branch.
         """
         x = (self.exo_projection or self.ego_projection)(self._mlp(parts))
-        return View(self._classify(x), self.prototype_projection(x), None)
+        return HeadView(self._classify(x), self.prototype_projection(x), None)
 
     def cam(self, parts: Tensor) -> Tensor:
         """Return the egocentric CAM logits alone, all that inference needs."""

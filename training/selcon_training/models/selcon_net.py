@@ -20,7 +20,7 @@ from selcon_training.encoders.frozen import FrozenPass, encode
 from selcon_training.encoders.sizes import check_input_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
-from selcon_training.models.heads import Heads, View
+from selcon_training.models.heads import Heads, HeadView
 from selcon_training.models.map_ops import cosine_maps, onto_grid, saliency_map
 from selcon_training.models.network import Network, Size, TruthView
 
@@ -184,14 +184,14 @@ class SelconNet(Network):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.encoders_trainable):
             return onto_grid(self.clip(images), self.grid)
 
-    def ego(self, features: Features) -> View:
+    def ego(self, features: Features) -> HeadView:
         """Return CAM logits [B, C, h, w], F̃ and F̂ [B, D, h, w] of egocentric images."""
-        view: View = self.heads.ego(features.parts)
+        view: HeadView = self.heads.ego(features.parts)
         return view
 
-    def exo(self, features: Features) -> View:
+    def exo(self, features: Features) -> HeadView:
         """Return CAM logits [B, C, h, w] and F̃ [B, D, h, w] of exocentric images."""
-        view: View = self.heads.exo(features.parts)
+        view: HeadView = self.heads.exo(features.parts)
         return view
 
     def affinity(self, features: Features) -> Tensor:

@@ -16,7 +16,7 @@ NONE = "–"
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredBundle:
     """An evaluation's results.json: of which bundle (the label), and of which data."""
 
     label: str
@@ -24,7 +24,7 @@ class Measured:
     tables: dict[str, Any]
 
 
-def read_measured(label: str, folder: Path) -> Measured:
+def read_measured(label: str, folder: Path) -> MeasuredBundle:
     """Read the results of `selcon evaluate --out FOLDER`. Raises DataError for anything else."""
     path = folder / "results.json"
     tables = read_object(path, DataError)
@@ -32,10 +32,10 @@ def read_measured(label: str, folder: Path) -> Measured:
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}: evaluate again with this version of selcon")
     parts = [tables.get("data"), tables.get("divide"), tables.get("split")]
-    return Measured(label, ", ".join(str(part) for part in parts if part and part != "testset"), tables)
+    return MeasuredBundle(label, ", ".join(str(part) for part in parts if part and part != "testset"), tables)
 
 
-def markdown(measured: Sequence[Measured]) -> str:
+def markdown(measured: Sequence[MeasuredBundle]) -> str:
     """A table of all figures, a row per data set and bundle, then the right part by action for each data set.
 
     Raises DataError for one bundle twice on the same data, and where bundles were asked different questions.
@@ -59,7 +59,7 @@ def markdown(measured: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def _check(name: str, group: Sequence[Measured]) -> None:
+def _check(name: str, group: Sequence[MeasuredBundle]) -> None:
     labels = [one.label for one in group]
     if len(set(labels)) < len(labels):
         raise DataError(f"{quoted(labels[0])} is given twice for {name}: name every bundle once per data set")
@@ -99,7 +99,7 @@ def _source(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def _of(one: Measured, action: str) -> dict[str, Any]:
+def _of(one: MeasuredBundle, action: str) -> dict[str, Any]:
     found: dict[str, Any] = one.tables["intervals"]["per_action"][action]
     return found
 

@@ -23,14 +23,20 @@ from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError, ResultNotWritten
-from selcon_training.evaluate.answers import Answers, Row
+from selcon_training.evaluate.answers import Answers, QueryRow
 from selcon_training.evaluate.evaluation import Evaluation, answered, evaluation_of, jobs_of
 from selcon_training.evaluate.intervals import intervals
 from selcon_training.evaluate.negatives import jobs_of_negatives, negative_pictures, negative_queries
-from selcon_training.evaluate.parts import Parts
-from selcon_training.evaluate.predictors import Affinity, Centre, Model, ObjectMask, Predictor
+from selcon_training.evaluate.parts import EvaluationParts
+from selcon_training.evaluate.predictors import (
+    Affinity,
+    CentrePredictor,
+    ModelPredictor,
+    ObjectMask,
+    Predictor,
+)
 from selcon_training.evaluate.publication import publication
-from selcon_training.evaluate.queries import Files
+from selcon_training.evaluate.queries import QueryFiles
 from selcon_training.evaluate.seeds import check_alike, summarise
 from selcon_training.ranks import ALONE, Ranks
 from selcon_training.reporting.html import write_report, write_seeds
@@ -87,7 +93,7 @@ def run(
         answers = answered(jobs, split)
     else:
         chosen = {"divide": divide, "baseline": baseline, "limit": limit, "pictures": len(jobs)}
-        parts = Parts(out, ranks, chosen | _decisive(model, data, split, negatives, not_afforded))
+        parts = EvaluationParts(out, ranks, chosen | _decisive(model, data, split, negatives, not_afforded))
         if not parts.has_own():
             parts.write(answered(ranks.share(jobs), split))
         answers = parts.whole()
@@ -177,12 +183,12 @@ def run_seeds(
 def make_predictor(grounder: Grounder, baseline: str | None, data: DataSet, split: str) -> Predictor:
     """The bundle itself, or one of the baselines centre, mask, affinity."""
     if baseline == "centre":
-        return Centre()
+        return CentrePredictor()
     if baseline == "mask":
-        return ObjectMask(Files(data, split), grounder.bundle.manifest.canvas)
+        return ObjectMask(QueryFiles(data, split), grounder.bundle.manifest.canvas)
     if baseline == "affinity":
         return Affinity(grounder)
-    return Model(grounder)
+    return ModelPredictor(grounder)
 
 
 def write_queries(path: Path, result: Evaluation) -> None:
@@ -197,7 +203,7 @@ def write_queries(path: Path, result: Evaluation) -> None:
     write_file(path, file.getvalue().encode())
 
 
-def _line(row: Row) -> dict[str, Any]:
+def _line(row: QueryRow) -> dict[str, Any]:
     line = asdict(row) | {"objects": "+".join(row.objects)}
     others = line.pop("others")
     return line | {

@@ -16,7 +16,7 @@ from selcon_training.errors import CheckpointError
 from selcon_training.reporting.discovery import sheet
 from selcon_training.reporting.page import Shown, embedded, render
 from selcon_training.reporting.samples import data_samples, named_samples
-from selcon_training.reporting.trace import Sample, Trace, trace
+from selcon_training.reporting.trace import Trace, TraceSample, trace
 from selcon_training.reporting.trained_run import Trained, open_trained
 
 
@@ -49,7 +49,7 @@ def run(
                 f"{checkpoint} was trained on truth maps alone: its exocentric branch has learned nothing; "
                 "leave out --exo"
             )
-        samples = [Sample(sample.action, sample.ego) for sample in samples]
+        samples = [TraceSample(sample.action, sample.ego) for sample in samples]
     alone = out.suffix.lower() in (".html", ".htm")
     pictures, figures = [], []
     for number, (made, picture) in enumerate(sheets(trained, samples), start=1):
@@ -64,7 +64,7 @@ def run(
     return figures
 
 
-def sheets(trained: Trained, samples: Sequence[Sample]) -> list[tuple[Trace, Any]]:
+def sheets(trained: Trained, samples: Sequence[TraceSample]) -> list[tuple[Trace, Any]]:
     """Every sample's trace and its sheet."""
     made = []
     for sample in tqdm(samples, desc="explain", unit="sample", leave=False):

@@ -13,10 +13,10 @@ from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_training.data.images import U8, read_picture
-from selcon_training.evaluate.answers import Row
+from selcon_training.evaluate.answers import QueryRow
 from selcon_training.evaluate.evaluation import grasps, query_of
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
-from selcon_training.evaluate.queries import Files, Picture
+from selcon_training.evaluate.queries import QueriedPicture, QueryFiles
 from selcon_training.reporting.page import Shown, side_by_side
 
 
@@ -25,18 +25,18 @@ class Gallery:
     """Asks a predictor again for the queries that are shown."""
 
     predictor: Predictor
-    pictures: Sequence[Picture]
-    files: Files
+    pictures: Sequence[QueriedPicture]
+    files: QueryFiles
     parameters: GraspParameters
 
-    def pair(self, row: Row) -> Shown:
+    def pair(self, row: QueryRow) -> Shown:
         """Heatmap with grasp points, and the truth."""
         image, prediction, query = self._ask(row)
         found = grasps(prediction.heatmap, self.files.geometry(query), self.parameters)
         panels = [draw(image, prediction.heatmap, found), self._truth(image, query)]
         return _shown(row, panels, "heatmap and grasp points, beside the truth map")
 
-    def calibrations(self, row: Row) -> Shown:
+    def calibrations(self, row: QueryRow) -> Shown:
         """The truth, and the heatmap under every calibration."""
         image, prediction, query = self._ask(row)
         answers = dict(prediction.others)
@@ -50,7 +50,7 @@ class Gallery:
         panels = [draw(image, heatmap) for heatmap in shown or [prediction.heatmap]]
         return _shown(row, [self._truth(image, query), *panels], "the truth map, beside the heatmaps")
 
-    def _ask(self, row: Row) -> tuple[U8, Any, Any]:
+    def _ask(self, row: QueryRow) -> tuple[U8, Any, Any]:
         picture, query = query_of(self.pictures, row)
         image = read_picture(picture.path)
         self.predictor.look(image)
@@ -63,7 +63,7 @@ class Gallery:
         return draw(image, Heatmap("truth", values / np.float32(max(1, int(truth.max()))), 1.0))
 
 
-def _shown(row: Row, panels: Sequence[U8], what: str) -> Shown:
+def _shown(row: QueryRow, panels: Sequence[U8], what: str) -> Shown:
     told = [row.action, ", ".join(row.objects), row.picture, f"KLD {row.kld:.3f}"]
     told.append("right part" if row.right else "wrong place")
     if row.distance is not None:
@@ -73,7 +73,7 @@ def _shown(row: Row, panels: Sequence[U8], what: str) -> Shown:
     )
 
 
-def sample(rows: Sequence[Row], per_action: int) -> list[Row]:
+def sample(rows: Sequence[QueryRow], per_action: int) -> list[QueryRow]:
     """Rows drawn at random (always the same), evenly spread: one from each of `per_action` equal stretches
     of every action's rows."""
     rng = np.random.default_rng(0)

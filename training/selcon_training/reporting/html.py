@@ -13,7 +13,7 @@ from selcon_ros.core.grasp import GraspParameters
 from selcon_training.data.agd20k import DataSet
 from selcon_training.evaluate.evaluation import Evaluation
 from selcon_training.evaluate.predictors import Predictor
-from selcon_training.evaluate.queries import Files, find_pictures
+from selcon_training.evaluate.queries import QueryFiles, find_pictures
 from selcon_training.reporting.explanation import sheets, shown
 from selcon_training.reporting.gallery import Gallery, sample
 from selcon_training.reporting.page import Column, Shown, render
@@ -57,7 +57,7 @@ def write_report(
     """
     ranked = sorted(result.rows, key=lambda row: row.kld)
     count = min(SHOWN, (len(ranked) + 1) // 2)
-    pictures, files = find_pictures(data, result.split, actions), Files(data, result.split)
+    pictures, files = find_pictures(data, result.split, actions), QueryFiles(data, result.split)
     gallery = Gallery(predictor, pictures, files, GraspParameters(**result.grasp))
     found = tables["publication"]
     text = render(

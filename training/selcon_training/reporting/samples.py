@@ -10,7 +10,7 @@ from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.listing import IMAGE_SUFFIXES, Item
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
-from selcon_training.reporting.trace import Sample
+from selcon_training.reporting.trace import TraceSample
 
 EXOCENTRIC = 3
 """Exocentric pictures taken of a folder: E of the paper."""
@@ -18,17 +18,19 @@ EXOCENTRIC = 3
 
 def named_samples(
     images: Sequence[Path], action: str, exo: Sequence[Path], actions: Sequence[str]
-) -> list[Sample]:
+) -> list[TraceSample]:
     """One sample per egocentric image, all with the same exocentric pictures.
 
     A folder in `exo` stands for three of its pictures, evenly spread in the order of their names. Raises
     DataError for a folder without pictures, UnknownActionError for an action that is none of `actions`.
     """
     partners = tuple(file for path in exo for file in _pictures_of(path))
-    return [Sample(match_action(action, actions), image, partners) for image in images]
+    return [TraceSample(match_action(action, actions), image, partners) for image in images]
 
 
-def data_samples(data: DataSet, split: str, names: Sequence[str], actions: Sequence[str]) -> list[Sample]:
+def data_samples(
+    data: DataSet, split: str, names: Sequence[str], actions: Sequence[str]
+) -> list[TraceSample]:
     """The egocentric images of these names (`action/object/stem`) with exocentric ones of their folder.
 
     Raises DataError for a name that the split does not have.
@@ -43,7 +45,7 @@ def data_samples(data: DataSet, split: str, names: Sequence[str], actions: Seque
     return _with_partners(data, split, [items[name] for name in names], actions)
 
 
-def spread_samples(data: DataSet, split: str, count: int, actions: Sequence[str]) -> list[Sample]:
+def spread_samples(data: DataSet, split: str, count: int, actions: Sequence[str]) -> list[TraceSample]:
     """At most `count` samples, evenly spread over the actions of a split that have exocentric pictures."""
     folders = by_folder(data.items(split, "exocentric")).keys()
     first: dict[str, Item] = {}
@@ -53,13 +55,15 @@ def spread_samples(data: DataSet, split: str, count: int, actions: Sequence[str]
     return _with_partners(data, split, spread(list(first.values()), count), actions)
 
 
-def _with_partners(data: DataSet, split: str, items: Sequence[Item], actions: Sequence[str]) -> list[Sample]:
+def _with_partners(
+    data: DataSet, split: str, items: Sequence[Item], actions: Sequence[str]
+) -> list[TraceSample]:
     found = by_folder(data.items(split, "exocentric")) if data.has(split, "exocentric") else {}
     samples = []
     for item in items:
         partners = spread(found.get((item.action, item.object), []), EXOCENTRIC)
         paths = tuple(partner.path for partner in partners)
-        samples.append(Sample(match_action(item.action, actions), item.path, paths))
+        samples.append(TraceSample(match_action(item.action, actions), item.path, paths))
     return samples
 
 

@@ -11,11 +11,11 @@ from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import read_picture
 from selcon_training.data.ordering import spread
-from selcon_training.evaluate.answers import NegativeRow, Row
+from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.evaluation import Evaluation, query_of
 from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
-from selcon_training.evaluate.queries import Files, Picture, find_pictures
+from selcon_training.evaluate.queries import QueriedPicture, QueryFiles, find_pictures
 from selcon_training.reporting.answer_picture import RIGHT, WRONG, draw_answer
 from selcon_training.reporting.tiles import FINER, Tile, band, enlarged, grid, placed, write_rows
 
@@ -51,12 +51,14 @@ def _share(value: float | None, count: int) -> str:
 
 def _queries(result: Evaluation, predictor: Predictor, data: DataSet, actions: Sequence[str]) -> list[Tile]:
     """The tiles of what was measured, by action and object."""
-    pictures, files = find_pictures(data, result.split, actions), Files(data, result.split)
+    pictures, files = find_pictures(data, result.split, actions), QueryFiles(data, result.split)
     rows = spread(sorted(result.rows, key=lambda row: (row.action, row.objects, row.picture)), MOST)
     return [_query(row, predictor, pictures, files) for row in rows]
 
 
-def _query(row: Row, predictor: Predictor, pictures: Sequence[Picture], files: Files) -> Tile:
+def _query(
+    row: QueryRow, predictor: Predictor, pictures: Sequence[QueriedPicture], files: QueryFiles
+) -> Tile:
     picture, query = query_of(pictures, row)
     image = read_picture(picture.path)
     predictor.look(image)

@@ -30,7 +30,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Sample:
+class TraceSample:
     """An egocentric picture, an action, and the exocentric pictures (none: only the egocentric half)."""
 
     action: str
@@ -85,7 +85,7 @@ class Exo:
 class Trace:
     """All of a sample."""
 
-    sample: Sample
+    sample: TraceSample
     ego: Ego
     exo: Exo | None
     weak: WeakObjectiveConfig
@@ -113,7 +113,7 @@ class Trace:
 @torch.no_grad()
 def trace(
     net: SelconNet,
-    sample: Sample,
+    sample: TraceSample,
     weak: WeakObjectiveConfig,
     calibration: Calibration,
     gamma: float,
@@ -155,7 +155,7 @@ def trace(
         return Trace(sample, view, _exo(net, sample, ego, label, weak) if sample.exo else None, weak)
 
 
-def _exo(net: SelconNet, sample: Sample, ego: Features, label: int, weak: WeakObjectiveConfig) -> Exo:
+def _exo(net: SelconNet, sample: TraceSample, ego: Features, label: int, weak: WeakObjectiveConfig) -> Exo:
     images = [read_picture(path) for path in sample.exo]
     exo = _encode(net, images, Canvas(net.input_size, net.map_grid), saliency=False)
     labels = torch.tensor([label], device=net.text_action.device)

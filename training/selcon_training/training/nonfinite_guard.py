@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from selcon_ros.core.atomic_write import write_file
 
 
-class Guard:
+class NonfiniteGuard:
     """Takes the optimiser's steps up to the first whose loss or gradients are not finite; that one and all
     after it leave the weights as they are.
 

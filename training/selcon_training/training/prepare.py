@@ -113,7 +113,7 @@ def begin(config: TrainConfig, resume: bool) -> tuple[torch.device, bool]:
     return device, found
 
 
-class Parts(NamedTuple):
+class TrainingParts(NamedTuple):
     """What trains, and where and with which figures it begins."""
 
     net: Network
@@ -129,7 +129,7 @@ def take_up(
     found: bool,
     build: Callable[[], Network],
     make: Callable[[Network], Task],
-) -> Parts:
+) -> TrainingParts:
     """The network and what trains it: from the checkpoint if one was `found`, else as `build` gives it."""
     with ExitStack() as stack:
         checkpoint = None
@@ -143,10 +143,10 @@ def take_up(
             task.learnables.to(device)
         stepper = Stepper(config, net, task, task.steps())
         if checkpoint is None:
-            return Parts(net, task, stepper, Position(), {})
+            return TrainingParts(net, task, stepper, Position(), {})
         state = run_folder.read_state(checkpoint, device)
         stepper.restore(checkpoint, state)
-    return Parts(net, task, stepper, Position(state["epoch"], state["step"]), state["metrics"])
+    return TrainingParts(net, task, stepper, Position(state["epoch"], state["step"]), state["metrics"])
 
 
 def _has_checkpoint(config: TrainConfig, resume: bool) -> bool:

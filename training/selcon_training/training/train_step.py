@@ -16,7 +16,7 @@ from selcon_training.errors import CheckpointError
 from selcon_training.models.network import Network
 from selcon_training.training.ddp import parallel_losses
 from selcon_training.training.ema import Average
-from selcon_training.training.nonfinite_guard import Guard, save_batch
+from selcon_training.training.nonfinite_guard import NonfiniteGuard, save_batch
 from selcon_training.training.optimisers import clip_gradients, make_optimiser, rate_factor, set_rate
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Stepper:
         self.device = net.device
         fused = self.device.type == "cuda"
         self.optimiser = make_optimiser(net, config.optimiser, task.learnables, fused)
-        self.guard = Guard(self.optimiser, self.device)
+        self.guard = NonfiniteGuard(self.optimiser, self.device)
         # First: it gives all processes the first one's weights.
         self._parallel = parallel_losses(net, task) if distributed.world_size() > 1 else None
         self.average: Average | None = None

@@ -22,7 +22,13 @@ from selcon_ros.core.manifest import Calibration
 from selcon_ros.core.placement import Canvas, Placement
 from selcon_ros.core.preprocess import fitted
 from selcon_training import distributed
-from selcon_training.confidence.evidence import Evidence, Scene, of_negatives, possible, sibling_scenes
+from selcon_training.confidence.evidence import (
+    Evidence,
+    EvidencePicture,
+    of_negatives,
+    possible,
+    sibling_scenes,
+)
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseItem, dense_items
 from selcon_training.data.device import to_input
@@ -75,7 +81,7 @@ class MapValidator:
         items = [item for item in dense_items(data, split, actions) if item.truths or item.known is None]
         self.items = spread(items, limit)
         self._own = distributed.shard(self.items)
-        self._pictures: Pictures | None = None
+        self._pictures: NetworkPictures | None = None
 
     def run(self, net: Network) -> dict[str, float]:
         return self.figures(net, (self.inference.calibration,))[self.inference.calibration]
@@ -139,7 +145,7 @@ class MapValidator:
         """Evidence here, and on the siblings without the action and of clutter."""
         rows = distributed.all_gather_objects(
             [
-                (Scene(item.path, possible(item, len(self.actions))), self._at_peaks(cam, affinity))
+                (EvidencePicture(item.path, possible(item, len(self.actions))), self._at_peaks(cam, affinity))
                 for item, cam, affinity in self._predictions(net)
             ]
         )
@@ -190,7 +196,7 @@ class MapValidator:
         own = None if affinity is None else affinity[action]
         return refine(cam[action], own, chosen, self.inference.gamma)
 
-    def _outputs(self, net: Network, seen: Pictures) -> Iterator[tuple[F32, F32 | None]]:
+    def _outputs(self, net: Network, seen: NetworkPictures) -> Iterator[tuple[F32, F32 | None]]:
         """CAM and affinity on the cells that each picture covers."""
         outputs = predict(net, seen.images, self.inference.batch_size, self.inference.averaging)
         for (cam, affinity), place in zip(outputs, seen.places, strict=True):
@@ -258,23 +264,23 @@ def predict(
 
 
 @dataclass(frozen=True)
-class Pictures:
+class NetworkPictures:
     """Pictures as the robot would bring them to the network, N x h x w x 3 uint8, and what each covers."""
 
     images: U8
     places: list[Placement]
 
 
-def pictures(paths: Sequence[Path], canvas: Canvas) -> Pictures:
+def pictures(paths: Sequence[Path], canvas: Canvas) -> NetworkPictures:
     """Decode pictures and stretch or pad them."""
     return shown(map(read_picture, paths), len(paths), canvas)
 
 
-def shown(seen: Iterable[U8], count: int, canvas: Canvas) -> Pictures:
+def shown(seen: Iterable[U8], count: int, canvas: Canvas) -> NetworkPictures:
     """Stretch or pad `count` pictures of any sizes, each h x w x 3."""
     images = np.empty((count, *canvas.input_size, 3), np.uint8)
     places = []
     for index, picture in enumerate(seen):
         images[index] = fitted(picture, canvas)
         places.append(canvas.place((picture.shape[0], picture.shape[1])))
-    return Pictures(images, places)
+    return NetworkPictures(images, places)

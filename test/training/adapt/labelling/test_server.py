@@ -21,7 +21,7 @@ from PIL import Image
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
 from selcon_ros.cli.main import main
-from selcon_training.adapt.labelling.server import SHOWN, PageServer
+from selcon_training.adapt.labelling.server import SHOWN, LabelServer
 from selcon_training.adapt.labelling.workspace import Workspace
 from selcon_training.errors import DataError
 
@@ -43,7 +43,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def server(workspace):
-    made = PageServer(lambda: workspace, 0)
+    made = LabelServer(lambda: workspace, 0)
     thread = threading.Thread(target=made.run)
     thread.start()
     yield made
@@ -141,7 +141,7 @@ def test_a_port_that_is_taken_is_told_and_leaves_no_set_behind(server, workspace
         return Workspace(workspace.folder, tmp_path / "other", ["hold"])
 
     with pytest.raises(DataError, match=rf"--port {server.server_port} is taken: give another one, or 0"):
-        PageServer(make, server.server_port)
+        LabelServer(make, server.server_port)
     assert not (tmp_path / "other").exists()
 
 
@@ -184,7 +184,7 @@ def test_a_browser_that_goes_away_is_not_told_of(server, capfd):
 
 
 def test_many_pictures_may_be_asked_for_at_once(workspace):
-    with PageServer(lambda: workspace, 0) as waiting, contextlib.ExitStack() as opened:
+    with LabelServer(lambda: workspace, 0) as waiting, contextlib.ExitStack() as opened:
         for _ in range(40):  # nobody takes them yet
             address = ("127.0.0.1", waiting.server_port)
             opened.enter_context(socket.create_connection(address, timeout=10))

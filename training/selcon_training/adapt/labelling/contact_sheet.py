@@ -39,7 +39,7 @@ SHADE = 0.5
 
 
 @dataclass(frozen=True)
-class Look:
+class LabelledPhoto:
     """A photo and one action's mask on it.
 
     `share` of the photo that it covers, None where it cannot be read; `warning`: what is odd about it, or "".
@@ -57,7 +57,7 @@ class Looks:
 
     folder: Path
     layout: str
-    looks: list[Look]
+    looks: list[LabelledPhoto]
     negatives: list[Path]
 
     @property
@@ -65,7 +65,7 @@ class Looks:
         """The actions, sorted."""
         return sorted({look.action for look in self.looks})
 
-    def of(self, action: str) -> list[Look]:
+    def of(self, action: str) -> list[LabelledPhoto]:
         """The masks of an action."""
         return [look for look in self.looks if look.action == action]
 
@@ -136,16 +136,16 @@ def _part(name: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:NAME] or "_"
 
 
-def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> Look:
+def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> LabelledPhoto:
     if not shapes:
-        return Look(photo, action, None, "no mask")
+        return LabelledPhoto(photo, action, None, "no mask")
     try:
         size = stored_as(photo.path).upright
         share = float(_raster(photo, shapes, size).mean())
     except DataError as error:
-        return Look(photo, action, None, one_line(str(error), 300))
+        return LabelledPhoto(photo, action, None, one_line(str(error), 300))
     warning = "empty" if share == 0 else f"covers {100 * share:.0f} % of the photo" if share > WHOLE else ""
-    return Look(photo, action, share, warning)
+    return LabelledPhoto(photo, action, share, warning)
 
 
 def _raster(photo: Labelled, shapes: Sequence[Shape], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -155,7 +155,7 @@ def _raster(photo: Labelled, shapes: Sequence[Shape], size: tuple[int, int]) -> 
     return np.asarray(np.logical_or.reduce([shape.raster(size, small) for shape in shapes]))
 
 
-def _drawn(look: Look, colour: Colour, *within: tuple[int, int]) -> U8:
+def _drawn(look: LabelledPhoto, colour: Colour, *within: tuple[int, int]) -> U8:
     """The photo with the mask on it, where there is one."""
     drawn = enlarged(read_picture(look.photo.path), *within)
     if look.share:
@@ -167,6 +167,6 @@ def _drawn(look: Look, colour: Colour, *within: tuple[int, int]) -> U8:
     return drawn
 
 
-def _text(look: Look) -> str:
+def _text(look: LabelledPhoto) -> str:
     told = look.warning or f"{100 * (look.share or 0):.1f} %"
     return f"{look.photo.path.stem}  {told}"

@@ -47,7 +47,7 @@ class Change(BaseModel):
     strokes: Annotated[list[Stroke], Field(max_length=MOST_STROKES)]
 
 
-class Drawing(Change):
+class MaskDrawing(Change):
     """A photo's strokes as they are kept.
 
     `photo`: its path from the folder of photos; `sha256`: its content's; `actions`: those that were on the
@@ -88,10 +88,10 @@ def parse_change(content: bytes, actions: Iterable[str]) -> Change:
     return change
 
 
-def parse_drawing(content: bytes, name: str) -> Drawing:
+def parse_drawing(content: bytes, name: str) -> MaskDrawing:
     """A drawing from its file `name`. Raises DataError."""
     try:
-        return Drawing.model_validate_json(content)
+        return MaskDrawing.model_validate_json(content)
     except ValidationError as error:
         raise DataError(
             f"{name} is no drawing of `selcon data label` ({_first(error)}): move it away, and draw anew"

@@ -19,7 +19,7 @@ import cv2
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
 from selcon_training.adapt.labelling.colours import colour_of, hexadecimal
-from selcon_training.adapt.labelling.drawing import Drawing, parse_change
+from selcon_training.adapt.labelling.drawing import MaskDrawing, parse_change
 from selcon_training.adapt.labelling.workspace import ConflictError, Workspace
 from selcon_training.data.images import read_picture
 from selcon_training.errors import DataError
@@ -43,7 +43,7 @@ POLL = 0.05
 """Seconds after which the server notices that it is to stop."""
 
 
-class PageServer(ThreadingHTTPServer):
+class LabelServer(ThreadingHTTPServer):
     """Serves the page of a workspace at `address`. Raises DataError where the port is taken.
 
     `make` opens the workspace, once the port is ours: a port that is taken leaves no files behind.
@@ -102,7 +102,7 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: PageServer
+    server: LabelServer
     protocol_version = "HTTP/1.1"
     timeout = 60
     headers_of_all: ClassVar[dict[str, str]] = {
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             ],
         }
 
-    def _told(self, number: int, drawing: Drawing) -> dict[str, Any]:
+    def _told(self, number: int, drawing: MaskDrawing) -> dict[str, Any]:
         workspace = self.server.workspace
         shown = drawing.model_dump(include={"revision", "object", "nothing", "strokes", "width", "height"})
         return shown | {"state": workspace.state(number), "problem": workspace.problem}

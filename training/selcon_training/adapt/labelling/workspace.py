@@ -20,7 +20,7 @@ from selcon_ros.core.image_decoding import judge
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
-from selcon_training.adapt.labelling.drawing import Change, Drawing, masks, parse_drawing
+from selcon_training.adapt.labelling.drawing import Change, MaskDrawing, masks, parse_drawing
 from selcon_training.adapt.labelling.layout import write_own, write_photo
 from selcon_training.adapt.picture_files import PictureFiles, walk
 from selcon_training.data.images import LIMIT
@@ -39,7 +39,7 @@ class ConflictError(DataError):
 
 
 @dataclass(frozen=True)
-class Photo:
+class WorkspacePhoto:
     """A photo: its path from the folder of photos, and the name (without suffix) of its files in the data
     set."""
 
@@ -73,7 +73,7 @@ class Workspace:
         write_json(self._drawings / ACTIONS, {"actions": list(self.actions)})
         if not (out / DESCRIPTION).exists():
             write_json(out / DESCRIPTION, {"name": out.resolve().name, "exhaustive_truth": True})
-        self._known: dict[int, Drawing] = {}
+        self._known: dict[int, MaskDrawing] = {}
         for number, photo in enumerate(self.photos):
             path = self._path(photo)
             if path.exists():
@@ -99,7 +99,7 @@ class Workspace:
             return drawing.object
         return _as_folder(PurePosixPath(self.photos[number].name).parent.name)
 
-    def drawing(self, number: int) -> Drawing:
+    def drawing(self, number: int) -> MaskDrawing:
         """A photo's drawing. Raises DataError for a photo that cannot be read or is not the one drawn on."""
         photo = self.photos[number]
         path = self.folder / photo.name
@@ -112,13 +112,13 @@ class Workspace:
             if known is not None:
                 _check_same(path, content, known)
             turned = header.orientation > 4
-            return known or Drawing(
+            return known or MaskDrawing(
                 revision=0, object=self.object_of(number), nothing=False, strokes=[], photo=photo.name,
                 sha256=mark, width=header.height if turned else header.width,
                 height=header.width if turned else header.height,
             )  # fmt: skip
 
-    def change(self, number: int, change: Change) -> Drawing:
+    def change(self, number: int, change: Change) -> MaskDrawing:
         """Keep what a page has drawn, at once and safely. Raises ConflictError, DataError, OSError."""
         before = self.drawing(number)
         with self._lock:
@@ -164,15 +164,15 @@ class Workspace:
             if self._known[number].revision == drawing.revision:
                 self._keep(number, drawing.model_copy(update={"written": True}))
 
-    def _keep(self, number: int, drawing: Drawing) -> None:
+    def _keep(self, number: int, drawing: MaskDrawing) -> None:
         write_own(self._path(self.photos[number]), drawing.model_dump_json().encode())
         self._known[number] = drawing
 
-    def _path(self, photo: Photo) -> Path:
+    def _path(self, photo: WorkspacePhoto) -> Path:
         return self._drawings / f"{photo.stem}.json"
 
 
-def _check_same(path: Path, content: bytes, drawing: Drawing) -> None:
+def _check_same(path: Path, content: bytes, drawing: MaskDrawing) -> None:
     """Raise DataError for a photo that is not the one drawn on."""
     if sha256(content).hexdigest() != drawing.sha256:
         raise DataError(
@@ -194,7 +194,7 @@ def _as_folder(text: str) -> str:
     return re.sub(r"[^\w.+ -]+", "_", text).lstrip(".")
 
 
-def _photos(folder: Path, out: Path) -> tuple[list[Photo], str]:
+def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
     """The photos, and counts of files in formats that are not read ("" for none)."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give the one with your photos")
@@ -221,7 +221,7 @@ def _photos(folder: Path, out: Path) -> tuple[list[Photo], str]:
     if not stems:
         other = f", but {told}, which are not read: convert them" if told else ""
         raise DataError(f"{folder} holds no photo ({', '.join(IMAGE_SUFFIXES)}){other}")
-    return [Photo(name, stem) for stem, name in stems.items()], told
+    return [WorkspacePhoto(name, stem) for stem, name in stems.items()], told
 
 
 def _actions(out: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from selcon_training.data.augmenting import Augmenter
 from selcon_training.data.compose import Scenery
 from selcon_training.data.dense import DenseImages, DenseItem, Variety, dense_items
 from selcon_training.data.labels import CLUTTER, PARTS_FILE, part_kinds
-from selcon_training.data.mixing import Mixture, Negatives, Source
+from selcon_training.data.mixing import Mixture, Negatives, SampleSource
 from selcon_training.data.pictures import PicturePool, Use, pool_of
 from selcon_training.data.transforms import Size
 from selcon_training.data.views import ViewRange
@@ -55,7 +55,7 @@ def training_sources(
     main, *extra = (
         DenseImages(each, len(actions), size, grid, augmentation(config), variety) for each in (items, *mixed)
     )
-    others: list[tuple[Source, float]] = [
+    others: list[tuple[SampleSource, float]] = [
         (source, mix.share) for source, mix in zip(extra, chosen.mix, strict=True)
     ]
     if chosen.negatives is not None:
