@@ -1,4 +1,4 @@
-"""selcon export: a training checkpoint as a model bundle."""
+"""selcon export: a training checkpoint, or another bundle, as a model bundle."""
 
 from pathlib import Path
 from typing import Literal
@@ -66,6 +66,10 @@ def command(
 ) -> None:
     """Turn a training CHECKPOINT (a folder) into a model bundle.
 
+    CHECKPOINT may also be the bundle of a convolutional network, to change its input size or what it
+    averages over: the packaged model is one. The confidence and the int8 graph are then left out: add them
+    with `selcon fit-confidence` and `selcon quantize`.
+
     The exported graph is compared with the network before anything is written. Sample pictures are part of
     the bundle and published with it: give such as you may publish, and none of the test set.
 
@@ -75,9 +79,30 @@ def command(
       selcon export runs/mine/checkpoint --out bundles/fine --size 336,448
       selcon export runs/agd20k_seen/checkpoint --out agd20k.zip --name kitchen --json
       selcon export runs/agd20k_seen/checkpoint --out averaged --flip --scale 1 --scale 1.5
+      selcon export selcon_ros/assets/tabletop --out bundles/larger --size 288,384
     """
     from selcon_training.export.bundle import export_checkpoint
+    from selcon_training.export.reexport import is_bundle, reexport
 
+    if is_bundle(checkpoint):
+        if calibration is not None or open_vocabulary:
+            raise click.UsageError(
+                f"--calibration and --open need a checkpoint, and {checkpoint} is a bundle"
+            )
+        manifest = reexport(
+            checkpoint,
+            out,
+            flip=flip,
+            scales=scales,
+            input_size=size,
+            samples=samples,
+            weights=weights,
+            name=name,
+            description=description,
+            licence=licence,
+        )
+        report(manifest, out, as_json)
+        return
     manifest = export_checkpoint(
         checkpoint,
         out,

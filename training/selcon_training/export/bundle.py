@@ -198,7 +198,7 @@ def export_checkpoint(
         fields["training"] = fields.get("training", {}) | {"input_size": list(trained)}
         if _without_confidence(fields):
             _log.warning("the confidence was fitted at input size %s and is left out of the bundle", trained)
-        _warn_of_shift(net)
+        warn_of_shift(net)
     if averaging != _averaging(folder, meta, None, None) and _without_confidence(fields):
         _log.warning("the confidence was fitted without this averaging and is left out of the bundle")
     if isinstance(fields.get("confidence"), dict):
@@ -224,7 +224,7 @@ def export_checkpoint(
     )
 
 
-def _warn_of_shift(net: Network) -> None:
+def warn_of_shift(net: Network) -> None:
     """Say that a backbone's coarsest map reaches beyond the picture, and so lies shifted on the others."""
     if not isinstance(net, PyramidNet):
         return

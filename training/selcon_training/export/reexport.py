@@ -1,0 +1,93 @@
+"""A bundle from another one's weights: for another input size, or averaged over other views."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from selcon_ros.core.bundle import MANIFEST, Bundle, Manifest, load_bundle, sample_roles, write_bundle
+from selcon_training.export.bundle import Weights, export_graph, samples_of, warn_of_shift
+from selcon_training.export.half_weights import in_half_weights
+from selcon_training.models.from_bundle import has_half_weights, restore
+from selcon_training.models.network import example_images
+from selcon_training.models.test_time_averaging import PLAIN
+
+_log = logging.getLogger(__name__)
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a path is that of a bundle, not of a checkpoint."""
+    return path.suffix == ".zip" or (path / MANIFEST).is_file()
+
+
+def reexport(
+    bundle: Path,
+    out: Path,
+    *,
+    flip: bool | None = None,
+    scales: Sequence[float] | None = None,
+    input_size: tuple[int, int] | None = None,
+    samples: Path | None = None,
+    weights: Weights = "fp32",
+    **texts: str | None,
+) -> Manifest:
+    """Export the network of a convolutional bundle anew into `out`, a folder or .zip; return its manifest.
+
+    What is not None replaces what the bundle has: `flip` and `scales` (see `Averaging`), `input_size`
+    (height, width), `samples`, and as `texts` the manifest's name, description and licence. Weights of 16
+    bits stay such. The int8 graph, and the confidence if it was fitted to other maps, are left out. Raises
+    BundleError, CheckpointError for a bundle of another network, EncoderError for a size or scales that do
+    not fit it, ExportError for a wrong graph.
+    """
+    given = load_bundle(bundle)
+    restored = restore(given)
+    net, averaging = restored.net, restored.averaging
+    if input_size is not None and input_size != net.input_size:
+        net = net.at_size(input_size)
+        warn_of_shift(net)
+    averaging = replace(
+        averaging,
+        flip=averaging.flip if flip is None else flip,
+        scales=tuple(scales) if scales else averaging.scales,
+    )
+    training = {key: value for key, value in given.manifest.training.items() if key != "averaging"}
+    if net.input_size != restored.net.input_size:
+        training.setdefault("input_size", list(restored.net.input_size))
+    if averaging != PLAIN:
+        training["averaging"] = averaging.record()
+    changes: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
+    manifest = replace(
+        given.manifest,
+        **changes,
+        input_size=net.input_size,
+        map_grid=net.map_grid,
+        training=training,
+        metrics={},
+        files={},
+    )
+    if net.input_size != restored.net.input_size or averaging != restored.averaging:
+        manifest = replace(manifest, confidence=None)
+    graph = export_graph(net, affinity=False, averaging=averaging)
+    if weights == "fp16" or has_half_weights(given.model):
+        graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
+    pictures = _samples(given) if samples is None else samples_of(samples)
+    written = write_bundle(out, manifest, {"model": graph} | pictures)
+    _tell(given, manifest)
+    return written
+
+
+def _samples(bundle: Bundle) -> dict[str, bytes]:
+    return {role: bundle.files[role] for role in sample_roles(bundle.files)}
+
+
+def _tell(given: Bundle, manifest: Manifest) -> None:
+    """Say what is left out, and how to have it again."""
+    if given.manifest.confidence is not None and manifest.confidence is None:
+        _log.warning(
+            "the confidence was fitted to other maps and is left out: add one with selcon fit-confidence"
+        )
+    if "model.int8" in given.files:
+        _log.warning("the int8 graph is left out: add one with selcon quantize")
