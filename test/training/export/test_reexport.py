@@ -78,7 +78,7 @@ def test_the_mirrored_picture_can_be_averaged_in_and_left_out_again(base, tmp_pa
     [
         (["--open"], 2, "--calibration and --open need a checkpoint"),
         (["--calibration", "none"], 2, "--calibration and --open need a checkpoint"),
-        (["--size", "66,96"], 1, "66"),
+        (["--size", "66,98"], 1, "input size (66, 98)"),
     ],
 )
 def test_what_a_bundle_cannot_be_is_told(base, tmp_path, options, status, message):

@@ -1,5 +1,6 @@
 """selcon export: a training checkpoint, or another bundle, as a model bundle."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ import click
 
 from selcon_ros.cli.options import out_bundle_option
 from selcon_ros.cli.paths import UserPath
+from selcon_ros.core.manifest import Manifest
 from selcon_training.cli.options import manifest_option, report, samples_option, size_option
 
 
@@ -67,8 +69,8 @@ def command(
     """Turn a training CHECKPOINT (a folder) into a model bundle.
 
     CHECKPOINT may also be the bundle of a convolutional network, to change its input size or what it
-    averages over: the packaged model is one. The confidence and the int8 graph are then left out: add them
-    with `selcon fit-confidence` and `selcon quantize`.
+    averages over: the packaged model is one. Weights of 16 bits stay such. The int8 graph is left out, and
+    with other maps the confidence: add them with `selcon quantize` and `selcon fit-confidence`.
 
     The exported graph is compared with the network before anything is written. Sample pictures are part of
     the bundle and published with it: give such as you may publish, and none of the test set.
@@ -84,37 +86,25 @@ def command(
     from selcon_training.export.bundle import export_checkpoint
     from selcon_training.export.reexport import is_bundle, reexport
 
+    export: Callable[..., Manifest] = export_checkpoint
+    of_checkpoints = {"calibration": calibration, "open_vocabulary": open_vocabulary}
     if is_bundle(checkpoint):
         if calibration is not None or open_vocabulary:
             raise click.UsageError(
                 f"--calibration and --open need a checkpoint, and {checkpoint} is a bundle"
             )
-        manifest = reexport(
-            checkpoint,
-            out,
-            flip=flip,
-            scales=scales,
-            input_size=size,
-            samples=samples,
-            weights=weights,
-            name=name,
-            description=description,
-            licence=licence,
-        )
-        report(manifest, out, as_json)
-        return
-    manifest = export_checkpoint(
+        export, of_checkpoints = reexport, {}
+    manifest = export(
         checkpoint,
         out,
         flip=flip,
         scales=scales,
         input_size=size,
-        open_vocabulary=open_vocabulary,
         samples=samples,
         weights=weights,
         name=name,
         description=description,
         licence=licence,
-        calibration=calibration,
+        **of_checkpoints,
     )
     report(manifest, out, as_json)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -255,9 +254,7 @@ def _averaging(
         averaging = Averaging(**(meta.get("averaging") or {}))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: its averaging is damaged: {meta['averaging']!r}") from error
-    if flip is not None:
-        averaging = replace(averaging, flip=flip)
-    return replace(averaging, scales=tuple(scales)) if scales else averaging
+    return averaging.changed(flip, scales)
 
 
 SAMPLE_COUNT = 8

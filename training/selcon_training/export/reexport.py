@@ -44,15 +44,10 @@ def reexport(
     """
     given = load_bundle(bundle)
     restored = restore(given)
-    net, averaging = restored.net, restored.averaging
+    net, averaging = restored.net, restored.averaging.changed(flip, scales)
     if input_size is not None and input_size != net.input_size:
         net = net.at_size(input_size)
         warn_of_shift(net)
-    averaging = replace(
-        averaging,
-        flip=averaging.flip if flip is None else flip,
-        scales=tuple(scales) if scales else averaging.scales,
-    )
     training = {key: value for key, value in given.manifest.training.items() if key != "averaging"}
     if net.input_size != restored.net.input_size:
         training.setdefault("input_size", list(restored.net.input_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -34,6 +35,10 @@ class Averaging:
                 f"averaging scales must be factors of the input size from {SMALLEST} to {LARGEST}, "
                 f"for example 1.0 and 1.5, got {list(self.scales)}"
             )
+
+    def changed(self, flip: bool | None, scales: Sequence[float] | None) -> Averaging:
+        """Return it with these in place of its own, where they are not None; no scales change nothing."""
+        return Averaging(self.flip if flip is None else flip, tuple(scales or self.scales))
 
     def record(self) -> dict[str, Any]:
         """Return the plain values that `Averaging(**values)` takes back."""

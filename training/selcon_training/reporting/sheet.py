@@ -35,9 +35,11 @@ def write_sheet(
         title += f", {len(tiles)} shown"
     legend = "heat: the answer; circle: its peak; white line: the true part; green frame: the peak is right"
     rows = [band([title, legend]), *grid(tiles)]
-    for title, splits in (("negative pictures", NEGATIVE_SPLITS), ("clutter", CLUTTER_SPLITS)):
-        split = splits.get(result.split, "")
-        asked = result.negatives if splits is NEGATIVE_SPLITS else result.other_negatives.get(split, [])
+    other, clutter = (splits.get(result.split, "") for splits in (NEGATIVE_SPLITS, CLUTTER_SPLITS))
+    for title, split, asked in (
+        ("negative pictures", other, result.negatives),
+        ("clutter", clutter, result.other_negatives.get(clutter, [])),
+    ):
         if asked:
             share = _share(sum(not row.grasps for row in asked) / len(asked), len(asked))
             rows += [band([f"{title}: no grasp point in {share}; under them what is answered"])]
