@@ -41,8 +41,16 @@ def test_cameras_held_by_hand_are_near_and_far_steep_and_oblique_and_cut_what_th
         gaps = np.maximum(np.maximum(BLOCK.min(0) - view.position, view.position - BLOCK.max(0)), 0)
         assert np.linalg.norm(gaps) > CLEARANCE
     assert min(covers) < 0.12 and max(covers) > 0.6
-    assert min(elevations) < 20 and max(elevations) > 80
+    assert 15 < min(elevations) < 20 and max(elevations) > 80
     assert 0.6 < np.mean(inside) < 0.97
+
+
+def test_what_is_tall_is_often_seen_nearly_level():
+    tall = BLOCK[:, [1, 2, 0]] + [0, 0, 0.1]
+    views = by_hand(np.random.default_rng(0), 300, [tall], [tall], 4 / 3)
+    offsets = np.array([view.position for view in views]) - tall.mean(0)
+    elevations = np.rad2deg(np.arcsin(offsets[:, 2] / np.linalg.norm(offsets, axis=1)))
+    assert 0.2 < np.mean(elevations < 15) < 0.4 and min(elevations) > 0
 
 
 @pytest.mark.parametrize("kind", ["hammer", "mug"])

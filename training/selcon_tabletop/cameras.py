@@ -12,6 +12,8 @@ from selcon_tabletop.shapes import Points, rotation
 
 CLEARANCE = 0.07
 """Metres that a camera keeps from everything: nearer than that no lens is sharp."""
+TALL, LEVEL_SHARE = 0.06, 0.3
+"""Of what is taller than this in metres, this share of the views is taken nearly level."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def _frame(rng: Rng, subject: Points, aspect: float) -> CameraView:
     cover = np.exp(rng.uniform(np.log(0.12), np.log(0.9)))
     far = max(extent / (2 * cover * wide), 0.12 + extent / 2)
     # Views from above are as frequent as oblique ones: on the sphere they would be few.
-    elevation = np.deg2rad(rng.uniform(15, 85))
+    level = rng.random() < LEVEL_SHARE and high[2] - low[2] > TALL
+    elevation = np.deg2rad(rng.uniform(1, 18) if level else rng.uniform(15, 85))
     position = centre + far * _direction(rng.uniform(0, 2 * np.pi), elevation)
     turned = look_at(position, centre, 0.0)
     room = max(0.9 - cover, 0.3)  # more than keeps all of it in the frame, if it is large
@@ -79,8 +82,8 @@ def _frame(rng: Rng, subject: Points, aspect: float) -> CameraView:
 def by_hand(
     rng: Rng, count: int, subjects: Sequence[Points], bodies: Sequence[Points], aspect: float
 ) -> list[CameraView]:
-    """Return `count` cameras as people hold them: near or far, from 15 to 85 degrees above, each framing one
-    of `subjects` (N×3 points each), none inside one of `bodies`."""
+    """Return `count` cameras as people hold them: near or far, from 15 to 85 degrees above, or nearly
+    level at what is tall; each frames one of `subjects` (N×3 points each), none is inside one of `bodies`."""
     views: list[CameraView] = []
     for number in range(count):
         subject = subjects[(number + int(rng.integers(len(subjects)))) % len(subjects)]

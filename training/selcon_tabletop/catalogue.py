@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
-from selcon_tabletop.objects import TRAINED, UNSEEN
+from selcon_tabletop.objects import TRAINED, TRAINING_ONLY, UNSEEN
 from selcon_tabletop.parts import ObjectModel, Rng
 from selcon_tabletop.room import Things
 from selcon_tabletop.surfaces import ScenePictures, Texture
@@ -43,6 +43,11 @@ class Catalogue:
     def held_out_meshes(self) -> Catalogue:
         """Return the catalogue of nothing but the meshes of kinds held out of training."""
         return Catalogue(made=({}, {}), meshes=({}, self.meshes[True]), things=self.things)
+
+    @property
+    def for_training(self) -> Catalogue:
+        """Return the catalogue with the kinds that are trained on and not measured."""
+        return replace(self, made=({**self.made[False], **TRAINING_ONLY}, self.made[True]))
 
     def pictures(self, rng: Rng) -> ScenePictures:
         """Return the pictures for one scene: three textures and two backdrops."""

@@ -18,6 +18,7 @@ from selcon_tabletop import (
     cutting,
     gripping,
     jugs,
+    lipped,
     pans,
     pouring,
     stirring,
@@ -96,10 +97,11 @@ UNSEEN: dict[str, Maker] = {
     )
 }
 KINDS = (*TRAINED, *UNSEEN)
+TRAINING_ONLY: dict[str, Maker] = {make.__name__: make for make in (lipped.jug, lipped.flagon)}
+"""Kinds that are trained on and not measured."""
 
 
 @cache
 def actions_of(kind: str) -> tuple[str, ...]:
     """Return the actions, sorted, that every object of a kind affords."""
-    make = TRAINED[kind] if kind in TRAINED else UNSEEN[kind]
-    return tuple(make(np.random.default_rng(0)).actions)
+    return tuple({**TRAINED, **UNSEEN, **TRAINING_ONLY}[kind](np.random.default_rng(0)).actions)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selcon_tabletop.objects import TRAINED, actions_of
+from selcon_tabletop.objects import TRAINED, TRAINING_ONLY, actions_of
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
 from selcon_training.encoders import DenseClip, PartEncoder
@@ -103,7 +103,7 @@ class ClipPretraining(nn.Module):
         )
         self.register_buffer("tokens", open_clip.get_tokenizer(encoders.CLIP_NAME)(prompts), persistent=False)
         affords = torch.zeros(len(NAMED_KINDS), len(actions))
-        for kind in TRAINED:
+        for kind in (*TRAINED, *TRAINING_ONLY):
             for action in actions_of(kind):
                 affords[NAMED_KINDS.index(kind), actions.index(action)] = 1
         self.register_buffer("affords", affords, persistent=False)

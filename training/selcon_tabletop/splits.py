@@ -74,6 +74,8 @@ def draw(split: Split, index: int, rng: Rng, world: Catalogue) -> tuple[Scene, l
     """Return scene `index` of a split and the actions that may be asked of it."""
     if split.measured:  # as without a media folder, so that figures can be compared
         world = world.held_out_meshes if split.name == "unseen-meshes" else PROCEDURAL
+    else:
+        world = world.for_training
     clutter = int(rng.integers(0, 5 if split.measured else 8))
     if split.style == "exocentric":
         action, kind = pairs()[index % len(pairs())]

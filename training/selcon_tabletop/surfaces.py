@@ -138,6 +138,57 @@ def surroundings(rng: Rng, size: int = 128, pictures: Sequence[Texture] = ()) ->
     return np.concatenate(faces)
 
 
+def paint(rng: Rng, size: int = 128) -> Texture:
+    """Return what is painted on a jug, its foot in the last row: a ground that may be shaded, with bands and
+    with flowers, dots or waves in them."""
+    dark = rng.random() < 0.25
+    value = rng.uniform(0.08, 0.4) if dark else rng.uniform(0.65, 1)
+    ground = np.array(_hsv(rng.random(), rng.uniform(0, 0.7 if dark else 0.35), value))
+    image = np.full((size, size, 3), 255 * ground, np.float32)
+    if rng.random() < 0.4:  # the glaze runs from one colour into another
+        other = 255 * np.array(_hsv(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.2, 1)))
+        share = np.linspace(0, 1, size)[:, None, None] ** rng.uniform(0.4, 2.5)
+        image += (share if rng.random() < 0.5 else share[::-1]) * (other - image)
+    colours = [
+        tuple(255 * c for c in _hsv(rng.random(), rng.uniform(0.2, 0.95), rng.uniform(0.1, 0.9)))
+        for _ in range(3)
+    ]
+    for _ in range(int(rng.integers(0, 4))):
+        middle, half = int(rng.integers(size)), int(rng.integers(1, max(2, size // 10)))
+        cv2.rectangle(image, (0, middle - half), (size, middle + half), colours[int(rng.integers(3))], -1)
+    for _ in range(int(rng.integers(0, 4))):
+        _motif(rng, image, colours)
+    soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
+    return np.asarray(soft.clip(0, 255), np.uint8)
+
+
+def _motif(rng: Rng, image: NDArray[np.float32], colours: Sequence[tuple[float, ...]]) -> None:
+    """Paint a bunch of flowers, a row of dots or a wave into the image."""
+    size = len(image)
+    form = int(rng.integers(3))
+    x, y = rng.integers(size, size=2)
+    if form == 0:
+        for _ in range(int(rng.integers(4, 30))):
+            at = np.rint(rng.normal((x, y), 0.11 * size)).astype(int)
+            axes = rng.integers(1, max(2, size // 14), 2)
+            turn = float(rng.uniform(0, 180))
+            cv2.ellipse(
+                image, at.tolist(), axes.tolist(), turn, 0, 360, colours[int(rng.integers(len(colours)))], -1
+            )
+        return
+    step = int(rng.integers(max(4, size // 16), size // 5))
+    colour = colours[int(rng.integers(len(colours)))]
+    thick = int(rng.integers(1, max(2, size // 28)))
+    if form == 1:
+        for place in range(step // 2, size, step):
+            cv2.circle(image, (place, int(y)), thick + 1, colour, -1)
+        return
+    along = np.arange(size)
+    wave = y + rng.uniform(0.02, 0.1) * size * np.sin(2 * np.pi * along / step)
+    points = np.stack([along, wave], -1).round().astype(np.int32)
+    cv2.polylines(image, [points], False, colour, thick)
+
+
 def cutting(rng: Rng, picture: Texture, size: int) -> Texture:
     """Return a square cutting of a picture, at least half as long as its shorter side, of size×size."""
     shorter = min(picture.shape[:2])

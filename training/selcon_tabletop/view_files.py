@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.json_file import read_object
 from selcon_tabletop.mesh_kinds import mesh_kinds
-from selcon_tabletop.objects import KINDS
+from selcon_tabletop.objects import KINDS, TRAINING_ONLY
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.rendering import Rendered
 from selcon_tabletop.scene import Scene
@@ -25,6 +25,7 @@ from selcon_tabletop.splits import Split
 OBJECT_KINDS = (
     "background",
     *KINDS,
+    *TRAINING_ONLY,
     *(kind for kind in mesh_kinds() if kind not in KINDS),  # made of meshes of files only
     "hand",
     "clutter",
@@ -36,12 +37,15 @@ DEPTH_SCALE = 0.0001  # metres a step of the 16-bit depth files: 0.1 mm up to 6.
 MIN_PART = 0.0008  # share of the image that a part must cover to be asked for: 246 pixels of 640×480
 TRAIN_SHRINK = 2
 """Truth maps for training have sides of half the picture's: they are blurred, and there are many."""
+WALL = 40
+"""Weight in percent of a wall to hold in the truth maps for training where there is a handle, too."""
 SCENERY = ("background", "hand")
 """Part kinds of what belongs to no object and is still no clutter."""
 
 
 def truth_map(mask: NDArray[np.uint8], shrink: int = 1) -> NDArray[np.uint8]:
-    """Return the mask (0 or 1) blurred as AGD20K's truth is, scaled to 0..255, `shrink` times smaller.
+    """Return the mask (weights of any scale) blurred as AGD20K's truth is, scaled to 0..255, `shrink` times
+    smaller.
 
     It is blurred at a quarter of its size, where that takes a tenth of the time: the standard deviation, 8
     pixels of 448, is still two.
@@ -133,12 +137,21 @@ def _looked_up(view: Rendered, values: Sequence[int]) -> NDArray[np.uint8]:
     return np.asarray(cv2.LUT(index.astype(np.uint8), table), np.uint8)
 
 
-def _mask(view: Rendered, scene: Scene, wanted: Sequence[int]) -> NDArray[np.uint8]:
-    """Return where the parts `wanted` are seen: 1, else 0."""
+def _mask(
+    view: Rendered, scene: Scene, wanted: Sequence[int], weights: Sequence[int] = ()
+) -> NDArray[np.uint8]:
+    """Return where the parts `wanted` are seen: 1, or the weight of each part, else 0."""
     values = [0] * (len(scene.parts) + 1)
     for index in wanted:
-        values[index + 1] = 1
+        values[index + 1] = weights[index] if weights else 1
     return _looked_up(view, values)
+
+
+def training_weights(scene: Scene) -> list[int]:
+    """Return how strongly the truth maps for training mark each part, 0 to 100: a wall that can be held less
+    than the handle beside it, which is made for the hand and fits every gripper."""
+    handled = {placed.owner for placed in scene.parts if placed.part.kind == "loop_handle"}
+    return [WALL if placed.part.kind == "body" and placed.owner in handled else 100 for placed in scene.parts]
 
 
 def write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendered, asked: list[str]) -> None:
@@ -166,7 +179,9 @@ def write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendered
                 continue
             name = scene.kinds[scene.parts[acting[int(np.argmax(seen[acting]))]].owner]
             if view_kind == "egocentric":
-                truth = truth_map(_mask(view, scene, acting), 1 if split.measured else TRAIN_SHRINK)
+                weights = [] if split.measured else training_weights(scene)
+                mask = _mask(view, scene, acting, weights)
+                truth = truth_map(mask, 1 if split.measured else TRAIN_SHRINK)
                 writer.write("GT", action, name, ".png", partial(encoded, truth, ".png"), shared=False)
         writer.write(view_kind, action, name, ".jpg", lambda: encoded(view.image, ".jpg"))
         if split.measured:

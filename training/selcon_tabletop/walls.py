@@ -79,9 +79,11 @@ def split(mesh: Mesh, chosen: Callable[[Points], NDArray[np.bool_]]) -> tuple[Me
     return halves[0], halves[1]
 
 
-def pulled(reach: float, width: float, top: float, depth: float) -> Callable[[Points], Points]:
+def pulled(
+    reach: float, width: float, top: float, depth: float, rise: float = 0.25
+) -> Callable[[Points], Points]:
     """Return a move that draws a wall's upper edge out to a lip at −x: by `reach`, over `width` radians to
-    either side and `depth` downwards from `top`."""
+    either side and `depth` downwards from `top`; up by `rise` times as much."""
 
     def move(points: Points) -> Points:
         angle = np.arctan2(points[:, 1], -points[:, 0])
@@ -90,7 +92,7 @@ def pulled(reach: float, width: float, top: float, depth: float) -> Callable[[Po
             * np.clip(1 - (top - points[:, 2]) / depth, 0, 2) ** 1.5
         )
         share *= np.clip(np.hypot(points[:, 0], points[:, 1]) / 0.012, 0, 1) ** 2  # the axis stays
-        moved: Points = points + share[:, None] * np.array([-reach, 0, 0.25 * reach])
+        moved: Points = points + share[:, None] * np.array([-reach, 0, rise * reach])
         return moved
 
     return move
@@ -116,6 +118,10 @@ LOOPS: dict[str, Profile] = {  # how far out (of the reach) and how high (of the
     "square": [(0, 1), (0.5, 1), (1, 1), (1, 0.5), (1, 0), (0.5, 0), (0, 0)],
     "slanted": [(0, 1), (1.1, 1.02), (0.95, 0.55), (0.35, 0.06), (0, 0)],
 }
+HIGH_LOOPS: dict[str, Profile] = {  # those that rise above where they begin
+    "raised": [(0, 1), (0.35, 1.5), (1.15, 1.4), (1.2, 0.8), (0.7, 0.15), (0, 0)],
+    "swan": [(0, 1), (0.3, 1.3), (1.0, 1.35), (1.15, 0.9), (0.6, 0.5), (0.75, 0.15), (0.3, -0.05), (0, 0)],
+}
 
 
 def loop(
@@ -124,7 +130,8 @@ def loop(
     """Return a handle at +x that leaves the wall `profile` at height `high` and meets it again at `low`."""
     upper, lower = radius_at(profile, high), radius_at(profile, low)
     points = [
-        (out * reach + up * upper + (1 - up) * lower, low + up * (high - low)) for out, up in LOOPS[shape]
+        (out * reach + up * upper + (1 - up) * lower, low + up * (high - low))
+        for out, up in (LOOPS.get(shape) or HIGH_LOOPS[shape])
     ]
     curve = np.array(rounded(points, 2 if shape == "square" else 3))
     curve[0, 0] = upper - 0.0025

@@ -8,7 +8,7 @@ import pytest
 
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.augmenting import Augmenter, Loaded
-from selcon_training.data.compose import Scenery, crop_of, put_on
+from selcon_training.data.compose import Scenery, crop_of, put_on, studio
 from selcon_training.data.dense import Augmentation, DenseImages, Variety, dense_items
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.pictures import PictureFile, PicturePool
@@ -80,6 +80,17 @@ def test_shares_say_how_often(blue, green):
     assert rate(on_parts[0], 1, inside) == 0.0 and 0.35 < rate(on_parts[1], 1, inside) < 0.6
     both = Scenery(blue, 1.0, green, 0.0)
     assert 0.3 < rate(both, 1, outside) < 0.5  # a surface instead of a photograph
+    smooth = Scenery(blue, 1.0, studio_share=0.5)
+    assert 0.4 < rate(smooth, 2, outside) < 0.7
+
+
+def test_a_studio_is_smooth_and_of_many_shades():
+    pictures = [studio(np.random.default_rng(seed)) for seed in range(40)]
+    assert all(picture.shape == (96, 128, 3) and picture.dtype == np.uint8 for picture in pictures)
+    assert max(np.abs(np.diff(picture.astype(int), axis=0)).max() for picture in pictures) < 30
+    shades = [picture.mean() for picture in pictures]
+    assert min(shades) < 50 and max(shades) > 170
+    assert np.ptp([np.ptp(picture.mean(axis=(0, 1))) for picture in pictures]) > 20  # grey and tinted
 
 
 def test_pictures_without_label_maps_keep_their_background(blue, green):

@@ -73,6 +73,8 @@ class DataConfig(Section):
     """Folder of real pictures (of `selcon tabletop media`, or any) that are put behind objects, where label
     maps tell those."""
     background_share: Share = 0.6
+    studio_share: Share = 0.0
+    """Of these samples: how often a smooth sweep of paper is put behind instead of a picture."""
     textures: UserPath | None = None
     """Folder of real textures that are put on parts, where label maps tell those."""
     texture_share: Share = 0.3

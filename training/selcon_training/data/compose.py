@@ -27,12 +27,16 @@ class Scenery:
     background_share: float = 0.0
     textures: PicturePool | None = None
     texture_share: float = 0.0
+    studio_share: float = 0.0
+    """How often a background is a smooth sweep of paper, as behind things that are photographed for sale."""
 
     def background(self, rng: np.random.Generator) -> U8 | None:
         """What a sample's background is replaced by; None if it stays. Always draws the same values first."""
         replaced, surface = rng.random(2)
         if self.backgrounds is None or replaced >= self.background_share:
             return None
+        if surface > 1 - self.studio_share:
+            return studio(rng)
         if self.textures is not None and surface < SURFACE_SHARE:
             return self.textures.draw(rng)
         return self.backgrounds.draw(rng)
@@ -46,6 +50,22 @@ class Scenery:
     def composes(self) -> bool:
         """Whether label maps are needed."""
         return self.backgrounds is not None or self.textures is not None
+
+
+def studio(rng: np.random.Generator, size: Size = (96, 128)) -> U8:
+    """A smooth background of this size (h, w): two shades of one colour, one above the other, and light that
+    falls off from a spot."""
+    height, width = size
+    bright, tint = rng.uniform(10.0, 250.0), rng.uniform(0.6, 1.0, 3) if rng.random() < 0.5 else np.ones(3)
+    horizon, soft = rng.uniform(0.1, 0.9) * height, rng.uniform(0.03, 0.6) * height
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    lower = 1.0 / (1.0 + np.exp(-(y - horizon) / soft))
+    level = bright * (1.0 + rng.uniform(-0.6, 0.6) * lower)
+    spot = rng.uniform(0.0, 1.0, 2) * [height, width]
+    far = ((y - spot[0]) ** 2 + (x - spot[1]) ** 2) / (height**2 + width**2)
+    level = level * (1.0 - rng.uniform(0.0, 0.7) * far)
+    image: U8 = (level[..., None] * tint).clip(0, 255).astype(np.uint8)
+    return image
 
 
 def crop_of(picture: U8, size: Size, rng: np.random.Generator, smallest: float = 0.5) -> U8:

@@ -95,6 +95,7 @@ def _augmenter(config: TrainConfig, size: Size, grid: Size) -> Augmenter | None:
         chosen.background_share,
         None if chosen.textures is None else _pool(config, "texture", size),
         chosen.texture_share,
+        chosen.studio_share,
     )
     return Augmenter(size, grid, basic.views, basic.jitter, basic.photometry, scenery)
 
