@@ -58,11 +58,14 @@ def show(robot):
 
 
 def another_heatmap(robot):
-    """Show images until one more has its heatmap, and return its stamp."""
-    count = len(robot.heard["heatmap"])
-    robot.until(lambda: len(robot.heard["heatmap"]) > count, "a heatmap", every=lambda: show(robot))
-    robot.spin(0.5)  # whatever was sent again is grounded, too
-    return stamp_of(robot.heard["heatmap"][-1])
+    """Show images until one more has its heatmap; return the last one's stamp, which has its own by then."""
+    count, shown = len(robot.heard["heatmap"]), []
+    robot.until(
+        lambda: len(robot.heard["heatmap"]) > count, "a heatmap", every=lambda: shown.append(show(robot))
+    )
+    robot.until(lambda: stamp_of(robot.heard["heatmap"][-1]) == shown[-1], "the last image's heatmap")
+    robot.spin(0.2)
+    return shown[-1]
 
 
 def busy(start, gate, **options):
