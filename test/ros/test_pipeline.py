@@ -64,7 +64,6 @@ def another_heatmap(robot):
         lambda: len(robot.heard["heatmap"]) > count, "a heatmap", every=lambda: shown.append(show(robot))
     )
     robot.until(lambda: stamp_of(robot.heard["heatmap"][-1]) == shown[-1], "the last image's heatmap")
-    robot.spin(0.2)
     return shown[-1]
 
 

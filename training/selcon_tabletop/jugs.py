@@ -11,12 +11,10 @@ from selcon_tabletop.pouring import HANDLES, bail
 from selcon_tabletop.shapes import Mesh, line, sweep
 from selcon_tabletop.walls import (
     Profile,
-    dense,
-    lip_parts,
+    lipped_wall,
     loop,
     outline,
     outside,
-    pulled,
     spout,
     together,
     wall,
@@ -27,10 +25,8 @@ def _lipped(
     rng: Rng, kind: str, profile: Profile, thick: float, reach: float, look: str, handle: tuple[Mesh, Grip]
 ) -> ObjectModel:
     """Return an open vessel whose edge is drawn out to a lip, which pours."""
-    top = profile[-1][1]
-    width, depth = between(rng, 0.55, 0.8), between(rng, 0.22, 0.4) * top
-    walls = wall(dense(profile), thick, 2 * thick, 0.005, 40).moved(pulled(reach, 1.3 * width, top, depth))
-    lips, rest = lip_parts(walls, 0.95 * width, top - 0.7 * depth)
+    width, depth = between(rng, 0.55, 0.8), between(rng, 0.22, 0.4) * profile[-1][1]
+    lips, rest = lipped_wall(profile, thick, reach, width, depth)
     inner = look if rng.random() < 0.8 else "white_ceramic" if "ceramic" in look else look
     parts = [
         together("plain", [rest.outer, rest.rim], look),

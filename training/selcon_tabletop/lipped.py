@@ -14,12 +14,11 @@ from selcon_tabletop.shapes import Mesh
 from selcon_tabletop.surfaces import Texture, paint
 from selcon_tabletop.walls import (
     Profile,
-    dense,
-    lip_parts,
+    lipped_wall,
     loop,
     outline,
     outside,
-    pulled,
+    radius_at,
     spout,
     together,
     wall,
@@ -81,12 +80,8 @@ def jug(rng: Rng) -> ObjectModel:
     profile = outline(radius, tall, BODIES[choice(rng, *BODIES)], 2)
     look, painting = _look(rng)
     width, depth = between(rng, 0.5, 1.1), between(rng, 0.15, 0.45) * tall
-    mouth = profile[-1][0]
-    reach = between(rng, 0.35, 0.9) * mouth
-    move = pulled(reach, 1.3 * width, tall, depth, rise=between(rng, 0.1, 1.2))
-    thick = between(rng, 0.002, 0.004)
-    walls = wall(dense(profile), thick, 2 * thick, 0.005, 40).moved(move)
-    lips, rest = lip_parts(walls, 0.95 * width, tall - 0.7 * depth)
+    reach, rise = between(rng, 0.35, 0.9) * profile[-1][0], between(rng, 0.1, 1.2)
+    lips, rest = lipped_wall(profile, between(rng, 0.002, 0.004), reach, width, depth, rise)
     mesh, grip = _handle(rng, profile, thin=False)
     body = [
         together("plain", [rest.outer, rest.rim], look),
@@ -109,9 +104,8 @@ def flagon(rng: Rng) -> ObjectModel:
     thick = between(rng, 0.002, 0.003)
     walls = wall(profile, thick, 2 * thick, 0.005)
     start = between(rng, 0.25, 0.5) * tall
-    at = float(np.interp(start, [z for _, z in profile], [r for r, _ in profile]))
     pipe, mouth = spout(
-        0.95 * at,
+        0.95 * radius_at(profile, start),
         start,
         between(rng, 0.75, 1.02) * tall,
         between(rng, 0.03, 0.07),

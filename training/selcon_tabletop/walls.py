@@ -111,6 +111,16 @@ def lip_parts(walls: Wall, width: float, low: float) -> tuple[list[Mesh], Wall]:
     return [first for first, _ in pairs], Wall(*(second for _, second in pairs))
 
 
+def lipped_wall(
+    profile: Profile, thick: float, reach: float, width: float, depth: float, rise: float = 0.25
+) -> tuple[list[Mesh], Wall]:
+    """Return what of a vessel's wall is its lip, and the rest: the upper edge is drawn out as by `pulled`."""
+    top = profile[-1][1]
+    move = pulled(reach, 1.3 * width, top, depth, rise)
+    walls = wall(dense(profile), thick, 2 * thick, 0.005, 40).moved(move)
+    return lip_parts(walls, 0.95 * width, top - 0.7 * depth)
+
+
 LOOPS: dict[str, Profile] = {  # how far out (of the reach) and how high (of the height) from end to end
     "d": [(0, 1), (1, 1), (1, 0), (0, 0)],
     "c": [(0, 1), (0.7, 1.12), (1.15, 0.5), (0.7, -0.12), (0, 0)],
@@ -131,7 +141,7 @@ def loop(
     upper, lower = radius_at(profile, high), radius_at(profile, low)
     points = [
         (out * reach + up * upper + (1 - up) * lower, low + up * (high - low))
-        for out, up in (LOOPS.get(shape) or HIGH_LOOPS[shape])
+        for out, up in {**LOOPS, **HIGH_LOOPS}[shape]
     ]
     curve = np.array(rounded(points, 2 if shape == "square" else 3))
     curve[0, 0] = upper - 0.0025

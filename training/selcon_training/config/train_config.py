@@ -131,6 +131,11 @@ class TrainConfig(Section):
             self._fits_a_backbone()
         elif self.dense.parts:
             raise ValueError(f"dense.parts = {self.dense.parts} needs a backbone: set it to 0")
+        if self.data.studio_share and self.data.backgrounds is None:
+            raise ValueError(
+                f"data.studio_share = {self.data.studio_share} is a share of the replaced backgrounds: "
+                "give data.backgrounds, or leave it out"
+            )
         varied = [*self.data.varied, *(key for key in ("negatives", "mix") if getattr(self.data, key))]
         if varied and self.supervision != "dense":
             told = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"
