@@ -43,7 +43,8 @@ def between(first: NDArray[np.float64], last: NDArray[np.float64], share: float)
     return found
 
 
-numbers = st.floats(-1.2, 1.2)
+# In thousandths: cv2.Rodrigues takes turns below 1e-5 rad for none.
+numbers = st.integers(-1200, 1200).map(lambda number: number / 1000)
 vectors = st.tuples(numbers, numbers, numbers)
 poses = st.builds(
     lambda turn, moved: Rigid(quaternion(cv2.Rodrigues(np.array(turn))[0]), moved), vectors, vectors
