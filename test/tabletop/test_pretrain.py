@@ -81,7 +81,7 @@ def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
     assert (tmp_path / "clip.safetensors").stat().st_mtime_ns == clip
     with pytest.raises(SelconError, match="nothing to resume"):
         pretrain_all(["dino"], few, tmp_path / "empty", options, resume=["dino"], threads=1)
-    with pytest.raises(SelconError, match="nothing to resume"):  # of a process of its own, too
+    with pytest.raises(SelconError, match="nothing to resume"):  # said before any process is started
         pretrain_all(["dino", "clip"], few, tmp_path / "empty", options, resume=["dino", "clip"], threads=1)
 
 

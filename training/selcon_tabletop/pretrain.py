@@ -58,6 +58,8 @@ def pretrain_all(
     Those in `resume` go on from their kept state. `threads` for each defaults to an equal share of the cores.
     Returns the losses by encoder; raises as `pretrain` does.
     """
+    for name in set(resume).intersection(which):
+        _begun(out, name)
     processes = len(which)
     if processes < 2:
         return {name: pretrain(name, data, out, options, name in resume, threads) for name in which}
@@ -98,7 +100,7 @@ def pretrain(
     device = training_device("auto")
     model = PartPretraining() if which == "dino" else ClipPretraining(actions)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = _Run(model, out / f"{which}.state.pt", options)
+    run = _Run(model, _begun(out, which) if resume else _state(out, which), options)
     out.mkdir(parents=True, exist_ok=True)
     first = run.restore() if resume else 0
     items = find_images(data, actions)
@@ -125,6 +127,18 @@ def pretrain(
     summary = {"options": asdict(options), "images": len(items), "losses": _means(recent)}
     write_json(out / f"{which}.json", summary)
     return _means(recent)
+
+
+def _state(out: Path, which: str) -> Path:
+    return out / f"{which}.state.pt"
+
+
+def _begun(out: Path, which: str) -> Path:
+    """Return the state that an encoder goes on from; raises SelconError where there is none."""
+    file = _state(out, which)
+    if not file.is_file():
+        raise SelconError(f"nothing to resume: {file} does not exist")
+    return file
 
 
 class _Run:
@@ -158,8 +172,6 @@ class _Run:
 
     def restore(self) -> int:
         """Load the kept state; return the step to go on from."""
-        if not self.file.is_file():
-            raise SelconError(f"nothing to resume: {self.file} does not exist")
         try:
             state = torch.load(self.file, weights_only=True, map_location="cpu")
         except Exception as error:  # whatever a damaged file makes of itself
