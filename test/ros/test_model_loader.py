@@ -72,14 +72,16 @@ def test_while_an_engine_is_built_the_node_says_so_and_then_answers(start):
 
 
 @pytest.mark.parametrize(("before", "said"), [(False, "; measured now; kept in "), (True, "; measured 20")])
-def test_the_node_says_what_was_measured(start, tmp_path, before, said):
-    """In /diagnostics; the log has the same sentence."""
+def test_the_node_says_what_was_measured(start, tmp_path, capfd, before, said):
+    """In /diagnostics, and in the log when the model is open."""
     measured, cache = with_int8(colour_bundle(tmp_path / "int8")), tmp_path / "engines"
     if before:
         load(measured, cpu=CpuOptions(threads=1), gpu=GpuOptions(cache=cache))
     robot, _ = start(outputs=("heatmap",), bundle=measured, engine_cache=str(cache), action="hold")
     robot.until(lambda: "ms against" in robot.facts().get("engine_choice", ""), "the choice")
-    assert said in robot.facts()["engine_choice"] and f"kept in {cache}" in robot.facts()["engine_choice"]
+    chosen = robot.facts()["engine_choice"]
+    assert said in chosen and f"kept in {cache}" in chosen
+    assert f": backend {chosen}\n" in capfd.readouterr().err
 
 
 def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
