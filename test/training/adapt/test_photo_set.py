@@ -156,6 +156,53 @@ def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
         photo_set_of(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((256, 192), r"mask .*p\d\.png is 256 x 192 pixels, and its photo .*p\d\.png 128 x 96: .*scale"),
+        ((64, 48), "is 64 x 48 pixels, and its photo .* 128 x 96"),
+        ((96, 128), r"is 96 x 128 pixels: not the shape of its image .*p\d\.png, which is 128 x 96: draw it"),
+    ],
+)
+def test_masks_of_another_size_than_their_photo_are_refused(tmp_path, size, told):
+    photos.folders(tmp_path)
+    path = next((tmp_path / "mask" / "hold").rglob("*.png"))
+    cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path), 0), size, interpolation=cv2.INTER_NEAREST))
+    with pytest.raises(DataError, match=told):
+        photo_set_of(tmp_path)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_coco_mask_of_another_size_than_its_photo_is_refused(tmp_path, compressed):
+    photos.coco(tmp_path)
+    height, width = dataset.SIZE
+
+    def swap(record):
+        runs = [
+            each["segmentation"] for each in record["annotations"] if isinstance(each["segmentation"], dict)
+        ]
+        wrong = next(each for each in runs if isinstance(each["counts"], str) is compressed)
+        wrong["size"] = [width, height]
+
+    edit(tmp_path, swap, "annotations/instances_default.json")
+    told = rf"annotation \d+: its mask is of size \[{width}, {height}\], not \[{height}, {width}\]: export it"
+    with pytest.raises(DataError, match=told):
+        photo_set_of(tmp_path)
+
+
+@pytest.mark.parametrize(("corner", "change"), [(1, 1), (1, -1), (0, -1000), (1, 1000)])
+def test_a_labelme_mask_that_does_not_lie_between_its_points_is_refused(tmp_path, corner, change):
+    photos.labelme(tmp_path)
+
+    def move(record):
+        shape = next(each for each in record["shapes"] if each["shape_type"] == "mask")
+        shape["points"][corner][0] += change
+
+    edit(tmp_path, move)
+    with pytest.raises(DataError, match=r"p1\.json: shape 2 .*: its mask does not lie between its points"):
+        photo_set_of(tmp_path)
+
+
 def test_negative_pictures_may_lie_beside_the_photos(tmp_path):
     photos.labelme(tmp_path, 4)
     negatives = photos.negatives(tmp_path / "nothing", 3)

@@ -100,4 +100,9 @@ def _mask(paths: list[Path], picture: Path, are_masks: bool) -> U8:
     size = stored_as(picture).upright
     if not are_masks:
         values = (values > TRUTH_PEAK * float(values.max())).astype(np.uint8) * np.uint8(255)
+    elif values.shape != size:
+        raise DataError(
+            f"mask {paths[0]} is {values.shape[1]} x {values.shape[0]} pixels, and its photo {picture} "
+            f"{size[1]} x {size[0]}: is it this photo's? Then scale the mask to the photo's size"
+        )
     return values if values.shape == size else resize(values, size)

@@ -86,11 +86,11 @@ def _union(paths: Sequence[Path], picture: Path) -> U8:
 
 def fitting(paths: Sequence[Path], picture: Path) -> U8:
     """`read_truth`; the map may be larger or smaller than its picture, of its shape. Raises DataError."""
-    truth = _union(paths, picture)
-    if not same_aspect(stored_as(picture).upright, (truth.shape[0], truth.shape[1])):
+    truth, size = _union(paths, picture), stored_as(picture).upright
+    if not same_aspect(size, (truth.shape[0], truth.shape[1])):
         raise DataError(
             f"truth map {paths[0]} is {truth.shape[1]} x {truth.shape[0]} pixels: not the shape of its image "
-            f"{picture}"
+            f"{picture}, which is {size[1]} x {size[0]}: draw it on this image, or take both out"
         )
     return truth
 
