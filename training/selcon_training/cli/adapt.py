@@ -29,9 +29,8 @@ from selcon_training.cli.options import objects_option
 @click.option(
     "--folds",
     type=click.IntRange(0, 100),
-    default=4,
-    show_default=True,
-    help="Hold the photos out in so many parts to measure; 0 does not measure.",
+    help="Hold the photos out in so many parts to measure; 0 does not measure  [default: each of up to 10 "
+    "photos by itself; of more, 4 parts]",
 )
 @objects_option("Hold out together the photos in whose paths its first group is the same text.")
 @click.option(
@@ -58,7 +57,7 @@ def command(
     negatives: Path | None,
     report: Path | None,
     name: str | None,
-    folds: int,
+    folds: int | None,
     objects: str | None,
     steps: int,
     fold_steps: int,
