@@ -14,12 +14,11 @@ from selcon_ros.core.text import quoted
 
 LISTS = Path(__file__).with_name("lists")
 FORMAT = 1
-KINDS = {"picture": "pictures", "texture": "textures", "panorama": "panoramas", "mesh": "meshes"}
+KINDS = {"picture": "pictures", "texture": "textures", "mesh": "meshes"}
 """Kinds of files, and the folder of each."""
 USES = {
     "picture": ("background", "negative", "calibration"),
     "texture": ("texture",),
-    "panorama": ("background",),
     "mesh": ("object", "thing", "room"),
 }
 """What files of each kind may be used for; a picture for calibration is for nothing else."""
