@@ -122,7 +122,7 @@ def files_in(package: str, folder: str, *endings: str) -> list[str]:
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Affordance grounding for ROS 2: an action and a camera in, heatmap and grasp points out.",
     license="Apache-2.0",
     maintainer="selcon_ros maintainers",

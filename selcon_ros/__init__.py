@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from selcon_ros.core.reason import Reason
     from selcon_ros.model import Model, load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "BackendError",
     "BundleError",
