@@ -8,7 +8,7 @@ Groups:
 - `selcon.grounders`: `open_vocabulary`, which answers actions outside a bundle's list.
 
 In a clone of the repository, its `setup.cfg` counts: it works there without an installation, and never with
-the entry points of an older one.
+the entry points of an older one. The section `clone.entry_points` has what only a clone has.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 """Of the clone, where this is one."""
+_SECTIONS = ("options.entry_points", "clone.entry_points")
 
 
 def plugins(group: str) -> dict[str, EntryPoint]:
@@ -37,6 +38,6 @@ def _of_the_clone(group: str) -> dict[str, EntryPoint]:
         sys.path.append(str(ROOT))  # of experiments/ and benchmarks/, which are not installed
     setup = ConfigParser()
     setup.read(file, encoding="utf-8")
-    lines = setup.get("options.entry_points", group, fallback="").split("\n")
+    lines = [line for each in _SECTIONS for line in setup.get(each, group, fallback="").split("\n")]
     pairs = [tuple(part.strip() for part in line.split("=", 1)) for line in lines if line.strip()]
     return {name: EntryPoint(name, value, group) for name, value in pairs}

@@ -4,9 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import selcon_tabletop
+import selcon_training.cli
+from selcon_ros.cli import commands
 
 ROOT = Path(__file__).parents[1]
 THIRD = """
@@ -70,3 +76,29 @@ def test_without_training_the_robot_s_commands_are_there(tmp_path: Path) -> None
     done = selcon([tmp_path], "--help")
     assert "  ground" in done.stdout and "  train" not in done.stdout, done.stderr
     assert selcon([tmp_path], "train").returncode == 2
+
+
+def test_a_clone_has_the_studies_and_an_installation_says_where_they_are(tmp_path: Path) -> None:
+    done = selcon([ROOT], "--help")
+    assert "  ablate " in done.stdout and "  audit " in done.stdout, done.stderr
+    for name in ("selcon_ros", "training/selcon_training", "training/selcon_tabletop"):
+        shutil.copytree(ROOT / name, tmp_path / Path(name).name, ignore=shutil.ignore_patterns("assets"))
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    metadata = tmp_path / "selcon_ros-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: selcon_ros\nVersion: 1.0\n")
+    lines = setup.get("options.entry_points", "selcon.commands")
+    (metadata / "entry_points.txt").write_text(f"[selcon.commands]\n{lines}\n")
+    done = selcon([tmp_path], "--help")
+    assert "  train " in done.stdout, done.stderr
+    assert "  ablate " not in done.stdout and "  audit " not in done.stdout and not done.stderr
+    done = selcon([tmp_path], "audit")
+    assert done.returncode == 1
+    assert "in a clone of the repository: python -m selcon_ros.cli.start audit" in done.stderr
+
+
+@pytest.mark.parametrize("table", [commands, selcon_training.cli, selcon_tabletop])
+def test_a_table_of_commands_names_modules_of_its_own_package(table: ModuleType) -> None:
+    package = table.__name__.partition(".")[0]
+    assert {command.module.partition(".")[0] for command in table.COMMANDS.values()} == {package}

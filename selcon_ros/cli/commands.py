@@ -67,6 +67,8 @@ ORDER = (
     "bench",
 )
 """In the help; others follow."""
+IN_A_CLONE = ("ablate", "audit")
+"""Commands of experiments/, which is not installed."""
 
 
 def find_command(name: str) -> Command | None:

@@ -9,15 +9,12 @@ from typing import Any, NoReturn, cast
 import click
 
 from selcon_ros import __version__
-from selcon_ros.cli.commands import all_commands, find_command
+from selcon_ros.cli.commands import IN_A_CLONE, all_commands, find_command
 from selcon_ros.cli.start import STOPPED
 from selcon_ros.core.errors import SelconError, first_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-NOT_INSTALLED = ("experiments", "benchmarks")
-"""Folders of the repository that only a clone has."""
 # What a robot has: a library by its package on PyPI.
 BASE = {
     "numpy": "numpy",
@@ -80,10 +77,6 @@ def as_message(command: str, error: SelconError | ImportError | OSError | Memory
             f"selcon {command} needs selcon_training, the folder training/ of the source tree: "
             'run it in a clone of the repository, with: pip install -e ".[train]"'
         )
-    if library in NOT_INSTALLED:
-        return click.ClickException(
-            f"selcon {command} is run in a clone of the repository: python -m selcon_ros.cli.start {command}"
-        )
     extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
     if command == "engine" and library == "onnx":
         extra = "engine"  # training brings it too, and torch
@@ -114,6 +107,11 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = find_command(cmd_name)
+        if found is None and cmd_name in IN_A_CLONE:
+            raise click.ClickException(
+                f"selcon {cmd_name} is run in a clone of the repository: "
+                f"python -m selcon_ros.cli.start {cmd_name}"
+            )
         if found is None:
             return None
         try:

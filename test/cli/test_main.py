@@ -44,7 +44,6 @@ def test_unknown_command() -> None:
         ("mujoco", "tabletop", 'pip install "selcon_ros[sim]"'),
         ("rclpy", "demo", 'pip install "selcon_ros[ros]" or source your ROS 2 installation'),
         ("selcon_training", "export", "a clone of the repository"),
-        ("experiments.audit", "audit", "in a clone of the repository: python -m selcon_ros.cli.start audit"),
     ],
 )
 def test_a_missing_library_says_what_to_install(library: str, command: str, message: str) -> None:

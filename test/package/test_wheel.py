@@ -63,6 +63,7 @@ def test_commands(wheel: zipfile.ZipFile) -> None:
     assert "grounding_node = selcon_ros.ros.main:main" in commands
     assert "training = selcon_training.cli:COMMANDS" in commands
     assert "tabletop = selcon_tabletop:COMMANDS" in commands
+    assert "experiments" not in commands
 
 
 def test_a_robot_needs_no_torch(wheel: zipfile.ZipFile) -> None:

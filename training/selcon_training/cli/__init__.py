@@ -26,10 +26,6 @@ COMMANDS = {
     "explain": Command(
         "selcon_training.cli.explain", "Draw part discovery and what leads to it, for any sample."
     ),
-    "ablate": Command(
-        "experiments.ablation.command", "Train a configuration with changes and several seeds, and compare."
-    ),
-    "audit": Command("experiments.audit.command", "Ask a trained run how its part discovery behaves."),
     "tune": Command("selcon_training.cli.tune", "Soften a bundle's heatmap as validation says."),
     "fit-confidence": Command(
         "selcon_training.cli.fit_confidence", "Fit a bundle's confidence for a stated false rate."
