@@ -5,7 +5,8 @@
     heatmap = grounding.heatmap("hold")
     result = selcon_ros.find_grasps(heatmap, depth, intrinsics)
 
-Who needs no heatmap finds grasp points in `grounding.coarse_heatmap("hold")`: that saves its upsampling.
+Where only grasp points are needed, give `find_grasps` the map `grounding.coarse_heatmap("hold")`: it is not
+upsampled first, which saves time.
 
 Everything in `__all__` is imported when it is first used: importing this package is quick, and takes neither
 an inference engine nor torch nor ROS.
@@ -77,7 +78,7 @@ __all__ = [
 
 # ONNX Runtime from 1.29 on reports its use to its maker once it is imported, from a thread of its own, and
 # keeps a device id and a database in the user's cache. No module of ours imports it before this line has run,
-# and processes that we start inherit it. Who sets the variable himself, to 0 for example, keeps his choice.
+# and processes that we start inherit it. A value that is already set, such as 0, is kept.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # OpenCV writes lines of its own about a picture that it cannot decode, for which our message stands.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

@@ -1,5 +1,5 @@
-"""Who comes when: orders and random numbers that depend only on seed, epoch and position, so that training
-resumes exactly where it stopped without storing any generator."""
+"""Orders and random numbers that depend only on seed, epoch and position, so that training resumes exactly
+where it stopped without storing any generator."""
 
 from __future__ import annotations
 

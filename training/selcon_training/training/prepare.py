@@ -245,4 +245,4 @@ def _set_up_net(config: TrainConfig, net: Network, device: torch.device) -> None
     net.learn(config.trained)
     net.training_mode(config.trained)
     set_batch_norm_momentum(net, config.batch_norm_momentum)
-    test_time_averaging(config, net)  # told now, not after an epoch
+    test_time_averaging(config, net)  # so that its errors come before the first epoch
