@@ -27,7 +27,7 @@ Chunk = tuple[int, str, int]  # where it lies, how it is compressed, and its com
 
 
 def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None:
-    """Raise ``fault`` for a file that is cut short or no mcap file, whose chunks unpack to more than the
+    """Raise `fault` for a file that is cut short or no mcap file, whose chunks unpack to more than the
     bounds, or whose index says that there are chunks where there are none.
 
     :param each: the bounds are of each chunk, not of all: for who holds one at a time

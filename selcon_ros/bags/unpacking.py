@@ -29,7 +29,7 @@ def is_compressed_by_file(bag: Path) -> bool:
 def unpack(bag: Path, into: Path, fault: type[SelconError]) -> Path:
     """Unpack a bag that is compressed by file into an empty folder, and return that.
 
-    Raises ``fault`` for what the disk has no room for, OSError, and what zstd raises for damaged files.
+    Raises `fault` for what the disk has no room for, OSError, and what zstd raises for damaged files.
     """
     information = _information(bag)
     names = [PurePath(name).name for name in information["relative_file_paths"]]

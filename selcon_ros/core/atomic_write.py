@@ -20,7 +20,7 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_file(path: str | Path, content: bytes) -> None:
-    """Write a file, and the folders it lies in. Raises OSError naming ``path``; its former content stays."""
+    """Write a file, and the folders it lies in. Raises OSError naming `path`; its former content stays."""
     with writing(path) as stream:
         stream.write(content)
 
@@ -32,9 +32,9 @@ def write_json(path: str | Path, value: object) -> None:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[BinaryIO]:
-    """A stream into a file that takes the place of ``path`` at the end, unless an exception leaves the block.
+    """A stream into a file that takes the place of `path` at the end, unless an exception leaves the block.
 
-    A symbolic link stays one: what it points to is written. Raises OSError naming ``path``, also where that
+    A symbolic link stays one: what it points to is written. Raises OSError naming `path`, also where that
     is no plain file: a pipe or a device would be replaced by one.
     """
     target = _target(path)
@@ -57,10 +57,10 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def making_folder(path: str | Path) -> Iterator[Path]:
-    """An empty folder that takes the place of the folder ``path`` at the end, unless an exception leaves the
+    """An empty folder that takes the place of the folder `path` at the end, unless an exception leaves the
     block.
 
-    Raises OSError naming ``path``; the former folder then stays.
+    Raises OSError naming `path`; the former folder then stays.
     """
     target = _target(path)
     work = target.with_name(f".{secrets.token_hex(4)}{PART}")
@@ -85,7 +85,7 @@ def making_folder(path: str | Path) -> Iterator[Path]:
 
 
 def check_destination(path: str | Path, folder: bool = False) -> None:
-    """Raise now the OSError that writing a file (or folder) ``path`` would end in, as far as can be told.
+    """Raise now the OSError that writing a file (or folder) `path` would end in, as far as can be told.
 
     For what takes long: nobody wants to hear of a wrong folder after an hour. Nothing is written.
     """

@@ -180,7 +180,7 @@ class Intrinsics:
 def pinhole(matrix: Sequence[float], name: str, order: str = "row by row") -> tuple[float, ...]:
     """Return fx, fy, cx, cy of a camera matrix, K [9] or P [12], row by row; P's last column does not count.
 
-    Raises CameraError, naming it and the ``order`` in which its source has it, for one with skew, and for one
+    Raises CameraError, naming it and the `order` in which its source has it, for one with skew, and for one
     in the other order: the principal point then stands in the last row.
     """
     columns = len(matrix) // 3

@@ -19,7 +19,7 @@ def read_image(
     """Return the picture [H, W, 3] uint8, RGB, turned as its EXIF orientation says.
 
     Grey becomes three equal channels, an alpha channel is dropped (as in the paper's code), 16 bit values
-    are scaled to 8, CMYK and palettes are converted. With ``at_least`` (h, w) a JPEG may be decoded at a
+    are scaled to 8, CMYK and palettes are converted. With `at_least` (h, w) a JPEG may be decoded at a
     half, a quarter or an eighth of its size, as long as its sides, however it is turned, stay that long.
     Raises ImageError.
     """

@@ -45,7 +45,7 @@ _STARTS: dict[bytes, str] = {
 
 
 def image_format(content: bytes) -> str | None:
-    """The name of the format that ``content`` begins like, one of `FORMATS` or another; None if unknown."""
+    """The name of the format that `content` begins like, one of `FORMATS` or another; None if unknown."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WebP"
     if content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace():
@@ -56,7 +56,7 @@ def image_format(content: bytes) -> str | None:
 
 
 def read_header(content: bytes) -> ImageHeader | None:
-    """The header of an image file of one of `FORMATS`, or None if ``content`` is none, or breaks off before
+    """The header of an image file of one of `FORMATS`, or None if `content` is none, or breaks off before
     its size, or contradicts itself."""
     kind = image_format(content)
     return _READERS[kind](content) if kind in _READERS else None  # type: ignore[index]

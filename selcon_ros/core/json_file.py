@@ -21,19 +21,19 @@ DIGITS = 18
 def read_object(
     path: str | Path, fault: type[SelconError], limit: int = LIMIT, finite: bool = True
 ) -> dict[str, Any]:
-    """Return the object in a JSON file of at most ``limit`` bytes; see `parse_object`. Raises ``fault``."""
+    """Return the object in a JSON file of at most `limit` bytes; see `parse_object`. Raises `fault`."""
     return parse_object(read_bytes(path, fault, limit), path, fault, finite)
 
 
 def parse_object(
     content: bytes, name: str | Path, fault: type[SelconError], finite: bool = True
 ) -> dict[str, Any]:
-    """Return the object that a JSON file's content holds; ``name`` is the file's in messages.
+    """Return the object that a JSON file's content holds; `name` is the file's in messages.
 
     Strict where Python's parser is not, so that nothing odd turns up later: it must be UTF-8 (a byte order
     mark may lead), numbers finite and whole ones of at most DIGITS digits, a key given once, nesting at most
-    DEPTH deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open). ``finite=False``
-    takes NaN and infinities, which Python writes. Raises ``fault``.
+    DEPTH deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open). `finite=False`
+    takes NaN and infinities, which Python writes. Raises `fault`.
     """
     try:
         value = json.loads(

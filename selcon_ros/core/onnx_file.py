@@ -38,7 +38,7 @@ class _DamagedError(Exception):
 
 
 def check_onnx(content: bytes, name: str, fault: type[SelconError]) -> None:
-    """Raise ``fault``, naming the file ``name``, for an ONNX file that is damaged, keeps weights in other
+    """Raise `fault`, naming the file `name`, for an ONNX file that is damaged, keeps weights in other
     files, or has operators of other sets than DOMAINS that it does not define itself."""
     foreign: dict[tuple[str, str], None] = {}
     defined: set[tuple[str, str]] = set()

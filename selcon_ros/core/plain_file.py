@@ -11,9 +11,9 @@ LIMIT = 512 << 20
 
 
 def read_bytes(path: str | Path, fault: type[SelconError], limit: int = LIMIT) -> bytes:
-    """Return the content of a plain file of at most ``limit`` bytes.
+    """Return the content of a plain file of at most `limit` bytes.
 
-    Raises ``fault`` for a file that is missing, unreadable or larger, and for what is no plain file (a
+    Raises `fault` for a file that is missing, unreadable or larger, and for what is no plain file (a
     directory, a pipe, a device): nothing waits for a writer, and nothing endless is read.
     """
     try:
@@ -40,7 +40,7 @@ def read_bytes(path: str | Path, fault: type[SelconError], limit: int = LIMIT) -
 
 
 def require_plain_file(path: str | Path, fault: type[SelconError]) -> None:
-    """Raise ``fault`` unless there is a plain file at `path`, for libraries that open it themselves."""
+    """Raise `fault` unless there is a plain file at `path`, for libraries that open it themselves."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from selcon_ros.core.errors import SelconError
 def user_path(path: str | Path, fault: type[SelconError]) -> Path:
     """Return the path with `~` or `~user` at its start replaced; variables stay as they are.
 
-    Raises ``fault`` for a user that does not exist.
+    Raises `fault` for a user that does not exist.
     """
     text = os.path.expanduser(path)
     if os.fspath(text).startswith("~"):
@@ -23,7 +23,7 @@ def user_path(path: str | Path, fault: type[SelconError]) -> Path:
 def user_cache(fault: type[SelconError]) -> Path:
     """Return the user's folder for what can be made again: XDG_CACHE_HOME, by default ~/.cache.
 
-    As the XDG base directory specification has it, a relative path there does not count. Raises ``fault`` for
+    As the XDG base directory specification has it, a relative path there does not count. Raises `fault` for
     a user without a home folder.
     """
     given = os.environ.get("XDG_CACHE_HOME", "")

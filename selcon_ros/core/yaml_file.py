@@ -10,11 +10,11 @@ from selcon_ros.core.text import one_line
 
 
 def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> dict[str, Any]:
-    """Return the mapping that a YAML file's first document holds; ``name`` is the file's in messages.
+    """Return the mapping that a YAML file's first document holds; `name` is the file's in messages.
 
     It must be UTF-8 (a byte order mark may lead). What reads as a number becomes a float, all else text;
     tags do not count, and OpenCV's first line is taken, too. Anchors' aliases are refused: a short file
-    could stand for endless data. Raises ``fault``.
+    could stand for endless data. Raises `fault`.
     """
     try:
         import yaml
@@ -43,7 +43,7 @@ def parse_object(content: bytes, name: str | Path, fault: type[SelconError]) -> 
 
 @contextmanager
 def yaml_faults(name: str | Path, fault: type[SelconError]) -> Iterator[None]:
-    """Raise ``fault``, naming the file ``name`` and the place in it, for what decoding and parsing raise."""
+    """Raise `fault`, naming the file `name` and the place in it, for what decoding and parsing raise."""
     import yaml
 
     try:

@@ -58,7 +58,7 @@ class Archive:
 
 @contextmanager
 def open_zip(path: Path, fault: type[SelconError]) -> Iterator[Archive]:
-    """Open a .zip for reading. Raises ``fault`` for what is damaged, encrypted or not within the bounds, also
+    """Open a .zip for reading. Raises `fault` for what is damaged, encrypted or not within the bounds, also
     while it is read."""
     try:
         with _Bounded(path) as file, zipfile.ZipFile(file) as archive:

@@ -219,7 +219,7 @@ def _mosaic(format: str) -> str | None:
 
 
 def _eight_bits(values: npt.NDArray[Any], encoding: str, look: Look | None) -> Pixels:
-    """The values, of 16 bits the upper eight; ``look`` sees them before."""
+    """The values, of 16 bits the upper eight; `look` sees them before."""
     if values.dtype not in (np.uint8, np.uint16):
         raise MessageError(f"the values of the image are {values.dtype}; 8 and 16 bits are known")
     if look is not None:

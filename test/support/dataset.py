@@ -77,7 +77,7 @@ def make_dataset(
 
 
 def config_values(root: Path, output: Path, **changes: object) -> dict:
-    """Plain configuration values for a dense run of a few steps on the CPU; ``changes`` replace whole
+    """Plain configuration values for a dense run of a few steps on the CPU; `changes` replace whole
     sections."""
     values: dict = {
         "name": "squares",

@@ -25,9 +25,9 @@ def runner() -> CliRunner:
 
 
 def in_a_process(work: Callable[[], object], killed_after: float = 0.0) -> int:
-    """Run ``work`` in a process of its own, a copy of this one; returns its number.
+    """Run `work` in a process of its own, a copy of this one; returns its number.
 
-    ``killed_after``: seconds of processor time (not of the clock: that runs on where others hold the
+    `killed_after`: seconds of processor time (not of the clock: that runs on where others hold the
     processor) after which SIGPROF ends it as abruptly as SIGKILL would; 0: never.
     """
     cv2.setNumThreads(1)  # the threads of a pool would be missing in the copy
@@ -61,7 +61,7 @@ def exit_code(child: int) -> int:
 
 
 def processor_time(work: Callable[[], object]) -> float:
-    """Run ``work`` in a process of its own, to its end; returns the processor seconds it took."""
+    """Run `work` in a process of its own, to its end; returns the processor seconds it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert exit_code(in_a_process(work)) == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

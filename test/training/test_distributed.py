@@ -36,7 +36,7 @@ def unlabelled(tmp_path_factory):
 
 
 def together(work, count=2):
-    """Run ``work`` in ``count`` processes that torchrun could have started; returns their exit codes."""
+    """Run `work` in `count` processes that torchrun could have started; returns their exit codes."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]

@@ -69,7 +69,7 @@ def _table(flags: int) -> int:
 
 
 def _skip(content: bytes, at: int) -> int:
-    """Where the sub-blocks that begin at ``at`` end; beyond the content if they break off."""
+    """Where the sub-blocks that begin at `at` end; beyond the content if they break off."""
     for _ in range(_MOST_BLOCKS):
         if at >= len(content) or not content[at]:
             return at + 1

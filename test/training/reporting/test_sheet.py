@@ -49,7 +49,7 @@ def drawn(path, predictor, data):
 
 
 def marks(picture, top, count):
-    """Whether each of ``count`` tiles, the first at this height, is marked as right."""
+    """Whether each of `count` tiles, the first at this height, is marked as right."""
     found = []
     for number in range(count):
         row, column = divmod(number, COLUMNS)
