@@ -18,6 +18,11 @@ SIZE = 224
 _EPSILON = 1e-12
 
 
+def is_within(kld_mean: float, tolerance: float) -> bool:
+    """Whether a mean KLD is at most `tolerance`; NaN is not."""
+    return kld_mean <= tolerance
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How far heatmaps are from those of a reference, over all actions in `images` pictures.
@@ -40,7 +45,7 @@ class Agreement:
 
     def within(self, tolerance: float) -> bool:
         """Whether the mean KLD is at most `tolerance`; NaN is not."""
-        return self.kld_mean <= tolerance
+        return is_within(self.kld_mean, tolerance)
 
     def __str__(self) -> str:
         return (

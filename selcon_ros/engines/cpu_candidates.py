@@ -11,7 +11,7 @@ from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, sample_roles
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap_agreement import TOLERANCE
+from selcon_ros.core.heatmap_agreement import TOLERANCE, is_within
 from selcon_ros.core.manifest import Manifest
 
 EXACT = "fp32"
@@ -108,6 +108,6 @@ def _int8_fault(manifest: Manifest) -> str:
     kld, tolerance = record.get("kld_mean"), record.get("tolerance", TOLERANCE)
     if not isinstance(kld, int | float) or not isinstance(tolerance, int | float):
         return "the bundle does not say how far its int8 heatmaps are from fp32 (metrics.int8)"
-    if not kld <= tolerance:
+    if not is_within(kld, tolerance):
         return f"its int8 heatmaps have a KLD of {kld:g} from fp32, the tolerance is {tolerance:g}"
     return ""
