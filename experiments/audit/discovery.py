@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.audit.degrade import Degradation
-from experiments.audit.samples import AuditStream
+from experiments.streams import AuditStream
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.device import to_input
 from selcon_training.data.images import F32, U8

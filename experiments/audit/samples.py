@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.streams import AuditStream
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.images import U8, read_labels, read_picture
@@ -21,17 +21,6 @@ from selcon_training.data.pairs import read_truth
 from selcon_training.data.transforms import Size, resize
 from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import part_of
-
-
-class AuditStream(IntEnum):
-    """What the audit draws random numbers for; the trainer's own are in `data.ordering.Stream`.
-
-    A number is part of what a seed means. No study draws beside another, so they may share numbers.
-    """
-
-    ORDER = 20
-    SAMPLE = 21
-    DEGRADATION = 22
 
 
 @dataclass(frozen=True)

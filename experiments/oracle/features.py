@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from experiments.streams import OracleStream
 from selcon_ros.core.json_file import read_object
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_labels
@@ -24,17 +24,6 @@ from selcon_training.models.heads import Heads, HeadView
 from selcon_training.models.selcon_net import Features
 
 NOT_AN_OBJECT = ("background", "clutter", "hand")
-
-
-class OracleStream(IntEnum):
-    """What the experiment draws random numbers for; the trainer's own are in `data.ordering.Stream`.
-
-    A number is part of what a seed means. No study draws beside another, so they may share numbers.
-    """
-
-    ROTATION = 20
-    VISITS = 21
-    HELD_OUT = 22
 
 
 @dataclass(frozen=True)

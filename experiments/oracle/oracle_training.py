@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from experiments.oracle.features import OracleNet, OracleOptions, OracleStore, OracleStream
+from experiments.oracle.features import OracleNet, OracleOptions, OracleStore
+from experiments.streams import OracleStream
 from selcon_ros.core.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset

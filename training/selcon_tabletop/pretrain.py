@@ -27,6 +27,7 @@ from selcon_ros.core.json_file import read_object
 from selcon_tabletop.encoders import INPUT_SIZE
 from selcon_tabletop.pretrain_models import ClipPretraining, PartPretraining
 from selcon_tabletop.views import LabelledImage, find_images, make_batch
+from selcon_training.data.ordering import Stream, generator
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.training.factory import training_device
 
@@ -116,7 +117,7 @@ def pretrain(
                 _pick(items, step, options),
                 actions,
                 INPUT_SIZE,
-                np.random.default_rng([options.seed, 2, step]),
+                generator(options.seed, Stream.SAMPLE_VIEW, step),
             ).to(device)
             recent = [*recent[-49:], run.step(model.losses(batch), _rate(step, total, options.learning_rate))]
             bar.set_postfix(_means(recent), refresh=False)
@@ -201,5 +202,5 @@ def _rate(step: int, total: int, peak: float) -> float:
 def _pick(items: list[LabelledImage], step: int, options: PretrainOptions) -> list[LabelledImage]:
     """Return the batch of a step: each epoch is one pass in an order of its own."""
     epoch, place = divmod(step, len(items) // options.batch)
-    order = np.random.default_rng([options.seed, 1, epoch]).permutation(len(items))
+    order = generator(options.seed, Stream.EPOCH_ORDER, epoch).permutation(len(items))
     return [items[i] for i in order[place * options.batch : (place + 1) * options.batch]]

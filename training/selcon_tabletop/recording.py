@@ -15,6 +15,7 @@ from selcon_tabletop.rendering import Renderer
 from selcon_tabletop.room import Room
 from selcon_tabletop.scene import CameraView, Scene, add_clutter, look_at
 from selcon_tabletop.shapes import rotation
+from selcon_training.data.ordering import Stream, generator
 
 KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")
 """Together they afford every action."""
@@ -50,7 +51,7 @@ def record(folder: Path, frames: int = 30, seed: int = 1082) -> int:
 
     The objects are instances of trained kinds that no split of the data set holds.
     """
-    rng = np.random.default_rng([seed, 99])
+    rng = generator(seed, Stream.DEMO_RECORDING)
     scene = _scene([TRAINED[kind](rng) for kind in KINDS], frames, rng)
     renderer = Renderer(640, 480)
     try:

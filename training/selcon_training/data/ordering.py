@@ -35,6 +35,7 @@ class Stream(IntEnum):
     ADAPT_FOLDS = 10
     DISTILL_VIEW = 11
     DIVISION = 12
+    DEMO_RECORDING = 99  # studies, in experiments/, have 20 and more
 
 
 def generator(seed: int, *path: int) -> np.random.Generator:
