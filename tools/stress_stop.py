@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,8 @@ def catches(pid: int) -> bool:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-    caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
-    return bool(caught >> (TERM - 1) & 1)
+    caught = re.search(r"SigCgt:\s*(\w+)", status)
+    return caught is not None and bool(int(caught[1], 16) >> (TERM - 1) & 1)
 
 
 def alive(mark: str) -> list[int]:
@@ -175,7 +175,9 @@ def main() -> int:
     rng = random.Random(given.seed)
     ends: Counter[str] = Counter()
     bad = 0
-    around = camera_and_listener() if given.program == "node" else nullcontext([])
+    around: AbstractContextManager[list[int]] = nullcontext([])
+    if given.program == "node":
+        around = camera_and_listener()
     with tempfile.TemporaryDirectory() as folder, around as heard:
         log = Path(folder) / "log"
         for number in range(given.runs):

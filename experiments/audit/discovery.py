@@ -40,7 +40,7 @@ class Outcome:
 
 def degraded(exo: U8, degradation: Degradation, how_many: int, seed: int) -> U8:
     """The exocentric images E x h x w x 3 of a sample, the first `how_many` of them degraded."""
-    changed = exo.copy()
+    changed: U8 = exo.copy()
     for index in range(how_many):
         changed[index] = degradation(exo[index], generator(seed, AuditStream.DEGRADATION, index))
     return changed

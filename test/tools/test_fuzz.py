@@ -29,7 +29,8 @@ def run(tool: str, report: Path, *arguments: str) -> dict:
 def test_files(tmp_path):
     pytest.importorskip("torch", reason="torch is missing: pip install 'selcon_ros[train]'")
     pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_ros[demo]'")
-    seen = run("fuzz_files.py", tmp_path / "report", "--count", "12", "--kind", "record", "--jobs", "2")
+    kinds = ("--kind", "record", "--kind", "times")
+    seen = run("fuzz_files.py", tmp_path / "report", "--count", "12", *kinds, "--jobs", "2")
     assert seen["counts"]["refused"] > 0 and sum(seen["counts"].values()) == 12
 
 

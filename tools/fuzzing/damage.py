@@ -149,7 +149,7 @@ def in_yaml(random: Random, data: bytes) -> bytes:
     # As JSON and back: a surrogate alone cannot be written in YAML.
     tree = json.loads(json.dumps(mutated(random, yaml.safe_load(data))).encode("utf-8", "replace").decode())
     with warnings.catch_warnings():
-        text = yaml.safe_dump(tree, allow_unicode=bool(random.random() < 0.5)).encode("utf-8", "replace")
+        dumped: str = yaml.safe_dump(tree, allow_unicode=bool(random.random() < 0.5))
     extras = [
         b"",
         b"",
@@ -168,7 +168,7 @@ def in_yaml(random: Random, data: bytes) -> bytes:
         b"\x00",
         b"data: {root: *nobody}\n",
     ]
-    return text + extras[int(random.integers(len(extras)))]
+    return dumped.encode("utf-8", "replace") + extras[int(random.integers(len(extras)))]
 
 
 def in_zip(random: Random, data: bytes) -> bytes:

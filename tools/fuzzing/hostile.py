@@ -99,7 +99,8 @@ def scene(random: Random, width: int, height: int) -> tuple[np.ndarray, np.ndarr
 def _size(random: Random) -> tuple[int, int]:
     kind = choose(random, {"small": 70, "even": 20, "thin": 8, "large": 1})
     if kind == "thin":
-        return (int(random.integers(1, 4)), int(random.integers(1, 500)))[:: int(random.choice([1, -1]))]
+        short, long = int(random.integers(1, 4)), int(random.integers(1, 500))
+        return (short, long) if int(random.choice([1, -1])) == 1 else (long, short)
     if kind == "large":
         return int(random.integers(600, 1600)), int(random.integers(400, 1200))
     width, height = (int(each) for each in random.integers(8, 128, 2))

@@ -157,7 +157,7 @@ def compressed_depth(random: Random, metres: np.ndarray, bad: bool) -> Compresse
     if bad and random.random() < 0.4:
         a, b = (float(random.choice(NUMBERS)) for _ in range(2))
         with np.errstate(all="ignore"):
-            head = struct.pack("<iff", int(random.integers(-5, 5)), *np.float32([a, b]))
+            head = struct.pack("<iff", int(random.integers(-5, 5)), *np.array([a, b], np.float32))
         data, format_ = (
             head + data,
             str(random.choice(["32FC1; compressedDepth png", "16UC1; compressedDepth"])),

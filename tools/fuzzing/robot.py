@@ -59,7 +59,7 @@ class Robot:
         self._info = node.create_publisher(CameraInfo, topic + "camera_info", qos_profile_sensor_data)
         self._action = node.create_publisher(String, topic + "action", RELIABLE)
         self._clock = node.create_publisher(Clock, "/clock", RELIABLE) if sim else None
-        self._set = node.create_client(SetParameters, topic + "grounding/set_parameters")
+        self._set: Any = node.create_client(SetParameters, topic + "grounding/set_parameters")
         for output, kind in OUTPUTS.items():
             node.create_subscription(kind, topic + output, self._keeper(output), RELIABLE)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, RELIABLE)
@@ -211,7 +211,7 @@ def _right(output: str, message: Any) -> bool:
     if output == "grasp_points" and message.poses:
         p = message.poses[0].position
         u, v = (FOCAL * p.x / p.z + (SIZE[0] - 1) / 2, FOCAL * p.y / p.z + (SIZE[1] - 1) / 2)
-        return left - 3 <= u < right + 3 and top - 3 <= v < bottom + 3 and abs(p.z - 0.76) < 0.01
+        return bool(left - 3 <= u < right + 3 and top - 3 <= v < bottom + 3 and abs(p.z - 0.76) < 0.01)
     return False
 
 
@@ -220,13 +220,14 @@ def _allowed(name: str, value: Any, settings: Mapping[str, str]) -> bool:
     known = {each.name: each for each in fields(Settings)}
     if name not in known or known[name].metadata["changes"] == "start":
         return False
-    kind, about = type(known[name].default), known[name].metadata
+    default: Any = known[name].default
+    kind, about = type(default), known[name].metadata
     if type(value) is int and kind in (float, str):
         value = kind(value)
     if type(value) is not kind:
         return False
     if about["changes"] == "configure":  # the node is active: what is in use stays
-        in_use = kind(settings[name]) if name in settings else known[name].default
+        in_use = kind(settings[name]) if name in settings else default
         return bool(value == in_use)
     if name == "action":
         known_actions = ["*", *(action.replace("_", "") for action in COLOURS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def robot_files(shared: Path) -> list[Subject]:
     pictures = [
         Subject(
             f"picture {kind}",
-            lambda to, kind=kind: shutil.copy(shared / "pictures" / f"a{kind}", to),
+            partial(shutil.copy, shared / "pictures" / f"a{kind}"),
             ["*"],
             picture,
             0.7,
@@ -188,17 +189,19 @@ def _times(to: Path) -> None:
     from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes, write_choice
 
     times = CpuTimes({"fp32": 21.7, "int8": 17.1}, {"fp32": 1.0, "int8": 0.79}, 25)
-    write_choice(to / "times.choice", ChoiceRecord.of(_times_key(), times))
+    write_choice(to / "times.choice", ChoiceRecord.of(_times_key(), times, {}))
 
 
 def _read_times(folder: Path) -> None:
     from selcon_ros.engines.choice_record import read_choice
-    from selcon_ros.engines.cpu_choice import fastest
+    from selcon_ros.engines.cpu_timing import fastest
 
-    fastest(read_choice(folder / "times.choice", _times_key()).times)
+    record = read_choice(folder / "times.choice", _times_key())
+    fastest(record.times, record.left_out)
 
 
 def _times_key() -> ChoiceKey:
     from selcon_ros.engines.choice_record import ChoiceKey
 
-    return ChoiceKey({"fp32": "0" * 64, "int8": "1" * 64}, "a CPU", "2" * 64, 2, 0, False, "1.32.0", "0.1.0")
+    graphs, engines = {"fp32": "0" * 64, "int8": "1" * 64}, {"onnxruntime": "1.32.0"}
+    return ChoiceKey(graphs, "a CPU", "2" * 64, 2, 0, False, engines, "0.2.0")

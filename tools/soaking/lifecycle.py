@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -22,7 +23,7 @@ class Lifecycle:
     """Asks the node of this full name to change its state."""
 
     def __init__(self, node: Node, name: str, spin: Callable[[float], None]) -> None:
-        self._client = node.create_client(ChangeState, f"{name}/change_state")
+        self._client: Any = node.create_client(ChangeState, f"{name}/change_state")
         self._spin = spin
 
     def cycle(self) -> Iterator[str]:

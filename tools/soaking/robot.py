@@ -14,7 +14,6 @@ from fuzzing.report import choose
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
@@ -43,7 +42,7 @@ class Robot:
         self._depth = node.create_publisher(Image, topic + "depth", qos_profile_sensor_data)
         self._info = node.create_publisher(CameraInfo, topic + "camera_info", qos_profile_sensor_data)
         self._action = node.create_publisher(String, topic + "action", RELIABLE)
-        self._ears: dict[str, Subscription] = {}
+        self._ears: dict[str, Any] = {}
         self._stamps: deque[Stamp] = deque()
         self._sizes: dict[Stamp, tuple[int, int]] = {}
         self.heard: Counter[str] = Counter()
