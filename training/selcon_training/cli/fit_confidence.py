@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from selcon_ros.cli.paths import UserPath
 from selcon_training.cli.options import validation_options
+
+if TYPE_CHECKING:
+    from selcon_training.data.validation import ValidationData
 
 
 @click.command(short_help="Fit a bundle's confidence for a stated false rate.")
@@ -41,16 +44,12 @@ from selcon_training.cli.options import validation_options
 @validation_options("scenes")
 def command(
     bundle: Path,
-    data: Path,
+    validation: ValidationData,
     negatives: Path,
     false_rate: float,
     scene_rate: float | None,
     clutter_rate: float | None,
-    divide: str | None,
-    split: str,
     out: Path,
-    skip: Path | None,
-    limit: int | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -73,7 +72,7 @@ def command(
     lost = None
     try:
         rates = FalseRates(false_rate, scene_rate, clutter_rate)
-        _, fitted = refit(bundle, data, negatives, rates, out, divide, split, limit, threads, skip)
+        _, fitted = refit(bundle, validation, negatives, rates, out, threads)
     except ResultNotWritten as error:
         fitted, lost = error.result, error
     if as_json:

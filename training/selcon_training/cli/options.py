@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -87,9 +88,24 @@ def limit_option(noun: str = "pictures") -> Callable[[F], F]:
 
 
 def validation_options(noun: str = "pictures") -> Callable[[F], F]:
-    """Add the options of a command that writes a bundle fitted on a validation split."""
+    """Add the options of a command that writes a bundle fitted on a validation split.
+
+    It is called with `validation`, a `ValidationData`, in place of its argument DATA and of what says which.
+    """
     options = [divide_option, split_option("valset"), out_bundle_option, skip_option, limit_option(noun)]
-    return lambda function: added([*options, threads_option, json_option], function)
+
+    def decorated(function: F) -> F:
+        @wraps(function)
+        def command(
+            data: Path, divide: str | None, split: str, limit: int | None, skip: Path | None, **others: Any
+        ) -> None:
+            from selcon_training.data.validation import ValidationData
+
+            function(validation=ValidationData(data, divide, split, limit, skip), **others)
+
+        return cast(F, added([*options, threads_option, json_option], command))
+
+    return decorated
 
 
 def report(manifest: Manifest, out: Path, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from selcon_ros.core.text import one_line
 from selcon_training.cli.options import validation_options
 
 if TYPE_CHECKING:
+    from selcon_training.data.validation import ValidationData
     from selcon_training.evaluate.tuning import Tuning
 
 
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
 @click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
 def command(
     bundle: Path,
-    data: Path,
-    divide: str | None,
-    split: str,
+    validation: ValidationData,
     out: Path,
-    skip: Path | None,
-    limit: int | None,
     threads: int | None,
     as_json: bool,
     report: Path | None,
@@ -53,8 +50,9 @@ def command(
     place = report or out.with_name(out.name.removesuffix(".zip") + "_report")
     check_destination(place, folder=True)
     try:
-        manifest, tuning = tune(bundle, data, divide, out, split, limit, threads, skip)
-        write_report(place, tuning, manifest.name, f"{one_line(str(data), 200)}, {split}")
+        manifest, tuning = tune(bundle, validation, out, threads)
+        told = f"{one_line(str(validation.root), 200)}, {validation.split}"
+        write_report(place, tuning, manifest.name, told)
     except ResultNotWritten as error:
         tuning, lost = error.result, error
     if as_json:

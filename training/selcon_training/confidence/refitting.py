@@ -17,36 +17,28 @@ from selcon_ros.core.grounder import Grounder
 from selcon_training.confidence.evidence import Evidence, EvidencePicture, of_negatives, scenes
 from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted
-from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.ordering import spread, usable_threads
+from selcon_training.data.validation import ValidationData
 from selcon_training.errors import DataError, ResultNotWritten
 
 
 def refit(
     bundle: Path,
-    root: Path,
+    validation: ValidationData,
     negatives: Path,
     rates: FalseRates,
     out: Path,
-    divide: str | None = None,
-    split: str = "valset",
-    limit: int | None = None,
     threads: int | None = None,
-    skip: Path | None = None,
 ) -> tuple[Manifest, Fitted]:
     """Fit the confidence of `bundle` for false rates (see `fit_for_rate`) and write it so to `out`.
 
-    Scenes are `split` and its siblings without the action and of clutter, real pictures those of `negatives`.
-    Graphs stay as they are, byte for byte. `limit` takes that many scenes, evenly spread, and as many of
-    clutter. Raises DataError for a test split, too few pictures and scenes without any action, and
-    ResultNotWritten, with the fit, where the bundle cannot be written.
+    Scenes are the split and its siblings without the action and of clutter, real pictures those of
+    `negatives`. Graphs stay as they are, byte for byte. The split's `limit` takes that many scenes, evenly
+    spread, and as many of clutter. Raises DataError for a test split, too few pictures and scenes without any
+    action, and ResultNotWritten, with the fit, where the bundle cannot be written.
     """
-    if Path(split).name in TEST_SPLITS:
-        raise DataError(
-            f"--split {split}: the test set must not choose anything; give a split held out for validation"
-        )
-    data = open_dataset(root, divide, skip)
+    data, split = validation.open(), validation.split
     given = load_bundle(bundle)
     pool = open_negatives(negatives, rates.real, given.manifest.input_size, threads or usable_threads())
     grounder = Grounder(given, open_on_cpu(given, CpuOptions(threads)))
@@ -56,14 +48,14 @@ def refit(
         found = [grounder.ground(image) for image in images]
         return [grounding.evidence.tolist() for grounding in found]
 
-    bar = tqdm(_spread(scenes(data, split, actions), limit), desc=split, unit="image")
+    bar = tqdm(_spread(scenes(data, split, actions), validation.limit), desc=split, unit="image")
     evidence = Evidence.of([(scene, ask([read_picture(scene.path)])[0]) for scene in bar])
     numbered = ((number, pool[number]) for number in range(len(pool)))
     seen = tqdm(numbered, desc="negative pictures", total=len(pool), unit="image")
     fitted = fit_for_rate(evidence, np.asarray(of_negatives(seen, ask)), actions, rates)
     if fitted is None:
         raise DataError(f"{data.base / split / 'GT'} shows none of the actions: there is nothing to fit to")
-    record = {"data": data.name, "divide": divide, "split": split, **fitted.record}
+    record = {"data": data.name, "divide": validation.divide, "split": split, **fitted.record}
     metrics = given.manifest.metrics | {"confidence": record}
     changed = replace(given.manifest, confidence=fitted.confidence, metrics=metrics)
     try:

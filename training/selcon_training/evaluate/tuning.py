@@ -18,9 +18,9 @@ from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
-from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.ordering import spread
+from selcon_training.data.validation import ValidationData
 from selcon_training.errors import DataError, ResultNotWritten
 from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.measures import part_of, score
@@ -92,26 +92,17 @@ class _Asked:
 
 def tune(
     bundle: Path,
-    root: Path,
-    divide: str | None,
+    validation: ValidationData,
     out: Path,
-    split: str = "valset",
-    limit: int | None = None,
     threads: int | None = None,
-    skip: Path | None = None,
 ) -> tuple[Manifest, Tuning]:
-    """Choose smoothing and temperature by the mean KLD over `split` and write `bundle` with them to `out`.
+    """Choose smoothing and temperature by the mean KLD over a split and write `bundle` with them to `out`.
 
-    The graph stays as it is, byte for byte; what was chosen before is forgotten. `limit` takes that many
-    pictures, evenly spread; `skip` lists files to leave out. Raises DataError for a test split, which must
-    not decide anything, and for a split without truth maps, and ResultNotWritten, with the tuning, where the
-    bundle cannot be written.
+    The graph stays as it is, byte for byte; what was chosen before is forgotten. Its `limit` takes that
+    many pictures, evenly spread. Raises DataError for a test split, which must not decide anything, and for a
+    split without truth maps, and ResultNotWritten, with the tuning, where the bundle cannot be written.
     """
-    if Path(split).name in TEST_SPLITS:
-        raise DataError(
-            f"--split {split}: the test set must not choose anything; give a split held out for validation"
-        )
-    data = open_dataset(root, divide, skip)
+    data, split = validation.open(), validation.split
     if not data.has(split):
         raise DataError(
             f"{data.base / split} is missing: softening is chosen on a validation split with truth maps; "
@@ -123,7 +114,7 @@ def tune(
     grounder = Grounder(plain, open_on_cpu(plain, CpuOptions(threads)))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
-    pictures = spread(find_pictures(data, split, grounder.actions), limit)
+    pictures = spread(find_pictures(data, split, grounder.actions), validation.limit)
     for picture in tqdm(pictures, desc=split, unit="image"):
         grounding = grounder.ground(read_picture(picture.path))
         for query in picture.queries.values():
@@ -143,7 +134,7 @@ def tune(
     examples = tuple(_example(each, files) for each in spread(asked, SHOWN))
     tuning = Tuning(*chosen, len(asked), surface, before, after, intervals, examples)
     metrics = given.manifest.metrics | {
-        "tuning": {"data": data.name, "divide": divide, "split": split, **tuning.record()}
+        "tuning": {"data": data.name, "divide": validation.divide, "split": split, **tuning.record()}
     }
     tuned = replace(given.manifest, smoothing=chosen[0], temperature=chosen[1], metrics=metrics)
     try:
