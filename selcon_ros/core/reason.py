@@ -68,6 +68,6 @@ class Reason(str, Enum):
     CANCELED = "canceled", 110
     """The request was canceled, or the node ends."""
     NO_TRANSFORM = "no_transform", 111
-    """There is no transform to the frame that was asked for."""
+    """There is no transform to the target frame: the poses are in the camera's."""
     FAILED = "failed", 112
     """The model or the engine failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -11,13 +12,36 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from selcon_ros.core.errors import CameraError, first_line
+from selcon_ros.core.grasp_result import GraspResult, Refusal
+from selcon_ros.core.reason import Reason
 from selcon_ros.core.rigid import Rigid
-from selcon_ros.core.text import quoted
+from selcon_ros.core.text import one_line, quoted
 from selcon_ros.ros.diagnostics import Health
 
 PROBLEM = "target_frame"
 POLL = 0.005
 """Seconds between two looks for a transform that is on its way."""
+
+
+@dataclass(frozen=True)
+class PoseFrame:
+    """The frame that the poses and clouds of an image are in.
+
+    header: the image's stamp and that frame. rigid: how they get there from the camera's frame; None: they
+    stay as they are. missing: why they are not in the target frame; None: they are, or there is none.
+    """
+
+    header: Header
+    rigid: Rigid | None = None
+    missing: Refusal | None = None
+
+    def grasps(self, found: GraspResult) -> GraspResult:
+        """Return what was found in the camera's frame with its poses in this one; where that is not the
+        target frame, that is among what was refused."""
+        moved = found if self.rigid is None else self.rigid.grasps(found)
+        if self.missing is None or all(point.position is None for point in found.points):
+            return moved
+        return replace(moved, refused=(*moved.refused, self.missing))
 
 
 class Frames:
@@ -34,37 +58,40 @@ class Frames:
         """
         self._health, self._target = health, target
         self._buffer: Any = None
+        self._without_tf2: Refusal | None = None
         if not target:
             return
         try:
             tf2_ros = import_module("tf2_ros")
         except ImportError as error:
-            self._report("tf2_ros cannot be imported (install ros-$ROS_DISTRO-tf2-ros-py)", first_line(error))
+            what = "tf2_ros cannot be imported (install ros-$ROS_DISTRO-tf2-ros-py)"
+            self._without_tf2 = self._report(what, first_line(error))
             return
         self._failure: type[Exception] = tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
 
-    def of(self, header: Header, wait: float) -> tuple[Header, Rigid | None]:
-        """The header of poses and clouds of an image, and how they get there from the camera's frame.
+    def of(self, header: Header, wait: float) -> PoseFrame:
+        """The frame that poses and clouds of an image are in.
 
         Without a transform at the image's stamp they stay in the camera's frame, as their header says, and
         that is reported.
 
         :param wait: seconds to wait for one that is on its way
         """
-        if self._buffer is None or header.frame_id == self._target:
-            return header, None
+        if header.frame_id == self._target:
+            return PoseFrame(header)
+        if self._buffer is None:
+            return PoseFrame(header, missing=self._without_tf2)
         try:
             found = self._look_up(header, wait)
         except (self._failure, CameraError, ValueError) as error:
             where = (
                 f"no transform from {quoted(header.frame_id)} to {quoted(self._target)} at the image's stamp"
             )
-            self._report(where, first_line(error))
-            return header, None
+            return PoseFrame(header, missing=self._report(where, first_line(error)))
         self._health.solved(PROBLEM)
-        return Header(stamp=header.stamp, frame_id=self._target), found
+        return PoseFrame(Header(stamp=header.stamp, frame_id=self._target), found)
 
     def _look_up(self, header: Header, wait: float) -> Rigid:
         stamp, source = Time.from_msg(header.stamp), header.frame_id
@@ -80,6 +107,7 @@ class Frames:
         moved, turned = found.translation, found.rotation
         return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))
 
-    def _report(self, what: str, why: str) -> None:
+    def _report(self, what: str, why: str) -> Refusal:
         text = f"poses, markers and cloud stay in the camera's frame: {what}: {why}"
         self._health.problem(PROBLEM, text)
+        return Refusal(Reason.NO_TRANSFORM, one_line(text))

@@ -7,19 +7,17 @@ from functools import cache, partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-from std_msgs.msg import Header
 
 from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp_result import GraspResult, Refusal
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.answers import Answer, Found, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import AnswerTimes, Health
 from selcon_ros.ros.frame import Frame
-from selcon_ros.ros.frames import Frames
+from selcon_ros.ros.frames import Frames, PoseFrame
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Demand, Publishers
 from selcon_ros.ros.questions import Question, Questions
@@ -29,8 +27,8 @@ from selcon_ros.ros.status import action_status, grasp_facts
 NOT_ASKED = GraspResult(
     refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)
 )
-PoseFrame = Callable[[], tuple[Header, Rigid | None]]
-"""Looks for the header of an image's poses, and how they get there."""
+Place = Callable[[], PoseFrame]
+"""Looks for the frame of an image's poses."""
 
 
 class ResultsStage:
@@ -86,7 +84,7 @@ class ResultsStage:
         self._last = frame.findings, frame.settings
         return frame.findings
 
-    def _publish_all(self, frame: Frame, demand: Demand, findings: Findings, place: PoseFrame) -> None:
+    def _publish_all(self, frame: Frame, demand: Demand, findings: Findings, place: Place) -> None:
         """Publish what somebody listens to, for each of the frame's actions."""
         actions, header, settings = frame.actions, frame.header, frame.settings
         # A question about an image that was published before is none for the topics.
@@ -97,8 +95,9 @@ class ResultsStage:
         found = {action: findings.grasps(action) for action in demand.grasps}
         steady = self._steady.update(frame.image, found, settings.steady_frames)
         planning = self._results.planners.have_subscribers
-        pose_header, rigid = place() if found or planning else (header, None)
-        grasps = steady if rigid is None else {action: rigid.grasps(each) for action, each in steady.items()}
+        placed = place() if found or planning else PoseFrame(header)
+        pose_header = placed.header
+        grasps = {action: placed.grasps(each) for action, each in steady.items()}
         points = {action: each.points for action, each in grasps.items()}
         publish(lambda: self._results.grasps(points, actions[0], header, pose_header))
         if demand.markers:
@@ -112,7 +111,7 @@ class ResultsStage:
             heatmap = findings.heatmap(actions[0])
             publish(
                 self._results.planners.prepare(
-                    frame.image, heatmap, findings.depth, header, pose_header, rigid, settings
+                    frame.image, heatmap, findings.depth, header, pose_header, placed.rigid, settings
                 )
             )
         times = frame.times()
@@ -151,14 +150,14 @@ class ResultsStage:
         ]
 
 
-def _answer(question: Question[Answer], frame: Frame, findings: Findings, place: PoseFrame) -> Answer:
+def _answer(question: Question[Answer], frame: Frame, findings: Findings, place: Place) -> Answer:
     """The answer to a question: what is made once for an image serves all questions about it."""
     heatmaps = [findings.heatmap(each) if question.heatmaps else None for each in question.actions]
     grasps = [findings.grasps(action) for action in question.actions]
-    header, rigid = place()
+    placed = place()
     found = tuple(
-        Found(action, findings.confidence(action), each if rigid is None else rigid.grasps(each), heatmap)
+        Found(action, findings.confidence(action), placed.grasps(each), heatmap)
         for action, each, heatmap in zip(question.actions, grasps, heatmaps, strict=True)
     )
     size = (findings.grounding.height, findings.grounding.width)
-    return Answer(found, frame.header, header, size, frame.times())
+    return Answer(found, frame.header, placed.header, size, frame.times())

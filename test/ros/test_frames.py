@@ -8,6 +8,7 @@ import pytest
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from selcon_ros.ros import interfaces
 from support.messages import FRAME, header
 from support.ros import Robot, calibration, stamp_of
 from support.scenes import bar_depth, scene
@@ -135,3 +136,23 @@ def test_a_target_frame_that_cannot_be_is_named(start) -> None:
     robot, _ = start(outputs=OUTPUTS, target_frame="/base_link")
     in_camera_frame(answer(robot, FRAME))
     assert "'/'" in robot.told("target_frame: poses")
+
+
+@pytest.mark.skipif(
+    bool(interfaces.MISSING), reason=f"{interfaces.MISSING}: python tools/build_interfaces.py"
+)
+def test_results_say_that_their_poses_are_not_in_the_target_frame(start) -> None:
+    """On the topic and in an answer: programs need a code, whether tf2 is missing or the transform."""
+    robot, _ = start(outputs=("result",), action="hold", target_frame="nowhere")
+    client = robot.create_client(interfaces.Ground, "ground")
+    robot.until(client.service_is_ready, "the service")
+    fits = lambda message: any(each.has_pose for each in message.grasps)  # noqa: E731
+    result = robot.answer("result", IMAGE, DEPTH, calibration(), fits=fits)
+    asked = client.call_async(interfaces.Ground.Request(actions=["hold", "cut_with"]))
+    robot.until(asked.done, "the answer")
+    hold, cut = asked.result().results
+    for each in (result, hold):
+        assert each.header.frame_id == FRAME and each.grasps[0].has_pose
+        (reason,) = each.reasons
+        assert reason.code == interfaces.Reason.NO_TRANSFORM and "stay in the camera's frame" in reason.text
+    assert [each.code for each in cut.reasons] == [interfaces.Reason.LOW_CONFIDENCE]  # it has no pose

@@ -110,7 +110,7 @@ def test_configure_loads_activate_subscribes_deactivate_and_cleanup_give_back(ma
     robot.answer("heatmap", scene(hold=PART))
 
 
-def test_model_and_action_change_between_cleanup_and_configure(managed, tmp_path, bundle):
+def test_model_backend_and_action_change_between_cleanup_and_configure(managed, tmp_path, bundle):
     robot, node, manager = managed(outputs=("heatmap",))
     assert manager(CONFIGURE)
     other = Parameter("bundle", value=str(colour_bundle(tmp_path / "other")))
@@ -122,10 +122,13 @@ def test_model_and_action_change_between_cleanup_and_configure(managed, tmp_path
     assert node.set_parameters([other, Parameter("action", value="fly")])[0].successful
     assert not manager(CONFIGURE) and manager.now == State.PRIMARY_STATE_UNCONFIGURED
     robot.told("lifecycle: configure: parameter action: unknown action 'fly'")
-    assert node.set_parameters([Parameter("action", value="pour")])[0].successful
+    changed = [Parameter("action", value="pour"), Parameter("backend", value="torch")]
+    assert all(each.successful for each in node.set_parameters(changed))
     assert manager(CONFIGURE) and manager(ACTIVATE)
     robot.answer("heatmap", scene(pour=PART))
     assert node._loader.path == tmp_path / "other"
+    # It runs torch, or says why it does not: without a GPU.
+    robot.until(lambda: "torch" in robot.facts()["engine_choice"], "the other backend")
     robot.until(lambda: "lifecycle" not in robot.problems(), "no complaint")
 
 

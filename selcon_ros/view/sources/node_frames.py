@@ -125,9 +125,9 @@ def _target(listener: NodeListener, messages: ImageMessages, notes: list[Diagnos
         return None
     frames = listener.frames(header.frame_id)
     if frames is not None:
-        where, rigid = frames.of(type(header)(stamp=header.stamp, frame_id=posed), 0.0)
-        if rigid is not None and where.frame_id == header.frame_id:
-            return TargetFrame(posed, rigid)
+        found = frames.of(type(header)(stamp=header.stamp, frame_id=posed), 0.0)
+        if found.rigid is not None and found.header.frame_id == header.frame_id:
+            return TargetFrame(posed, found.rigid)
     text = f"the poses are in {posed}, and there is no transform to {header.frame_id}: they are not shown"
     notes.append(Diagnostic("warning", text))
     return None
