@@ -17,7 +17,8 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
-from selcon_tabletop.build import half_way
+from selcon_tabletop.build import half_way, real_pictures
+from selcon_training.config import load_config
 from selcon_training.data.ordering import spread
 from selcon_training.models.from_bundle import restore
 
@@ -165,6 +166,21 @@ def test_a_convolutional_bundle_is_built_without_encoders(rounds):
     assert onnx.TensorProto.FLOAT16 in stored  # half the file
     assert ("model.int8" in bundle.files) is ("int8" in bundle.manifest.metrics)
     assert not (rounds / "encoders").exists()
+
+
+def test_rooms_are_rendered_for_training_beside_the_media_pictures(tmp_path):
+    media, rooms = tmp_path / "medium, large", tmp_path / "rooms"
+    for folders in ((media,), (media, rooms)):
+        for config in CONFIGS.glob("tabletop_pyramid*.yaml"):
+            data = load_config(config, real_pictures(*folders)).data
+            assert data.backgrounds == data.negatives == folders and data.textures == (media,)
+
+
+def test_rooms_without_furniture_are_refused_before_anything_is_rendered(tmp_path):
+    arguments = ["tabletop", "build", "--work", str(tmp_path), "--out", str(tmp_path / "b"), "--rooms", "4"]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 1 and "4 rooms need furniture: give a media folder" in refused.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_way_between_two_rounds_the_confidence_is_fitted_again(rounds, tmp_path):

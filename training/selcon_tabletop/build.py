@@ -7,12 +7,14 @@ to fit the confidence on, the result is half-way between the last two.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.dataset import render
+from selcon_tabletop.mesh_rooms import render_rooms
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.confidence.false_rate import FalseRates
 from selcon_training.confidence.refitting import refit
@@ -52,6 +54,7 @@ def build(
     overrides: Sequence[str] = (),
     workers: int | None = None,
     media: Path | None = None,
+    rooms: int = 0,
 ) -> None:
     """Make the bundle `out`, with data and runs under `work`; what an earlier call finished is not done
     again.
@@ -59,20 +62,18 @@ def build(
     `configs`: training configurations, by default the two of the packaged bundle; `overrides` are "key=value"
     changes of each. `media`: a folder of `selcon tabletop
     media`; its meshes and pictures go into the scenes, its pictures behind objects, its textures on them, and
-    its negative pictures among the training images; the confidence is fitted on those held out. The bundle
-    of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a stage
-    cannot go on.
+    its negative pictures among the training images; the confidence is fitted on those held out. `rooms`: so
+    many pictures of rooms are rendered with its meshes and are backgrounds and negative pictures, too. The
+    bundle of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a
+    stage cannot go on.
     """
     require_alone("selcon tabletop build", "render and train by their own commands, which share the work")
     data, encoders = work / "data", work / "encoders"
     given = [f"data.root={data}"]
     if media is not None:
-        given += [f"data.{key}={media}" for key in ("backgrounds", "textures", "negatives")]
-        given += [f"confidence.negatives={media}", f"confidence.false_rate={FALSE_RATE}"]
-        given += [
-            f"confidence.scene_false_rate={SCENE_RATE}",
-            f"confidence.clutter_false_rate={CLUTTER_RATE}",
-        ]
+        given += real_pictures(media, work / "rooms" if rooms else None)
+    elif rooms:
+        raise SelconError(f"{rooms} rooms need furniture: give a media folder, too (--media)")
     first, *others = configs or CONFIGS
     settings = load_config(first, [*given, *overrides])
     if settings.backbone is None and others:
@@ -83,6 +84,8 @@ def build(
     for config in others:  # so are mistakes in what comes after hours of training
         _fits(config, first, settings, [*given, *overrides, f"backbone.bundle={work / 'bundle_1'}"])
     render(data, scale=scale, workers=workers, media=media)
+    if media is not None and rooms:
+        render_rooms(media, work / "rooms", rooms)
     pictures = data / "Seen" / "valset" / "egocentric"
     if settings.backbone is None:
         _pretrain(data, encoders, pretrain_epochs)
@@ -103,6 +106,26 @@ def build(
     last = work / f"bundle_{len(others) + 1}"
     export_checkpoint(checkpoint, last, samples=pictures, weights="fp16")
     half_way(before, last, out, data, media)
+
+
+def real_pictures(media: Path, rooms: Path | None = None) -> list[str]:
+    """What pictures a configuration is given, as "key=value"."""
+    folder = _quoted(media)
+    several = folder if rooms is None else f"[{folder}, {_quoted(rooms)}]"
+    return [
+        f"data.backgrounds={several}",
+        f"data.negatives={several}",
+        f"data.textures={folder}",
+        f"confidence.negatives={folder}",
+        f"confidence.false_rate={FALSE_RATE}",
+        f"confidence.scene_false_rate={SCENE_RATE}",
+        f"confidence.clutter_false_rate={CLUTTER_RATE}",
+    ]
+
+
+def _quoted(path: Path) -> str:
+    """A path as YAML, whatever is in its name."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) -> None:

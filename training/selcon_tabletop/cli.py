@@ -209,6 +209,13 @@ def rooms(out: Path, media: Path, count: int, seed: int) -> None:
     help="A folder of `selcon tabletop media`, for scenes and training.",
 )
 @click.option(
+    "--rooms",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    help="Pictures of rooms to render with --media: further backgrounds and negative pictures.",
+)
+@click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the configuration."
 )
 @click.option("--workers", type=click.IntRange(1), help="Rendering processes; default: one a core.")
@@ -221,6 +228,7 @@ def build(
     overrides: tuple[str, ...],
     workers: int | None,
     media: Path | None,
+    rooms: int,
 ) -> None:
     """Make the packaged bundle from nothing: render, train with the truth maps, export.
 
@@ -243,4 +251,5 @@ def build(
         overrides=overrides,
         workers=workers,
         media=media,
+        rooms=rooms,
     )

@@ -34,8 +34,8 @@ def read_world(media: Path | None) -> Catalogue:
         meshes=(mesh_makers(files), mesh_makers(files, held_out=True)),
         things=[mesh_things(files)],
         furniture=[mesh_furniture(files)],
-        textures=pool_of(media, "texture", "--media", PICTURE_SIZE),
-        backdrops=pool_of(media, "background", "--media", PICTURE_SIZE),
+        textures=pool_of([media], "texture", "--media", PICTURE_SIZE),
+        backdrops=pool_of([media], "background", "--media", PICTURE_SIZE),
     )
 
 

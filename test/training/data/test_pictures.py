@@ -54,6 +54,19 @@ def test_any_other_folder_gives_all_its_pictures_in_the_order_of_their_names(tmp
     assert [os.path.relpath(file.path, tmp_path) for file in found] == ["a.png", "b/1.webp", "b/2.JPG"]
 
 
+def test_several_folders_give_one_pool_with_each_picture_once(collected, tmp_path):
+    rooms = tmp_path / "rooms"
+    write(rooms / "a.png", seed=7)
+    listed, room = (
+        PicturePool([PictureFile(path)], (30, 40), "x")[0]
+        for path in (collected / "pictures" / "0.png", rooms / "a.png")
+    )
+    pool = pool_of([collected, rooms, rooms / ".." / "rooms"], "background", "data.backgrounds", (30, 40))
+    assert len(pool) == 2 and np.array_equal(pool[0], listed) and np.array_equal(pool[1], room)
+    with pytest.raises(DataError, match=r"data\.backgrounds = .*/gone is not a folder"):
+        pool_of([collected, tmp_path / "gone"], "background", "data.backgrounds", (30, 40))
+
+
 def changed(name, value):
     def change(folder):
         entries = json.loads((folder / "media.json").read_text())
@@ -81,7 +94,7 @@ def test_what_is_wrong_with_a_media_folder_is_named(collected, tmp_path, spoil, 
     write(tmp_path.parent / "elsewhere.png")
     spoil(collected)
     with pytest.raises(DataError, match=told):
-        pool_of(collected, "background", "data.backgrounds", (30, 40))
+        pool_of([collected], "background", "data.backgrounds", (30, 40))
 
 
 def test_a_link_out_of_a_media_folder_is_refused(collected, tmp_path_factory):
@@ -121,7 +134,7 @@ def test_folders_that_cannot_be_used_are_named(tmp_path, make, told):
     folder.mkdir()
     make(folder)
     with pytest.raises(DataError, match=told):
-        pool_of(folder, "negative", "data.negatives", (30, 40))
+        pool_of([folder], "negative", "data.negatives", (30, 40))
 
 
 def test_pictures_are_kept_small_and_in_bounded_memory(tmp_path, monkeypatch):

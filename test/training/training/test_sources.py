@@ -1,7 +1,9 @@
 """From a configuration to the pictures that training sees, the contact sheet, and what is refused."""
 
+import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from selcon_training.data import memory
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import dense_items
 from selcon_training.errors import DataError
+from selcon_training.training.fingerprint import beside
 from selcon_training.training.tasks.sources import training_sources
 from selcon_training.training.trainer import Trainer
 from support.dataset import COLOURS, config_values, make_dataset
@@ -39,7 +42,7 @@ def folders(tmp_path_factory):
 
 def configured(folders, supervision="dense", dense=None, **data):
     values = config_values(folders / "data", folders / "run", supervision=supervision)
-    values["data"] |= {key: str(value) if key.endswith("s") else value for key, value in data.items()}
+    values["data"] |= {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
     return parse_config(values | ({"dense": dense} if dense else {}))
 
 
@@ -110,6 +113,30 @@ def test_folders_without_pictures_stop_training_at_its_start(folders, data, told
         sources(configured(folders, **{key: folders / name for key, name in data.items()}))
 
 
+def test_pictures_may_lie_in_several_folders(folders, tmp_path):
+    (tmp_path / "rooms").mkdir()
+    for name, grey in (("1", 30), ("2", 60)):
+        cv2.imwrite(str(tmp_path / "rooms" / f"{name}.png"), np.full((96, 128, 3), grey, np.uint8))
+    both = [str(folders / "media"), str(tmp_path / "rooms")]
+    mixture = sources(configured(folders, backgrounds=both, textures=both, negatives=both))
+    scenery = mixture.main.variety.augmenter.scenery
+    assert [len(each) for each in (scenery.backgrounds, scenery.textures, mixture.sources[1])] == [5, 5, 5]
+    assert {30, 60} < {int(scenery.backgrounds[index].mean()) for index in range(5)}
+
+
+def test_a_list_of_one_folder_is_that_folder(folders):
+    folder = folders / "media"
+    one, listed, more = (
+        configured(folders, negatives=given)
+        for given in (folder, [str(folder)], [str(folder), str(folders / "own" / "trainset")])
+    )
+    assert one == listed and one.data.negatives == (folder,)
+    # What runs recorded when there could be one folder only.
+    former = json.dumps(sorted((path.name, path.stat().st_size) for path in folder.iterdir()))
+    record = [beside(config.data, None)["data.negatives"] for config in (one, listed, more)]
+    assert record[0] == record[1] == hashlib.sha256(former.encode()).hexdigest() != record[2]
+
+
 def test_backgrounds_need_label_maps(folders, tmp_path):
     root = make_dataset(tmp_path / "photos", train=3, exhaustive=False)
     config = configured(folders, backgrounds=folders / "media", root=str(root))
@@ -145,6 +172,8 @@ def test_the_memory_that_is_free_is_known_here():
         ({"photometry": {"blurr": 1}}, "data.photometry.blurr"),
         ({"negative_share": 1.0}, "data.negative_share = 1.0"),
         ({"mix": [{"root": "x"}]}, "data.mix.0.share"),
+        ({"backgrounds": ()}, r"data\.backgrounds = .*at least 1 item"),
+        ({"negatives": 3}, r"data\.negatives = 3"),
         ({"mix": [{"root": "x", "share": 0.0}]}, "data.mix.0.share = 0.0"),
         ({"supervision": "weak", "turn": 5}, "data.turn is for supervision: dense, not for weak"),
         ({"supervision": "mixed", "zoom": [0.5, 1.0]}, "data.zoom below 1 is for supervision: dense"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
@@ -24,6 +24,14 @@ def _at_home(value: Any) -> Any:
 UserPath = Annotated[Path, BeforeValidator(_at_home)]
 """Every path of a configuration."""
 NameOrFile = Annotated[str, BeforeValidator(_at_home)]
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+UserPaths = Annotated[tuple[UserPath, ...], Field(min_length=1), BeforeValidator(_several)]
+"""One path or a list of paths."""
 
 
 class Section(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from selcon_ros.core.placement import Fit
-from selcon_training.config.section import NameOrFile, Section, UserPath
+from selcon_training.config.section import NameOrFile, Section, UserPath, UserPaths
 from selcon_training.data.photometry import Photometry
 
 
@@ -69,16 +69,16 @@ class DataConfig(Section):
     jitter: JitterConfig = JitterConfig()
     photometry: Photometry | None = None
     """Changes as of cameras: exposure, colours, blur, noise, compression. {} or true: all, as by default."""
-    backgrounds: UserPath | None = None
+    backgrounds: UserPaths | None = None
     """Folder of real pictures (of `selcon tabletop media`, or any) that are put behind objects, where label
-    maps tell those."""
+    maps tell those; or a list of such folders, as for textures and negatives."""
     background_share: Share = 0.6
     studio_share: Share = 0.0
     """Of these samples: how often a smooth sweep of paper is put behind instead of a picture."""
-    textures: UserPath | None = None
+    textures: UserPaths | None = None
     """Folder of real textures that are put on parts, where label maps tell those."""
     texture_share: Share = 0.3
-    negatives: UserPath | None = None
+    negatives: UserPaths | None = None
     """Folder of real pictures that afford no action."""
     negative_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Of every batch."""

@@ -168,6 +168,10 @@ def _load(file: PictureFile, size: Size) -> U8:
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
-def pool_of(folder: Path, use: Use, key: str, size: Size, threads: int = 1) -> PicturePool:
-    """`find_pictures` of a folder in a `PicturePool`. Raises DataError."""
-    return PicturePool(find_pictures(folder, use, key), size, key, threads)
+def pool_of(folders: Sequence[Path], use: Use, key: str, size: Size, threads: int = 1) -> PicturePool:
+    """`find_pictures` of all folders in a `PicturePool`, each file once. Raises DataError."""
+    files: dict[str, PictureFile] = {}
+    for folder in folders:
+        for file in find_pictures(folder, use, key):
+            files.setdefault(os.path.abspath(file.path), file)
+    return PicturePool(list(files.values()), size, key, threads)

@@ -191,7 +191,7 @@ def make_negatives(
         chosen.false_rate,
         validator.canvas.input_size,
         config.data_threads,
-        [(key, folder) for key, folder in learned.items() if folder is not None],
+        [(key, folder) for key, folders in learned.items() for folder in folders or ()],
     )
 
 

@@ -53,9 +53,11 @@ def beside(chosen: DataConfig, labels: DataSet | None) -> dict[str, str]:
     found = {}
     uses: tuple[Use, ...] = ("background", "texture", "negative")
     for use in uses:
-        if (folder := getattr(chosen, f"{use}s")) is not None:
-            files = find_pictures(folder, use, f"data.{use}s")
-            found[f"data.{use}s"] = _hash(_sizes(folder, [file.path for file in files]))
+        if (folders := getattr(chosen, f"{use}s")) is not None:
+            listed = [(folder, find_pictures(folder, use, f"data.{use}s")) for folder in folders]
+            sizes = [_sizes(folder, [file.path for file in files]) for folder, files in listed]
+            # One folder has the hash that it had when there could not be several.
+            found[f"data.{use}s"] = _hash(sizes[0] if len(sizes) == 1 else sizes)
     if chosen.mix:
         others = [(open_dataset(mix.root, mix.divide, mix.skip), mix.splits) for mix in chosen.mix]
         found["data.mix"] = _hash([[fingerprint(*other), _label_maps(*other)] for other in others])

@@ -101,9 +101,9 @@ def _augmenter(config: TrainConfig, size: Size, grid: Size) -> Augmenter | None:
 
 
 def _pool(config: TrainConfig, use: Use, size: Size) -> PicturePool:
-    folder, key = getattr(config.data, f"{use}s"), f"data.{use}s"
+    folders, key = getattr(config.data, f"{use}s"), f"data.{use}s"
     size = (math.ceil(POOLED * size[0]), math.ceil(POOLED * size[1]))
-    return pool_of(folder, use, key, size, config.data_threads)
+    return pool_of(folders, use, key, size, config.data_threads)
 
 
 def _require_label_maps(
