@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,28 @@ def test_the_judge_of_outputs():
 
     assert not judged(pixels(3.0))
     assert judged(pixels(4.0)) and judged(pixels(-1.0))
+
+
+def test_the_judge_of_results():
+    pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
+    from fuzzing.judge import faults
+
+    from selcon_ros.core.grasp_result import GraspPoint, GraspResult
+    from selcon_ros.ros import interfaces
+    from selcon_ros.ros.diagnostics import AnswerTimes
+    from selcon_ros.ros.results import result_message
+    from support.messages import header
+
+    if interfaces.MISSING:
+        pytest.skip("selcon_interfaces is not built: python tools/build_interfaces.py")
+    point = GraspPoint((3.0, 1.0), 0.5, (0.0, 0.0, 0.5), (1.0, 0.0, 0.0, 0.0), width=0.02)
+
+    def judged(**changes: object) -> list[str]:
+        grasps = GraspResult((replace(point, **changes),))
+        message = result_message("hold", 0.5, grasps, (3, 4), AnswerTimes(0.0, 0.0, 0.0, 0.0), "m", header())
+        return list(faults(message, {(100, 0): (4, 3)}))
+
+    assert not judged() and not judged(position=None, orientation=None, width=None)
+    assert judged(pixel=(4.0, 1.0)) and judged(score=1.5) and judged(score=float("nan"))
+    assert judged(position=(0.0, 0.0, -0.5)) and judged(position=(0.0, float("nan"), 0.5))
+    assert judged(width=float("nan")) and judged(jaws=((0.0, float("inf")), (1.0, 1.0)))

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
 from fuzzing.report import bad_text
+from selcon_ros.ros import interfaces
 
 TEXT = 4000
 """Longest text in a status or a marker, in characters."""
@@ -43,9 +44,9 @@ def faults(message: Any, sizes: Sizes) -> Iterator[str]:
         yield from _cloud(message)
     elif isinstance(message, PoseArray):
         for pose in message.poses:
-            yield from _pose(pose)
-            if not pose.position.z > 0:
-                yield f"a grasp pose at z = {pose.position.z}, not in front of the camera"
+            yield from _grasp_pose(pose)
+    elif not interfaces.MISSING and isinstance(message, interfaces.AffordanceResult):
+        yield from _result(message, sizes.get(stamp, (0, 0)))
     elif isinstance(message, PolygonStamped):
         width, height = sizes.get(stamp, (0, 0))
         for point in message.polygon.points:
@@ -54,6 +55,36 @@ def faults(message: Any, sizes: Sizes) -> Iterator[str]:
                 yield f"pixel ({point.x}, {point.y}) lies outside the image of {width} x {height}"
             if not 0 <= point.z <= 1:
                 yield f"a score of {point.z}"
+
+
+def _result(message: Any, most: tuple[int, int]) -> Iterator[str]:
+    size = message.image_width, message.image_height
+    if not (0 < size[0] <= most[0] and 0 < size[1] <= most[1]):
+        yield f"a result of an image of {size[0]} x {size[1]}, which has {most[0]} x {most[1]}"
+    for name, value in (
+        ("confidence", message.confidence),
+        *(("score", each.score) for each in message.grasps),
+    ):
+        if not 0 <= value <= 1:
+            yield f"a {name} of {value}"
+    for grasp in message.grasps:
+        if grasp.has_pose:
+            yield from _grasp_pose(grasp.pose)
+        if grasp.has_pose != (grasp.width > 0) or grasp.has_pose != math.isfinite(grasp.pose.position.x):
+            yield f"a grasp of width {grasp.width} at x = {grasp.pose.position.x}, has_pose {grasp.has_pose}"
+        if not (-0.5 <= grasp.pixel.x <= size[0] - 0.5 and -0.5 <= grasp.pixel.y <= size[1] - 0.5):
+            yield f"a grasp at pixel ({grasp.pixel.x}, {grasp.pixel.y}), outside the image"
+        if not all(math.isfinite(value) for each in grasp.jaws for value in (each.x, each.y)):
+            yield f"jaws at {grasp.jaws}"
+    for reason in (*message.reasons, *(each.reason for each in message.grasps)):
+        if bad := bad_text(reason.text, TEXT):
+            yield f"a reason: {bad}"
+
+
+def _grasp_pose(pose: Pose) -> Iterator[str]:
+    yield from _pose(pose)
+    if not pose.position.z > 0:
+        yield f"a grasp pose at z = {pose.position.z}, not in front of the camera"
 
 
 def _image(message: Image) -> Iterator[str]:
@@ -80,7 +111,7 @@ def _cloud(cloud: PointCloud2) -> Iterator[str]:
         return
     offsets = {each.name: each.offset for each in cloud.fields}
     table = np.frombuffer(cloud.data, np.uint8).reshape(size, cloud.point_step)
-    for name in ("z", "heat"):
+    for name in ("x", "y", "z", "heat"):
         start = offsets[name]
         values = np.ascontiguousarray(table[:, start : start + 4]).view(np.float32)
         kept = values[np.isfinite(values)]
