@@ -11,6 +11,7 @@ import click
 
 from selcon_ros.cli.engine_cache import clean, list_engines, verify
 from selcon_ros.cli.engine_options import (
+    EngineOptions,
     chosen_library,
     engine_options,
     for_gpus,
@@ -61,15 +62,7 @@ command.add_command(clean)
 @json_option
 def build(
     bundle: Path,
-    kind: str | None,
-    precision: str | None,
-    batch: tuple[int, int, int] | None,
-    camera: tuple[int, int] | None,
-    targets: tuple[str, ...],
-    tolerance: float,
-    pictures: Path | None,
-    cache: Path | None,
-    device: int,
+    options: EngineOptions,
     again: bool,
     as_json: bool,
 ) -> None:
@@ -90,7 +83,7 @@ def build(
       selcon engine build bundles/mine --precision fp32 --batch 1:2:8 --camera 2160,3840
       selcon engine build agd20k.zip --pictures photos --cache engines --json
     """
-    chosen = chosen_library(kind)
+    chosen = chosen_library(options.kind)
     try:
         from selcon_ros.engines.cache import Cache
         from selcon_ros.engines.compatibility import incompatibility
@@ -101,20 +94,27 @@ def build(
         chosen.load()  # told first where it is missing: its extra brings the others
         raise
 
-    spec = EngineSpec(chosen, precision or "fp16", batch, camera, targets, device)
+    spec = EngineSpec(
+        chosen,
+        options.precision or "fp16",
+        options.batch,
+        options.camera,
+        options.targets,
+        options.device,
+    )
     _check_targets(spec)
     model = load_with_samples(bundle)
-    images = pictures_in(pictures)
-    _check_samples(model, pictures)
-    store = Cache(cache)
+    images = pictures_in(options.pictures)
+    _check_samples(model, options.pictures)
+    store = Cache(options.cache)
     entry = None if again else find(model, spec, store)
     built = entry is None or reason_of(entry.content) is not None
     if entry is None or built:
         with progress_bar(as_json) as (progress, tell):
-            entry = build_engine(model, spec, store, progress, tell, tolerance, images, again)
-    why_not = incompatibility(entry.record.key, device)
+            entry = build_engine(model, spec, store, progress, tell, options.tolerance, images, again)
+    why_not = incompatibility(entry.record.key, options.device)
     if entry.record.agreement is None and why_not is None:
-        entry = run_and_compare(model, entry, store, device, tolerance, images)
+        entry = run_and_compare(model, entry, store, options.device, options.tolerance, images)
     if as_json:
         result = {"built": built, "path": str(entry.path), "not_run": why_not, **asdict(entry.record)}
         click.echo(json.dumps(result, indent=2))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selcon_ros.cli.engine_options import (
+    EngineOptions,
     cache_option,
     engine_options,
     for_gpus,
@@ -65,15 +66,7 @@ def list_engines(cache: Path | None, as_json: bool) -> None:
 @json_option
 def verify(
     bundle: Path,
-    kind: str | None,
-    precision: str | None,
-    batch: tuple[int, int, int] | None,
-    camera: tuple[int, int] | None,
-    targets: tuple[str, ...],
-    tolerance: float,
-    pictures: Path | None,
-    cache: Path | None,
-    device: int,
+    options: EngineOptions,
     as_json: bool,
 ) -> None:
     """Check every engine of BUNDLE, or those that the options select, and run it against fp32.
@@ -96,22 +89,24 @@ def verify(
     from selcon_ros.engines.repository import verify as run_and_compare
 
     model = load_with_samples(bundle)
-    images = pictures_in(pictures)
-    store = Cache(cache)
+    images = pictures_in(options.pictures)
+    store = Cache(options.cache)
     digest = source_digest(model)
-    wanted = {"kind": kind, "precision": precision, "batch": batch, "camera": camera}
+    wanted = {name: getattr(options, name) for name in ("kind", "precision", "batch", "camera")}
     results: list[tuple[Path, Agreement | None, str | None]] = []
     for entry in store.entries():
         key = entry.record.key
         selected = all(value in (None, getattr(key, name)) for name, value in wanted.items())
         mine = key.model == digest and key.kind != GRAPH_KIND
-        if not mine or not selected or not set(targets) <= set(key.compute):
+        if not mine or not selected or not set(options.targets) <= set(key.compute):
             continue
-        reason = reason_of(entry.content) or incompatibility(key, device)
+        reason = reason_of(entry.content) or incompatibility(key, options.device)
         found = None
         if reason is None:
             try:
-                record = run_and_compare(model, entry, store, device, tolerance, images).record
+                record = run_and_compare(
+                    model, entry, store, options.device, options.tolerance, images
+                ).record
                 found = Agreement(**(record.agreement or {}))
             except SelconError as error:
                 reason = str(error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
@@ -50,6 +52,21 @@ def _targets(context: click.Context, parameter: click.Parameter, value: tuple[st
     return tuple(sorted(set(value)))
 
 
+@dataclass(frozen=True)
+class EngineOptions:
+    """Which engine, what it is compared on, and where: the values of `engine_options`."""
+
+    kind: str | None
+    precision: str | None
+    batch: tuple[int, int, int] | None
+    camera: tuple[int, int] | None
+    targets: tuple[str, ...]
+    tolerance: float
+    pictures: Path | None
+    cache: Path | None
+    device: int
+
+
 def cache_option(function: F) -> F:
     """Add --cache."""
     return click.option(
@@ -61,7 +78,7 @@ def cache_option(function: F) -> F:
 
 
 def engine_options(function: F) -> F:
-    """Add the options that say which engine, and what it is compared on."""
+    """Add the options that say which engine, and what it is compared on: one value, `options`."""
     options = [
         click.option(
             "--kind", type=click.Choice(["tensorrt", "tensorrt_rtx"]), help="Library of the engine."
@@ -104,7 +121,13 @@ def engine_options(function: F) -> F:
             "--device", type=click.IntRange(0), default=0, show_default=True, help="Number of the GPU."
         ),
     ]
-    return added(options, function)
+
+    @wraps(function)
+    def command(**values: Any) -> None:
+        given = EngineOptions(**{each.name: values.pop(each.name) for each in fields(EngineOptions)})
+        function(options=given, **values)
+
+    return cast(F, added(options, command))
 
 
 def pictures_in(folder: Path | None) -> list[NDArray[np.uint8]] | None:
