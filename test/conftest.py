@@ -81,6 +81,22 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def training_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `squares`, with twice as many scenes to train on."""
+    from support.nets import dataset_and_small_clip
+
+    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, negatives=3)
+
+
+@pytest.fixture(scope="session")
+def measured_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `squares`, with more scenes in every split, above all in testset, and without the small CLIP."""
+    from support.dataset import make_dataset
+
+    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
+
+
+@pytest.fixture(scope="session")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One with action labels alone for training, as AGD20K is. Tests leave it as it is."""
     from support.nets import dataset_and_small_clip

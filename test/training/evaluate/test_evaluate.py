@@ -30,19 +30,14 @@ from support.pages import checked_page
 
 
 @pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
-
-
-@pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 @pytest.fixture(scope="module")
-def measured(squares, bundle, tmp_path_factory):
+def measured(measured_squares, bundle, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    return run(bundle, squares, "Seen", "testset", out), out
+    return run(bundle, measured_squares, "Seen", "testset", out), out
 
 
 def test_a_model_that_sees_the_parts_scores_well(measured):
@@ -78,13 +73,21 @@ def test_files_written(measured):
     assert "synthetic scenes" in page
 
 
-def test_skipped_files_and_foreign_runs_are_told_before_the_work(squares, bundle, tmp_path):
+def test_skipped_files_and_foreign_runs_are_told_before_the_work(measured_squares, bundle, tmp_path):
     skip = tmp_path / "skip.txt"
-    first = open_dataset(squares, "Seen").listed("testset")[0]
-    skip.write_text(f"{first.path.relative_to(squares)}\n")
-    tables = run(bundle, squares, "Seen", "testset", tmp_path / "less", limit=2, skip=skip)
+    first = open_dataset(measured_squares, "Seen").listed("testset")[0]
+    skip.write_text(f"{first.path.relative_to(measured_squares)}\n")
+    tables = run(bundle, measured_squares, "Seen", "testset", tmp_path / "less", limit=2, skip=skip)
     assert tables["overall"]["queries"] > 0
-    arguments = ["evaluate", str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path / "out")]
+    arguments = [
+        "evaluate",
+        str(bundle),
+        str(measured_squares),
+        "--divide",
+        "Seen",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     result = CliRunner().invoke(main, [*arguments, "--run", str(tmp_path)])
     assert result.exit_code == 1 and "--run takes the folder" in result.output
     assert not (tmp_path / "out").exists()
@@ -94,7 +97,9 @@ def test_skipped_files_and_foreign_runs_are_told_before_the_work(squares, bundle
     assert alone.exit_code == 2 and "and then DATA" in alone.output
 
 
-def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle, measured, tmp_path):
+def test_every_calibration_is_measured_from_one_pass_per_picture(
+    measured_squares, bundle, measured, tmp_path
+):
     """Each must give what a bundle that has it as its own gives."""
     found = measured[0]["calibrations"]
     assert list(found) == ["none", "continuous", "binarized"] and measured[0]["calibration"] == "continuous"
@@ -104,7 +109,9 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
         write_bundle(tmp_path / calibration, manifest, {"model": loaded.model})
         model = load_bundle(tmp_path / calibration)
         predictor = ModelPredictor(Grounder(model, open_on_cpu(model)))
-        tables = evaluate(predictor, open_dataset(squares, "Seen"), "testset", list(COLOURS)).tables()
+        tables = evaluate(
+            predictor, open_dataset(measured_squares, "Seen"), "testset", list(COLOURS)
+        ).tables()
         figures = {name: value for name, value in found[calibration].items() if name != "per_action"}
         assert figures == pytest.approx({name: tables["overall"][name] for name in figures}, rel=1e-12)
         for action, row in found[calibration]["per_action"].items():
@@ -115,7 +122,7 @@ def test_every_calibration_is_measured_from_one_pass_per_picture(squares, bundle
     assert found["none"]["kld"] != found["continuous"]["kld"] != found["binarized"]["kld"]
 
 
-def test_the_network_runs_once_per_picture(squares, bundle):
+def test_the_network_runs_once_per_picture(measured_squares, bundle):
     loaded = load_bundle(bundle)
     engine = open_on_cpu(loaded)
     runs = []
@@ -126,14 +133,17 @@ def test_the_network_runs_once_per_picture(squares, bundle):
             return engine.run(frames)
 
     result = evaluate(
-        ModelPredictor(Grounder(loaded, Counting())), open_dataset(squares, "Seen"), "testset", list(COLOURS)
+        ModelPredictor(Grounder(loaded, Counting())),
+        open_dataset(measured_squares, "Seen"),
+        "testset",
+        list(COLOURS),
     )
     assert len(runs) == 9 + 6 and len(result.rows) == 18 and len(result.rows[0].others) == 2
 
 
-def test_baselines_know_less(squares, bundle, tmp_path, measured):
+def test_baselines_know_less(measured_squares, bundle, tmp_path, measured):
     figures = {
-        name: run(bundle, squares, "Seen", "testset", tmp_path / name, baseline=name)["overall"]
+        name: run(bundle, measured_squares, "Seen", "testset", tmp_path / name, baseline=name)["overall"]
         for name in ("centre", "mask", "affinity")
     }
     model = measured[0]["overall"]
@@ -149,12 +159,12 @@ def test_the_mask_baseline_says_what_it_needs(tmp_path, bundle):
         run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out", baseline="mask")
 
 
-def test_the_affinity_baseline_says_what_it_needs(squares, bundle, tmp_path):
+def test_the_affinity_baseline_says_what_it_needs(measured_squares, bundle, tmp_path):
     plain = load_bundle(bundle)
     manifest = replace(plain.manifest, calibration="none")
     write_bundle(tmp_path / "plain", manifest, {"model": plain.model})
     with pytest.raises(DataError, match="calibration none and thus no affinity"):
-        run(tmp_path / "plain", squares, "Seen", "testset", tmp_path / "out", baseline="affinity")
+        run(tmp_path / "plain", measured_squares, "Seen", "testset", tmp_path / "out", baseline="affinity")
 
 
 def test_zero_and_missing_truth_is_left_out_and_reported(tmp_path, bundle):
@@ -196,8 +206,16 @@ def test_nothing_left_and_unknown_actions_are_told(tmp_path, bundle):
         run(bundle, tmp_path / "data", "Seen", "testset", tmp_path / "out")
 
 
-def test_the_command_prints_tables_or_json(squares, bundle, tmp_path):
-    arguments = ["evaluate", str(bundle), str(squares), "--out", str(tmp_path / "out"), "--limit", "3"]
+def test_the_command_prints_tables_or_json(measured_squares, bundle, tmp_path):
+    arguments = [
+        "evaluate",
+        str(bundle),
+        str(measured_squares),
+        "--out",
+        str(tmp_path / "out"),
+        "--limit",
+        "3",
+    ]
     runner = CliRunner()
     printed = runner.invoke(main, [*arguments, "--divide", "Seen"])
     assert printed.exit_code == 0 and "per object" in printed.output and "report.html" in printed.output
@@ -219,8 +237,16 @@ def test_names_are_printed_as_they_are(capsys):
     assert "[/b]: per action" in shown and all(shown.count(name) == 3 for name in names)
 
 
-def test_what_was_measured_is_shown_where_the_report_cannot_be_written(squares, bundle, tmp_path):
-    arguments = ["evaluate", str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path / "out")]
+def test_what_was_measured_is_shown_where_the_report_cannot_be_written(measured_squares, bundle, tmp_path):
+    arguments = [
+        "evaluate",
+        str(bundle),
+        str(measured_squares),
+        "--divide",
+        "Seen",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     with files_of_at_most(20_000):
         done = CliRunner().invoke(main, [*arguments, "--limit", "3", "--json"])
     assert json.loads(done.stdout)["overall"]["queries"] == 6

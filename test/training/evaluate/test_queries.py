@@ -13,13 +13,8 @@ from selcon_training.evaluate.queries import QueryFiles, find_pictures
 from support.dataset import COLOURS, make_dataset
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
-
-
-def test_exhaustive_pictures_are_asked_once_for_all_their_actions(squares):
-    pictures = find_pictures(open_dataset(squares, "Seen"), "testset", list(COLOURS))
+def test_exhaustive_pictures_are_asked_once_for_all_their_actions(measured_squares):
+    pictures = find_pictures(open_dataset(measured_squares, "Seen"), "testset", list(COLOURS))
     assert len(pictures) == 9 and all(len(picture.queries) == 2 for picture in pictures)
 
 

@@ -14,13 +14,7 @@ from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
 from selcon_training.reporting.evaluation import run_seeds
 from support.bundles import colour_bundle
-from support.dataset import make_dataset
 from support.pages import checked_page
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +22,7 @@ def bundle(tmp_path_factory):
     return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
-def test_seeds_are_summarised(squares, bundle, tmp_path):
+def test_seeds_are_summarised(measured_squares, bundle, tmp_path):
     loaded = load_bundle(bundle)
     graph = onnx.load_from_string(loaded.model)
     paths = [bundle]
@@ -39,7 +33,7 @@ def test_seeds_are_summarised(squares, bundle, tmp_path):
         write_bundle(tmp_path / f"b{seed}", manifest, {"model": graph.SerializeToString()})
         paths.append(tmp_path / f"b{seed}")
     out = tmp_path / "out"
-    arguments = ["evaluate", *map(str, paths), str(squares), "--divide", "Seen", "--limit", "3"]
+    arguments = ["evaluate", *map(str, paths), str(measured_squares), "--divide", "Seen", "--limit", "3"]
     done = CliRunner().invoke(main, [*arguments, "--out", str(out)])
     assert done.exit_code == 0 and "±" in done.output and "summary.html" in done.output
     summary = json.loads((out / "summary.json").read_text())
@@ -57,17 +51,26 @@ def test_seeds_are_summarised(squares, bundle, tmp_path):
     assert 'href="3/report.html"' in page and "±" in page
 
 
-def test_seeds_that_cannot_be_summarised_are_told(squares, bundle, tmp_path):
+def test_seeds_that_cannot_be_summarised_are_told(measured_squares, bundle, tmp_path):
     loaded = load_bundle(bundle)
     other = replace(loaded.manifest, gamma=0.3)
     with pytest.raises(BundleError, match="the same network"):
-        run_seeds([bundle, bundle], squares, "Seen", "testset", tmp_path / "out")
+        run_seeds([bundle, bundle], measured_squares, "Seen", "testset", tmp_path / "out")
     model = onnx.load_from_string(loaded.model)
     model.doc_string = "another file"
     write_bundle(tmp_path / "other", other, {"model": model.SerializeToString()})
     with pytest.raises(BundleError, match="has gamma 0.3, .* 0.6: .* in their seed only"):
-        run_seeds([bundle, tmp_path / "other"], squares, "Seen", "testset", tmp_path / "out")
-    pair = ["evaluate", str(bundle), str(bundle), str(squares), "--divide", "Seen", "--out", str(tmp_path)]
+        run_seeds([bundle, tmp_path / "other"], measured_squares, "Seen", "testset", tmp_path / "out")
+    pair = [
+        "evaluate",
+        str(bundle),
+        str(bundle),
+        str(measured_squares),
+        "--divide",
+        "Seen",
+        "--out",
+        str(tmp_path),
+    ]
     for extra, message in ((["--baseline", "centre"], "has no seeds"), (["--run", "x"], "once for each")):
         done = CliRunner().invoke(main, [*pair, *extra])
         assert done.exit_code == 2 and message in done.output

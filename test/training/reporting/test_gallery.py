@@ -1,21 +1,14 @@
 """Which pictures a report shows."""
 
-import pytest
-
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.evaluate.evaluation import evaluate
 from selcon_training.evaluate.predictors import CentrePredictor
 from selcon_training.reporting.gallery import sample
-from support.dataset import COLOURS, make_dataset
+from support.dataset import COLOURS
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
-
-
-def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(squares):
-    rows = evaluate(CentrePredictor(), open_dataset(squares, "Seen"), "testset", list(COLOURS)).rows
+def test_a_sample_is_spread_over_actions_and_over_each_actions_rows(measured_squares):
+    rows = evaluate(CentrePredictor(), open_dataset(measured_squares, "Seen"), "testset", list(COLOURS)).rows
     chosen = sample(rows, 2)
     assert sorted(row.action for row in chosen) == sorted([*COLOURS, *COLOURS]) and chosen == sample(rows, 2)
     for action in COLOURS:

@@ -9,12 +9,7 @@ from selcon_training.models.checkpoint import load_model
 from selcon_training.training.ema import Average
 from selcon_training.training.trainer import Trainer
 from support.dataset import config_values
-from support.nets import dataset_and_small_clip, small_net
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, negatives=3)
+from support.nets import small_net
 
 
 def run_values(root, output, decay, encoders=()):
@@ -28,8 +23,8 @@ def weights(folder):
 
 
 @pytest.mark.parametrize("encoders", [(), ("dino",)], ids=["heads", "heads and an encoder"])
-def test_a_checkpoint_holds_the_average_and_the_raw_weights(squares, tmp_path, encoders):
-    trainer = Trainer(parse_config(run_values(squares, tmp_path / "averaged", 0.7, encoders)))
+def test_a_checkpoint_holds_the_average_and_the_raw_weights(training_squares, tmp_path, encoders):
+    trainer = Trainer(parse_config(run_values(training_squares, tmp_path / "averaged", 0.7, encoders)))
     step, history = trainer.stepper.step, []
 
     def recorded(*place):
@@ -39,7 +34,7 @@ def test_a_checkpoint_holds_the_average_and_the_raw_weights(squares, tmp_path, e
 
     trainer.stepper.step = recorded
     assert trainer.run()
-    Trainer(parse_config(run_values(squares, tmp_path / "plain", None, encoders))).run()
+    Trainer(parse_config(run_values(training_squares, tmp_path / "plain", None, encoders))).run()
     folder = tmp_path / "averaged/checkpoint"
     averaged, raw, plain = weights(folder), weights(folder / "raw"), weights(tmp_path / "plain/checkpoint")
     assert averaged.keys() == raw.keys() == plain.keys()
@@ -77,9 +72,11 @@ def test_a_warm_up_forgets_the_weights_before_training():
 
 
 @pytest.mark.parametrize("warm_up", [False, True])
-def test_an_interrupted_averaged_run_gives_what_an_uninterrupted_one_gives(squares, tmp_path, warm_up):
+def test_an_interrupted_averaged_run_gives_what_an_uninterrupted_one_gives(
+    training_squares, tmp_path, warm_up
+):
     for name in ("whole", "parts"):
-        values = run_values(squares, tmp_path / name, 0.9)
+        values = run_values(training_squares, tmp_path / name, 0.9)
         values["ema"]["warm_up"] = warm_up
         if name == "parts":
             assert not Trainer(parse_config(values)).run(max_steps=4)

@@ -19,15 +19,9 @@ from selcon_training.training.nonfinite_guard import NonfiniteGuard
 from selcon_training.training.optimisers import make_optimiser
 from selcon_training.training.trainer import Trainer, TrainingError
 from support.dataset import config_values
-from support.nets import dataset_and_small_clip
 from support.processes import exit_code, in_a_process, processor_time
 
 SGD = {"kind": "sgd", "lr": 0.01}
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, negatives=3)
 
 
 def run_values(root, output, **changes):
@@ -43,8 +37,8 @@ def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_a_run_killed_again_and_again_gives_what_an_unkilled_one_gives(squares, tmp_path):
-    values = {name: run_values(squares, tmp_path / name) for name in ("whole", "killed")}
+def test_a_run_killed_again_and_again_gives_what_an_unkilled_one_gives(training_squares, tmp_path):
+    values = {name: run_values(training_squares, tmp_path / name) for name in ("whole", "killed")}
     duration = processor_time(lambda: Trainer(parse_config(values["whole"])).run())
 
     def resume():
@@ -62,8 +56,8 @@ def test_a_run_killed_again_and_again_gives_what_an_unkilled_one_gives(squares, 
     assert left == {"checkpoint", "config.yaml", "data.json", "logs", "metrics.jsonl"}
 
 
-def test_two_processes_do_not_train_in_one_folder(squares, tmp_path):
-    values = run_values(squares, tmp_path / "run")
+def test_two_processes_do_not_train_in_one_folder(training_squares, tmp_path):
+    values = run_values(training_squares, tmp_path / "run")
     first = Trainer(parse_config(values))
 
     def second(resume):
@@ -79,8 +73,8 @@ def test_two_processes_do_not_train_in_one_folder(squares, tmp_path):
     assert Trainer(parse_config(values), resume=True).run(), "a finished run's lock is released too"
 
 
-def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(squares, tmp_path):
-    trainer = Trainer(parse_config(run_values(squares, tmp_path / "run")))
+def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(training_squares, tmp_path):
+    trainer = Trainer(parse_config(run_values(training_squares, tmp_path / "run")))
     trainer.run(max_steps=1)
     shutil.copytree(tmp_path / "run", tmp_path / "before")
     before = weights(tmp_path / "run")
@@ -118,8 +112,8 @@ def test_killed_at_any_moment_of_writing_one_whole_checkpoint_is_left(squares, t
     assert seen == {(1, True), (2, True), (2, False)}
 
 
-def test_other_data_are_refused_on_resume(tmp_path, squares):
-    data = shutil.copytree(squares, tmp_path / "data")
+def test_other_data_are_refused_on_resume(tmp_path, training_squares):
+    data = shutil.copytree(training_squares, tmp_path / "data")
     values = run_values(data, tmp_path / "run")
     Trainer(parse_config(values)).run(max_steps=1)
     moved = shutil.copytree(data, tmp_path / "moved")
@@ -140,8 +134,8 @@ def test_other_data_are_refused_on_resume(tmp_path, squares):
         Trainer(parse_config(values), resume=True)
 
 
-def test_weights_that_are_not_finite_are_refused_by_name(squares, tmp_path):
-    values = run_values(squares, tmp_path / "run")
+def test_weights_that_are_not_finite_are_refused_by_name(training_squares, tmp_path):
+    values = run_values(training_squares, tmp_path / "run")
     trainer = Trainer(parse_config(values))
     trainer.run(max_steps=1)
     folder = tmp_path / "run/checkpoint"
@@ -169,8 +163,10 @@ def test_weights_that_are_not_finite_are_refused_by_name(squares, tmp_path):
 
 @pytest.mark.parametrize("fused", [False, True], ids=["checked every step", "checked when logged"])
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
-def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(squares, tmp_path, kind, fused):
-    values = run_values(squares, tmp_path / "run", optimiser=SGD | {"kind": kind}, checkpoint={})
+def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(
+    training_squares, tmp_path, kind, fused
+):
+    values = run_values(training_squares, tmp_path / "run", optimiser=SGD | {"kind": kind}, checkpoint={})
     values["logging"]["every_steps"] = 100
     trainer = Trainer(parse_config(values))
     if fused:  # as on CUDA
@@ -208,8 +204,10 @@ def test_a_step_that_is_not_finite_changes_nothing_and_its_batch_is_kept(squares
 
 
 @pytest.mark.parametrize("room_again", [True, False])
-def test_a_full_disk_keeps_the_former_checkpoint_and_the_run_going(squares, tmp_path, room_again, capfd):
-    values = {name: run_values(squares, tmp_path / name) for name in ("whole", "full")}
+def test_a_full_disk_keeps_the_former_checkpoint_and_the_run_going(
+    training_squares, tmp_path, room_again, capfd
+):
+    values = {name: run_values(training_squares, tmp_path / name) for name in ("whole", "full")}
 
     def starve():
         trainer = Trainer(parse_config(values["full"]))
@@ -238,18 +236,18 @@ def test_a_full_disk_keeps_the_former_checkpoint_and_the_run_going(squares, tmp_
     assert equal(weights(tmp_path / "full"), weights(tmp_path / "whole"))
 
 
-def test_deterministic_mode(squares, tmp_path, monkeypatch):
+def test_deterministic_mode(training_squares, tmp_path, monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":1:1")
     with pytest.raises(ConfigError, match="needs CUBLAS_WORKSPACE_CONFIG to be :4096:8 or :16:8.*':1:1'"):
-        Trainer(parse_config(run_values(squares, tmp_path / "run", deterministic=True)))
+        Trainer(parse_config(run_values(training_squares, tmp_path / "run", deterministic=True)))
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     try:
         for name in ("one", "other"):
-            trainer = Trainer(parse_config(run_values(squares, tmp_path / name, deterministic=True)))
+            trainer = Trainer(parse_config(run_values(training_squares, tmp_path / name, deterministic=True)))
             assert torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.deterministic
             assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
             trainer.run(max_steps=2)
         assert equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
     finally:
-        Trainer(parse_config(run_values(squares, tmp_path / "run")))
+        Trainer(parse_config(run_values(training_squares, tmp_path / "run")))
     assert not torch.are_deterministic_algorithms_enabled()
