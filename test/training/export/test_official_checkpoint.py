@@ -6,6 +6,7 @@ A checkpoint with the key names and shapes of the released files and pseudo-rand
 import functools
 import importlib.util
 import json
+from hashlib import sha256
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,9 +18,13 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import write_image
-from selcon_ros.core.heatmap import refine
+from selcon_ros.core.files import read_image, write_image
+from selcon_ros.core.heatmap import minmax, refine
+from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
+from selcon_training.distill.answers import Store, TeacherAnswer
+from selcon_training.distill.pipeline import Places, distill
+from selcon_training.distill.plan import DistillPlan
 from selcon_training.encoders import load_encoders
 from selcon_training.errors import CheckpointError
 from selcon_training.export.bundle import export_bundle
@@ -133,6 +138,32 @@ def test_the_command_writes_a_bundle_that_says_what_it_is(official):
     assert {encoder.name for encoder in manifest.encoders.values()} == {CLIP_NAME, DINO_NAME}
     assert {len(encoder.sha256) for encoder in manifest.encoders.values()} == {64}
     assert [image.shape for image in read_samples(official.bundle)] == [(30, 40, 3)]
+
+
+def test_it_teaches_a_student(official, tmp_path):
+    """Its calibrated maps are what a student learns. Of sixteen pictures, the fewest that teach, fifteen were
+    answered before: it takes long for each.
+    """
+    manifest, draw = official.bundle.manifest, np.random.default_rng(0)
+    places = Places(tmp_path / "fast", tmp_path / "report", tmp_path / "work")
+    store = Store(places.work / "teacher" / sha256(manifest.to_json().encode()).hexdigest()[:16], 36)
+    confidence = np.full(36, 1 / 36, np.float32)
+    earlier = TeacherAnswer(official.outputs["onnxruntime"]["cam"][0].numpy(), confidence)
+    keys = []
+    for number in range(16):
+        picture = tmp_path / "photos" / f"{number}.png"
+        write_image(picture, draw.integers(0, 256, (48, 64, 3)).astype(np.uint8))
+        keys.append(sha256(picture.read_bytes()).hexdigest())
+        if number < 15:
+            store.put(keys[-1], earlier)
+    plan = DistillPlan("test_efficientnet", size=(32, 64), threads=1, overrides=["schedule.batch_size=4"])
+    assert distill(official.bundle.path, tmp_path / "photos", places, plan, max_steps=1) is None
+    assert (places.work / "checkpoint" / "trainer.pt").is_file()
+    with torch.no_grad():
+        maps = official.net(torch.from_numpy(preprocess(read_image(picture), manifest)))
+    cam, affinity = (each[0].numpy() for each in maps)
+    taught, wanted = store.get(keys[-1]), minmax(refine(cam, affinity, "continuous", 0.6))
+    assert np.abs(taught.maps - wanted).max() < 2e-3
 
 
 def test_training_can_take_both_encoders_out_of_the_checkpoint(official):
