@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from benchmarks.gpu_backends import backend, onnx_runtime
 from benchmarks.gpu_network import SIZES, Size, count_operations, in_precision, timm_network
 from benchmarks.gpu_timing import (
     Network,
@@ -24,6 +22,7 @@ from benchmarks.gpu_timing import (
     milliseconds,
     network_in,
     relative_error,
+    timing,
     type_of,
 )
 from selcon_ros.core.errors import SelconError
@@ -36,9 +35,7 @@ Result = dict[str, Any]
 PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
 FAST = {"cuda": "fp16", "cpu": "fp32"}
 """The precision of what takes long to prepare."""
-BACKEND, GRAPH_OF_COMPILED = "torch backend", "compiled, CUDA graph"
-CAMERA = (480, 640)
-"""Size (H, W) of the camera images of the torch backend."""
+GRAPH_OF_COMPILED = "compiled, CUDA graph"
 SIDES = {"cuda": 8192, "cpu": 1024}
 """Side of the matrices whose product shows what a device can do."""
 
@@ -122,12 +119,18 @@ def cuda_graph(task: Task) -> Iterator[Result]:
 
 def compiled(task: Task) -> Iterator[Result]:
     """One image through torch.compile, and that as a CUDA graph."""
-    return _compiled(task, min(task.batches))
+    return _compiled(task, _one_image(task), task.batches[:1])
 
 
 def compiled_large(task: Task) -> Iterator[Result]:
-    """The same of the largest batch."""
-    return _compiled(task, max(task.batches))
+    """The same of the larger batches, the largest first, by programs that leave their size open.
+
+    torch may limit that to a range of sizes; then it compiles again.
+    """
+    _needs_compiler(task)
+    net = timm_network(task.numbers).to(task.device)
+    run = network_in(net, FAST[task.device], compiled=True, any_batch=True)
+    return _compiled(task, run, task.batches[:0:-1])
 
 
 def authors(task: Task) -> Iterator[Result]:
@@ -138,11 +141,11 @@ def authors(task: Task) -> Iterator[Result]:
 
     if task.clone is None:
         raise SelconError("give a clone of their repository: --authors")
-    net, precision = timm_network(task.numbers).to(task.device), FAST[task.device]
-    on_gpu, images = task.device == "cuda", task.images(1)
-    run = network_in(net, precision, compiled=on_gpu)
+    on_gpu, images, precision = task.device == "cuda", task.images(1), FAST[task.device]
     if on_gpu:
-        run = captured(run, images.to(task.device))
+        run = captured(_one_image(task), images.to(task.device))
+    else:
+        run = network_in(timm_network(task.numbers), precision)
     as_torch_has_it()
     theirs, label = authors_network(Path(task.clone), task.device).eval(), torch.zeros(1, dtype=torch.int64)
     pictures = torch.randn(1, 3, 224, 224)
@@ -163,60 +166,21 @@ def authors(task: Task) -> Iterator[Result]:
     }
 
 
-def backend(task: Task) -> Iterator[Result]:
-    """The robot's own torch backend: the exported graph, from camera images of 640×480 to maps."""
-    import torch
-
-    from selcon_ros.backends.onnx_in_torch.program import reference
-    from selcon_ros.backends.torch import TorchBackend
-    from selcon_ros.core.bundle import default_bundle_path
-    from selcon_ros.core.preprocess import graph_inputs
-    from selcon_ros.engines.prepared_graph import Preparation
-    from selcon_ros.engines.repository import load_with_samples
-    from selcon_training.export.bundle import export_bundle
-
-    net = timm_network(task.numbers)
-    with tempfile.TemporaryDirectory() as name:
-        export_bundle(
-            net, Path(name) / "bundle", name="gpu", description="Random weights.", licence="Apache-2.0",
-            samples=default_bundle_path() / "samples",
-        )  # fmt: skip
-        bundle = load_with_samples(Path(name) / "bundle")
-    graphs = {}
-    for precision in ("fp32", "fp16") if task.device == "cuda" else ("fp32",):
-        graphs[precision] = Preparation(bundle, precision).result.model
-    # Of the network's own size: a graph in float64 resizes ties of pixels otherwise than one in float32.
-    side = task.numbers.side
-    pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
-    exact = [reference(graphs["fp32"], graph_inputs(each[None], bundle.manifest)) for each in pictures]
-    outputs = [
-        torch.from_numpy(np.concatenate([each[name] for each in exact])) for name in ("cam", "affinity")
-    ]
-    for precision, graph in graphs.items():
-        engine = TorchBackend(graph, "the graph", bundle.manifest, task.device)
-        answers = [engine.run(each[None]) for each in pictures]
-        maps = [_joined(each) for each in zip(*answers, strict=True)]
-        error = relative_error((maps[0], maps[1]), (outputs[0], outputs[1]))
-        yield {"mode": BACKEND, "precision": precision, "error": error}
-        for batch in task.batches:
-            frames = np.random.default_rng(0).integers(0, 256, (batch, *CAMERA, 3), np.uint8)
-            spent = milliseconds(partial(engine.run, frames), task.seconds)
-            yield _timing(BACKEND, precision, batch, spent)
-        engine.close()
-
-
 def training(task: Task) -> Iterator[Result]:
-    """One training step at batch 8, ours and the authors'."""
+    """One training step at batch 8, ours and the authors' in turns."""
     from benchmarks.gpu_training import own_step
     from benchmarks.training import SEEN_STEPS
     from benchmarks.training_steps import authors_step
 
     as_torch_has_it()
-    steps: dict[str, Callable[[], float]] = {"ours": own_step(task.device, task.numbers)}
-    if task.clone is not None:
-        steps["the authors' code"] = authors_step(Path(task.clone), task.device)
-    for who, step in steps.items():
-        times = Times.of(milliseconds(step, 10 * task.seconds))
+    ours, seconds = own_step(task.device, task.numbers), 10 * task.seconds
+    if task.clone is None:
+        spent = {"ours": milliseconds(ours, seconds)}
+    else:
+        theirs = authors_step(Path(task.clone), task.device)
+        spent = dict(zip(("ours", "the authors' code"), in_turns(ours, theirs, 2 * seconds), strict=True))
+    for who, each in spent.items():
+        times = Times.of(each)
         yield {
             "who": who, "step_ms": times.median, "p95_ms": times.p95, "steps": times.count,
             "seen_minutes": times.median * SEEN_STEPS / 60e3,
@@ -233,6 +197,7 @@ PARTS: dict[str, Callable[[Task], Iterator[Result]]] = {
     "training": training,
     "compiled_large": compiled_large,
     "backend": backend,
+    "onnxruntime": onnx_runtime,
 }
 """By name."""
 
@@ -243,37 +208,34 @@ def _every(task: Task, mode: str, prepare: Callable[[Network, Tensor], Network])
         for batch in task.batches:
             images = task.images(batch)
             run = prepare(network_in(net, precision), images.to(task.device))
-            yield _timing(
+            yield timing(
                 mode, precision, batch, milliseconds(from_host(run, images, task.device), task.seconds)
             )
 
 
-def _compiled(task: Task, batch: int) -> Iterator[Result]:
+def _compiled(task: Task, run: Network, batches: Sequence[int]) -> Iterator[Result]:
+    precision = FAST[task.device]
+    for batch in batches:
+        images = task.images(batch)
+        spent = milliseconds(from_host(run, images, task.device), task.seconds)
+        yield timing("compiled", precision, batch, spent)
+        if task.device == "cuda":
+            graph = captured(run, images.to(task.device))
+            spent = milliseconds(from_host(graph, images, task.device), task.seconds)
+            yield timing(GRAPH_OF_COMPILED, precision, batch, spent)
+
+
+@cache
+def _one_image(task: Task) -> Network:
+    """The network compiled for one image, which takes long and serves two parts."""
+    _needs_compiler(task)
+    net = timm_network(task.numbers).to(task.device)
+    return network_in(net, FAST[task.device], compiled=True)
+
+
+def _needs_compiler(task: Task) -> None:
     if task.device == "cuda" and find_spec("triton") is None:
         raise SelconError("torch.compile needs Triton: pip install triton")
-    net, precision = timm_network(task.numbers).to(task.device), FAST[task.device]
-    images, run = task.images(batch), network_in(net, precision, compiled=True)
-    yield _timing(
-        "compiled", precision, batch, milliseconds(from_host(run, images, task.device), task.seconds)
-    )
-    if task.device == "cuda":
-        graph = captured(run, images.to(task.device))
-        spent = milliseconds(from_host(graph, images, task.device), task.seconds)
-        yield _timing(GRAPH_OF_COMPILED, precision, batch, spent)
-
-
-def _timing(mode: str, precision: str, batch: int, spent: list[float]) -> Result:
-    times = Times.of(spent)
-    return {
-        "mode": mode, "precision": precision, "batch": batch, "median_ms": times.median, "p95_ms": times.p95,
-        "runs": times.count, "images_per_second": 1e3 * batch / times.median,
-    }  # fmt: skip
-
-
-def _joined(maps: Sequence[Any]) -> Tensor:
-    import torch
-
-    return torch.from_numpy(np.concatenate(maps))
 
 
 def _needs_gpu(task: Task) -> None:

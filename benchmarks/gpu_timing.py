@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gpu_network import in_precision
+from selcon_ros.core.timing import Times
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,10 +44,10 @@ def as_torch_has_it() -> None:
     torch.backends.cudnn.allow_tf32 = True
 
 
-def network_in(net: SelconNet, precision: str, compiled: bool = False) -> Network:
+def network_in(net: SelconNet, precision: str, compiled: bool = False, any_batch: bool = False) -> Network:
     """Return a function of images [N, 3, h, w] float32 on the device, to cam and affinity float32.
 
-    compiled: by torch.compile, at its first run.
+    compiled: by torch.compile, at its first run. any_batch: it then takes other N, as far as torch can.
     """
     import torch
 
@@ -54,11 +55,14 @@ def network_in(net: SelconNet, precision: str, compiled: bool = False) -> Networ
     dtype = type_of(precision)
     made: Network = in_precision(net, dtype)
     if compiled:
-        made = torch.compile(made, dynamic=False)
+        made = torch.compile(made, dynamic=None if any_batch else False)
 
     def run(images: Tensor) -> Maps:
         with torch.inference_mode():
-            cam, affinity = made(images.to(dtype))
+            given = images.to(dtype)
+            if any_batch:
+                torch._dynamo.maybe_mark_dynamic(given, 0)
+            cam, affinity = made(given)
             return cam.float(), affinity.float()
 
     return run
@@ -121,6 +125,15 @@ def in_turns(one: Callable[[], object], other: Callable[[], object], seconds: fl
         for place, run in enumerate((one, other)):
             spent[place] += milliseconds(run, seconds / (2 * WARM_UP))
     return spent
+
+
+def timing(mode: str, precision: str, batch: int, spent: list[float]) -> dict[str, Any]:
+    """Return the result of a way to run so many images at once, of its times in milliseconds."""
+    times = Times.of(spent)
+    return {
+        "mode": mode, "precision": precision, "batch": batch, "median_ms": times.median, "p95_ms": times.p95,
+        "runs": times.count, "images_per_second": 1e3 * batch / times.median,
+    }  # fmt: skip
 
 
 def relative_error(maps: Maps, exact: Maps) -> float:
