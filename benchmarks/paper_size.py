@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CLIP, DINO = "ViT-B-16-quickgelu", "vit_small_patch16_224"
 INPUT_SIZE = (224, 224)
 NAME = "paper-size"
+STUDENT, STUDENT_SIZE, STUDENT_WIDTH = "tf_efficientnet_lite0", (192, 256), 96
 
 
 def paper_size_network(actions: int | None = None) -> SelconNet:
@@ -47,4 +48,31 @@ def paper_size_bundle(out: Path, actions: int | None = None, int8: bool = False)
     if int8:
         bundle = load_bundle(out)
         write_bundle(out, bundle.manifest, {**bundle.files, INT8_ROLE: int8_graph(bundle.model)})
+    return out
+
+
+def student_bundle(out: Path) -> Path:
+    """Write a student of the packaged model's kind, as `selcon distill` makes it, and return `out`.
+
+    Random weights, input 192×256, and the 36 actions of the paper-size network.
+    """
+    import torch
+
+    from selcon_training.data.published_sets import CLASS_LISTS
+    from selcon_training.encoders.backbone import load_backbone
+    from selcon_training.export.bundle import export_bundle
+    from selcon_training.models.pyramid import PyramidNet
+
+    torch.manual_seed(0)
+    net = PyramidNet(load_backbone({"name": STUDENT}), CLASS_LISTS["seen"], STUDENT_SIZE, STUDENT_WIDTH)
+    about = "Random weights, for measuring speed."
+    export_bundle(
+        net.eval(),
+        out,
+        name="student",
+        description=about,
+        licence="Apache-2.0",
+        fit="pad",
+        calibration="none",
+    )
     return out

@@ -1,4 +1,4 @@
-"""`python -m benchmarks paper-size`: what all actions cost beside one, at the paper's size."""
+"""`python -m benchmarks paper-size`: all actions beside one, and a distilled student, at the paper's size."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from pathlib import Path
 import click
 
 from benchmarks import PAPER_SIZE
+from benchmarks.paper_size import INPUT_SIZE, STUDENT, STUDENT_SIZE, paper_size_bundle, student_bundle
 from selcon_ros.bench.report import ReportRow
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.paths import OUT_FILE
 
+CAMERA = (480, 640)
 NOTES = [
     "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224 with random weights. The time is from an "
     "image of that size to the maps, in ONNX Runtime, measured alternately.",
+    f"Distilled student: {STUDENT} with the packaged model's decoder at {STUDENT_SIZE[1]}×{STUDENT_SIZE[0]}, "
+    "random weights and the same 36 actions; both networks from a camera image of 640×480, alternately.",
 ]
 
 
@@ -24,7 +28,7 @@ NOTES = [
 @click.option("--out", type=OUT_FILE, help="Page to write this chapter into.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def paper_size(cores: int, out: Path | None, as_json: bool) -> None:
-    """Measure the network of the paper's size with 36 actions against one.
+    """Measure the network of the paper's size: 36 actions against one, and a distilled student against it.
 
     \b
     Examples:
@@ -34,32 +38,45 @@ def paper_size(cores: int, out: Path | None, as_json: bool) -> None:
     from selcon_ros.bench.machine import facts, use_cores
 
     use_cores(cores)
-    show([_measure()], facts(), NOTES, PAPER_SIZE, out, as_json)
+    show(_measure(), facts(), NOTES, PAPER_SIZE, out, as_json)
 
 
-def _measure() -> ReportRow:
+def _measure() -> list[ReportRow]:
     import numpy as np
     from rich.console import Console
 
-    from benchmarks.paper_size import INPUT_SIZE, paper_size_bundle
     from selcon_ros.backends.onnxruntime import open_on_cpu
     from selcon_ros.backends.options import CpuOptions
     from selcon_ros.core.bundle import load_bundle
     from selcon_ros.core.timing import time_alternately
 
-    options = CpuOptions(len(os.sched_getaffinity(0)))
-    frames = np.random.default_rng(0).integers(0, 256, (1, *INPUT_SIZE, 3), np.uint8)
+    options, draw = CpuOptions(len(os.sched_getaffinity(0))), np.random.default_rng(0)
+    frames, camera = (draw.integers(0, 256, (1, *size, 3), np.uint8) for size in (INPUT_SIZE, CAMERA))
     console = Console(stderr=True)
     with console.status("network of the paper's size"), tempfile.TemporaryDirectory() as folder:
-        paths = (paper_size_bundle(Path(folder) / str(count), count) for count in (36, 1))
-        every, one = (open_on_cpu(load_bundle(path), options) for path in paths)
+        paths = [paper_size_bundle(Path(folder) / str(count), count) for count in (36, 1)]
+        paths.append(student_bundle(Path(folder) / "student"))
+        every, one, student = (open_on_cpu(load_bundle(path), options) for path in paths)
         times = time_alternately(
             {"all": lambda: every.run(frames), "one": lambda: one.run(frames)}, rounds=5, runs=6
         )
-    return ReportRow(
-        "paper-size network: all 36 actions against one",
-        times["all"].median / times["one"].median,
-        "",
-        f"{times['all'].median:.0f} ms against {times['one'].median:.0f} ms",
-        at_most=1.1,
-    )
+        times |= time_alternately(
+            {"paper": lambda: every.run(camera), "student": lambda: student.run(camera)}, rounds=5, runs=6
+        )
+    ms = {name: each.median for name, each in times.items()}
+    return [
+        ReportRow(
+            "paper-size network: all 36 actions against one",
+            ms["all"] / ms["one"],
+            "",
+            f"{ms['all']:.0f} ms against {ms['one']:.0f} ms",
+            at_most=1.1,
+        ),
+        ReportRow(
+            "distilled student against the paper-size network",
+            ms["student"] / ms["paper"],
+            "",
+            f"{ms['student']:.1f} ms against {ms['paper']:.0f} ms",
+            at_most=0.1,
+        ),
+    ]
