@@ -16,11 +16,12 @@ from __future__ import annotations
 import sys
 from configparser import ConfigParser
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 """Of the clone, where this is one."""
-_SECTIONS = ("options.entry_points", "clone.entry_points")
+_STUDIES = "experiments"
 
 
 def plugins(group: str) -> dict[str, EntryPoint]:
@@ -38,6 +39,18 @@ def _of_the_clone(group: str) -> dict[str, EntryPoint]:
         sys.path.append(str(ROOT))  # of experiments/ and benchmarks/, which are not installed
     setup = ConfigParser()
     setup.read(file, encoding="utf-8")
-    lines = [line for each in _SECTIONS for line in setup.get(each, group, fallback="").split("\n")]
+    sections = ["options.entry_points"]
+    if _is_the_clones(_STUDIES):
+        sections.append("clone.entry_points")
+    lines = [line for each in sections for line in setup.get(each, group, fallback="").split("\n")]
     pairs = [tuple(part.strip() for part in line.split("=", 1)) for line in lines if line.strip()]
     return {name: EntryPoint(name, value, group) for name, value in pairs}
+
+
+def _is_the_clones(package: str) -> bool:
+    """Whether importing a package would take the clone's: another one of its name may come before it."""
+    found = find_spec(package)
+    places = (
+        [] if found is None else [Path(each).resolve() for each in found.submodule_search_locations or ()]
+    )
+    return [Path(each).resolve() for each in places] == [(ROOT / package).resolve()]

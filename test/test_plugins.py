@@ -102,3 +102,14 @@ def test_a_clone_has_the_studies_and_an_installation_says_where_they_are(tmp_pat
 def test_a_table_of_commands_names_modules_of_its_own_package(table: ModuleType) -> None:
     package = table.__name__.partition(".")[0]
     assert {command.module.partition(".")[0] for command in table.COMMANDS.values()} == {package}
+
+
+def test_a_package_of_the_studies_name_elsewhere_leaves_them_out_silently(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/__init__.py").touch()
+    path = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "training")))
+    done = subprocess.run(
+        [sys.executable, "-m", "selcon_ros.cli.start", "--help"],
+        env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "ground" in done.stdout and "ablate" not in done.stdout and not done.stderr

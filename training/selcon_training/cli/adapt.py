@@ -30,7 +30,7 @@ from selcon_training.cli.options import objects_option
     "--folds",
     type=click.IntRange(0, 100),
     help="Hold the photos out in so many parts to measure; 0 does not measure  [default: each of up to 10 "
-    "photos by itself; of more, 4 parts]",
+    "photos (with --objects: objects) by itself; of more, 4 parts]",
 )
 @objects_option("Hold out together the photos in whose paths its first group is the same text.")
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
@@ -27,10 +27,13 @@ NameOrFile = Annotated[str, BeforeValidator(_at_home)]
 
 
 def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str | Path) else value
+    several = [value] if isinstance(value, str | Path) else value
+    if not isinstance(several, list | tuple) or not several or "" in several:
+        raise ValueError("give a folder or a list of folders, or leave the key out")
+    return several
 
 
-UserPaths = Annotated[tuple[UserPath, ...], Field(min_length=1), BeforeValidator(_several)]
+UserPaths = Annotated[tuple[UserPath, ...], BeforeValidator(_several)]
 """One path or a list of paths."""
 
 

@@ -173,5 +173,7 @@ def pool_of(folders: Sequence[Path], use: Use, key: str, size: Size, threads: in
     files: dict[str, PictureFile] = {}
     for folder in folders:
         for file in find_pictures(folder, use, key):
-            files.setdefault(os.path.abspath(file.path), file)
+            place = os.path.realpath(file.path)
+            if place not in files or files[place].sha256 is None:
+                files[place] = file
     return PicturePool(list(files.values()), size, key, threads)
