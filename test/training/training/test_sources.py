@@ -172,7 +172,7 @@ def test_the_memory_that_is_free_is_known_here():
         ({"photometry": {"blurr": 1}}, "data.photometry.blurr"),
         ({"negative_share": 1.0}, "data.negative_share = 1.0"),
         ({"mix": [{"root": "x"}]}, "data.mix.0.share"),
-        ({"backgrounds": ()}, r"data\.backgrounds = .*at least 1 item"),
+        ({"backgrounds": ()}, r"data\.backgrounds = .*give a folder or a list of folders"),
         ({"negatives": 3}, r"data\.negatives = 3"),
         ({"mix": [{"root": "x", "share": 0.0}]}, "data.mix.0.share = 0.0"),
         ({"supervision": "weak", "turn": 5}, "data.turn is for supervision: dense, not for weak"),
