@@ -14,7 +14,7 @@ from selcon_training.adapt import cross_validation, learning, pipeline, rendered
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
 from selcon_training.adapt.photo_set import folds, make_photo_set, negative_pictures
-from selcon_training.adapt.pipeline import AdaptPlan, adapt, fold_count
+from selcon_training.adapt.pipeline import AdaptPlan, adapt
 from selcon_training.adapt.reading import read_photos
 from selcon_training.config.sections import DenseConfig
 from selcon_training.errors import AdaptError, DataError
@@ -86,20 +86,6 @@ def test_photos_of_one_object_are_held_out_together(tmp_path):
     with pytest.raises(AdaptError, match="tells no object in"):
         photo_set_of(tmp_path, objects="(mug)")
     assert sorted(len({photo_set.photos[index].object for index in part}) for part in parts) == [1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("count", "pattern", "wanted"), [(10, None, 10), (11, None, 4), (11, r"(thing\d)", 3)]
-)
-def test_few_photos_are_left_out_one_by_one(tmp_path, count, pattern, wanted):
-    photo_set = photo_set_of(photos.folders(tmp_path, count), objects=pattern)
-    assert fold_count(photo_set.photos) == wanted
-    assert len(folds(photo_set.photos, fold_count(photo_set.photos), 0)) == wanted
-
-
-def test_one_object_cannot_be_left_out(base, drawn, tmp_path):
-    with pytest.raises(AdaptError, match="all photos show one object.*leave out --objects"):
-        adapt(drawn, base, tmp_path / "mine", tmp_path / "report", objects=r"/(p)\d", threads=1)
 
 
 def test_a_network_learns_from_photos(base, drawn, quick):

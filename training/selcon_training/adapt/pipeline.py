@@ -26,16 +26,14 @@ from selcon_training.errors import AdaptError
 from selcon_training.models.pyramid import PyramidNet
 
 STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
-ONE_OUT = 10
-"""Up to so many objects each one is held out by itself: with more that takes too long on two cores."""
 
 
 @dataclass(frozen=True)
 class AdaptPlan:
-    """How long is trained, and on how many folds it is measured; 0: not at all, None: see `fold_count`."""
+    """How long is trained, and on how many folds it is measured; 0: not at all."""
 
     steps: int = STEPS
-    folds: int | None = None
+    folds: int = FOLDS
     fold_steps: int = FOLD_STEPS
     seed: int = 0
 
@@ -63,8 +61,7 @@ def adapt(
     with using_threads(threads):
         subject = prepare(folder, base, negatives, objects)
         photo_set, manifest = subject.photo_set, subject.bundle.manifest
-        count = fold_count(photo_set.photos) if plan.folds is None else plan.folds
-        parts = folds(photo_set.photos, count, plan.seed) if count > 1 else []
+        parts = folds(photo_set.photos, plan.folds, plan.seed) if plan.folds > 1 else []
         if len(parts) == 1:
             raise AdaptError("all photos show one object, none is left to measure on: leave out --objects")
         total = plan.steps + plan.fold_steps * len(parts)
@@ -95,15 +92,6 @@ def adapt(
             "masks right? More photos, of more places and views, help most"
         )
     return result
-
-
-def fold_count(photos: Sequence[MaskedPhoto]) -> int:
-    """The folds to measure on if no number is given: one for each object if they are few, else FOLDS.
-
-    Two for a single object, which cannot be dealt into them.
-    """
-    objects = len({photo.object for photo in photos})
-    return max(2, objects) if objects <= ONE_OUT else FOLDS
 
 
 def _cross_validated(

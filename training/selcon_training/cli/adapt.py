@@ -29,8 +29,9 @@ from selcon_training.cli.options import objects_option
 @click.option(
     "--folds",
     type=click.IntRange(0, 100),
-    help="Hold the photos out in so many parts to measure; 0 does not measure  [default: each of up to 10 "
-    "photos (with --objects: objects) by itself; of more, 4 parts]",
+    default=4,
+    show_default=True,
+    help="Hold the photos out in so many parts to measure; 100 holds out each by itself, 0 does not measure.",
 )
 @objects_option("Hold out together the photos in whose paths its first group is the same text.")
 @click.option(
@@ -57,7 +58,7 @@ def command(
     negatives: Path | None,
     report: Path | None,
     name: str | None,
-    folds: int | None,
+    folds: int,
     objects: str | None,
     steps: int,
     fold_steps: int,
