@@ -10,7 +10,7 @@ from benchmarks.paper_size import NAME
 from benchmarks.subjects import Subject
 from selcon_ros.bench.report import ReportRow, Table
 from selcon_ros.core.heatmap_agreement import TOLERANCE
-from selcon_ros.core.processor import CPU_INFO
+from selcon_ros.core.processor import processor
 
 AIMED_AT = "H200"
 GAIN = 1.1
@@ -177,11 +177,7 @@ def _row(what: str, found: Measured | None, unit: str, reason: str, at_most: flo
 
 def _int8_aim() -> float:
     """The share of the authors' time that int8 may take on this processor."""
-    try:
-        words = CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
-    except OSError:
-        words = []
-    return 0.15 if any("vnni" in each or each == "amx_int8" for each in words) else 0.33
+    return 0.15 if any("vnni" in each or each == "amx_int8" for each in processor().flags) else 0.33
 
 
 def _times(

@@ -50,7 +50,5 @@ def _of_the_clone(group: str) -> dict[str, EntryPoint]:
 def _is_the_clones(package: str) -> bool:
     """Whether importing a package would take the clone's: another one of its name may come before it."""
     found = find_spec(package)
-    places = (
-        [] if found is None else [Path(each).resolve() for each in found.submodule_search_locations or ()]
-    )
+    places = [] if found is None else found.submodule_search_locations or []
     return [Path(each).resolve() for each in places] == [(ROOT / package).resolve()]

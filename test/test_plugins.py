@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+import experiments.commands as studies
 import selcon_tabletop
 import selcon_training.cli
 from selcon_ros.cli import commands
@@ -59,6 +60,10 @@ def third(tmp_path: Path) -> Path:
 def test_a_clone_that_is_not_installed_has_the_commands_of_training() -> None:
     done = selcon([ROOT], "train", "--help")
     assert done.returncode == 0 and "Train the network from the YAML file CONFIG." in done.stdout, done.stderr
+
+
+def test_what_only_a_clone_has_is_named_where_it_is_not() -> None:
+    assert set(commands.IN_A_CLONE) == set(studies.COMMANDS)
 
 
 def test_a_package_adds_commands_and_replaces_none(third: Path) -> None:

@@ -18,10 +18,12 @@ _KIND = (
 
 @dataclass(frozen=True)
 class Processor:
-    """name: as Linux gives it, or "unknown"; kind: a digest of model and instruction sets."""
+    """name: as Linux gives it, or "unknown"; kind: a digest of model and instruction sets; flags: as Linux
+    names these, such as "avx512_vnni"."""
 
     name: str
     kind: str
+    flags: frozenset[str] = frozenset()
 
 
 def processor(cpu_info: Path = CPU_INFO) -> Processor:
@@ -35,4 +37,6 @@ def processor(cpu_info: Path = CPU_INFO) -> Processor:
     # A set: one line for each core, and of two kinds of core both.
     told = sorted({pair for pair in pairs if pair[0] in _KIND})
     digest = hashlib.sha256(repr((platform.machine(), told)).encode()).hexdigest()
-    return Processor(names[0] if names else platform.processor() or platform.machine() or "unknown", digest)
+    flags = frozenset(" ".join(value for key, value in told if key in ("flags", "Features")).split())
+    name = names[0] if names else platform.processor() or platform.machine() or "unknown"
+    return Processor(name, digest, flags)

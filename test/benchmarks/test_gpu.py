@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]
 
 import torch
 
-from benchmarks.gpu import SECONDS, START, Found, measure, plan
+from benchmarks.gpu import PREPARED, SECONDS, START, Found, cost, measure, plan
 from benchmarks.gpu_network import SIZES, count_operations, in_precision, timm_network
 from benchmarks.gpu_parts import PARTS, Task
 from benchmarks.gpu_report import rows, write
@@ -115,7 +115,8 @@ def test_the_largest_parts_are_left_out_first(seconds: float) -> None:
     assert sorted([*kept, *left_out]) == sorted(SECONDS) and kept == [
         each for each in SECONDS if each in kept
     ]
-    assert not kept or START + sum(SECONDS[each] for each in kept) <= seconds
+    assert not kept or START + cost(kept) <= seconds
+    assert all(cost([name]) == SECONDS[name] + more for name, (_, more) in PREPARED.items())
     assert (
         not left_out
         or not kept

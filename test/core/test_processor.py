@@ -25,7 +25,8 @@ def read(tmp_path: Path, text: str):
 
 def test_a_processor_has_a_name_and_a_kind(tmp_path: Path) -> None:
     found = read(tmp_path, X86)
-    assert found.name == "AMD EPYC 7B13"
+    assert found.name == "AMD EPYC 7B13" and found.flags == {"fpu", "sse", "avx2"}
+    assert read(tmp_path, ARM).flags == {"fp", "asimd", "bf16"}
     assert read(tmp_path, X86 + X86.replace("2450", "3200")) == found
 
 

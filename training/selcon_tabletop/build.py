@@ -19,7 +19,7 @@ from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.confidence.false_rate import FalseRates
 from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
-from selcon_training.data.validation import ValidationData
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_checkpoint
@@ -133,7 +133,7 @@ def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) 
     average(first, second, SHARE, out)
     _add_int8(out, data)
     rates = FalseRates(FALSE_RATE, SCENE_RATE, CLUTTER_RATE)
-    refit(out, ValidationData(data, "Seen", limit=SCENES), negatives, rates, out)
+    refit(out, ValidationSplit(data, "Seen", limit=SCENES), negatives, rates, out)
 
 
 def _add_int8(out: Path, data: Path) -> None:

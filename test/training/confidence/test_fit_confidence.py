@@ -17,8 +17,8 @@ from selcon_ros.core.grounder import Grounder
 from selcon_training.confidence.false_rate import FalseRates
 from selcon_training.confidence.refitting import refit
 from selcon_training.config import ConfigError, parse_config
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.data.images import read_picture
-from selcon_training.data.validation import ValidationData
 from selcon_training.errors import DataError
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.training.trainer import Trainer
@@ -160,7 +160,7 @@ def test_training_fits_as_the_command_does(trained, squares, negatives, tmp_path
     record = exported.metrics["confidence"]
     assert record["false_rate"] == 0.1 and record["real_pictures"] == 12
     manifest, fitted = refit(
-        tmp_path / "bundle", ValidationData(squares, "Seen"), negatives, FalseRates(0.1), tmp_path / "again"
+        tmp_path / "bundle", ValidationSplit(squares, "Seen"), negatives, FalseRates(0.1), tmp_path / "again"
     )
     assert fitted.record.keys() == record.keys()
     for name in ("scale", "offset"):

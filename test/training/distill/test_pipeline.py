@@ -225,13 +225,13 @@ def test_pictures_of_nothing_that_the_teacher_knows_teach_nothing(teacher, tmp_p
 
 
 def test_truth_is_measured_on_other_pictures_than_it_learns_from(teacher, tmp_path):
-    from selcon_training.distill.truth import TruthSplit
+    from selcon_training.data.chosen_split import ChosenSplit
 
     root = dataset.make_dataset(tmp_path / "squares", train=16)
     folder = root / "Seen" / "trainset" / "egocentric"
     assert len({read_image(path).tobytes() for path in folder.rglob("*.jpg")}) == 16
     for split, said in (("trainset", "pictures of trainset with truth are among"), ("valset", None)):
-        truth = TruthSplit(root, "Seen", split)
+        truth = ChosenSplit(root, "Seen", split)
         if said is None:
             assert distill(teacher, folder, places(tmp_path), plan(), truth, max_steps=1) is None
         else:

@@ -34,6 +34,10 @@ def bundle(tmp_path_factory):
     return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
+def command(bundle, data, out, *options):
+    return ["evaluate", str(bundle), str(data), "--out", str(out), *options]
+
+
 @pytest.fixture(scope="module")
 def measured(measured_squares, bundle, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
@@ -79,15 +83,7 @@ def test_skipped_files_and_foreign_runs_are_told_before_the_work(measured_square
     skip.write_text(f"{first.path.relative_to(measured_squares)}\n")
     tables = run(bundle, measured_squares, "Seen", "testset", tmp_path / "less", limit=2, skip=skip)
     assert tables["overall"]["queries"] > 0
-    arguments = [
-        "evaluate",
-        str(bundle),
-        str(measured_squares),
-        "--divide",
-        "Seen",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    arguments = command(bundle, measured_squares, tmp_path / "out", "--divide", "Seen")
     result = CliRunner().invoke(main, [*arguments, "--run", str(tmp_path)])
     assert result.exit_code == 1 and "--run takes the folder" in result.output
     assert not (tmp_path / "out").exists()
@@ -207,15 +203,7 @@ def test_nothing_left_and_unknown_actions_are_told(tmp_path, bundle):
 
 
 def test_the_command_prints_tables_or_json(measured_squares, bundle, tmp_path):
-    arguments = [
-        "evaluate",
-        str(bundle),
-        str(measured_squares),
-        "--out",
-        str(tmp_path / "out"),
-        "--limit",
-        "3",
-    ]
+    arguments = command(bundle, measured_squares, tmp_path / "out", "--limit", "3")
     runner = CliRunner()
     printed = runner.invoke(main, [*arguments, "--divide", "Seen"])
     assert printed.exit_code == 0 and "per object" in printed.output and "report.html" in printed.output
@@ -238,15 +226,7 @@ def test_names_are_printed_as_they_are(capsys):
 
 
 def test_what_was_measured_is_shown_where_the_report_cannot_be_written(measured_squares, bundle, tmp_path):
-    arguments = [
-        "evaluate",
-        str(bundle),
-        str(measured_squares),
-        "--divide",
-        "Seen",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    arguments = command(bundle, measured_squares, tmp_path / "out", "--divide", "Seen")
     with files_of_at_most(20_000):
         done = CliRunner().invoke(main, [*arguments, "--limit", "3", "--json"])
     assert json.loads(done.stdout)["overall"]["queries"] == 6

@@ -61,16 +61,8 @@ def test_seeds_that_cannot_be_summarised_are_told(measured_squares, bundle, tmp_
     write_bundle(tmp_path / "other", other, {"model": model.SerializeToString()})
     with pytest.raises(BundleError, match="has gamma 0.3, .* 0.6: .* in their seed only"):
         run_seeds([bundle, tmp_path / "other"], measured_squares, "Seen", "testset", tmp_path / "out")
-    pair = [
-        "evaluate",
-        str(bundle),
-        str(bundle),
-        str(measured_squares),
-        "--divide",
-        "Seen",
-        "--out",
-        str(tmp_path),
-    ]
+    paths = map(str, (bundle, bundle, measured_squares))
+    pair = ["evaluate", *paths, "--divide", "Seen", "--out", str(tmp_path)]
     for extra, message in ((["--baseline", "centre"], "has no seeds"), (["--run", "x"], "once for each")):
         done = CliRunner().invoke(main, [*pair, *extra])
         assert done.exit_code == 2 and message in done.output

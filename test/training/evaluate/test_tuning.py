@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_training.data.validation import ValidationData
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE, tune
 from selcon_training.reporting.evaluation import run
 from support.bundles import colour_bundle
@@ -82,7 +82,7 @@ def test_the_evaluation_of_the_tuned_bundle_agrees(tuned, squares, tmp_path):
 def test_tuning_again_forgets_what_was_chosen(tuned, bundle, squares, tmp_path):
     loaded = load_bundle(bundle)
     write_bundle(tmp_path / "flat", replace(loaded.manifest, smoothing=5.0, temperature=8.0), loaded.files)
-    manifest, again = tune(tmp_path / "flat", ValidationData(squares, "Seen"), tmp_path / "flat")
+    manifest, again = tune(tmp_path / "flat", ValidationSplit(squares, "Seen"), tmp_path / "flat")
     assert again.before.kld == pytest.approx(tuned[1]["before"]["kld"])
     assert (manifest.smoothing, manifest.temperature) == (tuned[1]["smoothing"], tuned[1]["temperature"])
 

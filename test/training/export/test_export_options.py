@@ -15,7 +15,7 @@ from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import write_image
 from selcon_ros.core.samples import read_samples
-from selcon_training.data.validation import ValidationData
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError, EncoderError
 from selcon_training.evaluate.tuning import tune
@@ -94,7 +94,7 @@ def test_commands_that_rewrite_a_bundle_keep_its_samples(tmp_path):
     run = checkpoint(tmp_path, "run")
     export_checkpoint(run, tmp_path / "first", samples=pictures(tmp_path / "valset", 3))
     data = make_dataset(tmp_path / "squares", train=1, val=2, test=1, negatives=1)
-    tune(tmp_path / "first", ValidationData(data, "Seen", limit=1), tmp_path / "tuned", threads=1)
+    tune(tmp_path / "first", ValidationSplit(data, "Seen", limit=1), tmp_path / "tuned", threads=1)
     arguments = ["quantize", str(tmp_path / "tuned"), "--out", str(tmp_path / "int8"), "--tolerance", "10"]
     result = CliRunner().invoke(main, [*arguments, "--threads", "1"])
     assert result.exit_code == 0, result.output

@@ -85,9 +85,9 @@ def command(
       selcon distill bundles/mine photos --out fast.zip --from bundles/base --truth data/mine --resume
     """
     from selcon_ros.core.atomic_write import check_destination
+    from selcon_training.data.chosen_split import ChosenSplit
     from selcon_training.distill.pipeline import Places, distill
     from selcon_training.distill.plan import DistillPlan
-    from selcon_training.distill.truth import TruthSplit
 
     stem = out.name.removesuffix(".zip")
     places = Places(
@@ -96,7 +96,7 @@ def command(
     for folder in (places.report, places.work):
         check_destination(folder, folder=True)
     plan = DistillPlan(student, weights, start, size, epochs, seed, threads, max_kld, name, overrides)
-    asked = None if truth is None else TruthSplit(truth, divide, split, limit)
+    asked = None if truth is None else ChosenSplit(truth, divide, split, limit)
     result = distill(teacher, photos, places, plan, asked, resume)
     if result is None:
         click.echo("stopped; go on with the same command and --resume")

@@ -12,7 +12,7 @@ from selcon_ros.cli.paths import UserPath
 from selcon_training.cli.options import validation_options
 
 if TYPE_CHECKING:
-    from selcon_training.data.validation import ValidationData
+    from selcon_training.data.chosen_split import ValidationSplit
 
 
 @click.command(short_help="Fit a bundle's confidence for a stated false rate.")
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @validation_options("scenes")
 def command(
     bundle: Path,
-    validation: ValidationData,
+    validation: ValidationSplit,
     negatives: Path,
     false_rate: float,
     scene_rate: float | None,

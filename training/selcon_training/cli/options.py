@@ -90,7 +90,7 @@ def limit_option(noun: str = "pictures") -> Callable[[F], F]:
 def validation_options(noun: str = "pictures") -> Callable[[F], F]:
     """Add the options of a command that writes a bundle fitted on a validation split.
 
-    It is called with `validation`, a `ValidationData`, in place of its argument DATA and of what says which.
+    It is called with `validation`, a `ValidationSplit`, in place of its argument DATA and of what says which.
     """
     options = [divide_option, split_option("valset"), out_bundle_option, skip_option, limit_option(noun)]
 
@@ -99,9 +99,9 @@ def validation_options(noun: str = "pictures") -> Callable[[F], F]:
         def command(
             data: Path, divide: str | None, split: str, limit: int | None, skip: Path | None, **others: Any
         ) -> None:
-            from selcon_training.data.validation import ValidationData
+            from selcon_training.data.chosen_split import ValidationSplit
 
-            function(validation=ValidationData(data, divide, split, limit, skip), **others)
+            function(validation=ValidationSplit(data, divide, split, limit, skip), **others)
 
         return cast(F, added([*options, threads_option, json_option], command))
 

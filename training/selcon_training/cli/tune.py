@@ -13,7 +13,7 @@ from selcon_ros.core.text import one_line
 from selcon_training.cli.options import validation_options
 
 if TYPE_CHECKING:
-    from selcon_training.data.validation import ValidationData
+    from selcon_training.data.chosen_split import ValidationSplit
     from selcon_training.evaluate.tuning import Tuning
 
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--report", type=OUT_FOLDER, help="Folder of the report [OUT with _report].")
 def command(
     bundle: Path,
-    validation: ValidationData,
+    validation: ValidationSplit,
     out: Path,
     threads: int | None,
     as_json: bool,

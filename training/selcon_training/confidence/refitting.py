@@ -17,15 +17,15 @@ from selcon_ros.core.grounder import Grounder
 from selcon_training.confidence.evidence import Evidence, EvidencePicture, of_negatives, scenes
 from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.ordering import spread, usable_threads
-from selcon_training.data.validation import ValidationData
 from selcon_training.errors import DataError, ResultNotWritten
 
 
 def refit(
     bundle: Path,
-    validation: ValidationData,
+    validation: ValidationSplit,
     negatives: Path,
     rates: FalseRates,
     out: Path,

@@ -20,6 +20,7 @@ from selcon_ros.core.placement import Canvas
 from selcon_ros.core.timing import time_alternately
 from selcon_training import distributed
 from selcon_training.config import TrainConfig
+from selcon_training.data.chosen_split import ChosenSplit
 from selcon_training.data.ordering import spread
 from selcon_training.distill.answers import Store, Teacher
 from selcon_training.distill.measure import HeldOut, compare, figures, fit_to_teacher
@@ -34,7 +35,7 @@ from selcon_training.distill.pictures import (
 from selcon_training.distill.plan import DistillPlan, build, configuration
 from selcon_training.distill.report import write_report
 from selcon_training.distill.task import DistillTask
-from selcon_training.distill.truth import TruthSplit, compare_on_truth, refuse_learned
+from selcon_training.distill.truth import compare_on_truth, refuse_learned
 from selcon_training.errors import DistillError
 from selcon_training.export.bundle import export_checkpoint, samples_of
 from selcon_training.models.network import Network
@@ -63,7 +64,7 @@ def distill(
     photos: Path,
     places: Places,
     plan: DistillPlan,
-    truth: TruthSplit | None = None,
+    truth: ChosenSplit | None = None,
     resume: bool = False,
     max_steps: int | None = None,
 ) -> dict[str, Any] | None:
@@ -141,7 +142,7 @@ def _finish(
     config: TrainConfig,
     places: Places,
     plan: DistillPlan,
-    truth: TruthSplit | None,
+    truth: ChosenSplit | None,
     survey: Survey,
     dealt: tuple[Sequence[HashedPicture], Sequence[HashedPicture]],
     store: Store,

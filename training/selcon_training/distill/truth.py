@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.plain_file import read_bytes
-from selcon_training.data.agd20k import DataSet, open_dataset
+from selcon_training.data.agd20k import DataSet
+from selcon_training.data.chosen_split import ChosenSplit
 from selcon_training.data.images import read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.distill.answers import Teacher
@@ -27,21 +26,7 @@ from selcon_training.evaluate.predictors import ModelPredictor
 from selcon_training.evaluate.queries import QueriedPicture, find_pictures
 
 
-@dataclass(frozen=True)
-class TruthSplit:
-    """A split of a data set with truth maps, at most `limit` pictures of it."""
-
-    root: Path
-    divide: str | None = None
-    split: str = "valset"
-    limit: int | None = None
-
-    def open(self) -> DataSet:
-        """The data set. Raises DataError."""
-        return open_dataset(self.root, self.divide)
-
-
-def refuse_learned(truth: TruthSplit, actions: Sequence[str], learned: Sequence[HashedPicture]) -> None:
+def refuse_learned(truth: ChosenSplit, actions: Sequence[str], learned: Sequence[HashedPicture]) -> None:
     """Raise DataError for a split that cannot be asked about, or with pictures that the student learns
     from."""
     asked = _pictures(truth, truth.open(), actions)
@@ -56,7 +41,7 @@ def refuse_learned(truth: TruthSplit, actions: Sequence[str], learned: Sequence[
         )
 
 
-def compare_on_truth(truth: TruthSplit, teacher: Teacher, student: Grounder) -> dict[str, Any]:
+def compare_on_truth(truth: ChosenSplit, teacher: Teacher, student: Grounder) -> dict[str, Any]:
     """Figures of both on the same questions, how many only one of them gets right, and the mean KLD of the
     student's maps from the teacher's on these pictures, where the teacher answers."""
     data = truth.open()
@@ -79,7 +64,7 @@ def compare_on_truth(truth: TruthSplit, teacher: Teacher, student: Grounder) -> 
     }
 
 
-def _pictures(truth: TruthSplit, data: DataSet, actions: Sequence[str]) -> list[QueriedPicture]:
+def _pictures(truth: ChosenSplit, data: DataSet, actions: Sequence[str]) -> list[QueriedPicture]:
     return spread(find_pictures(data, truth.split, actions), truth.limit)
 
 

@@ -18,9 +18,9 @@ from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import soften, upsample
+from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.ordering import spread
-from selcon_training.data.validation import ValidationData
 from selcon_training.errors import DataError, ResultNotWritten
 from selcon_training.evaluate.bootstrap import Limits, clusters, mean_limits
 from selcon_training.evaluate.measures import part_of, score
@@ -92,7 +92,7 @@ class _Asked:
 
 def tune(
     bundle: Path,
-    validation: ValidationData,
+    validation: ValidationSplit,
     out: Path,
     threads: int | None = None,
 ) -> tuple[Manifest, Tuning]:
