@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rclpy.node import Node
@@ -50,6 +51,17 @@ class DepthSync:
     def calibrated(self) -> bool:
         """A calibration has come."""
         return len(self.infos) > 0
+
+    @property
+    def awaited_until(self) -> float:
+        """Until when the first depth images may be on their way; -inf where none are.
+
+        On the machine's monotonic clock. After subscribing again the first image may come before any depth.
+        """
+        mine = self.depth_input
+        if mine.since_resumed >= ENOUGH or not self._node.count_publishers(mine.topic):
+            return -math.inf
+        return mine.resuming_until
 
     def of(self, header: Header, size: Size, settings: Settings) -> tuple[Depth | None, Intrinsics | None]:
         """Depth in metres and intrinsics for an image of `size` (width, height).

@@ -74,7 +74,7 @@ class Input:
         self._node, self._callback, self._latched = node, callback, latched
         self._recent: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
         self._last: float | None = None
-        self._resumed = -math.inf
+        self._resumed, self._received_before = -math.inf, 0
         self._earlier: Subscription[Any] | None = None
         self.base = node.resolve_topic_name(name)
         """The topic without the ending of the transport."""
@@ -102,7 +102,17 @@ class Input:
     @property
     def just_resumed(self) -> bool:
         """Messages may be on their way for the first time since `resume`."""
-        return time.monotonic() - self._resumed < RESUMING
+        return time.monotonic() < self.resuming_until
+
+    @property
+    def resuming_until(self) -> float:
+        """The end of `just_resumed`, on the machine's monotonic clock."""
+        return self._resumed + RESUMING
+
+    @property
+    def since_resumed(self) -> int:
+        """Messages that have come since `resume`."""
+        return self.received - self._received_before
 
     def pause(self) -> None:
         """Unsubscribe until `resume`: what nobody needs is not received. In the executor's thread."""
@@ -115,6 +125,7 @@ class Input:
         """Subscribe again; silence counts from now. In the executor's thread."""
         if self._subscription is None:
             self._last = self._resumed = time.monotonic()
+            self._received_before = self.received
             self._subscription = self._subscribe()
 
     @property

@@ -132,6 +132,7 @@ class StampedBuffer(Generic[M]):
 
         :param tolerance: largest difference of the stamps, s
         :param wait: how long to wait for one that is on its way, s; not if the topic fell silent a second ago
+            and no longer than until a later one comes, for those of a topic come in order
         :raises OutOfStep: if the nearest is too far
         """
         stamp = seconds(header.stamp)
@@ -141,8 +142,9 @@ class StampedBuffer(Generic[M]):
             return found is not None and abs(seconds(found.header.stamp) - stamp) <= tolerance
 
         with self._condition:
+            before = self._last
             if not near() and not self._silent():
-                self._condition.wait_for(near, wait)
+                self._condition.wait_for(lambda: near() or self._passed(stamp + tolerance, before), wait)
             found = self._nearest(stamp)
         if found is None:
             return None
@@ -154,8 +156,17 @@ class StampedBuffer(Generic[M]):
             )
         return found
 
+    @property
+    def _last(self) -> Received[M] | None:
+        return next(reversed(self._messages.values()), None)
+
     def _silent(self) -> bool:
-        return bool(self._messages) and next(reversed(self._messages.values())).age > 1.0
+        return self._last is not None and self._last.age > 1.0
+
+    def _passed(self, stamp: float, before: Received[M] | None) -> bool:
+        """One has come since `before` whose stamp is later than this."""
+        last = self._last
+        return last is not None and last is not before and seconds(last.message.header.stamp) > stamp
 
     def _nearest(self, stamp: float) -> M | None:
         messages = (received.message for received in self._messages.values())

@@ -31,4 +31,4 @@ class Pipeline:
     ) -> None:
         self.grounding = GroundingStage(node, health, actions, questions, depth_sync, results)
         self.between = FrameSlot()
-        self.results = ResultsStage(node, health, actions, questions, frames, results)
+        self.results = ResultsStage(node, health, actions, questions, depth_sync, frames, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +44,15 @@ class Question(Generic[A]):
         return arrived >= self.asked or not (self.new_image or old)
 
 
+@dataclass
+class _Waiting(Generic[A]):
+    """taken: an image is being looked at for it. answer: to be given by `by`, where no better one comes."""
+
+    taken: bool = False
+    answer: A | None = None
+    by: float = math.inf
+
+
 class Questions(Generic[A]):
     """The questions that wait. Each is replied to once, whoever is first: an image, its time, or the end.
 
@@ -52,8 +62,8 @@ class Questions(Generic[A]):
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[Question[A], bool] = {}
-        """Those without a reply; whether each is taken."""
+        self._waiting: dict[Question[A], _Waiting[A]] = {}
+        """Those without a reply."""
         self._closed: Refusal | None = None
 
     @property
@@ -82,7 +92,7 @@ class Questions(Generic[A]):
                 text = f"{self._most} requests are waiting: ask again when some are answered"
                 refusal = Refusal(Reason.TOO_MANY_REQUESTS, text)
             if refusal is None:
-                self._waiting[question] = False
+                self._waiting[question] = _Waiting()
         if refusal is not None:
             question.reply(refusal)
 
@@ -93,10 +103,22 @@ class Questions(Generic[A]):
         """
         with self._lock:
             taken = tuple(
-                each for each, taken in self._waiting.items() if not taken and each.answered_by(arrived, old)
+                question
+                for question, state in self._waiting.items()
+                if not state.taken and question.answered_by(arrived, old)
             )
-            self._waiting |= dict.fromkeys(taken, True)
+            for question in taken:
+                self._waiting[question].taken = True
         return taken
+
+    def defer(self, question: Question[A], answer: A, by: float) -> None:
+        """Let a taken question wait for a newer image, as this answer lacks what is on its way.
+
+        :param by: when it is the reply after all, on the machine's monotonic clock; or at the question's end
+        """
+        with self._lock:
+            if question in self._waiting:
+                self._waiting[question] = _Waiting(answer=answer, by=by)
 
     def reply(self, question: Question[A], answer: A | Refusal) -> None:
         """Answer a question, unless its time is over or it was cancelled meanwhile."""
@@ -114,16 +136,20 @@ class Questions(Generic[A]):
             self.reply(question, refusal)
 
     def expire(self, newest: float | None, max_age: float) -> None:
-        """Refuse those whose time is over; call it now and then while some wait.
+        """Refuse those whose time is over, or give the answer kept for them; call it often while some wait.
 
         :param newest: when the newest image came, None before the first
         :param max_age: seconds after which an image that was there before is too old; 0: never
         """
         now = time.monotonic()
         with self._lock:
-            over = [each for each in self._waiting if each.over(now)]
-        for question in over:
-            self.reply(question, _too_late(question, newest, max_age))
+            over = [
+                (question, state.answer)
+                for question, state in self._waiting.items()
+                if now >= state.by or question.over(now)
+            ]
+        for question, answer in over:
+            self.reply(question, _too_late(question, newest, max_age) if answer is None else answer)
 
 
 def _too_late(question: Question[A], newest: float | None, max_age: float) -> Refusal:

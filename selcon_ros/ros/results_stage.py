@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 
@@ -15,6 +16,7 @@ from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.answers import Answer, Found, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
+from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import AnswerTimes, Health
 from selcon_ros.ros.frame import Frame
 from selcon_ros.ros.frames import Frames, PoseFrame
@@ -40,11 +42,12 @@ class ResultsStage:
         health: Health,
         actions: CurrentActions,
         questions: Questions[Answer],
+        depth_sync: DepthSync,
         frames: Frames,
         results: Publishers,
     ) -> None:
         self._node, self._health, self._actions, self._questions = node, health, actions, questions
-        self._frames, self._results = frames, results
+        self._depth_sync, self._frames, self._results = depth_sync, frames, results
         self._steady = SteadyGrasps()
         self.answered: dict[str, str] = {}
         """Of the last answer, about the first action; replaced as a whole."""
@@ -63,12 +66,19 @@ class ResultsStage:
             if frame.demand is not None and frame.actions == self._actions.now:
                 self._publish_all(frame, frame.demand, findings, place)
             for question in frame.questions:
-                self._questions.reply(question, _answer(question, frame, findings, place))
+                self._reply(question, _answer(question, frame, findings, place), findings.lacks_depth)
         except Exception as error:
             for question in frame.questions:
                 self._questions.reply(question, refusal_of(error))
             raise
         self._health.solved("results")
+
+    def _reply(self, question: Question[Answer], answer: Answer, lacks_depth: bool) -> None:
+        """Answer a question; from a newer image where depth is on its way that this one lacks."""
+        if lacks_depth and (until := self._depth_sync.awaited_until) > time.monotonic():
+            self._questions.defer(question, answer, until)
+        else:
+            self._questions.reply(question, answer)
 
     def forget(self) -> None:
         """Let go of what was found in the last image."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from selcon_ros.ros.conversions import MessageError
-from selcon_ros.ros.message_buffers import LatestSlot, StampedBuffer
+from selcon_ros.ros.message_buffers import LatestSlot, OutOfStep, StampedBuffer
 from selcon_ros.ros.registered import check_same_view
 from support.messages import header
 
@@ -107,6 +107,31 @@ def test_match_waits_for_what_is_on_its_way():
     late = threading.Timer(0.05, lambda: kept.put(image(1.0)))
     late.start()
     assert stamp(kept.match(header(1.0), 0.02, 10.0)) == 1.0
+
+
+def test_match_waits_although_a_later_one_was_there_before():
+    kept = buffer(9.0)  # a recording begins again
+    late = threading.Timer(0.05, lambda: kept.put(image(1.0)))
+    late.start()
+    assert stamp(kept.match(header(1.0), 0.02, 10.0)) == 1.0
+
+
+def test_match_waits_no_longer_when_a_later_one_has_come():
+    kept, raised = buffer(0.9), []
+
+    def matching() -> None:
+        with pytest.raises(OutOfStep, match="nearest stamp is 30 ms later"):
+            kept.match(header(1.0), 0.02, 3600.0)
+        raised.append(True)
+
+    waiting = threading.Thread(target=matching, daemon=True)
+    waiting.start()
+    kept.put(image(0.96))
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    kept.put(image(1.03))
+    waiting.join(10.0)
+    assert raised
 
 
 def test_microseconds_count_at_todays_stamps():

@@ -1,5 +1,6 @@
 """Questions that wait: each is replied to once, with an answer or with the reason why there is none."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -110,6 +111,41 @@ def test_one_that_an_image_is_to_answer_is_refused_all_the_same(ending):
     }[ending]()
     questions.reply(asked, "found")
     assert len(replies) == 1 and isinstance(replies[0], Refusal) and not questions.waiting
+
+
+def deferred(timeout: float = 60.0, by: float = math.inf) -> tuple[Questions, Question, list]:
+    questions, replies = Questions(), []
+    questions.ask(asked := question(replies, timeout=timeout, owner="me"))
+    questions.take(time.monotonic(), old=False)
+    questions.defer(asked, "without depth", by)
+    return questions, asked, replies
+
+
+def test_a_deferred_one_is_answered_by_a_newer_image():
+    questions, asked, replies = deferred()
+    questions.expire(time.monotonic(), 0.0)
+    assert not replies and questions.take(time.monotonic(), old=False) == (asked,)
+    questions.reply(asked, "with depth")
+    questions.defer(asked, "too late", -math.inf)
+    questions.expire(time.monotonic(), 0.0)
+    assert replies == ["with depth"] and not questions.waiting
+
+
+@pytest.mark.parametrize("over", [{"timeout": 0.0}, {"by": 0.0}])
+@pytest.mark.parametrize("taken_again", [False, True])
+def test_a_deferred_one_has_its_answer_at_the_end(over, taken_again):
+    questions, asked, replies = deferred(**over)
+    if taken_again:
+        questions.take(time.monotonic(), old=False)
+    questions.expire(time.monotonic(), 0.0)
+    questions.reply(asked, "again")
+    assert replies == ["without depth"] and not questions.waiting
+
+
+def test_a_deferred_one_is_canceled_all_the_same():
+    questions, _, replies = deferred()
+    questions.cancel("me", ENDS)
+    assert replies == [ENDS]
 
 
 def test_a_reply_may_ask_again():

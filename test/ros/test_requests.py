@@ -53,6 +53,29 @@ def test_without_listeners_images_are_taken_for_a_request_alone(start):
     assert not robot.heard["heatmap"] and robot.facts()["action"] == "none"
 
 
+def test_a_first_image_without_its_depth_is_not_the_one_that_answers(start):
+    robot, node = start(outputs=(), sync_wait=0.02)
+    robot.until(lambda: robot.image.get_subscription_count() == 0, "rest")
+    image = scene(hold=PART)
+    depths = iter([None, None])
+
+    def show() -> None:
+        robot.show(image, next(depths, bar_depth(320, 240, PART)), calibration())
+
+    (hold,) = answer(robot, ask(node, "hold"), every=show).found
+    assert hold.grasps.points[0].position[2] == pytest.approx(0.76, abs=0.002)
+
+
+def test_where_no_depth_comes_the_answer_is_in_pixels(start):
+    robot, node = start(outputs=(), sync_wait=0.02)
+    robot.until(lambda: robot.image.get_subscription_count() == 0, "rest")
+    show = lambda: robot.show(scene(hold=PART), info=calibration())  # noqa: E731
+    for timeout in (1.0, 60.0):  # the request's end comes first, then that of the wait for depth
+        (hold,) = answer(robot, ask(node, "hold", timeout=timeout), every=show).found
+        (point,) = hold.grasps.points
+        assert (point.position, point.reason) == (None, Reason.NO_DEPTH)
+
+
 def test_the_newest_image_answers_at_once_and_a_new_one_is_waited_for(start):
     robot, node = start(outputs=("heatmap",), action="hold")
     robot.answer("heatmap", scene(hold=PART))
