@@ -243,6 +243,18 @@ def test_a_room_is_furnished_and_seen_from_inside(tmp_path, monkeypatch, rendere
     assert (view.placed >= 0).mean() > 0.1
 
 
+def test_as_many_rooms_as_asked_for_and_only_those_that_are_missing(tmp_path, monkeypatch, renderer):
+    media, out = _furnished(tmp_path / "media", monkeypatch), tmp_path / "out"
+    assert render_rooms(media, out, 3, progress=False) == 3 == len(list(out.iterdir()))
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert render_rooms(media, out, 4, progress=False) == 2  # the second pair is whole now
+    (out / "room_00000_1.jpg").unlink()
+    assert render_rooms(media, out, 4, progress=False) == 2
+    assert render_rooms(media, out, 4, progress=False) == 0
+    now = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert len(now) == 4 and first.items() <= now.items()
+
+
 def test_a_picture_of_a_room_that_the_disk_does_not_take_is_not_there(tmp_path, monkeypatch, renderer):
     media, out = _furnished(tmp_path / "media", monkeypatch), tmp_path / "out"
     with files_of_at_most(2000), pytest.raises(OSError, match="File too large"):

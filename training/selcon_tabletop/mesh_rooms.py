@@ -157,20 +157,22 @@ def render_rooms(media: Path, out: Path, count: int, seed: int = 0, progress: bo
     files_of("things", files)
     files_of("rooms", files)
     out.mkdir(parents=True, exist_ok=True)
-    wanted = [number for number in range((count + 1) // 2) if not _pair(out, number)[1].exists()]
+    pairs = {number: _pair(out, number)[: count - 2 * number] for number in range((count + 1) // 2)}
+    wanted = {number: paths for number, paths in pairs.items() if not paths[-1].exists()}
     renderer = Renderer(*SIZE)
     try:
-        for number in tqdm(wanted, unit="room", desc="rooms", disable=not progress, mininterval=1):
+        bar = tqdm(wanted.items(), unit="room", desc="rooms", disable=not progress, mininterval=1)
+        for number, paths in bar:
             rng = np.random.default_rng([seed, number])
             scene = room_scene(rng, files, 2)
-            for path, view in zip(_pair(out, number), renderer.render(scene, rng, depth=False), strict=True):
+            for path, view in zip(paths, renderer.render(scene, rng, depth=False), strict=False):
                 done, data = cv2.imencode(".jpg", view.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
                 if not done:
                     raise OSError(f"{path} cannot be encoded")
                 write_file(path, data.tobytes())
     finally:
         renderer.close()
-    return 2 * len(wanted)
+    return sum(map(len, wanted.values()))
 
 
 def _pair(out: Path, number: int) -> tuple[Path, Path]:

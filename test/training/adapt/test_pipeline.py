@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.errors import SelconError
 from selcon_training.adapt import cross_validation, learning, pipeline, rendered, subject
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures
@@ -166,6 +167,16 @@ def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, m
         adapt(drawn, base, tmp_path / "mine", tmp_path / "report", plan=AdaptPlan(1, 2, 1), threads=1)
     assert not (tmp_path / "mine").exists()
     assert "was not written" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_the_report_is_written_also_where_the_bundle_cannot_be(base, drawn, tmp_path, quick):
+    full, report = tmp_path / "file" / "mine.zip", tmp_path / "report"
+    full.parent.write_text("no folder")
+    with pytest.raises((SelconError, OSError)) as raised:
+        adapt(drawn, base, full, report, plan=AdaptPlan(1, 2, 1), threads=1)
+    result = json.loads((report / "results.json").read_text())
+    assert not result["written"] and result["fault"] in str(raised.value)
+    assert "was not written" in (report / "report.html").read_text()
 
 
 def learnt(restored, folder):

@@ -66,6 +66,9 @@ def test_the_papers_configurations_become_official_by_one_switch(name):
         ({"encoders": {"train": ["clip"], "cache_features": True}}, "leave encoders.train empty"),
         ({"supervision": "dense", "encoders": {"cache_features": True}}, "data.cache"),
         ({"supervision": "mixed", "upscale": 2}, "upscale = 2: .* supervision: dense"),
+        ({"data": {"root": ""}}, "data.root .*the path is empty"),
+        ({"data": {"root": "d", "negatives": ""}}, "data.negatives.* .*the path is empty"),
+        ({"data": {"root": "d", "negatives": ["n", ""]}}, "data.negatives.* .*the path is empty"),
         ({"data": {"root": "d", "studio_share": 0.2}}, "data.studio_share = 0.2 .*give data.backgrounds"),
     ],
 )

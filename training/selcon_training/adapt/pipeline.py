@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from selcon_ros.core.confidence import ConfidenceFit
+from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.manifest import Manifest
 from selcon_training.adapt.measure import PhotoAnswer, any_published, figures
 from selcon_training.adapt.photo_set import MaskedPhoto, folds
@@ -83,9 +84,20 @@ def adapt(
         "confidence_refitted": refitted,
     }
     worse = _worse(result)
-    result["int8"] = "not tried" if worse else write_adapted(subject, net, fit, result, out, name, threads)
-    result["written"] = not worse
-    write_report(report, result, subject.photo_set, before, held, manifest.actions)
+    result |= {
+        "int8": "not tried",
+        "written": False,
+        "fault": "adapting did not help" if worse else "stopped",
+    }
+    try:
+        if not worse:
+            result["int8"] = write_adapted(subject, net, fit, result, out, name, threads)
+            result |= {"written": True, "fault": ""}
+    except (SelconError, OSError) as error:
+        result["fault"] = first_line(error)
+        raise
+    finally:  # what was measured is kept
+        write_report(report, result, subject.photo_set, before, held, manifest.actions)
     if worse:
         raise AdaptError(
             f"{out} is not written, adapting did not help: {worse}. See {report / 'report.html'}: are the "

@@ -21,14 +21,21 @@ def _at_home(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-UserPath = Annotated[Path, BeforeValidator(_at_home)]
+def _named(value: Any) -> Any:
+    """As `_at_home`; an empty text would mean the present folder."""
+    if value == "":
+        raise ValueError("the path is empty: name a file or folder, or leave the key out")
+    return _at_home(value)
+
+
+UserPath = Annotated[Path, BeforeValidator(_named)]
 """Every path of a configuration."""
 NameOrFile = Annotated[str, BeforeValidator(_at_home)]
 
 
 def _several(value: Any) -> Any:
     several = [value] if isinstance(value, str | Path) else value
-    if not isinstance(several, list | tuple) or not several or "" in several:
+    if not isinstance(several, list | tuple) or not several:
         raise ValueError("give a folder or a list of folders, or leave the key out")
     return several
 
