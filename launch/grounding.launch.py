@@ -9,14 +9,24 @@ import sys
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.events import matches_action
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
+from lifecycle_msgs.msg import Transition
 
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
@@ -56,6 +66,7 @@ OVERRIDES = {
     "autostart": as_truth,
     "use_sim_time": as_truth,
 }
+STATES = ("", "inactive", "active")
 RESPAWN_DELAY = 2.0
 PROFILES = {"shm": "images", "udp": "udp"}
 RELIABILITIES = ("", "reliable", "best_effort")
@@ -79,6 +90,7 @@ def generate_launch_description() -> LaunchDescription:
         argument("action", "", f"action to begin with; {of_file}"),
         argument("min_confidence", "", f"no grasp points for less confidence, 0 to 1; {of_file}"),
         argument("autostart", "", f"false: a lifecycle manager starts it; {of_file}", "", *TRUTHS),
+        argument("initial_state", "", "lifecycle state that this launch brings the node to", *STATES),
         argument("use_sim_time", "", f"time from /clock; {of_file}", "", *TRUTHS),
         argument("image_reliability", "", "QoS of the image subscription", *RELIABILITIES),
         argument("depth_reliability", "", "QoS of the depth subscription", *RELIABILITIES),
@@ -96,11 +108,12 @@ def generate_launch_description() -> LaunchDescription:
     ])  # fmt: skip
 
 
-def _start(context: LaunchContext) -> list[SetEnvironmentVariable | Node]:
+def _start(context: LaunchContext) -> list[Action]:
     declared = [each.name for each in generate_launch_description().get_launch_arguments()]
     if wrong := unknown_argument(sys.argv, Path(__file__), declared):
         raise RuntimeError(wrong)
-    nodes = [*_profile(context), _grounding_node(context)]
+    node = _grounding_node(context)
+    nodes = [*_profile(context), *_transitions(context, node)]
     return [*nodes, _rviz(context)] if as_truth(_text(context, "rviz")) else nodes
 
 
@@ -115,6 +128,8 @@ def _path(context: LaunchContext, name: str) -> Path:
 
 def _overrides(context: LaunchContext) -> dict[str, object]:
     given = {name: text for name in OVERRIDES if (text := _text(context, name))}
+    if _text(context, "initial_state"):
+        given.setdefault("autostart", "false")
     try:
         return {name: OVERRIDES[name](text) for name, text in given.items()}
     except ValueError:
@@ -146,12 +161,40 @@ def _qos_overrides(context: LaunchContext) -> dict[str, str]:
     return overrides
 
 
+def _transitions(context: LaunchContext, node: Node) -> list[Action]:
+    """The node, and the events that bring it to its initial state."""
+    state = _text(context, "initial_state")
+    if not state:
+        return [node]
+    for name in ("autostart", "respawn"):
+        if as_truth(_text(context, name)):
+            wrong = f"initial_state is {state!r}: it cannot be used with {name}:=true"
+            raise RuntimeError(f"{wrong}; leave one of them away")
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(event=ChangeState(
+            lifecycle_node_matcher=matches_action(node), transition_id=transition
+        ))  # fmt: skip
+
+    # Once: whoever configures the node again later also decides whether to activate it.
+    activate = RegisterEventHandler(OnStateTransition(
+        target_lifecycle_node=node,
+        start_state="configuring",
+        goal_state="inactive",
+        entities=[change(Transition.TRANSITION_ACTIVATE)],
+        handle_once=True,
+    ))  # fmt: skip
+    configure = change(Transition.TRANSITION_CONFIGURE)
+    return [node, configure] if state == "inactive" else [activate, node, configure]
+
+
 def _grounding_node(context: LaunchContext) -> Node:
     file = _path(context, "params_file")
     if not file.is_file():
         raise RuntimeError(f"no parameter file at {str(file)!r}: give params_file another")
     respawn = as_truth(_text(context, "respawn"))
-    return Node(
+    kind = LifecycleNode if _text(context, "initial_state") else Node
+    return kind(
         package="selcon_ros",
         executable="grounding_node",
         name=LaunchConfiguration("name"),

@@ -174,6 +174,18 @@ def test_grounding_launch_starts_one_node_with_the_given_arguments(installed):
     assert overrides["min_confidence"] == 0.0 and overrides["use_sim_time"] is True
 
 
+@pytest.mark.parametrize(("state", "kinds"), [
+    ("", ["Node"]),
+    ("inactive", ["LifecycleNode", "EmitEvent"]),
+    ("active", ["RegisterEventHandler", "LifecycleNode", "EmitEvent"]),
+])  # fmt: skip
+def test_grounding_launch_brings_the_node_to_its_initial_state(installed, state, kinds):
+    module = load(ROOT / "launch" / "grounding.launch.py")
+    context = context_of(module, initial_state=state)
+    assert [type(each).__name__ for each in module._start(context)] == kinds
+    assert module._overrides(context) == ({"autostart": False} if state else {})
+
+
 def test_qos_and_profile_of_grounding_launch(installed, monkeypatch):
     module = load(ROOT / "launch" / "grounding.launch.py")
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
@@ -212,6 +224,8 @@ def test_rviz_shows_the_topics_of_the_namespace(installed):
         ({"min_confidence": "high"}, "min_confidence is 'high': give a number"),
         ({"profile": "fast"}, "profile is 'fast': give none, shm, udp, or the path of a file"),
         ({"image": "camera", "image_reliability": "reliable"}, "needs a full name with a slash"),
+        ({"initial_state": "active", "autostart": "true"}, "cannot be used with autostart:=true"),
+        ({"initial_state": "active", "respawn": "true"}, "cannot be used with respawn:=true"),
     ],
 )
 def test_a_wrong_argument_of_grounding_launch_is_named(installed, monkeypatch, arguments, says):
