@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 import selcon_ros  # noqa: F401
+from support.squares import squares_of
 
 # How fast a machine is decides nothing in a test.
 settings.register_profile("no deadline", deadline=None)
@@ -73,32 +74,15 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of coloured squares with everything (see `support.dataset`). Tests leave it as it is."""
-    from support.nets import dataset_and_small_clip
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model that finds red (cut_with), green (hold) and blue (pour). Tests leave it as it is."""
+    from support.bundles import colour_bundle
 
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=6, val=3, negatives=3)
-
-
-@pytest.fixture(scope="session")
-def training_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As `squares`, with twice as many scenes to train on."""
-    from support.nets import dataset_and_small_clip
-
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=12, val=3, negatives=3)
+    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
-@pytest.fixture(scope="session")
-def measured_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As `squares`, with more scenes in every split, above all in testset, and without the small CLIP."""
-    from support.dataset import make_dataset
-
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=9, negatives=6)
-
-
-@pytest.fixture(scope="session")
-def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One with action labels alone for training, as AGD20K is. Tests leave it as it is."""
-    from support.nets import dataset_and_small_clip
-
-    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=9, exhaustive=False)
+squares = squares_of("session", small_clip=True, train=6, val=3, negatives=3)
+training_squares = squares_of("session", small_clip=True, train=12, val=3, negatives=3)
+measured_squares = squares_of("session", test=9, negatives=6)
+unlabelled = squares_of("session", small_clip=True, train=9, exhaustive=False)
+"""For training: action labels alone, as AGD20K has them."""

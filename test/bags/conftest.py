@@ -13,7 +13,6 @@ pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_r
 
 from selcon_ros.bags import run
 from selcon_ros.cli.main import main
-from support.bundles import colour_bundle
 
 
 class InThisProcess:
@@ -47,11 +46,6 @@ def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """Most runs stay in this process: a new one takes seconds to begin."""
     if "in_processes" not in request.fixturenames:
         monkeypatch.setattr(run, "ProcessPoolExecutor", InThisProcess)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 @pytest.fixture

@@ -26,14 +26,8 @@ from selcon_ros.core.rigid import Rigid
 from selcon_ros.model import load
 from selcon_ros.ros.parameters import Settings
 from support.bags import DOWN, FRAME, camera, drive, write_bag
-from support.bundles import colour_bundle
 
 LATCHED = (RELIABLE[0]._replace(durability=QosDurability.TRANSIENT_LOCAL),)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 class Found:

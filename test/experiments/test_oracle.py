@@ -9,13 +9,12 @@ from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.errors import DataError
 from support.dataset import COLOURS, config_values, make_dataset
+from support.squares import squares_of
 
 OPTIONS = OracleOptions(width=16, noise=0.1, grid=(6, 8), held_out=0.25)
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=24, val=1, test=1, negatives=1)
+squares = squares_of(train=24, val=1, test=1, negatives=1)
 
 
 def config(root, tmp_path):

@@ -17,7 +17,6 @@ except ImportError:
     )
 
 from support import ros
-from support.bundles import colour_bundle
 
 os.environ.update(ros.ENVIRONMENT)
 
@@ -26,12 +25,6 @@ os.environ.update(ros.ENVIRONMENT)
 def log_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where ROS writes its log files."""
     os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
-
-
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real model that finds red (cut_with), green (hold) and blue (pour)."""
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 Start = Callable[..., tuple[ros.Robot, Any]]

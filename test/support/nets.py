@@ -18,7 +18,6 @@ from timm.models.vision_transformer import VisionTransformer
 from selcon_ros.core.files import write_image
 from selcon_training.export.bundle import export_bundle
 from selcon_training.models.selcon_net import SelconNet
-from support.dataset import make_dataset
 from support.engines import picture
 
 ACTIONS = ["cut_with", "hold", "pour"]
@@ -105,13 +104,6 @@ def loaded_net(folder: Path, random: bool = False, **options: Any) -> SelconNet:
     clip = load_clip({"name": name, "weights": None if random else str(clip_file)}, (64, 96))
     dino = load_dino({"name": "test_vit", "weights": None if random else str(dino_file)}, (64, 96))
     return SelconNet(clip, dino, ACTIONS, **options).eval()
-
-
-def dataset_and_small_clip(folder: Path, **options: Any) -> Path:
-    """Register the small CLIP, let torch take one thread and write the data set of `make_dataset`."""
-    register_small_clip(folder)
-    torch.set_num_threads(1)
-    return make_dataset(folder / "data", **options)
 
 
 def vit_bundle(out: Path) -> Path:

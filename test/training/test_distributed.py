@@ -20,19 +20,12 @@ from selcon_training.losses.released_code import row_selection
 from selcon_training.training.ddp import SharedBatchNorm2d, parallel_losses
 from selcon_training.training.trainer import Trainer
 from support import pyramids
-from support.nets import dataset_and_small_clip
 from support.processes import exit_code, in_a_process
 from support.runs import assert_same_runs, dense, held_out, pyramid, weak, weights
+from support.squares import squares_of
 
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=3, negatives=3)
-
-
-@pytest.fixture(scope="module")
-def unlabelled(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("unlabelled"), train=6, exhaustive=False)
+squares = squares_of(small_clip=True, train=4, val=3, negatives=3)
+unlabelled = squares_of(small_clip=True, train=6, exhaustive=False)
 
 
 def together(work, count=2):

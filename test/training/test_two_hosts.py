@@ -14,17 +14,15 @@ from selcon_training.config import parse_config
 from selcon_training.training.run_folder import checkpoint_folder, read_state
 from selcon_training.training.trainer import Trainer
 from support import hosts
-from support.nets import dataset_and_small_clip
 from support.runs import assert_same_runs, assert_same_weights, dense, pyramid, weak
+from support.squares import squares_of
 
 pytestmark = hosts.needs_hosts
 SCRIPT = Path(__file__).parent.parent / "support" / "selcon_with_small_clip.py"
 PATIENCE = 300
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=10, val=3, negatives=3)
+squares = squares_of(small_clip=True, train=10, val=3, negatives=3)
 
 
 @pytest.fixture

@@ -22,20 +22,12 @@ from selcon_training.data.images import read_picture
 from selcon_training.errors import DataError
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.training.trainer import Trainer
-from support.bundles import COLOURS, colour_bundle
+from support.bundles import COLOURS
 from support.dataset import config_values, make_dataset
 from support.disk import files_of_at_most
-from support.nets import dataset_and_small_clip
+from support.squares import squares_of
 
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=4, val=6, test=2, negatives=3)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+squares = squares_of(small_clip=True, train=4, val=6, test=2, negatives=3)
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,12 @@ from selcon_training.errors import DataError
 from selcon_training.training.trainer import Trainer
 from support.dataset import COLOURS, config_values, make_dataset
 from support.nets import register_small_clip
+from support.squares import squares_of
 
 ACTIONS = tuple(COLOURS)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return make_dataset(tmp_path / "data", train=6, test=3, exhaustive=False)
+root = squares_of("function", train=6, test=3, exhaustive=False)
 
 
 def cut_short(path):

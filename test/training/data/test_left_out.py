@@ -11,13 +11,11 @@ from selcon_training.data.check import check
 from selcon_training.data.notices import notices
 from selcon_training.errors import DataError
 from selcon_training.training.trainer import Trainer
-from support.dataset import config_values, make_dataset
+from support.dataset import config_values
 from support.nets import register_small_clip
+from support.squares import squares_of
 
-
-@pytest.fixture
-def root(tmp_path):
-    return make_dataset(tmp_path / "data", train=6, test=3, exhaustive=False)
+root = squares_of("function", train=6, test=3, exhaustive=False)
 
 
 def folder(root, view="egocentric"):

@@ -22,16 +22,10 @@ from selcon_training.evaluate.predictors import ModelPredictor
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.reporting.evaluation import run
 from selcon_training.training.trainer import Trainer
-from support.bundles import colour_bundle
 from support.dataset import COLOURS, config_values, make_dataset
 from support.disk import files_of_at_most
 from support.nets import register_small_clip
 from support.pages import checked_page
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 def command(bundle, data, out, *options):

@@ -15,20 +15,13 @@ from selcon_training.evaluate.parts import EvaluationParts
 from selcon_training.ranks import Ranks
 from selcon_training.reporting.evaluation import run, run_seeds
 from support.bundles import colour_bundle
-from support.dataset import make_dataset
 from support.engines import picture
+from support.squares import squares_of
 
 FILES = ("results.json", "queries.csv", "report.html")
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), test=7, negatives=4)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+squares = squares_of(test=7, negatives=4)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from selcon_ros.cli.main import main
 from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.intervals import intervals
 from selcon_training.evaluate.publication import auc, curve, publication
-from support.bundles import colour_bundle
-from support.dataset import COLOURS, make_dataset
+from support.dataset import COLOURS
 from support.pages import checked_page
+from support.squares import squares_of
 
 
 def row(right=True, confidence=0.9, action="cut", thing="knife", picture="cut/knife/a", kld=1.0, grasps=1):
@@ -72,14 +72,7 @@ def test_intervals_are_over_objects_and_always_the_same():
     assert alone["per_object"]["a"]["right_part"] == [pytest.approx(1 / 6), pytest.approx(5 / 6)]
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares") / "squares", test=6, negatives=3)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+squares = squares_of(test=6, negatives=3)
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,7 @@ from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
 from selcon_training.reporting.evaluation import run_seeds
-from support.bundles import colour_bundle
 from support.pages import checked_page
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
 
 
 def test_seeds_are_summarised(measured_squares, bundle, tmp_path):

@@ -13,20 +13,11 @@ from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE, tune
 from selcon_training.reporting.evaluation import run
-from support.bundles import colour_bundle
-from support.dataset import make_dataset
 from support.disk import files_of_at_most
 from support.pages import checked_page
+from support.squares import squares_of
 
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=1, val=4, test=2, negatives=1)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return colour_bundle(tmp_path_factory.mktemp("bundle") / "colours")
+squares = squares_of(train=1, val=4, test=2, negatives=1)
 
 
 @pytest.fixture(scope="module")

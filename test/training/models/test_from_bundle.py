@@ -22,6 +22,7 @@ from selcon_training.models.test_time_averaging import Averaging
 from selcon_training.training.trainer import Trainer
 from support import dataset
 from support.pyramids import make_base
+from support.squares import squares_of
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
@@ -94,9 +95,7 @@ def test_a_bundle_whose_parts_do_not_fit_is_not_called_another_network(tmp_path)
     assert "Only convolutional" not in str(error.value)
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset.make_dataset(tmp_path_factory.mktemp("squares"))
+squares = squares_of()
 
 
 def config_of(root, output, bundle, **changes):

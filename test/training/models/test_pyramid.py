@@ -30,15 +30,13 @@ from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import predict
-from support import dataset
 from support.pyramids import NAME, SIZE, config_of, net_of
+from support.squares import squares_of
 
 LITE0 = "9bad8ead5ac8b08a5224b904ec54683e495416812ed00c5925344ea3f72bb8de"
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset.make_dataset(tmp_path_factory.mktemp("squares"))
+squares = squares_of()
 
 
 def statistics(net):

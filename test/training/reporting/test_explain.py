@@ -29,17 +29,16 @@ from selcon_training.reporting.trace import TraceSample, trace
 from selcon_training.reporting.trained_run import open_trained, read_history
 from selcon_training.training.validation import pictures
 from support.bundles import colour_bundle
-from support.dataset import COLOURS, config_values, make_dataset
+from support.dataset import COLOURS, config_values
 from support.nets import register_small_clip
 from support.pages import checked_page
+from support.squares import squares_of
 
 SIZE = (96, 128)
 CANVAS = Canvas(SIZE, (6, 8))
 
 
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("squares"), train=3, test=1, val=1, negatives=1)
+squares = squares_of(train=3, test=1, val=1, negatives=1)
 
 
 @pytest.fixture(scope="module")

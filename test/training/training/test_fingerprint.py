@@ -8,14 +8,12 @@ import pytest
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.errors import DataError
 from selcon_training.training.fingerprint import fingerprint
-from support.dataset import make_dataset
+from support.squares import squares_of
 
 SPLITS = ("trainset", "valset")
 
 
-@pytest.fixture
-def root(tmp_path):
-    return make_dataset(tmp_path / "data", train=3, val=3, test=3, negatives=1)
+root = squares_of("function", train=3, val=3, test=3, negatives=1)
 
 
 def of(root, splits=SPLITS):

@@ -20,12 +20,9 @@ from selcon_training.training.optimisers import parameter_groups, rate_factor
 from selcon_training.training.prepare import prepare_run
 from selcon_training.training.trainer import Trainer, TrainingError, TrainLoop
 from support.dataset import COLOURS, config_values
-from support.nets import dataset_and_small_clip
+from support.squares import squares_of
 
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    return dataset_and_small_clip(tmp_path_factory.mktemp("squares"), train=24, val=9, negatives=6)
+squares = squares_of(small_clip=True, train=24, val=9, negatives=6)
 
 
 def train(values, resume=False, max_steps=None):
