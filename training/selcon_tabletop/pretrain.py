@@ -30,6 +30,7 @@ from selcon_tabletop.views import LabelledImage, find_images, make_batch
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.training.factory import training_device
+from selcon_training.training.process import set_up_process
 
 ENCODERS = ("dino", "clip")
 EPOCHS = {"dino": 3, "clip": 2}  # of the packaged model: a step of the latter costs half as much again
@@ -95,9 +96,7 @@ def pretrain(
         raise SelconError(f"{data / 'dataset.json'}: actions must be a list of names; render the data again")
     epochs = options.epochs or EPOCHS[which]
     options = replace(options, epochs=epochs)
-    torch.manual_seed(options.seed)
-    if threads:
-        torch.set_num_threads(threads)
+    set_up_process(threads=threads, seed=options.seed)
     device = training_device("auto")
     model = PartPretraining() if which == "dino" else ClipPretraining(actions)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -16,9 +16,10 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
 from selcon_training.adapt.measure import PhotoAnswer, figures
 from selcon_training.adapt.photo_set import folds
-from selcon_training.adapt.pipeline import STEPS, using_threads
+from selcon_training.adapt.pipeline import STEPS
 from selcon_training.adapt.subject import Subject, prepare
 from selcon_training.errors import AdaptError
+from selcon_training.training.process import using_threads
 
 
 def cross_validate(subject: Subject, count: int, steps: int, seed: int) -> dict[str, Any]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from selcon_ros.core.confidence import ConfidenceFit
@@ -25,6 +21,7 @@ from selcon_training.adapt.writing import write_adapted
 from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_logistic
 from selcon_training.errors import AdaptError
 from selcon_training.models.pyramid import PyramidNet
+from selcon_training.training.process import using_threads
 
 STEPS, FOLD_STEPS, FOLDS = 120, 45, 4
 
@@ -195,16 +192,3 @@ def _worse(result: dict[str, Any]) -> str:
         f"on photos that were held out the right part went from {100 * before['right_part']:.0f} to "
         f"{100 * after['right_part']:.0f} %, KLD from {before['kld']:.2f} to {after['kld']:.2f}"
     )
-
-
-@contextmanager
-def using_threads(count: int | None) -> Iterator[None]:
-    """Torch's threads while the context lasts: as asked, or one a core."""
-    former, former_cv = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(count or len(os.sched_getaffinity(0)))
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(former)
-        cv2.setNumThreads(former_cv)

@@ -1,8 +1,7 @@
-"""From a configuration to a run that is ready to train, and the settings of the process that it needs."""
+"""From a configuration to a run that is ready to train."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import torch
 from filelock import FileLock
 from tqdm import tqdm
@@ -34,13 +32,11 @@ from selcon_training.training.factory import (
     training_device,
 )
 from selcon_training.training.memory import keep_freed_memory
+from selcon_training.training.process import set_up_process
 from selcon_training.training.run_folder import Position
 from selcon_training.training.tasks.base import Task
 from selcon_training.training.train_step import Stepper
 from selcon_training.training.validation import Validator
-
-_WORKSPACES = (":4096:8", ":16:8")
-"""What cuBLAS needs to be deterministic."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,13 @@ def begin(config: TrainConfig, resume: bool) -> tuple[torch.device, bool]:
     distributed.local_rows(config.schedule.batch_size)  # told before anything is loaded
     found = _has_checkpoint(config, resume)
     run_records.check_alike(config)
-    _set_up_process(config)
+    set_up_process(
+        threads=config.threads,
+        opencv_threads=1,  # the data threads are the parallelism
+        seed=config.seed,
+        deterministic=config.deterministic,
+    )
+    keep_freed_memory()
     return device, found
 
 
@@ -165,34 +167,6 @@ def _has_checkpoint(config: TrainConfig, resume: bool) -> bool:
             "start rank 0 on that host, or copy the folder to the host of rank 0"
         )
     return bool(holders)
-
-
-def _set_up_process(config: TrainConfig) -> None:
-    _set_deterministic(config.deterministic)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    cv2.setNumThreads(1)  # the data threads are the parallelism
-    keep_freed_memory()
-    torch.manual_seed(config.seed)
-
-
-def _set_deterministic(on: bool) -> None:
-    """Let torch use deterministic algorithms alone, or whichever is fastest.
-
-    With those alone the same run twice gives the same weights, bit for bit, on a GPU too.
-    Raises ConfigError if CUBLAS_WORKSPACE_CONFIG is set to something else than determinism needs. An
-    operation that has no deterministic implementation on the device raises RuntimeError when it runs.
-    """
-    if on:
-        workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _WORKSPACES[0])
-        if workspace not in _WORKSPACES:
-            raise ConfigError(
-                f"deterministic = true needs CUBLAS_WORKSPACE_CONFIG to be {' or '.join(_WORKSPACES)}, "
-                f"the environment says {workspace!r}; unset it"
-            )
-    torch.use_deterministic_algorithms(on)
-    torch.backends.cudnn.deterministic = on
-    torch.backends.cudnn.benchmark = False
 
 
 def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], resume: bool) -> FileLock | None:
