@@ -17,9 +17,9 @@ from benchmarks.engine_worker import SIDES
 from benchmarks.flops import count_flops
 from benchmarks.paper_size import NAME, paper_size_bundle
 from benchmarks.subjects import Measurement, Subject, missing, products, subjects
+from benchmarks.usage import gpu_memory
 from benchmarks.worker import BenchWorkerError, Worker, start
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.bench.machine import gpu_memory
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.grasp_search import measure_search
+from benchmarks.node_usage import IdleUsage, NodeUsage, measure_idle, measure_usage
 from benchmarks.worker import Worker
-from selcon_ros.bench.node import EVERYTHING, HEATMAP_ONLY, IdleTimes, NodeTimes, measure_idle, measure_node
+from selcon_ros.bench.measurements import EVERYTHING, HEATMAP_ONLY
+from selcon_ros.bench.node import measure_node
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
@@ -64,9 +66,9 @@ class Found:
     grasps: list[float] = field(default_factory=list)
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
     starts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STARTS})
-    heatmap: list[NodeTimes] = field(default_factory=list)
-    everything: list[NodeTimes] = field(default_factory=list)
-    idle: list[IdleTimes] = field(default_factory=list)
+    heatmap: list[NodeUsage] = field(default_factory=list)
+    everything: list[NodeUsage] = field(default_factory=list)
+    idle: list[IdleUsage] = field(default_factory=list)
     budget: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def times(self, part: str) -> Times:
@@ -158,7 +160,7 @@ def measure(before: Version, bundle: Path, plan: Plan, tell: Tell) -> tuple[Foun
 
 def libraries_memory() -> int:
     """Return the resident bytes of a process that has imported what a node cannot do without."""
-    code = f"{LIBRARIES}\nfrom selcon_ros.bench.machine import Memory\nimport os\n"
+    code = f"{LIBRARIES}\nfrom benchmarks.usage import Memory\nimport os\n"
     code += "print(Memory.of(os.getpid()).resident)"
     with tempfile.TemporaryDirectory() as folder:
         return int(_run(present(), ["-c", code], Path(folder)))
@@ -261,9 +263,9 @@ def _measure_node(
         return _node(found.version, bundle, folder / "node.log", ["-m"])
 
     tell(f"{title}: heatmap alone, {found.version.name}")
-    found.heatmap.append(measure_node(node(), recording, action, HEATMAP_ONLY, plan.rate, plan.seconds))
+    found.heatmap.append(measure_usage(node(), recording, action, HEATMAP_ONLY, plan.rate, plan.seconds))
     tell(f"{title}: all outputs, {found.version.name}")
-    found.everything.append(measure_node(node(), recording, action, EVERYTHING, plan.rate, plan.seconds))
+    found.everything.append(measure_usage(node(), recording, action, EVERYTHING, plan.rate, plan.seconds))
     tell(f"{title}: nobody listens, {found.version.name}")
     found.idle.append(measure_idle(node(), recording, action, plan.rate, plan.seconds))
 

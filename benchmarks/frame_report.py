@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.frame import FRAMES, LIBRARIES, MIXED, Found, Plan
-from selcon_ros.bench.node import NodeTimes
+from benchmarks.node_usage import NodeUsage
 from selcon_ros.bench.report import ReportRow, Table
 
 STAGES = {
@@ -184,19 +184,19 @@ def as_data(found: list[Found]) -> list[dict[str, Any]]:
     ]
 
 
-def _rate(node: NodeTimes) -> float:
+def _rate(node: NodeUsage) -> float:
     return node.rate
 
 
-def _complete(node: NodeTimes) -> float:
+def _complete(node: NodeUsage) -> float:
     return node.complete
 
 
-def _tail(node: NodeTimes) -> float:
+def _tail(node: NodeUsage) -> float:
     return node.latency.p95 / node.inference_ms
 
 
-def _spread(nodes: list[NodeTimes]) -> str:
+def _spread(nodes: list[NodeUsage]) -> str:
     p95, inference = middle(each.latency.p95 for each in nodes), middle(each.inference_ms for each in nodes)
     return f"{p95:.0f} ms against {inference:.1f} ms"
 

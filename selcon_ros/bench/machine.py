@@ -6,9 +6,7 @@ import datetime
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from selcon_ros.core.processor import processor
 
@@ -43,48 +41,13 @@ def use_cores(count: int) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used up to now (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of a process that are in RAM (proc(5): RssFile, RssShmem, RssAnon).
-
-    files: code and data of libraries; shared: segments shared with other processes; own: the rest.
-    """
-
-    files: int
-    shared: int
-    own: int
-
-    @property
-    def resident(self) -> int:
-        """All of them: what `ps` and `top` call RSS."""
-        return self.files + self.shared + self.own
-
-    @staticmethod
-    def of(pid: int) -> Memory:
-        """Of a process that runs."""
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-        fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-        return Memory(*(int(fields[name][0]) << 10 for name in ("RssFile", "RssShmem", "RssAnon")))
-
-
 def gpu_name() -> str | None:
     """The first NVIDIA GPU as its driver names it, None without one."""
-    return _ask_driver("name")
+    return ask_driver("name")
 
 
-def gpu_memory() -> int | None:
-    """Bytes in use on the first NVIDIA GPU, by whatever program; None without one."""
-    found = _ask_driver("memory.used")
-    return int(found) << 20 if found and found.isdigit() else None
-
-
-def _ask_driver(field: str) -> str | None:
+def ask_driver(field: str) -> str | None:
+    """What nvidia-smi says of the first NVIDIA GPU, None without one."""
     command = ["nvidia-smi", "--id=0", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -43,6 +43,15 @@ class ReportRow:
         digits = 0 if abs(self.value) >= 100 else 1 if abs(self.value) >= 10 else 2
         return f"{self.value:.{digits}f} {self.unit}".rstrip()
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a line of the table with `HEADER`."""
+        detail = f" ({self.detail})" if self.detail else ""
+        return self.what, self.text + detail, self.target, {True: "yes", False: "**no**", None: ""}[self.met]
+
+
+HEADER = ("what", "measured", "target", "met")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -55,16 +64,12 @@ class Table:
     below: tuple[str, ...] = ()
 
     @property
-    def markdown(self) -> list[str]:
-        """Its lines, a section of its own."""
-        rule = "|" + "---|" * len(self.header)
-        lines = [f"| {' | '.join(each)} |" for each in (self.header, *self.lines)]
+    def sentences(self) -> list[str]:
+        """What was not measured, by reason, and what else stands below."""
         missing: dict[str, list[str]] = {}
         for what, why in self.missing:
             missing.setdefault(why, []).append(what)
-        unmeasured = [f"Not measured ({why}): {', '.join(each)}." for why, each in missing.items()]
-        below = [line for each in (*unmeasured, *self.below) for line in ("", each)]
-        return [f"## {self.title}", "", lines[0], rule, *lines[1:], *below, ""]
+        return [*(f"Not measured ({why}): {', '.join(each)}." for why, each in missing.items()), *self.below]
 
 
 SPEED = "Speed", "Written by `selcon bench`; `make bench` makes its environment and measures your machine."
@@ -93,24 +98,21 @@ def markdown(
 ) -> str:
     """A chapter of the page as text; `about` is its title and where it comes from, `picture` is what its
     link leads to."""
-    lines = [
-        f"# {about[0]}",
-        "",
-        about[1],
-        "",
-        "| what | measured | target | met |",
-        "|---|---|---|---|",
-    ]
-    for row in rows:
-        met = {True: "yes", False: "**no**", None: ""}[row.met]
-        lines.append(
-            f"| {row.what} | {row.text}{f' ({row.detail})' if row.detail else ''} | {row.target} | {met} |"
-        )
-    lines.append("")
+    parts = [[f"# {about[0]}"], [about[1]]]
+    if rows:
+        parts.append(_grid(HEADER, [row.cells for row in rows]))
     if picture is not None:
-        lines += [f"![{about[0]}]({picture})", ""]
-    lines += [line for table in tables for line in table.markdown]
-    lines += ["## Measured on", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in facts.items()]
-    lines += ["", "## How", "", *[f"- {note}" for note in notes], ""]
-    return "\n".join(lines)
+        parts.append([f"![{about[0]}]({picture})"])
+    for table in tables:
+        parts += [
+            [f"## {table.title}"],
+            _grid(table.header, table.lines),
+            *([each] for each in table.sentences),
+        ]
+    parts += [["## Measured on"], _grid(("", ""), facts.items()), ["## How"], [f"- {note}" for note in notes]]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _grid(header: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> list[str]:
+    head, *body = (f"| {' | '.join(each)} |" for each in (header, *lines))
+    return [head, "|" + "---|" * len(header), *body]

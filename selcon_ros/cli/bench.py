@@ -1,6 +1,7 @@
 """`selcon bench`: how fast this machine is."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -61,14 +62,12 @@ def command(
     if paper_size:
         raise click.UsageError(f"the paper-size network {MOVED} paper-size")
     from selcon_ros.bench.machine import facts
-    from selcon_ros.bench.measurements import measure
+    from selcon_ros.bench.measurements import NOTES, measure
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.recording import default_recording
 
-    rows, notes = measure(
-        bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds
-    )
-    show(rows, facts(), notes, SPEED, out, as_json)
+    rows = measure(bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds)
+    show(rows, facts(), NOTES, SPEED, out, as_json)
 
 
 @command.command()
@@ -104,7 +103,7 @@ def engines(
     from rich.console import Console
 
     from selcon_ros.backends.options import CpuOptions, GpuOptions
-    from selcon_ros.bench.engines import NOTES, as_data, measure_engines, rows, tables
+    from selcon_ros.bench.engines import NOTES, measure_engines, table
     from selcon_ros.bench.machine import facts
     from selcon_ros.core.bundle import default_bundle_path
 
@@ -112,13 +111,12 @@ def engines(
     cpu, gpu = CpuOptions(threads), GpuOptions(build=True, cache=cache)
     with Console(stderr=True).status("opening") as status:
         found = [
-            each
+            measure_engines(path, rounds, runs, cpu, gpu, status.update)
             for path in bundles or (default_bundle_path(),)
-            for each in measure_engines(path, rounds, runs, cpu, gpu, status.update)
         ]
     machine = {**facts(), "threads": str(threads)}
-    data = {"engines": as_data(found)}
-    show(rows(found), machine, NOTES, ENGINES, out, as_json, tables(found), data=data)
+    data = {"engines": [asdict(each) for of_bundle in found for each in of_bundle]}
+    show([], machine, NOTES, ENGINES, out, as_json, [table(each) for each in found], data=data)
 
 
 @command.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,9 @@ class Times:
         return f"{self.median:.1f} ms (p95 {self.p95:.1f} ms)"
 
 
-def time_alternately(functions: dict[str, Callable[[], object]], rounds: int, runs: int) -> dict[str, Times]:
+def time_alternately(
+    functions: Mapping[str, Callable[[], object]], rounds: int, runs: int
+) -> dict[str, Times]:
     """Time functions in turns, `rounds` blocks of `runs` runs each, so that a slower minute hits all alike.
 
     The first run of each block is not counted: it pays for what the other functions put out of the caches.

@@ -144,7 +144,7 @@ def test_the_table_says_whether_batches_pay() -> None:
     )
     assert table.lines[0][7] == "0.00000"
     assert table.missing[0] == ("onnxruntime int8 CPU", "nothing to run")
-    assert "Not measured (nothing to run): onnxruntime int8 CPU, onnxruntime int4 CPU." in table.markdown
+    assert "Not measured (nothing to run): onnxruntime int8 CPU, onnxruntime int4 CPU." in table.sentences
 
 
 def test_without_samples_times_are_told_and_no_accuracy(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[de
 from benchmarks import frame_node
 from benchmarks.frame import PARTS, Found, Plan, Version, baseline
 from benchmarks.frame_report import STAGES, notes, rows, tables
-from selcon_ros.bench.machine import Memory
-from selcon_ros.bench.node import IdleTimes, NodeTimes
+from benchmarks.node_usage import IdleUsage, NodeUsage
+from benchmarks.usage import Memory
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
 from support.bundles import colour_bundle
@@ -67,11 +67,10 @@ def test_a_python_without_the_package_is_told(tmp_path: Path) -> None:
         baseline(python, "former")
 
 
-def node(rate: float, latency: float, cpu: float, dropped: int) -> NodeTimes:
+def node(rate: float, latency: float, cpu: float, dropped: int) -> NodeUsage:
     times = Times(latency / 2, latency, 100)
-    return NodeTimes(
-        times, rate, rate, dropped, 20.0, 1.0, "engine", cpu, Memory(90_000_000, 20_000_000, 80_000_000)
-    )
+    memory = Memory(90_000_000, 20_000_000, 80_000_000)
+    return NodeUsage(times, rate, 20.0, 1.0, "engine", rate, dropped, cpu, memory)
 
 
 def found(name: str, slow: float) -> Found:
@@ -83,7 +82,7 @@ def found(name: str, slow: float) -> Found:
         starts={"import": [100 * slow], "help": [200 * slow]},
         heatmap=[node(30.0, 40.0, 0.03, 0)],
         everything=[node(30.0 / slow, 30.0 * slow, 0.03 * slow, round(slow) - 1)],
-        idle=[IdleTimes(0.005 * slow, memory)],
+        idle=[IdleUsage(0.005 * slow, memory)],
         budget={"worker": {"network": 20.0, "grasps": 5.0 * slow}, "executor": {"receive": 2.0}},
     )
 
