@@ -58,7 +58,7 @@ class GroundingStage:
             frame = self._ground(model, received, settings, questions, publish=wanted and not old)
         except Exception as error:
             for question in questions:
-                self._questions.reply(question, refusal_of(error))
+                self._questions.fail(question, refusal_of(error))
             raise
         self._health.solved("model")
         if not old:

@@ -128,6 +128,12 @@ class Questions(Generic[A]):
             del self._waiting[question]
         question.reply(answer)
 
+    def fail(self, question: Question[A], refusal: Refusal) -> None:
+        """Answer a question whose image has failed: as it was deferred with, else with the refusal."""
+        with self._lock:
+            state = self._waiting.get(question)
+        self.reply(question, refusal if state is None or state.answer is None else state.answer)
+
     def cancel(self, owner: object, refusal: Refusal) -> None:
         """Refuse those of one owner that wait."""
         with self._lock:

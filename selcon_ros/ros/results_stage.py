@@ -69,7 +69,7 @@ class ResultsStage:
                 self._reply(question, _answer(question, frame, findings, place), findings.lacks_depth)
         except Exception as error:
             for question in frame.questions:
-                self._questions.reply(question, refusal_of(error))
+                self._questions.fail(question, refusal_of(error))
             raise
         self._health.solved("results")
 

@@ -142,6 +142,14 @@ def test_a_deferred_one_has_its_answer_at_the_end(over, taken_again):
     assert replies == ["without depth"] and not questions.waiting
 
 
+def test_a_deferred_one_keeps_its_answer_where_a_newer_image_fails():
+    questions, asked, replies = deferred()
+    questions.fail(asked, ENDS)
+    questions.ask(another := question(replies))
+    questions.fail(another, ENDS)
+    assert replies == ["without depth", ENDS] and not questions.waiting
+
+
 def test_a_deferred_one_is_canceled_all_the_same():
     questions, _, replies = deferred()
     questions.cancel("me", ENDS)
