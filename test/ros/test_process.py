@@ -18,17 +18,13 @@ from selcon_ros.core.bundle import write_bundle
 from selcon_ros.ros.parameters import Settings
 from support import ros
 from support.bundles import colour_bundle, colour_manifest, other_outputs
+from support.node_process import environment, node_command
 from support.ros import OUTPUTS, Robot, calibration, pixels_of
 from support.scenes import bar_depth, scene
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)
-NODE = [sys.executable, "-m", "selcon_ros.ros.main", "--ros-args", "-r", "__ns:=/affordance"]
-
-
-def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+NODE = node_command()
 
 
 @contextmanager

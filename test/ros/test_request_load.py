@@ -1,10 +1,5 @@
 """A hundred requests a second to a node in a process of its own: each has an answer, or hears why not."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,10 +19,10 @@ from selcon_ros.ros.clock import STEADY
 from selcon_ros.ros.interfaces import Ground, Reason
 from selcon_ros.ros.questions import MOST
 from support import ros
+from support.node_process import node_process
 from support.ros import Robot
 from support.scenes import scene
 
-ROOT = Path(__file__).resolve().parents[2]
 PART = (200, 48, 232, 144)
 IMAGE = scene(hold=PART)
 LONG = Duration(sec=60)
@@ -38,27 +33,6 @@ ASKED = (
     {"actions": ["hold"], "wait_for_new_image": True, "timeout": Duration(nanosec=1)},
 )
 """Each in its turn: from the newest image, from a new one, of an unknown action, and without time."""
-
-
-@contextmanager
-def node(bundle: Path, log: Path) -> Iterator[int]:
-    """A node in a process of its own; its number."""
-    options = {"bundle": bundle, "threads": 1, "diagnostics_period": 0.1}
-    given = [part for name, value in options.items() for part in ("-p", f"{name}:={value}")]
-    command = [sys.executable, "-m", "selcon_ros.ros.main", "--ros-args", "-r", "__ns:=/affordance", *given]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    with log.open("w") as out:
-        started = subprocess.Popen(
-            command,
-            env={**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield started.pid
-        finally:
-            started.terminate()
-            assert started.wait(60) == 0, log.read_text()
 
 
 class Client:
@@ -108,8 +82,9 @@ def status(number: int, name: str) -> int:
 
 
 def test_each_of_a_hundred_requests_a_second_has_its_answer_and_nothing_grows(bundle, tmp_path):
-    with ros.context() as context, node(bundle, tmp_path / "log") as number:
-        robot = Robot(context, ())
+    options = {"bundle": bundle, "threads": 1, "diagnostics_period": 0.1}
+    with ros.context() as context, node_process(tmp_path / "log", **options) as node:
+        robot, number = Robot(context, ()), node.pid
         robot.connect()
         robot.until(lambda: robot.facts()["state"].startswith("waiting for an action"), "the model")
         client = Client(robot)
@@ -117,7 +92,7 @@ def test_each_of_a_hundred_requests_a_second_has_its_answer_and_nothing_grows(bu
         threads, memory = (status(number, each) for each in ("Threads", "VmRSS"))
         responses = client.ask(300)
         assert status(number, "Threads") == threads
-        assert status(number, "VmRSS") - memory < 20_000  # 46 MB if the heatmaps were kept
+        assert status(number, "VmRSS") - memory < 20_000  # kB; the heatmaps sent are 46 MB
         robot.destroy_node()
     newest, new, unknown, hasty = (responses[number :: len(ASKED)] for number in range(len(ASKED)))
     assert {tuple(found.action for found in each.results) for each in newest} == {("hold",)}

@@ -2,39 +2,26 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from support import ros
+from support.node_process import node_process
 from support.ros import Robot, pixels_of
 from support.scenes import scene
 
-ROOT = Path(__file__).resolve().parents[2]
 HOLD, POUR = (200, 48, 232, 144), (40, 140, 120, 180)
 IMAGE = scene(hold=HOLD, pour=POUR)
 CORES = sorted(os.sched_getaffinity(0))
 
 
-@contextmanager
-def node(bundle: Path, namespace: str, core: int, log: Path) -> Iterator[subprocess.Popen]:
+def node(bundle: Path, namespace: str, core: int, log: Path) -> AbstractContextManager[subprocess.Popen]:
     """A node in a process of its own, which computes on one core."""
     options = {"bundle": bundle, "cores": f"'{core}'", "threads": 1, "diagnostics_period": 0.1}
-    given = [part for name, value in options.items() for part in ("-p", f"{name}:={value}")]
-    command = [sys.executable, "-m", "selcon_ros.ros.main", "--ros-args", "-r", f"__ns:=/{namespace}", *given]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path}
-    with log.open("w") as out:
-        started = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            yield started
-        finally:
-            started.terminate()
-            assert started.wait(60) == 0, log.read_text()
+    return node_process(log, namespace, **options)
 
 
 def kept_to(process: subprocess.Popen, core: int) -> bool:

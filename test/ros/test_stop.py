@@ -1,17 +1,13 @@
 """Signals at any moment end node, player and demo in order, and leave nothing behind."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from support import ros
-
-ROOT = Path(__file__).resolve().parents[2]
+from support.node_process import ROOT, environment
 
 # The node with a model that takes forever to open: a build with progress, or a call that cannot be ended.
 SLOW = """
@@ -34,11 +30,6 @@ def stuck(path, backend, precision, cpu, gpu, warm_up, fall_back):
 
 sys.exit(lifetime.run(Stop(), ["node"], lambda: grounding_node.GroundingNode(MODEL)))
 """
-
-
-def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, **ros.ENVIRONMENT, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.mark.parametrize(

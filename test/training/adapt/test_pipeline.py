@@ -154,6 +154,11 @@ def test_confidence_is_refitted_where_photos_tell_and_weights_stay_halved(tmp_pa
         assert any(manifest.confidence.others[index]) == (action not in refitted)
 
 
+def test_one_object_cannot_be_left_out(base, drawn, tmp_path):
+    with pytest.raises(AdaptError, match="all photos show one object.*leave out --objects"):
+        adapt(drawn, base, tmp_path / "mine", tmp_path / "report", objects=r"/(p)\d", threads=1)
+
+
 def test_nothing_is_written_where_adapting_did_not_help(base, drawn, tmp_path, monkeypatch, quick):
     held = pipeline._cross_validated
 
