@@ -35,9 +35,9 @@ class Findings:
         self._grasps: dict[str, GraspResult] = {}
 
     @property
-    def lacks_depth(self) -> bool:
-        """Depth was looked for and not found: it may have come since."""
-        return self._depth is not None and self._depth[0] is None
+    def incomplete(self) -> bool:
+        """Depth or its calibration was looked for and not found: it may have come since."""
+        return self._depth is not None and any(each is None for each in self._depth)
 
     def depth(self) -> Depth:
         """Return depth and intrinsics."""

@@ -52,16 +52,17 @@ class DepthSync:
         """A calibration has come."""
         return len(self.infos) > 0
 
-    @property
-    def awaited_until(self) -> float:
-        """Until when the first depth images may be on their way; -inf where none are.
+    def awaited_until(self, depth: Depth | None, intrinsics: Intrinsics | None) -> float:
+        """Until when what an image lacks may be on its way for the first time; -inf where it is not.
 
-        On the machine's monotonic clock. After subscribing again the first image may come before any depth.
+        On the machine's monotonic clock. After subscribing again the first image may come before any depth,
+        and a camera may send its calibration only while its images are received.
         """
-        mine = self.depth_input
-        if mine.since_resumed >= ENOUGH or not self._node.count_publishers(mine.topic):
+        mine = self.depth_input if depth is None else self.info_input
+        known = self.depth_input.since_resumed >= ENOUGH if depth is None else self.calibrated
+        if intrinsics is not None or known or not self._node.count_publishers(mine.topic):
             return -math.inf
-        return mine.resuming_until
+        return self.depth_input.resuming_until
 
     def of(self, header: Header, size: Size, settings: Settings) -> tuple[Depth | None, Intrinsics | None]:
         """Depth in metres and intrinsics for an image of `size` (width, height).

@@ -66,16 +66,16 @@ class ResultsStage:
             if frame.demand is not None and frame.actions == self._actions.now:
                 self._publish_all(frame, frame.demand, findings, place)
             for question in frame.questions:
-                self._reply(question, _answer(question, frame, findings, place), findings.lacks_depth)
+                self._reply(question, _answer(question, frame, findings, place), findings)
         except Exception as error:
             for question in frame.questions:
                 self._questions.fail(question, refusal_of(error))
             raise
         self._health.solved("results")
 
-    def _reply(self, question: Question[Answer], answer: Answer, lacks_depth: bool) -> None:
-        """Answer a question; from a newer image where depth is on its way that this one lacks."""
-        if lacks_depth and (until := self._depth_sync.awaited_until) > time.monotonic():
+    def _reply(self, question: Question[Answer], answer: Answer, findings: Findings) -> None:
+        """Answer a question; from a newer image where what it lacks for poses is on its way."""
+        if (until := self._depth_sync.awaited_until(*findings.depth())) > time.monotonic():
             self._questions.defer(question, answer, until)
         else:
             self._questions.reply(question, answer)
@@ -89,7 +89,7 @@ class ResultsStage:
         if self._last is not None:
             findings, settings = self._last
             same = findings.grounding is frame.findings.grounding and settings is frame.settings
-            if same and not findings.lacks_depth:
+            if same and not findings.incomplete:
                 return findings
         self._last = frame.findings, frame.settings
         return frame.findings

@@ -66,6 +66,29 @@ def test_a_first_image_without_its_depth_is_not_the_one_that_answers(start):
     assert hold.grasps.points[0].position[2] == pytest.approx(0.76, abs=0.002)
 
 
+def test_a_first_image_before_any_calibration_is_not_the_one_that_answers(start):
+    """Some cameras send their calibration with the images alone."""
+    robot, node = start(outputs=())
+    robot.until(lambda: robot.image.get_subscription_count() == 0, "rest")
+    image, depth = scene(hold=PART), bar_depth(320, 240, PART)
+    infos = iter([None, None])
+
+    def show() -> None:
+        robot.show(image, depth, next(infos, calibration()))
+
+    (hold,) = answer(robot, ask(node, "hold"), every=show).found
+    assert hold.grasps.points[0].position[2] == pytest.approx(0.76, abs=0.002)
+
+
+def test_where_no_calibration_comes_the_answer_is_in_pixels(start):
+    robot, node = start(outputs=())
+    robot.until(lambda: robot.image.get_subscription_count() == 0, "rest")
+    show = lambda: robot.show(scene(hold=PART), bar_depth(320, 240, PART))  # noqa: E731
+    (hold,) = answer(robot, ask(node, "hold", timeout=3600.0), every=show).found
+    (point,) = hold.grasps.points
+    assert (point.position, point.reason) == (None, Reason.NO_CAMERA)
+
+
 @pytest.mark.parametrize(("timeout", "images"), [(1.0, 99), (3600.0, 99), (3600.0, 1)])
 def test_where_no_depth_comes_the_answer_is_in_pixels(start, timeout, images):
     """At the request's end, or two seconds after subscribing, also where no other image comes."""
