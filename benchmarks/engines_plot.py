@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.engines import Measured
-from selcon_ros.core.heatmap_agreement import TOLERANCE
+from selcon_ros.core.heatmap_agreement import MAX_KLD
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def _accuracy(axes: Axes, group: list[Measured]) -> None:
         kld = max(each.accuracy.agreement.kld_mean, FLOOR)
         axes.plot([kld], [place], "o", color=COLOURS[each.subject.precision])
         _label(axes, kld, place, f"{kld:.1e}" if kld > FLOOR else f"below {FLOOR:.0e}")
-    axes.axvline(TOLERANCE, color=_GREY, linestyle="--", linewidth=1)
+    axes.axvline(MAX_KLD, color=_GREY, linestyle="--", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(FLOOR / 2, 1)
     axes.set_yticks(range(len(group)), [""] * len(group))

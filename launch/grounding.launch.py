@@ -30,7 +30,7 @@ from launch import Action, LaunchContext, LaunchDescription
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.user_path import user_path
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
-from selcon_ros.ros.inputs import COMPRESSED
+from selcon_ros.ros.inputs import COMPRESSED_SUFFIXES
 from selcon_ros.ros.launch_arguments import unknown_argument
 
 SHARE = Path(get_package_share_directory("selcon_ros"))
@@ -156,7 +156,7 @@ def _qos_overrides(context: LaunchContext) -> dict[str, str]:
             topic = _text(context, name)
             if not topic.startswith("/"):
                 raise RuntimeError(f"{name} is {topic!r}: {name}_reliability needs a full name with a slash")
-            for ending in ("", *COMPRESSED):
+            for ending in ("", *COMPRESSED_SUFFIXES):
                 overrides[f"qos_overrides.{topic}{ending}.subscription.reliability"] = reliability
     return overrides
 

@@ -17,12 +17,12 @@ from selcon_ros.core.errors import SelconError
 
 MAGIC = b"\x89MCAP0\r\n"
 FOOTER, CHUNK, CHUNK_INDEX, DATA_END = 0x02, 0x06, 0x08, 0x0F
-RATIO = 20
+MAX_EXPANSION = 20
 """Chunks may be so many times as large as the file: they hold pictures, which are compressed already."""
-FREE = 64 << 20
+ALLOWANCE_BYTES = 64 << 20
 """Bytes that they may have in any case."""
-_STEP = 1 << 20
-_AGAIN = "Copy it again, or if its recorder was killed, save what is there: mcap recover FILE -o NEW"
+_CHUNK_BYTES = 1 << 20
+_REMEDY = "Copy it again, or if its recorder was killed, save what is there: mcap recover FILE -o NEW"
 Chunk = tuple[int, str, int]  # where it lies, how it is compressed, and its compressed size
 
 
@@ -33,7 +33,7 @@ def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None
     :param each: the bounds are of each chunk, not of all: for who holds one at a time
     """
     subject, size = f"{path} cannot be read as a recording", path.stat().st_size
-    left, found, listed = FREE + RATIO * size, set[Chunk](), set[Chunk]()
+    left, found, listed = ALLOWANCE_BYTES + MAX_EXPANSION * size, set[Chunk](), set[Chunk]()
     at, opcode = len(MAGIC), 0
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
@@ -42,7 +42,7 @@ def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None
             while opcode != FOOTER:
                 opcode, length = unpack_from("<BQ", file.read(9))
                 if at + 9 + length > size:
-                    raise fault(f"{subject}: it is cut short. {_AGAIN}")
+                    raise fault(f"{subject}: it is cut short. {_REMEDY}")
                 if opcode in (CHUNK, CHUNK_INDEX):
                     # A chunk may be as large as the file, an index is small.
                     content = file.read(length)
@@ -51,21 +51,21 @@ def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None
                     else:
                         compression, data = _chunk(content)
                         found.add((at, compression, len(data)))
-                        most = FREE + RATIO * len(data) if each else left
+                        most = ALLOWANCE_BYTES + MAX_EXPANSION * len(data) if each else left
                         unpacked = _unpacked(data, compression, most)
                         left -= unpacked
                         if unpacked > most:
-                            raise fault(f"{subject}: it unpacks to over {RATIO} times its size")
+                            raise fault(f"{subject}: it unpacks to over {MAX_EXPANSION} times its size")
                 at = file.seek(at + 9 + length)
             whole = file.read() == MAGIC
         except fault:
             raise
         except (StructError, UnicodeDecodeError):
-            raise fault(f"{subject}: it is damaged. {_AGAIN}") from None
+            raise fault(f"{subject}: it is damaged. {_REMEDY}") from None
         except Exception as error:  # what zstd and lz4 raise
-            raise fault(f"{subject}: it is damaged ({type(error).__name__}). {_AGAIN}") from None
+            raise fault(f"{subject}: it is damaged ({type(error).__name__}). {_REMEDY}") from None
     if not whole or not listed <= found:
-        raise fault(f"{subject}: it is damaged. {_AGAIN}")
+        raise fault(f"{subject}: it is damaged. {_REMEDY}")
 
 
 def _chunk(content: bytes) -> tuple[str, bytes]:
@@ -97,7 +97,7 @@ def _unpacked(data: bytes, compression: str, limit: int) -> int:
         raise StructError
     count = 0
     with openers[compression](io.BytesIO(data)) as stream:
-        while count <= limit and (step := stream.read(_STEP)):
+        while count <= limit and (step := stream.read(_CHUNK_BYTES)):
             count += len(step)
     return count
 

@@ -39,14 +39,14 @@ _COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _TYPES = {
     IMAGE: _COMPRESSED, DEPTH: _COMPRESSED, PARTS: _COMPRESSED, CAMERA_INFO: "sensor_msgs/msg/CameraInfo"
 }  # fmt: skip
-_NUMBERS = frozenset(map(str, range(1, 256)))
-_LONGEST = 100
+_PART_NUMBERS = frozenset(map(str, range(1, 256)))
+_MAX_NAME = 100
 """Characters of a name in truth.json."""
-DECODED_LIMIT = 4 << 30
+MAX_DECODED_BYTES = 4 << 30
 """Bytes of all frames together, which are held in memory."""
-FRAMES_LIMIT = 20_000
+MAX_FRAMES = 20_000
 _JPEG_QUALITY = 92
-_FORM = f"A recording is a folder with {BAG_NAME} and {TRUTH_NAME}."
+_LAYOUT = f"A recording is a folder with {BAG_NAME} and {TRUTH_NAME}."
 
 
 class RecordingError(SelconError):
@@ -146,8 +146,8 @@ def read_recording(folder: Path) -> Recording:
     for topic, message in _read_messages(folder / BAG_NAME):
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         stamps.setdefault(stamp, {})[topic] = message
-        if len(stamps) > FRAMES_LIMIT:
-            raise RecordingError(f"{folder / BAG_NAME} has over {FRAMES_LIMIT} frames. Record a shorter one.")
+        if len(stamps) > MAX_FRAMES:
+            raise RecordingError(f"{folder / BAG_NAME} has over {MAX_FRAMES} frames. Record a shorter one.")
     if not stamps:
         raise RecordingError(f"{folder / BAG_NAME} holds no camera frame. Record it again.")
     frames, size = [], 0
@@ -155,8 +155,8 @@ def read_recording(folder: Path) -> Recording:
         frame = _decode(stamp, messages, folder)
         _check(frame, labels)
         size += frame.image.nbytes + frame.depth_mm.nbytes + frame.labels.nbytes
-        if size > DECODED_LIMIT:
-            limit = f"{DECODED_LIMIT >> 20} MB"
+        if size > MAX_DECODED_BYTES:
+            limit = f"{MAX_DECODED_BYTES >> 20} MB"
             raise RecordingError(f"the frames of {folder} take over {limit}. Record a shorter one.")
         frames.append(frame)
     return Recording(frames, labels)
@@ -216,7 +216,7 @@ def _read_messages(path: Path) -> Iterator[tuple[str, Any]]:
     from rosbags.rosbag2 import Reader
 
     if not path.is_file():
-        raise RecordingError(f"no recording at {path}. {_FORM}")
+        raise RecordingError(f"no recording at {path}. {_LAYOUT}")
     store = _typestore()
     try:
         check_mcap(path, RecordingError)
@@ -278,14 +278,14 @@ def _decode(stamp: int, messages: dict[str, Any], folder: Path) -> RecordedFrame
 
 def _read_labels(path: Path) -> dict[int, PartLabel]:
     if not path.exists():
-        raise RecordingError(f"no truth at {path}. {_FORM}")
+        raise RecordingError(f"no truth at {path}. {_LAYOUT}")
     entries = read_object(path, RecordingError).get("labels")
     labels = entries.items() if isinstance(entries, dict) else [("", None)]
-    found = {int(number): _label(entry) for number, entry in labels if number in _NUMBERS}
+    found = {int(number): _label(entry) for number, entry in labels if number in _PART_NUMBERS}
     if len(found) < len(labels) or None in found.values():
         raise RecordingError(
             f'{path} is not of the form {{"labels": {{"1": {{"object": …, "part": …, "action": …}}}}}}, with '
-            f"numbers from 1 to {len(_NUMBERS)} and names of at most {_LONGEST} characters."
+            f"numbers from 1 to {len(_PART_NUMBERS)} and names of at most {_MAX_NAME} characters."
         )
     return {number: label for number, label in found.items() if label is not None}
 
@@ -293,5 +293,7 @@ def _read_labels(path: Path) -> dict[int, PartLabel]:
 def _label(entry: object) -> PartLabel | None:
     """The label of an entry of truth.json, None where it is none."""
     names = [entry.get(name) for name in ("object", "part", "action")] if isinstance(entry, dict) else []
-    texts = [name for name in names if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST]
+    texts = [
+        name for name in names if isinstance(name, str) and name.isprintable() and len(name) <= _MAX_NAME
+    ]
     return PartLabel(*texts) if len(texts) == 3 else None

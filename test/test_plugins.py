@@ -63,7 +63,7 @@ def test_a_clone_that_is_not_installed_has_the_commands_of_training() -> None:
 
 
 def test_what_only_a_clone_has_is_named_where_it_is_not() -> None:
-    assert set(commands.IN_A_CLONE) == set(studies.COMMANDS)
+    assert set(commands.CLONE_COMMANDS) == set(studies.COMMANDS)
 
 
 def test_a_package_adds_commands_and_replaces_none(third: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 
 
 @click.command(short_help="Train a configuration with changes and several seeds, and compare.")
@@ -67,4 +67,4 @@ def command(
             click.echo(f"not finished: {'; '.join(results['missing'])}")
         click.echo(f"report: {folder / 'report.html'}")
     if stopped:
-        raise SystemExit(STOPPED)
+        raise SystemExit(INTERRUPTED_EXIT_CODE)

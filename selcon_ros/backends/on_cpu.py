@@ -12,8 +12,8 @@ from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import check_frames, preprocess
 
-INPUT = "image"
-SINGLE = "tensor(float)"
+INPUT_NAME = "image"
+FLOAT32_TENSOR = "tensor(float)"
 """The type of all inputs and outputs."""
 
 
@@ -78,16 +78,18 @@ class CpuBackend(ABC):
         """Compare the graph's inputs and outputs with the manifest. Raises BackendError."""
         there = {port.name: port for port in outputs}
         names = [port.name for port in inputs]
-        if names != [INPUT]:
-            raise BackendError(f"{self._subject}: its inputs must be ['{INPUT}'], got {names}")
+        if names != [INPUT_NAME]:
+            raise BackendError(f"{self._subject}: its inputs must be ['{INPUT_NAME}'], got {names}")
         missing = [name for name in self._manifest.outputs if name not in there]
         if missing:
             raise BackendError(f"{self._subject}: it lacks the outputs {missing}, it has {list(there)}")
         ports = [(inputs[0], self._input_shape)]
         ports += [(there[name], self._output_shape) for name in self._manifest.outputs]
         for port, wanted in ports:
-            if port.type != SINGLE:
-                raise BackendError(f"{self._subject}: '{port.name}' is {port.type}, it must be {SINGLE}")
+            if port.type != FLOAT32_TENSOR:
+                raise BackendError(
+                    f"{self._subject}: '{port.name}' is {port.type}, it must be {FLOAT32_TENSOR}"
+                )
             shape = wanted if port.shape is None else port.shape
             fits = len(shape) == len(wanted) and all(
                 not isinstance(size, int) or size == want for size, want in zip(shape, wanted, strict=True)

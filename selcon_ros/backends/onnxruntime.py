@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import Maps
-from selcon_ros.backends.on_cpu import INPUT, CpuBackend, Port
+from selcon_ros.backends.on_cpu import INPUT_NAME, CpuBackend, Port
 from selcon_ros.backends.options import CpuOptions, thread_count
 from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, first_line
@@ -30,7 +30,7 @@ class OnnxRuntimeBackend(CpuBackend):
 
     def _compute(self, image: NDArray[np.float32]) -> list[Maps]:
         try:
-            outputs: list[Maps] = self._session.run(self._manifest.outputs, {INPUT: image})
+            outputs: list[Maps] = self._session.run(self._manifest.outputs, {INPUT_NAME: image})
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject} failed in {self.name}: {first_line(error)}") from error
         return outputs

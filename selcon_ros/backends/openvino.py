@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import BACKENDS, OPENVINO, Maps
-from selcon_ros.backends.on_cpu import INPUT, SINGLE, CpuBackend, Port
+from selcon_ros.backends.on_cpu import FLOAT32_TENSOR, INPUT_NAME, CpuBackend, Port
 from selcon_ros.backends.options import CpuOptions, format_cores, thread_count
 from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
@@ -21,11 +21,11 @@ from selcon_ros.core.text import one_line
 if TYPE_CHECKING:
     import openvino
 
-ARITHMETIC = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+COMPUTE_TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What OpenVINO is told to compute in; of an int8 graph, what is not int8."""
 _CONVERTER = "openvino.tools.ovc"
 # Lines of its errors that tell where in its code one was raised, not what is wrong.
-_WHERE = (
+_LOCATION_PREFIXES = (
     "Exception from ",
     "Check '",
     "FrontEnd API failed",
@@ -58,7 +58,7 @@ class OpenVinoBackend(CpuBackend):
                 )
             model = core.read_model(bundle.files[role])
             self._check_signature(_ports(model.inputs), _ports(model.outputs))
-            model.reshape({INPUT: list(self._input_shape)})
+            model.reshape({INPUT_NAME: list(self._input_shape)})
             compiled = core.compile_model(model, "CPU", _settings(precision, options))
             taken = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
             self._outputs = [compiled.output(name) for name in self._manifest.outputs]
@@ -69,10 +69,10 @@ class OpenVinoBackend(CpuBackend):
             raise BackendError(
                 f"{self._subject} cannot be opened by OpenVINO {release}: {_reason(error)}"
             ) from error
-        if taken != ARITHMETIC[precision]:
+        if taken != COMPUTE_TYPES[precision]:
             raise BackendError(
-                f"OpenVINO {release} computes {taken} here in place of {ARITHMETIC[precision]}: choose the "
-                "backend onnxruntime"
+                f"OpenVINO {release} computes {taken} here in place of {COMPUTE_TYPES[precision]}: choose "
+                "the backend onnxruntime"
             )
         self._warm_up()
 
@@ -82,7 +82,7 @@ class OpenVinoBackend(CpuBackend):
 
     def _compute(self, image: NDArray[np.float32]) -> list[Maps]:
         try:
-            found = self._request.infer({INPUT: image}, share_inputs=True)
+            found = self._request.infer({INPUT_NAME: image}, share_inputs=True)
         except Exception as error:  # the engine's errors share no base class
             raise BackendError(f"{self._subject} failed in {self.name}: {_reason(error)}") from error
         return [np.asarray(found[output], np.float32) for output in self._outputs]
@@ -155,7 +155,7 @@ def _settings(precision: str, options: CpuOptions) -> dict[str, Any]:
     """What a model is compiled with. Nothing is cached on disk."""
     settings: dict[str, Any] = {
         # Its default is bf16 wherever the processor has it.
-        "INFERENCE_PRECISION_HINT": ARITHMETIC[precision],
+        "INFERENCE_PRECISION_HINT": COMPUTE_TYPES[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         # Two nodes would both be pinned to the first cores.
@@ -172,7 +172,7 @@ def _ports(nodes: "list[openvino.Output]") -> list[Port]:
 
 def _type(node: "openvino.Output") -> str:
     name = node.get_element_type().get_type_name()
-    return SINGLE if name == "f32" else f"tensor({name})"
+    return FLOAT32_TENSOR if name == "f32" else f"tensor({name})"
 
 
 def _shape(node: "openvino.Output") -> list[object] | None:
@@ -185,5 +185,5 @@ def _shape(node: "openvino.Output") -> list[object] | None:
 def _reason(error: Exception) -> str:
     """Return the line of an error of OpenVINO that says most."""
     lines = [line.strip(" -") for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(_WHERE)]
+    telling = [line for line in lines if line and not line.startswith(_LOCATION_PREFIXES)]
     return one_line((telling or lines or [type(error).__name__])[-1], 300)

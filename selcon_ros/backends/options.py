@@ -10,7 +10,7 @@ from selcon_ros.core.text import quoted
 
 Progress = Callable[[str, float], None]
 """Called with the phase of a long piece of work and its share that is done, 0..1."""
-_MOST_CORES = 1 << 13
+_MAX_CORES = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def parse_cores(text: str) -> tuple[int, ...]:
     for part in filter(None, text.replace(" ", "").split(",")):
         first, dash, last = part.partition("-")
         last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < _MOST_CORES):
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < _MAX_CORES):
             raise BackendError(f"cores is {quoted(text)}: give core numbers and ranges, as in 0,2-5")
         cores |= set(range(int(first), int(last) + 1))
     return tuple(sorted(cores))

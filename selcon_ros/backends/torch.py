@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from selcon_ros.backends.onnx_in_torch.devices import Array, Runner, TorchDevice
     from selcon_ros.backends.onnx_in_torch.program import Program
 
-IMAGE = "image"
+INPUT_NAME = "image"
 
 
 class TorchBackend:
@@ -41,11 +41,11 @@ class TorchBackend:
         self.name, self._device, self._program = _open(model, subject, manifest, device, threads)
         inputs = self._program.inputs
         prepared = {FRAMES, ROWS, COLUMNS}
-        if set(inputs) not in ({IMAGE}, prepared):
+        if set(inputs) not in ({INPUT_NAME}, prepared):
             raise BackendError(
-                f"{subject}: its inputs must be {[IMAGE]} or {sorted(prepared)}, got {list(inputs)}"
+                f"{subject}: its inputs must be {[INPUT_NAME]} or {sorted(prepared)}, got {list(inputs)}"
             )
-        self._varying = IMAGE if IMAGE in inputs else FRAMES
+        self._varying = INPUT_NAME if INPUT_NAME in inputs else FRAMES
         declared = inputs[self._varying].shape
         self._batches = declared is None or declared[0] != 1
         self._runners: ShapeCache[Runner] = ShapeCache()
@@ -80,7 +80,7 @@ class TorchBackend:
         if self._varying == FRAMES:
             inputs = graph_inputs(frames, self._manifest)
         else:
-            inputs = {IMAGE: np.concatenate([preprocess(frame, self._manifest) for frame in frames])}
+            inputs = {INPUT_NAME: np.concatenate([preprocess(frame, self._manifest) for frame in frames])}
         try:
             return self._runner(inputs)(inputs[self._varying])
         except RuntimeError as error:  # what torch raises when something fails on the device

@@ -36,9 +36,9 @@ from selcon_ros.ros.markers import GraspMarkers, grasp_pose
 from selcon_ros.ros.planner_outputs import placed_cloud
 from selcon_ros.ros.status import action_status
 
-QUALITY = 85
+JPEG_QUALITY = 85
 """Of the overlays' JPEG."""
-NOTE = 600
+MAX_NOTE_LENGTH = 600
 """Characters of a row's note, at most."""
 NAME = "selcon ground-bag"
 Output = tuple[str, str, bytes]
@@ -112,7 +112,7 @@ class BagGrounder:
 
 
 def _fault(plan: BagPlan, received: int, data: bytes, fault: str) -> Grounded:
-    note, stamp = one_line(fault, NOTE), stamp_or_none(data) or 0
+    note, stamp = one_line(fault, MAX_NOTE_LENGTH), stamp_or_none(data) or 0
     rows = [BagRow(received, stamp, action, math.nan, 0, note=note) for action in plan.actions]
     return Grounded(received, [], rows, {})
 
@@ -190,7 +190,7 @@ def _output(topic: str, message: Any) -> Output:
 def jpeg(picture: NDArray[np.uint8]) -> bytes:
     """Return an RGB picture [H, W, 3] as the bytes of a JPEG file."""
     _, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
     return data.tobytes()
 
@@ -207,7 +207,7 @@ def _row(
         heatmap.confidence,
         len(grasps.points),
         frame=one_line(header.frame_id, 100),
-        note=one_line("; ".join(filter(None, notes)), NOTE),
+        note=one_line("; ".join(filter(None, notes)), MAX_NOTE_LENGTH),
     )
     if best is None:
         return row

@@ -12,13 +12,13 @@ from std_msgs.msg import Header
 
 from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message, stamp_of
-from selcon_ros.bags.topics import TYPES
+from selcon_ros.bags.topics import MESSAGE_TYPES
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.registered import registered_depth, registered_intrinsics
 
-BESIDE = 1.0
+MARGIN_SECONDS = 1.0
 """Seconds around a stretch in which depth and calibration of its images are looked for."""
 
 
@@ -28,12 +28,12 @@ def images_of(reader: BagReader, plan: BagPlan, segment: Segment) -> Iterator[Me
 
 
 def camera_message(data: bytes, kind: str) -> Any:
-    """A message of one of `TYPES`.
+    """A message of one of `MESSAGE_TYPES`.
 
     :raises BagError: for a damaged one
     """
     try:
-        return deserialize_message(bytes(data), TYPES[kind])
+        return deserialize_message(bytes(data), MESSAGE_TYPES[kind])
     except Exception as error:  # whatever the middleware throws
         raise BagError(f"a {kind} cannot be read: {first_line(error)}") from error
 
@@ -68,7 +68,7 @@ class Near:
     def __init__(self, reader: BagReader, plan: BagPlan, segment: Segment, stamps: Set[int]) -> None:
         """Read what is near images with these stamps."""
         self._plan = plan
-        margin = int((BESIDE + plan.settings.sync_tolerance) * 1e9)
+        margin = int((MARGIN_SECONDS + plan.settings.sync_tolerance) * 1e9)
         window = (segment.start - margin, segment.end + margin)
         depths, infos = reader.of(plan.topics.depth), reader.of(plan.topics.camera_info)
         self._depths = nearest(reader.messages(depths, *window), stamps)

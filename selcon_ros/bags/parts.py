@@ -27,10 +27,10 @@ from selcon_ros.bags.writer import Bag, Definition
 from selcon_ros.core.atomic_write import making_folder, write_json
 from selcon_ros.core.json_file import read_object
 
-KEY = "key.json"
-ROWS = "rows.json"
-BAG = "bag"
-TILE = 480
+KEY_FILE = "key.json"
+ROWS_FILE = "rows.json"
+BAG_FOLDER = "bag"
+TILE_WIDTH = 480
 """Pixels that a picture of the summary is wide."""
 FOREVER = QosTime(2_147_483_647, 4_294_967_295)
 RELIABLE = (
@@ -65,9 +65,9 @@ class BagParts:
         if not self.folder.exists():
             backend, precision = choose()
             with making_folder(self.folder) as folder:
-                write_json(folder / KEY, {"key": key, "backend": backend, "precision": precision})
+                write_json(folder / KEY_FILE, {"key": key, "backend": backend, "precision": precision})
             return backend, precision
-        known = read_object(self.folder / KEY, BagError)
+        known = read_object(self.folder / KEY_FILE, BagError)
         if known.get("key") != key:
             raise BagError(
                 f"{self.folder} is the beginning of another run (another bag, model or other options): "
@@ -77,27 +77,27 @@ class BagParts:
 
     def has(self, segment: Segment) -> bool:
         """Whether a stretch is done."""
-        return (self._of(segment) / ROWS).is_file()
+        return (self._of(segment) / ROWS_FILE).is_file()
 
     def write(self, segment: Segment, grounded: Iterable[Grounded]) -> None:
         """Ground a stretch, and keep its messages, its rows and a picture of each action."""
         with making_folder(self._of(segment)) as folder:
             rows: list[dict[str, Any]] = []
-            with Bag(folder / BAG) as bag:
+            with Bag(folder / BAG_FOLDER) as bag:
                 for each in grounded:
                     for topic, kind, data in each.outputs:
                         bag.write(topic, kind, each.received, data, RELIABLE)
                     rows += [asdict(row) for row in each.rows]
                     for number, overlay in enumerate(each.overlays.values()):
                         if not (picture := folder / f"{number}.jpg").exists():
-                            height = max(1, round(overlay.shape[0] * TILE / overlay.shape[1]))
-                            small = cv2.resize(overlay, (TILE, height), interpolation=cv2.INTER_AREA)
+                            height = max(1, round(overlay.shape[0] * TILE_WIDTH / overlay.shape[1]))
+                            small = cv2.resize(overlay, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
                             picture.write_bytes(jpeg(small))  # type: ignore[arg-type]
-            write_json(folder / ROWS, {"rows": rows})
+            write_json(folder / ROWS_FILE, {"rows": rows})
 
     def rows(self, segment: Segment) -> list[BagRow]:
         """The rows of a stretch."""
-        return [BagRow(**row) for row in json.loads((self._of(segment) / ROWS).read_text())["rows"]]
+        return [BagRow(**row) for row in json.loads((self._of(segment) / ROWS_FILE).read_text())["rows"]]
 
     def picture(self, segment: Segment, number: int) -> Path | None:
         """The picture of an action by its number; None if no image of the stretch could be grounded."""
@@ -107,7 +107,7 @@ class BagParts:
     def messages(self, every: Iterable[Segment]) -> Iterator[tuple[Connection, int, bytes, Definition]]:
         """The messages of these stretches, each with its type's definition and hash."""
         for segment in every:
-            with BagReader(self._of(segment) / BAG, check=False) as reader:
+            with BagReader(self._of(segment) / BAG_FOLDER, check=False) as reader:
                 definitions = {each.msgtype: reader.definition(each) for each in reader.connections}
                 for connection, received, data in reader.messages(reader.connections):
                     found = definitions[connection.msgtype]

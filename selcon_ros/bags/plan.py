@@ -14,9 +14,9 @@ from selcon_ros.core.text import quoted
 from selcon_ros.ros.action_topics import topic_names
 from selcon_ros.ros.parameters import Settings
 
-ENDINGS = frozenset({".yaml", ".mcap", ".db3", ".zstd"})
+BAG_SUFFIXES = frozenset({".yaml", ".mcap", ".db3", ".zstd"})
 """Of a bag's files."""
-SEGMENT = 25
+IMAGES_PER_SEGMENT = 25
 """Images that are grounded at a stretch: after so many, a run that was stopped goes on."""
 
 
@@ -61,19 +61,19 @@ class BagPlan:
         """
         # Not what else lies in a bag's folder: it may be where the results go.
         files = [self.bag] if self.bag.is_file() else sorted(self.bag.iterdir())
-        files = [file for file in files if file.suffix in ENDINGS]
+        files = [file for file in files if file.suffix in BAG_SUFFIXES]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return hashlib.sha256(repr((__version__, asdict(self), stats, manifest)).encode()).hexdigest()
 
 
 def segments(reader: BagReader, topic: str) -> list[Segment]:
-    """Divide the images of a topic into stretches of about `SEGMENT`, in the order of receiving."""
+    """Divide the images of a topic into stretches of `IMAGES_PER_SEGMENT` or so, as received."""
     # Of a bag of several files, each begins where its recorder's clock was.
     times = sorted(time for _, time, _ in reader.messages(reader.of(topic)))
     found: list[Segment] = []
     first = 0
     while first < len(times):
-        last = min(first + SEGMENT, len(times))
+        last = min(first + IMAGES_PER_SEGMENT, len(times))
         # What was received at one time stays together.
         while last < len(times) and times[last] == times[last - 1]:
             last += 1

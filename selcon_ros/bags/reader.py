@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, TypesysError, get_typestore
 
-from selcon_ros.bags.unpacking import METADATA, is_compressed_by_file, unpack
+from selcon_ros.bags.unpacking import METADATA_FILE, is_compressed_by_file, unpack
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.text import one_line
 from selcon_ros.mcap_bounds import check_mcap
@@ -47,10 +47,10 @@ class BagReader:
             raise BagError(
                 f"{path} is a bag of ROS 1: convert it with: rosbags-convert --src {path} --dst {path.stem}"
             )
-        if path.is_dir() and not (path / METADATA).is_file():
+        if path.is_dir() and not (path / METADATA_FILE).is_file():
             raise BagError(
-                f"{path} is no bag of rosbag2, for it has no {METADATA}: ros2 bag reindex makes one; or give "
-                "one .mcap or .db3 file"
+                f"{path} is no bag of rosbag2, for it has no {METADATA_FILE}: ros2 bag reindex makes one; or "
+                "give one .mcap or .db3 file"
             )
 
     def open(self) -> BagReader:

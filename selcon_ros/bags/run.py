@@ -24,9 +24,9 @@ from selcon_ros.bags.writer import Bag
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.model import load
 
-PARTS = "parts"
-BAG = "bag"
-AHEAD = 2
+PARTS_FOLDER = "parts"
+BAG_FOLDER = "bag"
+SEGMENTS_PER_PROCESS = 2
 """Stretches that wait for each process."""
 _opened: BagGrounder | None = None
 """What a process works with."""
@@ -62,8 +62,8 @@ def ground_bag(
     :raises BagError: for a bag without images, or without transforms for a target frame, a folder with
         something else, or a process that died
     """
-    if (out / BAG).exists():
-        raise BagError(f"{out / BAG} exists: delete it, or choose another --out")
+    if (out / BAG_FOLDER).exists():
+        raise BagError(f"{out / BAG_FOLDER} exists: delete it, or choose another --out")
     if there := taken(reader, plan.prefix):
         raise BagError(f"the bag has {there} already: choose another --namespace")
     if plan.settings.target_frame:
@@ -71,7 +71,7 @@ def ground_bag(
     every = segments(reader, plan.topics.image)
     if not every:
         raise BagError(f"the bag has no message on {plan.topics.image}")
-    parts = BagParts(out / PARTS)
+    parts = BagParts(out / PARTS_FOLDER)
     key = plan.key(load_bundle(plan.bundle, roles=()).manifest.to_json())
     backend, precision = parts.begin(key, lambda: _chosen(plan))
     plan = replace(plan, settings=replace(plan.settings, backend=backend, precision=precision))
@@ -82,7 +82,7 @@ def ground_bag(
     _ground_all(plan, reader.plain, parts, left, max(1, min(processes, len(left))), done)
     rows = [row for segment in every for row in parts.rows(segment)]
     write_summary(out, plan, rows, [(segment, parts.picture) for segment in every])
-    left_out = _put_together(reader, parts, every, out / BAG)
+    left_out = _put_together(reader, parts, every, out / BAG_FOLDER)
     parts.remove()
     return Done(rows, images, resumed, left_out)
 
@@ -115,7 +115,10 @@ def _ground_all(
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin_process) as pool:
         try:
             while True:
-                while len(running) < AHEAD * processes and (segment := next(queue, None)) is not None:
+                while (
+                    len(running) < SEGMENTS_PER_PROCESS * processes
+                    and (segment := next(queue, None)) is not None
+                ):
                     running[pool.submit(_ground, plan, bag, parts, segment)] = segment
                 if not running:
                     return
@@ -158,7 +161,7 @@ def _put_together(reader: BagReader, parts: BagParts, every: list[Segment], fold
 
     :returns: the types of which neither the bag nor rosbags has a definition: their messages are left out
     """
-    whole = parts.folder / BAG
+    whole = parts.folder / BAG_FOLDER
     left_out: set[str] = set()
     with Bag(whole) as bag:
         definitions = {each.msgtype: reader.definition(each) for each in reader.connections}

@@ -17,11 +17,11 @@ from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.html_page import figure, image, page, table
 
-FRAMES = 24
+MAX_STRIP_PICTURES = 24
 """Pictures of a film strip, at most."""
-PICTURES = "pictures"
+PICTURE_FOLDER = "pictures"
 Pictures = Sequence[tuple[Segment, Callable[[Segment, int], Path | None]]]
-HEAD = ("action", "images", "confident", "with grasp point", "with pose", "confidence: median [quartiles]")
+HEADER = ("action", "images", "confident", "with grasp point", "with pose", "confidence: median [quartiles]")
 
 
 def write_summary(out: Path, plan: BagPlan, rows: Sequence[BagRow], pictures: Pictures) -> None:
@@ -46,7 +46,7 @@ def write_summary(out: Path, plan: BagPlan, rows: Sequence[BagRow], pictures: Pi
     )
     lines = [_line([row for row in rows if row.action == action], plan) for action in plan.actions]
     strips = [_strip(out, plan, action, number, rows, pictures) for number, action in enumerate(plan.actions)]
-    body = f"<p>{escape(about)}</p>\n{table(HEAD, lines, caption)}{''.join(strips)}"
+    body = f"<p>{escape(about)}</p>\n{table(HEADER, lines, caption)}{''.join(strips)}"
     text = page(f"{plan.bag.name}: {', '.join(plan.actions)}", body)
     write_file(out / "index.html", text.encode())
 
@@ -77,7 +77,7 @@ def _strip(
 ) -> str:
     """The pictures of an action, evenly over the time."""
     found = [(segment, file) for segment, picture in pictures if (file := picture(segment, number))]
-    step = max(1, math.ceil(len(found) / FRAMES))
+    step = max(1, math.ceil(len(found) / MAX_STRIP_PICTURES))
     first = min(row.received for row in rows)
     of_action = [row for row in rows if row.action == action]
     usable = sorted(
@@ -85,8 +85,8 @@ def _strip(
     )
     figures = []
     for segment, file in found[::step]:
-        name = f"{PICTURES}/{number}_{segment.number:06d}.jpg"
-        (out / PICTURES).mkdir(exist_ok=True)
+        name = f"{PICTURE_FOLDER}/{number}_{segment.number:06d}.jpg"
+        (out / PICTURE_FOLDER).mkdir(exist_ok=True)
         write_file(out / name, file.read_bytes())
         # The picture is of the first image of its stretch that could be used.
         row = next(row for row in usable if row.received >= segment.start)

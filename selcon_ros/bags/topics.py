@@ -12,15 +12,15 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.core.text import one_line
 
-TYPES: dict[str, Any] = {
+MESSAGE_TYPES: dict[str, Any] = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/CompressedImage": CompressedImage,
     "sensor_msgs/msg/CameraInfo": CameraInfo,
 }
-DEPTH = ("16uc1", "32fc1", "mono16")
-NONE = "none"
+DEPTH_ENCODINGS = ("16uc1", "32fc1", "mono16")
+NO_DEPTH = "none"
 """Instead of a depth topic: none is used."""
-MOST_TOLD = 12
+MAX_TOPICS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def choose(reader: BagReader, image: str | None, depth: str | None, camera_info:
     info = _given(reader, seen, camera_info, "camera-info") or _nearest(
         {each.topic for each in near if each.kind == "CameraInfo"}, colour, "calibrations", "camera-info"
     )
-    if depth == NONE:
+    if depth == NO_DEPTH:
         return CameraTopics(colour, None, info)
     measured = _given(reader, seen, depth, "depth") or _nearest(
         {each.topic for each in near if each.is_depth}, colour, "depth images", "depth"
@@ -71,7 +71,7 @@ def choose(reader: BagReader, image: str | None, depth: str | None, camera_info:
 
 
 def _look(reader: BagReader, connection: Connection) -> _Seen | None:
-    kind = TYPES.get(connection.msgtype)
+    kind = MESSAGE_TYPES.get(connection.msgtype)
     data = reader.first(connection) if kind is not None else None
     if kind is None or data is None:
         return None
@@ -80,7 +80,7 @@ def _look(reader: BagReader, connection: Connection) -> _Seen | None:
     except Exception:  # whatever the middleware throws; it is told when the topic is chosen
         return None
     form = getattr(message, "encoding", getattr(message, "format", "")).lower()
-    is_depth = form.split(";")[0].strip() in DEPTH or "compresseddepth" in form
+    is_depth = form.split(";")[0].strip() in DEPTH_ENCODINGS or "compresseddepth" in form
     name = connection.msgtype.rpartition("/")[2]
     return _Seen(connection.topic, name, message.header.frame_id, is_depth and name != "CameraInfo")
 
@@ -129,5 +129,5 @@ def _shared(one: str, other: str) -> int:
 
 
 def _listed(topics: list[str]) -> str:
-    more = f" and {len(topics) - MOST_TOLD} more" if len(topics) > MOST_TOLD else ""
-    return one_line(", ".join(topics[:MOST_TOLD]), 1000) + more if topics else "none"
+    more = f" and {len(topics) - MAX_TOPICS_SHOWN} more" if len(topics) > MAX_TOPICS_SHOWN else ""
+    return one_line(", ".join(topics[:MAX_TOPICS_SHOWN]), 1000) + more if topics else "none"

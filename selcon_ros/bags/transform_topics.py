@@ -9,9 +9,9 @@ from rosbags.interfaces import Connection
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.core.text import quoted
 
-TYPE = "tf2_msgs/msg/TFMessage"
+TF_TYPE = "tf2_msgs/msg/TFMessage"
 MOVING, STATIC = "tf", "tf_static"
-MOST_TOLD = 6
+MAX_TOPICS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,19 @@ def transform_topics(reader: BagReader, target: str) -> TransformTopics:
     if not target or target.startswith("/"):
         raise BagError(f"--target-frame {quoted(target)} is none: a frame's name, without a '/' before it")
     topics = {
-        each.topic for each in reader.connections if each.msgtype == TYPE and _name(each) in (MOVING, STATIC)
+        each.topic
+        for each in reader.connections
+        if each.msgtype == TF_TYPE and _name(each) in (MOVING, STATIC)
     }
     if not topics:
         raise BagError(
-            f"--target-frame {quoted(target)}: the bag has no /{MOVING} and no /{STATIC} of {TYPE}, also in "
-            "no namespace: record them too, or leave the option out for poses in the camera's frame"
+            f"--target-frame {quoted(target)}: the bag has no /{MOVING} and no /{STATIC} of {TF_TYPE}, also "
+            "in no namespace: record them too, or leave the option out for poses in the camera's frame"
         )
     spaces = sorted({topic.rpartition("/")[0] for topic in topics})
     robots = [space for space in spaces if space]
     if len(robots) > 1 and "" not in spaces:
-        told = ", ".join(quoted(f"{robot}/{MOVING}") for robot in robots[:MOST_TOLD])
+        told = ", ".join(quoted(f"{robot}/{MOVING}") for robot in robots[:MAX_TOPICS_SHOWN])
         raise BagError(
             f"--target-frame {quoted(target)}: the bag has transforms of several robots, {told}: keep one's "
             "in a bag of its own (ros2 bag convert)"

@@ -9,9 +9,9 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import quoted
 
-LONGEST = 1000
+MAX_CHAIN_LENGTH = 1000
 """Frames on the way to the root of the tree, at most, as in tf2."""
-TOLD = 12
+MAX_FRAMES_SHOWN = 12
 IDENTITY = Rigid((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
 
 
@@ -73,8 +73,8 @@ def _check_way(frame: str, seen: dict[str, Rigid] | set[str]) -> None:
             f"the frames hang on each other in a circle: {_listed([*seen, frame])}: one of their transforms "
             "is wrong"
         )
-    if len(seen) > LONGEST:
-        raise TransformError(f"{quoted(frame)} is more than {LONGEST} frames away")
+    if len(seen) > MAX_CHAIN_LENGTH:
+        raise TransformError(f"{quoted(frame)} is more than {MAX_CHAIN_LENGTH} frames away")
 
 
 def _apart(source: str, top: str, target: str, target_top: str) -> str:
@@ -92,5 +92,7 @@ def two_parents(frame: str, one: str, other: str) -> TransformError:
 
 
 def _listed(frames: list[str]) -> str:
-    shown = frames if len(frames) <= TOLD else [*frames[: TOLD - 1], "...", frames[-1]]
+    shown = (
+        frames if len(frames) <= MAX_FRAMES_SHOWN else [*frames[: MAX_FRAMES_SHOWN - 1], "...", frames[-1]]
+    )
     return " -> ".join(quoted(frame) for frame in shown)

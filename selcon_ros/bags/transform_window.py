@@ -10,11 +10,11 @@ from selcon_ros.bags.transform_tree import Edge, TransformError, two_parents
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import one_line, quoted
 
-GAP = 10_000_000_000
+MAX_GAP_NS = 10_000_000_000
 """Longest time in ns between two transforms for what lies between."""
-BACK = 1_000_000_000
+CLOCK_RESET_NS = 1_000_000_000
 """Stamps of a frame that go back by more ns are those of a clock that was set back."""
-MOST_FRAMES = 10_000
+MAX_FRAMES = 10_000
 """Frames that are followed; of more, those that come later are passed over."""
 Image = tuple[int, int]
 """When an image was received, and its stamp, in ns."""
@@ -84,8 +84,8 @@ class TransformWindow:
 
     def add(self, each: Transform) -> None:
         """Add a transform, in the order of receiving."""
-        if each.child not in self._near and len(self._near) >= MOST_FRAMES:
-            self.faults.add(f"there are more than {MOST_FRAMES} frames")
+        if each.child not in self._near and len(self._near) >= MAX_FRAMES:
+            self.faults.add(f"there are more than {MAX_FRAMES} frames")
             return
         near = self._near.setdefault(each.child, {})
         run = self._runs.get(each.child)
@@ -93,7 +93,7 @@ class TransformWindow:
             # The first run is that of images before it, too.
             start = self._images[0][0] if self._images else 0
             run = self._runs[each.child] = _Run(start, each.stamp, each.received)
-        elif each.stamp < run.newest - BACK and each.received >= run.last:
+        elif each.stamp < run.newest - CLOCK_RESET_NS and each.received >= run.last:
             run.start, run.newest = each.received, each.stamp
             for image in self._images[self._place(each.received) :]:
                 near.pop(image, None)
@@ -128,7 +128,7 @@ class TransformWindow:
             raise two_parents(frame, before.parent, after.parent)
         if (length := after.stamp - before.stamp) == 0:
             return before.edge
-        if length > GAP:
+        if length > MAX_GAP_NS:
             raise TransformError(f"{about} has a gap of {length / 1e9:.1f} s at the image")
         return Edge(before.parent, before.pose.towards(after.pose, (image[1] - before.stamp) / length))
 

@@ -9,21 +9,21 @@ from typing import Any
 from std_msgs.msg import Header
 
 from selcon_ros.bags.reader import BagError, BagReader
-from selcon_ros.bags.transform_topics import TYPE, transform_topics
+from selcon_ros.bags.transform_topics import TF_TYPE, transform_topics
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up, two_parents
 from selcon_ros.bags.transform_window import Faults, Image, Transform, TransformWindow
 from selcon_ros.core.errors import CameraError, SelconError, first_line
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import quoted
 
-BESIDE = (1_000_000_000, 10_000_000_000)
+WINDOWS_NS = (1_000_000_000, 10_000_000_000)
 """Within so many ns of receiving images their transforms are looked for, then, where one is missing: as long
 as tf2 keeps them."""
-UNIT = 0.01
+UNIT_TOLERANCE = 0.01
 """How far the square of a quaternion's length may be from 1, as in tf2."""
-MOST_STATIC = 100_000
+MAX_STATIC = 100_000
 """Static transforms that are kept, of all frames: each change is one."""
-NAME = 256
+MAX_NAME_LENGTH = 256
 """Characters of a frame's name, at most."""
 
 
@@ -45,9 +45,9 @@ class BagTransforms:
             if not known or known[-1].edge != each.edge:
                 known.append(each)
                 count += 1
-            if count > MOST_STATIC:
+            if count > MAX_STATIC:
                 raise BagError(
-                    f"{self._topics.static} of the bag changes more than {MOST_STATIC} times, and is held in "
+                    f"{self._topics.static} of the bag changes more than {MAX_STATIC} times, and is held in "
                     f"memory: record what moves as {self._topics.moving}, or leave out --target-frame"
                 )
 
@@ -78,7 +78,7 @@ class BagTransforms:
         return known[max(0, bisect_right(known, received, key=lambda each: each.received) - 1)]
 
     def _read(self, topic: str, start: int | None, end: int | None, faults: Faults) -> Iterator[Transform]:
-        connections = [each for each in self._reader.of(topic) if each.msgtype == TYPE]
+        connections = [each for each in self._reader.of(topic) if each.msgtype == TF_TYPE]
         for connection, received, data in self._reader.messages(connections, start, end):
             try:
                 message = self._reader.deserialize(connection, data)
@@ -98,11 +98,11 @@ def _transform(message: Any, received: int) -> Transform:
     about = f"the transform from {quoted(parent)} to {quoted(child)}"
     if not parent or not child or parent == child:
         raise TransformError(f"{about} needs two frames")
-    if max(len(parent), len(child)) > NAME:
-        raise TransformError(f"{about} has a name of more than {NAME} characters")
+    if max(len(parent), len(child)) > MAX_NAME_LENGTH:
+        raise TransformError(f"{about} has a name of more than {MAX_NAME_LENGTH} characters")
     rotation = (float(turned.x), float(turned.y), float(turned.z), float(turned.w))
     length = sum(value * value for value in rotation)
-    if abs(length - 1) > UNIT:
+    if abs(length - 1) > UNIT_TOLERANCE:
         raise TransformError(
             f"{about} has a rotation of length {length**0.5:g}: it must be a unit quaternion"
         )
@@ -130,7 +130,7 @@ class ImageTransforms:
         if header.frame_id == target:
             return header, None, ""
         stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-        for beside in BESIDE:
+        for beside in WINDOWS_NS:
             if beside not in self._windows:
                 self._windows[beside] = self._transforms.window(self._images, beside)
             window = self._windows[beside]

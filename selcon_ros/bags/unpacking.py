@@ -12,18 +12,18 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
 from selcon_ros.mcap_bounds import zstd_stream
 
-METADATA = "metadata.yaml"
+METADATA_FILE = "metadata.yaml"
 """What makes a folder a bag."""
-ENDING = ".zstd"
-SPARED = 1 << 30
+COMPRESSED_SUFFIX = ".zstd"
+MIN_FREE_DISK_BYTES = 1 << 30
 """Bytes of the disk that stay free."""
-_STEP, _LOOKS = 1 << 20, 64
+_CHUNK_BYTES, _CHUNKS_PER_CHECK = 1 << 20, 64
 """Bytes at a time, and after how many times the disk is looked at."""
 
 
 def is_compressed_by_file(bag: Path) -> bool:
     """Whether each file of a bag folder is one compressed file."""
-    return bag.is_dir() and any(bag.glob(f"*{ENDING}")) and _mode(_information(bag)) == "file"
+    return bag.is_dir() and any(bag.glob(f"*{COMPRESSED_SUFFIX}")) and _mode(_information(bag)) == "file"
 
 
 def unpack(bag: Path, into: Path, fault: type[SelconError]) -> Path:
@@ -42,14 +42,14 @@ def unpack(bag: Path, into: Path, fault: type[SelconError]) -> Path:
     }
     for each in information.get("files") or ():
         each["path"] = _plain(PurePath(each["path"]).name)
-    (into / METADATA).write_text(yaml.safe_dump({"rosbag2_bagfile_information": information}))
+    (into / METADATA_FILE).write_text(yaml.safe_dump({"rosbag2_bagfile_information": information}))
     return into
 
 
 def _information(bag: Path) -> dict[str, Any]:
     """What the metadata say; empty for damaged ones, which rosbags then says."""
     try:
-        found = yaml.safe_load((bag / METADATA).read_text())["rosbag2_bagfile_information"]
+        found = yaml.safe_load((bag / METADATA_FILE).read_text())["rosbag2_bagfile_information"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -61,17 +61,17 @@ def _mode(information: dict[str, Any]) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.removesuffix(ENDING)
+    return name.removesuffix(COMPRESSED_SUFFIX)
 
 
 def _unpack_file(file: Path, to: Path, bag: Path, fault: type[SelconError]) -> None:
     with file.open("rb") as packed, zstd_stream(packed) as stream, to.open("xb") as out:
         for step in range(1 << 62):
-            if step % _LOOKS == 0 and shutil.disk_usage(to.parent).free < SPARED:
+            if step % _CHUNKS_PER_CHECK == 0 and shutil.disk_usage(to.parent).free < MIN_FREE_DISK_BYTES:
                 raise fault(
                     f"{one_line(str(bag), 300)} is compressed by file, and {to.parent.parent} has no room to "
                     "unpack it: set TMPDIR to a folder on a larger disk, or use ros2 bag convert"
                 )
-            if not (data := stream.read(_STEP)):
+            if not (data := stream.read(_CHUNK_BYTES)):
                 return
             out.write(data)

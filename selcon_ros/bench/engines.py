@@ -23,7 +23,7 @@ from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import Times, time_alternately
 from selcon_ros.model import load
 
-CAMERA = (480, 640)
+CAMERA_SIZE = (480, 640)
 """Size (H, W) of the camera image."""
 NOTES = [
     "Time: from one camera image of 640×480, uint8, to the maps of all actions. The engines take turns in "
@@ -85,7 +85,7 @@ def measure_engines(
             for each, engine in opened:
                 each.kld = agreement(exact, Grounder(bundle, engine), images).kld_mean
         tell(f"{name}: timing {len(opened)} engines in turns")
-        frame = np.random.default_rng(0).integers(0, 256, (1, *CAMERA, 3), np.uint8)
+        frame = np.random.default_rng(0).integers(0, 256, (1, *CAMERA_SIZE, 3), np.uint8)
         times = time_alternately(
             {each.title: partial(engine.run, frame) for each, engine in opened}, rounds, runs
         )

@@ -13,7 +13,7 @@ from selcon_ros.cli.options import bundle_option, bundles_option, turns_options
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 _FOLDER = UserPath(file_okay=False, exists=True)
-MOVED = "is measured in a clone of the repository: python -m benchmarks"
+MOVED_MESSAGE = "is measured in a clone of the repository: python -m benchmarks"
 
 
 @click.group(invoke_without_command=True)
@@ -60,7 +60,7 @@ def command(
             raise click.UsageError(f"--{option} goes after '{ctx.invoked_subcommand}', if it has that")
         return
     if paper_size:
-        raise click.UsageError(f"the paper-size network {MOVED} paper-size")
+        raise click.UsageError(f"the paper-size network {MOVED_MESSAGE} paper-size")
     from selcon_ros.bench.machine import facts
     from selcon_ros.bench.measurements import NOTES, measure
     from selcon_ros.core.bundle import default_bundle_path
@@ -99,7 +99,7 @@ def engines(
       selcon bench engines --bundle bundles/mine --threads 1 --json
     """
     if paper_size or authors is not None:
-        raise click.UsageError(f"what --paper-size and --authors ask for {MOVED} engines")
+        raise click.UsageError(f"what --paper-size and --authors ask for {MOVED_MESSAGE} engines")
     from rich.console import Console
 
     from selcon_ros.backends.options import CpuOptions, GpuOptions
@@ -123,4 +123,4 @@ def engines(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def training(arguments: tuple[str, ...]) -> None:
     """Say where training steps are measured."""
-    raise click.UsageError(f"a training step {MOVED} training")
+    raise click.UsageError(f"a training step {MOVED_MESSAGE} training")

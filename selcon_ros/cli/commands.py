@@ -9,7 +9,7 @@ import click
 
 from selcon_ros.plugins import plugins
 
-GROUP = "selcon.commands"
+ENTRY_POINT_GROUP = "selcon.commands"
 """The group of entry points. The value of each is a table like `COMMANDS`."""
 
 
@@ -40,7 +40,7 @@ COMMANDS = {
     "bench": Command("selcon_ros.cli.bench", "Measure latency and throughput on this machine."),
 }
 
-ORDER = (
+HELP_ORDER = (
     "ground",
     "ground-bag",
     "import-official",
@@ -67,7 +67,7 @@ ORDER = (
     "bench",
 )
 """In the help; others follow."""
-IN_A_CLONE = ("ablate", "audit")
+CLONE_COMMANDS = ("ablate", "audit")
 """Commands of experiments/, which is not installed."""
 
 
@@ -81,7 +81,7 @@ def all_commands() -> dict[str, Command]:
     """Return every command by name, in the help's order. Packages that cannot be imported are named on
     stderr, and left out."""
     found: dict[str, Command] = {}
-    for name, plugin in plugins(GROUP).items():
+    for name, plugin in plugins(ENTRY_POINT_GROUP).items():
         try:
             table: Mapping[str, Command] = plugin.load()
         except (ImportError, AttributeError) as error:
@@ -89,5 +89,5 @@ def all_commands() -> dict[str, Command]:
             continue
         found |= table
     found |= COMMANDS  # no package can replace these
-    first = [name for name in ORDER if name in found]
+    first = [name for name in HELP_ORDER if name in found]
     return {name: found[name] for name in dict.fromkeys([*first, *found])}

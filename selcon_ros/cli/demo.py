@@ -6,7 +6,7 @@ import click
 
 from selcon_ros.cli.options import bundle_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 
 
 @click.command()
@@ -62,7 +62,7 @@ def command(
     """
     from selcon_ros.ros.signals import Stop
 
-    stop = Stop(status=STOPPED)  # before what is slow is imported
+    stop = Stop(status=INTERRUPTED_EXIT_CODE)  # before what is slow is imported
     from selcon_ros.demo.orchestration import run_demo
 
     results = run_demo(stop, out, recording, bundle, list(actions) or None, frames, patience)

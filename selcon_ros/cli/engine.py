@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selcon_ros.engines.cache import CachedEngine
     from selcon_ros.engines.repository import EngineSpec
 
-SHOWN = 5
+MAX_LAYERS_SHOWN = 5
 """Layers named of those kept in fp32; --json names all."""
 
 
@@ -157,8 +157,12 @@ def _print(entry: CachedEngine, built: bool, why_not: str | None, bundle: Path) 
     counts = sorted(record.layers.items(), key=lambda each: -each[1])
     click.echo(f"layers that compute: {', '.join(f'{count} in {name}' for name, count in counts)}")
     if record.kept:
-        more = f" and {len(record.kept) - SHOWN} more" if len(record.kept) > SHOWN else ""
-        click.echo(f"in fp32 because of their range of values: {', '.join(record.kept[:SHOWN])}{more}")
+        more = (
+            f" and {len(record.kept) - MAX_LAYERS_SHOWN} more" if len(record.kept) > MAX_LAYERS_SHOWN else ""
+        )
+        click.echo(
+            f"in fp32 because of their range of values: {', '.join(record.kept[:MAX_LAYERS_SHOWN])}{more}"
+        )
     if built:
         click.echo(f"built in {record.seconds:.1f} s, {megabytes(record.bytes)}: {entry.path}")
     else:

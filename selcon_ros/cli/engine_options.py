@@ -17,15 +17,15 @@ from selcon_ros.cli.options import F, added
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
-from selcon_ros.core.heatmap_agreement import TOLERANCE
+from selcon_ros.core.heatmap_agreement import MAX_KLD
 
 if TYPE_CHECKING:
     from selcon_ros.backends.tensorrt_library import EngineLibrary
     from selcon_ros.engines.record import Key
 
-PICTURES = 64
+MAX_PICTURES = 64
 """At most so many pictures of a folder are compared on."""
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def _batch(
@@ -106,7 +106,7 @@ def engine_options(function: F) -> F:
         click.option(
             "--tolerance",
             type=click.FloatRange(0, min_open=True),
-            default=TOLERANCE,
+            default=MAX_KLD,
             show_default=True,
             help="Mean KLD from fp32 above which an engine is refused.",
         ),
@@ -114,7 +114,7 @@ def engine_options(function: F) -> F:
             "--pictures",
             type=UserPath(),
             metavar="FOLDER",
-            help=f"Compare on these, {PICTURES} at most, evenly spread  [default: the bundle's samples]",
+            help=f"Compare on these, {MAX_PICTURES} at most, evenly spread  [default: the bundle's samples]",
         ),
         cache_option,
         click.option(
@@ -131,13 +131,13 @@ def engine_options(function: F) -> F:
 
 
 def pictures_in(folder: Path | None) -> list[NDArray[np.uint8]] | None:
-    """Read the RGB pictures [H, W, 3] uint8 below a folder, PICTURES at most; None for no folder."""
+    """Read the RGB pictures [H, W, 3] uint8 below a folder, MAX_PICTURES at most; None for no folder."""
     if folder is None:
         return None
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
     if not found:
-        raise ImageError(f"{folder} holds no pictures ({', '.join(_SUFFIXES)}) to compare on")
-    chosen = np.linspace(0, len(found) - 1, min(PICTURES, len(found))).round().astype(int)
+        raise ImageError(f"{folder} holds no pictures ({', '.join(_PICTURE_SUFFIXES)}) to compare on")
+    chosen = np.linspace(0, len(found) - 1, min(MAX_PICTURES, len(found))).round().astype(int)
     return [read_image(found[index]) for index in chosen]
 
 

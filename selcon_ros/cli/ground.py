@@ -19,7 +19,7 @@ from selcon_ros.core.text import one_line
 if TYPE_CHECKING:
     from selcon_ros.cli.ground_picture import PictureAnswer
 
-ANY = Destination(lambda path: None)
+OUT_FILE_OR_FOLDER = Destination(lambda path: None)
 """A file or a folder, as there is one picture or many; it is checked when that is known."""
 
 
@@ -34,7 +34,7 @@ ANY = Destination(lambda path: None)
 )
 @click.option("--camera", type=UserPath(), help="Calibration of the camera, JSON or YAML.")
 @click.option("--rectified", is_flag=True, help="IMAGE is rectified: use the projection matrix of --camera.")
-@click.option("--out", type=ANY, help="Overlay picture to write; of many pictures, a folder.")
+@click.option("--out", type=OUT_FILE_OR_FOLDER, help="Overlay picture to write; of many pictures, a folder.")
 @click.option("--heatmaps", type=OUT_FOLDER, help="Folder for heatmaps, NAME.png or NAME.npy.")
 @click.option(
     "--heatmap-format",

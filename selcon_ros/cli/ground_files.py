@@ -18,11 +18,11 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.user_path import user_path
 
-PICTURES = frozenset(
+PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pnm"}
 )
 """Endings of the files of a folder that are taken for pictures."""
-DEPTHS = (".png", ".tif", ".tiff", ".npy")
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 """Endings of depth images."""
 
 
@@ -69,7 +69,7 @@ def depth_of(picture: InputPicture, depth: Path) -> Path:
     """Return the depth image of a picture: `depth`, or the file of the picture's name in that folder."""
     if not depth.is_dir():
         return depth
-    there = [depth / f"{picture.path.stem}{ending}" for ending in DEPTHS]
+    there = [depth / f"{picture.path.stem}{ending}" for ending in DEPTH_SUFFIXES]
     return next((file for file in there if file.exists()), there[0])
 
 
@@ -89,9 +89,11 @@ def write_heatmap(path: Path, heatmap: Heatmap) -> None:
 def _of_one(given: str) -> list[Path]:
     path = user_path(given, SelconError)
     if path.is_dir():
-        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES)
+        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES)
         if not inside:
-            raise click.UsageError(f"{path} has no picture: files that end in {', '.join(sorted(PICTURES))}")
+            raise click.UsageError(
+                f"{path} has no picture: files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
+            )
         return inside
     if path.exists() or not glob.has_magic(given):
         return [path]

@@ -25,7 +25,7 @@ from selcon_ros.core.pixel_limit import PixelLimit
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import Model, load
 
-NEARLY_BLACK = 16
+NEARLY_BLACK_LEVEL = 16
 """Of 255: 12 bits in a file of 16 stay below."""
 Pixels = NDArray[np.uint8]
 
@@ -136,7 +136,7 @@ def ground_picture(
     """Ground a picture. What a user should know of it is told on stderr; raises SelconError."""
     stored, orientation = read_stored(image, limit)
     picture = upright(stored, orientation)
-    if (brightest := int(picture.max())) < NEARLY_BLACK:
+    if (brightest := int(picture.max())) < NEARLY_BLACK_LEVEL:
         click.echo(
             f"warning: {image} is nearly black, its brightest value is {brightest} of 255: if it holds 10 or "
             "12 bits in 16, scale them first",

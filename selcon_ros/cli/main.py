@@ -9,14 +9,14 @@ from typing import Any, NoReturn, cast
 import click
 
 from selcon_ros import __version__
-from selcon_ros.cli.commands import IN_A_CLONE, all_commands, find_command
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.commands import CLONE_COMMANDS, all_commands, find_command
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 from selcon_ros.core.errors import SelconError, first_line
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # What a robot has: a library by its package on PyPI.
-BASE = {
+BASE_PACKAGES = {
     "numpy": "numpy",
     "cv2": "opencv-python-headless",
     "onnxruntime": "onnxruntime",
@@ -80,9 +80,9 @@ def as_message(command: str, error: SelconError | ImportError | OSError | Memory
     extra = next((name for name, libraries in EXTRAS.items() if library in libraries), None)
     if command == "engine" and library == "onnx":
         extra = "engine"  # training brings it too, and torch
-    if extra is None and library not in BASE:
+    if extra is None and library not in BASE_PACKAGES:
         return error
-    wanted = BASE.get(library) or f'"selcon_ros[{extra}]"'
+    wanted = BASE_PACKAGES.get(library) or f'"selcon_ros[{extra}]"'
     other = " or source your ROS 2 installation" if extra == "ros" else ""
     return click.ClickException(
         f"selcon {command} needs {library}: install it with: pip install {wanted}{other}"
@@ -94,7 +94,7 @@ def _of_the_system(error: OSError) -> Exception:
     if error.errno == errno.EPIPE:
         return error  # who read our output has gone: click ends quietly
     place = f"{error.filename}: " if error.filename is not None else ""
-    more = "; make room there, or choose another place" if error.errno in FULL else ""
+    more = "; make room there, or choose another place" if error.errno in DISK_FULL_ERRORS else ""
     return click.ClickException(f"{place}{error.strerror or first_line(error)}{more}")
 
 
@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = find_command(cmd_name)
-        if found is None and cmd_name in IN_A_CLONE:
+        if found is None and cmd_name in CLONE_COMMANDS:
             raise click.ClickException(
                 f"selcon {cmd_name} is run in a clone of the repository: "
                 f"python -m selcon_ros.cli.start {cmd_name}"
@@ -148,7 +148,7 @@ def _was_stopped(error: BaseException | None) -> bool:
 
 def _end_stopped(ctx: click.Context) -> NoReturn:
     click.echo(f"\n{' '.join(filter(None, ['selcon', ctx.invoked_subcommand]))}: stopped", err=True)
-    raise SystemExit(STOPPED) from None
+    raise SystemExit(INTERRUPTED_EXIT_CODE) from None
 
 
 @click.group(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-STOPPED = 130
+INTERRUPTED_EXIT_CODE = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Import the command and run it."""
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:  # not where it is ignored, as behind nohup
-        signal.signal(signal.SIGINT, lambda number, frame: os._exit(STOPPED))
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED_EXIT_CODE))
     from selcon_ros.cli.main import main as selcon
 
     signal.signal(signal.SIGINT, usual)

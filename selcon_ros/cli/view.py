@@ -11,12 +11,12 @@ from click.core import ParameterSource
 from selcon_ros.cli.model_options import engine_options, min_confidence_option
 from selcon_ros.cli.options import F, FiniteRange, added, bundle_option, threads_option
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
     from selcon_ros.view.sources.base import FrameSource
 
-OF_MODEL = ("bundle", "backend", "precision", "threads", "min_confidence", "max_width")
+MODEL_OPTIONS = ("bundle", "backend", "precision", "threads", "min_confidence", "max_width")
 """What a running node has of its own."""
 SOURCE_OPTIONS = [
     click.option("--node", help="Full name of the node, where several run  [default: the only one]"),
@@ -108,7 +108,7 @@ def command(
     if recording is not None:
         from selcon_ros.view.rerun_log import RerunLog
     source = _source(context, **options)
-    stop = Stop(status=STOPPED)
+    stop = Stop(status=INTERRUPTED_EXIT_CODE)
     # Before anything that takes long: a port that is in use is told at once.
     server = ViewServer(host, port)
     try:
@@ -161,7 +161,7 @@ def _source(
     given = Given(depth, camera, image, camera_info, rectified, target_frame)
     if source is None:
         given.only("a running node: give a SOURCE")
-        _refuse(context, OF_MODEL, "is for a SOURCE without a node: a running node has its own")
+        _refuse(context, MODEL_OPTIONS, "is for a SOURCE without a node: a running node has its own")
         from selcon_ros.view.sources.node import NodeSource
 
         return NodeSource(node, action)

@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.text import quoted
 
-ALL = "*"
+ALL_ACTIONS = "*"
 """In a list of actions: every action that the model knows."""
-LONGEST = 10_000
+MAX_LIST_LENGTH = 10_000
 """Characters of a list of actions that are read; more where the model's own list is longer."""
-MOST_TOLD = 3
+MAX_NAMES_SHOWN = 3
 """Unknown actions of a list that are told at once."""
 
 
@@ -19,7 +19,7 @@ def action_key(text: str) -> str:
     return "".join(text.casefold().replace("_", " ").replace("-", " ").split())
 
 
-HELD = frozenset(
+HOLDING_ACTIONS = frozenset(
     action_key(name)
     for name in ("carry", "catch", "drag", "hold", "lift", "open", "pick_up", "swing", "throw")
 )
@@ -27,7 +27,7 @@ HELD = frozenset(
 
 def is_held(action: str) -> bool:
     """Return whether a hand closes at the points of an action; at others a tool acts (docs/grasping.md)."""
-    return action_key(action) in HELD
+    return action_key(action) in HOLDING_ACTIONS
 
 
 def match_action(text: str, actions: Sequence[str]) -> str:
@@ -50,17 +50,17 @@ def match_actions(text: str, actions: Sequence[str]) -> tuple[str, ...]:
     known.
     """
     known = {action_key(action): action for action in actions}
-    if len(text) > (longest := max(LONGEST, len(listed(actions)))):
+    if len(text) > (longest := max(MAX_LIST_LENGTH, len(listed(actions)))):
         raise UnknownActionError(
             f"the list of actions has {len(text)} characters, {quoted(text)}: name each action once, or all "
-            f"as {ALL}, in at most {longest}"
+            f"as {ALL_ACTIONS}, in at most {longest}"
         )
     found: dict[str, None] = {}
     unknown: list[str] = []
     for name in _names(text, known):
         if action_key(name) in known:
             found[known[action_key(name)]] = None
-        elif name.strip() == ALL:
+        elif name.strip() == ALL_ACTIONS:
             found.update(dict.fromkeys(actions))
         else:
             unknown.append(name)
@@ -94,8 +94,8 @@ def _unknown(names: Sequence[str], known: dict[str, str]) -> UnknownActionError:
     listing = ", ".join(sorted(known.values()))
     if not action_key(names[0]):
         return UnknownActionError(f"the action is empty; this model knows: {listing}")
-    told = [_closest(name, known) for name in names[:MOST_TOLD]]
-    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    told = [_closest(name, known) for name in names[:MAX_NAMES_SHOWN]]
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     if len(names) == 1:
         close = f"did you mean {told[0]}? " if told[0] else ""
         return UnknownActionError(f"unknown action {quoted(names[0])}: {close}This model knows: {listing}")

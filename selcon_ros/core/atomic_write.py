@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from selcon_ros.core.plain_file import kind_of
 
-PART = ".part"
+PART_SUFFIX = ".part"
 """How names of unfinished files end. A process that is killed may leave one."""
 # What file systems say that cannot sync a folder.
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+_NO_SYNC_ERRORS = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_file(path: str | Path, content: bytes) -> None:
@@ -38,7 +38,7 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
     is no plain file: a pipe or a device would be replaced by one.
     """
     target = _target(path)
-    part = target.with_name(f".{secrets.token_hex(4)}{PART}")
+    part = target.with_name(f".{secrets.token_hex(4)}{PART_SUFFIX}")
     with _naming(path, part):
         mode = _mode(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def making_folder(path: str | Path) -> Iterator[Path]:
     Raises OSError naming `path`; the former folder then stays.
     """
     target = _target(path)
-    work = target.with_name(f".{secrets.token_hex(4)}{PART}")
+    work = target.with_name(f".{secrets.token_hex(4)}{PART_SUFFIX}")
     with _naming(path, work):
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh, old = work / "new", work / "old"
@@ -115,7 +115,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in _NO_SYNC:
+        if error.errno not in _NO_SYNC_ERRORS:
             raise
     finally:
         os.close(handle)

@@ -32,20 +32,20 @@ __all__ = [
     "write_bundle",
 ]
 
-MANIFEST = "manifest.json"
-MANIFEST_LIMIT = 1 << 20
+MANIFEST_FILE = "manifest.json"
+MAX_MANIFEST_BYTES = 1 << 20
 # An ONNX file is one protobuf message, which cannot be larger.
-FILE_LIMIT = 1 << 31
-BUNDLE_LIMIT = 2 * FILE_LIMIT
+MAX_FILE_BYTES = 1 << 31
+MAX_BUNDLE_BYTES = 2 * MAX_FILE_BYTES
 # Files that answer actions outside the class list, for workstations: see `selcon export --open`.
 OPEN_ROLES = ("open_model", "open_text")
 # The same graph with weights of 8 bits, for CPUs: see `selcon quantize`.
 INT8_ROLE = "model.int8"
-_LONGEST = 200
+_MAX_PATH_LENGTH = 200
 """Characters of a file's path."""
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 # A few pictures of the kind the model is for, which engines are compared on: see `samples`.
-_SAMPLE = re.compile(r"sample\.([1-9][0-9]*)")
+_SAMPLE_ROLE = re.compile(r"sample\.([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def default_bundle_path() -> Path:
 
 def sample_roles(roles: Iterable[str]) -> list[str]:
     """Return those of a bundle's file roles that are sample pictures: sample.1, sample.2 and so on."""
-    found = [(int(match[1]), role) for role in roles if (match := _SAMPLE.fullmatch(role))]
+    found = [(int(match[1]), role) for role in roles if (match := _SAMPLE_ROLE.fullmatch(role))]
     return [role for _, role in sorted(found)]
 
 
@@ -136,10 +136,10 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
     for role, content in files.items():
         name = manifest.files[role].path if role in manifest.files else _file_name(role)
         entries[role] = BundleFile(_inner_path(role, name), hashlib.sha256(content).hexdigest())
-    if len({MANIFEST, *(entry.path for entry in entries.values())}) != len(entries) + 1:
+    if len({MANIFEST_FILE, *(entry.path for entry in entries.values())}) != len(entries) + 1:
         raise BundleError(f"two files of the bundle would share a name: {entries}")
     manifest = replace(manifest, files=entries)
-    contents = {MANIFEST: manifest.to_json().encode()}
+    contents = {MANIFEST_FILE: manifest.to_json().encode()}
     contents |= {entry.path: files[role] for role, entry in entries.items()}
     check_bundle_destination(out)
     try:
@@ -166,35 +166,37 @@ def check_bundle_destination(out: str | Path) -> None:
     if packed:
         foreign = out.exists() and not zipfile.is_zipfile(out)
     else:
-        foreign = out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir()))
+        foreign = (
+            out.exists() and not (out / MANIFEST_FILE).is_file() and (not out.is_dir() or any(out.iterdir()))
+        )
     if foreign:
         raise BundleError(f"{out} exists and is not a bundle: it is left alone; choose another path")
 
 
 def _read(path: Path, roles: Collection[str] | None, read: Callable[[str, int], bytes]) -> Bundle:
-    manifest = Manifest.from_json(read(MANIFEST, MANIFEST_LIMIT))
+    manifest = Manifest.from_json(read(MANIFEST_FILE, MAX_MANIFEST_BYTES))
     if "model" not in manifest.files:
         raise BundleError(f"manifest.json: files must name 'model', got {sorted(manifest.files)[:9]}")
     files: dict[str, bytes] = {}
     for role, entry in manifest.files.items():
         if roles is not None and role not in roles:
             continue
-        left = BUNDLE_LIMIT - sum(map(len, files.values()))
-        content = read(_inner_path(role, entry.path), min(FILE_LIMIT, left))
+        left = MAX_BUNDLE_BYTES - sum(map(len, files.values()))
+        content = read(_inner_path(role, entry.path), min(MAX_FILE_BYTES, left))
         digest = hashlib.sha256(content).hexdigest()
         if digest != entry.sha256:
             raise BundleError(
                 f"{entry.path} was changed or damaged: its SHA-256 is {digest}, "
                 f"the manifest says {entry.sha256 or 'nothing'}; get the bundle again"
             )
-        if _SAMPLE.fullmatch(role) is None:
+        if _SAMPLE_ROLE.fullmatch(role) is None:
             check_onnx(content, entry.path, BundleError)
         files[role] = content
     return Bundle(manifest, files, path)
 
 
 def _file_name(role: str) -> str:
-    sample = _SAMPLE.fullmatch(role)
+    sample = _SAMPLE_ROLE.fullmatch(role)
     return f"samples/{sample[1]}.jpg" if sample else f"{role}.onnx"
 
 
@@ -202,10 +204,10 @@ def _inner_path(role: str, name: str) -> str:
     """Return `name` if it is a plain relative path inside a bundle."""
     parts = PurePosixPath(name).parts
     foreign = name.startswith("/") or ".." in parts or "\\" in name or ":" in name
-    if not parts or foreign or len(name) > _LONGEST or not name.isprintable():
+    if not parts or foreign or len(name) > _MAX_PATH_LENGTH or not name.isprintable():
         raise BundleError(
             f"files.{one_line(role, 80)}.path must be a relative path inside the bundle, of at most "
-            f"{_LONGEST} characters, got {quoted(name, 80)}"
+            f"{_MAX_PATH_LENGTH} characters, got {quoted(name, 80)}"
         )
     return str(PurePosixPath(name))
 
@@ -222,10 +224,10 @@ def _read_in_folder(folder: Path, name: str, limit: int) -> bytes:
 
 def _zip_prefix(archive: Archive) -> str:
     """Return "" or the one top folder: archives are made of a folder or of its content."""
-    found = [name for name in archive.names if name.split("/")[-1] == MANIFEST and name.count("/") <= 1]
+    found = [name for name in archive.names if name.split("/")[-1] == MANIFEST_FILE and name.count("/") <= 1]
     if len(found) != 1:
-        raise BundleError(f"it must hold one {MANIFEST}, found {len(found)}")
-    return found[0].removesuffix(MANIFEST)
+        raise BundleError(f"it must hold one {MANIFEST_FILE}, found {len(found)}")
+    return found[0].removesuffix(MANIFEST_FILE)
 
 
 def _write_zip(out: Path, contents: Mapping[str, bytes]) -> None:

@@ -13,11 +13,11 @@ from selcon_ros.core.errors import CameraError
 
 Floats = NDArray[np.float32]
 
-LONGEST_SIDE = 16384
+MAX_SIDE_PIXELS = 16384
 """Pixels. A larger image is no camera's."""
-STEEPEST = 1000.0
+MAX_RAY_SLOPE = 1000.0
 """Largest x/z or y/z of a pixel's ray: less than a thousandth short of 90 degrees off the optical axis."""
-MOST_SKEW = 1.0
+MAX_SKEW_PIXELS = 1.0
 """Pixels that are nothing to speak of: some calibrations have a trace of skew."""
 
 
@@ -53,7 +53,7 @@ class Intrinsics:
             ("x", self.fx, self.cx, self.width),
             ("y", self.fy, self.cy, self.height),
         ):
-            if not max(abs(centre), abs(size - centre)) <= STEEPEST * focal:
+            if not max(abs(centre), abs(size - centre)) <= MAX_RAY_SLOPE * focal:
                 raise CameraError(
                     f"camera f{axis} = {focal:g} and c{axis} = {centre:g} do not belong to an image of "
                     f"{self.width}x{self.height}: it would look sideways; use the camera's own calibration"
@@ -113,9 +113,10 @@ class Intrinsics:
         """
         remedy = "calibrate the camera again, or use its own calibration"
         longer = max(self.width, self.height)
-        if longer > LONGEST_SIDE:
+        if longer > MAX_SIDE_PIXELS:
             raise CameraError(
-                f"the camera's size is {self.width}x{self.height}: at most {LONGEST_SIDE} are taken; {remedy}"
+                f"the camera's size is {self.width}x{self.height}: at most {MAX_SIDE_PIXELS} are taken; "
+                f"{remedy}"
             )
         for name, value in (("fx", self.fx), ("fy", self.fy)):
             if not longer / 20 <= value <= longer * 100:
@@ -185,7 +186,7 @@ def pinhole(matrix: Sequence[float], name: str, order: str = "row by row") -> tu
     """
     columns = len(matrix) // 3
     (fx, skew, cx), (low, fy, cy), last = (matrix[row * columns : row * columns + 3] for row in range(3))
-    if not (abs(skew) <= MOST_SKEW and np.allclose((low, *last[:2]), 0, atol=1e-6)):
+    if not (abs(skew) <= MAX_SKEW_PIXELS and np.allclose((low, *last[:2]), 0, atol=1e-6)):
         raise CameraError(
             f"{name} is {[f'{value:g}' for value in matrix]}: it must be fx 0 cx, 0 fy cy, 0 0 1, {order}, "
             "without skew"

@@ -8,26 +8,34 @@ from typing import Any
 
 from selcon_ros.core import json_file, yaml_file
 from selcon_ros.core.camera import Intrinsics, pinhole
-from selcon_ros.core.distortion import BY_NUMBER, Distortion, distortion_from
+from selcon_ros.core.distortion import MODEL_BY_COUNT, Distortion, distortion_from
 from selcon_ros.core.errors import CameraError
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 
-MAX_BYTES = 64_000
+MAX_FILE_BYTES = 64_000
 """A calibration has a few thousand; PyYAML takes seconds for a megabyte."""
-DEPTH_SCALE = 0.001
+DEFAULT_DEPTH_SCALE = 0.001
 """Metres, where the file does not say: depth in millimetres, as ROS and most cameras have it."""
-FORMS = (
+ACCEPTED_FORMATS = (
     "JSON with width, height, fx, fy, cx, cy; ROS's camera_info; intrinsics of OpenCV, Open3D, librealsense"
 )
 # librealsense's models by the model of the same rays; see `_lens`.
-REALSENSE = {
+REALSENSE_MODELS = {
     "brown_conrady": "plumb_bob",
     "inverse_brown_conrady": "plumb_bob",
     "kannala_brandt4": "equidistant",
 }
 # Names of the list of coefficients.
-LISTS = ("distortion_coefficients", "d", "coeffs", "distortion_coeffs", "dist_coeffs", "distortion", "dist")
+COEFFICIENT_KEYS = (
+    "distortion_coefficients",
+    "d",
+    "coeffs",
+    "distortion_coeffs",
+    "dist_coeffs",
+    "distortion",
+    "dist",
+)
 
 Record = Mapping[str, Any]
 
@@ -44,7 +52,7 @@ def read_camera(path: str | Path, rectified: bool = False) -> tuple[Intrinsics, 
     Raises CameraError.
     """
     name = f"camera file {path}"
-    record = _parse(read_bytes(path, CameraError, MAX_BYTES), name)
+    record = _parse(read_bytes(path, CameraError, MAX_FILE_BYTES), name)
     try:
         return _intrinsics(record, rectified), _depth_scale(record)
     except CameraError as error:
@@ -113,7 +121,7 @@ def _pinhole(record: Record, rectified: bool) -> tuple[float, ...]:
         raise CameraError("it has no projection matrix for a rectified picture: take the raw picture")
     if matrix is None:
         if not {"fx", "fy"} & set(record):
-            raise CameraError(f"it has no form that is read: {FORMS}")
+            raise CameraError(f"it has no form that is read: {ACCEPTED_FORMATS}")
         cx, cy = ("ppx", "ppy") if "ppx" in record else ("cx", "cy")
         return _number(record, "fx"), _number(record, "fy"), _number(record, cx), _number(record, cy)
     value = record[matrix]
@@ -133,7 +141,7 @@ def _lens(record: Record) -> Distortion | None:
     it (its tangential part is applied after the radial one), kannala_brandt4 as equidistant; it does not
     deproject modified_brown_conrady, and for `none` it leaves the coefficients out.
     """
-    given = next((record[name] for name in LISTS if record.get(name) is not None), None)
+    given = next((record[name] for name in COEFFICIENT_KEYS if record.get(name) is not None), None)
     unread = _unread(record) + (_unread(given) if isinstance(given, dict) else [])
     if unread:
         raise CameraError(
@@ -149,7 +157,7 @@ def _lens(record: Record) -> Distortion | None:
     if record.get("fisheye_model") not in (None, 0, False, "false"):
         model = "equidistant"  # as OpenCV's calibration sample says it
     if model is None and len(coefficients) != 4:  # four may be a fisheye's, too
-        model = BY_NUMBER.get(len(coefficients))
+        model = MODEL_BY_COUNT.get(len(coefficients))
     if model is None:
         raise CameraError(
             f"it has {len(coefficients)} distortion coefficients and does not say of which model: add "
@@ -158,20 +166,20 @@ def _lens(record: Record) -> Distortion | None:
     name = re.sub(r"^(distortion\.|rs2_distortion_)", "", str(model).strip().lower()).replace(" ", "_")
     if name == "none" and "coeffs" in record:
         return None
-    return distortion_from(REALSENSE.get(name, name), coefficients)
+    return distortion_from(REALSENSE_MODELS.get(name, name), coefficients)
 
 
 def _unread(record: Record) -> list[str]:
     """Return the names of distortion that is not zero and in a form that is not read."""
     return [
         name for name, value in record.items()
-        if re.fullmatch("[kp][1-6]|(?!un).*distort.*", name) and name not in LISTS
+        if re.fullmatch("[kp][1-6]|(?!un).*distort.*", name) and name not in COEFFICIENT_KEYS
         and not isinstance(value, bool | str) and (any(value) if isinstance(value, list) else value)
     ]  # fmt: skip
 
 
 def _depth_scale(record: Record) -> float:
-    scale = _number(record, "depth_scale", DEPTH_SCALE)
+    scale = _number(record, "depth_scale", DEFAULT_DEPTH_SCALE)
     if not scale > 0:  # nor NaN
         raise CameraError(f"depth_scale must be above zero, got {scale:g}")
     if "intrinsic_matrix" in record and "depth_scale" in record:

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.errors import DepthError, first_line
 from selcon_ros.core.image_decoding import decode, judge
-from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.plain_file import read_bytes
 
-KINDS = "16 bit grey, in units of the camera's depth_scale, or floats in metres (PNG, TIFF, .npy)"
+ACCEPTED_FORMATS = "16 bit grey, in units of the camera's depth_scale, or floats in metres (PNG, TIFF, .npy)"
 # What a .npy file has before its values, at most.
-NPY_HEADER = 16_384
+MAX_NPY_HEADER_BYTES = 16_384
 
 
 def read_depth(
-    path: str | Path, scale: float, limit: PixelLimit = ORDINARY, orientation: int = 1
+    path: str | Path, scale: float, limit: PixelLimit = DEFAULT_LIMIT, orientation: int = 1
 ) -> NDArray[np.float32]:
     """Return the depth [H, W] float32 in metres of a file, as it is stored.
 
@@ -40,11 +40,13 @@ def read_depth(
                 "without one"
             )
         if 8 < header.bits < 16:  # OpenCV moves them up to 16 bits, so that the unit is another
-            raise DepthError(f"{path}: depth has {header.bits} bits: it must be {KINDS}")
+            raise DepthError(f"{path}: depth has {header.bits} bits: it must be {ACCEPTED_FORMATS}")
         depth = decode(content, path, cv2.IMREAD_UNCHANGED, DepthError, limit=limit, turn=False)
     # A .npy file may be of either byte order.
     if depth.ndim != 2 or not (depth.dtype.kind == "f" or depth.dtype.newbyteorder("=") == np.uint16):
-        raise DepthError(f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be {KINDS}")
+        raise DepthError(
+            f"{path}: depth is {depth.dtype} with shape {depth.shape}: it must be {ACCEPTED_FORMATS}"
+        )
     with np.errstate(over="ignore"):  # what is too large for 32 bits becomes infinite: no measurement
         metres: NDArray[np.float32] = depth.astype(np.float32)
     return metres if depth.dtype.kind == "f" else metres * np.float32(scale)
@@ -52,7 +54,7 @@ def read_depth(
 
 def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
     """Return a .npy file's array; nothing is unpickled, or allocated for data that are not there."""
-    content = read_bytes(path, DepthError, limit.pixels * 8 + NPY_HEADER)
+    content = read_bytes(path, DepthError, limit.pixels * 8 + MAX_NPY_HEADER_BYTES)
     stream = io.BytesIO(content)
     try:
         version = npy.read_magic(stream)
@@ -65,7 +67,7 @@ def _read_npy(path: Path, limit: PixelLimit) -> NDArray[np.generic]:
             f"{path} is not a .npy file with one array, or damaged: {first_line(error)}"
         ) from None
     if len(shape) != 2 or kind.kind not in "fu":
-        raise DepthError(f"{path}: depth is {kind} with shape {shape}: it must be {KINDS}")
+        raise DepthError(f"{path}: depth is {kind} with shape {shape}: it must be {ACCEPTED_FORMATS}")
     limit.check(path, (shape[1], shape[0]), math.prod(shape) * max(4, kind.itemsize) // 4, DepthError)
     expected = math.prod(shape) * kind.itemsize
     if len(content) - stream.tell() != expected:

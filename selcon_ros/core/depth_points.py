@@ -8,7 +8,7 @@ from selcon_ros.core.errors import DepthError
 
 NEAREST, FARTHEST = 0.005, 50.0
 """Depths in metres that are taken for measurements of what an arm could reach; others are not used."""
-USABLE = 0.05
+MIN_USABLE_SHARE = 0.05
 """Share of the measured depths that must be in that range, or their unit is another."""
 
 
@@ -30,7 +30,7 @@ def check_metres(depth: NDArray[np.float32], remedy: str) -> None:
     measured = measured[np.isfinite(measured) & (measured > 0)]
     if len(measured) == 0:
         measured = depth[np.isfinite(depth) & (depth > 0)]
-    if np.count_nonzero(valid_depth(measured)) >= USABLE * len(measured):
+    if np.count_nonzero(valid_depth(measured)) >= MIN_USABLE_SHARE * len(measured):
         return
     median = float(np.median(measured))
     guess = "millimetres read as metres?" if median > FARTHEST else "metres read as a smaller unit?"

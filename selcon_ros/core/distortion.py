@@ -13,19 +13,19 @@ from selcon_ros.core.text import quoted
 
 Floats = NDArray[np.float64]
 
-COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+COEFFICIENT_COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """The models that are known, and how many coefficients each may have."""
-BY_NUMBER = {
-    number: model for model in ("plumb_bob", "rational_polynomial") for number in COEFFICIENTS[model]
+MODEL_BY_COUNT = {
+    number: model for model in ("plumb_bob", "rational_polynomial") for number in COEFFICIENT_COUNTS[model]
 }
 """OpenCV's pinhole models: a shorter list is the beginning of a longer one, so numbers tell them apart."""
 ALIASES = {"fisheye": "equidistant"}
 """Other names in use for a model."""
 # Radii of rays at which a lens is tabulated: evenly in angle, up to just under 90 degrees off the axis.
-RADII = np.tan(np.linspace(0.0, math.radians(89.9), 2048))
+RAY_RADII = np.tan(np.linspace(0.0, math.radians(89.9), 2048))
 # Newton steps at most, and how near a ray's image must come to its pixel, in units of the focal length.
-STEPS = 12
-NEAR = 1e-8
+MAX_NEWTON_STEPS = 12
+NEWTON_TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Distortion:
 
     def __post_init__(self) -> None:
         remedy = "calibrate the camera again with a known model, or use the rectified image"
-        numbers = COEFFICIENTS.get(self.model)
+        numbers = COEFFICIENT_COUNTS.get(self.model)
         if numbers is None:
             raise CameraError(
                 f"the lens distortion model {quoted(self.model)} is not known, only "
-                f"{', '.join(COEFFICIENTS)}: {remedy}"
+                f"{', '.join(COEFFICIENT_COUNTS)}: {remedy}"
             )
         if len(self.coefficients) not in numbers:
             raise CameraError(
@@ -96,7 +96,7 @@ class Distortion:
             if self.model != "equidistant":
                 rays = _solve_brown(lens.brown, x, y, rays)
             missed = np.abs(self.distort(rays) - image).max(axis=-1, keepdims=True)
-            return np.where(missed < NEAR, rays, np.nan)
+            return np.where(missed < NEWTON_TOLERANCE, rays, np.nan)
 
 
 def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | None:
@@ -117,12 +117,12 @@ def distortion_from(model: str, coefficients: Sequence[float]) -> Distortion | N
                 "1e-9, otherwise send the model plumb_bob or, for a rectified image, set rectified to true"
             )
         return None
-    numbers = COEFFICIENTS.get(name, (len(values),))
+    numbers = COEFFICIENT_COUNTS.get(name, (len(values),))
     if len(values) not in numbers:
         fitting = [number for number in numbers if number < len(values) and not any(values[number:])]
         values = values[: fitting[0]] if fitting else values
-    if name in BY_NUMBER.values():
-        name = BY_NUMBER.get(len(values), name)
+    if name in MODEL_BY_COUNT.values():
+        name = MODEL_BY_COUNT.get(len(values), name)
     return Distortion(name, tuple(values))
 
 
@@ -156,17 +156,17 @@ def _lens(distortion: Distortion) -> _Lens:
     brown: tuple[float, ...] = ()
     with np.errstate(all="ignore"):
         if distortion.model == "equidistant":
-            reaches = _fisheye(values, RADII)
+            reaches = _fisheye(values, RAY_RADII)
         else:
             brown = (values + 12 * (0.0,))[:12]
             tilt = _tilt(*values[12:14]) if len(values) == 14 else tilt
-            above, below = _radial(brown, RADII**2)
+            above, below = _radial(brown, RAY_RADII**2)
             # Past a pole of the rational model nothing is an image any more.
-            reaches = np.where(np.minimum.accumulate(below) > 0, RADII * above / below, -np.inf)
+            reaches = np.where(np.minimum.accumulate(below) > 0, RAY_RADII * above / below, -np.inf)
         falling = np.flatnonzero(~(np.diff(reaches) > 0))
-    last = int(falling[0]) + 1 if len(falling) else len(RADII)
+    last = int(falling[0]) + 1 if len(falling) else len(RAY_RADII)
     untilt = np.linalg.inv(tilt).astype(np.float64)
-    return _Lens(RADII[:last], reaches[:last], brown, tilt, untilt)
+    return _Lens(RAY_RADII[:last], reaches[:last], brown, tilt, untilt)
 
 
 def _fisheye(k: Sequence[float], radius: Floats) -> Floats:
@@ -180,7 +180,7 @@ def _fisheye(k: Sequence[float], radius: Floats) -> Floats:
 def _solve_fisheye(k: Sequence[float], reach: Floats, radius: Floats) -> Floats:
     """Return the radii of rays whose images have that reach, from radii near them, by Newton's method."""
     theta = np.arctan(radius)
-    for _ in range(STEPS):
+    for _ in range(MAX_NEWTON_STEPS):
         t = theta * theta
         slope = 1 + t * (3 * k[0] + t * (5 * k[1] + t * (7 * k[2] + t * 9 * k[3])))
         step = (_fisheye(k, np.tan(theta)) - reach) / slope
@@ -213,7 +213,7 @@ def _solve_brown(c: tuple[float, ...], x: Floats, y: Floats, start: Floats) -> F
     NaN where the image is folded over (a Jacobian that is not positive).
     """
     a, b = start[..., 0], start[..., 1]
-    for _ in range(STEPS):
+    for _ in range(MAX_NEWTON_STEPS):
         r2 = a * a + b * b
         above, below = _radial(c, r2)
         radial = above / below

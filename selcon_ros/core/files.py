@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import ImageError
 from selcon_ros.core.image_decoding import decode, judge
-from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.plain_file import read_bytes
 
 
 def read_image(
-    path: str | Path, at_least: tuple[int, int] | None = None, limit: PixelLimit = ORDINARY
+    path: str | Path, at_least: tuple[int, int] | None = None, limit: PixelLimit = DEFAULT_LIMIT
 ) -> NDArray[np.uint8]:
     """Return the picture [H, W, 3] uint8, RGB, turned as its EXIF orientation says.
 
@@ -28,7 +28,7 @@ def read_image(
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
-def read_stored(path: str | Path, limit: PixelLimit = ORDINARY) -> tuple[NDArray[np.uint8], int]:
+def read_stored(path: str | Path, limit: PixelLimit = DEFAULT_LIMIT) -> tuple[NDArray[np.uint8], int]:
     """Return the picture [H, W, 3] uint8, RGB, as stored, and its EXIF orientation 1..8.
 
     Raises ImageError.

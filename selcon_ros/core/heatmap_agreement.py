@@ -12,9 +12,9 @@ from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grounder import Grounder, Grounding
 from selcon_ros.core.heatmap import minmax
 
-TOLERANCE = 0.01
+MAX_KLD = 0.01
 """Mean KLD of an engine's heatmaps from those of fp32 above which it is not used."""
-SIZE = 224
+COMPARED_SIZE = 224
 _EPSILON = 1e-12
 
 
@@ -103,7 +103,10 @@ def kld(prediction: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
 def _scaled(grounding: Grounding) -> list[NDArray[np.float64]]:
     """Every action's map as evaluation sees it: [224, 224], 0..1."""
     maps = grounding.refined.astype(np.float64)
-    return [minmax(cv2.resize(each, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)) for each in maps]
+    return [
+        minmax(cv2.resize(each, (COMPARED_SIZE, COMPARED_SIZE), interpolation=cv2.INTER_LINEAR))
+        for each in maps
+    ]
 
 
 def _grasp_pixel(grounding: Grounding, action: str) -> tuple[float, float] | None:

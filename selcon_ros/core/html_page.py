@@ -11,7 +11,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-CLOSE = "#close"
+CLOSE_ADDRESS = "#close"
 """An address that no figure has: going there closes the one that is open."""
 
 
@@ -58,7 +58,7 @@ def figure(content: str, caption: str, large: str, kind: str = "picture", wrong:
     """
     here = large.startswith("#")
     name = f' id="{escape(large[1:])}"' if here else ""
-    close = f'<a class="close" href="{CLOSE}">close</a>' if here else ""
+    close = f'<a class="close" href="{CLOSE_ADDRESS}">close</a>' if here else ""
     return (
         f'<figure class="{kind}"><a class="large"{name} href="{escape(large)}">{content}</a>{close}'
         f"<figcaption{_class('wrong' if wrong else '')}>{_text(caption)}</figcaption></figure>\n"

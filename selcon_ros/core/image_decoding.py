@@ -14,9 +14,9 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_formats.tiff import decoded_as_stored
 from selcon_ros.core.image_header import FORMATS, ImageHeader, image_format, read_header
 from selcon_ros.core.orientation import upright
-from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
 
-REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+REDUCED_FLAGS = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
 def decode(
@@ -25,7 +25,7 @@ def decode(
     flags: int,
     fault: type[SelconError],
     at_least: tuple[int, int] | None = None,
-    limit: PixelLimit = ORDINARY,
+    limit: PixelLimit = DEFAULT_LIMIT,
     turn: bool = True,
 ) -> NDArray[Any]:
     """Decode the content of an image file, which messages call `name`, and return [H, W] or [H, W, channels].
@@ -43,7 +43,7 @@ def decode(
         content = decoded_as_stored(content)
     deep = header.bits > 8 and not flags & cv2.IMREAD_ANYDEPTH
     if at_least is not None and header.kind == "JPEG":
-        flags = REDUCED.get(_reduction(header, at_least), flags)
+        flags = REDUCED_FLAGS.get(_reduction(header, at_least), flags)
     if flags != cv2.IMREAD_UNCHANGED:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     try:
@@ -89,4 +89,4 @@ def judge(content: bytes, name: str | Path, fault: type[SelconError]) -> ImageHe
 def _reduction(header: ImageHeader, at_least: tuple[int, int]) -> int:
     # EXIF may swap the sides: the shorter one has to do for the longer need.
     short, needed = min(header.width, header.height), max(at_least)
-    return next((factor for factor in REDUCED if short // factor >= needed), 1)
+    return next((factor for factor in REDUCED_FLAGS if short // factor >= needed), 1)

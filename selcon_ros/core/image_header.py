@@ -19,11 +19,11 @@ _READERS: dict[Kind, Callable[[bytes], ImageHeader | None]] = {
 }
 FORMATS: tuple[str, ...] = tuple(_READERS)
 """The formats whose size is known before they are decoded; no other is."""
-_STARTS: dict[bytes, str] = {
-    jpeg.START: "JPEG",
-    png.START: "PNG",
+_FORMAT_OF_MAGIC: dict[bytes, str] = {
+    jpeg.MAGIC: "JPEG",
+    png.MAGIC: "PNG",
     b"BM": "BMP",
-    **dict.fromkeys(tiff.STARTS, "TIFF"),
+    **dict.fromkeys(tiff.MAGICS, "TIFF"),
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
     # Those that OpenCV may read, or that people have, and that are named when they are refused.
@@ -52,7 +52,7 @@ def image_format(content: bytes) -> str | None:
         return "PNM"
     if content[4:8] == b"ftyp":
         return "AVIF" if content[8:12] in (b"avif", b"avis") else "HEIC"
-    return next((name for start, name in _STARTS.items() if content.startswith(start)), None)
+    return next((name for start, name in _FORMAT_OF_MAGIC.items() if content.startswith(start)), None)
 
 
 def read_header(content: bytes) -> ImageHeader | None:

@@ -10,16 +10,16 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 
-LIMIT = 16 << 20
+MAX_FILE_BYTES = 16 << 20
 """Bytes of a file; parsed they take ten times as much."""
-DEPTH = 32
+MAX_NESTING = 32
 """Objects and lists within each other; our own files have five."""
-DIGITS = 18
+MAX_DIGITS = 18
 """Of a whole number: it then fits 64 bits."""
 
 
 def read_object(
-    path: str | Path, fault: type[SelconError], limit: int = LIMIT, finite: bool = True
+    path: str | Path, fault: type[SelconError], limit: int = MAX_FILE_BYTES, finite: bool = True
 ) -> dict[str, Any]:
     """Return the object in a JSON file of at most `limit` bytes; see `parse_object`. Raises `fault`."""
     return parse_object(read_bytes(path, fault, limit), path, fault, finite)
@@ -31,9 +31,9 @@ def parse_object(
     """Return the object that a JSON file's content holds; `name` is the file's in messages.
 
     Strict where Python's parser is not, so that nothing odd turns up later: it must be UTF-8 (a byte order
-    mark may lead), numbers finite and whole ones of at most DIGITS digits, a key given once, nesting at most
-    DEPTH deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open). `finite=False`
-    takes NaN and infinities, which Python writes. Raises `fault`.
+    mark may lead), numbers finite and whole ones of at most MAX_DIGITS digits, a key given once, nesting at
+    most MAX_NESTING deep, and text free of halves of surrogate pairs (RFC 8259 leaves these open).
+    `finite=False` takes NaN and infinities, which Python writes. Raises `fault`.
     """
     try:
         value = json.loads(
@@ -50,7 +50,7 @@ def parse_object(
         place = f"line {error.lineno}, column {error.colno}"
         raise fault(f"{name} is not valid JSON: {error.msg}, {place}") from None
     except RecursionError:
-        raise fault(f"{name} is not valid JSON: nested more than {DEPTH} deep") from None
+        raise fault(f"{name} is not valid JSON: nested more than {MAX_NESTING} deep") from None
     except ValueError as error:
         raise fault(f"{name} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
@@ -71,8 +71,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(text: str) -> int:
-    if len(text.lstrip("-")) > DIGITS:
-        raise ValueError(f"a whole number of {len(text.lstrip('-'))} digits, at most {DIGITS} are read")
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(text.lstrip('-'))} digits, at most {MAX_DIGITS} are read")
     return int(text)
 
 
@@ -90,7 +90,7 @@ def _no_number(text: str) -> NoReturn:
 def _check(value: object) -> None:
     """Raise ValueError for what is nested too deep or holds text that cannot be written."""
     level: list[object] = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(MAX_NESTING + 1):
         if not level:
             return
         below: list[object] = []
@@ -101,7 +101,7 @@ def _check(value: object) -> None:
             _check_texts(text for text in inside if isinstance(text, str))
             below += [container for container in inside if isinstance(container, dict | list)]
         level = below
-    raise ValueError(f"nested more than {DEPTH} deep")
+    raise ValueError(f"nested more than {MAX_NESTING} deep")
 
 
 def _check_texts(texts: Iterable[str]) -> None:

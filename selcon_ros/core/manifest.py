@@ -15,16 +15,16 @@ from selcon_ros.core.text import one_line, quoted
 
 FORMAT_VERSIONS: dict[str, int] = {"stretch": 1, "pad": 2}
 """By fit: programs that know no fit read version 1 alone, and would stretch the images of version 2."""
-VERSION_OF_OTHERS = 3
+OTHER_ACTIONS_VERSION = 3
 """Of a confidence to which other actions count, with either fit: older programs would leave those out."""
 Calibration = Literal["continuous", "binarized", "none"]
 # What the node logs and publishes has bounds.
-TEXTS = {"name": 200, "description": 4000, "licence": 4000}
-MOST_VALUES = 1 << 24
+MAX_TEXT_LENGTHS = {"name": 200, "description": 4000, "licence": 4000}
+MAX_VALUES = 1 << 24
 """Of the network's input in pixels, and of an output: 4096 x 4096."""
-MOST_WEIGHT = 1e6
+MAX_WEIGHT = 1e6
 """Of another action's evidence: no sum of them can overflow."""
-MOST_ACTIONS, LONGEST_ACTION = 2000, 100
+MAX_ACTIONS, MAX_ACTION_LENGTH = 2000, 100
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Manifest:
     def format_version(self) -> int:
         """The lowest that has all that the manifest says."""
         if self.confidence is not None and self.confidence.others:
-            return VERSION_OF_OTHERS
+            return OTHER_ACTIONS_VERSION
         return FORMAT_VERSIONS[self.fit]
 
     def to_json(self) -> str:
@@ -137,11 +137,11 @@ class Manifest:
         """Parse manifest.json. Raises BundleError naming the field and its value."""
         content = text.encode() if isinstance(text, str) else text
         record = parse_object(content, "manifest.json", BundleError)
-        version, known = record.get("format_version"), range(1, VERSION_OF_OTHERS + 1)
-        wanted = f"1 to {VERSION_OF_OTHERS} for this program (a higher one is of a newer one: update)"
+        version, known = record.get("format_version"), range(1, OTHER_ACTIONS_VERSION + 1)
+        wanted = f"1 to {OTHER_ACTIONS_VERSION} for this program (a higher one is of a newer one: update)"
         _expect(type(version) is int and version in known, "format_version", version, wanted)
         manifest = _from_record(record)
-        with_others = " and confidence.others" if manifest.format_version == VERSION_OF_OTHERS else ""
+        with_others = " and confidence.others" if manifest.format_version == OTHER_ACTIONS_VERSION else ""
         wanted = f"{manifest.format_version} with fit {manifest.fit}{with_others}"
         _expect(version == manifest.format_version, "format_version", version, wanted)
         return manifest
@@ -222,17 +222,17 @@ def _confidence(fit: dict[str, Any]) -> ConfidenceFit:
 def _check_manifest(manifest: Manifest) -> None:
     name_fits = bool(manifest.name.strip()) and manifest.name.isprintable()
     _expect(name_fits, "name", manifest.name, "printable text that is not empty")
-    for name, most in TEXTS.items():
+    for name, most in MAX_TEXT_LENGTHS.items():
         text = getattr(manifest, name)
         _expect(len(text) <= most, name, text, f"text of at most {most} characters")
     actions = manifest.actions
     _expect(len(actions) > 0, "actions", actions, "a list of at least one action")
-    _expect(len(actions) <= MOST_ACTIONS, "actions", actions, f"a list of at most {MOST_ACTIONS} actions")
+    _expect(len(actions) <= MAX_ACTIONS, "actions", actions, f"a list of at most {MAX_ACTIONS} actions")
     seen: dict[str, str] = {}
     for action in actions:
-        named = isinstance(action, str) and len(action) <= LONGEST_ACTION and action_key(action) != ""
+        named = isinstance(action, str) and len(action) <= MAX_ACTION_LENGTH and action_key(action) != ""
         named = named and action.isprintable()
-        _expect(named, "actions", action, f"names of at most {LONGEST_ACTION} printable characters")
+        _expect(named, "actions", action, f"names of at most {MAX_ACTION_LENGTH} printable characters")
         key = action_key(action)
         _expect(key not in seen, "actions", f"{seen.get(key)} and {action}", "different names")
         seen[key] = action
@@ -241,10 +241,10 @@ def _check_manifest(manifest: Manifest) -> None:
         whole = all(type(value) is int and 1 <= value <= 8192 for value in size)
         _expect(len(size) == 2 and whole, name, size, "[height, width] of 1 to 8192")
     pixels = math.prod(manifest.input_size)
-    _expect(pixels <= MOST_VALUES, "input_size", manifest.input_size, f"of at most {MOST_VALUES} pixels")
+    _expect(pixels <= MAX_VALUES, "input_size", manifest.input_size, f"of at most {MAX_VALUES} pixels")
     values = math.prod(manifest.map_grid) * len(actions)
-    wanted = f"of at most {MOST_VALUES} cells for all actions"
-    _expect(values <= MOST_VALUES, "map_grid", manifest.map_grid, wanted)
+    wanted = f"of at most {MAX_VALUES} cells for all actions"
+    _expect(values <= MAX_VALUES, "map_grid", manifest.map_grid, wanted)
     ways = get_args(Fit)
     _expect(manifest.fit in ways, "fit", manifest.fit, " or ".join(ways))
     if manifest.fit == "pad":
@@ -277,8 +277,8 @@ def _check_manifest(manifest: Manifest) -> None:
 def _check_others(others: tuple[tuple[float, ...], ...], count: int) -> None:
     _expect(len(others) in (0, count), "confidence.others", others, f"{count} lists, one per action")
     for number, row in enumerate(others):
-        fits = len(row) == count and all(_is_number(weight) and abs(weight) <= MOST_WEIGHT for weight in row)
-        wanted = f"{count} numbers up to {MOST_WEIGHT:g}, one per action, and 0 for the action itself"
+        fits = len(row) == count and all(_is_number(weight) and abs(weight) <= MAX_WEIGHT for weight in row)
+        wanted = f"{count} numbers up to {MAX_WEIGHT:g}, one per action, and 0 for the action itself"
         _expect(fits and row[number] == 0, f"confidence.others[{number}]", row, wanted)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line, quoted
 
-MOST_FIELDS = 3_000_000
+MAX_FIELDS = 3_000_000
 """Of one file: some seconds of work."""
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Sets of operators that ONNX Runtime has."""
@@ -18,7 +18,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EXTERNAL = 1  # TensorProto.DataLocation
 
 # Per message: the numbers of the fields that lead on, and the message that each holds.
-_INSIDE = {
+_SUBMESSAGES = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
@@ -28,7 +28,7 @@ _INSIDE = {
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {},
 }  # fmt: skip
-_NAME, _DOMAIN = {"Node": 4, "Function": 1, "Tensor": 8}, {"Node": 7, "Function": 10}
+_NAME_FIELDS, _DOMAIN_FIELDS = {"Node": 4, "Function": 1, "Tensor": 8}, {"Node": 7, "Function": 10}
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 Field = tuple[int, int, int | memoryview]
 
@@ -42,26 +42,26 @@ def check_onnx(content: bytes, name: str, fault: type[SelconError]) -> None:
     files, or has operators of other sets than DOMAINS that it does not define itself."""
     foreign: dict[tuple[str, str], None] = {}
     defined: set[tuple[str, str]] = set()
-    left = MOST_FIELDS
+    left = MAX_FIELDS
     waiting = [("Model", memoryview(content))]
     try:
         while waiting:
             kind, message = waiting.pop()
-            inside = _INSIDE[kind]
+            inside = _SUBMESSAGES[kind]
             texts = {}
             for number, wire, value in _fields(message):
                 left -= 1
                 if left < 0:
-                    raise fault(f"{name} has over {MOST_FIELDS:,} entries: it is no network that can be run")
+                    raise fault(f"{name} has over {MAX_FIELDS:,} entries: it is no network that can be run")
                 if kind == "Tensor" and _elsewhere(number, value):
                     raise _external(name, message, fault)
                 if wire == _BYTES and isinstance(value, memoryview):
                     if number in inside:
                         waiting.append((inside[number], value))
-                    elif number in (_NAME.get(kind), _DOMAIN.get(kind)):
+                    elif number in (_NAME_FIELDS.get(kind), _DOMAIN_FIELDS.get(kind)):
                         texts[number] = _text(value)
-            if kind in _DOMAIN:
-                operator = texts.get(_DOMAIN[kind], ""), texts.get(_NAME[kind], "")
+            if kind in _DOMAIN_FIELDS:
+                operator = texts.get(_DOMAIN_FIELDS[kind], ""), texts.get(_NAME_FIELDS[kind], "")
                 if kind == "Function":
                     defined.add(operator)
                 elif operator[0] not in DOMAINS:
@@ -86,7 +86,7 @@ def _external(name: str, tensor: memoryview, fault: type[SelconError]) -> Selcon
     named = [
         _text(value)
         for number, _, value in _fields(tensor)
-        if number == _NAME["Tensor"] and isinstance(value, memoryview)
+        if number == _NAME_FIELDS["Tensor"] and isinstance(value, memoryview)
     ]
     weight = f"the weight {quoted(named[-1], 200)}" if named else "a weight"
     return fault(f"{name} keeps {weight} in another file: export it with all weights inside")

@@ -23,17 +23,17 @@ Box = tuple[slice, slice]
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 CRIMSON: Colour = (225, 29, 72)
-# Heat below FAINT leaves the image as it is; at full heat the colour covers STRONGEST of it.
-FAINT = 0.15
-STRONGEST = 0.65
+# Heat below MIN_VISIBLE_HEAT leaves the image as it is; at full heat the colour covers MAX_OPACITY of it.
+MIN_VISIBLE_HEAT = 0.15
+MAX_OPACITY = 0.65
 # Rows that are blended at a time, as far as they are hot: few enough for the cache of a processor.
-BAND = 64
+BAND_ROWS = 64
 # OpenCV draws at sixteenths of a pixel.
-SHIFT = 4
+SUBPIXEL_BITS = 4
 # How far the contour's line may be from its pixels.
-LESS_THAN_A_PIXEL = 0.95
+CONTOUR_TOLERANCE_PIXELS = 0.95
 # Characters of a line of the caption, at most: the longer, the smaller it is written.
-CAPTION = 160
+MAX_CAPTION_LENGTH = 160
 
 
 def _tables() -> tuple[Picture, Picture]:
@@ -43,14 +43,14 @@ def _tables() -> tuple[Picture, Picture]:
     # Both ends of the map are nearly black: heat starts at its blue and ends at its red.
     shades = (60 + levels.astype(np.float32) * (225 - 60) / 255).astype(np.uint8)
     colours = cv2.applyColorMap(shades[:, None], cv2.COLORMAP_TURBO)[..., ::-1]
-    ramp = np.clip((levels / 255 - FAINT) / (1 - FAINT), 0, 1)
-    shares = STRONGEST * ramp * (2 - ramp)
+    ramp = np.clip((levels / 255 - MIN_VISIBLE_HEAT) / (1 - MIN_VISIBLE_HEAT), 0, 1)
+    shares = MAX_OPACITY * ramp * (2 - ramp)
     tints = np.rint(colours * shares[:, None, None]).astype(np.uint8)
     return np.ascontiguousarray(tints), np.rint(255 * (1 - shares)).astype(np.uint8)
 
 
-TINTS, REMAINS = _tables()
-TINTS_BGR = np.ascontiguousarray(TINTS[..., ::-1])
+TINT_TABLE, IMAGE_SHARE_TABLE = _tables()
+TINT_TABLE_BGR = np.ascontiguousarray(TINT_TABLE[..., ::-1])
 
 
 def draw(
@@ -73,7 +73,7 @@ def draw(
         picture[:] = image
     level, box = _hot(heatmap.values)
     unit = max(1.0, min(picture.shape[:2]) / 480)
-    _blend(picture[box], level, TINTS_BGR if bgr else TINTS)
+    _blend(picture[box], level, TINT_TABLE_BGR if bgr else TINT_TABLE)
     _contour(picture, level, (box[1].start, box[0].start), unit)
     for rank, point in reversed(list(enumerate(grasps.points))):
         _marker(picture, point, unit * (1.0 if rank == 0 else 0.7), CRIMSON[::-1] if bgr else CRIMSON)
@@ -87,7 +87,7 @@ def draw(
 def tint(picture: Picture, values: NDArray[np.float32]) -> None:
     """Tint the picture where it is hot; only the hot pixels' box is touched."""
     level, box = _hot(values)
-    _blend(picture[box], level, TINTS)
+    _blend(picture[box], level, TINT_TABLE)
 
 
 def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
@@ -95,7 +95,7 @@ def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
     # The offset makes rounding the whole part.
     levels: Picture = np.empty(values.shape, np.uint8)
     cv2.convertScaleAbs(values, dst=levels, alpha=255, beta=-0.5)
-    cv2.threshold(levels, FAINT * 255, 0, cv2.THRESH_TOZERO, dst=levels)
+    cv2.threshold(levels, MIN_VISIBLE_HEAT * 255, 0, cv2.THRESH_TOZERO, dst=levels)
     u, v, width, height = cv2.boundingRect(levels)
     box = slice(v, v + height), slice(u, u + width)
     return levels[box], box
@@ -106,12 +106,12 @@ def _blend(picture: Picture, level: Picture, tints: Picture) -> None:
 
     In eight bits, which OpenCV does sixteen times as fast as NumPy in floats. Level 0 has no share.
     """
-    for top in range(0, level.shape[0], BAND):
-        u, v, width, height = cv2.boundingRect(level[top : top + BAND])
+    for top in range(0, level.shape[0], BAND_ROWS):
+        u, v, width, height = cv2.boundingRect(level[top : top + BAND_ROWS])
         box = slice(top + v, top + v + height), slice(u, u + width)
         if width > 0:
             own, hot = picture[box], level[box]
-            remains = cv2.merge([cv2.LUT(hot, REMAINS)] * 3)
+            remains = cv2.merge([cv2.LUT(hot, IMAGE_SHARE_TABLE)] * 3)
             cv2.multiply(own, remains, dst=own, scale=1 / 255)
             cv2.add(own, cv2.applyColorMap(hot, tints), dst=own)
 
@@ -124,7 +124,7 @@ def _contour(picture: Picture, level: Picture, place: tuple[int, int], unit: flo
     _, mask = cv2.threshold(level, max(1, math.ceil(most / 2)) - 1, 1, cv2.THRESH_BINARY)
     outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=place)
     # A thick line costs by its corners: most of them are steps from pixel to pixel.
-    outlines = [cv2.approxPolyDP(each, LESS_THAN_A_PIXEL, closed=True) for each in outlines]
+    outlines = [cv2.approxPolyDP(each, CONTOUR_TOLERANCE_PIXELS, closed=True) for each in outlines]
     cv2.drawContours(picture, outlines, -1, BLACK, round(3 * unit), cv2.LINE_AA)
     cv2.drawContours(picture, outlines, -1, WHITE, max(1, round(unit)), cv2.LINE_AA)
 
@@ -135,11 +135,11 @@ def _marker(picture: Picture, grasp: GraspPoint, unit: float, colour: Colour) ->
     for shade, extra in ((BLACK, 2.0), (WHITE, 0.0)):
         for start, end, width in lines:
             thickness = max(1, round((width + extra) * unit))
-            cv2.line(picture, start, end, shade, thickness, cv2.LINE_AA, SHIFT)
-        radius = round((6 + extra / 2) * unit * 2**SHIFT)
-        cv2.circle(picture, point, radius, shade, cv2.FILLED, cv2.LINE_AA, SHIFT)
-    radius = round(3.5 * unit * 2**SHIFT)
-    cv2.circle(picture, point, radius, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+            cv2.line(picture, start, end, shade, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        radius = round((6 + extra / 2) * unit * 2**SUBPIXEL_BITS)
+        cv2.circle(picture, point, radius, shade, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
+    radius = round(3.5 * unit * 2**SUBPIXEL_BITS)
+    cv2.circle(picture, point, radius, colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _gripper(grasp: GraspPoint, unit: float) -> list[tuple[Fixed, Fixed, float]]:
@@ -158,7 +158,7 @@ def _gripper(grasp: GraspPoint, unit: float) -> list[tuple[Fixed, Fixed, float]]
 
 def _fixed(pixel: Pixel) -> Fixed:
     """Return a pixel in OpenCV's fixed point; far outside the image is as good as at its limit."""
-    u, v = (int(min(max(value, -20_000), 20_000) * 2**SHIFT) for value in pixel)
+    u, v = (int(min(max(value, -20_000), 20_000) * 2**SUBPIXEL_BITS) for value in pixel)
     return u, v
 
 
@@ -175,7 +175,7 @@ def _caption(picture: Picture, lines: Sequence[str], unit: float) -> None:
     v = 0
     for line in lines:
         # The built-in font has ASCII only.
-        text = one_line(line, CAPTION).encode("ascii", "replace").decode()
+        text = one_line(line, MAX_CAPTION_LENGTH).encode("ascii", "replace").decode()
         scale, weight = 0.6 * unit, max(1, round(1.3 * unit))
         (width, height), base = _text_size(text, scale, weight)
         room = picture.shape[1] - 2 * margin

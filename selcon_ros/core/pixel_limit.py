@@ -33,7 +33,7 @@ class PixelLimit:
             )
 
 
-ORDINARY = PixelLimit()
+DEFAULT_LIMIT = PixelLimit()
 
 
 def _count(pixels: int) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from selcon_ros.core.errors import SelconError
 
-LIMIT = 512 << 20
+MAX_FILE_BYTES = 512 << 20
 """Bytes of a file, unless told otherwise: no picture within the limit of pixels has as many."""
 
 
-def read_bytes(path: str | Path, fault: type[SelconError], limit: int = LIMIT) -> bytes:
+def read_bytes(path: str | Path, fault: type[SelconError], limit: int = MAX_FILE_BYTES) -> bytes:
     """Return the content of a plain file of at most `limit` bytes.
 
     Raises `fault` for a file that is missing, unreadable or larger, and for what is no plain file (a

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
-_NAMES = ("model name", "Model", "cpu model")
+_NAME_FIELDS = ("model name", "Model", "cpu model")
 # What tells one kind of processor from another; not its clock, which changes while it runs.
-_KIND = (
+_KIND_FIELDS = (
     *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),
     *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features", "isa"),
 )
@@ -33,9 +33,9 @@ def processor(cpu_info: Path = CPU_INFO) -> Processor:
     except OSError:
         lines = []
     pairs = [(key.strip(), value.strip()) for key, _, value in (each.partition(":") for each in lines)]
-    names = [value for key, value in pairs if key in _NAMES and value]
+    names = [value for key, value in pairs if key in _NAME_FIELDS and value]
     # A set: one line for each core, and of two kinds of core both.
-    told = sorted({pair for pair in pairs if pair[0] in _KIND})
+    told = sorted({pair for pair in pairs if pair[0] in _KIND_FIELDS})
     digest = hashlib.sha256(repr((platform.machine(), told)).encode()).hexdigest()
     flags = frozenset(" ".join(value for key, value in told if key in ("flags", "Features")).split())
     name = names[0] if names else platform.processor() or platform.machine() or "unknown"

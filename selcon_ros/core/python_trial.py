@@ -9,7 +9,7 @@ import sys
 
 from selcon_ros.core.text import one_line
 
-LONGEST = 300
+MAX_MESSAGE_LENGTH = 300
 """Characters of what a process said that are told."""
 
 
@@ -35,7 +35,7 @@ def try_python(code: str, seconds: float) -> tuple[list[str] | None, str]:
     said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        return None, f"ends the process with {name}: {one_line(said[0], LONGEST)}"
+        return None, f"ends the process with {name}: {one_line(said[0], MAX_MESSAGE_LENGTH)}"
     if done.returncode > 0:
-        return None, f"fails: {one_line(said[-1], LONGEST)}"
+        return None, f"fails: {one_line(said[-1], MAX_MESSAGE_LENGTH)}"
     return done.stdout.decode(errors="replace").splitlines(), ""

@@ -14,12 +14,12 @@ from selcon_ros.core.warm_area import AnyHeatmap, WarmArea, WarmAreas, size_of, 
 # Regions looked at, largest first: a noisy map breaks into hundreds of specks.
 MAX_REGIONS = 16
 # A region's box with more than about this many pixels is looked at with fewer.
-FULL_DETAIL = 20_000
+MAX_FULL_DETAIL_PIXELS = 20_000
 # Hot pixels belong together if the heat between them stays above this share of the threshold: on a coarse
 # map a slanting bar is a string of beads.
-BRIDGE = 0.8
+BRIDGE_SHARE = 0.8
 # Share of the peak's heat above which a pixel belongs to the region's core.
-CORE = 0.8
+CORE_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Region:
     def core(self, hot: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the hottest of some hot pixels [hi, wi]."""
         heat = self.heat * hot
-        core: NDArray[np.bool_] = heat >= CORE * float(heat.max())
+        core: NDArray[np.bool_] = heat >= CORE_SHARE * float(heat.max())
         return core
 
     def spread(self, hot: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -111,7 +111,7 @@ def _hot(
     heatmap: AnyHeatmap, threshold: float, smoothing: float, min_contrast: float, min_points: int
 ) -> list[tuple[_Hot, Region]] | Refusal:
     """Return the hot regions, or why there are none."""
-    warm = warm_areas(heatmap, smoothing, BRIDGE * threshold)
+    warm = warm_areas(heatmap, smoothing, BRIDGE_SHARE * threshold)
     if not 0 < warm.peak < math.inf:
         return Refusal(Reason.FLAT, "the heatmap is flat")
     contrast = 1 - warm.mean / warm.peak
@@ -131,7 +131,7 @@ def _hot(
 
 def _connected(area: WarmArea, threshold: float) -> list[_Hot]:
     """Return what is hotter than the threshold in a warm area, by what is connected by warm pixels."""
-    warm = (area.heat >= BRIDGE * threshold).view(np.uint8)
+    warm = (area.heat >= BRIDGE_SHARE * threshold).view(np.uint8)
     left, top, width, height = cv2.boundingRect(warm)
     if width == 0:
         return []
@@ -158,7 +158,7 @@ def _region(hot: _Hot, warm: WarmAreas) -> Region:
     margin = max(width, height) // 2 + 8
     u0, v0 = max(left - margin, 0), max(top - margin, 0)
     u1, v1 = min(left + width + margin, columns), min(top + height + margin, rows)
-    step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / FULL_DETAIL)))
+    step = max(1, round(math.sqrt((u1 - u0) * (v1 - v0) / MAX_FULL_DETAIL_PIXELS)))
     # The first column and row of the box that have something hot.
     i, j = -((u0 - left) // step), -((v0 - top) // step)
     inside = (

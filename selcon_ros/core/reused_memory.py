@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Bytes that are kept at most while nothing uses them: 27 heatmaps of 640 x 480.
-KEPT = 32 << 20
+MAX_KEPT_BYTES = 32 << 20
 
 
 class ReusedMemory:
@@ -34,5 +34,5 @@ class ReusedMemory:
         return owner.reshape(height, width)
 
     def _give_back(self, memory: NDArray[np.float32]) -> None:
-        if (len(self._free) + 1) * memory.nbytes <= KEPT:
+        if (len(self._free) + 1) * memory.nbytes <= MAX_KEPT_BYTES:
             self._free.append(memory)

@@ -15,7 +15,7 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 
-NEAR_UNIT = 0.1
+UNIT_TOLERANCE = 0.1
 """How far the length of a rotation's quaternion may be from 1."""
 
 
@@ -34,7 +34,7 @@ class Rigid:
         length = math.hypot(*self.rotation)
         if not all(math.isfinite(value) for value in (*self.rotation, *self.translation)):
             raise CameraError(f"the transform {self.translation}, {self.rotation} is not finite")
-        if abs(length - 1) > NEAR_UNIT:
+        if abs(length - 1) > UNIT_TOLERANCE:
             raise CameraError(
                 f"the rotation {self.rotation} of a transform has the length {length:g}: it must be a unit "
                 "quaternion (x, y, z, w)"

@@ -12,18 +12,18 @@ from selcon_ros.core.errors import BundleError
 from selcon_ros.core.files import read_image
 from selcon_ros.core.image_decoding import decode
 
-LONGEST = 640
+MAX_SIDE_PIXELS = 640
 """Longer side in pixels; a larger picture is shrunk to it."""
-MOST_PIXELS = 60_000_000
+MAX_TOTAL_PIXELS = 60_000_000
 """Of all pictures together: decoded they take 180 MB."""
-QUALITY = 92
+JPEG_QUALITY = 92
 """Of the JPEG files: what a camera sees is several times larger as PNG."""
 
 
 def sample_files(paths: Sequence[Path]) -> dict[str, bytes]:
     """Return the pictures in `paths` as files of a bundle by role: sample.1, sample.2 and so on.
 
-    They are JPEG, with sides of at most LONGEST pixels, never enlarged. Raises ImageError for one that
+    They are JPEG, with sides of at most MAX_SIDE_PIXELS, never enlarged. Raises ImageError for one that
     cannot be read.
     """
     return {f"sample.{number}": _encoded(read_image(path)) for number, path in enumerate(paths, 1)}
@@ -42,21 +42,21 @@ def read_samples(bundle: Bundle) -> list[NDArray[np.uint8]]:
     images: list[NDArray[np.uint8]] = []
     for role in roles:
         images.append(_decoded(bundle, role))
-        if sum(image.shape[0] * image.shape[1] for image in images) > MOST_PIXELS:
+        if sum(image.shape[0] * image.shape[1] for image in images) > MAX_TOTAL_PIXELS:
             raise BundleError(
-                f"bundle {bundle.path} has sample pictures of over {MOST_PIXELS / 1e6:g} million pixels in "
-                "all: make it with smaller or fewer ones"
+                f"bundle {bundle.path} has sample pictures of over {MAX_TOTAL_PIXELS / 1e6:g} million pixels "
+                "in all: make it with smaller or fewer ones"
             )
     return images
 
 
 def _encoded(image: NDArray[np.uint8]) -> bytes:
     height, width = image.shape[:2]
-    scale = LONGEST / max(height, width)
+    scale = MAX_SIDE_PIXELS / max(height, width)
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+    data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return data.tobytes()
 
 

@@ -11,19 +11,19 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 
 Floats = NDArray[np.float64]
 
-NEAR = 0.02
+MAX_DISTANCE_METRES = 0.02
 """Metres between two places of one grasp point, at most: no answer is farther from what was seen."""
-NEAR_PIXELS = 0.02
+MAX_DISTANCE_SHARE = 0.02
 """The same for points without a pose, as a share of the image's longer side."""
-TURNED = 30.0
+MAX_ANGLE_DEGREES = 30.0
 """Degrees. Axes that are farther apart are not averaged: those of the newest frame are taken."""
-CELLS = 80
+CELLS_PER_SIDE = 80
 """The image is compared in cells, so many along its longer side."""
-AROUND = 8
+MOTION_RADIUS_CELLS = 8
 """Cells in each direction from a grasp point in which motion counts: not that of an arm elsewhere."""
-CHANGED = 6.0
+MIN_CHANGE_LEVELS = 6.0
 """Grey levels, of 255, by which one of these cells must change for something to have moved."""
-MISSES = 5
+MAX_MISSES = 5
 """Frames in a row that a grasp point may be missing without being forgotten."""
 _HALF_TURN = np.array([0.0, 0.0, 1.0, 0.0])
 
@@ -44,9 +44,10 @@ class _Track:
 class SteadyGrasps:
     """Averages the grasp points of a camera that stands still, frame by frame.
 
-    A point of this frame and one of the frames before are the same if both are of one action, within `NEAR`
-    of each other, and the image around them has not changed since the first of these frames. Where
-    the camera or the object moves, for another object and for a new action the average so begins anew.
+    A point of this frame and one of the frames before are the same if both are of one action, within
+    `MAX_DISTANCE_METRES` of each other, and the image around them has not changed since the first of these
+    frames. Where the camera or the object moves, for another object and for a new action the average so
+    begins anew.
     Nothing is answered that this frame does not show: a point that is missing in it is left out.
     """
 
@@ -78,7 +79,7 @@ class SteadyGrasps:
         return [
             replace(track, misses=track.misses + 1)
             for track in self._tracks.get(action, ())
-            if track.misses < MISSES and not _moved(track.cells, cells[track.box])
+            if track.misses < MAX_MISSES and not _moved(track.cells, cells[track.box])
         ]
 
     def _update(
@@ -114,14 +115,14 @@ def _distance(track: _Track, point: GraspPoint, longer: int) -> float:
     """How far a point is from a track, as a share of how far it may be; infinite if one alone has a pose."""
     if (track.point.position is None) != (point.position is None):
         return float(np.inf)
-    near = NEAR if point.position is not None else NEAR_PIXELS * longer
+    near = MAX_DISTANCE_METRES if point.position is not None else MAX_DISTANCE_SHARE * longer
     return float(np.linalg.norm(track.place - _place(point))) / near
 
 
 def _cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The image's grey levels in cells [h, w]: noise is averaged away in each, motion at an edge is not."""
     height, width = image.shape[:2]
-    scale = CELLS / max(height, width)
+    scale = CELLS_PER_SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Rows and columns are few enough then for the rest to cost nothing.
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -134,14 +135,16 @@ def _moved(before: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
     if before.shape != now.shape:
         return True
     change = now - before
-    return bool(np.abs(change - np.median(change)).max() > CHANGED)
+    return bool(np.abs(change - np.median(change)).max() > MIN_CHANGE_LEVELS)
 
 
 def _box(point: GraspPoint, shape: tuple[int, ...], longer: int) -> tuple[slice, slice]:
     """The cells around a point."""
-    u, v = (int(value * CELLS / longer) for value in point.pixel)
+    u, v = (int(value * CELLS_PER_SIDE / longer) for value in point.pixel)
     v, u = min(max(v, 0), shape[0] - 1), min(max(u, 0), shape[1] - 1)
-    return slice(max(v - AROUND, 0), v + AROUND + 1), slice(max(u - AROUND, 0), u + AROUND + 1)
+    return slice(max(v - MOTION_RADIUS_CELLS, 0), v + MOTION_RADIUS_CELLS + 1), slice(
+        max(u - MOTION_RADIUS_CELLS, 0), u + MOTION_RADIUS_CELLS + 1
+    )
 
 
 def _place(point: GraspPoint) -> Floats:
@@ -161,7 +164,7 @@ def _averaged(track: _Track, point: GraspPoint, place: Floats, frames: int) -> _
     if orientation is not None and track.orientation is not None:
         orientation, turned = _alike(orientation, track.orientation)
         angle = np.degrees(2 * np.arccos(min(float(orientation @ track.orientation), 1.0)))
-        if angle <= TURNED:
+        if angle <= MAX_ANGLE_DEGREES:
             orientation = track.orientation + share * (orientation - track.orientation)
             orientation = orientation / np.linalg.norm(orientation)
         if turned and jaws is not None:
@@ -182,7 +185,7 @@ def _averaged(track: _Track, point: GraspPoint, place: Floats, frames: int) -> _
 
 
 def _merged(track: _Track, other: _Track, frames: int) -> _Track:
-    """The track at the mean place of two. A ball is convex: it is within `NEAR` if both are."""
+    """The track at the mean place of two. A ball is convex: it is near enough if both are."""
     share = other.count / (track.count + other.count)
     place = track.place + share * (other.place - track.place)
     point = replace(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-LINE = 1000
+MAX_LINE_LENGTH = 1000
 """Characters of a line of the log or of a diagnostics message, at most."""
 
 
-def one_line(text: str, limit: int = LINE) -> str:
+def one_line(text: str, limit: int = MAX_LINE_LENGTH) -> str:
     """Return text on one line, of at most `limit` characters.
 
     Line breaks, escape sequences and all else that is not printable are shown as Python writes them: `\\n`.

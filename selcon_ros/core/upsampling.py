@@ -18,7 +18,7 @@ Span = tuple[int, int]
 
 # Columns of a tile, and multiplications of one product at most: OpenBLAS divides larger products among
 # threads, which then wait for more and take the time of a core.
-TILE = 128
+TILE_COLUMNS = 128
 PRODUCT = 1 << 17
 
 
@@ -103,8 +103,8 @@ def radius(smoothing: float) -> int:
 def box_of(cells: Floats, rows: Axis, columns: Axis, v: Span, u: Span) -> Floats:
     """Return the pixels of rows `v` and columns `u` of the image that `cells` [gh, gw] make."""
     values = np.empty((v[1] - v[0], u[1] - u[0]), np.float32)
-    for left in range(u[0], u[1], TILE):
-        right = min(left + TILE, u[1])
+    for left in range(u[0], u[1], TILE_COLUMNS):
+        right = min(left + TILE_COLUMNS, u[1])
         own = slice(*columns.cells_of((left, right)))
         across = np.ascontiguousarray(columns.weights[left:right, own].T)
         high = max(1, PRODUCT // across.size)

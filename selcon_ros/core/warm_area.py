@@ -14,8 +14,8 @@ AnyHeatmap = Heatmap | CoarseHeatmap
 
 
 # More areas than this are taken as one.
-MOST_AREAS = 16
-_AROUND = np.ones((3, 3), np.uint8)
+MAX_AREAS = 16
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def _of_cells(heatmap: CoarseHeatmap, smoothing: float, share: float) -> WarmAre
     warm = (cells >= min(share * float(some), float(cells[j, i]))).view(np.uint8)
     # Warm pixels beside each other are made of cells that are not farther apart than those of one pixel.
     apart = max(rows.widest, columns.widest) // 2
-    count, labels = cv2.connectedComponents(cv2.dilate(warm, _AROUND, iterations=apart), connectivity=8)
+    count, labels = cv2.connectedComponents(cv2.dilate(warm, _NEIGHBOURS, iterations=apart), connectivity=8)
     areas = []
-    for label in range(1, count) if 2 < count <= MOST_AREAS else (0,):
+    for label in range(1, count) if 2 < count <= MAX_AREAS else (0,):
         own = warm if label == 0 else warm * (labels == label)
         left, top, width, height = cv2.boundingRect(own)
         v, u = rows.pixels_of((top, top + height)), columns.pixels_of((left, left + width))

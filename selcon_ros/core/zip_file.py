@@ -11,13 +11,13 @@ from struct import error as StructError
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import quoted
 
-DIRECTORY_LIMIT = 1 << 20
+MAX_DIRECTORY_BYTES = 1 << 20
 """Bytes of an archive's list of its files: about ten thousand names."""
-RATIO = 20
+MAX_EXPANSION = 20
 """An archive's files may be so many times as large as itself; the weights of networks hardly shrink."""
-FREE = 64 << 20
+ALLOWANCE_BYTES = 64 << 20
 """Bytes that they may have in any case: a small archive may be all zeros."""
-_STEP = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 class Archive:
@@ -26,7 +26,7 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile, size: int, fault: type[SelconError]) -> None:
         self._archive, self._fault = archive, fault
         self.names = archive.namelist()
-        self._left = FREE + RATIO * size
+        self._left = ALLOWANCE_BYTES + MAX_EXPANSION * size
         seen: set[str] = set()
         for name in self.names:
             if name in seen:
@@ -43,13 +43,14 @@ class Archive:
             raise self._fault(f"{name} is compressed in an unusual way: pack it with deflate, as zip does")
         found = io.BytesIO()
         with self._archive.open(info) as stream:
-            while step := stream.read(_STEP):
+            while step := stream.read(_CHUNK_BYTES):
                 self._left -= len(step)
                 if found.tell() + len(step) > limit:
                     raise self._fault(f"{name} has more than the {limit} bytes allowed")
                 if self._left < 0:
                     raise self._fault(
-                        f"{name} is over {RATIO} times as large as the archive: it is no model; get it again"
+                        f"{name} is over {MAX_EXPANSION} times as large as the archive: it is no model; "
+                        "get it again"
                     )
                 found.write(step)
         # The very bytes that were written, not a copy.
@@ -81,7 +82,7 @@ class _Bounded(io.FileIO):
     """A file of which no more is read at once than an archive's list of files may have."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > DIRECTORY_LIMIT:
-            raise zipfile.BadZipFile(f"its list of files has over {DIRECTORY_LIMIT} bytes")
-        found: bytes = super().read(DIRECTORY_LIMIT if size is None or size < 0 else size) or b""
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its list of files has over {MAX_DIRECTORY_BYTES} bytes")
+        found: bytes = super().read(MAX_DIRECTORY_BYTES if size is None or size < 0 else size) or b""
         return found

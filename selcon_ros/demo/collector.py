@@ -40,7 +40,7 @@ PER_FRAME: dict[str, type[Any]] = {
 TYPES: dict[str, type[Any]] = {**PER_FRAME, DIAGNOSTICS: DiagnosticArray, ACTION: String}
 
 # Of the frames at hand, so many of the newest are kept: a frame's messages take five megabytes.
-_WAITING, _ANSWERED = 45, 100
+_MAX_WAITING, _MAX_ANSWERED = 45, 100
 
 
 @dataclass
@@ -152,7 +152,7 @@ class Collector(Node):
         # The heatmap alone is none: the node leaves the rest out where a newer image came.
         answered = {stamp for stamp, frame in self._frames.items() if frame.status}
         waiting = self._frames.keys() - answered
-        for stamp in [*sorted(waiting)[:-_WAITING], *sorted(answered)[:-_ANSWERED]]:
+        for stamp in [*sorted(waiting)[:-_MAX_WAITING], *sorted(answered)[:-_MAX_ANSWERED]]:
             del self._frames[stamp]
 
 

@@ -16,7 +16,7 @@ from selcon_ros.demo.results import ActionResult
 
 Picture = NDArray[np.uint8]
 
-_TILE_WIDTH, _CAPTION, _GAP, _TITLE = 480, 56, 14, 64
+_TILE_WIDTH, _CAPTION_HEIGHT, _GAP, _TITLE_HEIGHT = 480, 56, 14, 64
 _BACKGROUND, _BRIGHT, _DIM = (32, 29, 27), (240, 240, 240), (170, 166, 162)
 
 
@@ -45,12 +45,12 @@ def contact_sheet(results: list[ActionResult], title: str) -> Picture:
     height = max((tile.shape[0] for tile in tiles), default=0)
     rows = math.ceil(len(tiles) / columns)
     sheet = np.empty(
-        (_TITLE + rows * (height + _GAP) + _GAP, columns * (_TILE_WIDTH + _GAP) + _GAP, 3), np.uint8
+        (_TITLE_HEIGHT + rows * (height + _GAP) + _GAP, columns * (_TILE_WIDTH + _GAP) + _GAP, 3), np.uint8
     )
     sheet[:] = _BACKGROUND
     _write(sheet, title, (_GAP + 4, 42), 0.9, _BRIGHT)
     for index, tile in enumerate(tiles):
-        y = _TITLE + (index // columns) * (height + _GAP)
+        y = _TITLE_HEIGHT + (index // columns) * (height + _GAP)
         x = _GAP + (index % columns) * (_TILE_WIDTH + _GAP)
         sheet[y : y + tile.shape[0], x : x + _TILE_WIDTH] = tile
     return sheet
@@ -89,7 +89,7 @@ def table(results: list[ActionResult]) -> Table:
 def _tile(result: ActionResult) -> Picture:
     assert result.overlay is not None
     height = round(result.overlay.shape[0] * _TILE_WIDTH / result.overlay.shape[1])
-    tile = np.empty((height + _CAPTION, _TILE_WIDTH, 3), np.uint8)
+    tile = np.empty((height + _CAPTION_HEIGHT, _TILE_WIDTH, 3), np.uint8)
     tile[:] = (46, 42, 39)
     tile[:height] = cv2.resize(result.overlay, (_TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
     part = result.nearest

@@ -21,17 +21,17 @@ from selcon_ros.ros.compat import ClockType
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frames import PROBLEM, Frames
+from selcon_ros.ros.frames import PROBLEM_SOURCE, Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input, name_of
 from selcon_ros.ros.message_buffers import seconds
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import Topics
 
-KEPT = 8
+MAX_IMAGES = 8
 """Images that are kept; depth that belongs to one of the last may still be on its way."""
-CLOCKS_APART = 0.5
+MAX_CLOCK_DIFFERENCE_SECONDS = 0.5
 """Seconds that stamps and this machine's clock may differ: a camera's latency, and what NTP leaves."""
-PERIOD = 0.5
+PERIOD_SECONDS = 0.5
 """Seconds between two looks at the graph."""
 
 
@@ -49,7 +49,7 @@ class CameraCheck:
         self._health = Health(node.get_logger())
         self._depth_sync = DepthSync(node, self._health, settings)
         self._frames = Frames(node, self._health, settings.target_frame)
-        self._images: deque[Any] = deque(maxlen=KEPT)
+        self._images: deque[Any] = deque(maxlen=MAX_IMAGES)
         self._stamps: list[float] = []
         self._ages: list[float] = []
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
@@ -67,7 +67,7 @@ class CameraCheck:
         end, next_look = time.monotonic() + length, 0.0
         while (now := time.monotonic()) < end:
             if now >= next_look:
-                next_look = now + PERIOD
+                next_look = now + PERIOD_SECONDS
                 for each in self._inputs:
                     each.look()
             executor.spin_once(timeout_sec=min(end, next_look) - now)
@@ -145,7 +145,7 @@ class CameraCheck:
             )
         if self._node.count_publishers("/clock"):
             return ok(name, "of a simulated clock, which is not compared with this machine's")
-        if abs(age) > CLOCKS_APART:
+        if abs(age) > MAX_CLOCK_DIFFERENCE_SECONDS:
             said = f"{abs(age):.1f} s {'behind' if age > 0 else 'ahead of'} this machine's clock"
             return warn(
                 name,
@@ -182,7 +182,7 @@ class CameraCheck:
 
     def _of_frame(self, header: Any) -> Check:
         self._frames.of(header, self._settings.sync_wait)
-        if problem := self._health.problems.get(PROBLEM):
+        if problem := self._health.problems.get(PROBLEM_SOURCE):
             return fail(
                 "transform",
                 problem,

@@ -7,7 +7,7 @@ from enum import Enum
 
 from selcon_ros.core.text import one_line
 
-LONGEST = 600
+MAX_TEXT_LENGTH = 600
 """Characters of what was found, at most."""
 
 
@@ -35,14 +35,14 @@ class Check:
 
 def ok(name: str, found: str) -> Check:
     """Return a check that found nothing wrong."""
-    return Check(name, Level.OK, one_line(found, LONGEST))
+    return Check(name, Level.OK, one_line(found, MAX_TEXT_LENGTH))
 
 
 def warn(name: str, found: str, remedy: str = "") -> Check:
     """Return a check that found what makes things worse; without a remedy, `found` says what to do."""
-    return Check(name, Level.WARN, one_line(found, LONGEST), remedy)
+    return Check(name, Level.WARN, one_line(found, MAX_TEXT_LENGTH), remedy)
 
 
 def fail(name: str, found: str, remedy: str = "") -> Check:
     """Return a check that found what does not work; without a remedy, `found` says what to do."""
-    return Check(name, Level.FAIL, one_line(found, LONGEST), remedy)
+    return Check(name, Level.FAIL, one_line(found, MAX_TEXT_LENGTH), remedy)

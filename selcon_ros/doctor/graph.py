@@ -25,7 +25,7 @@ from selcon_ros.ros.running_nodes import (
     spinning,
 )
 
-NAME = "selcon_doctor"
+NODE_NAME = "selcon_doctor"
 
 
 def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Iterator[Check]:
@@ -40,7 +40,7 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
     try:
         looks = [("", given, settings)] if given else []
         if not given:
-            with spinning(NAME, context) as (node, executor):
+            with spinning(NODE_NAME, context) as (node, executor):
                 nodes = grounding_nodes(node, executor)
                 yield from _of_nodes(nodes)
                 for name, told in sorted(nodes.items()):
@@ -53,7 +53,7 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
             if fault := _invalid(topics):
                 yield fault
                 continue
-            with spinning(NAME, context, topics.remaps) as (node, executor):
+            with spinning(NODE_NAME, context, topics.remaps) as (node, executor):
                 for check in CameraCheck(node, topics, its_settings, name).look(executor, seconds):
                     yield replace(check, name=f"{check.name} of {name}") if len(looks) > 1 else check
     except SelconError as error:

@@ -15,7 +15,7 @@ from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.doctor.check import Check, fail, ok, warn
 
-FIRST_REPORTING = (1, 29)
+FIRST_TELEMETRY_VERSION = (1, 29)
 """The first ONNX Runtime that reports its use to its maker on Linux."""
 
 
@@ -71,8 +71,8 @@ def _telemetry() -> Check:
     try:
         numbers = tuple(int(part) for part in version("onnxruntime").split(".")[:2])
     except (PackageNotFoundError, ValueError):
-        numbers = FIRST_REPORTING  # of another package, such as onnxruntime-gpu
-    if numbers < FIRST_REPORTING:
+        numbers = FIRST_TELEMETRY_VERSION  # of another package, such as onnxruntime-gpu
+    if numbers < FIRST_TELEMETRY_VERSION:
         return ok(name, "this ONNX Runtime has none")
     if setting == "1":
         return ok(name, "ONNX Runtime's is off")

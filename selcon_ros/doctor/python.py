@@ -15,7 +15,7 @@ from selcon_ros.doctor.check import Check, fail, ok, warn
 INSTALLED_ROS = Path("/opt/ros")
 TRIAL_SECONDS = 60.0
 """After which the import of a library is given up."""
-COMPILED = "_rclpy_pybind11"
+COMPILED_MODULE = "_rclpy_pybind11"
 """The compiled module of rclpy; the end of its file's name tells for which Python it was built."""
 LIBRARIES = {
     "numpy": "pip install --force-reinstall numpy",
@@ -29,8 +29,8 @@ WITHOUT_ROS = (
     "ground, selcon view of other sources, and import selcon_ros work"
 )
 # Run in another process: a library that does not fit may end it.
-_IMPORT = "import {0}; print({0}.__version__, {0}.__file__)"
-_RMW = """
+_IMPORT_SCRIPT = "import {0}; print({0}.__version__, {0}.__file__)"
+_RMW_SCRIPT = """
 import rclpy
 from rclpy.utilities import get_rmw_implementation_identifier
 rclpy.init(args=[])
@@ -42,7 +42,7 @@ def check_python() -> Iterator[Check]:
     """Look at the interpreter, at ROS's, and at the compiled libraries."""
     yield _interpreter()
     for library, remedy in LIBRARIES.items():
-        lines, fault = try_python(_IMPORT.format(library), TRIAL_SECONDS)
+        lines, fault = try_python(_IMPORT_SCRIPT.format(library), TRIAL_SECONDS)
         yield fail(library, f"importing it {fault}", remedy) if lines is None else ok(library, lines[-1])
     yield _ros()
 
@@ -128,7 +128,9 @@ def _other_python() -> str | None:
     folder = _rclpy_folder()
     if folder is None:
         return None
-    found = [path.name.removeprefix(COMPILED) for path in sorted(folder.glob(f"{COMPILED}*.so"))]
+    found = [
+        path.name.removeprefix(COMPILED_MODULE) for path in sorted(folder.glob(f"{COMPILED_MODULE}*.so"))
+    ]
     mine = {str(sysconfig.get_config_var("EXT_SUFFIX")), ".so", ".abi3.so"}
     # Where there is none by that name, rclpy is built in another way: importing it will tell.
     return "" if not found or mine & set(found) else found[0].split("-")[0].strip(".") + _version(found[0])
@@ -146,7 +148,7 @@ def _middleware() -> Check:
     from selcon_ros.ros.usage import LOG_FOLDER, lacks_log_folder
 
     wanted = os.environ.get("RMW_IMPLEMENTATION", "")
-    lines, fault = try_python(_RMW, TRIAL_SECONDS)
+    lines, fault = try_python(_RMW_SCRIPT, TRIAL_SECONDS)
     if lines is not None:
         return ok("middleware", lines[-1])
     if lacks_log_folder(fault):

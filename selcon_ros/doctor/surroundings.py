@@ -16,9 +16,9 @@ from selcon_ros.ros import fastdds
 
 CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 """Docker and Podman make one of them."""
-FIRST_DAY = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
+EARLIEST_TIME = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
 """A clock that shows an earlier time was never set."""
-HIGHEST_DOMAIN, SAFE_DOMAIN = 232, 101
+MAX_DOMAIN, MAX_SAFE_DOMAIN = 232, 101
 """ROS domains; on Linux the ports of those above the second one collide with other programs'."""
 MEBIBYTE = 1 << 20
 
@@ -41,7 +41,7 @@ def check_surroundings(ros: bool = True) -> Iterator[Check]:
 
 def _clock(now: float) -> Check:
     shown = datetime.fromtimestamp(now, timezone.utc).isoformat(" ", "seconds")
-    if now < FIRST_DAY:
+    if now < EARLIEST_TIME:
         return fail(
             "clock",
             f"it shows {shown}: it was never set",
@@ -61,13 +61,15 @@ def _cores() -> Check:
 
 
 def _domain(given: str) -> Check:
-    name, remedy = "ROS_DOMAIN_ID", f"export ROS_DOMAIN_ID=0 (0 to {SAFE_DOMAIN}), the same everywhere"
+    name, remedy = "ROS_DOMAIN_ID", f"export ROS_DOMAIN_ID=0 (0 to {MAX_SAFE_DOMAIN}), the same everywhere"
     if not given:
         return ok(name, "0, as it is not set")
-    if not given.isascii() or not given.isdigit() or int(given) > HIGHEST_DOMAIN:
-        return fail(name, f"{quoted(given)} is no domain from 0 to {HIGHEST_DOMAIN}", remedy)
-    if int(given) > SAFE_DOMAIN:
-        said = f"{given} is above {SAFE_DOMAIN}: its ports collide with those that Linux gives to programs"
+    if not given.isascii() or not given.isdigit() or int(given) > MAX_DOMAIN:
+        return fail(name, f"{quoted(given)} is no domain from 0 to {MAX_DOMAIN}", remedy)
+    if int(given) > MAX_SAFE_DOMAIN:
+        said = (
+            f"{given} is above {MAX_SAFE_DOMAIN}: its ports collide with those that Linux gives to programs"
+        )
         return warn(name, said, remedy)
     return ok(name, given)
 
@@ -125,7 +127,7 @@ def _shared_memory() -> Iterator[Check]:
     if space.free < 3 * wanted:
         remedy = "docker run --shm-size=256m (or --ipc=host); without a container: mount -o remount,size=256m"
         yield (fail if space.free < wanted else warn)(name, said, f"{remedy} {fastdds.SHARED_MEMORY}")
-    elif wanted <= fastdds.SEGMENT:
+    elif wanted <= fastdds.DEFAULT_SEGMENT_BYTES:
         said += ": an image of 640 x 480 is larger than that, and best-effort ones get lost"
         yield warn(name, said, f"export {fastdds.profile_variable()}={fastdds.packaged_profile()}")
     else:
@@ -135,14 +137,14 @@ def _shared_memory() -> Iterator[Check]:
 def _receive_buffer() -> Check:
     name = "UDP receive buffer"
     try:
-        size = int(fastdds.RECEIVE_BUFFER.read_text())
+        size = int(fastdds.RECEIVE_BUFFER_FILE.read_text())
     except (OSError, ValueError):
-        return ok(name, f"not known: {fastdds.RECEIVE_BUFFER} cannot be read")
+        return ok(name, f"not known: {fastdds.RECEIVE_BUFFER_FILE} cannot be read")
     said = f"{size / MEBIBYTE:.1f} MiB at most"
-    if size < fastdds.ENOUGH_BUFFER and not fastdds.local_only():
+    if size < fastdds.MIN_RECEIVE_BUFFER_BYTES and not fastdds.local_only():
         return warn(
             name,
             f"{said}: images from another machine get lost",
-            f"sudo sysctl -w net.core.rmem_max={fastdds.ENOUGH_BUFFER}",
+            f"sudo sysctl -w net.core.rmem_max={fastdds.MIN_RECEIVE_BUFFER_BYTES}",
         )
     return ok(name, said)

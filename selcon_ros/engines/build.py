@@ -15,9 +15,9 @@ from selcon_ros.core.errors import BackendError, Cancelled, first_line
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.record import Range
 
-USUAL = (480, 640)
+USUAL_CAMERA_SIZE = (480, 640)
 """Camera image (H, W) that kernels are chosen for."""
-_COMPUTING = (
+_COMPUTING_LAYERS = (
     "MATRIX_MULTIPLY", "CONVOLUTION", "ELEMENTWISE", "UNARY", "ACTIVATION", "SOFTMAX", "NORMALIZATION",
     "REDUCE",
 )  # fmt: skip
@@ -75,7 +75,7 @@ def layer_types(network: Any) -> dict[str, int]:
         name = layer.get_output(0).dtype.name.lower()
         if layer.num_inputs and layer.type.name == "MATRIX_MULTIPLY" and layer.get_input(0).name in integers:
             name = "int8"
-        if layer.type.name in _COMPUTING and not name.startswith(("int6", "int3", "bool")):
+        if layer.type.name in _COMPUTING_LAYERS and not name.startswith(("int6", "int3", "bool")):
             counts[name] = counts.get(name, 0) + 1
     return counts
 
@@ -153,7 +153,7 @@ def _parse(library: EngineLibrary, builder: Any, messages: LibraryErrors, graph:
 def _profile(builder: Any, shapes: Shapes) -> Any:
     (height, width), (least, best, most) = shapes.input_size, shapes.batch
     rows, columns = shapes.camera
-    usual = min(USUAL[0], rows), min(USUAL[1], columns)
+    usual = min(USUAL_CAMERA_SIZE[0], rows), min(USUAL_CAMERA_SIZE[1], columns)
     profile = builder.create_optimization_profile()
     profile.set_shape(FRAMES, (least, 1, 1, 3), (best, *usual, 3), (most, rows, columns, 3))
     profile.set_shape(ROWS, (height, 1), (height, usual[0]), (height, rows))

@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, first_line
 
-IMAGE = "image"
+INPUT_NAME = "image"
 """Name of the input: normalised images [N, 3, h, w] float32."""
 
 
@@ -46,8 +46,10 @@ def open_batch(model: ModelProto) -> bool:
     Raises BackendError for a graph with other inputs.
     """
     names = [each.name for each in model.graph.input]
-    if names != [IMAGE]:
-        raise BackendError(f"the graph's inputs must be ['{IMAGE}'], got {names}: export the bundle again")
+    if names != [INPUT_NAME]:
+        raise BackendError(
+            f"the graph's inputs must be ['{INPUT_NAME}'], got {names}: export the bundle again"
+        )
     sizes = model.graph.input[0].type.tensor_type.shape.dim
     return not (sizes and sizes[0].HasField("dim_value"))
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from selcon_ros.core.atomic_write import PART, write_file, writing
+from selcon_ros.core.atomic_write import PART_SUFFIX, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.engines.choice_record import CHOICE
+from selcon_ros.engines.choice_record import CHOICE_SUFFIX
 from selcon_ros.engines.folder import begin, default_folder, plain
 from selcon_ros.engines.record import Key, Record, read_record
 
-ENGINE, RECORD, LOCK, TIMINGS = ".engine", ".json", ".lock", ".timings"
+ENGINE_SUFFIX, RECORD_SUFFIX, LOCK_SUFFIX, TIMINGS_SUFFIX = ".engine", ".json", ".lock", ".timings"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class CachedEngine:
     @property
     def paths(self) -> tuple[Path, Path]:
         """(record, engine), in deletion order."""
-        return self.path.with_suffix(RECORD), self.path
+        return self.path.with_suffix(RECORD_SUFFIX), self.path
 
     def content(self) -> bytes:
         """Read the engine. Raises BackendError where the file is gone, cut short or changed."""
@@ -68,13 +68,13 @@ class Cache:
         """Return what is of no use: records that cannot be read, engines without one, records without an
         engine, unfinished writes."""
         good = {path for entry in self.entries() for path in entry.paths}
-        kinds = (ENGINE, RECORD, PART)
+        kinds = (ENGINE_SUFFIX, RECORD_SUFFIX, PART_SUFFIX)
         return sorted(path for path in self._files() if path.suffix in kinds and path not in good)
 
     def add(self, record: Record, content: bytes) -> CachedEngine:
         """Store an engine: both files whole or none. Raises BackendError for a folder that cannot take it."""
         key = record.key
-        path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE}"
+        path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE_SUFFIX}"
         record = replace(record, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         entry = CachedEngine(path, record)
         # Both are written before either is put in its place. The record comes last: an engine without one is
@@ -120,7 +120,7 @@ class Cache:
         The lock ends with its process, however that ends.
         """
         self._make()
-        held = FileLock(self.folder / f"{key.digest}{LOCK}")
+        held = FileLock(self.folder / f"{key.digest}{LOCK_SUFFIX}")
         try:
             while True:
                 with suppress(Timeout):
@@ -136,16 +136,16 @@ class Cache:
 
     def timings(self) -> list[Path]:
         """Return the libraries' timing caches."""
-        return [path for path in self._files() if path.suffix == TIMINGS]
+        return [path for path in self._files() if path.suffix == TIMINGS_SUFFIX]
 
     def choices(self) -> list[Path]:
         """Return what was measured on a CPU (`choice_record`)."""
-        return [path for path in self._files() if path.suffix == CHOICE]
+        return [path for path in self._files() if path.suffix == CHOICE_SUFFIX]
 
     def building(self) -> bool:
         """Whether a process is building an engine for this folder."""
         for path in self._files():
-            if path.suffix == LOCK:
+            if path.suffix == LOCK_SUFFIX:
                 try:
                     FileLock(path).acquire(timeout=0).lock.release()
                 except Timeout:
@@ -155,7 +155,7 @@ class Cache:
         return False
 
     def _records(self) -> list[Path]:
-        return [path for path in self._files() if path.suffix == RECORD]
+        return [path for path in self._files() if path.suffix == RECORD_SUFFIX]
 
     def _files(self) -> list[Path]:
         try:
@@ -184,7 +184,7 @@ class Cache:
 
 def _read(path: Path) -> CachedEngine | None:
     """Return the engine of a record, None where either cannot be read."""
-    engine = path.with_suffix(ENGINE)
+    engine = path.with_suffix(ENGINE_SUFFIX)
     try:
         return CachedEngine(engine, read_record(path)) if engine.is_file() else None
     except EngineError:

@@ -12,9 +12,9 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import EngineError
 from selcon_ros.core.json_file import read_object
 from selcon_ros.engines.folder import begin
-from selcon_ros.engines.record import LIMIT, made
+from selcon_ros.engines.record import MAX_RECORD_BYTES, made
 
-CHOICE = ".choice"
+CHOICE_SUFFIX = ".choice"
 """How the names of these files end."""
 
 
@@ -44,7 +44,7 @@ class ChoiceKey:
 
     def path(self, folder: Path, bundle: str) -> Path:
         """Return the file of the folder that keeps it."""
-        return folder / f"{begin(bundle)}cpu-{self.digest}{CHOICE}"
+        return folder / f"{begin(bundle)}cpu-{self.digest}{CHOICE_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ChoiceRecord:
 
 def read_choice(path: Path, key: ChoiceKey) -> ChoiceRecord:
     """Read a record. Raises EngineError for a file that is damaged, or is not of this key."""
-    values = read_object(path, EngineError, LIMIT)
+    values = read_object(path, EngineError, MAX_RECORD_BYTES)
     for name, kind in (("key", ChoiceKey), ("times", CpuTimes)):
         values[name] = made(kind, values.get(name), path)
     record = made(ChoiceRecord, values, path)

@@ -13,11 +13,11 @@ from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
+from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement, agreement
 from selcon_ros.core.samples import read_samples
 
 
-def verified(bundle: Bundle, backend: Backend, tolerance: float = TOLERANCE) -> Backend:
+def verified(bundle: Bundle, backend: Backend, tolerance: float = MAX_KLD) -> Backend:
     """Return the backend if it answers the samples as fp32 in ONNX Runtime does; BackendError if not."""
     try:
         found = compare_with_fp32(bundle, backend, read_samples(bundle))

@@ -11,11 +11,11 @@ from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import INT8_ROLE, Bundle, sample_roles
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap_agreement import TOLERANCE, is_within
+from selcon_ros.core.heatmap_agreement import MAX_KLD, is_within
 from selcon_ros.core.manifest import Manifest
 
-EXACT = "fp32"
-ORDER = (EXACT, "int8", "bf16")
+EXACT_PRECISION = "fp32"
+PRECISION_ORDER = (EXACT_PRECISION, "int8", "bf16")
 """fp32 first, with which the others are compared."""
 AUTO = "auto"
 NO_SAMPLES = "the bundle has no sample pictures to compare it with fp32 on"
@@ -66,13 +66,17 @@ def candidates(
     left_out: dict[str, str] = {}
     has_samples = bool(sample_roles(manifest.files))
     for backend in backends:
-        for name in ORDER:
+        for name in PRECISION_ORDER:
             wanted = precision in (AUTO, name) and name in BACKENDS[backend].precisions
             if not wanted or (name == "int8" and INT8_ROLE not in manifest.files):
                 continue
             each = CpuCandidate(backend, name)
             alone = len(backends) == 1
-            if backend == OPENVINO and not has_samples and not (alone and name in (EXACT, precision)):
+            if (
+                backend == OPENVINO
+                and not has_samples
+                and not (alone and name in (EXACT_PRECISION, precision))
+            ):
                 left_out[each.label if alone else backend] = NO_SAMPLES
             elif name == "int8" and precision == AUTO and (fault := _int8_fault(manifest)):
                 left_out[name] = fault
@@ -89,7 +93,7 @@ def open_all(
     failures: dict[CpuCandidate, str] = {}
     last = BackendError("there is nothing to open")
     for each in able:
-        if each.backend == OPENVINO and CpuCandidate(OPENVINO, EXACT) in failures:
+        if each.backend == OPENVINO and CpuCandidate(OPENVINO, EXACT_PRECISION) in failures:
             continue  # it would fail again, for the same reason
         try:
             opened[each] = each.open(bundle, options)
@@ -105,7 +109,7 @@ def _int8_fault(manifest: Manifest) -> str:
     """Say why a bundle's int8 graph may not be chosen, "" if it may."""
     record = manifest.metrics.get("int8")
     record = record if isinstance(record, dict) else {}
-    kld, tolerance = record.get("kld_mean"), record.get("tolerance", TOLERANCE)
+    kld, tolerance = record.get("kld_mean"), record.get("tolerance", MAX_KLD)
     if not isinstance(kld, int | float) or not isinstance(tolerance, int | float):
         return "the bundle does not say how far its int8 heatmaps are from fp32 (metrics.int8)"
     if not is_within(kld, tolerance):

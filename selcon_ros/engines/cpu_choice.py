@@ -11,17 +11,24 @@ from selcon_ros.backends.openvino import cores_fault
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Bundle, load_bundle, model_role, sample_roles
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.heatmap_agreement import TOLERANCE
+from selcon_ros.core.heatmap_agreement import MAX_KLD
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.memory import free_memory
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.choice_file import Kept, keep, look_up
 from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
 from selcon_ros.engines.comparison import compare_with_fp32, too_far
-from selcon_ros.engines.cpu_candidates import AUTO, EXACT, NO_SAMPLES, CpuCandidate, candidates, open_all
+from selcon_ros.engines.cpu_candidates import (
+    AUTO,
+    EXACT_PRECISION,
+    NO_SAMPLES,
+    CpuCandidate,
+    candidates,
+    open_all,
+)
 from selcon_ros.engines.cpu_timing import because, fastest, measure, without
 
-MEMORY = 3
+MEMORY_PER_FILE_BYTE = 3
 """Bytes that a session takes for a byte of its file, about: the file, its weights, and what they become."""
 
 
@@ -123,7 +130,7 @@ def _open_measured(
         return _open_alone(path, fitting[0], options, f"{fitting[0].label}, not measured{nor}: {lack}")
     opened, faults = open_all(bundle, fitting, options)
     # Where OpenVINO runs the fp32 graph, that it has no bf16 here or cannot read an int8 graph is no fault.
-    broken = [each for each in faults if each.backend == CPU_BACKEND or each.precision == EXACT]
+    broken = [each for each in faults if each.backend == CPU_BACKEND or each.precision == EXACT_PRECISION]
     failures = tuple(f"{each.label}: {faults[each]}" for each in broken if each.backend != CPU_BACKEND)
     told = {
         each.label: f"it does not run: {fault}" if each in broken else fault for each, fault in faults.items()
@@ -155,7 +162,7 @@ def _disagreeing(
     Raises BackendError where nothing else is left.
     """
     refused: dict[str, str] = {}
-    exact = opened.get(CpuCandidate(CPU_BACKEND, EXACT))
+    exact = opened.get(CpuCandidate(CPU_BACKEND, EXACT_PRECISION))
     while (label := fastest(times, {**left_out, **refused})) and CpuCandidate.of(label).backend == OPENVINO:
         backend = opened[CpuCandidate.of(label)]
         try:
@@ -163,9 +170,9 @@ def _disagreeing(
         except SelconError as error:
             refused[label] = f"it cannot be compared with fp32: {error}"
         else:
-            if found.within(TOLERANCE):
+            if found.within(MAX_KLD):
                 return refused
-            refused[label] = too_far(backend.name, found, TOLERANCE)
+            refused[label] = too_far(backend.name, found, MAX_KLD)
         if times.shares.keys() <= {**left_out, **refused}.keys():
             raise BackendError("; ".join(refused.values()))
     return refused
@@ -182,7 +189,7 @@ def _roles(manifest: Manifest, able: Sequence[CpuCandidate]) -> set[str]:
 def _fitting(bundle: Bundle, able: Sequence[CpuCandidate]) -> tuple[Sequence[CpuCandidate], str]:
     """Return the candidates that memory is there for, and how much all would take ("" if they fit)."""
     free = free_memory()
-    sizes = {each: MEMORY * len(bundle.files[each.role]) for each in able}
+    sizes = {each: MEMORY_PER_FILE_BYTE * len(bundle.files[each.role]) for each in able}
     needed = sum(sizes.values())
     if free is None or needed <= free:
         return able, ""

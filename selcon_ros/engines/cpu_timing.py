@@ -10,14 +10,14 @@ import numpy as np
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.engines.choice_record import CpuTimes
-from selcon_ros.engines.cpu_candidates import EXACT, CpuCandidate
+from selcon_ros.engines.cpu_candidates import EXACT_PRECISION, CpuCandidate
 
-WORTH = 0.9
+MAX_TIME_SHARE = 0.9
 """Share of fp32's time above which another precision is not worth its rounding, nor the noise of a second."""
-GAIN = 1.3
+MIN_OPENVINO_SPEEDUP = 1.3
 """How many times faster than ONNX Runtime's fastest OpenVINO must be."""
-SECONDS = 1.0
-LEAST, MOST = 3, 50
+TIMING_SECONDS = 1.0
+MIN_TURNS, MAX_TURNS = 3, 50
 """Turns of each: slow networks have the least, in whatever time; nobody needs more than the most."""
 
 
@@ -31,8 +31,8 @@ def measure(backends: Mapping[str, Backend], manifest: Manifest) -> CpuTimes:
     spent: dict[str, list[float]] = {label: [] for label in backends}
     reference = next(iter(backends))
     begin = time.perf_counter()
-    while (rounds := len(spent[reference])) < LEAST or (
-        rounds < MOST and time.perf_counter() - begin < SECONDS
+    while (rounds := len(spent[reference])) < MIN_TURNS or (
+        rounds < MAX_TURNS and time.perf_counter() - begin < TIMING_SECONDS
     ):
         for label, backend in backends.items():
             start = time.process_time()
@@ -50,8 +50,9 @@ def measure(backends: Mapping[str, Backend], manifest: Manifest) -> CpuTimes:
 def fastest(times: CpuTimes, left_out: Collection[str] = ()) -> str:
     """Return the label of what to run, of those that are not left out; there must be one.
 
-    Of a backend it is fp32, unless another precision takes at most WORTH of its time: then the fastest. It is
-    ONNX Runtime's, unless OpenVINO's is at least GAIN times faster than each of ONNX Runtime's.
+    Of a backend it is fp32, unless another precision takes at most MAX_TIME_SHARE of its time: then the
+    fastest. It is ONNX Runtime's, unless OpenVINO's is at least MIN_OPENVINO_SPEEDUP times faster than each
+    of ONNX Runtime's.
     """
     shares: dict[str, dict[str, float]] = {}
     for label, share in times.shares.items():
@@ -61,7 +62,9 @@ def fastest(times: CpuTimes, left_out: Collection[str] = ()) -> str:
     if CPU_BACKEND not in best:
         return best[OPENVINO]
     theirs = best.get(OPENVINO)
-    if theirs is not None and GAIN * shares[OPENVINO][theirs] <= min(shares[CPU_BACKEND].values()):
+    if theirs is not None and MIN_OPENVINO_SPEEDUP * shares[OPENVINO][theirs] <= min(
+        shares[CPU_BACKEND].values()
+    ):
         return theirs
     return best[CPU_BACKEND]
 
@@ -84,7 +87,7 @@ def because(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str:
             if CpuCandidate.of(chosen).backend == CPU_BACKEND and any(
                 CpuCandidate.of(label).backend == OPENVINO for label in others
             ):
-                facts.append(f"OpenVINO must be at least {GAIN:g} times faster")
+                facts.append(f"OpenVINO must be at least {MIN_OPENVINO_SPEEDUP:g} times faster")
         told = f"{told} ({'; '.join([*facts, where])})"
     return "; ".join([told, *without(left_out)])
 
@@ -97,12 +100,12 @@ def without(left_out: Mapping[str, str]) -> list[str]:
 def _best(shares: Mapping[str, float]) -> str:
     """Return which precision of a backend to run."""
     quickest = min(shares, key=lambda label: shares[label])
-    exact = next((label for label in shares if CpuCandidate.of(label).precision == EXACT), quickest)
-    return quickest if shares[quickest] <= WORTH * shares[exact] else exact
+    exact = next((label for label in shares if CpuCandidate.of(label).precision == EXACT_PRECISION), quickest)
+    return quickest if shares[quickest] <= MAX_TIME_SHARE * shares[exact] else exact
 
 
 def _limit(times: CpuTimes, label: str) -> float:
     """The share of the reference's time that a candidate must not exceed."""
     same = CpuCandidate.of(label).backend == CpuCandidate.of(times.reference).backend
     ours = [share for each, share in times.shares.items() if CpuCandidate.of(each).backend == CPU_BACKEND]
-    return WORTH if same else min(ours) / GAIN
+    return MAX_TIME_SHARE if same else min(ours) / MIN_OPENVINO_SPEEDUP

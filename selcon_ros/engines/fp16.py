@@ -13,16 +13,16 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.engines.fp16_error import Inputs, float_tensors, run_all_tensors, tensor_types
-from selcon_ros.engines.preprocess_graph import PREFIX
+from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 
-SENSITIVE = (
+SENSITIVE_OPERATORS = (
     "Softmax", "LayerNormalization", "ReduceMean", "ReduceSum", "ReduceL2", "Pow", "Exp", "Log", "Sqrt",
     "Sigmoid", "Range", "Resize",
 )  # fmt: skip
 """Sums over many terms and functions that lose digits: cheap to compute in fp32, costly to round."""
 FP16_MAX = 65504.0
 """The largest number in fp16."""
-LARGEST = FP16_MAX / 8
+MAX_SAFE_VALUE = FP16_MAX / 8
 """A value beyond this in a sample may leave fp16's range in another picture: its layers stay fp32."""
 
 
@@ -30,7 +30,7 @@ def to_fp16(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
     """Return the graph in fp16, inputs and outputs as they were, and the names of the layers kept in fp32
     because of the values that `samples` (inputs of the graph) give them.
 
-    In fp32 stay too: SENSITIVE operators and preprocessing. Raises BackendError for a graph that cannot be
+    In fp32 stay too: SENSITIVE_OPERATORS and preprocessing. Raises BackendError for a graph that cannot be
     converted.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -39,7 +39,7 @@ def to_fp16(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
     kept = [
         node.name
         for node in model.graph.node
-        if node.name.startswith(PREFIX) or large & {*node.input, *node.output}
+        if node.name.startswith(NODE_PREFIX) or large & {*node.input, *node.output}
     ]
     copy = ModelProto()
     copy.CopyFrom(model)
@@ -48,13 +48,13 @@ def to_fp16(model: ModelProto, samples: Sequence[Inputs]) -> tuple[ModelProto, t
             copy,
             max_finite_val=FP16_MAX,
             keep_io_types=True,
-            op_block_list=list(SENSITIVE),
+            op_block_list=list(SENSITIVE_OPERATORS),
             node_block_list=kept,
         )
     except Exception as error:  # the library's errors share no base class
         raise BackendError(f"the graph cannot be converted to fp16: {first_line(error)}") from error
     _drop_round_trip_casts(half, model)
-    return half, tuple(name for name in kept if not name.startswith(PREFIX))
+    return half, tuple(name for name in kept if not name.startswith(NODE_PREFIX))
 
 
 def _drop_round_trip_casts(half: ModelProto, model: ModelProto) -> None:
@@ -168,7 +168,7 @@ def _large_tensors(model: ModelProto, samples: Sequence[Inputs]) -> set[str]:
     large: set[str] = set()
     for inputs in samples:
         for name, value in run_all_tensors(model, names, inputs).items():
-            if value.size and not float(np.abs(value).max()) <= LARGEST:
+            if value.size and not float(np.abs(value).max()) <= MAX_SAFE_VALUE:
                 large.add(name)
     return large
 

@@ -16,7 +16,7 @@ from selcon_ros.core.errors import BackendError, first_line
 
 Inputs = Mapping[str, NDArray[Any]]
 """Values of a graph's inputs by name."""
-_WRONG = 1e30
+_NOT_FINITE_ERROR = 1e30
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def layers_by_added_error(
             truth = first[name].astype(np.float64)
             # What leaves fp16's range is infinite and counts as wholly wrong.
             off = second[name].astype(np.float64) - truth
-            sums[0] += float(np.square(np.where(np.isfinite(off), off, _WRONG)).sum())
+            sums[0] += float(np.square(np.where(np.isfinite(off), off, _NOT_FINITE_ERROR)).sum())
             sums[1] += float(np.square(truth).sum())
     errors = {name: float(np.sqrt(off / max(whole, 1e-30))) for name, (off, whole) in squares.items()}
 

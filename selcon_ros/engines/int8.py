@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, version_converter
 
 from selcon_ros.core.errors import BackendError, first_line
-from selcon_ros.engines.preprocess_graph import PREFIX
+from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 
 OPSET = 19
 """From here on scales may be fp16, as the layers around them are."""
@@ -74,7 +74,7 @@ def _products(model: ModelProto) -> list[str]:
         for node in model.graph.node
         if node.op_type in ("MatMul", "Gemm")
         and node.input[1] in constants
-        and not node.name.startswith(PREFIX)
+        and not node.name.startswith(NODE_PREFIX)
     ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement
+from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.bundle_graph import graph_of
@@ -78,7 +78,7 @@ class Preparation:
         """Return the layers that add most to the converted graph's error."""
         return layers_by_added_error(self._exact, emulate_fp16(self._given), self._inputs()[:2])
 
-    def check(self, tolerance: float = TOLERANCE) -> Agreement:
+    def check(self, tolerance: float = MAX_KLD) -> Agreement:
         """Return `compare`'s result.
 
         Raises BackendError, with the layers that add most to the error, above the tolerance.

@@ -9,9 +9,9 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.bundle_graph import IMAGE, open_batch
+from selcon_ros.engines.bundle_graph import INPUT_NAME, open_batch
 
-PREFIX = "preprocess/"
+NODE_PREFIX = "preprocess/"
 """Begins the names of all nodes that resize and normalise."""
 _FIELDS = helper.make_tensor_value_info
 
@@ -42,15 +42,15 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
         # The CPU's resize gives whole numbers, and training saw those.
         ("Round", ["resized"], "whole", {}),
         ("Mul", ["whole", "scale"], "scaled", {}),
-        ("Sub", ["scaled", "shift"], IMAGE, {}),
+        ("Sub", ["scaled", "shift"], INPUT_NAME, {}),
     ]
     inputs = {FRAMES, ROWS, COLUMNS}
 
     def named(name: str) -> str:
-        return name if name in inputs or name == IMAGE else PREFIX + name
+        return name if name in inputs or name == INPUT_NAME else NODE_PREFIX + name
 
     nodes = [
-        helper.make_node(kind, [*map(named, given)], [named(out)], f"{PREFIX}{kind}{index}", **more)
+        helper.make_node(kind, [*map(named, given)], [named(out)], f"{NODE_PREFIX}{kind}{index}", **more)
         for index, (kind, given, out, more) in enumerate(steps)
     ]
     made = ModelProto()
@@ -68,6 +68,6 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
     del graph.node[:]
     graph.node.extend([*nodes, *rest])
     graph.initializer.extend(
-        numpy_helper.from_array(value, PREFIX + name) for name, value in constants.items()
+        numpy_helper.from_array(value, NODE_PREFIX + name) for name, value in constants.items()
     )
     return made

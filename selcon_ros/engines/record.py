@@ -19,7 +19,7 @@ GRAPH_KIND = "onnx"
 """Kind of a prepared graph itself, kept in the cache beside the engines."""
 ANY_GPU = "any"
 """GPU of an engine that compiles its kernels where it runs."""
-LIMIT = 1 << 20
+MAX_RECORD_BYTES = 1 << 20
 """Bytes of a record."""
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class Record:
 
 def read_record(path: Path) -> Record:
     """Read a record's file. Raises EngineError where it is no record, of another version, or damaged."""
-    values = read_object(path, EngineError, LIMIT)
+    values = read_object(path, EngineError, MAX_RECORD_BYTES)
     values["key"] = made(Key, values.get("key"), path)
     record = made(Record, values, path)
     graph, engine = record.agreement_of_graph, record.agreement

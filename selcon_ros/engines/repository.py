@@ -18,27 +18,27 @@ from selcon_ros.backends.tensorrt import SerializedEngine, TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES, EngineLibrary
 from selcon_ros.core.bundle import Bundle, Normalisation, load_bundle, sample_roles
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement
+from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement
 from selcon_ros.core.onnx_file import check_onnx
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import takes_batches
-from selcon_ros.engines.cache import TIMINGS, Cache, CachedEngine
+from selcon_ros.engines.cache import TIMINGS_SUFFIX, Cache, CachedEngine
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.prepared_graph import GRAPH_VERSION, Preparation
 from selcon_ros.engines.record import ANY_GPU, GRAPH_KIND, Key, Range, Record
 
-BATCH: Range = (1, 1, 4)
-ONE: Range = (1, 1, 1)
-CAMERA = (1080, 1920)
+BATCH_RANGE: Range = (1, 1, 4)
+SINGLE_IMAGE_RANGE: Range = (1, 1, 1)
+CAMERA_SIZE = (1080, 1920)
 
 
 @dataclass(frozen=True)
 class EngineSpec:
     """Which engine is wanted: see `record.Key`. compute: build ahead for these; empty: for the GPU at hand.
 
-    batch, camera: None takes an engine with any, and builds one with BATCH (ONE where the graph takes no
-    more) and CAMERA.
+    batch, camera: None takes an engine with any, and builds one with BATCH_RANGE (SINGLE_IMAGE_RANGE
+    where the graph takes no more) and CAMERA_SIZE.
     """
 
     library: EngineLibrary
@@ -87,8 +87,8 @@ def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Prog
         gpu=ANY_GPU,
         compute=(),
         precision=precision,
-        batch=ONE,
-        camera=CAMERA,
+        batch=SINGLE_IMAGE_RANGE,
+        camera=CAMERA_SIZE,
     )
     with cache.lock(key, lambda: progress("waiting for another process, which converts this graph", 0.0)):
         if (entry := cache.find(key)) is not None:
@@ -110,7 +110,7 @@ def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Prog
 def find(bundle: Bundle, spec: EngineSpec, cache: Cache) -> CachedEngine | None:
     """Return the engine for this bundle on this machine, None where it is not built."""
     entries = cache.entries()
-    wanted = _key(bundle, spec, ONE) if entries else None
+    wanted = _key(bundle, spec, SINGLE_IMAGE_RANGE) if entries else None
     return next((entry for entry in entries if wanted and _serves(entry.record.key, wanted, spec)), None)
 
 
@@ -120,7 +120,7 @@ def build(
     cache: Cache,
     progress: Progress,
     tell: Callable[[str], None],
-    tolerance: float = TOLERANCE,
+    tolerance: float = MAX_KLD,
     images: Sequence[NDArray[np.uint8]] | None = None,
     again: bool = False,
 ) -> CachedEngine:
@@ -137,7 +137,7 @@ def build(
             f"the graph of bundle {bundle.path} takes one image at a time: build with --batch 1:1:1, or "
             "export the bundle again"
         )
-    key = _key(bundle, spec, spec.batch or (BATCH if batches else ONE))
+    key = _key(bundle, spec, spec.batch or (BATCH_RANGE if batches else SINGLE_IMAGE_RANGE))
     with cache.lock(key, lambda: progress("waiting for another process, which builds this engine", 0.0)):
         if not again and (entry := cache.find(key)) is not None:
             try:
@@ -148,7 +148,7 @@ def build(
         preparation = _prepared(bundle, spec.precision, progress, images)
         agreement = preparation.check(tolerance)
         tell(f"converted graph, {spec.precision} in ONNX Runtime, from fp32: {agreement}")
-        timings = f"{key.kind}-{key.version}-{key.gpu}{TIMINGS}"
+        timings = f"{key.kind}-{key.version}-{key.gpu}{TIMINGS_SUFFIX}"
         start = time.monotonic()
         built = build_engine(
             spec.library,
@@ -169,7 +169,7 @@ def verify(
     entry: CachedEngine,
     cache: Cache,
     device: int = 0,
-    tolerance: float = TOLERANCE,
+    tolerance: float = MAX_KLD,
     images: Sequence[NDArray[np.uint8]] | None = None,
 ) -> CachedEngine:
     """Run an engine on the GPU, compare it with ONNX Runtime and keep what was found in its record.
@@ -241,7 +241,7 @@ def _key(bundle: Bundle, spec: EngineSpec, batch: Range) -> Key:
         compute = (here.compute,)
         name = ANY_GPU if spec.library.builds_ahead else here.name
     # Larger images are shrunk to the network's size before, which must fit.
-    height, width = map(max, spec.camera or CAMERA, bundle.manifest.input_size)
+    height, width = map(max, spec.camera or CAMERA_SIZE, bundle.manifest.input_size)
     return Key(
         model=source_digest(bundle),
         graph=GRAPH_VERSION,

@@ -10,13 +10,13 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.clock import STEADY_CLOCK
 
-MOST = 32
+MAX_ACTIONS = 32
 """Actions of a list, the first ones, that have topics of their own."""
-AT_ONCE = 4
+PUBLISHERS_PER_CALL = 4
 """Publishers made in one call of the timer: each takes milliseconds, in which nothing else is answered."""
-PERIOD = 0.02
+PERIOD_SECONDS = 0.02
 """Seconds between two calls of the timer."""
 Key = tuple[str, str]
 """A kind of topic, and the name of an action in it."""
@@ -67,7 +67,7 @@ class ActionTopics:
         self._names: dict[str, str] = {}
         self._publishers: dict[Key, Publisher[Any]] = {}
         self._wanted: tuple[Key, ...] = ()
-        self._timer = node.create_timer(PERIOD, self._step, clock=STEADY)
+        self._timer = node.create_timer(PERIOD_SECONDS, self._step, clock=STEADY_CLOCK)
         self._timer.cancel()
 
     def know(self, actions: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class ActionTopics:
 
     def follow(self, actions: Sequence[str]) -> None:
         """Have topics for these actions if they are several, and for no others, soon after this call."""
-        several = actions[:MOST] if len(actions) > 1 else ()
+        several = actions[:MAX_ACTIONS] if len(actions) > 1 else ()
         self._wanted = tuple((kind, self._names[action]) for action in several for kind in self._kinds)
         if self._timer.is_canceled():  # else a list that changes all the time would put it off for ever
             self._timer.reset()
@@ -103,9 +103,10 @@ class ActionTopics:
             self._on_gone()
         missing = [key for key in wanted if key not in self._publishers]
         made = {
-            (kind, name): self._make(self._kinds[kind], f"{kind}/{name}") for kind, name in missing[:AT_ONCE]
+            (kind, name): self._make(self._kinds[kind], f"{kind}/{name}")
+            for kind, name in missing[:PUBLISHERS_PER_CALL]
         }
         with self._lock:
             self._publishers |= made
-        if len(missing) <= AT_ONCE:
+        if len(missing) <= PUBLISHERS_PER_CALL:
             self._timer.cancel()

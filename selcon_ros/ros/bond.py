@@ -16,7 +16,7 @@ from selcon_ros.core.errors import first_line
 from selcon_ros.ros.compat import ClockType
 
 TOPIC = "bond"
-TIMEOUT = 4.0
+TIMEOUT_SECONDS = 4.0
 """Seconds without a heartbeat after which the manager may take the node to be dead: Nav2's default."""
 
 
@@ -82,5 +82,5 @@ class Bond:
     def _publish(self) -> None:
         message = self._status(id=self._node.get_name(), instance_id=self._instance, active=self._alive)
         message.header.stamp = self._node.get_clock().now().to_msg()
-        message.heartbeat_timeout, message.heartbeat_period = TIMEOUT, self._period
+        message.heartbeat_timeout, message.heartbeat_period = TIMEOUT_SECONDS, self._period
         self._publisher.publish(message)

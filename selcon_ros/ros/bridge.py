@@ -21,7 +21,7 @@ from selcon_ros.ros.conversions import ENCODINGS, Pixels, fill_image, image_from
 
 TRIAL_SECONDS = 20.0
 """After which cv_bridge's trial is given up."""
-_CANDIDATES = tuple(name for name in ENCODINGS if name.endswith("8") or name.startswith(("yu", "uy")))
+_TRIED_ENCODINGS = tuple(name for name in ENCODINGS if name.endswith("8") or name.startswith(("yu", "uy")))
 _RESULT = "cv_bridge agrees on: "
 
 
@@ -81,7 +81,7 @@ def trial() -> None:
     from cv_bridge import CvBridge
 
     theirs, agreed, faults = CvBridge(), [], []
-    for encoding in _CANDIDATES:
+    for encoding in _TRIED_ENCODINGS:
         try:
             converted = theirs.imgmsg_to_cv2(_sample(encoding), "rgb8")
         except Exception as error:
@@ -89,7 +89,7 @@ def trial() -> None:
             continue
         if np.array_equal(converted, image_from_message(_sample(encoding))):
             agreed.append(encoding)
-    if len(faults) == len(_CANDIDATES):
+    if len(faults) == len(_TRIED_ENCODINGS):
         raise faults[0]  # it imports its compiled module when it converts
     print(_RESULT + json.dumps(agreed), flush=True)
 

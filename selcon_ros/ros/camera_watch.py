@@ -14,18 +14,18 @@ from sensor_msgs.msg import CompressedImage
 
 from selcon_ros.ros import fastdds
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.inputs import COMPRESSED, RELIABLE, Input, name_of, own_endpoints
+from selcon_ros.ros.inputs import COMPRESSED_SUFFIXES, RELIABLE, Input, name_of, own_endpoints
 
-SILENCE = 2.0
+SILENCE_SECONDS = 2.0
 """Seconds without an image after which the node says so."""
 
-DISCOVERY = 10.0
+DISCOVERY_SECONDS = 10.0
 """Seconds in which processes that start find each other, also on a busy machine with Fast DDS's defaults."""
 
-SHOWN = 4
+MAX_TOPICS_SHOWN = 4
 """Topics that may have been meant, named at most."""
 
-NO_NAME = "_NODE_NAME_UNKNOWN_"
+UNKNOWN_NODE_NAME = "_NODE_NAME_UNKNOWN_"
 """What the ROS graph calls a node that it only knows the endpoints of."""
 
 
@@ -67,10 +67,10 @@ class CameraWatch:
         publishes any, or None."""
         image = self._image
         if not image.paused:
-            silent = image.silence >= SILENCE
+            silent = image.silence >= SILENCE_SECONDS
             return f"no image for {image.silence:.0f} s; {why_silent(image)}" if silent else ""
         published = any(info.topic_type == image.type_name for info in image.publishers)
-        return None if published or time.monotonic() - self._since < DISCOVERY else why_silent(image)
+        return None if published or time.monotonic() - self._since < DISCOVERY_SECONDS else why_silent(image)
 
     def _report(self, source: str, problem: str) -> None:
         if problem:
@@ -117,7 +117,7 @@ def misfit(publisher: TopicEndpointInfo | None, subscription: TopicEndpointInfo 
 
 def names_of(infos: Iterable[TopicEndpointInfo]) -> str:
     """The names of nodes, each once."""
-    return ", ".join(sorted({name_of(info) for info in infos if info.node_name != NO_NAME}))
+    return ", ".join(sorted({name_of(info) for info in infos if info.node_name != UNKNOWN_NODE_NAME}))
 
 
 def why_silent(mine: Input) -> str:
@@ -139,9 +139,9 @@ def why_silent(mine: Input) -> str:
     who = names_of(publishers)
     if all(misfit(info, mine.endpoint) for info in publishers):
         return f"the QoS of {who} on {mine.topic} does not fit this node's"
-    if any(info.node_name != NO_NAME for info in publishers):
+    if any(info.node_name != UNKNOWN_NODE_NAME for info in publishers):
         return f"{mine.topic} has a publisher that sends nothing, {who}"
-    if mine.silence < DISCOVERY:
+    if mine.silence < DISCOVERY_SECONDS:
         return f"{mine.topic} has a publisher of which nothing has arrived yet"
     # Names of nodes are sent as everything else, so not even those arrive.
     reason = (
@@ -164,7 +164,13 @@ def where_instead(mine: Input) -> str:
             f", and {mine.base} carries {', '.join(sorted(carried))}: "
             f"set {mine.name}_transport to raw, or publish {mine.topic}"
         )
-    endings = COMPRESSED if mine.name == "depth" else COMPRESSED[:1] if mine.name == "image" else ()
+    endings = (
+        COMPRESSED_SUFFIXES
+        if mine.name == "depth"
+        else COMPRESSED_SUFFIXES[:1]
+        if mine.name == "image"
+        else ()
+    )
     for ending in endings:
         other = mine.base + ending
         if other != mine.topic and mine.carrying(other):
@@ -172,7 +178,7 @@ def where_instead(mine: Input) -> str:
     remedy = f": remap {mine.name} to the camera's topic"
     if fast_dds() and fastdds.local_only():
         remedy += " (with this Fast DDS profile no other machine is heard: docs/containers.md)"
-    alike = get_close_matches(mine.topic, mine.elsewhere, SHOWN, cutoff=0.0)
+    alike = get_close_matches(mine.topic, mine.elsewhere, MAX_TOPICS_SHOWN, cutoff=0.0)
     return f"{remedy}; {mine.type_name} is on {', '.join(alike)}" if alike else remedy
 
 

@@ -11,11 +11,11 @@ from rclpy.clock import Clock, ROSClock
 from rclpy.node import Node
 
 from selcon_ros.ros.compat import ClockType
-from selcon_ros.ros.diagnostics import LOG_EVERY, Health
+from selcon_ros.ros.diagnostics import LOG_PERIOD_SECONDS, Health
 
-STANDSTILL = 2.0
+STANDSTILL_SECONDS = 2.0
 """Seconds in which the ROS clock must move."""
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+STEADY_CLOCK = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that run whatever the ROS clock does."""
 
 
@@ -26,7 +26,7 @@ def without_negative(callback: Callable[[Any], None], logger: Any) -> Callable[[
         if message.clock.sec < 0:
             logger.warning(
                 f"clock: /clock says {message.clock.sec} s, a negative time, which is left out",
-                throttle_duration_sec=LOG_EVERY,
+                throttle_duration_sec=LOG_PERIOD_SECONDS,
             )
         else:
             callback(message)
@@ -47,7 +47,7 @@ class ClockWatch:
         now = clock.now().nanoseconds
         if now != self._shown:
             self._shown, self._since = now, time.monotonic()
-        elif time.monotonic() - self._since >= STANDSTILL and _simulated(clock):
+        elif time.monotonic() - self._since >= STANDSTILL_SECONDS and _simulated(clock):
             self._health.problem("clock", self._reason(now), every=30.0)
             return
         self._health.solved("clock")

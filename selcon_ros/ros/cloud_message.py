@@ -12,7 +12,7 @@ from selcon_ros.core.cloud import Cloud
 
 FIELDS = ("x", "y", "z", "rgb", "heat")
 """Each a float32; `rgb` has the bytes of 0x00RRGGBB in the place of a number."""
-_SIZE = 4
+_FIELD_BYTES = 4
 
 
 def cloud_message(cloud: Cloud, header: Header) -> PointCloud2:
@@ -25,7 +25,7 @@ def cloud_message(cloud: Cloud, header: Header) -> PointCloud2:
     height, width = points.shape[:2]
     values = np.empty((height, width, len(FIELDS)), "<f4")
     values[..., :3] = points
-    packed = values.view(np.uint8)[..., 3 * _SIZE : 4 * _SIZE]
+    packed = values.view(np.uint8)[..., 3 * _FIELD_BYTES : 4 * _FIELD_BYTES]
     packed[..., :3] = cloud.colours[..., ::-1]  # blue is the lowest byte
     packed[..., 3] = 0
     values[..., 4] = cloud.heat
@@ -34,12 +34,12 @@ def cloud_message(cloud: Cloud, header: Header) -> PointCloud2:
         height=height,
         width=width,
         fields=[
-            PointField(name=name, offset=_SIZE * place, datatype=PointField.FLOAT32, count=1)
+            PointField(name=name, offset=_FIELD_BYTES * place, datatype=PointField.FLOAT32, count=1)
             for place, name in enumerate(FIELDS)
         ],
         is_bigendian=False,
-        point_step=_SIZE * len(FIELDS),
-        row_step=_SIZE * len(FIELDS) * width,
+        point_step=_FIELD_BYTES * len(FIELDS),
+        row_step=_FIELD_BYTES * len(FIELDS) * width,
         data=array.array("B", values.tobytes()),
         is_dense=bool(np.isfinite(points).all()),
     )

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import LONGEST_SIDE
+from selcon_ros.core.camera import MAX_SIDE_PIXELS
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.text import quoted
 
 Pixels = npt.NDArray[np.uint8]
@@ -76,7 +76,7 @@ ENCODINGS = tuple(name.upper() if name[0] == "8" else name for name in _ENCODING
 
 def image_from_message(
     message: Image | CompressedImage,
-    limit: PixelLimit = ORDINARY,
+    limit: PixelLimit = DEFAULT_LIMIT,
     look: Look | None = None,
     bridge: Callable[[Image], Pixels | None] | None = None,
 ) -> Pixels:
@@ -131,7 +131,7 @@ def rows(
     channels: int,
     lines: int | None = None,
     what: str = "image",
-    limit: PixelLimit = ORDINARY,
+    limit: PixelLimit = DEFAULT_LIMIT,
 ) -> npt.NDArray[Any]:
     """View the data of a raw image as an array, without the padding of its rows, in the machine's byte order.
 
@@ -154,7 +154,7 @@ def rows(
             f"the {what} says step = {message.step} bytes a row, but {message.width} pixels of "
             f"{quoted(message.encoding)} take {width_bytes}"
         )
-    longest = LONGEST_SIDE * channels * element.itemsize
+    longest = MAX_SIDE_PIXELS * channels * element.itemsize
     if message.step > longest:
         raise MessageError(
             f"the {what} says step = {message.step} bytes a row; no row of {quoted(message.encoding)} has "
@@ -179,11 +179,11 @@ def rows(
 def check_size(width: int, height: int, what: str) -> None:
     """Refuse sizes that no camera has: the message is damaged.
 
-    :raises MessageError: if a side is zero or more than `LONGEST_SIDE` pixels
+    :raises MessageError: if a side is zero or more than `MAX_SIDE_PIXELS`
     """
-    if not (0 < width <= LONGEST_SIDE and 0 < height <= LONGEST_SIDE):
+    if not (0 < width <= MAX_SIDE_PIXELS and 0 < height <= MAX_SIDE_PIXELS):
         raise MessageError(
-            f"the {what} is {width} x {height} pixels; each side must be between 1 and {LONGEST_SIDE}"
+            f"the {what} is {width} x {height} pixels; each side must be between 1 and {MAX_SIDE_PIXELS}"
         )
 
 

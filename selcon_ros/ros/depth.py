@@ -13,7 +13,7 @@ from selcon_ros.core.camera import Intrinsics, pinhole
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.image_formats import png
-from selcon_ros.core.pixel_limit import ORDINARY, PixelLimit
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.conversions import MessageError, rows
 
@@ -25,7 +25,7 @@ _MILLIMETRES = ("16uc1", "mono16", "png", "tiff")
 _TRANSPORT_HEADER = struct.Struct("<iff")
 
 
-def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = ORDINARY) -> Depth:
+def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = DEFAULT_LIMIT) -> Depth:
     """Decode a depth image; the encoding says the unit.
 
     :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in
@@ -58,7 +58,7 @@ def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
     data = bytes(message.data)
     encoding = message.format.split(";")[0].strip().lower()
     parameters = None
-    if data[_TRANSPORT_HEADER.size :].startswith(png.START):
+    if data[_TRANSPORT_HEADER.size :].startswith(png.MAGIC):
         _, *parameters = _TRANSPORT_HEADER.unpack_from(data)
         data = data[_TRANSPORT_HEADER.size :]
     elif "rvl" in message.format.lower():

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_ros.ros.camera_watch import SILENCE, losses, names_of, why_silent
+from selcon_ros.ros.camera_watch import SILENCE_SECONDS, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.diagnostics import Health
@@ -20,9 +20,9 @@ from selcon_ros.ros.message_buffers import OutOfStep, StampedBuffer
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.registered import Size, registered_depth, registered_intrinsics
 
-ENOUGH = 5
+MIN_DEPTH_IMAGES = 5
 """Depth images after which it is known whether some are lost."""
-KEPT = 10
+MAX_MESSAGES = 10
 """Messages that are kept of depth and camera_info: a third of a second at 30 Hz."""
 
 
@@ -34,8 +34,8 @@ class DepthSync:
         self._node = node
         self._health = health
         self._image_topic = node.resolve_topic_name("image")
-        self.depths: StampedBuffer[Any] = StampedBuffer("depth image", KEPT)
-        self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", KEPT)
+        self.depths: StampedBuffer[Any] = StampedBuffer("depth image", MAX_MESSAGES)
+        self.infos: StampedBuffer[CameraInfo] = StampedBuffer("camera_info", MAX_MESSAGES)
         kind = IMAGE_TYPES[settings.depth_transport]
         self.depth_input = Input(
             node, "depth", kind, self.depths.put, depth=5, transport=settings.depth_transport
@@ -59,7 +59,7 @@ class DepthSync:
         and a camera may send its calibration only while its images are received.
         """
         mine = self.depth_input if depth is None else self.info_input
-        known = self.depth_input.since_resumed >= ENOUGH if depth is None else self.calibrated
+        known = self.depth_input.since_resumed >= MIN_DEPTH_IMAGES if depth is None else self.calibrated
         if intrinsics is not None or known or not self._node.count_publishers(mine.topic):
             return -math.inf
         return self.depth_input.resuming_until
@@ -103,11 +103,11 @@ class DepthSync:
 
     def _why_out_of_step(self) -> str:
         """Whether depth images are missing, or have other stamps than the images."""
-        if self.depth_input.silence > SILENCE:
+        if self.depth_input.silence > SILENCE_SECONDS:
             return f"no depth image for {self.depth_input.silence:.0f} s: {why_silent(self.depth_input)}"
         if self.depth_input.losses.lost:
             return losses(self.depth_input)
-        if self.depth_input.received < ENOUGH:
+        if self.depth_input.received < MIN_DEPTH_IMAGES:
             return f"only {self.depth_input.received} depth images have come yet"
         return "synchronise the topics or raise sync_tolerance"
 

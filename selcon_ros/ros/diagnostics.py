@@ -15,13 +15,13 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from selcon_ros.core.text import one_line
 
-LOG_EVERY = 5.0
+LOG_PERIOD_SECONDS = 5.0
 """Seconds between two log lines about the same source of problems."""
-MESSAGE = 4000
+MAX_MESSAGE_LENGTH = 4000
 """Characters of the message of /diagnostics, which names every problem, at most."""
-SETTLED = 5.0
+SETTLED_SECONDS = 5.0
 """Seconds without a problem after which the log says that its source works again."""
-REMEMBERED = 120
+MAX_ANSWERS = 120
 """Answers whose times the medians are taken over."""
 
 
@@ -52,8 +52,8 @@ class Health:
     """Collects problems and times from all threads.
 
     A problem belongs to a source ("image", "depth", "action", ...) and lasts until that source is solved.
-    The log hears of each problem, and once that it is over: when the source has been well for `SETTLED`
-    seconds, so that one that flickers does not fill the log.
+    The log hears of each problem, and once that it is over: when the source has been well for
+    `SETTLED_SECONDS`, so that one that flickers does not fill the log.
     """
 
     def __init__(self, logger: RcutilsLogger) -> None:
@@ -65,14 +65,14 @@ class Health:
         self._solved: dict[str, float] = {}
         """Since when a source is well whose problem has been said."""
         self._last: tuple[str, float] | None = None
-        self._times: deque[AnswerTimes] = deque(maxlen=REMEMBERED)
-        self._answers: deque[float] = deque(maxlen=REMEMBERED)
+        self._times: deque[AnswerTimes] = deque(maxlen=MAX_ANSWERS)
+        self._answers: deque[float] = deque(maxlen=MAX_ANSWERS)
         self.answered = 0
 
-    def problem(self, source: str, text: str, every: float = LOG_EVERY) -> None:
+    def problem(self, source: str, text: str, every: float = LOG_PERIOD_SECONDS) -> None:
         """Note a problem on one line and log it: the same at most once in `every` seconds.
 
-        Another one of the same source is logged from `LOG_EVERY` seconds after the last on.
+        Another one of the same source is logged from `LOG_PERIOD_SECONDS` after the last on.
         """
         text = one_line(text)
         now = time.monotonic()
@@ -82,7 +82,7 @@ class Health:
             self._last = (text, now)
             self._solved.pop(source, None)
             said, said_kind = self._said.get(source, (-np.inf, ""))
-            silent = now - said < (every if kind == said_kind else min(every, LOG_EVERY))
+            silent = now - said < (every if kind == said_kind else min(every, LOG_PERIOD_SECONDS))
             if not silent:
                 self._said[source] = (now, kind)
         if not silent:
@@ -100,10 +100,10 @@ class Health:
             self.solved(source)
 
     def settle(self) -> None:
-        """Log what has been well for `SETTLED` seconds; call it now and then."""
+        """Log what has been well for `SETTLED_SECONDS`; call it now and then."""
         now = time.monotonic()
         with self._lock:
-            settled = [source for source, since in self._solved.items() if now - since >= SETTLED]
+            settled = [source for source, since in self._solved.items() if now - since >= SETTLED_SECONDS]
             for source in settled:
                 del self._solved[source], self._said[source]
         for source in settled:
@@ -155,7 +155,7 @@ def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -
         level=level,
         name=name,
         hardware_id=one_line(hardware),
-        message=one_line(message, MESSAGE),
+        message=one_line(message, MAX_MESSAGE_LENGTH),
         values=key_values(values),
     )
 

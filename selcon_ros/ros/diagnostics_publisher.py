@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from selcon_ros.ros.clock import STEADY, ClockWatch
+from selcon_ros.ros.clock import STEADY_CLOCK, ClockWatch
 from selcon_ros.ros.diagnostics import Health, status
 from selcon_ros.ros.inputs import Input, overrides_of_nothing
 from selcon_ros.ros.namesakes import NamesakeWatch
 from selcon_ros.ros.node_parameters import unknown_overrides
 from selcon_ros.ros.parameter_files import files_for_others
 
-LASTING = ("parameters", "parameter file", "QoS overrides")
+LASTING_SOURCES = ("parameters", "parameter file", "QoS overrides")
 """Sources of problems that last as long as the node."""
 
 
@@ -32,7 +32,7 @@ class DiagnosticsPublisher:
         self._node, self._health, self._facts = node, health, facts
         self._clock_watch, self._namesakes = ClockWatch(node, health), NamesakeWatch(node, health)
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_timer(period, self._publish, clock=STEADY)
+        node.create_timer(period, self._publish, clock=STEADY_CLOCK)
 
     def report_lasting(self, inputs: Iterable[Input]) -> None:
         """Report what was given at start and has no effect."""
@@ -41,7 +41,7 @@ class DiagnosticsPublisher:
             files_for_others(sys.argv, self._node.get_fully_qualified_name()),
             overrides_of_nothing(self._node, inputs),
         )
-        for source, said in zip(LASTING, found, strict=True):
+        for source, said in zip(LASTING_SOURCES, found, strict=True):
             if said:
                 self._health.problem(source, said)
 

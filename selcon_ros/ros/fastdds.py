@@ -13,19 +13,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-NAME = "selcon_ros"
+PARTICIPANT_NAME = "selcon_ros"
 SHARED_MEMORY = Path("/dev/shm")
-SEGMENT = 512 * 1024
+DEFAULT_SEGMENT_BYTES = 512 * 1024
 """Bytes of the segment that a process has without a profile."""
 MEGABYTE = 1024 * 1024
 SEGMENT_NAME = re.compile(r"(fastdds|fastrtps)_[0-9a-f]+")
 """Files of segments; those of ports have `_port` in their names."""
-RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
-ENOUGH_BUFFER = 4 * MEGABYTE
+RECEIVE_BUFFER_FILE = Path("/proc/sys/net/core/rmem_max")
+MIN_RECEIVE_BUFFER_BYTES = 4 * MEGABYTE
 """Bytes of a UDP receive buffer that holds a few images; as the profiles ask for."""
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 """The present name, and that of distributions up to Jazzy."""
-YOUNG = 5.0
+LOCK_GRACE_SECONDS = 5.0
 """Seconds in which a file in /dev/shm may not be locked yet by the process that makes it."""
 
 
@@ -39,10 +39,10 @@ def profile_variable() -> str:
 
 def share_folder() -> Path:
     """The package's share/ folder: of the installation that runs, or the source tree."""
-    installed = Path(sys.prefix) / "share" / NAME
+    installed = Path(sys.prefix) / "share" / PARTICIPANT_NAME
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
-        if prefix and (Path(prefix) / "share" / NAME / "config").is_dir():
-            installed = Path(prefix) / "share" / NAME
+        if prefix and (Path(prefix) / "share" / PARTICIPANT_NAME / "config").is_dir():
+            installed = Path(prefix) / "share" / PARTICIPANT_NAME
             break
     sources = Path(__file__).parents[2]
     return installed if (installed / "config").is_dir() else sources
@@ -64,17 +64,20 @@ def segment_wanted() -> int:
     localhost = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
     profile = os.environ.get(profile_variable())
     if not profile:
-        return SEGMENT if builtin or localhost else 0
+        return DEFAULT_SEGMENT_BYTES if builtin or localhost else 0
     root = ElementTree.parse(profile).getroot()
     texts = {_bare(each.tag): (each.text or "").strip() for each in root.iter()}
     sizes = [
-        next((int(each.text or SEGMENT) for each in one if _bare(each.tag) == "segment_size"), SEGMENT)
+        next(
+            (int(each.text or DEFAULT_SEGMENT_BYTES) for each in one if _bare(each.tag) == "segment_size"),
+            DEFAULT_SEGMENT_BYTES,
+        )
         for one in root.iter()
         if _bare(one.tag) == "transport_descriptor"
         and any(_bare(each.tag) == "type" and (each.text or "").strip() == "SHM" for each in one)
     ]
     builtin = builtin and texts.get("useBuiltinTransports", "true") != "false"
-    return max([*sizes, SEGMENT if builtin or localhost else 0])
+    return max([*sizes, DEFAULT_SEGMENT_BYTES if builtin or localhost else 0])
 
 
 def _bare(tag: str) -> str:
@@ -101,7 +104,7 @@ def dead_segments(folder: Path | None = None) -> list[Path]:
         if not SEGMENT_NAME.fullmatch(segment.name):
             continue
         try:
-            if time.time() - segment.stat().st_ctime < YOUNG:
+            if time.time() - segment.stat().st_ctime < LOCK_GRACE_SECONDS:
                 continue
             handle = os.open(segment.with_name(segment.name + "_el"), os.O_RDONLY)
         except OSError:  # another user's, or gone meanwhile
@@ -185,8 +188,8 @@ def cures_of_losses(remote: bool = False) -> list[str]:
     cures = [f"start the publisher's process, too, with {variable}={profile}"]
     with suppress(OSError, ElementTree.ParseError, ValueError):
         wanted = 0 if remote else segment_wanted()
-        if not wanted and (buffer := int(RECEIVE_BUFFER.read_text())) < ENOUGH_BUFFER:
-            cures.append(f"raise net.core.rmem_max from {buffer} to {ENOUGH_BUFFER} (sysctl -w)")
+        if not wanted and (buffer := int(RECEIVE_BUFFER_FILE.read_text())) < MIN_RECEIVE_BUFFER_BYTES:
+            cures.append(f"raise net.core.rmem_max from {buffer} to {MIN_RECEIVE_BUFFER_BYTES} (sysctl -w)")
         elif wanted and (free := shutil.disk_usage(SHARED_MEMORY).free) < wanted:
             cures.append(f"give it room in /dev/shm, which has {_megabytes(free)} MB free")
     return cures

@@ -18,8 +18,8 @@ from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import one_line, quoted
 from selcon_ros.ros.diagnostics import Health
 
-PROBLEM = "target_frame"
-POLL = 0.005
+PROBLEM_SOURCE = "target_frame"
+POLL_SECONDS = 0.005
 """Seconds between two looks for a transform that is on its way."""
 
 
@@ -90,7 +90,7 @@ class Frames:
                 f"no transform from {quoted(header.frame_id)} to {quoted(self._target)} at the image's stamp"
             )
             return PoseFrame(header, missing=self._report(where, first_line(error)))
-        self._health.solved(PROBLEM)
+        self._health.solved(PROBLEM_SOURCE)
         return PoseFrame(Header(stamp=header.stamp, frame_id=self._target), found)
 
     def _look_up(self, header: Header, wait: float) -> Rigid:
@@ -102,12 +102,12 @@ class Frames:
             and not self._buffer.can_transform(self._target, source, stamp)
             and self._buffer.can_transform(self._target, source, Time())
         ):
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
         found = self._buffer.lookup_transform(self._target, source, stamp).transform
         moved, turned = found.translation, found.rotation
         return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))
 
     def _report(self, what: str, why: str) -> Refusal:
         text = f"poses, markers and cloud stay in the camera's frame: {what}: {why}"
-        self._health.problem(PROBLEM, text)
+        self._health.problem(PROBLEM_SOURCE, text)
         return Refusal(Reason.NO_TRANSFORM, one_line(text))

@@ -13,12 +13,12 @@ from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.interfaces import AffordanceResult, Ground
-from selcon_ros.ros.questions import MOST
+from selcon_ros.ros.questions import MAX_QUESTIONS
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.results import reason_message, result_message
 
-NAME = "ground"
-QOS = QoSProfile(depth=MOST)
+SERVICE_NAME = "ground"
+QOS = QoSProfile(depth=MAX_QUESTIONS)
 """By default requests beyond ten that come at once are lost, unanswered."""
 
 
@@ -33,7 +33,7 @@ class GroundService:
         self._requests, self._model = requests, model
         # In a group that lets a request begin while others wait.
         node.create_service(
-            Ground, NAME, self._on_request, qos_profile=QOS, callback_group=ReentrantCallbackGroup()
+            Ground, SERVICE_NAME, self._on_request, qos_profile=QOS, callback_group=ReentrantCallbackGroup()
         )
 
     async def _on_request(self, request: Ground.Request, response: Ground.Response) -> Ground.Response:

@@ -17,12 +17,12 @@ from selcon_ros.ros.interfaces import GroundStream
 from selcon_ros.ros.requests import CANCELED, Requests
 from selcon_ros.ros.results import reason_message
 
-NAME = "ground_stream"
+ACTION_NAME = "ground_stream"
 RESULT_SECONDS = 10
 """How long the result of a goal that has ended can be asked for."""
-DISCOVERY = 10.0
+DISCOVERY_SECONDS = 10.0
 """Seconds after which a client that lives is seen to listen to the feedback."""
-NOBODY = Refusal(Reason.CANCELED, "no client listens to the feedback any more")
+NO_LISTENER = Refusal(Reason.CANCELED, "no client listens to the feedback any more")
 
 
 class GroundStreams:
@@ -34,11 +34,11 @@ class GroundStreams:
         :param model: the name of the bundle
         """
         self._node, self._requests, self._model = node, requests, model
-        self._feedback = node.resolve_topic_name(f"{NAME}/_action/feedback")
+        self._feedback = node.resolve_topic_name(f"{ACTION_NAME}/_action/feedback")
         self._server = ActionServer(
             node,
             GroundStream,
-            NAME,
+            ACTION_NAME,
             self._execute,
             callback_group=ReentrantCallbackGroup(),
             cancel_callback=self._on_cancel,
@@ -98,6 +98,6 @@ class GroundStreams:
                 return CANCELED
             # A client that has died cancels nothing.
             listeners = self._node.count_subscribers(self._feedback)
-            if not listeners and (heard or answered - begun >= DISCOVERY):
-                return NOBODY
+            if not listeners and (heard or answered - begun >= DISCOVERY_SECONDS):
+                return NO_LISTENER
             heard = listeners > 0

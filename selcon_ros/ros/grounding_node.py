@@ -23,7 +23,7 @@ from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.bond import Bond
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.diagnostics_publisher import LASTING, DiagnosticsPublisher, state_of
+from selcon_ros.ros.diagnostics_publisher import LASTING_SOURCES, DiagnosticsPublisher, state_of
 from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.managed_node import ManagedNode
 from selcon_ros.ros.message_buffers import LatestSlot
@@ -38,9 +38,9 @@ from selcon_ros.ros.signals import Stop
 from selcon_ros.ros.typed_servers import TypedServers
 from selcon_ros.ros.worker import Worker
 
-ACTION_LOG = 1.0
+ACTION_LOG_SECONDS = 1.0
 """Seconds between two log lines about a new action."""
-OF_MODEL = ("model data", "backend")
+MODEL_SOURCES = ("model data", "backend")
 """Sources of problems that last as long as the model is there."""
 LIFECYCLE = "lifecycle"
 INACTIVE = Refusal(Reason.INACTIVE, "the node is not active: configure and activate it")
@@ -156,7 +156,7 @@ class GroundingNode(ManagedNode):
             raise SelconError("the engine is still in a call: its memory is given back when that ends")
         self._worker = self._loader = None
         self._pipeline.results.answered = {}
-        self._health.keep((*LASTING, LIFECYCLE))
+        self._health.keep((*LASTING_SOURCES, LIFECYCLE))
 
     def _subscribe(self) -> None:
         self._active = True
@@ -172,7 +172,7 @@ class GroundingNode(ManagedNode):
         self._questions.close(INACTIVE)
         self._actions.change((), then=partial(self._prepare, ()))
         self._inputs.unsubscribe()
-        self._health.keep((*LASTING, *OF_MODEL, LIFECYCLE))
+        self._health.keep((*LASTING_SOURCES, *MODEL_SOURCES, LIFECYCLE))
 
     def told(self, fault: str) -> None:
         """Show in /diagnostics what a transition raised."""
@@ -219,7 +219,7 @@ class GroundingNode(ManagedNode):
             self._health.solved("action")
         if changed:
             said = one_line(listed(actions) or "none")
-            self.get_logger().info(f"action: {said}", throttle_duration_sec=ACTION_LOG)
+            self.get_logger().info(f"action: {said}", throttle_duration_sec=ACTION_LOG_SECONDS)
             self._images.ask_again()
 
     def _prepare(self, actions: tuple[str, ...]) -> None:

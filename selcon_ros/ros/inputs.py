@@ -24,18 +24,18 @@ from selcon_ros.ros.compat import SubscriptionEventCallbacks, UnsupportedEventTy
 BEST_EFFORT, RELIABLE = QoSReliabilityPolicy.BEST_EFFORT, QoSReliabilityPolicy.RELIABLE
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage, "compressedDepth": CompressedImage}
 """The type of an image topic by the parameter `*_transport`."""
-COMPRESSED = ("/compressed", "/compressedDepth")
+COMPRESSED_SUFFIXES = ("/compressed", "/compressedDepth")
 """How the names of topics end that image_transport makes of an image topic."""
 ROS_TOPICS = ("/clock", "/parameter_events", "/rosout")
-RESUMING = 2.0
+RESUMING_SECONDS = 2.0
 """Seconds after subscribing again in which it is no fault that nothing has come."""
-RECENT = 10.0
+RECENT_SECONDS = 10.0
 """Seconds over which losses are looked at."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """How many messages came and were lost on the way, lately (`RECENT` seconds or a little more)."""
+    """How many messages came and were lost on the way, lately (`RECENT_SECONDS` or a little more)."""
 
     came: int
     lost: int
@@ -78,7 +78,7 @@ class Input:
         self._earlier: Subscription[Any] | None = None
         self.base = node.resolve_topic_name(name)
         """The topic without the ending of the transport."""
-        bare = transport == "raw" or self.base.endswith(COMPRESSED)
+        bare = transport == "raw" or self.base.endswith(COMPRESSED_SUFFIXES)
         self.topic = self.base if bare else f"{self.base}/{transport}"
         self.qos = QoSProfile(depth=depth, reliability=reliability)
         self._subscription: Subscription[Any] | None = self._subscribe()
@@ -107,7 +107,7 @@ class Input:
     @property
     def resuming_until(self) -> float:
         """The end of `just_resumed`, on the machine's monotonic clock."""
-        return self._resumed + RESUMING
+        return self._resumed + RESUMING_SECONDS
 
     @property
     def since_resumed(self) -> int:
@@ -167,7 +167,7 @@ class Input:
             self._last = now
         self._recent.append((now, self.received, self.lost))
         # One look from before stays, to count from: looks may be farther apart than that.
-        while len(self._recent) > 1 and now - self._recent[1][0] > RECENT:
+        while len(self._recent) > 1 and now - self._recent[1][0] > RECENT_SECONDS:
             self._recent.popleft()
         if self._latched and not self.paused:
             self._hear_what_was_sent_before()
@@ -270,7 +270,7 @@ def overrides_of_nothing(node: Node, inputs: Iterable[Input]) -> str:
     """
     inputs = list(inputs)
     topics = {each.topic for each in inputs}
-    others = {f"{each.base}{ending}" for each in inputs for ending in ("", *COMPRESSED)} - topics
+    others = {f"{each.base}{ending}" for each in inputs for ending in ("", *COMPRESSED_SUFFIXES)} - topics
     # rclpy has no public list of them: where it keeps it elsewhere one day, nothing is said.
     names = [
         name

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from selcon_ros.core.text import quoted
-from selcon_ros.ros.parameters import TABLE
+from selcon_ros.ros.parameters import SETTINGS_FIELDS
 
-SETS = ":="
+ASSIGNMENT = ":="
 
 
 def unknown_argument(command: Sequence[str], file: Path, declared: Iterable[str]) -> str:
@@ -26,14 +26,14 @@ def unknown_argument(command: Sequence[str], file: Path, declared: Iterable[str]
     if not files:
         return ""
     declared = set(declared)
-    for name in (word.split(SETS)[0] for word in command[files[0] + 1 :] if SETS in word):
+    for name in (word.split(ASSIGNMENT)[0] for word in command[files[0] + 1 :] if ASSIGNMENT in word):
         if name not in declared:
             return f"{file.name} has no argument {quoted(name)}: {_remedy(name, declared)}"
     return ""
 
 
 def _remedy(name: str, declared: set[str]) -> str:
-    if name in TABLE:
+    if name in SETTINGS_FIELDS:
         return "it is a parameter of the node, set it in the file that params_file names"
     close = get_close_matches(name[:100], sorted(declared), n=1)
     return f"did you mean {close[0]}?" if close else f"it has {', '.join(sorted(declared))}"

@@ -19,7 +19,7 @@ from selcon_ros.core.gripper_drawing import (
 )
 from selcon_ros.core.text import one_line
 
-LABEL = 40
+MAX_LABEL_LENGTH = 40
 """Characters of an action's name on a label, at most."""
 Points = Sequence[GraspPoint]
 
@@ -97,7 +97,7 @@ def _markers(point: GraspPoint, number: int, action: str, rgb: Colour) -> Iterat
 
     width = "" if point.width is None else f"  {1e3 * point.width:.0f} mm"
     label = Marker(ns="label", id=number, type=Marker.TEXT_VIEW_FACING, action=Marker.ADD, color=colour)
-    label.text = f"{one_line(action, LABEL)} {point.score:.2f}{width}"
+    label.text = f"{one_line(action, MAX_LABEL_LENGTH)} {point.score:.2f}{width}"
     label.pose.position = _above(pose)
     label.pose.orientation.w = 1.0
     label.scale.z = 0.02

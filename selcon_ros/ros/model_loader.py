@@ -18,7 +18,7 @@ from selcon_ros.model import Model, load
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop
 
-PROGRESS_LOG_PERIOD = 5.0
+PROGRESS_LOG_SECONDS = 5.0
 """Seconds between two log lines about an engine that is being built."""
 
 
@@ -143,6 +143,6 @@ class ModelLoader:
             raise Cancelled("the node is closing")
         self._state = f"building the engine: {phase}, {100 * share:.0f} %"
         self._settled.set()
-        if time.monotonic() - self._logged > PROGRESS_LOG_PERIOD:
+        if time.monotonic() - self._logged > PROGRESS_LOG_SECONDS:
             self._logged = time.monotonic()
             self._log.info(one_line(self._state))

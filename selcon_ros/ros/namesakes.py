@@ -8,8 +8,8 @@ from rclpy.node import Node
 
 from selcon_ros.ros.diagnostics import Health
 
-PROBLEM = "node name"
-LINGERING = 3.0
+PROBLEM_SOURCE = "node name"
+LINGERING_SECONDS = 3.0
 """Seconds for which a node that has just ended may be seen."""
 
 
@@ -27,11 +27,11 @@ class NamesakeWatch:
         others = sum(f"{namespace.rstrip('/')}/{each}" == name for each, namespace in graph) - 1
         if others < 1:
             self._alone = now
-            self._health.solved(PROBLEM)
-        elif now - self._alone >= LINGERING:
+            self._health.solved(PROBLEM_SOURCE)
+        elif now - self._alone >= LINGERING_SECONDS:
             found = "another node has" if others == 1 else f"{others} other nodes have"
             self._health.problem(
-                PROBLEM,
+                PROBLEM_SOURCE,
                 f"{found} the name {name}: their answers are mixed on the same topics, and parameters are "
                 "set on one of them by chance; start each in a namespace of its own (a node that was killed "
                 "is seen for about 20 s more)",

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from selcon_ros.core.errors import ParameterError, SelconError
-from selcon_ros.ros.parameters import TABLE, Settings, checked, read_only, unknown
+from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked, read_only, unknown
 
 OnAction = Callable[[str], None]
 
@@ -19,7 +19,7 @@ OnAction = Callable[[str], None]
 def descriptors() -> dict[str, ParameterDescriptor]:
     """The ROS descriptor of every parameter, by name, in the order of the table."""
     found = {}
-    for name, each in TABLE.items():
+    for name, each in SETTINGS_FIELDS.items():
         about = each.metadata
         descriptor = ParameterDescriptor(name=name, read_only=about["changes"] == "start")
         descriptor.description = about["description"]
@@ -51,7 +51,7 @@ class NodeParameters:
         :raises ParameterError: for a wrong type, a value out of range, or none of the choices
         """
         values: dict[str, Any] = {}
-        for name, each in TABLE.items():
+        for name, each in SETTINGS_FIELDS.items():
             # Without a type at first: only so can what was given be had as it is.
             given = node.declare_parameter(name, each.default, ParameterDescriptor(dynamic_typing=True))
             values[name] = checked(name, given.value)
@@ -70,7 +70,7 @@ class NodeParameters:
     def _on_set(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         """Refuse all if one of them is wrong. ROS has checked the types, but ranges with a tolerance."""
         before = self.current
-        given = {each.name: each.value for each in parameters if each.name in TABLE}
+        given = {each.name: each.value for each in parameters if each.name in SETTINGS_FIELDS}
         try:
             values = {name: checked(name, value) for name, value in given.items()}
             if self._configured():
@@ -85,7 +85,9 @@ class NodeParameters:
 
     def _refuse_changes(self, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            if TABLE[name].metadata["changes"] == "configure" and value != getattr(self.current, name):
+            if SETTINGS_FIELDS[name].metadata["changes"] == "configure" and value != getattr(
+                self.current, name
+            ):
                 raise ParameterError(
                     f"parameter {name} is in use: deactivate and clean up the node, then set it"
                 )
@@ -102,8 +104,8 @@ def _with_fractions(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
     return [
         Parameter(each.name, value=float(each.value))
         if each.type_ == Parameter.Type.INTEGER
-        and each.name in TABLE
-        and isinstance(TABLE[each.name].default, float)
+        and each.name in SETTINGS_FIELDS
+        and isinstance(SETTINGS_FIELDS[each.name].default, float)
         else each
         for each in parameters
     ]

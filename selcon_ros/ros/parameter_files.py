@@ -12,8 +12,8 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_ros.core.yaml_file import parse_object
 
-MOST_TOLD = 3
-MOST_BYTES = 64 << 10
+MAX_NAMES_SHOWN = 3
+MAX_FILE_BYTES = 64 << 10
 """Of a file that is looked into."""
 
 
@@ -28,12 +28,12 @@ def files_for_others(command: Sequence[str], node: str) -> str:
         if flag != "--params-file":
             continue
         try:
-            content = read_bytes(file, ParameterError, MOST_BYTES)
+            content = read_bytes(file, ParameterError, MAX_FILE_BYTES)
             names = list(nodes_in(parse_object(content, file, ParameterError)))
         except ParameterError:
             continue
         if names and not any(fits(name, node) for name in names):
-            others = ", ".join(quoted(name) for name in names[:MOST_TOLD])
+            others = ", ".join(quoted(name) for name in names[:MAX_NAMES_SHOWN])
             return f"{quoted(file, 300)} is for {others}, not for this node: name it '/**' there, or {node!r}"
     return ""
 

@@ -21,9 +21,9 @@ from selcon_ros.model import AUTO
 
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """What rclpy declares itself; those of topics begin with the last one."""
-ALL = "*"
+ALL_PARAMETERS = "*"
 """In `read_only_parameters`: every parameter."""
-MOST_TOLD = 5
+MAX_NAMES_SHOWN = 5
 """Unknown names that are told at once."""
 
 
@@ -181,7 +181,7 @@ class Settings:
         return GraspParameters(**{name: getattr(self, names.get(name, name)) for name in _GRASP_FIELDS})
 
 
-TABLE = {each.name: each for each in fields(Settings)}
+SETTINGS_FIELDS = {each.name: each for each in fields(Settings)}
 """The fields of `Settings` by the parameters' names."""
 
 
@@ -193,7 +193,7 @@ def checked(name: str, value: Any) -> Any:
 
     :raises ParameterError: for another type, a value out of range, or none of the choices
     """
-    default, about = TABLE[name].default, TABLE[name].metadata
+    default, about = SETTINGS_FIELDS[name].default, SETTINGS_FIELDS[name].metadata
     kind = type(default)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if whole and kind in (float, str):
@@ -229,12 +229,14 @@ def read_only(names: str) -> frozenset[str]:
     :raises ParameterError: for a name that is no parameter
     """
     given = {name.strip() for name in names.split(",")} - {""}
-    if wrong := [_with_closest(name) for name in sorted(given - {ALL, *TABLE})[:MOST_TOLD]]:
+    if wrong := [
+        _with_closest(name) for name in sorted(given - {ALL_PARAMETERS, *SETTINGS_FIELDS})[:MAX_NAMES_SHOWN]
+    ]:
         raise ParameterError(f"parameter read_only_parameters: this node has no parameter {', '.join(wrong)}")
     return frozenset(
         name
-        for name, each in TABLE.items()
-        if each.metadata["changes"] == "start" or name in given or ALL in given
+        for name, each in SETTINGS_FIELDS.items()
+        if each.metadata["changes"] == "start" or name in given or ALL_PARAMETERS in given
     )
 
 
@@ -243,8 +245,10 @@ def unknown(given: Iterable[str]) -> str:
 
     What ROS itself takes is left out: `use_sim_time`, `start_type_description_service`, `qos_overrides.…`.
     """
-    names = [each for each in given if each not in TABLE and each.split(".")[0] not in ROS_PARAMETERS]
-    told = [_with_closest(name) for name in sorted(names)[:MOST_TOLD]]
+    names = [
+        each for each in given if each not in SETTINGS_FIELDS and each.split(".")[0] not in ROS_PARAMETERS
+    ]
+    told = [_with_closest(name) for name in sorted(names)[:MAX_NAMES_SHOWN]]
     if not told:
         return ""
     more = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
@@ -253,5 +257,5 @@ def unknown(given: Iterable[str]) -> str:
 
 def _with_closest(name: str) -> str:
     """A name that is no parameter, and the parameter that comes closest."""
-    close = get_close_matches(name[:100], TABLE, n=1, cutoff=0.6)
+    close = get_close_matches(name[:100], SETTINGS_FIELDS, n=1, cutoff=0.6)
     return quoted(name) + (f" (did you mean {close[0]}?)" if close else "")

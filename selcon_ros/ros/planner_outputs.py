@@ -21,7 +21,7 @@ from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.parameters import Settings
 
-NO_POINTS = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.float32))
+EMPTY_CLOUD = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.float32))
 
 
 class PlannerOutputs:
@@ -96,7 +96,7 @@ def placed_cloud(
     :param organised: has the image's rows and columns; else it is a list of the points that are there
     """
     if depth is None or camera is None:
-        return NO_POINTS
+        return EMPTY_CLOUD
     cloud = organised_cloud(image, heatmap, depth, camera, part)
     cloud = cloud if organised else cloud.listed
     return cloud if rigid is None else replace(cloud, points=rigid.points(cloud.points))

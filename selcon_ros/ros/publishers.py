@@ -26,7 +26,7 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.action_topics import ActionTopics
-from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.clock import STEADY_CLOCK
 from selcon_ros.ros.compat import PublisherEventCallbacks, UnsupportedEventTypeError
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.markers import GraspMarkers, grasp_pose
@@ -55,11 +55,13 @@ OUTPUTS: dict[str, type] = {
 }
 if not interfaces.MISSING:
     OUTPUTS["result"] = interfaces.AffordanceResult
-LEGEND = "affordance_map/legend"
-OF_ONE_ACTION = [name for name in ("heatmap", "grasp_points", "grasp_pixels", "result") if name in OUTPUTS]
+LEGEND_TOPIC = "affordance_map/legend"
+PER_ACTION_OUTPUTS = [
+    name for name in ("heatmap", "grasp_points", "grasp_pixels", "result") if name in OUTPUTS
+]
 """Outputs that each action of several has a topic of its own for: `heatmap/pour`."""
 
-LISTENERS_PERIOD = 0.2
+LISTENERS_PERIOD_SECONDS = 0.2
 """Seconds between two looks at who listens, where ROS does not tell."""
 
 
@@ -94,9 +96,9 @@ class Publishers:
         self._told_of_listeners = True
         self._publishers = {name: self._publisher(kind, name) for name, kind in OUTPUTS.items()}
         self.planners = PlannerOutputs(self._publisher)
-        self._legend = node.create_publisher(String, LEGEND, LATCHED)
+        self._legend = node.create_publisher(String, LEGEND_TOPIC, LATCHED)
         self._of_action = ActionTopics(
-            node, lock, {name: OUTPUTS[name] for name in OF_ONE_ACTION}, self._publisher, on_listeners
+            node, lock, {name: OUTPUTS[name] for name in PER_ACTION_OUTPUTS}, self._publisher, on_listeners
         )
         self._images = {name: Image() for name in ("heatmap", "overlay", "affordance_map")}
         self._grasp_markers = GraspMarkers()
@@ -111,7 +113,7 @@ class Publishers:
         except (TypeError, UnsupportedEventTypeError):  # Humble, or a middleware without that event
             if self._told_of_listeners:
                 self._told_of_listeners = False
-                self._node.create_timer(LISTENERS_PERIOD, self._on_listeners, clock=STEADY)
+                self._node.create_timer(LISTENERS_PERIOD_SECONDS, self._on_listeners, clock=STEADY_CLOCK)
             quiet = PublisherEventCallbacks(use_default_callbacks=False)
             return self._node.create_publisher(kind, name, RELIABLE, event_callbacks=quiet)
 

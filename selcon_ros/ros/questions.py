@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 
-MOST = 100
+MAX_QUESTIONS = 100
 """Questions that wait at once; one more is refused."""
 A = TypeVar("A")
 """What a question is answered with."""
@@ -59,7 +59,7 @@ class Questions(Generic[A]):
     All methods can be called from any thread; none calls a reply while it holds the lock.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MAX_QUESTIONS) -> None:
         self._most = most
         self._lock = threading.Lock()
         self._waiting: dict[Question[A], _Waiting[A]] = {}

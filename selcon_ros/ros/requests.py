@@ -16,12 +16,12 @@ from selcon_ros.core.errors import UnknownActionError
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros.answers import Answer
-from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.clock import STEADY_CLOCK
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.node_parameters import NodeParameters
 from selcon_ros.ros.questions import Question, Questions
 
-PERIOD = 0.02
+PERIOD_SECONDS = 0.02
 """Seconds between two looks at whose time is over."""
 END_SECONDS = 1.0
 """How long the end waits until the refusals have been sent."""
@@ -54,7 +54,7 @@ class Requests:
         self._node, self._questions, self._images, self._parameters = node, questions, images, parameters
         self._known, self._not_ready, self._on_waiting = known, not_ready, on_waiting
         self._open = self._streams = 0
-        self._timer = node.create_timer(PERIOD, self._expire, clock=STEADY)
+        self._timer = node.create_timer(PERIOD_SECONDS, self._expire, clock=STEADY_CLOCK)
         self._timer.cancel()
 
     @property

@@ -16,7 +16,7 @@ from rclpy.impl.logging_severity import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
-from selcon_ros.ros.parameters import TABLE, Settings, checked
+from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
 
 DIAGNOSTICS_SECONDS = 3.0
 """In which nodes are found and tell how they are, at least twice at their default period."""
@@ -117,7 +117,7 @@ def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Sett
     if listed is None:
         return None
     # One that it has not would leave all unanswered.
-    names = [each for each in listed.result.names if each in TABLE]
+    names = [each for each in listed.result.names if each in SETTINGS_FIELDS]
     told = _ask(GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor)
     if told is None:
         return None

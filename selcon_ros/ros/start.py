@@ -11,7 +11,7 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.usage import LOG_FOLDER, lacks_log_folder
 
-SOURCE = r",? at \S+\.c(pp)?:\d+"
+SOURCE_LOCATION = r",? at \S+\.c(pp)?:\d+"
 
 
 def start_ros(args: list[str] | None = None) -> None:
@@ -24,7 +24,7 @@ def start_ros(args: list[str] | None = None) -> None:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         # Without the places in rcl's sources.
-        said = one_line(re.sub(SOURCE, "", str(error)))
+        said = one_line(re.sub(SOURCE_LOCATION, "", str(error)))
         if type(error).__name__ == "UnknownROSArgsError":  # rclpy has no public name for it
             said = f"unknown arguments {said}: a flag and its value are two words, --params-file FILE"
         elif lacks_log_folder(said):

@@ -6,9 +6,9 @@ import json
 import textwrap
 from importlib.util import find_spec
 
-from selcon_ros.ros.parameters import TABLE
+from selcon_ros.ros.parameters import SETTINGS_FIELDS
 
-BEFORE = """\
+USAGE = """\
 usage: grounding_node [--help] [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
 
 Finds the part of an object that affords an action (hold, pour, ...) in a camera's images, and grasp
@@ -51,14 +51,14 @@ def usage() -> str:
     """The help text."""
     return "\n".join(
         [
-            BEFORE,
+            USAGE,
             "topics it hears:",
             *(f"  {name:<16}{about}" for name, about in TOPICS_IN.items()),
             "topics it publishes:",
             *(f"  {name:<16}{about}" for name, about in TOPICS_OUT.items()),
             "",
             "parameters, with their defaults:",
-            *(_parameter(name) for name in TABLE),
+            *(_parameter(name) for name in SETTINGS_FIELDS),
             "",
             "in full: docs/topics.md, docs/parameters.md",
             *([] if find_spec("rclpy") else ["", NO_ROS]),
@@ -67,7 +67,7 @@ def usage() -> str:
 
 
 def _parameter(name: str) -> str:
-    field = TABLE[name]
+    field = SETTINGS_FIELDS[name]
     limits = ", ".join(field.metadata["choices"])
     if field.metadata["low"] is not None:
         limits = f"{field.metadata['low']:g} to {field.metadata['high']:g}"

@@ -114,6 +114,6 @@ class Worker:
             return False
         self._health.problem(source, f"{type(error).__name__}: {error}")
         if not isinstance(error, SelconError):
-            every = diagnostics.LOG_EVERY
+            every = diagnostics.LOG_PERIOD_SECONDS
             self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=every)
         return True

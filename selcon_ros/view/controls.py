@@ -18,9 +18,9 @@ from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import FrameSource
 
 T = TypeVar("T")
-PATIENCE = 3.0
+PATIENCE_SECONDS = 3.0
 """Seconds in which a source takes over what was set; after them its own values are shown again."""
-WIDEST_SHOWN = 0.3
+MAX_SLIDER_WIDTH_METRES = 0.3
 """Metres: the end of the slider of the gripper's opening."""
 _RANGES = {each.name: each.metadata for each in fields(GraspParameters)}
 SLIDERS: dict[str, tuple[str, float, float, float, str]] = {
@@ -39,7 +39,7 @@ SLIDERS: dict[str, tuple[str, float, float, float, str]] = {
         0.01,
         "No grasp points where the peak exceeds the mean heat by a smaller share of the peak.",
     ),
-    "gripper_width": ("gripper width, m", 0.005, WIDEST_SHOWN, 0.005, "Opening of the gripper."),
+    "gripper_width": ("gripper width, m", 0.005, MAX_SLIDER_WIDTH_METRES, 0.005, "Opening of the gripper."),
 }
 """Label, lowest and highest value, step and help of each field of `Thresholds`."""
 
@@ -52,7 +52,7 @@ class _Wanted(Generic[T]):
         self._until = 0.0
 
     def set(self, value: T) -> None:
-        self._value, self._until = value, time.monotonic() + PATIENCE
+        self._value, self._until = value, time.monotonic() + PATIENCE_SECONDS
 
     def shown(self, of_source: T) -> T:
         """Return what is to be shown while the source has this value."""

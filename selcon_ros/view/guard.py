@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 
 from selcon_ros.core.text import quoted
 
-PROTECTION = {
+PROTECTION_HEADERS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -104,8 +104,8 @@ def _host(address: str) -> tuple[str, str]:
 
 
 def protect(response: Response) -> Response:
-    """Add the headers of `PROTECTION`."""
-    for name, value in PROTECTION.items():
+    """Add the headers of `PROTECTION_HEADERS`."""
+    for name, value in PROTECTION_HEADERS.items():
         if name not in response.headers:
             response.headers[name] = value
     return response

@@ -20,21 +20,22 @@ from selcon_ros.view.sources.base import FrameSource
 
 Picture = NDArray[np.uint8]
 JPEG_QUALITY = 80
-FRUSTUM = 0.05
-"""Metres from the camera to the picture that is drawn in front of it; `FLAT` where there is no cloud."""
-FLAT = 1.0
-LINE = 0.004
+FRUSTUM_LENGTH = 0.05
+"""Metres from the camera to the picture that is drawn in front of it."""
+FLAT_FRUSTUM_LENGTH = 1.0
+"""The same where there is no cloud."""
+LINE_WIDTH = 0.004
 """Metres that a gripper's lines are thick."""
-STRIDES = (1, 8)
-ASIDE, ABOVE, BEHIND = 0.2, 0.55, 0.25
+STRIDE_RANGE = (1, 8)
+VIEW_ASIDE, VIEW_ABOVE, VIEW_BEHIND = 0.2, 0.55, 0.25
 """Where the scene is first looked at from, as shares of its distance from the camera."""
-FIELD = 0.95
+FIELD_OF_VIEW = 0.95
 """Radians that are seen from top to bottom."""
-MOST_POINTS = 500_000
+MAX_POINTS = 500_000
 """In the cloud; of a larger image fewer rows and columns are drawn than are asked for."""
-WIDEST = 1280
+MAX_PICTURE_WIDTH = 1280
 """Pixels of a picture on the page; a larger one is made smaller."""
-LABELS = 100
+MAX_LABELS = 100
 """Grippers that have a label, at most."""
 
 
@@ -90,7 +91,8 @@ class Page:
         )
         self._camera = scene.add_frame("/camera", axes_length=0.04, axes_radius=0.0015)
         self._frustum = scene.add_camera_frustum(
-            "/camera/picture", fov=1.0, aspect=4 / 3, scale=FRUSTUM, thickness=0.0012, color=(150, 150, 150),
+            "/camera/picture", fov=1.0, aspect=4 / 3, scale=FRUSTUM_LENGTH, thickness=0.0012,
+            color=(150, 150, 150),
             format="jpeg", jpeg_quality=JPEG_QUALITY, cast_shadow=False, receive_shadow=False,
         )  # fmt: skip
         self._name = scene.add_label("/camera/name", "camera", position=(0.0, -0.03, 0.0))
@@ -116,7 +118,7 @@ class Page:
             with gui.add_folder("Thresholds"):
                 self._sliders = ThresholdSliders(gui, self._source)
             with gui.add_folder("Cloud"):
-                low, high = STRIDES
+                low, high = STRIDE_RANGE
                 self._stride = gui.add_slider(
                     "every n-th pixel", low, high, 1, stride, hint="Higher is faster on slow machines."
                 )
@@ -130,7 +132,7 @@ class Page:
                 self._facts = gui.add_html("")
 
     def _show_scene(self, frame: ViewFrame) -> None:
-        stride = max(self._checked_stride(), math.ceil(math.sqrt(frame.image[..., 0].size / MOST_POINTS)))
+        stride = max(self._checked_stride(), math.ceil(math.sqrt(frame.image[..., 0].size / MAX_POINTS)))
         points, colours = coloured_cloud(frame, stride)
         self._cloud.visible = len(points) > 0
         if len(points):
@@ -146,12 +148,12 @@ class Page:
 
     def _look(self, distance: float) -> None:
         """Have all browsers look at what lies so far from the camera; 0: at the picture."""
-        position, look_at = (0.0, 0.0, 0.02 * FLAT), (0.0, 0.0, FLAT)
+        position, look_at = (0.0, 0.0, 0.02 * FLAT_FRUSTUM_LENGTH), (0.0, 0.0, FLAT_FRUSTUM_LENGTH)
         if distance:
-            position = (ASIDE * distance, -ABOVE * distance, -BEHIND * distance)
+            position = (VIEW_ASIDE * distance, -VIEW_ABOVE * distance, -VIEW_BEHIND * distance)
             look_at = (0.0, 0.0, distance)
         for view in (self._server.initial_camera, *self._cameras()):
-            view.fov, view.position, view.look_at = FIELD, position, look_at
+            view.fov, view.position, view.look_at = FIELD_OF_VIEW, position, look_at
 
     def _cameras(self) -> list[Any]:
         return [client.camera for client in self._server.get_clients().values()]
@@ -162,7 +164,7 @@ class Page:
         self._frustum.fov, self._frustum.aspect = 2 * math.atan(height / (2 * fy)), width / height
         self._camera.show_axes = self._name.visible = not flat
         canonical = self._frustum.compute_canonical_frustum_size()[2]
-        self._frustum.scale = (FLAT if flat else FRUSTUM) / canonical
+        self._frustum.scale = (FLAT_FRUSTUM_LENGTH if flat else FRUSTUM_LENGTH) / canonical
         self._frustum.image = _small(frame.answers[0].overlay if flat and frame.answers else frame.image)
 
     def _show_grippers(self, frame: ViewFrame) -> None:
@@ -177,13 +179,13 @@ class Page:
                         f"/grasps/{place}",
                         np.zeros((1, 2, 3), np.float32),
                         np.zeros((1, 2, 3), np.uint8),
-                        thickness=LINE,
+                        thickness=LINE_WIDTH,
                     )
                 )
             self._lines[place].visible = len(lines) > 0
             if len(lines):
                 self._lines[place].points, self._lines[place].colors = lines, _linear(colours)
-            for point in points[: LABELS - shown]:
+            for point in points[: MAX_LABELS - shown]:
                 self._label(shown, panel.grasp_label(answer.action, point), _behind(point))
                 shown += 1
         for handle in self._lines[len(frame.answers) :]:
@@ -220,7 +222,7 @@ class Page:
     def _checked_stride(self) -> int:
         """The value of the slider, within its range whatever a page has sent."""
         value = self._stride.value
-        low, high = STRIDES
+        low, high = STRIDE_RANGE
         return min(max(int(value), low), high) if isinstance(value, int | float) and value == value else high
 
 
@@ -236,11 +238,11 @@ def _behind(point: Any) -> tuple[float, float, float]:
 
 
 def _small(picture: Picture) -> Picture:
-    """Return a picture that is at most `WIDEST` pixels wide."""
+    """Return a picture that is at most `MAX_PICTURE_WIDTH` pixels wide."""
     height, width = picture.shape[:2]
-    if width <= WIDEST:
+    if width <= MAX_PICTURE_WIDTH:
         return picture
-    size = (WIDEST, max(1, round(height * WIDEST / width)))
+    size = (MAX_PICTURE_WIDTH, max(1, round(height * MAX_PICTURE_WIDTH / width)))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

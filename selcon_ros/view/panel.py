@@ -14,10 +14,10 @@ from selcon_ros.core.text import one_line
 from selcon_ros.view.scene import ActionAnswer, TargetFrame, ViewFrame
 from selcon_ros.view.shapes import colour_of
 
-LINES = 8
+MAX_LINES = 8
 """Grasps, refusals and diagnostics of one kind that are listed, at most."""
-LEVELS = {"ok": "#51cf66", "warning": "#ffa94d", "error": "#ff6b6b"}
-STOPS = 9
+LEVEL_COLOURS = {"ok": "#51cf66", "warning": "#ffa94d", "error": "#ff6b6b"}
+GRADIENT_STOPS = 9
 STYLE = """<style>
 .sv { padding: 2px 12px 6px; font-size: 12px; line-height: 1.5; overflow-wrap: anywhere }
 .sv .row { display: flex; align-items: center; gap: 6px; height: 18px }
@@ -38,8 +38,8 @@ def _text(value: object, limit: int = 300) -> str:
 
 def legend() -> str:
     """Return the scale of the heat's colours, as they look on grey."""
-    strip = np.full((1, STOPS, 3), 128, np.uint8)
-    tint(strip, np.linspace(0, 1, STOPS, dtype=np.float32)[None])
+    strip = np.full((1, GRADIENT_STOPS, 3), 128, np.uint8)
+    tint(strip, np.linspace(0, 1, GRADIENT_STOPS, dtype=np.float32)[None])
     stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in strip[0].tolist())
     scale = f'<div class="scale" style="background:linear-gradient(90deg,{stops})"></div>'
     return f'<div class="sv"><div class="row"><span>heat 0</span>{scale}<span>1</span></div></div>'
@@ -47,10 +47,11 @@ def legend() -> str:
 
 def status(frame: ViewFrame) -> str:
     """Return one line: the worst that is known of the state."""
-    ranks = list(LEVELS)
+    ranks = list(LEVEL_COLOURS)
     worst = max(frame.diagnostics, key=lambda each: ranks.index(each.level), default=None)
     level, text = ("ok", "running") if worst is None else (worst.level, worst.text)
-    return f'{STYLE}<div class="sv"><b style="color:{LEVELS[level]}">● {level}</b> {_text(text, 120)}</div>'
+    dot = f'<b style="color:{LEVEL_COLOURS[level]}">● {level}</b>'
+    return f'{STYLE}<div class="sv">{dot} {_text(text, 120)}</div>'
 
 
 def confidences(frame: ViewFrame, actions: Sequence[str]) -> str:
@@ -96,8 +97,8 @@ def times(frame: ViewFrame) -> str:
 def diagnostics(frame: ViewFrame) -> str:
     """Return every line of the diagnostics."""
     lines = [
-        f'<div><b style="color:{LEVELS[each.level]}">●</b> {_text(each.text, 1000)}</div>'
-        for each in frame.diagnostics[: 4 * LINES]
+        f'<div><b style="color:{LEVEL_COLOURS[each.level]}">●</b> {_text(each.text, 1000)}</div>'
+        for each in frame.diagnostics[: 4 * MAX_LINES]
     ]
     return f'<div class="sv">{"".join(lines) or "Nothing to report."}</div>'
 
@@ -125,9 +126,9 @@ def _css(place: int) -> str:
 
 
 def _answer(answer: ActionAnswer, place: int, target: TargetFrame | None) -> str:
-    points = answer.grasps.points[:LINES]
+    points = answer.grasps.points[:MAX_LINES]
     lines = [_grasp(number, point, target) for number, point in enumerate(points, 1)]
-    lines += [f"<div>no grasp: {_text(each)}</div>" for each in answer.grasps.refused[:LINES]]
+    lines += [f"<div>no grasp: {_text(each)}</div>" for each in answer.grasps.refused[:MAX_LINES]]
     if answer.note:
         lines.append(f"<div>{_text(answer.note)}</div>")
     dot = f'<span style="color:{_css(place)}">■</span>'

@@ -28,21 +28,21 @@ from selcon_ros.view.scene import ActionAnswer, ViewFrame
 from selcon_ros.view.shapes import colour_of, coloured_cloud, point_size, posed
 
 log = logging.getLogger(__name__)
-MOST_BYTES = 4 << 30
+MAX_FILE_BYTES = 4 << 30
 """Of a file: what comes later is left out."""
-SPARED_BYTES = 256 << 20
+MIN_FREE_DISK_BYTES = 256 << 20
 """Of the disk, which stay free: rerun does not say when it is full."""
-QUIET = 0.5
+FLUSH_SECONDS = 0.5
 """Seconds after which what was logged is on its way to the file: rerun collects for a shorter time."""
-PATIENCE = 10.0
+CLOSE_SECONDS = 10.0
 """Seconds that the end of a file may take."""
-THICK = 0.004
+HAND_THICKNESS = 0.004
 """Metres that fingers and palm are thick."""
-FAINT = 110
+FADED_ALPHA = 110
 """Opacity of all but the best grasp, of 255."""
 JPEG_QUALITY = 85
 WORLD, CAMERA = "world", "world/camera"
-LEVELS = {"ok": "INFO", "warning": "WARN", "error": "ERROR"}
+LOG_LEVELS = {"ok": "INFO", "warning": "WARN", "error": "ERROR"}
 
 
 class RerunLog:
@@ -105,29 +105,29 @@ class RerunLog:
 
         def end() -> None:
             with suppress(RuntimeError):
-                self._rec.flush(timeout_sec=PATIENCE)
+                self._rec.flush(timeout_sec=CLOSE_SECONDS)
                 self._rec.disconnect()
                 ended.set()
 
         thread = threading.Thread(target=end, daemon=True)
         thread.start()
-        thread.join(PATIENCE)
+        thread.join(CLOSE_SECONDS)
         if not ended.is_set():
             raise SelconError(f"--rerun {self._file} could not be written to its end: is the disk full?")
 
     def _settle(self) -> None:
         """Wait until the file grows no more: flushing while its writer fails may never return."""
-        end, before, size = time.monotonic() + PATIENCE, -1, self._file.stat().st_size
+        end, before, size = time.monotonic() + CLOSE_SECONDS, -1, self._file.stat().st_size
         while size != before and time.monotonic() < end:
-            time.sleep(QUIET)
+            time.sleep(FLUSH_SECONDS)
             before, size = size, self._file.stat().st_size
 
     def _no_room(self) -> str:
         """Why no more is to be written; "" if it is."""
-        if self._file.exists() and self._file.stat().st_size > MOST_BYTES:
-            return f"has {MOST_BYTES >> 30} GiB"
-        if shutil.disk_usage(self._file.parent).free < SPARED_BYTES:
-            return f"is on a disk with less than {SPARED_BYTES >> 20} MiB left"
+        if self._file.exists() and self._file.stat().st_size > MAX_FILE_BYTES:
+            return f"has {MAX_FILE_BYTES >> 30} GiB"
+        if shutil.disk_usage(self._file.parent).free < MIN_FREE_DISK_BYTES:
+            return f"is on a disk with less than {MIN_FREE_DISK_BYTES >> 20} MiB left"
         return ""
 
     def _log_camera(self, frame: ViewFrame) -> None:
@@ -168,13 +168,13 @@ class RerunLog:
     def _log_grasps(self, path: str, answer: ActionAnswer, place: int) -> None:
         points = posed(answer)
         poses = [Rigid(point.orientation, point.position) for point in points]  # type: ignore[arg-type]
-        colours = [(*colour_of(place), FAINT if number else 255) for number in range(len(points))]
+        colours = [(*colour_of(place), FADED_ALPHA if number else 255) for number in range(len(points))]
         back = np.array([[0.0, 0.0, -ARROW_LENGTH]])
         starts = np.array([pose.points(back)[0] for pose in poses]).reshape(-1, 3)
         ends = np.array([pose.translation for pose in poses]).reshape(-1, 3)
         labels = [grasp_label(answer.action, point) for point in points]
         approach = rr.Arrows3D(
-            origins=starts, vectors=ends - starts, colors=colours, labels=labels, radii=THICK / 2
+            origins=starts, vectors=ends - starts, colors=colours, labels=labels, radii=HAND_THICKNESS / 2
         )
         self._rec.log(f"{path}/approach", approach)
         centers, halves, turns = [], [], []
@@ -184,7 +184,10 @@ class RerunLog:
             centers += pose.points(
                 np.array([[-half, 0, middle], [half, 0, middle], [0, 0, 2 * middle]])
             ).tolist()
-            finger, palm = [THICK / 2, THICK / 2, -middle], [half, THICK / 2, THICK / 2]
+            finger, palm = (
+                [HAND_THICKNESS / 2, HAND_THICKNESS / 2, -middle],
+                [half, HAND_THICKNESS / 2, HAND_THICKNESS / 2],
+            )
             halves += [finger, finger, palm]
             turns += 3 * [pose.rotation]
         boxes = rr.Boxes3D(
@@ -206,7 +209,7 @@ class RerunLog:
         self._told = told
 
     def _say(self, level: str, text: str) -> None:
-        self._rec.log("diagnostics", rr.TextLog(one_line(text), level=LEVELS[level]))
+        self._rec.log("diagnostics", rr.TextLog(one_line(text), level=LOG_LEVELS[level]))
 
     def _there(self, kind: str, paths: set[str]) -> set[str]:
         """Take away what is not there any more of a kind of entity, and return what is."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from selcon_ros.view.scene import ViewFrame
 from selcon_ros.view.sources.base import FrameSource
 
-PERIOD = 0.1
+MIN_PERIOD_SECONDS = 0.1
 """Seconds between two frames, at least."""
 
 
@@ -32,12 +32,12 @@ def run(source: FrameSource, viewers: Sequence[Viewer], stopped: Callable[[float
     while not stopped(0.0):
         looking = [viewer for viewer in viewers if viewer.wanted]
         if not looking:
-            stopped(PERIOD)
+            stopped(MIN_PERIOD_SECONDS)
             continue
         began = time.monotonic()
-        frame = source.newest(PERIOD)
+        frame = source.newest(MIN_PERIOD_SECONDS)
         if frame is None:
             continue
         for viewer in looking:
             viewer.show(frame)
-        stopped(max(0.0, began + PERIOD - time.monotonic()))
+        stopped(max(0.0, began + MIN_PERIOD_SECONDS - time.monotonic()))

@@ -13,7 +13,7 @@ from selcon_ros.view.scene import ActionAnswer, ViewFrame
 
 Points = NDArray[np.float32]
 Colours = NDArray[np.uint8]
-FAINT = 0.55
+FADE_SHARE = 0.55
 """How far the colour of all but the best grasp goes towards grey."""
 
 
@@ -72,7 +72,7 @@ def grippers(points: list[GraspPoint], place: int) -> tuple[Points, Colours]:
     """
     lines = [gripper_lines(point) for point in points]
     best = np.array(colour_of(place), np.float32)
-    faint = best + FAINT * (160 - best)
+    faint = best + FADE_SHARE * (160 - best)
     shades = [np.broadcast_to(faint if number else best, each.shape) for number, each in enumerate(lines)]
     if not lines:
         return np.empty((0, 2, 3), np.float32), np.empty((0, 2, 3), np.uint8)

@@ -111,7 +111,7 @@ def test_without_it_what_to_install_is_told(packaged: Bundle, monkeypatch: pytes
 
 
 def test_every_precision_has_its_arithmetic() -> None:
-    assert set(openvino.ARITHMETIC) == set(BACKENDS["openvino"].precisions)
+    assert set(openvino.COMPUTE_TYPES) == set(BACKENDS["openvino"].precisions)
 
 
 @needs_openvino

@@ -31,7 +31,7 @@ COUNT = 5
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "SEGMENT", 2)
+    monkeypatch.setattr(plan, "IMAGES_PER_SEGMENT", 2)
 
 
 @pytest.mark.usefixtures("in_processes")

@@ -141,7 +141,7 @@ def test_what_the_disk_has_no_room_for_is_not_unpacked(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     bag = write_bag(tmp_path / "bag", camera(1), compression=CompressionMode.FILE)
-    monkeypatch.setattr(unpacking, "SPARED", 1 << 60)
+    monkeypatch.setattr(unpacking, "MIN_FREE_DISK_BYTES", 1 << 60)
     with pytest.raises(BagError, match=f"{bag} is compressed by file, and {tmp_path} has no room to"):
         BagReader(bag).open()
     assert list(tmp_path.iterdir()) == [bag]

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from selcon_ros.bags import transforms as transforms_module
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up
-from selcon_ros.bags.transform_window import MOST_FRAMES, Transform, TransformWindow
+from selcon_ros.bags.transform_window import MAX_FRAMES, Transform, TransformWindow
 from selcon_ros.bags.transforms import BagTransforms
 from selcon_ros.core.rigid import Rigid, quaternion
 from support.bags import Stamped, transforms, write_bag
@@ -121,9 +121,9 @@ def test_no_more_is_kept_than_there_are_images_and_frames(stream: list[tuple[int
 
 def test_more_frames_than_that_are_passed_over() -> None:
     window = TransformWindow([(S, S)], S)
-    for number in range(MOST_FRAMES + 5):
+    for number in range(MAX_FRAMES + 5):
         window.add(Transform("a", f"b{number}", S, S, HERE))
-    assert len(window._near) == MOST_FRAMES and "5 transforms were passed over" in str(window.faults)
+    assert len(window._near) == MAX_FRAMES and "5 transforms were passed over" in str(window.faults)
 
 
 def test_after_the_clock_was_set_back_only_what_came_then_counts() -> None:
@@ -287,12 +287,12 @@ def test_a_target_frame_that_cannot_be(place, target: str, said: str) -> None:
 
 
 def test_static_transforms_that_are_repeated_are_no_more(place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms_module, "MOST_STATIC", 10)
+    monkeypatch.setattr(transforms_module, "MAX_STATIC", 10)
     steady = fixed(*(("base", "camera", 0.1 * step, 1.0) for step in range(30)))
     assert place(steady)[0] == "base"
 
 
 def test_static_transforms_that_always_change_are_refused(place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms_module, "MOST_STATIC", 10)
+    monkeypatch.setattr(transforms_module, "MAX_STATIC", 10)
     with pytest.raises(BagError, match="/tf_static of the bag changes more than 10 times"):
         place(fixed(*(("base", "camera", 0.1 * step, 1.0 * step) for step in range(30))))

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.commands import all_commands
-from selcon_ros.cli.main import BASE, EXTRAS, as_message, main
+from selcon_ros.cli.main import BASE_PACKAGES, EXTRAS, as_message, main
 from selcon_ros.core.errors import BundleError
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_a_command_names_the_smallest_extra_that_helps(
 def test_hints_name_extras_that_there_are() -> None:
     setup = (ROOT / "setup.py").read_text()
     assert all(f'"{extra}": ' in setup for extra in EXTRAS)
-    assert all(f'"{package}>=' in setup for package in BASE.values())
+    assert all(f'"{package}>=' in setup for package in BASE_PACKAGES.values())
 
 
 def test_an_import_error_that_is_a_fault_of_ours_is_not_hidden() -> None:

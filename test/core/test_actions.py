@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selcon_ros.core.actions import LONGEST, action_key, listed, match_action, match_actions
+from selcon_ros.core.actions import MAX_LIST_LENGTH, action_key, listed, match_action, match_actions
 from selcon_ros.core.errors import UnknownActionError
 
 ACTIONS = ("cut", "cut_with", "drink_with", "hold", "pick_up")
@@ -45,7 +45,7 @@ def test_a_very_long_list_is_refused_unread() -> None:
         UnknownActionError, match="the list of actions has 3000004 characters, 'hold,,.*at most"
     ):
         match_actions("hold" + "," * 3_000_000, ACTIONS)
-    assert match_actions("hold".ljust(LONGEST, ","), ACTIONS) == ("hold",)
+    assert match_actions("hold".ljust(MAX_LIST_LENGTH, ","), ACTIONS) == ("hold",)
     many = tuple(f"act{number:06}" for number in range(2000))
     assert match_actions(listed(many), many) == many
 

@@ -213,7 +213,7 @@ def test_all_files_together_are_bounded(folder: Path, monkeypatch: pytest.Monkey
     edit_manifest(folder, lambda record: record.update(files={"model": entry, "b": entry, "c": entry}))
     assert len(load_bundle(folder).files) == 3
     size = (folder / "model.onnx").stat().st_size
-    monkeypatch.setattr(bundle_module, "BUNDLE_LIMIT", 2 * size + 1)
+    monkeypatch.setattr(bundle_module, "MAX_BUNDLE_BYTES", 2 * size + 1)
     with pytest.raises(BundleError, match="more than"):
         load_bundle(folder)
 
@@ -222,7 +222,7 @@ LOAD_WITH_A_SMALL_LIMIT = """
 import resource, sys
 import selcon_ros.core.bundle as bundle
 
-bundle.FILE_LIMIT = 1 << 20
+bundle.MAX_FILE_BYTES = 1 << 20
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     bundle.load_bundle(sys.argv[1])

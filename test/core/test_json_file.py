@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.core.errors import BundleError
-from selcon_ros.core.json_file import DEPTH, parse_object
+from selcon_ros.core.json_file import MAX_NESTING, parse_object
 
 VALUES = st.recursive(
     st.none()
@@ -51,8 +51,8 @@ def test_whatever_the_bytes_only_the_fault_comes_out(content: bytes) -> None:
         (b'{"a": {"b": 1, "c": 2, "b": 1}}', "the key 'b' is given twice"),
         (b'{"a": ["\\ud800"]}', r"the text '\\ud800' holds half a surrogate pair"),
         (b'{"\\udc00": 1}', "holds half a surrogate pair"),
-        (b'{"a": ' + b"[" * DEPTH + b"]" * DEPTH + b"}", f"nested more than {DEPTH} deep"),
-        (b'{"a": ' * 100_000, f"nested more than {DEPTH} deep"),
+        (b'{"a": ' + b"[" * MAX_NESTING + b"]" * MAX_NESTING + b"}", f"nested more than {MAX_NESTING} deep"),
+        (b'{"a": ' * 100_000, f"nested more than {MAX_NESTING} deep"),
     ],
 )
 def test_each_fault_is_one_short_line(content: bytes, says: str) -> None:
@@ -63,6 +63,6 @@ def test_each_fault_is_one_short_line(content: bytes, says: str) -> None:
 
 
 def test_nesting_up_to_the_bound_is_read() -> None:
-    depth = DEPTH - 1
+    depth = MAX_NESTING - 1
     found = parse_object(b'{"a": ' + b"[" * depth + b"1" + b"]" * depth + b"}", "x.json", BundleError)
     assert str(found) == "{'a': " + "[" * depth + "1" + "]" * depth + "}"

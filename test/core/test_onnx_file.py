@@ -103,7 +103,7 @@ def test_what_is_no_onnx_file(content: bytes) -> None:
 
 
 def test_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_file, "MOST_FIELDS", 100)
+    monkeypatch.setattr(onnx_file, "MAX_FIELDS", 100)
     check_onnx(b"\x08\x01" * 100, "model.onnx", BundleError)
     with pytest.raises(BundleError, match="has over 100 entries"):
         check_onnx(b"\x08\x01" * 101, "model.onnx", BundleError)

@@ -10,7 +10,7 @@ from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import FAINT, STRONGEST, draw, tint
+from selcon_ros.core.overlay import MAX_OPACITY, MIN_VISIBLE_HEAT, draw, tint
 from support.shapes import CAMERA, heat_of
 
 
@@ -73,8 +73,8 @@ def blended(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     level = np.clip(values * 255, 0, 255).astype(np.uint8)
     shade = (60 + level.astype(np.float32) * (225 - 60) / 255).astype(np.uint8)
     colour = cv2.applyColorMap(shade, cv2.COLORMAP_TURBO)[..., ::-1]
-    ramp = np.clip((level / 255 - FAINT) / (1 - FAINT), 0, 1)
-    share = (STRONGEST * ramp * (2 - ramp))[..., None]
+    ramp = np.clip((level / 255 - MIN_VISIBLE_HEAT) / (1 - MIN_VISIBLE_HEAT), 0, 1)
+    share = (MAX_OPACITY * ramp * (2 - ramp))[..., None]
     return image * (1 - share) + colour * share
 
 
@@ -88,7 +88,7 @@ def test_heat_is_blended_as_the_formula_says(seed: int) -> None:
     picture = image.copy()
     tint(picture, values)
     assert np.abs(picture - np.rint(blended(image, values))).max() <= 2
-    cool = values <= FAINT
+    cool = values <= MIN_VISIBLE_HEAT
     assert (picture[cool] == image[cool]).all()
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from selcon_ros.core.heatmap import upsample
-from selcon_ros.core.reused_memory import KEPT, ReusedMemory
+from selcon_ros.core.reused_memory import MAX_KEPT_BYTES, ReusedMemory
 
 
 def address(array: np.ndarray) -> int:
@@ -25,9 +25,9 @@ def test_memory_is_used_again_when_nothing_refers_to_it() -> None:
 
 def test_pieces_that_are_kept_are_few_and_of_one_size() -> None:
     memory = ReusedMemory()
-    arrays = [memory.array(1000, 1000) for _ in range(KEPT // 4_000_000 + 3)]
+    arrays = [memory.array(1000, 1000) for _ in range(MAX_KEPT_BYTES // 4_000_000 + 3)]
     del arrays
-    assert len(memory._free) == KEPT // 4_000_000
+    assert len(memory._free) == MAX_KEPT_BYTES // 4_000_000
     assert memory.array(4, 6).shape == (4, 6) and not memory._free[:-1]
     large = memory.array(4000, 4000)
     del large

@@ -106,9 +106,9 @@ def test_pictures_are_bounded_in_all(
     write_bundle(tmp_path / "made", colour_manifest(), {"model": b"\x08\x05"} | sample_files(paths))
     images = read_samples(load_bundle(tmp_path / "made"))
     total = sum(image.shape[0] * image.shape[1] for image in images)
-    monkeypatch.setattr(samples, "MOST_PIXELS", total)
+    monkeypatch.setattr(samples, "MAX_TOTAL_PIXELS", total)
     assert len(read_samples(load_bundle(tmp_path / "made"))) == len(images)
-    monkeypatch.setattr(samples, "MOST_PIXELS", total - 1)
+    monkeypatch.setattr(samples, "MAX_TOTAL_PIXELS", total - 1)
     with pytest.raises(BundleError, match="sample pictures of over .* million pixels in all"):
         read_samples(load_bundle(tmp_path / "made"))
 

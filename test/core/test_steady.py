@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selcon_ros.core.grasp_result import NO_GRASPS, GraspPoint, GraspResult, Refusal
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.steady import MISSES, NEAR, SteadyGrasps
+from selcon_ros.core.steady import MAX_DISTANCE_METRES, MAX_MISSES, SteadyGrasps
 from support.shapes import matrix
 
 HALF = float(np.sqrt(0.5))
@@ -75,7 +75,7 @@ def test_no_answer_is_far_from_what_this_frame_shows(frames: list[list], window:
         left = [np.array(each.position) for each in points]
         for each in given:
             far = [np.linalg.norm(np.array(each.position) - place) for place in left]
-            assert min(far) <= NEAR
+            assert min(far) <= MAX_DISTANCE_METRES
             assert np.linalg.norm(each.orientation) == pytest.approx(1)
         scores = [each.score for each in given]
         assert scores == sorted(scores, reverse=True) or window == 1
@@ -154,7 +154,7 @@ def test_a_point_that_is_missing_is_not_answered_and_soon_forgotten() -> None:
     answer(steady, point(0.0))
     assert answer(steady) == ()
     assert answer(steady, point(0.01))[0].position[0] == pytest.approx(0.005)
-    for _ in range(MISSES + 1):
+    for _ in range(MAX_MISSES + 1):
         assert answer(steady) == ()
     assert answer(steady, point(0.01))[0].position == (0.01, 0.0, 0.6)
 
@@ -163,7 +163,7 @@ def test_what_was_found_long_ago_is_not_kept() -> None:
     steady = SteadyGrasps()
     for number in range(100):
         answer(steady, point(0.03 * (number % 50)))
-    assert len(steady._tracks["hold"]) <= MISSES + 1
+    assert len(steady._tracks["hold"]) <= MAX_MISSES + 1
 
 
 def test_a_point_that_hops_becomes_one() -> None:

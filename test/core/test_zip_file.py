@@ -41,7 +41,7 @@ def test_a_file_s_bound_holds_for_what_comes_out_not_for_what_the_header_says(tm
 
 
 def test_files_are_bounded_by_the_archive_s_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_file, "FREE", 1000)
+    monkeypatch.setattr(zip_file, "ALLOWANCE_BYTES", 1000)
     path = packed(tmp_path / "a.zip", [("x", bytes(900)), ("y", bytes(3000)), ("z", bytes(20_000))])
     with open_zip(path, BundleError) as archive:
         assert len(archive.read("x", 1 << 20)) == 900
@@ -57,7 +57,7 @@ def test_files_are_bounded_by_the_archive_s_size(tmp_path: Path, monkeypatch: py
 def test_a_list_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(tmp_path / "a.zip", [(f"file{number}", b"") for number in range(100)])
     assert read(path, "file7") == b""
-    monkeypatch.setattr(zip_file, "DIRECTORY_LIMIT", 5000)
+    monkeypatch.setattr(zip_file, "MAX_DIRECTORY_BYTES", 5000)
     with pytest.raises(BundleError, match="its list of files has over 5000 bytes"):
         read(path, "file7")
 

@@ -65,8 +65,8 @@ def test_what_chunks_unpack_to_is_bounded_whatever_they_say(
     packed = compress(data) if compression == "lz4" else zstd(data)
     path = mcap(tmp_path / "a", chunk(b"", compression, packed))
     check_mcap(path, RecordingError)
-    monkeypatch.setattr(mcap_bounds, "FREE", 1000)
-    monkeypatch.setattr(mcap_bounds, "_STEP", 1000)
+    monkeypatch.setattr(mcap_bounds, "ALLOWANCE_BYTES", 1000)
+    monkeypatch.setattr(mcap_bounds, "_CHUNK_BYTES", 1000)
     refused(path, "it unpacks to over 20 times its size")
     with pytest.raises(RecordingError, match="it unpacks to over 20 times its size"):
         check_mcap(path, RecordingError, each=True)
@@ -75,7 +75,7 @@ def test_what_chunks_unpack_to_is_bounded_whatever_they_say(
 def test_the_bounds_of_each_chunk_let_a_long_file_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mcap_bounds, "FREE", 10_000)
+    monkeypatch.setattr(mcap_bounds, "ALLOWANCE_BYTES", 10_000)
     path = mcap(tmp_path / "a", *[chunk(b"", "zstd", zstd(bytes(9000)))] * 9)
     refused(path, "it unpacks to over 20 times its size")
     check_mcap(path, RecordingError, each=True)

@@ -175,15 +175,15 @@ def test_a_recording_damaged_anywhere_is_read_or_refused(folder: Path) -> None:
 
 
 def test_the_number_of_frames_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "FRAMES_LIMIT", 3)
+    monkeypatch.setattr(recording, "MAX_FRAMES", 3)
     assert len(read_recording(folder).frames) == 3
-    monkeypatch.setattr(recording, "FRAMES_LIMIT", 2)
+    monkeypatch.setattr(recording, "MAX_FRAMES", 2)
     with pytest.raises(RecordingError, match="has over 2 frames. Record a shorter one"):
         read_recording(folder)
 
 
 def test_memory_for_frames_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "DECODED_LIMIT", 4 << 20)
+    monkeypatch.setattr(recording, "MAX_DECODED_BYTES", 4 << 20)
     with pytest.raises(RecordingError, match="the frames of .* take over 4 MB. Record a shorter one"):
         read_recording(folder)
 

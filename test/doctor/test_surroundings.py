@@ -109,7 +109,7 @@ def test_no_shared_memory_at_all_fails(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_segments_of_dead_processes_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fastdds, "SHARED_MEMORY", tmp_path)
-    monkeypatch.setattr(fastdds, "YOUNG", -1.0)
+    monkeypatch.setattr(fastdds, "LOCK_GRACE_SECONDS", -1.0)
     (tmp_path / "fastdds_0123456789abcdef").write_bytes(bytes(1 << 20))
     (tmp_path / "fastdds_0123456789abcdef_el").touch()
     check = found("left segments")
@@ -118,7 +118,7 @@ def test_segments_of_dead_processes_are_told(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_small_receive_buffer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(fastdds.profile_variable())
-    monkeypatch.setattr(fastdds, "RECEIVE_BUFFER", tmp_path / "rmem_max")
+    monkeypatch.setattr(fastdds, "RECEIVE_BUFFER_FILE", tmp_path / "rmem_max")
     assert found("UDP receive buffer").level == Level.OK  # not known
     (tmp_path / "rmem_max").write_text("212992\n")
     assert found("UDP receive buffer").level == Level.WARN

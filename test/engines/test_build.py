@@ -19,14 +19,14 @@ from selcon_ros.engines.build import Shapes, _profile, build_engine
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.compatibility import incompatibility
 from selcon_ros.engines.prepared_graph import Preparation, Prepared
-from selcon_ros.engines.repository import CAMERA, EngineSpec, build, find, load_with_samples
+from selcon_ros.engines.repository import CAMERA_SIZE, EngineSpec, build, find, load_with_samples
 from support.engines import SIZE, bundle_of, colours, layer_types
 
 trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
 RTX = LIBRARIES["tensorrt_rtx"]
 TARGETS = ("8.6", "12.0")
 AHEAD = EngineSpec(RTX, compute=TARGETS)
-SHAPES = Shapes(SIZE, (1, 1, 4), CAMERA)
+SHAPES = Shapes(SIZE, (1, 1, 4), CAMERA_SIZE)
 
 
 def silent(*_: object) -> None:
@@ -51,7 +51,7 @@ def packaged() -> Prepared:
 def test_the_packaged_model_is_built_for_two_gpus(packaged: Prepared) -> None:
     told: list[tuple[str, float]] = []
     size = load_with_samples(default_bundle_path()).manifest.input_size
-    shapes = Shapes(size, (1, 1, 4), CAMERA)
+    shapes = Shapes(size, (1, 1, 4), CAMERA_SIZE)
     built = build_engine(RTX, packaged.model, shapes, TARGETS, lambda *each: told.append(each))
     assert len(built.engine) > 1_000_000
     assert set(built.layers) == {"half", "float"} and built.layers["half"] > built.layers["float"]
@@ -97,7 +97,7 @@ def test_what_is_built_is_kept_found_and_not_built_again(tiny: Any, tmp_path: Pa
         (EngineSpec(RTX, compute=("8.6",)), True), (EngineSpec(RTX, compute=("8.9",)), False),
         (EngineSpec(RTX, batch=(1, 1, 4), compute=TARGETS), True),
         (EngineSpec(RTX, batch=(1, 1, 8), compute=TARGETS), False),
-        (EngineSpec(RTX, camera=CAMERA, compute=TARGETS), True),
+        (EngineSpec(RTX, camera=CAMERA_SIZE, compute=TARGETS), True),
         (EngineSpec(RTX, camera=(9, 9), compute=TARGETS), False),
         (EngineSpec(RTX, "fp32", compute=TARGETS), False),
     ):  # fmt: skip
@@ -199,7 +199,7 @@ def test_ctrl_c_ends_the_build_also_while_the_library_computes(packaged: Prepare
             pressed[0].start()
 
     with pytest.raises(KeyboardInterrupt):
-        build_engine(RTX, packaged.model, Shapes(size, (1, 1, 4), CAMERA), TARGETS, press)
+        build_engine(RTX, packaged.model, Shapes(size, (1, 1, 4), CAMERA_SIZE), TARGETS, press)
         pressed[0].join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

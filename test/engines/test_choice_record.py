@@ -8,7 +8,7 @@ import pytest
 
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.errors import EngineError
-from selcon_ros.engines.choice_record import CHOICE, ChoiceKey, ChoiceRecord, read_choice, write_choice
+from selcon_ros.engines.choice_record import CHOICE_SUFFIX, ChoiceKey, ChoiceRecord, read_choice, write_choice
 from selcon_ros.engines.cpu_choice import open_fastest
 from support.bundles import colour_bundle, with_int8
 from support.choices import kept, times_of
@@ -71,7 +71,7 @@ def test_a_damaged_record_is_told_and_measured_again(
 def test_a_record_is_of_its_key(tmp_path: Path) -> None:
     key = ChoiceKey({"fp32": "a", "int8": "b"}, "cpu", "0", 2, 0, False, {"onnxruntime": "1.32.0"}, "0.1.0")
     file = key.path(tmp_path, "name/of a bundle")
-    assert file.parent == tmp_path and file.name == f"name_of_a_bundle-cpu-{key.digest}{CHOICE}"
+    assert file.parent == tmp_path and file.name == f"name_of_a_bundle-cpu-{key.digest}{CHOICE_SUFFIX}"
     record = ChoiceRecord.of(key, times_of(fp32=1.0, int8=0.5), {})
     write_choice(file, record)
     assert read_choice(file, key) == record

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from selcon_ros.backends.base import Backend
 from selcon_ros.engines import cpu_timing
-from selcon_ros.engines.cpu_timing import GAIN, LEAST, MOST, WORTH, because, fastest, measure
+from selcon_ros.engines.cpu_timing import (
+    MAX_TIME_SHARE,
+    MAX_TURNS,
+    MIN_OPENVINO_SPEEDUP,
+    MIN_TURNS,
+    because,
+    fastest,
+    measure,
+)
 from support.bundles import colour_manifest
 from support.choices import times_of
 
@@ -20,9 +28,9 @@ share = st.floats(0.0, 1e6)
 def test_fp32_stays_unless_another_is_clearly_faster(found: dict[str, float]) -> None:
     chosen = fastest(times_of(**found))
     if chosen != "fp32":
-        assert found[chosen] <= WORTH and found[chosen] == min(found.values())
+        assert found[chosen] <= MAX_TIME_SHARE and found[chosen] == min(found.values())
     else:
-        assert all(each > WORTH for each in found.values())
+        assert all(each > MAX_TIME_SHARE for each in found.values())
 
 
 class Clocks:
@@ -63,10 +71,12 @@ def test_a_loaded_machine_decides_as_a_quiet_one(
     engines = {"fp32": clocks.engine(0.02), "int8": clocks.engine(0.02 * share)}
     found = measure(engines, colour_manifest())
     assert fastest(found) == chosen
-    assert LEAST <= found.rounds <= MOST and {each.runs for each in engines.values()} == {found.rounds}
+    assert MIN_TURNS <= found.rounds <= MAX_TURNS and {each.runs for each in engines.values()} == {
+        found.rounds
+    }
 
 
-@pytest.mark.parametrize(("seconds", "rounds"), [(1e-6, MOST), (0.125, 4), (30.0, LEAST)])
+@pytest.mark.parametrize(("seconds", "rounds"), [(1e-6, MAX_TURNS), (0.125, 4), (30.0, MIN_TURNS)])
 def test_it_takes_about_a_second(monkeypatch: pytest.MonkeyPatch, seconds: float, rounds: int) -> None:
     clocks = Clocks(0.0)
     clocks.use(monkeypatch)
@@ -111,7 +121,7 @@ def test_openvino_is_never_chosen_for_less(found: dict[str, float]) -> None:
     chosen = fastest(times)
     best = min(each for label, each in times.shares.items() if not label.startswith("openvino"))
     if chosen.startswith("openvino"):
-        assert GAIN * times.shares[chosen] <= best
+        assert MIN_OPENVINO_SPEEDUP * times.shares[chosen] <= best
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.engines.bundle_graph import read_graph
-from selcon_ros.engines.fp16 import SENSITIVE, emulate_fp16, to_fp16
+from selcon_ros.engines.fp16 import SENSITIVE_OPERATORS, emulate_fp16, to_fp16
 from selcon_ros.engines.fp16_error import layers_by_added_error
 from selcon_ros.engines.prepared_graph import Preparation
-from selcon_ros.engines.preprocess_graph import PREFIX, with_frames
+from selcon_ros.engines.preprocess_graph import NODE_PREFIX, with_frames
 from selcon_ros.engines.repository import load_with_samples
 from support.engines import bundle_of, colours, manifest, picture
 
@@ -60,13 +60,13 @@ def test_products_are_half_and_what_is_sensitive_is_not(vit: Path) -> None:
     for name, found in types(model).items():
         node = next(each for each in model.graph.node if each.name == name)
         # Older converters name a conversion that they add after the layer before it.
-        ours = name.startswith(PREFIX) and "_output_cast" not in name
+        ours = name.startswith(NODE_PREFIX) and "_output_cast" not in name
         kinds["preprocess" if ours else node.op_type] |= found
     floats = {TensorProto.FLOAT}
     for operator in ("MatMul", "Gemm", "Conv"):
         assert kinds.pop(operator, {TensorProto.FLOAT16}) == {TensorProto.FLOAT16}, operator
     assert kinds["Softmax"] == kinds["LayerNormalization"] == floats
-    assert all(kinds[operator] <= floats for operator in SENSITIVE if operator != "Range")
+    assert all(kinds[operator] <= floats for operator in SENSITIVE_OPERATORS if operator != "Range")
     assert TensorProto.FLOAT16 not in kinds["preprocess"]
 
 

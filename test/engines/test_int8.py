@@ -10,7 +10,7 @@ from selcon_ros.core.errors import BackendError
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.int8 import to_int8
 from selcon_ros.engines.prepared_graph import Preparation
-from selcon_ros.engines.preprocess_graph import PREFIX
+from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 from selcon_ros.engines.repository import load_with_samples
 
 
@@ -34,7 +34,7 @@ def test_products_with_constants_are_int8_and_the_rest_fp16(preparation: Prepara
             assert weights.dtype == np.int8 and scales.dtype == np.float16
             assert scales.size == weights.shape[1]  # one for each output channel
             assert not constants[sources[1].input[2]].any()  # symmetric
-        elif not node.name.startswith(PREFIX):
+        elif not node.name.startswith(NODE_PREFIX):
             # Convolutions, and products of two activations: attention.
             assert node.op_type == "Conv" or not set(node.input) & set(constants)
     assert dequantised >= 10

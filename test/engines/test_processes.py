@@ -10,7 +10,7 @@ import pytest
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.engines.cache import Cache
-from selcon_ros.engines.repository import BATCH, EngineSpec, _key, find, load_with_samples
+from selcon_ros.engines.repository import BATCH_RANGE, EngineSpec, _key, find, load_with_samples
 from support.engines import bundle_of, colours
 
 pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")
@@ -80,5 +80,5 @@ def test_a_killed_build_leaves_nothing_that_counts(folder: Path, phase: str) -> 
     assert process.wait(timeout=60) == -signal.SIGKILL
     cache, bundle = Cache(folder / "engines"), load_with_samples(folder / "tiny")
     assert cache.entries() == [] and find(bundle, SPEC, cache) is None
-    with cache.lock(_key(bundle, SPEC, BATCH), lambda: pytest.fail("the lock is still held")):
+    with cache.lock(_key(bundle, SPEC, BATCH_RANGE), lambda: pytest.fail("the lock is still held")):
         assert cache.damaged() == []

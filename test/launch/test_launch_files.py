@@ -71,10 +71,10 @@ def assigned(path: Path) -> dict[str, ast.expr]:
 
 
 def test_arguments_that_override_are_parameters_and_topics_are_the_nodes():
-    from selcon_ros.ros.parameters import ROS_PARAMETERS, TABLE
+    from selcon_ros.ros.parameters import ROS_PARAMETERS, SETTINGS_FIELDS
 
     values = assigned(ROOT / "launch" / "grounding.launch.py")
-    assert {key.value for key in values["OVERRIDES"].keys} <= {*TABLE, *ROS_PARAMETERS}
+    assert {key.value for key in values["OVERRIDES"].keys} <= {*SETTINGS_FIELDS, *ROS_PARAMETERS}
     page = (ROOT / "docs" / "topics.md").read_text()
     topics = ast.literal_eval(values["TOPICS"])
     assert all(f"| `{topic}` |" in page.split("## Out")[0] for topic in topics)

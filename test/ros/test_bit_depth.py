@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from selcon_ros.ros.bit_depth import IMAGES, BitDepth
+from selcon_ros.ros.bit_depth import MIN_IMAGES, BitDepth
 from selcon_ros.ros.conversions import image_from_message
 from support.messages import compressed_image, encoded, raw_image
 
 
-def images(largest: int, encoding: str = "mono16", number: int = IMAGES) -> list:
+def images(largest: int, encoding: str = "mono16", number: int = MIN_IMAGES) -> list:
     channels = (3,) if encoding.startswith("rgb") else ()
     pixels = np.zeros((4, 6, *channels), np.uint16)
     pixels[1, 2] = largest
@@ -33,7 +33,7 @@ def test_values_that_stay_small_are_suspected(encoding: str, largest: int, bits:
 
 
 def test_nothing_is_said_before_several_images() -> None:
-    assert suspicion(images(1023, number=IMAGES - 1)) is None
+    assert suspicion(images(1023, number=MIN_IMAGES - 1)) is None
 
 
 @pytest.mark.parametrize("largest", [0, 4096, 65535])

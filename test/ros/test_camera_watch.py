@@ -26,8 +26,8 @@ def profile_for_any_machine(monkeypatch):
 
 
 def test_a_camera_that_comes_back_is_said_to_work_again(start, monkeypatch):
-    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.5)
-    monkeypatch.setattr(diagnostics, "SETTLED", 0.2)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(diagnostics, "SETTLED_SECONDS", 0.2)
     robot, _ = start(outputs=("heatmap",))
     heard: list[str] = []
     robot.create_subscription(Log, "/rosout", lambda said: heard.append(said.msg), 100)
@@ -180,7 +180,7 @@ def test_old_losses_are_forgotten(monkeypatch):
 
 
 def test_a_base_topic_that_carries_raw_images_only_is_told(start, monkeypatch):
-    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE_SECONDS", 0.3)
     with context() as made:
         node = Node("ear", context=made)
         heard = Input(node, "image", CompressedImage, lambda _: None, depth=1, transport="compressed")

@@ -11,8 +11,8 @@ PART = (200, 48, 232, 144)
 
 
 def test_diagnostics_come_without_a_clock_and_say_that_it_is_awaited(start, monkeypatch):
-    monkeypatch.setattr("selcon_ros.ros.clock.STANDSTILL", 0.3)
-    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.clock.STANDSTILL_SECONDS", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE_SECONDS", 0.3)
     robot, _ = start(outputs=("heatmap",), action="hold", use_sim_time=True)
     robot.told("use_sim_time is true and nobody publishes /clock: start the simulator")
     robot.told("camera: no image for")

@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import CoarseHeatmap, upsample
-from selcon_ros.core.pixel_limit import ORDINARY
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.core.preprocess import fitted
 from selcon_ros.model import load
 from selcon_ros.ros.conversions import fill_image, image_from_message
@@ -65,7 +65,7 @@ def test_the_engine_reads_the_message_itself(bundle, picture):
         watched = Watched(model.backend)
         log = get_logger("test")
         reader = ImageReader(Health(log), log)
-        image, _, _ = reader.ground(Grounder(model.bundle, watched), Received(message), ORDINARY)
+        image, _, _ = reader.ground(Grounder(model.bundle, watched), Received(message), DEFAULT_LIMIT)
         memory = np.frombuffer(message.data, np.uint8)
         (frames,) = watched.given
         assert np.shares_memory(frames, memory) and np.shares_memory(image, memory)

@@ -9,11 +9,11 @@ from std_msgs.msg import Header
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.text import LINE, quoted
+from selcon_ros.core.text import MAX_LINE_LENGTH, quoted
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth import depth_from_message
-from selcon_ros.ros.diagnostics import MESSAGE, AnswerTimes, Health, status
+from selcon_ros.ros.diagnostics import MAX_MESSAGE_LENGTH, AnswerTimes, Health, status
 from selcon_ros.ros.registered import check_same_view
 from support.messages import Lines
 from support.ros import RELIABLE
@@ -29,9 +29,13 @@ def test_any_text_stays_one_line_of_a_sane_length(parts):
         health.problem(f"source {number}", text * times)
     made = status("node", parts[0][0], health, {"state": parts[0][0] * 20, "action": parts[0][0]})
     assert len(lines.said) == len(parts)
-    assert all(len(each) <= LINE + 20 and each.isprintable() for each in lines.said)
-    assert len(made.message) <= MESSAGE and made.message.isprintable() and made.hardware_id.isprintable()
-    assert all(len(each.value) <= LINE and each.value.isprintable() for each in made.values)
+    assert all(len(each) <= MAX_LINE_LENGTH + 20 and each.isprintable() for each in lines.said)
+    assert (
+        len(made.message) <= MAX_MESSAGE_LENGTH
+        and made.message.isprintable()
+        and made.hardware_id.isprintable()
+    )
+    assert all(len(each.value) <= MAX_LINE_LENGTH and each.value.isprintable() for each in made.values)
 
 
 def test_a_source_is_logged_once_in_a_while_and_the_newest_problem_is_kept():
@@ -116,7 +120,7 @@ def test_a_flood_of_actions_is_a_few_lines_of_the_log(start):
     robot.until(lambda: any("unknown action" in each for each in heard), "the log")
     robot.spin(0.3)
     assert len(heard) < 50  # a problem each five seconds, a new action each second
-    assert all(len(each) <= LINE + 20 and each.isprintable() for each in heard)
+    assert all(len(each) <= MAX_LINE_LENGTH + 20 and each.isprintable() for each in heard)
 
 
 FORGED = {"lines": "rgb8\n[FATAL] forged", "escape": "\x1b[2J", "long": "x" * 100_000}

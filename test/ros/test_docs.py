@@ -10,7 +10,7 @@ import yaml
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.conversions import ENCODINGS
 from selcon_ros.ros.parameters import Settings
-from selcon_ros.ros.publishers import LEGEND
+from selcon_ros.ros.publishers import LEGEND_TOPIC
 from support import ros
 from support.ros import OUTPUTS
 
@@ -62,7 +62,7 @@ def test_every_topic_is_documented(topics):
     absolute = lambda names: {name if name[0] == "/" else f"/affordance/{name}" for name in names}  # noqa: E731
     assert absolute(row.findall(incoming)) == topics["in"]
     documented = {*row.findall(outgoing)} - ({"result"} if interfaces.MISSING else set())
-    assert absolute(documented) == topics["out"] == absolute({*OUTPUTS, LEGEND, "/diagnostics"})
+    assert absolute(documented) == topics["out"] == absolute({*OUTPUTS, LEGEND_TOPIC, "/diagnostics"})
 
 
 @pytest.mark.parametrize("name", ENCODINGS)

@@ -94,14 +94,14 @@ def test_segments_of_dead_processes_are_told_from_living_ones_and_from_other_fil
     with living.with_name(f"{living.name}_el").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert fastdds.dead_segments(tmp_path) == []  # so young that a process may be about to lock them
-        monkeypatch.setattr(fastdds, "YOUNG", -1.0)
+        monkeypatch.setattr(fastdds, "LOCK_GRACE_SECONDS", -1.0)
         assert fastdds.dead_segments(tmp_path) == [dead, old]
 
 
 def test_segments_of_dead_processes_are_told_where_memory_is_short(tmp_path, monkeypatch):
-    monkeypatch.setattr(fastdds, "YOUNG", -1.0)
+    monkeypatch.setattr(fastdds, "LOCK_GRACE_SECONDS", -1.0)
     monkeypatch.setattr(fastdds, "SHARED_MEMORY", tmp_path)
-    monkeypatch.setattr(fastdds, "own_segment", lambda: fastdds.SEGMENT)
+    monkeypatch.setattr(fastdds, "own_segment", lambda: fastdds.DEFAULT_SEGMENT_BYTES)
     for number in range(5):
         segment(tmp_path, f"fastdds_{number:016x}")
     usage = type(shutil.disk_usage("/"))
@@ -123,7 +123,7 @@ KILLED = (
 
 @pytest.mark.skipif(not fastdds.SHARED_MEMORY.is_dir(), reason="/dev/shm is missing")
 def test_a_killed_process_leaves_a_dead_segment_and_a_living_one_does_not(monkeypatch):
-    monkeypatch.setattr(fastdds, "YOUNG", -1.0)
+    monkeypatch.setattr(fastdds, "LOCK_GRACE_SECONDS", -1.0)
     before = {each.name for each in fastdds.SHARED_MEMORY.iterdir()}
     dead_before = set(fastdds.dead_segments())
     process = subprocess.Popen(
@@ -185,7 +185,7 @@ def test_cures_of_losses_are_those_of_the_profile_in_force(monkeypatch, tmp_path
     ]
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr(fastdds.shutil, "disk_usage", lambda _: usage(64 << 20, 0, 5 << 20))
-    monkeypatch.setattr(fastdds, "RECEIVE_BUFFER", tmp_path / "rmem_max")
+    monkeypatch.setattr(fastdds, "RECEIVE_BUFFER_FILE", tmp_path / "rmem_max")
     (tmp_path / "rmem_max").write_text("212992\n")
     for name, cure in {
         "images": "give it room in /dev/shm, which has 5.0 MB free",

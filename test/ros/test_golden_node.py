@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from selcon_ros.ros.parameters import TABLE
+from selcon_ros.ros.parameters import SETTINGS_FIELDS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "0.1.0"
 
@@ -18,4 +18,6 @@ def test_topics_and_parameters_are_there_still(start):
         for topic, types_ in golden[kind].items():
             place = topic if topic == "/diagnostics" else namespace + topic
             assert topics[place] == types_, f"{kind} {topic}"
-    assert golden["parameters"].items() <= {name: each.default for name, each in TABLE.items()}.items()
+    assert (
+        golden["parameters"].items() <= {name: each.default for name, each in SETTINGS_FIELDS.items()}.items()
+    )

@@ -15,7 +15,7 @@ if interfaces.MISSING:
 from builtin_interfaces.msg import Duration
 
 from selcon_ros.ros.interfaces import Ground, Reason
-from selcon_ros.ros.questions import MOST
+from selcon_ros.ros.questions import MAX_QUESTIONS
 from support.messages import FRAME
 from support.ros import calibration, pixels_of
 from support.scenes import bar_depth, scene
@@ -28,7 +28,7 @@ LONG = Duration(sec=60)
 def call(start):
     """Start a node; call(NAME=VALUE) sends a request and returns what will be the response."""
     robot, node = start(outputs=())
-    client = robot.create_client(Ground, "ground", qos_profile=QoSProfile(depth=MOST))
+    client = robot.create_client(Ground, "ground", qos_profile=QoSProfile(depth=MAX_QUESTIONS))
     robot.until(client.service_is_ready, "the service")
     return robot, lambda **values: client.call_async(Ground.Request(**values)), node
 

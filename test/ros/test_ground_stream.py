@@ -18,7 +18,7 @@ from builtin_interfaces.msg import Duration
 
 from selcon_ros.ros import ground_stream
 from selcon_ros.ros.interfaces import GroundStream, Reason
-from selcon_ros.ros.questions import MOST
+from selcon_ros.ros.questions import MAX_QUESTIONS
 from support.messages import raw_image
 from support.ros import pixels_of, stamp_of
 from support.scenes import scene
@@ -31,7 +31,7 @@ LONG = Duration(sec=60)
 def send(start):
     """Start a node; send(NAME=VALUE) sends a goal and returns its handle and the list of its feedback."""
     robot, node = start(outputs=())
-    depth = QoSProfile(depth=MOST)
+    depth = QoSProfile(depth=MAX_QUESTIONS)
     client = ActionClient(robot, GroundStream, "ground_stream", result_service_qos_profile=depth)
     yield robot, lambda **values: begin(robot, client, **values), node
     client.destroy()
@@ -121,7 +121,7 @@ def test_an_image_that_cannot_be_read_is_skipped_and_gives_no_more_time(send, mo
 @pytest.mark.parametrize("images", [2, 0])
 def test_a_stream_ends_with_its_client(start, monkeypatch, images):
     if not images:  # before it was seen to listen
-        monkeypatch.setattr(ground_stream, "DISCOVERY", 0.0)
+        monkeypatch.setattr(ground_stream, "DISCOVERY_SECONDS", 0.0)
     robot, node = start(outputs=())
     gc.collect()  # clients of other tests
     robot.until(lambda: not node.count_subscribers("/affordance/ground_stream/_action/feedback"), "silence")
@@ -135,7 +135,7 @@ def test_a_stream_ends_with_its_client(start, monkeypatch, images):
 
 def test_at_the_end_of_the_node_every_goal_hears_of_it(send):
     robot, ask, node = send
-    goals = [ask(actions=["hold"], timeout=LONG)[0] for _ in range(MOST - 1)]
+    goals = [ask(actions=["hold"], timeout=LONG)[0] for _ in range(MAX_QUESTIONS - 1)]
     results = [goal.get_result_async() for goal in goals]
     finish(robot, ask(actions=[])[0])  # so the node has those that were asked for before, too
     node.requests.end()

@@ -212,7 +212,7 @@ def test_a_subscriber_that_cannot_hear_is_told(start):
 
 
 def test_a_camera_that_does_not_send_is_told(start, monkeypatch):
-    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE", 0.3)
+    monkeypatch.setattr("selcon_ros.ros.camera_watch.SILENCE_SECONDS", 0.3)
     robot, _ = start(outputs=("heatmap",), action="hold")
     robot.told("/affordance/image has a publisher that sends nothing")
     robot.destroy_publisher(robot.image)

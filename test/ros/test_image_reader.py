@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from selcon_ros.core.pixel_limit import ORDINARY
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.ros import image_reader
-from selcon_ros.ros.bit_depth import IMAGES
+from selcon_ros.ros.bit_depth import MIN_IMAGES
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.image_reader import ImageReader
 from support.messages import Lines, raw_image
@@ -24,14 +24,14 @@ def log() -> Lines:
 def test_few_bits_are_a_lasting_problem_that_is_logged_once(log: Lines, after) -> None:
     health = Health(log)
     reader = ImageReader(health, log)
-    for _ in range(IMAGES - 1):
-        reader.read(FEW, ORDINARY)
+    for _ in range(MIN_IMAGES - 1):
+        reader.read(FEW, DEFAULT_LIMIT)
     assert health.problems == {}
     for _ in range(3):
-        reader.read(FEW, ORDINARY)
+        reader.read(FEW, DEFAULT_LIMIT)
         assert list(health.problems) == ["image values"]
     assert len(log.said) == 1 and "are these 10 bits?" in log.said[0]
-    reader.read(after, ORDINARY)
+    reader.read(after, DEFAULT_LIMIT)
     assert health.problems == {}
 
 
@@ -40,8 +40,8 @@ def test_who_converts_is_logged_and_asked(log: Lines, monkeypatch: pytest.Monkey
     found = (lambda message: mine if message.encoding == "rgb8" else None), "converted by cv_bridge"
     monkeypatch.setattr(image_reader, "find_bridge", lambda: found)
     reader = ImageReader(Health(log), log)
-    assert reader.read(EIGHT, ORDINARY).max() == 255
+    assert reader.read(EIGHT, DEFAULT_LIMIT).max() == 255
     reader.prepare()
     assert log.said == ["converted by cv_bridge"]
-    assert reader.read(EIGHT, ORDINARY) is mine
-    assert reader.read(FULL, ORDINARY).max() == 255
+    assert reader.read(EIGHT, DEFAULT_LIMIT) is mine
+    assert reader.read(FULL, DEFAULT_LIMIT).max() == 255

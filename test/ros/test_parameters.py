@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from selcon_ros.core.errors import ParameterError, SelconError
 from selcon_ros.core.grasp import GraspParameters
 from selcon_ros.ros.node_parameters import NodeParameters, descriptors, unknown_overrides
-from selcon_ros.ros.parameters import TABLE, Settings, checked, unknown
+from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked, unknown
 from support import ros
 
 NAMES = [each.name for each in fields(Settings)]
@@ -135,15 +135,15 @@ def test_whole_numbers_are_taken_for_fractions_and_for_text(make_node):
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
 
 
-@given(st.sampled_from(sorted(TABLE)), VALUES)
+@given(st.sampled_from(sorted(SETTINGS_FIELDS)), VALUES)
 def test_what_is_taken_fits_and_what_is_not_is_named_on_one_line(name, value):
     try:
         taken = checked(name, value)
     except SelconError as error:
         assert name in str(error) and len(str(error)) < 400 and str(error).isprintable()
         return
-    about = TABLE[name].metadata
-    assert type(taken) is type(TABLE[name].default)
+    about = SETTINGS_FIELDS[name].metadata
+    assert type(taken) is type(SETTINGS_FIELDS[name].default)
     assert about["low"] is None or about["low"] <= taken <= about["high"]
     assert not about["choices"] or taken in about["choices"]
     assert checked(name, taken) == taken
@@ -171,7 +171,7 @@ def test_names_that_are_no_parameters_are_told(make_node):
 def test_many_such_names_are_cut():
     said = unknown([f"x{number}" * 500 for number in range(100)])
     assert "and 95 more" in said and len(said) < 600
-    assert unknown(["use_sim_time", "start_type_description_service", *TABLE]) == ""
+    assert unknown(["use_sim_time", "start_type_description_service", *SETTINGS_FIELDS]) == ""
 
 
 def test_chosen_parameters_are_read_only(make_node):

@@ -9,7 +9,7 @@ import pytest
 
 from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
-from selcon_ros.ros.questions import MOST, Question, Questions
+from selcon_ros.ros.questions import MAX_QUESTIONS, Question, Questions
 
 ENDS = Refusal(Reason.CANCELED, "the node ends")
 
@@ -48,11 +48,11 @@ def test_which_image_answers(new_image, arrived, old, due):
 
 def test_one_more_than_fit_is_refused():
     questions, replies, refused = Questions(), [], []
-    for _ in range(MOST):
+    for _ in range(MAX_QUESTIONS):
         questions.ask(question(replies))
     questions.ask(question(refused))
     assert not replies and [each.reason for each in refused] == [Reason.TOO_MANY_REQUESTS]
-    assert questions.waiting == MOST
+    assert questions.waiting == MAX_QUESTIONS
 
 
 def test_while_closed_all_are_refused():

@@ -15,9 +15,9 @@ if interfaces.MISSING:
 
 from builtin_interfaces.msg import Duration
 
-from selcon_ros.ros.clock import STEADY
+from selcon_ros.ros.clock import STEADY_CLOCK
 from selcon_ros.ros.interfaces import Ground, Reason
-from selcon_ros.ros.questions import MOST
+from selcon_ros.ros.questions import MAX_QUESTIONS
 from support import ros
 from support.node_process import node_process
 from support.ros import Robot
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, robot: Robot) -> None:
         self.robot = robot
-        self.ground = robot.create_client(Ground, "ground", qos_profile=QoSProfile(depth=MOST))
+        self.ground = robot.create_client(Ground, "ground", qos_profile=QoSProfile(depth=MAX_QUESTIONS))
         self.parameters = robot.create_client(GetParameters, "grounding/get_parameters")
         for each in (self.ground, self.parameters):
             robot.until(each.service_is_ready, "the services")
@@ -51,7 +51,7 @@ class Client:
 
         def send() -> None:
             # No more wait than the node keeps, so that none is lost on the way, however slow the machine is.
-            if len(asked) == requests or len(waiting) == MOST // 2:
+            if len(asked) == requests or len(waiting) == MAX_QUESTIONS // 2:
                 return
             asked.append(future := self.ground.call_async(Ground.Request(**ASKED[len(asked) % len(ASKED)])))
             waiting.add(future)
@@ -62,8 +62,8 @@ class Client:
                 parameters.append(got)
 
         timers = [
-            self.robot.create_timer(0.01, send, clock=STEADY),
-            self.robot.create_timer(0.1, lambda: self.robot.show(IMAGE), clock=STEADY),
+            self.robot.create_timer(0.01, send, clock=STEADY_CLOCK),
+            self.robot.create_timer(0.1, lambda: self.robot.show(IMAGE), clock=STEADY_CLOCK),
         ]
         self.robot.until(
             lambda: len(asked) == requests and not waiting and all(each.done() for each in parameters),

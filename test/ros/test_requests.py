@@ -11,7 +11,7 @@ from selcon_ros.core.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import load
 from selcon_ros.ros.answers import Answer
-from selcon_ros.ros.questions import MOST
+from selcon_ros.ros.questions import MAX_QUESTIONS
 from support.messages import raw_image
 from support.ros import calibration, stamp_of
 from support.scenes import bar_depth, scene
@@ -149,13 +149,13 @@ def test_the_newest_image_may_be_too_old(start):
 
 def test_more_than_a_hundred_at_once(start):
     robot, node = start(outputs=())
-    tasks = [ask(node, "hold", new_image=True) for _ in range(MOST + 20)]
+    tasks = [ask(node, "hold", new_image=True) for _ in range(MAX_QUESTIONS + 20)]
     robot.until(lambda: sum(each.done() for each in tasks) == 20, "refusals")
     robot.until(
         lambda: all(each.done() for each in tasks), "answers", every=lambda: robot.show(scene(hold=PART))
     )
     found = [each.result() for each in tasks]
-    assert sum(isinstance(each, Answer) for each in found) == MOST
+    assert sum(isinstance(each, Answer) for each in found) == MAX_QUESTIONS
     refused = [each for each in found if isinstance(each, Refusal)]
     assert {each.reason for each in refused} == {Reason.TOO_MANY_REQUESTS}
 

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from selcon_ros.ros import interfaces
-from selcon_ros.ros.namesakes import LINGERING
+from selcon_ros.ros.namesakes import LINGERING_SECONDS
 from support import ros
 from support.scenes import scene
 
@@ -115,7 +115,7 @@ def test_nodes_in_namespaces_of_their_own_do_not_mix(start, bundle) -> None:
         other = Node("grounding", context=context, namespace="/second_robot/affordance")
         robot.say("hold")
         status = robot.answer("status", scene(hold=PART))
-        robot.spin(LINGERING + 1)
+        robot.spin(LINGERING_SECONDS + 1)
         alone(robot)
         assert status.status[0].name == "/affordance/grounding"
         other.destroy_node()

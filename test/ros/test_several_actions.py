@@ -15,9 +15,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
-from selcon_ros.core.actions import ALL
+from selcon_ros.core.actions import ALL_ACTIONS
 from selcon_ros.model import load
-from selcon_ros.ros.action_topics import MOST, ActionTopics, topic_names
+from selcon_ros.ros.action_topics import MAX_ACTIONS, ActionTopics, topic_names
 from support import ros
 from support.bundles import COLOURS
 from support.ros import RELIABLE, TIMEOUT, calibration, pixels_of, stamp_of
@@ -89,7 +89,7 @@ def test_topics_of_one_action_come_and_go_with_the_list(start):
 
 
 def test_images_are_taken_for_a_listener_to_one_action_alone(start):
-    robot, _ = start(outputs=(), action=ALL)
+    robot, _ = start(outputs=(), action=ALL_ACTIONS)
     robot.create_subscription(Image, "heatmap/hold", robot._keeper("heatmap/hold"), RELIABLE)
     robot.answer("heatmap/hold", scene(hold=RIGHT))
     robot.until(lambda: robot.facts()["state"] == "answering cut_with,hold,pour", "the state")
@@ -150,7 +150,7 @@ def check_topics(context):
     topics = ActionTopics(node, threading.Lock(), {"heatmap": String}, make, lambda: None)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    actions = [f"act{number}" for number in range(MOST + 5)]
+    actions = [f"act{number}" for number in range(MAX_ACTIONS + 5)]
     topics.know(actions)
     topics.follow(actions)
 
@@ -159,11 +159,11 @@ def check_topics(context):
         return {each.topic_name for each in node.publishers if "heatmap" in each.topic_name}
 
     end = time.monotonic() + TIMEOUT
-    while len(names(0.002)) < MOST:  # though asked for again all the time
+    while len(names(0.002)) < MAX_ACTIONS:  # though asked for again all the time
         topics.follow(actions)
         assert time.monotonic() < end
     for _ in range(3):
-        assert names() == {f"/heatmap/{action}" for action in actions[:MOST]}
+        assert names() == {f"/heatmap/{action}" for action in actions[:MAX_ACTIONS]}
     topics.follow(actions[:1])
     while names():
         assert time.monotonic() < end

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from selcon_ros.engines.choice_record import CHOICE, CpuTimes
+from selcon_ros.engines.choice_record import CHOICE_SUFFIX, CpuTimes
 
 
 def kept(cache: Path) -> Path:
     """Return the one file of a folder of engines, which is a choice."""
     (file,) = cache.iterdir()
-    assert file.suffix == CHOICE
+    assert file.suffix == CHOICE_SUFFIX
     return file
 
 

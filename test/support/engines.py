@@ -14,7 +14,7 @@ from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
 from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
 from selcon_ros.core.heatmap_agreement import Agreement
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
-from selcon_ros.engines.preprocess_graph import PREFIX
+from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 from selcon_ros.engines.record import Key, Record
 from selcon_ros.engines.repository import load_with_samples
 from support.bundles import COLOURS, colour_manifest, colour_model
@@ -86,6 +86,6 @@ def layer_types(graph: bytes, of: Manifest) -> dict[str, set[str]]:
     }
     types: dict[str, set[str]] = defaultdict(set)
     for layer in map(network.get_layer, range(network.num_layers)):
-        if not layer.name.startswith(PREFIX):
+        if not layer.name.startswith(NODE_PREFIX):
             types[layer.type.name].add(layer.get_output(0).dtype.name)
     return types

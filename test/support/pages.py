@@ -5,7 +5,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
-from selcon_ros.core.html_page import CLOSE, style
+from selcon_ros.core.html_page import CLOSE_ADDRESS, style
 
 VOID = {"meta", "img", "br"}
 
@@ -68,7 +68,7 @@ def checked_page(path: Path) -> str:
         assert tag != "img" or given["alt"]
         for address in (given[name] for name in ("src", "href", "xlink:href") if name in given):
             if address.startswith("#"):
-                assert address == CLOSE or address[1:] in names, address
+                assert address == CLOSE_ADDRESS or address[1:] in names, address
             elif not address.startswith("data:image/"):
                 assert (path.parent / address).is_file(), address
     assert "://" not in text and "url(" not in re.sub(r"url\(#", "", text)

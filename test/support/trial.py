@@ -57,7 +57,7 @@ def node(bundle: Path, seconds: float) -> None:
             "problems": made._health.problems,
         }
         if not told["received"]:
-            camera_watch.DISCOVERY = 0.0
+            camera_watch.DISCOVERY_SECONDS = 0.0
             time.sleep(1.5)
             told["later"] = made._health.problems
     context.try_shutdown()

@@ -15,7 +15,7 @@ from rosbags.rosbag2 import StoragePlugin
 from selcon_ros.bags.reader import BagError
 from selcon_ros.core.rigid import Rigid
 from selcon_ros.ros.parameters import Settings
-from selcon_ros.view.sources.bag import BETWEEN, BagCamera
+from selcon_ros.view.sources.bag import LAP_PAUSE_SECONDS, BagCamera
 from selcon_ros.view.sources.offline import Shot
 from support.bags import DOWN, camera, drive, joined, write_bag
 
@@ -92,7 +92,7 @@ def test_a_bag_that_was_received_at_once_is_read_with_pauses(tmp_path: Path) -> 
     recorded = [(topic, message, 5_000_000_000) for topic, message, _ in camera(2)]
     bag = BagCamera(write_bag(tmp_path / "bag", recorded), None, None, None, Settings())
     times = [at for at, _ in played(bag, 5)]
-    assert times[2] - times[1] >= BETWEEN / 2 and times[4] - times[3] >= BETWEEN / 2
+    assert times[2] - times[1] >= LAP_PAUSE_SECONDS / 2 and times[4] - times[3] >= LAP_PAUSE_SECONDS / 2
 
 
 def test_the_target_frame_is_where_the_bags_transforms_say(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def frame_with(source: NodeSource, wanted: Callable[[ViewFrame], Any]) -> ViewFr
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeSource]:
-    monkeypatch.setattr(node_listener, "RESTING", 0.5)
-    monkeypatch.setattr(node_frames, "UNHEARD", 1.0)
+    monkeypatch.setattr(node_listener, "RESTING_SECONDS", 0.5)
+    monkeypatch.setattr(node_frames, "SILENCE_SECONDS", 1.0)
     made = NodeSource(None, None)
     yield made
     made.close()

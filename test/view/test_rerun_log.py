@@ -205,7 +205,7 @@ def test_no_more_is_written_than_there_is_room_for(
     value: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr(rerun_log, "PATIENCE", 60.0)
+    monkeypatch.setattr(rerun_log, "CLOSE_SECONDS", 60.0)
     wanted: list[bool] = []
     real = RerunLog.show
 

@@ -3,7 +3,7 @@
 import re
 from struct import unpack
 
-from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.header import MAX_PARTS, ImageHeader
 
 _NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?=\s)")
 _BITMAP, _GREY = (b"1", b"4"), (b"2", b"5")
@@ -38,7 +38,7 @@ def read_pnm(content: bytes) -> ImageHeader | None:
 
 
 _FRAME, _EXTENSION = 0x2C, 0x21
-_MOST_BLOCKS = 1_000_000
+_MAX_BLOCKS = 1_000_000
 """Of up to 255 bytes each."""
 
 
@@ -48,7 +48,7 @@ def read_gif(content: bytes) -> ImageHeader | None:
         return None
     width, height, flags = unpack("<HHB", content[6:11])
     at, whole, largest = 13 + _table(flags), False, 0
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         if content[at : at + 1] == bytes([_EXTENSION]):
             at = _skip(content, at + 2)
         elif content[at : at + 1] == bytes([_FRAME]) and len(content) >= at + 10:
@@ -70,14 +70,14 @@ def _table(flags: int) -> int:
 
 def _skip(content: bytes, at: int) -> int:
     """Where the sub-blocks that begin at `at` end; beyond the content if they break off."""
-    for _ in range(_MOST_BLOCKS):
+    for _ in range(_MAX_BLOCKS):
         if at >= len(content) or not content[at]:
             return at + 1
         at += 1 + content[at]
     return len(content) + 1
 
 
-_OLD = 12
+_OLD_HEADER_BYTES = 12
 _UNCOMPRESSED, _MASKS = 0, 3
 
 
@@ -87,7 +87,7 @@ def read_bmp(content: bytes) -> ImageHeader | None:
         return None
     start, length = unpack("<II", content[10:18])
     compression = _UNCOMPRESSED
-    if length == _OLD:
+    if length == _OLD_HEADER_BYTES:
         width, height, _, depth = unpack("<HHHH", content[18:26])
     elif length >= 36 and len(content) >= 34:
         width, height, _, depth, compression = unpack("<iiHHI", content[18:34])

@@ -5,7 +5,7 @@ from typing import Literal
 
 Kind = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "PNM"]
 CHANNELS = {"grey": 1, "palette": 3, "grey with alpha": 2, "colour": 3, "colour with alpha": 4, "cmyk": 4}
-MOST_PARTS = 100_000
+MAX_PARTS = 100_000
 """Of segments, chunks or blocks of a file: one that has more is taken for damaged."""
 
 

@@ -3,16 +3,16 @@
 import re
 from struct import unpack
 
-from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.header import MAX_PARTS, ImageHeader
 from selcon_ros.core.image_formats.tiff import exif_orientation
 
-START, END = b"\xff\xd8\xff", b"\xff\xd9"
+MAGIC, END_OF_IMAGE = b"\xff\xd8\xff", b"\xff\xd9"
 # Not 0xFF00, a byte of a scan's data, nor the restart marks in it.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE, _BEGIN, _END, _SCAN, _APP1 = 0x01, 0xD8, 0xD9, 0xDA, 0xE1
 _COLOURS = {1: "grey", 3: "colour", 4: "cmyk"}
-_MOST_SCANS = 200
+_MAX_SCANS = 200
 """Each scan costs a pass over the whole picture; encoders make about ten."""
 
 
@@ -24,9 +24,9 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
     scan and goes on with another picture's start is not whole; one that goes on with the rest of another
     picture's scan cannot be told from a whole one without decoding it.
     """
-    at, marker, scans, whole, orientation = len(START) - 1, _BEGIN, 0, False, 1
+    at, marker, scans, whole, orientation = len(MAGIC) - 1, _BEGIN, 0, False, 1
     frame: tuple[int, int, int, int] | None = None
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         found = _MARKER.search(content, at)
         if found is None or (scans > 0 and marker != _SCAN and content[at] != 0xFF):
             break  # behind the first scan, more than a mark behind a segment is another picture's
@@ -48,7 +48,7 @@ def read_jpeg(content: bytes) -> ImageHeader | None:
         elif marker == _SCAN:
             scans += 1
         at += length
-    if frame is None or scans > _MOST_SCANS:
+    if frame is None or scans > _MAX_SCANS:
         return None
     bits, height, width, channels = frame
     colours = _COLOURS.get(channels, f"{channels} channels")

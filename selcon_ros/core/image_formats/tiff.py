@@ -3,24 +3,24 @@
 from collections.abc import Set
 from struct import calcsize, error, unpack_from
 
-from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader, colours_of
+from selcon_ros.core.image_formats.header import MAX_PARTS, ImageHeader, colours_of
 
-STARTS = (b"II*\0", b"MM\0*")
+MAGICS = (b"II*\0", b"MM\0*")
 _TYPES = {1: "B", 3: "H", 4: "I"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION = 256, 257, 258, 259, 262, 274
 _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 273, 279, 324, 325
 _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA = 277, 278, 322, 323, 338
-_KNOWN = frozenset({
+_KNOWN_TAGS = frozenset({
     _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _ORIENTATION, _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES,
     _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT,
 })  # fmt: skip
-_SINGLE = (
+_SINGLE_VALUE_TAGS = (
     _WIDTH, _HEIGHT, _COMPRESSION, _COLOURS, _CHANNELS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT
 )  # fmt: skip
 _ALL_ROWS = 2**32 - 1
 _CCITT, _LZW, _JPEG, _DEFLATE, _PACKED = (2, 3, 4), 5, 7, (8, 32946), 32773
 _COMPRESSIONS = frozenset({1, *_CCITT, _LZW, _JPEG, *_DEFLATE, _PACKED})
-_PALETTE = 3
+_PALETTE_COLOURS = 3
 
 
 def read_tiff(content: bytes) -> ImageHeader | None:
@@ -29,7 +29,7 @@ def read_tiff(content: bytes) -> ImageHeader | None:
     if entries is None:
         return None
     values = {tag: numbers for tag, (numbers, _) in entries.items()}
-    if any(len(values.get(tag, (0,))) != 1 for tag in _SINGLE):
+    if any(len(values.get(tag, (0,))) != 1 for tag in _SINGLE_VALUE_TAGS):
         return None
 
     def one(tag: int, default: int) -> int:
@@ -45,7 +45,7 @@ def read_tiff(content: bytes) -> ImageHeader | None:
     parts = _TILES if _TILES in values else _STRIPS
     sizes = values.get(_TILE_SIZES if parts == _TILES else _STRIP_SIZES, ())
     ends = [start + size for start, size in zip(values.get(parts, ()), sizes, strict=False)]
-    colours = "palette" if one(_COLOURS, 0) == _PALETTE else colours_of(channels)
+    colours = "palette" if one(_COLOURS, 0) == _PALETTE_COLOURS else colours_of(channels)
     bits = max(values.get(_BITS) or (1,))
     whole = max(ends, default=0) <= len(content)
     return ImageHeader("TIFF", width, height, bits, colours, whole, _orientation(entries), largest)
@@ -53,7 +53,7 @@ def read_tiff(content: bytes) -> ImageHeader | None:
 
 def exif_orientation(content: bytes) -> int:
     """The orientation 1..8 that EXIF data say, without the `Exif` before them; 1 where they say none."""
-    return _orientation(_entries(content, {_ORIENTATION}) or {}) if content.startswith(STARTS) else 1
+    return _orientation(_entries(content, {_ORIENTATION}) or {}) if content.startswith(MAGICS) else 1
 
 
 def decoded_as_stored(content: bytes) -> bytes:
@@ -64,7 +64,7 @@ def decoded_as_stored(content: bytes) -> bytes:
     """
     for numbers, at in (_entries(content, {_ORIENTATION, _EXTRA}) or {}).values():
         if numbers and numbers[0] != 1:  # 1 is upright, and alpha that is multiplied in
-            one = b"\1\0" if content.startswith(STARTS[0]) else b"\0\1"
+            one = b"\1\0" if content.startswith(MAGICS[0]) else b"\0\1"
             content = content[:at] + one + content[at + 2 :]
     return content
 
@@ -74,10 +74,10 @@ def _orientation(entries: dict[int, tuple[tuple[int, ...], int]]) -> int:
     return numbers[0] if len(numbers) == 1 and 1 <= numbers[0] <= 8 else 1
 
 
-def _entries(content: bytes, wanted: Set[int] = _KNOWN) -> dict[int, tuple[tuple[int, ...], int]] | None:
+def _entries(content: bytes, wanted: Set[int] = _KNOWN_TAGS) -> dict[int, tuple[tuple[int, ...], int]] | None:
     """The numbers of the wanted tags, and where they stand; None where the directory breaks off, or has one
     of them twice or as another type than whole numbers."""
-    order = "<" if content.startswith(STARTS[0]) else ">"
+    order = "<" if content.startswith(MAGICS[0]) else ">"
     entries: dict[int, tuple[tuple[int, ...], int]] = {}
     try:
         (start,) = unpack_from(f"{order}I", content, 4)
@@ -87,7 +87,7 @@ def _entries(content: bytes, wanted: Set[int] = _KNOWN) -> dict[int, tuple[tuple
             tag, kind, length = unpack_from(f"{order}HHI", content, at)
             if tag not in wanted:
                 continue
-            if tag in entries or kind not in _TYPES or length > MOST_PARTS:
+            if tag in entries or kind not in _TYPES or length > MAX_PARTS:
                 return None
             form = f"{order}{length}{_TYPES[kind]}"
             at += 8

@@ -2,10 +2,10 @@
 
 from struct import unpack
 
-from selcon_ros.core.image_formats.header import MOST_PARTS, ImageHeader
+from selcon_ros.core.image_formats.header import MAX_PARTS, ImageHeader
 from selcon_ros.core.image_formats.tiff import exif_orientation
 
-_ALPHA = 0x10
+_ALPHA_FLAG = 0x10
 
 
 def read_webp(content: bytes) -> ImageHeader | None:
@@ -14,14 +14,14 @@ def read_webp(content: bytes) -> ImageHeader | None:
     content = content[: 8 + int.from_bytes(content[4:8], "little")]
     sizes: list[tuple[int, int]] = []
     orientation, alpha, whole, at = 1, False, False, 12
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         name, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
         start, end = at + 8, at + 8 + length
         if len(name) < 4 or start > len(content):
             break
         complete = end <= len(content)
         if name == b"VP8X" and length >= 10 and complete:
-            alpha = bool(content[start] & _ALPHA)
+            alpha = bool(content[start] & _ALPHA_FLAG)
             sizes.append((_three(content, start + 4) + 1, _three(content, start + 7) + 1))
         elif name == b"ANMF" and length >= 16:
             sizes.append((_three(content, start + 6) + 1, _three(content, start + 9) + 1))

@@ -21,13 +21,13 @@ from selcon_ros.ros.parameters import Settings
 from selcon_ros.view.scene import TargetFrame
 from selcon_ros.view.sources.offline import Shot
 
-STRETCH = 2_000_000_000
+STRETCH_NS = 2_000_000_000
 """Nanoseconds of a bag whose depth is looked for at a time, and held in memory."""
-LONGEST_GAP = 2.0
+MAX_GAP_SECONDS = 2.0
 """Seconds: what is recorded with longer gaps between images is played with this one."""
 
 
-BETWEEN = 0.1
+LAP_PAUSE_SECONDS = 0.1
 """Seconds between two laps: a bag whose images were all received at once would be read without a pause."""
 
 
@@ -62,7 +62,7 @@ class BagCamera:
             target = self._settings.target_frame
             transforms = BagTransforms(reader, target) if target else None
             while not stop.is_set():
-                if not self._lap(reader, transforms, show, stop) or stop.wait(BETWEEN):
+                if not self._lap(reader, transforms, show, stop) or stop.wait(LAP_PAUSE_SECONDS):
                     return
 
     def _lap(
@@ -77,7 +77,7 @@ class BagCamera:
         shown, fault = 0, ""
         for message, near, placed in self._messages(reader, transforms):
             _, received, _ = message
-            due += min((received - last) / 1e9, LONGEST_GAP) if last else 0.0
+            due += min((received - last) / 1e9, MAX_GAP_SECONDS) if last else 0.0
             # What took long to read is not made up for.
             due, last = max(due, time.monotonic() - 1.0), received
             if stop.wait(max(0.0, due - time.monotonic())):
@@ -136,7 +136,7 @@ def _stretches(reader: BagReader, topic: str) -> Iterator[Segment]:
         if found is None:
             continue
         at = found[1]
-        until = at + STRETCH if end is None else min(at + STRETCH, end)
+        until = at + STRETCH_NS if end is None else min(at + STRETCH_NS, end)
         left += [(until, end), Segment(0, at, until, 0)]
         if start is None or at > start:
             left.append((start, at))

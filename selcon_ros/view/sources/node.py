@@ -16,7 +16,7 @@ from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, grounding_nodes, 
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 from selcon_ros.view.sources.node_frames import (
-    UNHEARD,
+    SILENCE_SECONDS,
     ImageMessages,
     frame_of,
     frame_without_answer,
@@ -24,10 +24,10 @@ from selcon_ros.view.sources.node_frames import (
 )
 from selcon_ros.view.sources.node_listener import NodeListener
 
-NAME = "selcon_view"
-STALE = 1.5
+NODE_NAME = "selcon_view"
+STALE_SECONDS = 1.5
 """Seconds without an answer after which the node's state is shown without one."""
-GONE = (
+NO_NODE = (
     "no grounding node is heard in this domain: start one (ros2 launch selcon_ros grounding.launch.py), or "
     "give a recording, a bag, a picture or a webcam: selcon view --help"
 )
@@ -80,7 +80,7 @@ class NodeSource:
         while self._listener is None:
             self._listener = self._ready.take(0.2)
         if self._first is not None:
-            end = time.monotonic() + UNHEARD
+            end = time.monotonic() + SILENCE_SECONDS
             while not self._listener.known and time.monotonic() < end:
                 time.sleep(0.05)
             self.set_actions(match_actions(self._first, self._listener.known))
@@ -120,8 +120,8 @@ class NodeSource:
                 self._last = frame_without_answer(self._number, listener, self._last, first_line(error))
             return self._last
         self._ready.take(0.0)  # raises what has ended the thread
-        if time.monotonic() - self._shown[1] > STALE:
-            self._shown = (self._shown[0], time.monotonic() - STALE / 2)
+        if time.monotonic() - self._shown[1] > STALE_SECONDS:
+            self._shown = (self._shown[0], time.monotonic() - STALE_SECONDS / 2)
             self._number += 1
             self._last = frame_without_answer(self._number, listener, self._last)
             return self._last
@@ -134,7 +134,7 @@ class NodeSource:
             self._ready.fail(error)
 
     def _listen(self) -> None:
-        with spinning(NAME, self._context) as (node, executor):
+        with spinning(NODE_NAME, self._context) as (node, executor):
             found = grounding_nodes(node, executor)
             self._name, told = _chosen(found, self._wanted)
             settings = settings_of(self._name, node, executor)
@@ -144,7 +144,7 @@ class NodeSource:
                 "machine too busy? Try again"
             )
         assert told.topics is not None
-        with spinning(NAME, self._context, told.topics.remaps) as (node, executor):
+        with spinning(NODE_NAME, self._context, told.topics.remaps) as (node, executor):
             listener = NodeListener(node, self._name, settings)
             self._ready.put(listener)
             tended = 0.0
@@ -175,7 +175,7 @@ class NodeSource:
 def _chosen(found: Mapping[str, Told], wanted: str | None) -> tuple[str, Told]:
     """The node that is meant. Raises NodeError."""
     if not found:
-        raise NodeError(GONE)
+        raise NodeError(NO_NODE)
     names = ", ".join(sorted(found))
     if wanted is None and len(found) > 1:
         raise NodeError(f"several grounding nodes are heard, {names}: choose one with --node")

@@ -21,10 +21,10 @@ from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.view.scene import ActionAnswer, Diagnostic, Level, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.sources.node_listener import NodeListener, stamp_of
 
-UNHEARD = 4.0
+SILENCE_SECONDS = 4.0
 """Seconds without diagnostics after which the node is taken for gone; longer where it says them rarely."""
 LEVELS: tuple[Level, ...] = ("ok", "warning", "error", "error")
-BLANK = np.full((480, 640, 3), 40, np.uint8)
+BLANK_IMAGE = np.full((480, 640, 3), 40, np.uint8)
 
 
 class ImageMessages:
@@ -88,7 +88,9 @@ def frame_without_answer(
     notes = [Diagnostic("error", f"an answer cannot be used: {fault}")] if fault else []
     stamp = 0.0 if newest is None else stamp_of(newest.header) / 1e9
     frame = (
-        ViewFrame(0, 0.0, "", BLANK, None, None, (), {}, thresholds_of(listener)) if last is None else last
+        ViewFrame(0, 0.0, "", BLANK_IMAGE, None, None, (), {}, thresholds_of(listener))
+        if last is None
+        else last
     )
     # An answer that is the last one for the present stays on show.
     if newest is not None and stamp > frame.stamp and (idle or not frame.answers):
@@ -145,7 +147,7 @@ def _state(listener: NodeListener) -> tuple[Diagnostic, ...]:
     if listener.refused:
         lines.append(Diagnostic("error", f"the node refuses that: {listener.refused}"))
     silent = time.monotonic() - listener.heard_at
-    if silent > max(UNHEARD, 3 * listener.settings.diagnostics_period):
+    if silent > max(SILENCE_SECONDS, 3 * listener.settings.diagnostics_period):
         lines.append(Diagnostic("error", f"nothing is heard of the node for {silent:.0f} s: is it running?"))
     elif told is not None:
         *problems, doing = told.message.split("; ")

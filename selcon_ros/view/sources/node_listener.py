@@ -18,25 +18,29 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.ros.action_topics import MOST, topic_names
+from selcon_ros.ros.action_topics import MAX_ACTIONS, topic_names
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
-from selcon_ros.ros.parameters import TABLE, Settings, checked
-from selcon_ros.ros.publishers import LATCHED, LEGEND, RELIABLE
+from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
+from selcon_ros.ros.publishers import LATCHED, LEGEND_TOPIC, RELIABLE
 from selcon_ros.ros.running_nodes import Told, told_in
 
-KEPT = 12
+MAX_MESSAGES = 12
 """Messages of a topic that are kept: what belongs to one image comes within a few of the next."""
-IMAGE_BYTES = 256 << 20
-"""Of camera images that are kept, at most; but always `KEPT`."""
-MOST_IMAGES = 60
-PERIOD = 1.0
+MAX_IMAGE_BYTES = 256 << 20
+"""Of camera images that are kept, at most; but always `MAX_MESSAGES`."""
+MAX_IMAGES = 60
+PERIOD_SECONDS = 1.0
 """Seconds between two looks at the node's parameters and at the topics."""
-RESTING = 3.0
+RESTING_SECONDS = 3.0
 """Seconds without a viewer after which nothing is received any more, so that the node may rest, too."""
-OF_ACTION: dict[str, type] = {"heatmap": Image, "grasp_points": PoseArray, "grasp_pixels": PolygonStamped}
+PER_ACTION_TYPES: dict[str, type] = {
+    "heatmap": Image,
+    "grasp_points": PoseArray,
+    "grasp_pixels": PolygonStamped,
+}
 Stamp = int
 
 
@@ -48,7 +52,7 @@ def stamp_of(header: Header) -> Stamp:
 class LastMessages(OrderedDict[Stamp, Any]):
     """The last messages of a topic by their stamps."""
 
-    def put(self, stamp: Stamp, message: Any, most: int = KEPT) -> None:
+    def put(self, stamp: Stamp, message: Any, most: int = MAX_MESSAGES) -> None:
         """Add one, and let go of the oldest if there are more than `most`."""
         self[stamp] = message
         self.move_to_end(stamp)
@@ -90,7 +94,7 @@ class NodeListener:
         self._looked = 0.0
         self._answer: Any = None
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        node.create_subscription(String, f"{self._prefix}/{LEGEND}", self._on_legend, LATCHED)
+        node.create_subscription(String, f"{self._prefix}/{LEGEND_TOPIC}", self._on_legend, LATCHED)
         self._set: Any = node.create_client(SetParameters, f"{name}/set_parameters")
         self._get: Any = node.create_client(GetParameters, f"{name}/get_parameters")
 
@@ -112,7 +116,7 @@ class NodeListener:
 
     def actions_of(self, status: DiagnosticArray) -> tuple[str, ...]:
         """The actions that a status message is about; those that have no topics of their own are left out."""
-        return tuple(_values(each).get("action", "") for each in status.status)[:MOST]
+        return tuple(_values(each).get("action", "") for each in status.status)[:MAX_ACTIONS]
 
     def heard_of(self, kind: str, actions: tuple[str, ...], action: str) -> LastMessages:
         """The messages of a kind about one of these actions."""
@@ -122,7 +126,7 @@ class NodeListener:
 
     def tend(self) -> None:
         """Do what is due: subscriptions, and requests to the node."""
-        resting = time.monotonic() - self.wanted_at > RESTING
+        resting = time.monotonic() - self.wanted_at > RESTING_SECONDS
         self._subscribe({} if resting else self._wanted())
         for each in (self._image, *self.depth.inputs):
             if resting and not each.paused:
@@ -136,7 +140,7 @@ class NodeListener:
             self._frames[target] = Frames(self._node, self.health, target)
         if asked:
             self._send(asked)
-        if time.monotonic() - self._looked >= PERIOD:
+        if time.monotonic() - self._looked >= PERIOD_SECONDS:
             self._looked = time.monotonic()
             for each in (self._image, *self.depth.inputs):
                 each.look()
@@ -152,7 +156,7 @@ class NodeListener:
         actions = () if newest is None else self.actions_of(newest)
         names = topic_names(self.known)
         several = [action for action in actions if action in names] if len(actions) > 1 else []
-        for kind, message in OF_ACTION.items():
+        for kind, message in PER_ACTION_TYPES.items():
             for action in several or [""]:
                 topic = f"{kind}/{names[action]}" if action else kind
                 kept = self.of_action.setdefault((kind, action), LastMessages())
@@ -179,7 +183,7 @@ class NodeListener:
         return keep
 
     def _on_image(self, message: Any) -> None:
-        most = min(max(KEPT, IMAGE_BYTES // max(1, len(message.data))), MOST_IMAGES)
+        most = min(max(MAX_MESSAGES, MAX_IMAGE_BYTES // max(1, len(message.data))), MAX_IMAGES)
         with self.changed:
             self.images.put(stamp_of(message.header), message, most)
             self.changed.notify_all()
@@ -217,14 +221,17 @@ class NodeListener:
         if self._answer is not None and not self._answer.done() and self._get.service_is_ready():
             return  # the answer to the last request is on its way
         if self._get.service_is_ready():
-            self._answer = self._get.call_async(GetParameters.Request(names=list(TABLE)))
+            self._answer = self._get.call_async(GetParameters.Request(names=list(SETTINGS_FIELDS)))
             self._answer.add_done_callback(self._on_parameters)
 
     def _on_parameters(self, future: Any) -> None:
         values = [] if future.result() is None else future.result().values
-        if len(values) != len(TABLE):
+        if len(values) != len(SETTINGS_FIELDS):
             return  # a node of another version: rclpy leaves all out where one is not declared
-        given = {name: parameter_value_to_python(value) for name, value in zip(TABLE, values, strict=True)}
+        given = {
+            name: parameter_value_to_python(value)
+            for name, value in zip(SETTINGS_FIELDS, values, strict=True)
+        }
         try:
             settings = Settings(**{name: checked(name, value) for name, value in given.items()})
         except SelconError:

@@ -21,7 +21,7 @@ from selcon_ros.model import Model
 from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 
-WAIT = 0.2
+POLL_SECONDS = 0.2
 """Seconds between two looks at whether a thread is to end."""
 
 
@@ -99,7 +99,7 @@ class OfflineSource:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
-        while self._opened.take(WAIT) is None:
+        while self._opened.take(POLL_SECONDS) is None:
             pass
 
     def newest(self, timeout: float) -> ViewFrame | None:
@@ -145,9 +145,9 @@ class OfflineSource:
         grounding: Grounding | None = None
         number = 0
         while not self._stop.is_set():
-            if not self._frames.wait_taken(WAIT):
+            if not self._frames.wait_taken(POLL_SECONDS):
                 continue
-            if (newer := self._shots.take(0 if self._changed.is_set() else WAIT)) is not None:
+            if (newer := self._shots.take(0 if self._changed.is_set() else POLL_SECONDS)) is not None:
                 shot, grounding = newer, None
             elif not self._changed.is_set() or shot is None:
                 continue

@@ -12,9 +12,9 @@ from selcon_ros.core.user_path import user_path
 from selcon_ros.recording import BAG_NAME, TRUTH_NAME
 from selcon_ros.view.sources.offline import CameraFeed
 
-BAGS = frozenset({".mcap", ".db3", ".bag"})
+BAG_SUFFIXES = frozenset({".mcap", ".db3", ".bag"})
 """Endings of files that are bags."""
-KINDS = "a picture, a video, a bag, a recording, the number of a webcam or its /dev/video"
+ACCEPTED_SOURCES = "a picture, a video, a bag, a recording, the number of a webcam or its /dev/video"
 
 
 class SourceError(SelconError):
@@ -54,17 +54,17 @@ def open_camera(name: str, given: Given) -> CameraFeed:
 
         return VideoCamera(int(name) if number else path)
     if not path.exists():
-        raise SourceError(f"there is no {quoted(name, 300)}: give {KINDS}")
+        raise SourceError(f"there is no {quoted(name, 300)}: give {ACCEPTED_SOURCES}")
     if path.is_dir() and (path / BAG_NAME).is_file() and (path / TRUTH_NAME).is_file():
         given.only("a recording")
         from selcon_ros.view.sources.recording import RecordingCamera
 
         return RecordingCamera(path)
-    if path.is_dir() or path.suffix.lower() in BAGS:
+    if path.is_dir() or path.suffix.lower() in BAG_SUFFIXES:
         return _bag(path, given)
-    from selcon_ros.view.sources.video import ENDINGS, VideoCamera
+    from selcon_ros.view.sources.video import VIDEO_SUFFIXES, VideoCamera
 
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
         given.only("a video")
         return VideoCamera(path)
     return _picture(path, given)

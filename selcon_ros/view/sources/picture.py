@@ -10,7 +10,7 @@ from selcon_ros.core.errors import ImageError
 from selcon_ros.core.files import read_stored
 from selcon_ros.core.orientation import upright
 from selcon_ros.core.picture_depth import Geometry, read_geometry
-from selcon_ros.core.pixel_limit import ORDINARY
+from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.view.sources.offline import Shot
 
 
@@ -32,7 +32,7 @@ class PictureCamera:
                 f"{path} has EXIF orientation {orientation}, and its depth belongs to it as it is stored: "
                 "store it without one (exiftool -Orientation= takes it away), or leave --depth out"
             )
-        metres, intrinsics = read_geometry(geometry, stored, orientation, ORDINARY)
+        metres, intrinsics = read_geometry(geometry, stored, orientation, DEFAULT_LIMIT)
         self._shot = Shot(stored, metres, intrinsics)
 
     def run(self, show: Callable[[Shot], None], stop: threading.Event) -> None:

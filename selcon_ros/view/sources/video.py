@@ -15,12 +15,12 @@ import numpy as np
 from selcon_ros.core.errors import SelconError
 from selcon_ros.view.sources.offline import Shot
 
-NOTE = "a camera without depth: no cloud and no poses"
-ENDINGS = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
+NO_DEPTH_NOTE = "a camera without depth: no cloud and no poses"
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
 """Of video files."""
-RATES = (1.0, 120.0)
+RATE_RANGE = (1.0, 120.0)
 """Pictures a second of a video file, as far as what it says of itself is believed."""
-MISSED = 10
+MAX_MISSED = 10
 """Pictures that a webcam may fail to give, one after the other."""
 
 
@@ -44,7 +44,7 @@ class VideoCamera:
         try:
             for picture in self._live_pictures(stop) if self._live else self._played(stop):
                 rgb = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-                show(Shot(rgb, frame_id=self.title, stamp=time.time(), notes=(NOTE,)))
+                show(Shot(rgb, frame_id=self.title, stamp=time.time(), notes=(NO_DEPTH_NOTE,)))
         finally:
             self._capture.release()
 
@@ -72,13 +72,13 @@ class VideoCamera:
                 yield picture
                 continue
             missed += 1
-            if missed > MISSED:
+            if missed > MAX_MISSED:
                 raise VideoError(f"{self.title} gives no more pictures: plug it in and start again")
             stop.wait(0.1)
 
     def _played(self, stop: threading.Event) -> Iterator[Any]:
         said = self._capture.get(cv2.CAP_PROP_FPS)
-        rate = min(max(said, RATES[0]), RATES[1]) if said == said else RATES[1]
+        rate = min(max(said, RATE_RANGE[0]), RATE_RANGE[1]) if said == said else RATE_RANGE[1]
         due, since = time.monotonic(), 0
         while not stop.wait(max(0.0, due - time.monotonic())):
             done, picture = self._capture.read()

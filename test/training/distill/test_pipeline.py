@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.cli.main import main
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import read_image, write_image
 from selcon_training.config import ConfigError
@@ -114,7 +114,7 @@ def test_ctrl_c_stops_with_a_checkpoint(teacher, album, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline, "TrainLoop", Told)
     done = CliRunner().invoke(main, arguments(teacher, album, tmp_path / "fast"))
-    assert done.exit_code == STOPPED and "--resume" in done.output
+    assert done.exit_code == INTERRUPTED_EXIT_CODE and "--resume" in done.output
     assert (tmp_path / "fast_work" / "checkpoint" / "trainer.pt").is_file()
     assert not (tmp_path / "fast").exists()
 

@@ -9,7 +9,7 @@ import click
 
 from selcon_ros.cli.options import bundle_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 
 PORT = 8723
 
@@ -74,7 +74,7 @@ def label(
             raise click.ClickException(workspace.problem)
         _tell(out, [workspace.state(number) for number in range(len(workspace.photos))])
         if stopped:
-            raise SystemExit(STOPPED)
+            raise SystemExit(INTERRUPTED_EXIT_CODE)
     finally:
         workspace.close()
 

@@ -10,7 +10,7 @@ import click
 
 from selcon_ros.cli.options import FiniteRange, json_option, out_bundle_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 from selcon_training.cli.options import divide_option, limit_option, samples_option, size_option, split_option
 
 
@@ -100,7 +100,7 @@ def command(
     result = distill(teacher, photos, places, plan, asked, resume)
     if result is None:
         click.echo("stopped; go on with the same command and --resume")
-        raise SystemExit(STOPPED)
+        raise SystemExit(INTERRUPTED_EXIT_CODE)
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.cli.start import STOPPED
+from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
 
 
 @click.command()
@@ -62,4 +62,4 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
                 else f"stopped; go on with: selcon train {config} --resume"
             )
     if not complete:
-        raise SystemExit(STOPPED)
+        raise SystemExit(INTERRUPTED_EXIT_CODE)

@@ -44,12 +44,15 @@ def quick_check(path: Path) -> str | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            head = file.read(len(png.START))
-            file.seek(-min(len(png.END), os.fstat(file.fileno()).st_size), os.SEEK_END)
+            head = file.read(len(png.MAGIC))
+            file.seek(-min(len(png.END_OF_IMAGE), os.fstat(file.fileno()).st_size), os.SEEK_END)
             tail = file.read()
     except OSError as error:
         return f"cannot read {path}: {error.strerror}"
-    if (head.startswith(jpeg.START) and tail.endswith(jpeg.END)) or (head, tail) == (png.START, png.END):
+    if (head.startswith(jpeg.MAGIC) and tail.endswith(jpeg.END_OF_IMAGE)) or (head, tail) == (
+        png.MAGIC,
+        png.END_OF_IMAGE,
+    ):
         return None
     try:
         content = read_bytes(path, DataError)

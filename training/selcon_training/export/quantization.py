@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.backends.on_cpu import INPUT
+from selcon_ros.backends.on_cpu import INPUT_NAME
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import (
@@ -29,7 +29,7 @@ from selcon_ros.core.bundle import (
 )
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import TOLERANCE, Agreement, agreement
+from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement, agreement
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import time_alternately
@@ -67,7 +67,7 @@ def quantize(
     pictures: Path | None,
     out: Path,
     limit: int,
-    tolerance: float = TOLERANCE,
+    tolerance: float = MAX_KLD,
     threads: int | None = None,
     calibrate: Path | None = None,
 ) -> tuple[Manifest, Quantized]:
@@ -183,7 +183,7 @@ def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]
 
 def _inputs(manifest: Manifest, pictures: Sequence[Picture]) -> Iterator[Inputs]:
     for each in tqdm(pictures, desc="scales", unit="image"):
-        yield {INPUT: preprocess(_image(each), manifest)}
+        yield {INPUT_NAME: preprocess(_image(each), manifest)}
 
 
 def _without_advice(record: logging.LogRecord) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.bundle import MANIFEST, Bundle, Manifest, load_bundle, sample_roles, write_bundle
+from selcon_ros.core.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, sample_roles, write_bundle
 from selcon_training.export.bundle import Weights, export_graph, samples_of, warn_of_shift
 from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import has_half_weights, restore
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 def is_bundle(path: Path) -> bool:
     """Whether a path is that of a bundle, not of a checkpoint."""
-    return path.suffix == ".zip" or (path / MANIFEST).is_file()
+    return path.suffix == ".zip" or (path / MANIFEST_FILE).is_file()
 
 
 def reexport(
