@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from experiments.audit.auditing import GAMMAS, Audit
 from selcon_ros.core.atomic_write import write_file, write_json
 from selcon_training.reporting.page import render
-from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT, Plot, drawing
+from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT_COLOUR, Plot, drawing
 
 Figures = Mapping[str, Any]
 Rows = Mapping[str, Figures]
@@ -103,7 +103,9 @@ def _bars(rows: Rows) -> Plot:
                 first = label if place == 0 else None
                 made.axes.barh(place + shift, _percent(row[key]), height=0.36, color=colour, label=first)
                 if ends := row["intervals"][key]:
-                    made.axes.plot([100 * end for end in ends], [place + shift] * 2, color=TEXT, linewidth=1)
+                    made.axes.plot(
+                        [100 * end for end in ends], [place + shift] * 2, color=TEXT_COLOUR, linewidth=1
+                    )
         names = [f"{name} ({row['samples']})" for name, row in rows.items()]
         made.axes.set_yticks(range(len(rows)), names)
         made.axes.invert_yaxis()

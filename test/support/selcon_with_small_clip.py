@@ -8,7 +8,7 @@ from selcon_ros.cli.main import main
 from selcon_training.distributed import liveness
 from support.nets import register_small_clip
 
-liveness.SILENCE = int(os.environ.get("SILENCE_OF_TESTS", liveness.SILENCE))
+liveness.SILENCE_SECONDS = int(os.environ.get("SILENCE_OF_TESTS", liveness.SILENCE_SECONDS))
 with tempfile.TemporaryDirectory() as folder:
     register_small_clip(Path(folder))
 main()

@@ -14,7 +14,7 @@ from selcon_tabletop.objects import TRAINED, TRAINING_ONLY, UNSEEN
 from selcon_tabletop.parts import ACTIONS, PART_KINDS
 from selcon_tabletop.scene import CameraView, Scene, look_at
 from selcon_tabletop.splits import PROCEDURAL, draw, splits
-from selcon_tabletop.view_files import WALL, ViewWriter, labels, write_view
+from selcon_tabletop.view_files import WALL_PERCENT, ViewWriter, labels, write_view
 from selcon_tabletop.views import find_images
 from selcon_training.ranks import Ranks
 from support.disk import files_of_at_most
@@ -145,7 +145,7 @@ def test_training_marks_the_handle_more_than_the_wall_beside_it_and_measuring_do
     )
     assert wall.sum() > 500 and handle.sum() > 50
     ratio = {name: truth[wall].mean() / truth[handle].max() for name, truth in truths.items()}
-    assert ratio["train-single"] == pytest.approx(WALL / 100 * ratio["seen"], rel=0.3)
+    assert ratio["train-single"] == pytest.approx(WALL_PERCENT / 100 * ratio["seen"], rel=0.3)
     assert ratio["train-single"] < 0.8
 
 

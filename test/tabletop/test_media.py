@@ -151,7 +151,7 @@ def test_downloading_takes_a_folder_and_tells_what_apt_said(
 
 
 def test_installed_packages_do(tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "ROOT", tmp_path / "root")
+    monkeypatch.setattr(packages, "DEBIAN_ROOT", tmp_path / "root")
     place = tmp_path / "root" / PLACE
     place.parent.mkdir(parents=True)
     place.write_bytes(picture())
@@ -192,10 +192,10 @@ def test_without_dpkg_the_message_says_where_to_go(
 
 def test_sizes_are_bounded(tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(packages, "LIMIT", len(picture()) - 1)
+        patch.setattr(packages, "MAX_FILE_BYTES", len(picture()) - 1)
         with pytest.raises(MediaError, match="has more than the .* bytes"):
             gather(tmp_path)
-    monkeypatch.setattr(collect, "LIMIT", len(OBJ) - 1)
+    monkeypatch.setattr(collect, "MAX_FILE_BYTES", len(OBJ) - 1)
     with pytest.raises(MediaError, match=r"lib.sh3f: lib/hammer/hammer.obj has more than the .* allowed"):
         gather(tmp_path)
 
@@ -231,7 +231,7 @@ def test_files_of_qt_resources(tmp_path: Path) -> None:
 def test_the_command_prints_counts_or_json(
     tmp_path: Path, lists: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "LISTS", lists)
+    monkeypatch.setattr(listing, "LISTS_FOLDER", lists)
     call = ["tabletop", "media", str(tmp_path / "out"), "--deb-folder", str(tmp_path / "debs")]
     done = CliRunner().invoke(main, [*call, "--json"])
     assert done.exit_code == 0, done.output

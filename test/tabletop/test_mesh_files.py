@@ -53,10 +53,10 @@ def test_a_map_that_is_no_picture_is_named(tmp_path):
 
 
 def test_too_much_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("selcon_tabletop.mesh_files.COUNT_LIMIT", 5)
+    monkeypatch.setattr("selcon_tabletop.mesh_files.MAX_COUNT", 5)
     with pytest.raises(MeshError, match="6 lines of v; at most 5"):
         read_pieces(write_knife(tmp_path))
-    monkeypatch.setattr("selcon_tabletop.mesh_files.MODEL_LIMIT", 20)
+    monkeypatch.setattr("selcon_tabletop.mesh_files.MAX_MODEL_BYTES", 20)
     with pytest.raises(MeshError, match="more than the 20"):
         read_pieces(write_knife(tmp_path))
 

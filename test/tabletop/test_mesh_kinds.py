@@ -74,8 +74,8 @@ def test_a_mesh_is_drawn_in_many_looks(knife):
 
 
 def test_a_mesh_is_rendered_with_its_map_on_the_right_part(knife, renderer, monkeypatch):
-    monkeypatch.setattr(mesh_kinds, "PLAIN", 0.0)
-    monkeypatch.setattr("selcon_tabletop.mesh_looks.BOLD", 0.0)
+    monkeypatch.setattr(mesh_kinds, "PLAIN_SHARE", 0.0)
+    monkeypatch.setattr("selcon_tabletop.mesh_looks.BOLD_HUE_SHARE", 0.0)
     scene = Scene()
     scene.add(knife(np.random.default_rng(3)), np.zeros(3), np.eye(3))
     eye = np.array([0, -0.05, 0.35])

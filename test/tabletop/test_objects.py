@@ -12,7 +12,7 @@ from selcon_tabletop.objects import TRAINED, TRAINING_ONLY, UNSEEN, actions_of
 from selcon_tabletop.parts import ACTIONS, PART_KINDS
 from selcon_tabletop.poses import settled
 from selcon_tabletop.shapes import rotation, volume
-from selcon_tabletop.things import SHARES, THINGS, thing
+from selcon_tabletop.things import THING_SHARES, THINGS, thing
 
 EVERYTHING = {**TRAINED, **UNSEEN, **TRAINING_ONLY}
 DOCS = Path(__file__).parents[2] / "docs" / "tabletop.md"
@@ -141,7 +141,9 @@ def test_things_afford_nothing_and_lie_on_the_table(name):
 
 
 def test_every_thing_is_drawn():
-    assert len(SHARES) == len(THINGS) and sum(SHARES) == pytest.approx(1) and min(SHARES) > 0
+    assert (
+        len(THING_SHARES) == len(THINGS) and sum(THING_SHARES) == pytest.approx(1) and min(THING_SHARES) > 0
+    )
 
 
 @pytest.mark.parametrize("make", [*EVERYTHING.values(), thing])

@@ -13,7 +13,7 @@ from selcon_tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_tabletop.rendering import Renderer
 from selcon_tabletop.scene import CameraView, Scene, look_at, table_scene
 from selcon_tabletop.shapes import Mesh, box, merged
-from selcon_tabletop.view_files import MIN_PART
+from selcon_tabletop.view_files import MIN_PART_SHARE
 
 BLOCK = ObjectModel(
     "block", [Part("body", box((0.1, 0.06, 0.04)).moved((0.05, 0.02, 0.02)), "plastic", "hold")], stands=True
@@ -133,7 +133,7 @@ def test_every_acting_part_of_every_kind_is_seen_by_a_near_camera(renderer):
             own = {i: placed.part.action for i, placed in enumerate(scene.parts) if placed.owner == owner}
             for action in set(own.values()) - {None}:
                 acting = [i for i in own if own[i] == action]
-                assert np.isin(view.placed, acting).mean() > MIN_PART, (scene.kinds[owner], action)
+                assert np.isin(view.placed, acting).mean() > MIN_PART_SHARE, (scene.kinds[owner], action)
 
 
 def test_a_cup_shows_its_inside_from_above_and_its_wall_from_the_side(renderer):

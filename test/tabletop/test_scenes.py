@@ -10,7 +10,7 @@ import pytest
 
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop import dataset, mesh_kinds
-from selcon_tabletop.cameras import CLEARANCE, CameraView, by_hand, look_at
+from selcon_tabletop.cameras import MIN_CLEARANCE, CameraView, by_hand, look_at
 from selcon_tabletop.objects import TRAINED
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part
 from selcon_tabletop.placing import resting, vertices
@@ -39,7 +39,7 @@ def test_cameras_held_by_hand_are_near_and_far_steep_and_oblique_and_cut_what_th
         offset = view.position - BLOCK.mean(0)
         elevations.append(np.rad2deg(np.arcsin(offset[2] / np.linalg.norm(offset))))
         gaps = np.maximum(np.maximum(BLOCK.min(0) - view.position, view.position - BLOCK.max(0)), 0)
-        assert np.linalg.norm(gaps) > CLEARANCE
+        assert np.linalg.norm(gaps) > MIN_CLEARANCE
     assert min(covers) < 0.12 and max(covers) > 0.6
     assert 15 < min(elevations) < 20 and max(elevations) > 80
     assert 0.6 < np.mean(inside) < 0.97

@@ -30,7 +30,7 @@ from selcon_training.training.trainer import Trainer
 
 _FOLDER = Path(__file__).parents[1] / "configs"
 CONFIGS = (_FOLDER / "tabletop_pyramid.yaml", _FOLDER / "tabletop_pyramid_all.yaml")
-MEASURED = 24
+COMPARED_PICTURES = 24
 """Validation pictures that int8 is compared with fp32 on."""
 FALSE_RATE = 0.03
 """So often may an action pass in a negative picture."""
@@ -38,9 +38,9 @@ SCENE_RATE = 0.1
 """The same in a scene without it, among other tools."""
 CLUTTER_RATE = 0.2
 """The same in a scene of clutter: most things there can be held somehow."""
-SCENES = 160
+FIT_SCENES = 160
 """Validation scenes that the confidence of an averaged network is fitted on."""
-SHARE = 0.5
+AVERAGE_SHARE = 0.5
 """How far the packaged network is from the first round's to the second's (see `average`)."""
 _log = logging.getLogger(__name__)
 
@@ -130,17 +130,17 @@ def _quoted(path: Path) -> str:
 
 def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) -> None:
     """Write the bundle between those of two rounds, with its own int8 graph and confidence."""
-    average(first, second, SHARE, out)
+    average(first, second, AVERAGE_SHARE, out)
     _add_int8(out, data)
     rates = FalseRates(FALSE_RATE, SCENE_RATE, CLUTTER_RATE)
-    refit(out, ValidationSplit(data, "Seen", limit=SCENES), negatives, rates, out)
+    refit(out, ValidationSplit(data, "Seen", limit=FIT_SCENES), negatives, rates, out)
 
 
 def _add_int8(out: Path, data: Path) -> None:
     """Add the int8 graph if it agrees with fp32."""
     pictures, calibrate = (data / "Seen" / split / "egocentric" for split in ("valset", "trainset"))
     try:
-        quantize(out, pictures, out, MEASURED, calibrate=calibrate)
+        quantize(out, pictures, out, COMPARED_PICTURES, calibrate=calibrate)
     except SelconError as error:  # the bundle without it is whole
         _log.warning("the bundle has no int8 graph: %s", error)
 

@@ -10,9 +10,9 @@ import numpy as np
 from selcon_tabletop.parts import Rng
 from selcon_tabletop.shapes import Points, rotation
 
-CLEARANCE = 0.07
+MIN_CLEARANCE = 0.07
 """Metres that a camera keeps from everything: nearer than that no lens is sharp."""
-TALL, LEVEL_SHARE = 0.06, 0.3
+TALL_METRES, LEVEL_SHARE = 0.06, 0.3
 """Of what is taller than this in metres, this share of the views is taken nearly level."""
 
 
@@ -69,7 +69,7 @@ def _frame(rng: Rng, subject: Points, aspect: float) -> CameraView:
     cover = np.exp(rng.uniform(np.log(0.12), np.log(0.9)))
     far = max(extent / (2 * cover * wide), 0.12 + extent / 2)
     # Views from above are as frequent as oblique ones: on the sphere they would be few.
-    level = rng.random() < LEVEL_SHARE and high[2] - low[2] > TALL
+    level = rng.random() < LEVEL_SHARE and high[2] - low[2] > TALL_METRES
     elevation = np.deg2rad(rng.uniform(1, 18) if level else rng.uniform(15, 85))
     position = centre + far * _direction(rng.uniform(0, 2 * np.pi), elevation)
     turned = look_at(position, centre, 0.0)
@@ -89,7 +89,7 @@ def by_hand(
         subject = subjects[(number + int(rng.integers(len(subjects)))) % len(subjects)]
         for _ in range(20):
             view = _frame(rng, subject, aspect)
-            if all(_distance(view.position, body) > CLEARANCE for body in bodies):
+            if all(_distance(view.position, body) > MIN_CLEARANCE for body in bodies):
                 break
         views.append(view)
     return views

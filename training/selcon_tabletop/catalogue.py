@@ -23,7 +23,7 @@ class Pool(Protocol):
 
 
 Maker = Callable[[Rng], ObjectModel]
-MESHES = 0.5
+MESH_SHARE = 0.5
 """Share of the objects made of a mesh of a file, where the kind has one."""
 
 
@@ -61,7 +61,7 @@ class Catalogue:
     def make(self, kind: str, unseen: bool, rng: Rng) -> ObjectModel:
         """Return an object of a kind."""
         made, mesh = self.made[unseen].get(kind), self.meshes[unseen].get(kind)
-        if made is None or (mesh is not None and rng.random() < MESHES):
+        if made is None or (mesh is not None and rng.random() < MESH_SHARE):
             assert mesh is not None
             return mesh(rng)
         return made(rng)

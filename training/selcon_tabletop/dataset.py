@@ -23,9 +23,9 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_tabletop.parts import ACTIONS
 from selcon_tabletop.rendering import NO_PICTURES, Renderer
 from selcon_tabletop.splits import Split, draw, splits
-from selcon_tabletop.view_files import NAMES, check_names, write_view
+from selcon_tabletop.view_files import KIND_NAMES, check_names, write_view
 from selcon_tabletop.world import read_world
-from selcon_training.data.pictures import MEDIA
+from selcon_training.data.pictures import MEDIA_FILE
 from selcon_training.ranks import ALONE, Ranks, usable_cores
 
 _renderers: dict[tuple[int, int], Renderer] = {}  # one a worker process and image size
@@ -91,11 +91,11 @@ def render(
         "exhaustive_truth": True,
         "synthetic": True,
         "seed": seed,
-        "media": None if media is None else sha256(read_bytes(media / MEDIA, SelconError)).hexdigest(),
+        "media": None if media is None else sha256(read_bytes(media / MEDIA_FILE, SelconError)).hexdigest(),
     }
     _check_begun(root, about["media"])
     write_json(root / "dataset.json", about)
-    write_json(root / "parts.json", NAMES)
+    write_json(root / "parts.json", KIND_NAMES)
     scenes = [
         (split, index) for split in splits(scale, meshes=media is not None) for index in range(split.scenes)
     ]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from selcon_tabletop.parts import Rng
 from selcon_tabletop.shapes import Points
 
-LAMPS = 2
-QUANTILES = np.array([NormalDist().inv_cdf((number + 0.5) / 256) for number in range(256)])
+MAX_LAMPS = 2
+NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((number + 0.5) / 256) for number in range(256)])
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def draw_light(rng: Rng, white: bool = False) -> Light:
     bright and soft."""
     hardness = rng.uniform(0, 0.35) if white else rng.random()
     level = rng.uniform(0.95, 1.15) if white else rng.uniform(0.75, 1.0)
-    count = int(rng.integers(1, LAMPS + 1))
+    count = int(rng.integers(1, MAX_LAMPS + 1))
     head = rng.uniform(0, 0.25)
     ambient = 0.75 - 0.55 * hardness - head
     lamps = []
@@ -79,5 +79,5 @@ def expose(image: NDArray[np.uint8], gain: NDArray[np.float64], rng: Rng) -> NDA
     tables = (np.arange(256)[:, None] * gain).clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
     # A byte a value, through the normal distribution's quantiles: a tenth of the time of normal draws.
     raw = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)
-    noise = cv2.LUT(raw, np.rint(sigma * QUANTILES).astype(np.int8))
+    noise = cv2.LUT(raw, np.rint(sigma * NORMAL_QUANTILES).astype(np.int8))
     return np.asarray(cv2.add(cv2.LUT(image, tables), noise, dtype=cv2.CV_8U), np.uint8)

@@ -26,7 +26,7 @@ from selcon_tabletop.walls import (
 
 CLAY = ("white_ceramic", "white_ceramic", "ceramic", "ceramic", "dark_ceramic", "clay")
 METAL = ("steel", "steel", "brass", "copper", "enamel", "dark_metal")
-PAINTED = 0.6
+PAINTED_SHARE = 0.6
 """Share of the clay jugs that are painted."""
 BODIES: dict[str, Profile] = {  # (radius, height) as shares of the vessel's own, upwards
     "barrel": [(0.85, 0), (1.05, 0.2), (1.05, 0.7), (0.9, 1)],
@@ -71,7 +71,7 @@ def _look(rng: Rng) -> tuple[str, Texture | None]:
     if rng.random() < 0.3:
         return choice(rng, *METAL), None
     look = choice(rng, *CLAY)
-    return look, paint(rng) if rng.random() < PAINTED else None
+    return look, paint(rng) if rng.random() < PAINTED_SHARE else None
 
 
 def jug(rng: Rng) -> ObjectModel:

@@ -18,8 +18,8 @@ CONDITIONS = ("material", "along", "across", "height", "beyond", "within", "insi
 """What a rule may ask of a face; all that it asks must hold."""
 POSES = ("stand", "lie", "level")
 BANDS = 24
-STEEP = 0.15
-MAPPED = 16000
+MIN_INWARD = 0.15
+MAX_MAPPED_FACES = 16000
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Shape:
         floor = (normal[:, 2] > 0.5) & (ratio < 0.97)
         above = centre[:, 2] > self.low[2] + 0.05 * self.size[2]
         lip = (centre[:, 2] > self.top - 0.03 * self.size[2]) & (ratio < 1.1) & (outward < 0.7)
-        inside = ((outward < -STEEP) & (ratio < 1.02) | floor) & above | lip
+        inside = ((outward < -MIN_INWARD) & (ratio < 1.02) | floor) & above | lip
         return _Places(share, ratio, np.rad2deg(np.arctan2(offset[:, 1], offset[:, 0])), inside)
 
 
@@ -211,10 +211,10 @@ def _only(mesh: Mesh, faces: Chosen) -> Mesh:
 def lightened(mesh: Mesh, share: float) -> Mesh:
     """Return the mesh with about `share` of its faces; texture coordinates are kept from nearby vertices.
 
-    Meshes with a map stay as they are up to MAPPED faces: a label that wraps around a bottle would smear.
+    Meshes with a map stay as they are up to MAX_MAPPED_FACES: a label that wraps around a bottle would smear.
     """
     target = round(share * len(mesh.faces))
-    if share >= 1 or target < 40 or (mesh.uv is not None and len(mesh.faces) <= MAPPED):
+    if share >= 1 or target < 40 or (mesh.uv is not None and len(mesh.faces) <= MAX_MAPPED_FACES):
         return mesh
     import fast_simplification
 

@@ -21,13 +21,13 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_tabletop.shapes import Mesh
 
-MODEL_LIMIT = 64 << 20
+MAX_MODEL_BYTES = 64 << 20
 """Bytes of an OBJ file; a piece of furniture has one to five million."""
-MATERIAL_LIMIT = 1 << 20
-MAP_LIMIT = 32 << 20
-COUNT_LIMIT = 400_000
+MAX_MATERIAL_BYTES = 1 << 20
+MAX_MAP_BYTES = 32 << 20
+MAX_COUNT = 400_000
 """Vertices, texture coordinates or faces of a file; a potted plant has fifty thousand."""
-MAP_SIDE = 256
+MAX_MAP_SIDE = 256
 """Pixels of a map's longer side; larger ones are shrunk."""
 
 
@@ -63,7 +63,7 @@ class _Resolver:
             raise MeshError(f"{self.folder / self.file_name} names {quoted(name, 100)}, outside its folder")
         material = relative.suffix.lower() == ".mtl"
         content = read_bytes(
-            self.folder / relative, MeshError, limit=MATERIAL_LIMIT if material else MAP_LIMIT
+            self.folder / relative, MeshError, limit=MAX_MATERIAL_BYTES if material else MAX_MAP_BYTES
         )
         if not material:
             self.maps[name] = content
@@ -85,7 +85,7 @@ def read_pieces(path: str | Path) -> list[Piece]:
             "meshes of files need trimesh: pip install 'selcon_ros[media]', or leave the media folder out"
         ) from None
     path = Path(path)
-    content = read_bytes(path, MeshError, limit=MODEL_LIMIT)
+    content = read_bytes(path, MeshError, limit=MAX_MODEL_BYTES)
     _check(content, path)
     resolver: Any = _Resolver(path)
     materials = _materials(content, path, resolver)
@@ -117,8 +117,8 @@ def _check(content: bytes, path: Path) -> None:
     """Raise MeshError where an OBJ file has too much, or its faces refer to what it lacks."""
     count = {key: len(re.findall(rb"^%s\s" % key.encode(), content, re.M)) for key in ("v", "vt", "vn", "f")}
     for key, number in count.items():
-        if number > COUNT_LIMIT:
-            raise MeshError(f"{path} has {number} lines of {key}; at most {COUNT_LIMIT} are read")
+        if number > MAX_COUNT:
+            raise MeshError(f"{path} has {number} lines of {key}; at most {MAX_COUNT} are read")
     if not count["v"] or not count["f"]:
         raise MeshError(f"{path} is no OBJ file with vertices and faces")
     for line in re.findall(rb"^v\s+(.*)$", content, re.M):
@@ -207,7 +207,7 @@ def _piece(
 
 def _texture(content: bytes, name: Path) -> NDArray[np.uint8]:
     image = decode(content, name, cv2.IMREAD_COLOR, MeshError)[..., ::-1]
-    factor = MAP_SIDE / max(image.shape[:2])
+    factor = MAX_MAP_SIDE / max(image.shape[:2])
     if factor < 1:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image, dtype=np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 from selcon_tabletop.parts import Grip, Part, X, Z
 from selcon_tabletop.shapes import Points
 
-THICKEST = 0.045
+MAX_GRIP_RADIUS = 0.045
 """Metres: a hand of these views closes around no larger radius."""
 
 
@@ -23,7 +23,7 @@ def grips(parts: list[Part]) -> dict[str, Grip]:
     if lids:
         points = _points(lids)
         middle = (points.min(0) + points.max(0)) / 2
-        radius = min(float(np.ptp(points[:, :2], axis=0).min()) / 2, THICKEST)
+        radius = min(float(np.ptp(points[:, :2], axis=0).min()) / 2, MAX_GRIP_RADIUS)
         found["open"] = Grip(middle, Z, radius, X)
     return found
 
@@ -56,4 +56,4 @@ def _grip(points: Points, kind: str) -> Grip:
 
 def _radius(flat: Points) -> float:
     spread = np.ptp(flat, axis=0) / 2
-    return float(np.clip(spread.mean(), 0.004, THICKEST))
+    return float(np.clip(spread.mean(), 0.004, MAX_GRIP_RADIUS))

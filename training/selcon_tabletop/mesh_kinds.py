@@ -25,11 +25,11 @@ from selcon_tabletop.parts import ACTIONS, PART_KINDS, ObjectModel, Part, Rng, c
 from selcon_tabletop.shapes import Mesh, merged
 
 Maker = Callable[[Rng], ObjectModel]
-LIST = Path(__file__).with_name("meshes.yaml")
+LIST_FILE = Path(__file__).with_name("meshes.yaml")
 LOOKS = ("metal", "wood", "plastic", "rubber", "ceramic", "glass", "bristle", "cloth")
-FACES = 6000
+MAX_FACES = 6000
 """Triangles that a mesh keeps: more cost time and are not seen."""
-PLAIN = 0.3
+PLAIN_SHARE = 0.3
 """Share of the objects whose parts take plain looks in place of the mesh's own colours and maps."""
 
 
@@ -75,7 +75,7 @@ class MeshEntry:
 
 
 @lru_cache
-def listed(section: str, path: Path = LIST) -> tuple[MeshEntry, ...]:
+def listed(section: str, path: Path = LIST_FILE) -> tuple[MeshEntry, ...]:
     """Return the entries of a section of the list (objects, things or rooms). Raises MeshError, naming the
     entry, for what is not as it should be."""
     content = parse_object(read_bytes(path, MeshError, limit=1 << 20), path, MeshError)
@@ -226,7 +226,7 @@ def _prepared(path: Path, entry: MeshEntry) -> tuple[_Prepared, ...]:
     missing = set(range(len(rules))) - {each.rule for each in cuts}
     if missing:
         raise MeshError(f"{path}: no face meets {', '.join(str(rules[i]) for i in sorted(missing))}")
-    share = FACES / max(sum(len(each.piece.mesh.faces) for each in cuts), FACES)
+    share = MAX_FACES / max(sum(len(each.piece.mesh.faces) for each in cuts), MAX_FACES)
     # A file has more objects and materials than there are colours: what looks alike becomes one mesh.
     alike: dict[tuple[Any, ...], list[Cut]] = {}
     for each in cuts:
@@ -245,7 +245,7 @@ def _prepared(path: Path, entry: MeshEntry) -> tuple[_Prepared, ...]:
 def _model(path: Path, entry: MeshEntry, rng: Rng) -> ObjectModel:
     """Return a mesh of the list, stretched and coloured at random."""
     stretch = _stretch(rng, entry.pose == "stand")
-    plain = rng.random() < PLAIN
+    plain = rng.random() < PLAIN_SHARE
     looks = _looks(entry.rules, rng)
     prepared = _prepared(path, entry)
     textures: list[NDArray[np.uint8] | None] = [None] * len(prepared)

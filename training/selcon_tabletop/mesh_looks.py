@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from selcon_tabletop.parts import Rng
 
-BOLD = 0.3
+BOLD_HUE_SHARE = 0.3
 """Share of the objects that take any hue, not one near their own."""
 
 
@@ -28,7 +28,7 @@ def coloured(looks: Sequence[MeshLook], rng: Rng) -> Iterator[NDArray[np.uint8]]
 
     A plain colour becomes a texture of 2×2 pixels.
     """
-    bold = rng.random() < BOLD
+    bold = rng.random() < BOLD_HUE_SHARE
     hue = rng.uniform(0, 180) if bold else rng.normal(0, 6)
     saturation, added = rng.uniform(0.7, 1.3), rng.uniform(0, 120) if bold else 0.0
     gain, lift = rng.uniform(0.75, 1.3), rng.uniform(0, 30)

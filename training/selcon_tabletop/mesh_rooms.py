@@ -21,10 +21,10 @@ from selcon_tabletop.shapes import Points, box, rotation
 from selcon_tabletop.surfaces import backdrop, plain_texture
 from selcon_tabletop.world import mesh_files_in
 
-SIZE = (640, 480)
+IMAGE_SIZE = (640, 480)
 """Width and height of the pictures in pixels."""
-HIGH = 2.6
-APART = 0.15
+ROOM_HEIGHT = 2.6
+MIN_CLEARANCE = 0.15
 """Metres that a camera keeps from all furniture."""
 
 
@@ -70,7 +70,7 @@ def _walls(rng: Rng, long: float, deep: float) -> list[Part]:
         ((long + 0.5, 0.1), (long / 2 + 0.15, 0.05), 0),
         ((0.1, deep + 1.5), (-0.05, -deep / 2 - 0.65), 1),
     ):
-        mesh = box((*size, HIGH)).moved((*centre, HIGH / 2))
+        mesh = box((*size, ROOM_HEIGHT)).moved((*centre, ROOM_HEIGHT / 2))
         uv = (mesh.vertices[:, [axis, 2]] / rng.uniform(0.8, 3)).astype(np.float32)
         parts.append(Part("background", replace(mesh, uv=uv), "cloth", texture=texture))
     return parts
@@ -139,8 +139,10 @@ def _camera(rng: Rng, standing: Sequence[_Standing], near: bool) -> CameraView:
         angle = rng.uniform(-1.9, 0.3)  # away from the corner, so that walls are behind
         away = np.array([np.cos(angle) * np.cos(lift), np.sin(angle) * np.cos(lift), np.sin(lift)])
         eye = target + far * away
-        inside = eye[0] > APART and eye[1] < -APART and 0.3 < eye[2] < HIGH
-        free = all(((eye < each.low - APART) | (eye > each.high + APART)).any() for each in standing)
+        inside = eye[0] > MIN_CLEARANCE and eye[1] < -MIN_CLEARANCE and 0.3 < eye[2] < ROOM_HEIGHT
+        free = all(
+            ((eye < each.low - MIN_CLEARANCE) | (eye > each.high + MIN_CLEARANCE)).any() for each in standing
+        )
         if inside and free:
             break
     return CameraView(eye, look_at(eye, target, rng.normal(0, 0.06)), rng.uniform(40, 65))
@@ -159,7 +161,7 @@ def render_rooms(media: Path, out: Path, count: int, seed: int = 0, progress: bo
     out.mkdir(parents=True, exist_ok=True)
     pairs = {number: _pair(out, number)[: count - 2 * number] for number in range((count + 1) // 2)}
     wanted = {number: paths for number, paths in pairs.items() if not paths[-1].exists()}
-    renderer = Renderer(*SIZE)
+    renderer = Renderer(*IMAGE_SIZE)
     try:
         bar = tqdm(wanted.items(), unit="room", desc="rooms", disable=not progress, mininterval=1)
         for number, paths in bar:

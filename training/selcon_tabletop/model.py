@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_tabletop.lighting import LAMPS, draw_light
+from selcon_tabletop.lighting import MAX_LAMPS, draw_light
 from selcon_tabletop.parts import Part, Rng
 from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene
@@ -39,13 +39,13 @@ except AttributeError:  # what PyOpenGL makes of a missing library: who renders 
 
     os.environ["MUJOCO_GL"] = _wanted
 
-SIDES, PICTURED_SIDES = (128, 128, 64), (256, 128, 128)
+TEXTURE_SIDES, PICTURED_TEXTURE_SIDES = (128, 128, 64), (256, 128, 128)
 """Pixels of the textures of table and parts, of the floor's, and of a face of the surroundings: drawn ones
 are smooth, cuttings of pictures are not."""
 NEAR, FAR = 0.02, 8.0
-PICTURED = 0.2
+PICTURED_SHARE = 0.2
 """Share of the looks that get a cutting of a picture instead of one colour, where there are pictures."""
-ONE_COLOUR = 0.06
+ONE_COLOUR_SHARE = 0.06
 """Share of the scenes in which all objects share a colour, so that colour alone says nothing of the part."""
 
 
@@ -153,7 +153,7 @@ def _new_spec(width: int, height: int) -> mujoco.MjSpec:
     spec.visual.map.znear, spec.visual.map.zfar = NEAR, FAR
     spec.stat.extent, spec.stat.center = 1.0, [0, 0, 0]
     spec.visual.headlight.specular = [0, 0, 0]
-    for number in range(LAMPS):
+    for number in range(MAX_LAMPS):
         spec.worldbody.add_light(name=f"lamp{number}", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     return spec
 
@@ -163,7 +163,7 @@ def build_stage(scene: Scene, rng: Rng, width: int, height: int, pictures: Scene
     and on parts."""
     spec = _new_spec(width, height)
     room = scene.room or Room((rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.9)), rng.uniform(0.3, 0.8))
-    _add_room(spec, room, PICTURED_SIDES if pictures.textures else SIDES)
+    _add_room(spec, room, PICTURED_TEXTURE_SIDES if pictures.textures else TEXTURE_SIDES)
     looks: dict[tuple[int, str, int], str] = {}
     stage = Stage(None, None, room, 0, pictures=pictures)
     for index, placed in enumerate(scene.parts):
@@ -196,9 +196,9 @@ def _add_look(
     if printed is not None:
         stage.printed.add(name)
         return _material(spec, name, printed.shape[:2], printed)
-    if stage.pictures.textures and rng.random() < PICTURED:
+    if stage.pictures.textures and rng.random() < PICTURED_SHARE:
         stage.pictured.add(name)
-        return _material(spec, name, PICTURED_SIDES[:1] * 2)
+        return _material(spec, name, PICTURED_TEXTURE_SIDES[:1] * 2)
     return _material(spec, name)
 
 
@@ -206,13 +206,15 @@ def dress(stage: Stage, drawn: mujoco.MjrContext, rng: Rng) -> None:
     """Draw light, colours and textures anew and bring them into the GL context."""
     model = stage.model
     changed = _dress_room(stage, rng)
-    shared = surface(rng, "plastic") if rng.random() < ONE_COLOUR else None
+    shared = surface(rng, "plastic") if rng.random() < ONE_COLOUR_SHARE else None
     for name, look in stage.looks.items():
         new = shared if shared is not None and name in stage.owned else surface(rng, look)
         if name in stage.printed or name in stage.pictured:
             new = Material((1, 1, 1), new.specular, new.shininess)
         if name in stage.pictured:
-            stage.texture(name)[:] = cutting(rng, _one_of(rng, stage.pictures.textures), PICTURED_SIDES[0])
+            stage.texture(name)[:] = cutting(
+                rng, _one_of(rng, stage.pictures.textures), PICTURED_TEXTURE_SIDES[0]
+            )
             changed.append(name)
         _paint(model, name, new)
     light = draw_light(rng, stage.room.white)

@@ -9,7 +9,7 @@ import numpy as np
 from selcon_tabletop.parts import ObjectModel
 from selcon_tabletop.shapes import Points, rotation
 
-COLUMNS = 256
+COLUMN_COUNT = 256
 """Of the points between as many upright lines the lowest one decides where an object touches the table."""
 
 
@@ -17,7 +17,7 @@ def _lowest(points: Points) -> Points:
     """Return the lowest of N×2 points in each column and those furthest left and right, sorted by the first
     coordinate."""
     x, low = points[:, 0], points[:, 0].min()
-    column = ((x - low) * ((COLUMNS - 1) / max(float(np.ptp(x)), 1e-9))).astype(np.int64)
+    column = ((x - low) * ((COLUMN_COUNT - 1) / max(float(np.ptp(x)), 1e-9))).astype(np.int64)
     order = np.lexsort((points[:, 1], column))
     first = np.r_[True, np.diff(column[order]) > 0]
     chosen = np.r_[order[first], x.argmin(), x.argmax()]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from selcon_tabletop.objects import TRAINED, TRAINING_ONLY, actions_of
 from selcon_tabletop.parts import PART_KINDS
-from selcon_tabletop.views import NAMED_KINDS, PART_CELL, PATCH, Batch
+from selcon_tabletop.views import NAMED_KINDS, PART_CELL_PIXELS, PATCH_PIXELS, Batch
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.encoders.clip import TimmTower, action_prompt, person_prompt
 
@@ -48,7 +48,9 @@ class PartPretraining(nn.Module):
         model = timm.create_model(encoders.DINO_NAME)
         self.first = {key: value.clone() for key, value in model.state_dict().items()}
         self.encoder = PartEncoder(model, encoders.INPUT_SIZE)
-        self.classifier = nn.Conv2d(self.encoder.width, len(PART_KINDS) * (PATCH // PART_CELL) ** 2, 1)
+        self.classifier = nn.Conv2d(
+            self.encoder.width, len(PART_KINDS) * (PATCH_PIXELS // PART_CELL_PIXELS) ** 2, 1
+        )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of the keys and of the class attention."""
@@ -56,7 +58,9 @@ class PartPretraining(nn.Module):
         assert attention is not None
         foreground = batch.objects[:, 1:-1].sum(1)  # without table, clutter and hand
         return {
-            "parts": _share_loss(F.pixel_shuffle(self.classifier(keys), PATCH // PART_CELL), batch.parts),
+            "parts": _share_loss(
+                F.pixel_shuffle(self.classifier(keys), PATCH_PIXELS // PART_CELL_PIXELS), batch.parts
+            ),
             "attention": 0.2 * _attention_loss(attention, foreground),
         }
 

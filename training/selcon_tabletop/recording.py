@@ -21,9 +21,9 @@ KINDS = ("bread_knife", "mallet", "cup", "coffee_pot", "brush", "cooking_spoon")
 """Together they afford every action."""
 PLACES = ((-0.19, -0.11), (0.19, -0.13), (-0.02, -0.12), (-0.15, 0.1), (0.25, 0.16), (0.04, 0.07))
 TURNS = (1.9, 1.2, -0.6, 0.5, 2.3, 0.3)
-THINGS = 7
+MAX_THINGS = 7
 """At most so many things that afford nothing lie between the objects."""
-DISTANCE = 0.58
+CAMERA_DISTANCE = 0.58
 """Between the camera and the middle of the objects, in metres."""
 INTERVAL_NS = 100_000_000
 
@@ -35,12 +35,12 @@ def _scene(models: list[ObjectModel], frames: int, rng: Rng) -> Scene:
     add_clutter(
         scene,
         rng,
-        THINGS,
+        MAX_THINGS,
         [(*place, 0.6 * model.footprint) for model, place in zip(models, PLACES, strict=True)],
     )
     for azimuth in np.linspace(-2.15, -1.73, frames):
         target = np.array([0.0, -0.01, 0.02])
-        position = target + DISTANCE * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
+        position = target + CAMERA_DISTANCE * np.array([np.cos(azimuth) * 0.6, np.sin(azimuth) * 0.6, 0.8])
         scene.views.append(CameraView(position, look_at(position, target, 0.0), 45.0))
     return scene
 

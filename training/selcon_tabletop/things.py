@@ -267,9 +267,9 @@ THINGS: dict[str, Callable[[Rng], list[Part]]] = {
     "cloth": belongings.cloth,
     "hand": belongings.resting_hand,
 }
-SHARES = (0.2, 0.12, 0.08, 0.06, 0.14, 0.14, 0.1, 0.05, 0.02, 0.03, 0.03, 0.03)
+THING_SHARES = (0.2, 0.12, 0.08, 0.06, 0.14, 0.14, 0.1, 0.05, 0.02, 0.03, 0.03, 0.03)
 
 
 def thing(rng: Rng) -> list[Part]:
-    """Return one thing that affords nothing, drawn by `SHARES`."""
-    return THINGS[str(rng.choice(list(THINGS), p=SHARES))](rng)
+    """Return one thing that affords nothing, drawn by `THING_SHARES`."""
+    return THINGS[str(rng.choice(list(THINGS), p=THING_SHARES))](rng)

@@ -34,12 +34,12 @@ PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV 4.12: a third of the time
     PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 DEPTH_SCALE = 0.0001  # metres a step of the 16-bit depth files: 0.1 mm up to 6.5 m
-MIN_PART = 0.0008  # share of the image that a part must cover to be asked for: 246 pixels of 640×480
+MIN_PART_SHARE = 0.0008  # share of the image that a part must cover to be asked for: 246 pixels of 640×480
 TRAIN_SHRINK = 2
 """Truth maps for training have sides of half the picture's: they are blurred, and there are many."""
-WALL = 40
+WALL_PERCENT = 40
 """Weight in percent of a wall to hold in the truth maps for training where there is a handle, too."""
-SCENERY = ("background", "hand")
+SCENERY_KINDS = ("background", "hand")
 """Part kinds of what belongs to no object and is still no clutter."""
 
 
@@ -120,7 +120,7 @@ def labels(scene: Scene, view: Rendered) -> tuple[NDArray[np.uint8], NDArray[np.
     """
     parts, objects = [0], [0]
     for placed in scene.parts:
-        kind = placed.part.kind if placed.owner >= 0 or placed.part.kind in SCENERY else "clutter"
+        kind = placed.part.kind if placed.owner >= 0 or placed.part.kind in SCENERY_KINDS else "clutter"
         parts.append(PART_KINDS.index(kind))
         name = scene.kinds[placed.owner] if placed.owner >= 0 else kind
         objects.append(OBJECT_KINDS.index(name))
@@ -151,14 +151,17 @@ def training_weights(scene: Scene) -> list[int]:
     """Return how strongly the truth maps for training mark each part, 0 to 100: a wall that can be held less
     than the handle beside it, which is made for the hand and fits every gripper."""
     handled = {placed.owner for placed in scene.parts if placed.part.kind == "loop_handle"}
-    return [WALL if placed.part.kind == "body" and placed.owner in handled else 100 for placed in scene.parts]
+    return [
+        WALL_PERCENT if placed.part.kind == "body" and placed.owner in handled else 100
+        for placed in scene.parts
+    ]
 
 
 def write_view(root: Path, split: Split, stem: str, scene: Scene, view: Rendered, asked: list[str]) -> None:
     """Write a view under each of the actions `asked` that it shows (in negative scenes: does not show)."""
     writer = ViewWriter(root / split.folder, stem)
     view_kind = "exocentric" if split.style == "exocentric" else "egocentric"
-    wanted_pixels = MIN_PART * view.placed.size
+    wanted_pixels = MIN_PART_SHARE * view.placed.size
     seen = np.bincount(view.placed[view.placed >= 0], minlength=len(scene.parts))
     maps: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
 
@@ -211,14 +214,14 @@ def _write_measured(
         writer.write(kind, action, name, ".png", partial(encoded, mask, ".png"), shared=False)
 
 
-NAMES = {"parts": list(PART_KINDS), "objects": list(OBJECT_KINDS)}
+KIND_NAMES = {"parts": list(PART_KINDS), "objects": list(OBJECT_KINDS)}
 
 
 def check_names(root: Path) -> None:
     """Raise SelconError where parts.json in `root` names other parts or objects than this version draws: its
     label maps would be misread, and new scenes would not fit to the old ones."""
     path = root / "parts.json"
-    if path.is_file() and read_object(path, SelconError) != NAMES:
+    if path.is_file() and read_object(path, SelconError) != KIND_NAMES:
         raise SelconError(
             f"{path} names other parts or objects than this version renders: "
             "render a new data set into another folder"

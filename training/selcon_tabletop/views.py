@@ -21,8 +21,8 @@ from selcon_training.data.device import IMAGENET
 
 NAMED_KINDS = OBJECT_KINDS[:-1]
 """Kinds of objects that the encoders tell apart: clutter counts as background."""
-PATCH = 16
-PART_CELL = 8  # part labels are finer: the packaged model draws its maps at twice the patch grid
+PATCH_PIXELS = 16
+PART_CELL_PIXELS = 8  # part labels are finer: the packaged model draws its maps at twice the patch grid
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,9 @@ def make_batch(
     images = (torch.from_numpy(np.stack([view[0] for view in views])) / 255.0 - mean) / std
     return Batch(
         images.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last),
-        torch.from_numpy(np.stack([_shares(view[1], len(PART_KINDS), PART_CELL) for view in views])),
-        torch.from_numpy(np.stack([_shares(_named(view[2]), len(NAMED_KINDS), PATCH) for view in views])),
+        torch.from_numpy(np.stack([_shares(view[1], len(PART_KINDS), PART_CELL_PIXELS) for view in views])),
+        torch.from_numpy(
+            np.stack([_shares(_named(view[2]), len(NAMED_KINDS), PATCH_PIXELS) for view in views])
+        ),
         torch.tensor([actions.index(item.shown_action) if item.shown_action else -1 for item in items]),
     )

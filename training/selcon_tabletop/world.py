@@ -11,10 +11,10 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_tabletop.catalogue import Catalogue
-from selcon_tabletop.mesh_files import MODEL_LIMIT, MeshError
+from selcon_tabletop.mesh_files import MAX_MODEL_BYTES, MeshError
 from selcon_tabletop.mesh_kinds import mesh_furniture, mesh_makers, mesh_things
 from selcon_tabletop.splits import PROCEDURAL
-from selcon_training.data.pictures import MEDIA, pool_of
+from selcon_training.data.pictures import MEDIA_FILE, pool_of
 
 PICTURE_SIZE = (288, 384)
 """Rows and columns that a picture of a media folder covers once it is shrunk."""
@@ -46,16 +46,16 @@ def mesh_files_in(folder: str | Path) -> dict[str, Path]:
     are missing or not what their SHA-256 says.
     """
     folder = Path(folder)
-    if not os.path.lexists(folder / MEDIA):
-        raise MeshError(f"{folder} has no {MEDIA}: give a folder that `selcon tabletop media` has made")
-    about = read_object(folder / MEDIA, MeshError)
+    if not os.path.lexists(folder / MEDIA_FILE):
+        raise MeshError(f"{folder} has no {MEDIA_FILE}: give a folder that `selcon tabletop media` has made")
+    about = read_object(folder / MEDIA_FILE, MeshError)
     if about.get("format") != 1 or not isinstance(about.get("files"), list):
-        raise MeshError(f"{folder / MEDIA} is not of format 1: collect its files again")
+        raise MeshError(f"{folder / MEDIA_FILE} is not of format 1: collect its files again")
     found = {}
     for each in about["files"]:
         path = PurePosixPath(str(each.get("path"))) if isinstance(each, dict) else PurePosixPath()
         if path.is_absolute() or ".." in path.parts:
-            raise MeshError(f"{folder / MEDIA} lists {quoted(str(path))}, outside its folder")
+            raise MeshError(f"{folder / MEDIA_FILE} lists {quoted(str(path))}, outside its folder")
         if path.suffix == ".obj" and each.get("kind") == "mesh":
             _check(folder / path, each.get("sha256"))
             library, *rest = path.parts[-3:]
@@ -65,8 +65,8 @@ def mesh_files_in(folder: str | Path) -> dict[str, Path]:
 
 def _check(path: Path, listed: object) -> None:
     """Raise MeshError for a file that is missing or has another SHA-256 than the one listed, if one is."""
-    content = read_bytes(path, MeshError, limit=MODEL_LIMIT)
+    content = read_bytes(path, MeshError, limit=MAX_MODEL_BYTES)
     if listed not in (None, sha256(content).hexdigest()):
         raise MeshError(
-            f"{path} is not the file that {MEDIA} lists: its SHA-256 differs; collect the folder again"
+            f"{path} is not the file that {MEDIA_FILE} lists: its SHA-256 differs; collect the folder again"
         )

@@ -20,7 +20,7 @@ from selcon_training.adapt.reading import read_photos
 from selcon_training.config.sections import DenseConfig
 from selcon_training.errors import AdaptError, DataError
 from selcon_training.models.from_bundle import has_half_weights, restore
-from selcon_training.models.test_time_averaging import PLAIN
+from selcon_training.models.test_time_averaging import NO_AVERAGING
 from support import dataset, photos
 from support.pages import checked_page
 from support.pyramids import CANVAS, make_base
@@ -51,7 +51,7 @@ def squares(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch, squares):
     """High rates and simple samples: the bundle has random weights, and some steps are to show."""
-    monkeypatch.setattr(subject, "PACKAGED", squares)
+    monkeypatch.setattr(subject, "PACKAGED_FILE", squares)
     rates = {"lr": 5e-3, "encoder_lr": 2e-3}
     monkeypatch.setattr(learning, "OPTIMISER", learning.OPTIMISER.model_copy(update=rates))
 
@@ -62,8 +62,8 @@ def photo_set_of(folder, negatives=None, **options):
 
 
 def test_packaged_samples_have_parts_and_are_small():
-    samples = rendered.read_rendered(rendered.PACKAGED, photos.LABELS, CANVAS, False)
-    assert len(samples) >= 90 and rendered.PACKAGED.stat().st_size < 2.2e6
+    samples = rendered.read_rendered(rendered.PACKAGED_FILE, photos.LABELS, CANVAS, False)
+    assert len(samples) >= 90 and rendered.PACKAGED_FILE.stat().st_size < 2.2e6
     assert {action for sample in samples for action in sample.masks} == {0, 1, 2}
     assert all(sample.known == (0, 1, 2) for sample in samples)
 
@@ -101,7 +101,9 @@ def test_a_network_learns_from_photos(base, drawn, quick):
     assert all(value.equal(kept[key]) for key, value in net.state_dict().items())
     moved = {key for key, value in made[0].state_dict().items() if not value.equal(kept[key])}
     assert any(key.startswith("heads.") for key in moved) and not any("running" in key for key in moved)
-    before, after = (figures(answers(each, PLAIN, CANVAS, photo_set.photos), None) for each in (net, made[0]))
+    before, after = (
+        figures(answers(each, NO_AVERAGING, CANVAS, photo_set.photos), None) for each in (net, made[0])
+    )
     assert after["kld"] < 0.8 * before["kld"] and after["right_part"] > 0.8
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from selcon_training.confidence.evidence import VIEWS, Evidence, views
+from selcon_training.confidence.evidence import VIEW_COUNT, Evidence, views
 from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, least_pictures, threshold
 
 
@@ -32,7 +32,7 @@ def test_a_threshold_lets_through_no_more_than_fits_one_more_picture():
 def made(rng, scenes=300, pictures=60, actions=2):
     positive = rng.random((scenes, actions)) < 0.4
     values = 1 / (1 + np.exp(-np.where(positive, 2.0, -2.0) - rng.normal(0, 1, positive.shape)))
-    negatives = rng.beta(1, 3, (pictures, VIEWS, actions))
+    negatives = rng.beta(1, 3, (pictures, VIEW_COUNT, actions))
     everywhere = np.ones(positive.shape, np.bool_)
     return Evidence(values, positive, everywhere, np.zeros(scenes, np.bool_)), negatives
 
@@ -130,7 +130,7 @@ def test_without_any_positive_there_is_no_fit():
 def test_views_are_the_picture_and_parts_of_it():
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
     seen = list(views(picture, 3))
-    assert len(seen) == VIEWS and (seen[0] == picture).all()
+    assert len(seen) == VIEW_COUNT and (seen[0] == picture).all()
     assert all(30 <= view.shape[0] <= 60 and 40 <= view.shape[1] <= 80 for view in seen)
     assert len({view.shape for view in seen}) > 4
     assert all((a == b).all() for a, b in zip(seen, views(picture, 3), strict=True))

@@ -8,7 +8,7 @@ import yaml
 from selcon_training.config import ConfigError, TrainConfig, load_config, parse_config
 from selcon_training.config.encoders import EncodersConfig
 from selcon_training.config.sections import DataConfig, MixConfig
-from selcon_training.config.weak_objective import OFFICIAL
+from selcon_training.config.weak_objective import OFFICIAL_SWITCHES
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 LEAST = {"name": "x", "output": "runs/x", "data": {"root": "data"}}
@@ -50,7 +50,7 @@ def test_the_papers_configurations_name_every_constant_of_the_method(name):
 @pytest.mark.parametrize("name", ["agd20k_seen", "agd20k_unseen", "hico_iif"])
 def test_the_papers_configurations_become_official_by_one_switch(name):
     config = load_config(CONFIGS / f"{name}.yaml", ["variant=official"])
-    assert {key: getattr(config.weak, key) for key in OFFICIAL} == OFFICIAL
+    assert {key: getattr(config.weak, key) for key in OFFICIAL_SWITCHES} == OFFICIAL_SWITCHES
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_training.config import ConfigError, yaml_files
-from selcon_training.config.yaml_files import DEPTH, parse_yaml
+from selcon_training.config.yaml_files import MAX_NESTING, parse_yaml
 
 TEXTS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
 VALUES = st.recursive(
@@ -57,14 +57,14 @@ def test_aliases_merges_and_dates_are_read():
         ("a: 1.0e+999", "line 1 has 1.0e.999, which is no finite number"),
         ("a: " + "9" * 5000, "line 1 has a number of 5000 characters"),
         ("a: b\n--- \nc: d", "expected a single document|but found another document"),
-        ("[" * DEPTH + "]" * DEPTH, None),
-        ("[" * (DEPTH + 1) + "]" * (DEPTH + 1), f"nested more than {DEPTH} deep"),
-        ("[" * 20_000, f"nested more than {DEPTH} deep|expected"),
+        ("[" * MAX_NESTING + "]" * MAX_NESTING, None),
+        ("[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1), f"nested more than {MAX_NESTING} deep"),
+        ("[" * 20_000, f"nested more than {MAX_NESTING} deep|expected"),
         ("a: &a [*a]", "an alias .* lies in what it stands for"),
         (b"a: \xff", r"is not UTF-8 text \(byte 3\)"),
         ("a: 1".encode("utf-16"), "is not UTF-8 text"),
         ("a: \x00", "is not valid YAML"),
-        ("#" * (yaml_files.LIMIT + 1), "has 262145 bytes, more than the 262144 of a configuration"),
+        ("#" * (yaml_files.MAX_FILE_BYTES + 1), "has 262145 bytes, more than the 262144 of a configuration"),
     ],
 )
 def test_each_fault_is_one_short_line(text, says):
@@ -83,7 +83,7 @@ def test_what_aliases_stand_for_is_counted(monkeypatch):
     merged = "a: &a {x: 1, y: 2}\nb: &b {<<: [*a, *a, *a]}\nc: {<<: [*b, *b, *b]}\n"
     for text in (lists, merged):
         parsed(text)
-        monkeypatch.setattr(yaml_files, "NODES", 40)
+        monkeypatch.setattr(yaml_files, "MAX_VALUES", 40)
         with pytest.raises(ConfigError, match="it stands for over 40 values"):
             parsed(text)
         monkeypatch.undo()

@@ -91,7 +91,7 @@ def test_a_quick_check_judges_every_format_by_its_header(tmp_path, monkeypatch, 
     assert quick_check(path) is None
     path.write_bytes(content[: len(content) // 2])
     assert "is cut short" in quick_check(path) or "whose size cannot be found" in quick_check(path)
-    monkeypatch.setattr("selcon_training.data.truncation.LIMIT", PixelLimit(100))
+    monkeypatch.setattr("selcon_training.data.truncation.PIXEL_LIMIT", PixelLimit(100))
     path.write_bytes(content + b"notes" * 400)
     assert "30 x 20 pixels; at most 100 are read" in quick_check(path)
 

@@ -281,7 +281,7 @@ def test_groups_and_threads_find_what_one_thread_finds(root, monkeypatch):
     images(root, "trainset")[3].write_bytes(b"")
     damage(images(root, "trainset")[5])
     alone = check(root, threads=1)
-    monkeypatch.setattr(examine, "GROUP", 3)
+    monkeypatch.setattr(examine, "FILES_PER_GROUP", 3)
     assert check(root, threads=4) == alone
     assert set(alone[0].findings) == {"unreadable", "damaged"}
 

@@ -144,7 +144,7 @@ def test_pictures_are_kept_small_and_in_bounded_memory(tmp_path, monkeypatch):
     assert [picture.shape[:2] for picture in map(pool.__getitem__, range(4))] == [
         (30, 40), (30, 40), (4, 80), (20, 20),
     ]  # fmt: skip
-    monkeypatch.setattr(pictures, "MOST", 2 * (2 * 3 * 30 * 40))
+    monkeypatch.setattr(pictures, "MAX_CACHED_BYTES", 2 * (2 * 3 * 30 * 40))
     bounded = PicturePool(files, (30, 40), "data.x")
     assert len(bounded) == 4 and len(bounded._kept) == 2
     assert all(np.array_equal(bounded[number], pool[number]) for number in range(4))

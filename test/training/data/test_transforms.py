@@ -13,7 +13,7 @@ from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.device import to_input
 from selcon_training.data.ordering import batches, epoch_order, prefetch
 from selcon_training.data.transforms import (
-    WHOLE,
+    WHOLE_IMAGE,
     Crop,
     Jitter,
     apply_crop,
@@ -72,7 +72,7 @@ def test_flip_mirrors_picture_and_truth():
     assert np.allclose(plain, truth.reshape(18, 4, 24, 4).mean(axis=(1, 3)) / 255, atol=1e-5)
     image = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
     assert np.array_equal(apply_crop(image, Crop(0, 0, 1, 1, True), (20, 30)), image[:, ::-1])
-    assert np.array_equal(apply_crop(image, WHOLE, (20, 30)), image)
+    assert np.array_equal(apply_crop(image, WHOLE_IMAGE, (20, 30)), image)
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (100, 600), (60, 70), (288, 384)])

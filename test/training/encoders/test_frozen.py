@@ -28,7 +28,7 @@ def distance(found, wanted):
 
 
 def test_images_in_chunks_give_what_they_give_alone(monkeypatch):
-    monkeypatch.setattr(frozen, "CPU_CHUNK", 2)
+    monkeypatch.setattr(frozen, "CPU_CHUNK_IMAGES", 2)
     net, images = small_net(), torch.randn(5, 3, 64, 96)
     together = net.features(images, saliency=True)
     for number in range(5):

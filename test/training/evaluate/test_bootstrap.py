@@ -69,5 +69,5 @@ def test_many_rows_are_drawn_in_blocks_with_the_same_result(monkeypatch):
         return [*several, auc_limits(values, of, values[:20], np.arange(20))]
 
     whole = found()
-    monkeypatch.setattr(bootstrap, "_AT_ONCE", 7 * 60)
+    monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_ONCE", 7 * 60)
     assert found() == whole

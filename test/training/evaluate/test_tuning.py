@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from selcon_ros.cli.main import main
 from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_training.data.chosen_split import ValidationSplit
-from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE, tune
+from selcon_training.evaluate.tuning import SMOOTHINGS, TEMPERATURES, tune
 from selcon_training.reporting.evaluation import run
 from support.disk import files_of_at_most
 from support.pages import checked_page
@@ -32,12 +32,12 @@ def tuned(squares, bundle, tmp_path_factory):
 def test_the_choice_is_the_least_of_the_surface_and_no_worse_than_before(tuned):
     record = tuned[1]
     surface = np.array(record["surface"])
-    row, column = SMOOTHING.index(record["smoothing"]), TEMPERATURE.index(record["temperature"])
-    assert surface.shape == (len(SMOOTHING), len(TEMPERATURE)) and surface[row, column] == surface.min()
-    plain = surface[SMOOTHING.index(0.0), TEMPERATURE.index(1.0)]
+    row, column = SMOOTHINGS.index(record["smoothing"]), TEMPERATURES.index(record["temperature"])
+    assert surface.shape == (len(SMOOTHINGS), len(TEMPERATURES)) and surface[row, column] == surface.min()
+    plain = surface[SMOOTHINGS.index(0.0), TEMPERATURES.index(1.0)]
     assert record["before"]["kld"] == pytest.approx(plain, abs=1e-4)
     assert record["after"]["kld"] == pytest.approx(surface.min(), abs=1e-4)
-    assert (row, column) != (0, TEMPERATURE.index(1.0)) and record["after"]["kld"] < record["before"]["kld"]
+    assert (row, column) != (0, TEMPERATURES.index(1.0)) and record["after"]["kld"] < record["before"]["kld"]
     assert record["queries"] == 8 and record["after"]["right_part"] == 1
 
 

@@ -78,7 +78,7 @@ def test_a_graph_that_is_wrong_for_several_images_alone_is_refused():
             return image + (image - image.mean(0, keepdim=True)).tanh() * image.new_tensor(len(image))
 
     one, several = example_images((4, 6))
-    axes = {name: {0: onnx_trace.BATCH} for name in ("image", "cam")}
+    axes = {name: {0: onnx_trace.BATCH_AXIS} for name in ("image", "cam")}
     with pytest.raises(ExportError, match="'cam' deviates"):  # traced, `len` is that of the example
         onnx_trace.graph_of(Mixing(), {"image": one}, ["cam"], axes, again={"image": several})
     onnx_trace.graph_of(Mixing(), {"image": one}, ["cam"], axes)

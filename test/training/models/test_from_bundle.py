@@ -47,7 +47,7 @@ def weights_of(bundle):
 
 
 def test_averaging_and_16_bit_weights_are_restored(tmp_path, monkeypatch):
-    monkeypatch.setattr(half_weights, "LEAST", 1)  # the network is small
+    monkeypatch.setattr(half_weights, "MIN_WEIGHT_SIZE", 1)  # the network is small
     bundle = load_bundle(make_base(tmp_path / "base", averaging=Averaging(flip=True)))
     assert restore(bundle).averaging == Averaging(flip=True)
     model = with_half_weights(onnx.load_from_string(bundle.model)).SerializeToString()

@@ -19,7 +19,7 @@ from selcon_training.export import bundle as exporting
 from selcon_training.models.checkpoint import save_model
 from selcon_training.models.network import evaluating
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged, resized
+from selcon_training.models.test_time_averaging import NO_AVERAGING, Averaging, averaged, resized
 from selcon_training.training.validation import predict
 from support import nets
 
@@ -38,7 +38,7 @@ def images():
 
 
 def test_without_averaging_the_network_is_itself(net):
-    assert averaged(net, PLAIN) is net and averaged(net, Averaging(scales=(1,))) is net
+    assert averaged(net, NO_AVERAGING) is net and averaged(net, Averaging(scales=(1,))) is net
 
 
 def test_a_mirrored_picture_gives_the_mirrored_maps(net, images):
@@ -173,4 +173,4 @@ def test_a_checkpoint_says_what_to_average_and_the_command_overrides_it(tmp_path
 
 def test_a_record_is_read_back():
     averaging = Averaging(True, (1, 2))
-    assert Averaging(**averaging.record()) == averaging == replace(PLAIN, flip=True, scales=(1.0, 2.0))
+    assert Averaging(**averaging.record()) == averaging == replace(NO_AVERAGING, flip=True, scales=(1.0, 2.0))

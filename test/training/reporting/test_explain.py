@@ -23,7 +23,7 @@ from selcon_training.losses.weak import WeakStep, weak_losses
 from selcon_training.models.checkpoint import save_model
 from selcon_training.models.map_ops import cosine_of
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.reporting.discovery import GAP, TITLE, WIDTH, sheet
+from selcon_training.reporting.discovery import GAP, PICTURE_WIDTH, TITLE_HEIGHT, sheet
 from selcon_training.reporting.samples import data_samples, spread_samples
 from selcon_training.reporting.trace import TraceSample, trace
 from selcon_training.reporting.trained_run import open_trained, read_history
@@ -100,18 +100,18 @@ def test_a_sheet_has_a_row_per_picture_and_the_verdict_in_colour(checkpoint, sam
     for alpha in (0.0, 1.0):
         weak = trained.weak.model_copy(update={"alpha": alpha, "gamma": 0.3})
         picture = sheet(trace(trained.net, sample, weak, "continuous", 0.6))
-        height = round(WIDTH * SIZE[0] / SIZE[1])
+        height = round(PICTURE_WIDTH * SIZE[0] / SIZE[1])
         assert picture.shape == (
-            TITLE + GAP + (2 + len(sample.exo)) * (height + TITLE + GAP),
-            GAP + 6 * (WIDTH + GAP),
+            TITLE_HEIGHT + GAP + (2 + len(sample.exo)) * (height + TITLE_HEIGHT + GAP),
+            GAP + 6 * (PICTURE_WIDTH + GAP),
             3,
         )
-        assert (picture[:TITLE] < 100).any(), "no title"
+        assert (picture[:TITLE_HEIGHT] < 100).any(), "no title"
         last = picture[-height - GAP :].astype(int)
         colours[alpha] = (last[..., 1] - last[..., 0] > 100).sum(), (last[..., 0] - last[..., 1] > 150).sum()
     assert colours[0.0][0] > colours[1.0][0] and colours[1.0][1] > colours[0.0][1]
     alone = sheet(trace(trained.net, TraceSample("hold", sample.ego), trained.weak, "continuous", 0.6))
-    assert alone.shape[:2] == (2 * (TITLE + GAP) + height, GAP + 5 * (WIDTH + GAP))
+    assert alone.shape[:2] == (2 * (TITLE_HEIGHT + GAP) + height, GAP + 5 * (PICTURE_WIDTH + GAP))
 
 
 def test_the_command_draws_named_pictures(checkpoint, squares, tmp_path):

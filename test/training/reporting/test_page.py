@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 import pytest
 
-from selcon_training.reporting.page import PANEL, Shown, figures_table, number, render, side_by_side
+from selcon_training.reporting.page import MAX_PANEL_WIDTH, Shown, figures_table, number, render, side_by_side
 from selcon_training.reporting.svg import BLUE, Plot, drawing
 from support.pages import Page, checked_page
 
@@ -50,7 +50,7 @@ def test_a_table_has_intervals_and_no_column_without_a_figure():
 def test_pictures_stand_side_by_side_and_small_ones_stay_small():
     shown = [side_by_side([np.zeros((30, width, 3), np.uint8)] * 2) for width in (40, 1000)]
     assert all(source.startswith("data:image/jpeg;base64,") for source in shown)
-    assert PANEL < 1000 and len(shown[0]) < len(shown[1])
+    assert MAX_PANEL_WIDTH < 1000 and len(shown[0]) < len(shown[1])
 
 
 def test_plots_take_the_page_s_colour_and_keep_apart(tmp_path):

@@ -19,13 +19,13 @@ from selcon_training.evaluate.predictors import CentrePredictor, ModelPredictor
 from selcon_training.reporting import sheet, tiles
 from selcon_training.reporting.answer_picture import RIGHT, WRONG
 from selcon_training.reporting.sheet import write_sheet
-from selcon_training.reporting.tiles import CELL, COLUMNS, FRAME, GAP, LINE
+from selcon_training.reporting.tiles import CELL_SIZE, COLUMNS, FRAME_WIDTH, GAP, LINE_HEIGHT
 from support.bundles import colour_bundle
 from support.dataset import COLOURS, make_dataset
 
 ACTIONS = tuple(COLOURS)
-HEAD = 2 * GAP + 2 * LINE
-TILE = (CELL[0] + 2 * FRAME + GAP, CELL[1] + 2 * FRAME + LINE + GAP)
+HEAD = 2 * GAP + 2 * LINE_HEIGHT
+TILE = (CELL_SIZE[0] + 2 * FRAME_WIDTH + GAP, CELL_SIZE[1] + 2 * FRAME_WIDTH + LINE_HEIGHT + GAP)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def marks(picture, top, count):
     for number in range(count):
         row, column = divmod(number, COLUMNS)
         bottom, left = top + (row + 1) * TILE[1] - GAP, GAP + column * TILE[0]
-        label = np.median(picture[bottom - LINE : bottom, left : left + TILE[0] - GAP], axis=(0, 1))
+        label = np.median(picture[bottom - LINE_HEIGHT : bottom, left : left + TILE[0] - GAP], axis=(0, 1))
         right, wrong = (np.abs(label - colour).sum() for colour in (RIGHT, WRONG))
         assert min(right, wrong) < 40
         found.append(right < wrong)
@@ -66,7 +66,7 @@ def test_every_query_is_framed_by_its_answer(data, model, tmp_path):
         result, picture = drawn(tmp_path / "sheet.jpg", predictor, data)
         rows = sorted(result.rows, key=lambda row: (row.action, row.objects, row.picture))
         assert marks(picture, HEAD, len(rows)) == [row.right for row in rows]
-        second = HEAD + 2 * TILE[1] + 2 * GAP + LINE
+        second = HEAD + 2 * TILE[1] + 2 * GAP + LINE_HEIGHT
         if predictor.has_confidence:
             answered = [row.grasps > 0 for row in result.negatives]
             assert sorted(marks(picture, second, 5)) == sorted(not one for one in answered)
@@ -83,7 +83,7 @@ def test_scenes_of_clutter_have_rows_of_their_own(data, model, tmp_path):
     result, picture = drawn(tmp_path / "sheet.jpg", model, open_dataset(root, "Seen"))
     rows = result.other_negatives["clutterset"]
     assert 0 < len(rows) < len(result.negatives)
-    end = HEAD + 4 * TILE[1] + 2 * (2 * GAP + LINE)  # two rows of queries, one of each of the others
+    end = HEAD + 4 * TILE[1] + 2 * (2 * GAP + LINE_HEIGHT)  # two rows of queries, one of each of the others
     assert picture.shape[0] == end
     answered = [row.grasps > 0 for row in rows]
     found = marks(picture, end - TILE[1], len(rows))
@@ -96,9 +96,12 @@ def test_the_heat_and_the_outline_are_drawn_where_they_are(data, model, tmp_path
     asked = row.action, row.picture
     item = next(item for item in data.items("testset") if (item.action, item.stem) == asked)
     mask = cv2.imread(str(data.extra("testset", "mask", item)), cv2.IMREAD_UNCHANGED)
-    tile = picture[HEAD + FRAME : HEAD + FRAME + CELL[1], GAP + FRAME : GAP + FRAME + CELL[0]]
-    scale = min(CELL[0] / mask.shape[1], CELL[1] / mask.shape[0])
-    left = (CELL[0] - round(scale * mask.shape[1])) // 2
+    tile = picture[
+        HEAD + FRAME_WIDTH : HEAD + FRAME_WIDTH + CELL_SIZE[1],
+        GAP + FRAME_WIDTH : GAP + FRAME_WIDTH + CELL_SIZE[0],
+    ]
+    scale = min(CELL_SIZE[0] / mask.shape[1], CELL_SIZE[1] / mask.shape[0])
+    left = (CELL_SIZE[0] - round(scale * mask.shape[1])) // 2
     rows, columns = np.nonzero(mask)
     corners = [(v, u) for v in (rows.min(), rows.max()) for u in (columns.min(), columns.max())]
     for v, u in corners:
@@ -108,20 +111,22 @@ def test_the_heat_and_the_outline_are_drawn_where_they_are(data, model, tmp_path
 
 
 def test_many_queries_are_shown_in_part(data, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(sheet, "MOST", 4)
+    monkeypatch.setattr(sheet, "MAX_TILES", 4)
     _, picture = drawn(tmp_path / "sheet.jpg", model, data)
-    assert picture.shape[0] == HEAD + 2 * TILE[1] + 2 * GAP + LINE  # a row of queries, and one of nothing
+    assert (
+        picture.shape[0] == HEAD + 2 * TILE[1] + 2 * GAP + LINE_HEIGHT
+    )  # a row of queries, and one of nothing
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (700, 2), (300, 300)])
 def test_pictures_of_any_shape_are_shown_whole(shape):
     image = np.full((*shape, 3), 200, np.uint8)
     placed = tiles.placed(tiles.enlarged(image))
-    assert placed.shape == (CELL[1], CELL[0], 3)
+    assert placed.shape == (CELL_SIZE[1], CELL_SIZE[0], 3)
     rows, columns = np.nonzero((placed == 200).all(axis=2))
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    assert height == CELL[1] or width == CELL[0]
-    scale = min(CELL[0] / shape[1], CELL[1] / shape[0])
+    assert height == CELL_SIZE[1] or width == CELL_SIZE[0]
+    scale = min(CELL_SIZE[0] / shape[1], CELL_SIZE[1] / shape[0])
     assert abs(height - max(1, shape[0] * scale)) <= 1 and abs(width - max(1, shape[1] * scale)) <= 1
 
 

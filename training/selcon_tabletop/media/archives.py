@@ -11,7 +11,7 @@ from typing import Protocol
 from selcon_ros.core.zip_file import open_zip
 from selcon_tabletop.media.listing import MediaError
 
-LIMIT = 64 << 20
+MAX_FILE_BYTES = 64 << 20
 """Bytes of one file of an archive."""
 
 

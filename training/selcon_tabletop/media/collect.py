@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_tabletop.media.archives import LIMIT, Members, open_archive
-from selcon_tabletop.media.listing import FORMAT, Listed, MediaError, MediaPackage
+from selcon_tabletop.media.archives import MAX_FILE_BYTES, Members, open_archive
+from selcon_tabletop.media.listing import FORMAT_VERSION, Listed, MediaError, MediaPackage
 from selcon_tabletop.media.meshes import read_mesh
 from selcon_tabletop.media.packages import find_packages, read_files, remedy
 from selcon_tabletop.media.sheet import contact_sheet, thumbnail
 
-SHEETS = "sheets"
+SHEETS_FOLDER = "sheets"
 """Folder of the contact sheets, one for each use."""
-_NAMED = 10
+_MAX_NAMES_SHOWN = 10
 """Files named in a message."""
 
 
@@ -64,11 +64,11 @@ def collect(
         for source in sources:
             faults = _collect(source, packages[source.name], out, collected, bar)
             if faults:
-                more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+                more = f" and {len(faults) - _MAX_NAMES_SHOWN} more" if len(faults) > _MAX_NAMES_SHOWN else ""
                 wrong.append(
                     f"{packages[source.name] or source.package + ' as installed'} does not match the list "
-                    f"{source.name}: {', '.join(faults[:_NAMED])}{more}; {remedy(source)} gets the version "
-                    "that is listed"
+                    f"{source.name}: {', '.join(faults[:_MAX_NAMES_SHOWN])}{more}; {remedy(source)} gets the "
+                    "version that is listed"
                 )
     if wrong:
         raise MediaError("; ".join(wrong))
@@ -80,8 +80,8 @@ def collect(
             if use in each["use"] and each["path"] in collected.pictures
         ]
         if shown:
-            _write(out / SHEETS / f"{use}.jpg", contact_sheet(shown))
-    write_json(out / "media.json", {"format": FORMAT, "files": collected.entries})
+            _write(out / SHEETS_FOLDER / f"{use}.jpg", contact_sheet(shown))
+    write_json(out / "media.json", {"format": FORMAT_VERSION, "files": collected.entries})
     return collected
 
 
@@ -104,7 +104,7 @@ def _collect(
         else:
             with open_archive(name, content) as archive:
                 for each in listed:
-                    inner = archive.read(each.path, LIMIT)
+                    inner = archive.read(each.path, MAX_FILE_BYTES)
                     fault = _take(each, source, inner, archive, out, collected)
                     faults += [fault] if fault else []
                     bar.update()
@@ -149,7 +149,7 @@ def _take(
             "beside": sorted(mesh.beside),
         }
         if listed.icon:
-            icon = archive.read(listed.icon, LIMIT)
+            icon = archive.read(listed.icon, MAX_FILE_BYTES)
             collected.pictures[listed.to] = thumbnail(icon, listed.icon)
     elif listed.kind != "mesh":
         collected.pictures[listed.to] = thumbnail(content, listed.path)

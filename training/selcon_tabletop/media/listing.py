@@ -12,11 +12,11 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.json_file import read_object
 from selcon_ros.core.text import quoted
 
-LISTS = Path(__file__).with_name("lists")
-FORMAT = 1
-KINDS = {"picture": "pictures", "texture": "textures", "mesh": "meshes"}
+LISTS_FOLDER = Path(__file__).with_name("lists")
+FORMAT_VERSION = 1
+FOLDER_OF_KIND = {"picture": "pictures", "texture": "textures", "mesh": "meshes"}
 """Kinds of files, and the folder of each."""
-USES = {
+USES_OF_KIND = {
     "picture": ("background", "negative", "calibration"),
     "texture": ("texture",),
     "mesh": ("object", "thing", "room"),
@@ -76,11 +76,11 @@ class MediaPackage:
 def read_sources(
     folder: Path | None = None, only: Sequence[str] = (), large: bool = True
 ) -> list[MediaPackage]:
-    """Return the lists of a folder (default: LISTS): all, all but the large ones, or those named in `only`.
+    """Return the lists of a folder (default: LISTS_FOLDER): all, all but the large ones, or those in `only`.
 
     Raises MediaError.
     """
-    found = {path.stem: path for path in sorted((folder or LISTS).glob("*.json"))}
+    found = {path.stem: path for path in sorted((folder or LISTS_FOLDER).glob("*.json"))}
     for name in only:
         if name not in found:
             raise MediaError(f"there is no list called {quoted(name)}; there are {', '.join(found)}")
@@ -98,8 +98,8 @@ def read_sources(
 def read_source(path: Path) -> MediaPackage:
     """Return one list. Raises MediaError naming the file, the entry and the key that is wrong."""
     value = read_object(path, MediaError)
-    if value.get("format") != FORMAT:
-        raise MediaError(f"{path}: its format is {quoted(value.get('format'))}, read is {FORMAT}")
+    if value.get("format") != FORMAT_VERSION:
+        raise MediaError(f"{path}: its format is {quoted(value.get('format'))}, read is {FORMAT_VERSION}")
     package, version = _name(value, "package", path), _name(value, "version", path)
     if value.get("registry") not in REGISTRIES:
         raise MediaError(f"{path}: registry must be one of {', '.join(REGISTRIES)}")
@@ -154,15 +154,15 @@ def _listed(value: dict[str, Any], archives: dict[str, str], where: str) -> List
     if archive and archive not in archives:
         raise MediaError(f"{where}: the archive {quoted(archive)} is not among the list's archives")
     kind, use = value.get("kind"), value.get("use")
-    if kind not in KINDS:
-        raise MediaError(f"{where}: kind {quoted(kind)} must be one of {', '.join(KINDS)}")
-    if not isinstance(use, list) or not use or any(each not in USES[kind] for each in use):
-        raise MediaError(f"{where}: use must list some of {', '.join(USES[kind])}")
+    if kind not in FOLDER_OF_KIND:
+        raise MediaError(f"{where}: kind {quoted(kind)} must be one of {', '.join(FOLDER_OF_KIND)}")
+    if not isinstance(use, list) or not use or any(each not in USES_OF_KIND[kind] for each in use):
+        raise MediaError(f"{where}: use must list some of {', '.join(USES_OF_KIND[kind])}")
     if "calibration" in use and len(use) > 1:
         raise MediaError(f"{where}: a picture for calibration is held out of training: give no other use")
     to = inside(value.get("to"), f"{where}: to")
-    if not to.startswith(KINDS[kind] + "/"):
-        raise MediaError(f"{where}: to must begin with {KINDS[kind]}/")
+    if not to.startswith(FOLDER_OF_KIND[kind] + "/"):
+        raise MediaError(f"{where}: to must begin with {FOLDER_OF_KIND[kind]}/")
     _check_hash(value.get("sha256"), f"{where}: sha256")
     link = _text(value, "link", where)
     if not link.startswith(("http://", "https://")):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from selcon_tabletop.media.archives import LIMIT, Members
+from selcon_tabletop.media.archives import MAX_FILE_BYTES, Members
 from selcon_tabletop.media.listing import MediaError
 
-MAPS = ("map_", "bump", "disp", "decal", "refl", "norm")
+MAP_KEYWORDS = ("map_", "bump", "disp", "decal", "refl", "norm")
 """How lines of an MTL file begin that name a picture."""
 
 
@@ -39,13 +39,13 @@ def read_mesh(archive: Members, path: str, content: bytes) -> MeshFiles:
             if PurePosixPath(rest).name != rest or rest not in here:
                 raise MediaError(f"{path} names the materials {rest!r}, which do not lie beside it")
             lines = []
-            for each in archive.read(folder + rest, LIMIT).decode("latin-1").splitlines():
+            for each in archive.read(folder + rest, MAX_FILE_BYTES).decode("latin-1").splitlines():
                 picture = _picture(each, here)
                 if picture is None:
                     continue
                 lines.append(each)
                 if picture and picture not in beside:
-                    beside[picture] = archive.read(folder + picture, LIMIT)
+                    beside[picture] = archive.read(folder + picture, MAX_FILE_BYTES)
             beside[rest] = ("\n".join(lines) + "\n").encode("latin-1")
     return MeshFiles(beside, tuple(materials))
 
@@ -53,7 +53,7 @@ def read_mesh(archive: Members, path: str, content: bytes) -> MeshFiles:
 def _picture(line: str, here: set[str]) -> str | None:
     """Return the picture that a line of an MTL file names, empty if none; None if it does not lie here."""
     word, _, rest = line.strip().partition(" ")
-    if not word.lower().startswith(MAPS):
+    if not word.lower().startswith(MAP_KEYWORDS):
         return ""
     rest = rest.strip()
     # Options may come first; names may have spaces.

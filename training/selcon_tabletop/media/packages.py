@@ -15,9 +15,9 @@ from selcon_ros.core.text import one_line
 from selcon_ros.core.zip_file import open_zip
 from selcon_tabletop.media.listing import MediaError, MediaPackage
 
-LIMIT = 256 << 20
+MAX_FILE_BYTES = 256 << 20
 """Bytes of one file of a package."""
-ROOT = Path("/")
+DEBIAN_ROOT = Path("/")
 """Where Debian packages are installed."""
 
 
@@ -62,7 +62,7 @@ def read_files(
         for name in wanted:
             path = _installed_path(source, name)
             if path.is_file():
-                yield name, read_bytes(path, MediaError, LIMIT)
+                yield name, read_bytes(path, MediaError, MAX_FILE_BYTES)
     elif source.registry == "debian":
         yield from _read_deb(package, wanted)
     else:
@@ -70,7 +70,7 @@ def read_files(
             with open_zip(package, MediaError) as archive:
                 for name in wanted:
                     if name in archive.names:
-                        yield name, archive.read(name, LIMIT)
+                        yield name, archive.read(name, MAX_FILE_BYTES)
         except MediaError as error:
             raise MediaError(f"{package}: {error}") from None
 
@@ -117,7 +117,7 @@ def _download(source: MediaPackage, folder: Path) -> Path:
 
 def _installed(source: MediaPackage) -> bool:
     if source.registry == "debian":
-        return any((ROOT / (each.archive or each.path)).is_file() for each in source.files)
+        return any((DEBIAN_ROOT / (each.archive or each.path)).is_file() for each in source.files)
     try:
         importlib.metadata.distribution(source.package)
     except importlib.metadata.PackageNotFoundError:
@@ -127,7 +127,7 @@ def _installed(source: MediaPackage) -> bool:
 
 def _installed_path(source: MediaPackage, name: str) -> Path:
     if source.registry == "debian":
-        return ROOT / name
+        return DEBIAN_ROOT / name
     return Path(str(importlib.metadata.distribution(source.package).locate_file(name)))
 
 
@@ -148,8 +148,10 @@ def _read_deb(package: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
                     name = member.name.removeprefix("./")
                     if name not in left or not member.isreg():
                         continue
-                    if member.size > LIMIT:
-                        raise MediaError(f"{package}: {name} has more than the {LIMIT} bytes that are read")
+                    if member.size > MAX_FILE_BYTES:
+                        raise MediaError(
+                            f"{package}: {name} has more than the {MAX_FILE_BYTES} bytes that are read"
+                        )
                     stream = archive.extractfile(member)
                     assert stream is not None
                     yield name, stream.read()

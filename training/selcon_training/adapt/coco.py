@@ -14,7 +14,7 @@ from selcon_training.adapt.shapes import Bitmap, Labelled, Shape, Size, polygon,
 from selcon_training.data.images import U8
 from selcon_training.errors import DataError
 
-_STEP = 48
+_FIRST_CODE = 48
 """The first of the signs that compressed run lengths are written with."""
 
 
@@ -92,7 +92,7 @@ def _check_runs(text: str, size: Size, where: str) -> None:
     lengths: list[int] = []
     value, shift = 0, 0
     for sign in text:
-        code = ord(sign) - _STEP
+        code = ord(sign) - _FIRST_CODE
         if not 0 <= code < 64 or shift > 30:
             break
         value |= (code & 31) << shift

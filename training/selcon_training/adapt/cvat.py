@@ -18,7 +18,7 @@ from selcon_training.errors import DataError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-LARGEST = 64 << 20
+MAX_FILE_BYTES = 64 << 20
 """Bytes of a file."""
 _NOTES = ("tag", "attribute")
 
@@ -30,7 +30,7 @@ def read_cvat(folder: Path, name: str, pictures: PictureFiles) -> list[Labelled]
 
     where = str(folder / name)
     try:
-        root = fromstring(read_bytes(folder / name, DataError, LARGEST), forbid_dtd=True)
+        root = fromstring(read_bytes(folder / name, DataError, MAX_FILE_BYTES), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise DataError(f"{where} is not plain XML ({error}): export it again") from None
     if root.tag != "annotations":

@@ -20,7 +20,7 @@ from selcon_training.data.transforms import resize
 from selcon_training.errors import DataError
 from selcon_training.evaluate.measures import TRUTH_PEAK
 
-SPLIT, DESCRIPTION = "trainset", "dataset.json"
+SPLIT, DESCRIPTION_FILE = "trainset", "dataset.json"
 
 
 @dataclass
@@ -66,7 +66,9 @@ def split_folder(folder: Path) -> Path | None:
 def read_folders(split: Path) -> list[Labelled]:
     """The photos of a folder that has egocentric/, copies of one file as one photo. Raises DataError."""
     split = split.resolve()
-    described = next((place for place in (split, *split.parents[:2]) if (place / DESCRIPTION).exists()), None)
+    described = next(
+        (place for place in (split, *split.parents[:2]) if (place / DESCRIPTION_FILE).exists()), None
+    )
     exhaustive = False
     if described is not None:
         divide = split.parent.name if split.parent.parent == described else None

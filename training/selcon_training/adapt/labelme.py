@@ -19,10 +19,10 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.picture_files import PictureFiles, entry, size_of
 from selcon_training.adapt.shapes import Bitmap, Labelled, Shape, Size, ellipse, polygon, rectangle
-from selcon_training.data.images import LIMIT, U8
+from selcon_training.data.images import PIXEL_LIMIT, U8
 from selcon_training.errors import DataError
 
-LARGEST = 64 << 20
+MAX_FILE_BYTES = 64 << 20
 """Bytes of a file: labelme puts the picture into it, unless told not to."""
 
 
@@ -48,7 +48,7 @@ def read_labelme(folder: Path, name: str, record: dict[str, Any], pictures: Pict
 
 def read_file(path: Path) -> dict[str, Any]:
     """A JSON file's object, as large as labelme's may be. Raises DataError."""
-    return parse_object(read_bytes(path, DataError, LARGEST), path, DataError)
+    return parse_object(read_bytes(path, DataError, MAX_FILE_BYTES), path, DataError)
 
 
 def _shape(record: dict[str, Any], size: Size, where: str) -> Shape:
@@ -76,7 +76,7 @@ def _pasted(record: dict[str, Any], size: Size, where: str) -> U8:
         (left, top), (right, bottom) = np.asarray(record["points"], np.float64).round().astype(int).tolist()
     except (binascii.Error, KeyError, TypeError, ValueError):
         raise DataError(f"{where} must have two points and a mask: draw it again") from None
-    part = decode(content, Path(where), cv2.IMREAD_GRAYSCALE, DataError, None, LIMIT)
+    part = decode(content, Path(where), cv2.IMREAD_GRAYSCALE, DataError, None, PIXEL_LIMIT)
     height, width = bottom - top + 1, right - left + 1
     inside = 0 <= top <= bottom < size[0] and 0 <= left <= right < size[1]
     if part.shape != (height, width) or not inside:

@@ -27,13 +27,13 @@ from selcon_training.training.optimisers import clip_gradients, make_optimiser, 
 
 VIEWS = ViewRange(zoom=(0.7, 1.6), flip=True, turn=20.0, shift=0.1, stretch=0.1)
 OPTIMISER = OptimiserConfig(kind="adamw", lr=5e-4, encoder_lr=1e-4, weight_decay=0.01, clip_norm=1.0)
-TRAINED = ("upper",)
+TRAINED_PARTS = ("upper",)
 """Of the backbone."""
-BATCH = 8
-SHARE = 0.75
+BATCH_SIZE = 8
+CHANGE_SHARE = 0.75
 """How far the adapted weights are from the bundle's to the trained ones: all of the way the peaks on other
 objects are worse. Chosen on the check set, by adapting to a quarter of it."""
-HALF = BATCH // 2
+HALF_BATCH = BATCH_SIZE // 2
 """Places of a batch for rendered samples; photos and negative pictures share the other half."""
 
 
@@ -56,7 +56,11 @@ class Batches:
         views = replace(VIEWS, fit=canvas.fit, shape_share=share)
         self._augmenter = Augmenter(canvas.input_size, canvas.map_grid, views, photometry=Photometry())
         count = 0 if not sources.negatives else 1
-        places = ((sources.photos, HALF - count), (sources.negatives, count), (sources.rendered, HALF))
+        places = (
+            (sources.photos, HALF_BATCH - count),
+            (sources.negatives, count),
+            (sources.rendered, HALF_BATCH),
+        )
         self._places = [(photos, count) for photos, count in places if count and photos]
 
     def job(self, step: int) -> DenseBatch:
@@ -66,7 +70,7 @@ class Batches:
             for place in range(step * count, (step + 1) * count):
                 turn, at = divmod(place, len(photos))
                 photo = photos[int(self._order(number, len(photos), turn)[at])]
-                samples.append(self._sample(photo, step * BATCH + len(samples)))
+                samples.append(self._sample(photo, step * BATCH_SIZE + len(samples)))
         return stack(samples, self.classes, self.canvas.map_grid, False)
 
     def _order(self, number: int, count: int, turn: int) -> NDArray[np.int64]:
@@ -87,13 +91,13 @@ def adapted(
 ) -> PyramidNet:
     """A copy of `net` that has learnt from the sources; `advance` is called after every step.
 
-    Its decoder and the upper half of its backbone learn; of the change `SHARE` is kept (see `between`).
-    Raises AdaptError if a loss is not finite.
+    Its decoder and the upper half of its backbone learn; of the change `CHANGE_SHARE` is kept (see
+    `between`). Raises AdaptError if a loss is not finite.
     """
     start, net = net, copy.deepcopy(net)
     net.to_channels_last()
-    net.learn(TRAINED)
-    net.training_mode(TRAINED)
+    net.learn(TRAINED_PARTS)
+    net.training_mode(TRAINED_PARTS)
     schedule = ScheduleConfig(rate="cosine", warmup_steps=min(10, steps))
     optimiser = make_optimiser(net, OPTIMISER)
     batches = Batches(sources, net, canvas, seed)
@@ -111,4 +115,4 @@ def adapted(
         optimiser.step()
         advance()
     net.learn(())
-    return between(start, net, SHARE).eval()
+    return between(start, net, CHANGE_SHARE).eval()

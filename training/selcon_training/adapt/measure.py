@@ -21,8 +21,8 @@ from selcon_training.models.test_time_averaging import Averaging
 from selcon_training.training.validation import predict
 
 F64 = NDArray[np.float64]
-BATCH = 8
-PUBLISHED = 0.5
+BATCH_SIZE = 8
+MIN_CONFIDENCE = 0.5
 """The node's default `min_confidence`."""
 
 
@@ -52,7 +52,7 @@ def answers(
         return []
     images = np.stack([photo.seen for photo in photos])
     found = []
-    for photo, (cam, _) in zip(photos, predict(net, images, BATCH, averaging), strict=True):
+    for photo, (cam, _) in zip(photos, predict(net, images, BATCH_SIZE, averaging), strict=True):
         rows, columns = canvas.place(photo.shape).cells.slices
         maps = np.ascontiguousarray(cam[:, rows, columns])
         peaks = evidence(maps, maps)
@@ -88,7 +88,7 @@ def figures(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> dict[str
     published; of questions without a part count and the share that is published. Shares are None where there
     is no such question. "intervals": of 95 %, over objects.
     """
-    sure = confidences(given, fit) >= PUBLISHED
+    sure = confidences(given, fit) >= MIN_CONFIDENCE
     there = np.array([each.there for each in given], bool)
     columns: dict[str, NDArray[np.float64]] = {
         "right_part": np.array([each.right for each in given], np.float64),  # None: NaN
@@ -107,7 +107,7 @@ def figures(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> dict[str
 
 def any_published(given: Sequence[PhotoAnswer], fit: ConfidenceFit | None) -> dict[str, Any]:
     """The number of pictures, and the share of which some action is published."""
-    sure = confidences(given, fit) >= PUBLISHED
+    sure = confidences(given, fit) >= MIN_CONFIDENCE
     pictures: dict[str, bool] = {}
     for each, published in zip(given, sure.tolist(), strict=True):
         pictures[each.photo] = pictures.get(each.photo, False) or published

@@ -27,15 +27,15 @@ from selcon_training.data.pairs import stored_as
 from selcon_training.data.transforms import resize
 from selcon_training.errors import AdaptError, DataError
 
-FEWEST, MOST, ADVISED = 4, 100, 8
+MIN_PHOTOS, MAX_PHOTOS, ADVISED_PHOTOS = 4, 100, 8
 """Photos: below the first nothing is learnt that holds, above the second `selcon train` is the way."""
-LARGER = 2.0
+SIZE_FACTOR = 2.0
 """Photos are kept at this multiple of the network's input: parts of them are shown enlarged."""
-WHOLE = 0.9
+MAX_MASK_SHARE = 0.9
 """A mask of a larger share of its photo marks no part."""
-BLUR = 0.018
+BLUR_WIDTH = 0.018
 """Standard deviation of a truth map, in picture widths: as AGD20K's."""
-_SHOWN = 5
+_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PhotoSet:
 
 def truth_of(mask: NDArray[np.bool_]) -> U8:
     """A mask blurred as AGD20K's truth is, scaled to 0..255."""
-    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(BLUR * mask.shape[1], 0.5))
+    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(BLUR_WIDTH * mask.shape[1], 0.5))
     return np.asarray(np.rint(255.0 * blurred / max(float(blurred.max()), 1e-6)), np.uint8)
 
 
@@ -109,7 +109,7 @@ def make_photo_set(
 
 
 def negative_pictures(folder: Path | None) -> list[Path]:
-    """The pictures of a folder of negatives, at most MOST. Raises DataError."""
+    """The pictures of a folder of negatives, at most MAX_PHOTOS. Raises DataError."""
     if folder is None:
         return []
     if not folder.is_dir():
@@ -118,8 +118,8 @@ def negative_pictures(folder: Path | None) -> list[Path]:
     found = [path for path in found if not path.name.startswith(".")]
     if not found:
         raise DataError(f"--negatives {folder} holds no photo ({', '.join(IMAGE_SUFFIXES)})")
-    if len(found) > MOST:
-        raise AdaptError(f"--negatives {folder} holds {len(found)} photos: give at most {MOST} of them")
+    if len(found) > MAX_PHOTOS:
+        raise AdaptError(f"--negatives {folder} holds {len(found)} photos: give at most {MAX_PHOTOS} of them")
     return found
 
 
@@ -155,15 +155,15 @@ def _matches(labelled: Sequence[Labelled], actions: Sequence[str]) -> tuple[dict
 
 
 def _check_count(count: int) -> None:
-    if count < FEWEST:
+    if count < MIN_PHOTOS:
         raise AdaptError(
-            f"{count} photos with masks are too few: give {ADVISED} or more, of other places and views "
-            f"(at least {FEWEST})"
+            f"{count} photos with masks are too few: give {ADVISED_PHOTOS} or more, of other places and "
+            f"views (at least {MIN_PHOTOS})"
         )
-    if count > MOST:
+    if count > MAX_PHOTOS:
         raise AdaptError(
-            f"{count} photos are more than the {MOST} that `selcon adapt` takes: give some of them, or use "
-            "`selcon train` with all of them in data.mix"
+            f"{count} photos are more than the {MAX_PHOTOS} that `selcon adapt` takes: give some of them, or "
+            "use `selcon train` with all of them in data.mix"
         )
 
 
@@ -189,7 +189,9 @@ def _check_missing(labelled: Sequence[Labelled], matched: dict[str, int]) -> Non
 
 def _check_masks(photos: Sequence[MaskedPhoto], actions: Sequence[str]) -> None:
     every = [(photo, action, mask) for photo in photos for action, mask in photo.masks.items()]
-    whole = [f"{actions[action]} on {photo.name}" for photo, action, mask in every if mask.mean() > WHOLE]
+    whole = [
+        f"{actions[action]} on {photo.name}" for photo, action, mask in every if mask.mean() > MAX_MASK_SHARE
+    ]
     empty = [f"{actions[action]} on {photo.name}" for photo, action, mask in every if not mask.any()]
     if whole:
         raise AdaptError(
@@ -259,8 +261,8 @@ def _kept(
 
 
 def _kept_size(size: Size, canvas: Canvas) -> Size:
-    """A picture's size within LARGER times the network's input; never enlarged."""
-    within = tuple(LARGER * side for side in canvas.input_size)
+    """A picture's size within SIZE_FACTOR times the network's input; never enlarged."""
+    within = tuple(SIZE_FACTOR * side for side in canvas.input_size)
     scale = min(1.0, max(within[0] / size[0], within[1] / size[1]) if canvas.fit == "stretch" else
                 min(within[0] / size[0], within[1] / size[1]))  # fmt: skip
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -274,5 +276,5 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _list(texts: Iterable[str]) -> str:
     every = list(texts)
-    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(quoted(text, 120) for text in every[:_SHOWN]) + more
+    more = f" and {len(every) - _MAX_NAMES_SHOWN} more" if len(every) > _MAX_NAMES_SHOWN else ""
+    return ", ".join(quoted(text, 120) for text in every[:_MAX_NAMES_SHOWN]) + more

@@ -13,7 +13,7 @@ from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.pairs import stored_as
 from selcon_training.errors import DataError
 
-MOST_FILES = 20_000
+MAX_FILES = 20_000
 
 
 def walk(folder: Path) -> list[str]:
@@ -23,8 +23,8 @@ def walk(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(parent).relative_to(folder).as_posix()
         found += [posixpath.normpath(f"{relative}/{name}") for name in names if not name.startswith(".")]
-        if len(found) > MOST_FILES:
-            raise DataError(f"{folder} holds more than {MOST_FILES} files: give the folder of the photos")
+        if len(found) > MAX_FILES:
+            raise DataError(f"{folder} holds more than {MAX_FILES} files: give the folder of the photos")
     return sorted(found, key=os.fsencode)
 
 

@@ -17,7 +17,7 @@ from selcon_training.adapt.shapes import Labelled
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.errors import DataError
 
-LAYOUTS = (
+ACCEPTED_LAYOUTS = (
     "labelme's JSON beside each photo, one COCO JSON, a CVAT export ('CVAT for images 1.1' or COCO), or "
     "AGD20K's folders (egocentric/ACTION/OBJECT with mask/ or GT/)"
 )
@@ -44,7 +44,7 @@ def read_photos(folder: Path, negatives: Path | None = None) -> tuple[str, list[
         if photos:
             found.setdefault(layout, []).extend(photos)
     if not found:
-        raise DataError(f"{folder} holds no masks: give {LAYOUTS}")
+        raise DataError(f"{folder} holds no masks: give {ACCEPTED_LAYOUTS}")
     if len(found) > 1:
         raise DataError(f"{folder} holds labels of {' and '.join(found)}: keep one of them")
     ((layout, photos),) = found.items()

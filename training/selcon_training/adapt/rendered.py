@@ -32,13 +32,13 @@ from selcon_training.data.pairs import fitting
 from selcon_training.data.transforms import resize
 from selcon_training.errors import DataError
 
-PACKAGED = Path(__file__).with_name("rendered.zip")
-LIST = "samples.json"
-MOST_ACTIONS = 8
-LARGEST = 16 << 20
-SIZE = (288, 384)
-QUALITY = 80
-CHECK = 5
+PACKAGED_FILE = Path(__file__).with_name("rendered.zip")
+LIST_FILE = "samples.json"
+MAX_ACTIONS = 8
+MAX_PICTURE_BYTES = 16 << 20
+PICTURE_SIZE = (288, 384)
+JPEG_QUALITY = 80
+CHECK_EVERY = 5
 """One of so many samples is kept out of training, to see what is forgotten."""
 
 
@@ -48,17 +48,17 @@ def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: boo
     An action that only one of the two knows is unknown there. Raises DataError.
     """
     with open_zip(path, DataError) as archive:
-        listed = parse_object(archive.read(LIST, 1 << 20), path, DataError)
+        listed = parse_object(archive.read(LIST_FILE, 1 << 20), path, DataError)
         own, names = listed.get("actions"), listed.get("samples")
-        if not isinstance(own, list) or not isinstance(names, list) or len(own) > MOST_ACTIONS:
+        if not isinstance(own, list) or not isinstance(names, list) or len(own) > MAX_ACTIONS:
             raise DataError(f"{path} holds no rendered samples: make it with selcon_training.adapt.rendered")
         label = {action_key(action): number for number, action in enumerate(actions)}
         places = {bit: label[key] for bit, action in enumerate(own) if (key := action_key(action)) in label}
         return [
             _sample(
                 str(name),
-                _decoded(archive.read(f"{name}.jpg", LARGEST), cv2.IMREAD_COLOR, path)[:, :, ::-1],
-                _decoded(archive.read(f"{name}.png", LARGEST), cv2.IMREAD_GRAYSCALE, path),
+                _decoded(archive.read(f"{name}.jpg", MAX_PICTURE_BYTES), cv2.IMREAD_COLOR, path)[:, :, ::-1],
+                _decoded(archive.read(f"{name}.png", MAX_PICTURE_BYTES), cv2.IMREAD_GRAYSCALE, path),
                 places,
                 canvas,
                 sharp,
@@ -100,8 +100,8 @@ def write_rendered(root: Path, divide: str | None, splits: Sequence[str], count:
         raise DataError(f"{tests[0]} is a test split, which training may not see: give trainset, tableset")
     data = open_dataset(root, divide)
     actions = data.class_list(None)
-    if len(actions) > MOST_ACTIONS:
-        raise DataError(f"{root} has {len(actions)} actions: a label map has room for {MOST_ACTIONS}")
+    if len(actions) > MAX_ACTIONS:
+        raise DataError(f"{root} has {len(actions)} actions: a label map has room for {MAX_ACTIONS}")
     shares = [len(part) for part in np.array_split(np.arange(count), len(splits))]
     chosen = [
         item
@@ -111,7 +111,7 @@ def write_rendered(root: Path, divide: str | None, splits: Sequence[str], count:
     file = io.BytesIO()
     names = [f"{number:04d}" for number in range(len(chosen))]
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_entry(LIST), json.dumps({"actions": list(actions), "samples": names}))
+        archive.writestr(_entry(LIST_FILE), json.dumps({"actions": list(actions), "samples": names}))
         for name, item in zip(names, chosen, strict=True):
             picture, bits = _picture(item)
             archive.writestr(_entry(f"{name}.jpg"), _encoded(picture, ".jpg"))
@@ -121,9 +121,9 @@ def write_rendered(root: Path, divide: str | None, splits: Sequence[str], count:
 
 
 def _picture(item: DenseItem) -> tuple[U8, U8]:
-    """A picture within SIZE, and the bits of its actions."""
+    """A picture within PICTURE_SIZE, and the bits of its actions."""
     picture = read_picture(item.path)
-    scale = min(1.0, SIZE[0] / picture.shape[0], SIZE[1] / picture.shape[1])
+    scale = min(1.0, PICTURE_SIZE[0] / picture.shape[0], PICTURE_SIZE[1] / picture.shape[1])
     size = round(scale * picture.shape[0]), round(scale * picture.shape[1])
     bits = np.zeros(size, np.uint8)
     for action, truths in item.truths.items():
@@ -136,7 +136,7 @@ def _picture(item: DenseItem) -> tuple[U8, U8]:
 
 
 def _encoded(image: U8, kind: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
     done, content = cv2.imencode(kind, image[:, :, ::-1] if image.ndim == 3 else image, options)
     assert done
     return content.tobytes()
@@ -152,7 +152,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 @click.option("--divide", type=click.Choice(["Seen", "Unseen"]), default="Seen", show_default=True)
 @click.option("--split", "splits", multiple=True, default=["trainset", "tableset"], show_default=True)
 @click.option("--count", type=click.IntRange(1, 1000), default=160, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=PACKAGED, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=PACKAGED_FILE, show_default=True
+)
 def command(root: Path, divide: str, splits: tuple[str, ...], count: int, out: Path) -> None:
     """Make the packaged samples of the rendered data set in folder ROOT.
 

@@ -17,11 +17,11 @@ from selcon_training.errors import DataError
 
 Size = tuple[int, int]
 """(height, width)."""
-FINER = 4
+RASTER_FACTOR = 4
 """Polygons are filled on a raster so many times finer: OpenCV takes in the pixels of their border whole."""
-_SHIFT = 4
-MOST_POINTS = 100_000
-MOST_CROSSINGS = 5e9
+_SUBPIXEL_BITS = 4
+MAX_POINTS = 100_000
+MAX_CROSSINGS = 5e9
 """Of the squares of the numbers of lines that meet in a row, the sum over a picture's rows: the time to fill
 a polygon grows with it, to some seconds here."""
 
@@ -40,11 +40,11 @@ class Polygon:
     points: NDArray[np.float64]
 
     def raster(self, picture: Size, size: Size) -> NDArray[np.bool_]:
-        fine = np.zeros((FINER * size[0], FINER * size[1]), np.uint8)
+        fine = np.zeros((RASTER_FACTOR * size[0], RASTER_FACTOR * size[1]), np.uint8)
         scale = np.array([fine.shape[1] / picture[1], fine.shape[0] / picture[0]])
         # Points are on the borders between pixels, OpenCV's are their middles.
-        corners = np.rint((self.points * scale - 0.5) * (1 << _SHIFT)).astype(np.int32)
-        cv2.fillPoly(fine, [corners], 255, cv2.LINE_8, _SHIFT)
+        corners = np.rint((self.points * scale - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        cv2.fillPoly(fine, [corners], 255, cv2.LINE_8, _SUBPIXEL_BITS)
         return cv2.resize(fine, size[::-1], interpolation=cv2.INTER_AREA) > 127
 
 
@@ -87,8 +87,8 @@ def polygon(points: Any, picture: Size, where: str) -> Polygon:
         found = np.asarray(points, np.float64)
     except (TypeError, ValueError):
         found = np.zeros(0)
-    if found.ndim != 2 or found.shape[1] != 2 or not 3 <= len(found) <= MOST_POINTS:
-        raise DataError(f"{where} must have 3 to {MOST_POINTS} points x, y: {quoted(points, 80)}")
+    if found.ndim != 2 or found.shape[1] != 2 or not 3 <= len(found) <= MAX_POINTS:
+        raise DataError(f"{where} must have 3 to {MAX_POINTS} points x, y: {quoted(points, 80)}")
     limit = np.array(picture[::-1], np.float64)
     if not (np.isfinite(found).all() and (found >= -1).all() and (found <= limit + 1).all()):
         raise DataError(
@@ -102,7 +102,7 @@ def polygon(points: Any, picture: Size, where: str) -> Polygon:
         for each in (rows.min(axis=0), rows.max(axis=0))
     )
     met = np.cumsum(begins - ends)
-    if np.square(met, dtype=np.float64).sum() > MOST_CROSSINGS:
+    if np.square(met, dtype=np.float64).sum() > MAX_CROSSINGS:
         raise DataError(
             f"{where} crosses itself too often, {met.max()} lines meet in one row of its photo: draw it anew"
         )

@@ -16,7 +16,7 @@ from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import PhotoAnswer, answers
 from selcon_training.adapt.photo_set import MaskedPhoto, PhotoSet, make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
-from selcon_training.adapt.rendered import CHECK, PACKAGED, read_rendered
+from selcon_training.adapt.rendered import CHECK_EVERY, PACKAGED_FILE, read_rendered
 from selcon_training.config.sections import DenseConfig
 from selcon_training.models.from_bundle import Restored, restore
 from selcon_training.models.pyramid import PyramidNet
@@ -70,13 +70,13 @@ def prepare(folder: Path, base: Path, negatives: Path | None, objects: str | Non
     )
     for label, count in photo_set.ignored.items():
         _log.warning("the label '%s' (on %d photos) is no action of the bundle and is left out", label, count)
-    rendered = read_rendered(PACKAGED, manifest.actions, manifest.canvas, sharp)
+    rendered = read_rendered(PACKAGED_FILE, manifest.actions, manifest.canvas, sharp)
     return Subject(
         bundle,
         restored,
         photo_set,
-        [photo for number, photo in enumerate(rendered) if number % CHECK],
-        rendered[::CHECK],
+        [photo for number, photo in enumerate(rendered) if number % CHECK_EVERY],
+        rendered[::CHECK_EVERY],
         dense,
     )
 

@@ -27,7 +27,7 @@ from selcon_training.models.from_bundle import has_half_weights
 from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import PyramidNet
 
-FASTER = 0.9
+MAX_TIME_SHARE = 0.9
 """int8 is kept if its time is at most this share of that of fp32."""
 
 
@@ -91,7 +91,7 @@ def _int8(
             _, found = quantize(fp32, measured, int8, len(photos), threads=threads, calibrate=scaled)
         except SelconError as error:
             return None, f"left out: {error}"
-        if found.time_ratio > FASTER:
+        if found.time_ratio > MAX_TIME_SHARE:
             return None, f"left out: its time is {found.time_ratio:.2f} of that of fp32 here"
         reason = f"kept: {found.agreement}; time {found.time_ratio:.2f} of fp32"
         return load_bundle(int8), reason

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from selcon_training.data.check_report import Report
 
 T = TypeVar("T")
-SHOWN = 3
+MAX_FILES_SHOWN = 3
 """Files named per finding; --json names all."""
 STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -170,11 +170,11 @@ def _print(report: Report) -> None:
     for name, (level, text, _) in KINDS.items():
         if places := report.findings.get(name):
             console.print(f"{text}:", style=STYLES[level])
-            for place in places[:SHOWN]:
+            for place in places[:MAX_FILES_SHOWN]:
                 note = f"  ({place.note})" if place.note else ""
                 console.print(f"  {place.name}{note}", soft_wrap=True)
-            if len(places) > SHOWN:
-                console.print(f"  ... and {len(places) - SHOWN} more")
+            if len(places) > MAX_FILES_SHOWN:
+                console.print(f"  ... and {len(places) - MAX_FILES_SHOWN} more")
     if report.ready and "no training" in report.findings:
         console.print("ready to evaluate on: nothing found that would spoil it", style="bold green")
     elif report.ready:

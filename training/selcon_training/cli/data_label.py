@@ -82,9 +82,9 @@ def label(
 def _known(out: Path, bundle: Path | None) -> list[str] | None:
     """The bundle's actions, for a data set that has none yet."""
     from selcon_ros.core.bundle import default_bundle_path, load_bundle
-    from selcon_training.adapt.labelling.workspace import ACTIONS, DRAWINGS
+    from selcon_training.adapt.labelling.workspace import ACTIONS_FILE, DRAWINGS_FOLDER
 
-    if (out / DRAWINGS / ACTIONS).exists():
+    if (out / DRAWINGS_FOLDER / ACTIONS_FILE).exists():
         return None
     return list(load_bundle(bundle or default_bundle_path()).manifest.actions)
 

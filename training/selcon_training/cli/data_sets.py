@@ -13,7 +13,7 @@ from selcon_ros.core.atomic_write import check_destination
 from selcon_ros.core.text import one_line
 from selcon_training.cli.options import divide_option, objects_option
 
-SHOWN = 5
+MAX_WARNINGS_SHOWN = 5
 """Warnings named per kind; --json names all."""
 
 
@@ -64,10 +64,10 @@ def show(dataset: Path, out: Path | None, as_json: bool) -> None:
     )
     if found.negatives:
         click.echo(f"nothing for any action: {len(found.negatives)} photos")
-    for action, path, text in warnings[:SHOWN]:
+    for action, path, text in warnings[:MAX_WARNINGS_SHOWN]:
         click.echo(one_line(f"{action} on {path}: {text}"), err=True)
-    if len(warnings) > SHOWN:
-        click.echo(f"... and {len(warnings) - SHOWN} more: --json names all", err=True)
+    if len(warnings) > MAX_WARNINGS_SHOWN:
+        click.echo(f"... and {len(warnings) - MAX_WARNINGS_SHOWN} more: --json names all", err=True)
     if out is not None:
         click.echo(f"{out}: {len(found.looks)} masks")
 

@@ -71,20 +71,20 @@ def _print(tuning: Tuning) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from selcon_training.evaluate.tuning import SMOOTHING, TEMPERATURE
+    from selcon_training.evaluate.tuning import SMOOTHINGS, TEMPERATURES
 
     console = Console()
     title = f"KLD over {tuning.queries} queries: smoothing down, temperature across"
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for temperature in TEMPERATURE:
+    for temperature in TEMPERATURES:
         table.add_column(f"{temperature:g}", justify="right", no_wrap=True)
-    for sigma, row in zip(SMOOTHING, tuning.surface, strict=True):
+    for sigma, row in zip(SMOOTHINGS, tuning.surface, strict=True):
         cells = [
             f"[bold]{value:.2f}[/bold]"
             if (sigma, temperature) == (tuning.smoothing, tuning.temperature)
             else f"{value:.2f}"
-            for temperature, value in zip(TEMPERATURE, row, strict=True)
+            for temperature, value in zip(TEMPERATURES, row, strict=True)
         ]
         table.add_row(f"{sigma:g}", *cells)
     console.print(table)

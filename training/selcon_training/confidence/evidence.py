@@ -16,9 +16,9 @@ from selcon_training.data.ordering import generator
 from selcon_training.data.pairs import read_truth
 from selcon_training.data.transforms import Crop
 
-VIEWS = 8
+VIEW_COUNT = 8
 """Of every negative picture: the whole, and random parts of it, half of them mirrored."""
-LEAST_VIEW = 0.5
+MIN_VIEW_SHARE = 0.5
 """Of a picture's sides."""
 NEGATIVE_SPLITS = {"testset": "nothingset", "valset": "valnothingset"}
 """Which split shows scenes without the action, among other objects, beside which split."""
@@ -113,12 +113,12 @@ def negative_scenes(
     return list(found.values())
 
 
-def views(picture: U8, number: int, count: int = VIEWS) -> Iterator[U8]:
+def views(picture: U8, number: int, count: int = VIEW_COUNT) -> Iterator[U8]:
     """`count` views of a picture H x W x 3: the whole, and random parts; the same for the same number."""
     yield picture
     rng = generator(0, number)
     for _ in range(count - 1):
-        height, width = rng.uniform(LEAST_VIEW, 1.0, 2)
+        height, width = rng.uniform(MIN_VIEW_SHARE, 1.0, 2)
         top, left = rng.uniform(0.0, 1.0 - height), rng.uniform(0.0, 1.0 - width)
         yield _cut(picture, Crop(top, left, height, width, bool(rng.integers(2))))
 
@@ -133,7 +133,7 @@ def _cut(picture: U8, crop: Crop) -> U8:
 def of_negatives(
     pictures: Iterable[tuple[int, U8]], ask: Callable[[Sequence[U8]], list[list[float]]]
 ) -> list[list[list[float]]]:
-    """The evidence for every action in the views of numbered pictures: pictures x VIEWS x actions.
+    """The evidence for every action in the views of numbered pictures: pictures x VIEW_COUNT x actions.
 
     `ask` gives it for images of any sizes, images x actions.
     """

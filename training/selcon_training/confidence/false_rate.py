@@ -20,7 +20,7 @@ from selcon_training.data.transforms import Size
 from selcon_training.errors import DataError
 
 F64 = NDArray[np.float64]
-ABOVE = 1e-6
+THRESHOLD_MARGIN = 1e-6
 """A threshold lies by so much, relative, above the negative that it just refuses."""
 
 
@@ -158,7 +158,7 @@ def threshold(negatives: NDArray[np.float64], rate: float) -> float:
     ranked = np.sort(negatives, axis=None)[::-1]
     room = math.floor(views * (rate * (pictures + 1) - 1) + 1e-9)
     refused = float(ranked[min(max(room, 0), len(ranked) - 1)])
-    return refused + ABOVE * max(1.0, abs(refused))
+    return refused + THRESHOLD_MARGIN * max(1.0, abs(refused))
 
 
 def least_pictures(rate: float) -> int:

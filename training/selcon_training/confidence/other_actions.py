@@ -15,11 +15,11 @@ from selcon_training.confidence.evidence import area_under_roc
 from selcon_training.confidence.fitting import MIN_EXAMPLES
 
 F64 = NDArray[np.float64]
-LEAST_GAIN = 0.01
+MIN_GAIN = 0.01
 """Other actions count where they raise the area under the ROC curve by so much, on scenes not fitted to."""
 RIDGE = 0.01
 """On the weights of other actions, for evidence of unit variance."""
-LEAST_SPREAD = 1e-4
+MIN_SPREAD = 1e-4
 """Evidence that varies less (standard deviation) tells nothing: weights would have no bound."""
 
 
@@ -28,7 +28,7 @@ def weights_with_others(positives: F64, negatives: Sequence[F64], own: int) -> F
 
     positives: evidence [n, C] in scenes that afford the action. negatives: evidence [pictures, views, C]
     where it is impossible, by source; each source weighs the same. No weight is negative: which tools lie
-    beside each other is chance. Others count if, fitted on either half of the scenes, they gain LEAST_GAIN on
+    beside each other is chance. Others count if, fitted on either half of the scenes, they gain MIN_GAIN on
     the other half, averaged over the sources, and if the action's own evidence counts as well.
     """
     if min(len(positives), *map(len, negatives)) < 2 * MIN_EXAMPLES or positives.shape[1] < 2:
@@ -42,7 +42,7 @@ def weights_with_others(positives: F64, negatives: Sequence[F64], own: int) -> F
             - area_under_roc(held[:, own], _flat(each)[:, own])
             for each in others
         ]
-    return whole if whole[own] > 0 and np.mean(gains) >= LEAST_GAIN else None
+    return whole if whole[own] > 0 and np.mean(gains) >= MIN_GAIN else None
 
 
 def _half(positives: F64, negatives: Sequence[F64], half: int) -> tuple[F64, list[F64]]:
@@ -65,8 +65,8 @@ def _fit(positives: F64, negatives: Sequence[F64], own: int) -> F64:
         + [np.full(len(each), 0.5 / len(each) / len(flat)) for each in flat]
     )
     spread = values.std(axis=0)
-    used = np.flatnonzero(spread >= LEAST_SPREAD)
-    scaled = (values - values.mean(axis=0)) / np.maximum(spread, LEAST_SPREAD)
+    used = np.flatnonzero(spread >= MIN_SPREAD)
+    scaled = (values - values.mean(axis=0)) / np.maximum(spread, MIN_SPREAD)
     while True:
         ridge = np.where(used == own, 1e-4, RIDGE)
         found = _regression(scaled[:, used], there, weight, ridge)

@@ -35,11 +35,11 @@ from selcon_training.config.sections import (
     ScheduleConfig,
     ValidationConfig,
 )
-from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, OFFICIAL, WeakObjectiveConfig
-from selcon_training.config.yaml_files import LIMIT, parse_yaml
+from selcon_training.config.weak_objective import BATCH_NORM_MOMENTUM, OFFICIAL_SWITCHES, WeakObjectiveConfig
+from selcon_training.config.yaml_files import MAX_FILE_BYTES, parse_yaml
 from selcon_training.data.ordering import usable_threads
 
-_SHOWN, _LONGEST = 10, 100
+_MAX_FAULTS_SHOWN, _MAX_VALUE_LENGTH = 10, 100
 """Faults that a message lists, and characters of a value in it."""
 
 
@@ -113,7 +113,7 @@ class TrainConfig(Section):
         if not isinstance(weak, dict):
             raise ValueError("variant: official fills in a weak section of plain keys and values")
         filled = {"batch_norm_momentum": BATCH_NORM_MOMENTUM} | values
-        return filled | {"weak": OFFICIAL | weak}
+        return filled | {"weak": OFFICIAL_SWITCHES | weak}
 
     @field_validator("data_threads", mode="before")
     @classmethod
@@ -197,7 +197,7 @@ def changed(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
 
 def read_yaml(path: Path) -> Any:
     """Return the values in a YAML file. Raises ConfigError."""
-    return parse_yaml(read_bytes(path, ConfigError, LIMIT), path, ConfigError)
+    return parse_yaml(read_bytes(path, ConfigError, MAX_FILE_BYTES), path, ConfigError)
 
 
 def parse_config(values: dict[str, Any], source: str = "configuration") -> TrainConfig:
@@ -206,20 +206,20 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Train
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         lines = [_explain(entry) for entry in error.errors()]
-        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-        raise ConfigError(f"{source}: " + "; ".join(lines[:_SHOWN]) + more) from error
+        more = f"; and {len(lines) - _MAX_FAULTS_SHOWN} more" if len(lines) > _MAX_FAULTS_SHOWN else ""
+        raise ConfigError(f"{source}: " + "; ".join(lines[:_MAX_FAULTS_SHOWN]) + more) from error
 
 
 def _explain(entry: Any) -> str:
     key = ".".join(str(part) for part in entry["loc"]) or "the combination"
     if entry["type"] == "extra_forbidden":
-        return f"{key[:_LONGEST]}: no such key (value {quoted(entry['input'], _LONGEST)})"
+        return f"{key[:_MAX_VALUE_LENGTH]}: no such key (value {quoted(entry['input'], _MAX_VALUE_LENGTH)})"
     if entry["type"] == "missing":
         return f"{key}: required, but not given"
     message = str(entry["msg"]).removeprefix("Value error, ")
     if not entry["loc"]:
         return message
-    return f"{key} = {quoted(entry['input'], _LONGEST)}: {message}"
+    return f"{key} = {quoted(entry['input'], _MAX_VALUE_LENGTH)}: {message}"
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -234,4 +234,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         section = section[parent]
         if not isinstance(section, dict):
             raise ConfigError(f"--set {override!r}: {parent} is not a section")
-    section[last] = parse_yaml(os.fsencode(text), f"the value of --set {key[:_LONGEST]}", ConfigError)
+    section[last] = parse_yaml(
+        os.fsencode(text), f"the value of --set {key[:_MAX_VALUE_LENGTH]}", ConfigError
+    )

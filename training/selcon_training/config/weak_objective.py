@@ -66,7 +66,7 @@ BATCH_NORM_MOMENTUM = 0.19
 """Of the released code: both projections are computed twice a step there, so the running statistics move
 twice: 1 − 0.9²."""
 
-OFFICIAL = {
+OFFICIAL_SWITCHES = {
     "piou": "locate",
     "pixel_variant": "official",
     "negative_cam": "relu",

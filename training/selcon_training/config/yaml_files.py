@@ -15,12 +15,12 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import quoted
 from selcon_ros.core.yaml_file import yaml_faults
 
-LIMIT = 256 << 10
+MAX_FILE_BYTES = 256 << 10
 """Bytes of a file: PyYAML takes some seconds for them."""
-DEPTH = 32
-NODES = 20_000
+MAX_NESTING = 32
+MAX_VALUES = 20_000
 """Values, each alias (*name) counted with all that it stands for."""
-DIGITS = 18
+MAX_DIGITS = 18
 _SAFE = yaml.SafeLoader
 _KINDS = ("str", "int", "float", "bool", "null", "map", "seq")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in _KINDS)
@@ -39,8 +39,8 @@ class _Loader(_SAFE):  # type: ignore[misc, valid-type]
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         self.depth += 1
-        if self.depth > DEPTH:
-            raise ValueError(f"nested more than {DEPTH} deep")
+        if self.depth > MAX_NESTING:
+            raise ValueError(f"nested more than {MAX_NESTING} deep")
         node: Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -50,11 +50,11 @@ def parse_yaml(content: bytes, name: str | Path, fault: type[SelconError]) -> An
     """Return the value that a YAML file holds (None if nothing); `name` is the file's in messages.
 
     Beyond YAML 1.1: it must be UTF-8 (a byte order mark may lead), with text as keys, each once, finite
-    numbers, whole ones of at most DIGITS digits, and no tags; a date is text. Aliases are followed as long
-    as all is at most NODES values. Raises `fault`.
+    numbers, whole ones of at most MAX_DIGITS, and no tags; a date is text. Aliases are followed as long
+    as all is at most MAX_VALUES. Raises `fault`.
     """
-    if len(content) > LIMIT:
-        raise fault(f"{name} has {len(content)} bytes, more than the {LIMIT} of a configuration")
+    if len(content) > MAX_FILE_BYTES:
+        raise fault(f"{name} has {len(content)} bytes, more than the {MAX_FILE_BYTES} of a configuration")
     with yaml_faults(name, fault):
         loader = _Loader(content.decode("utf-8-sig"))
         node = loader.get_single_node()
@@ -83,8 +83,8 @@ def _count(node: Node, counted: dict[int, int]) -> int:
     elif isinstance(node, ScalarNode):
         _check_number(node)
     total = 1 + sum(_count(each, counted) for each in inside)
-    if total > NODES:
-        raise ValueError(f"it stands for over {NODES:,} values")
+    if total > MAX_VALUES:
+        raise ValueError(f"it stands for over {MAX_VALUES:,} values")
     counted[id(node)] = total
     return total
 
@@ -105,7 +105,7 @@ def _check_keys(node: MappingNode) -> None:
 
 def _check_number(node: ScalarNode) -> None:
     kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
-    if kind == "int" and len(node.value.replace("_", "").lstrip("+-")) > DIGITS:
+    if kind == "int" and len(node.value.replace("_", "").lstrip("+-")) > MAX_DIGITS:
         raise ValueError(f"line {line} has a number of {len(node.value)} characters")
     if kind == "float":
         text = node.value.replace("_", "").lower()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from selcon_training.data.compose import Scenery, crop_of, put_behind, put_on, some_parts
 from selcon_training.data.images import F32, U8
-from selcon_training.data.labels import UNKNOWN
+from selcon_training.data.labels import UNKNOWN_KIND
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.transforms import Jitter, Size
 from selcon_training.data.views import ViewRange, draw_view, on_canvas, see, see_labels, see_truth
@@ -90,7 +90,7 @@ class Augmenter:
         clutter = rng.random() < CLUTTER_SHARE
         if loaded.objects is None or loaded.parts is None or not clutter:
             return loaded.objects
-        things = ((loaded.parts > 0) & (loaded.parts != UNKNOWN)).astype(np.uint8) * np.uint8(255)
+        things = ((loaded.parts > 0) & (loaded.parts != UNKNOWN_KIND)).astype(np.uint8) * np.uint8(255)
         return cv2.bitwise_or(loaded.objects, _sized(things, loaded.objects))  # type: ignore[return-value]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selcon_training.data.agd20k import DIVIDES, DataSet, by_folder, check_actions, open_dataset
 from selcon_training.data.check_maps import check_maps
-from selcon_training.data.check_report import EVALUATION, CheckedSplit, Count, Problems, Report
+from selcon_training.data.check_report import EVALUATION_SPLITS, CheckedSplit, Count, Problems, Report
 from selcon_training.data.examine import FileFacts, Role, examine_all
 from selcon_training.data.listing import (
     IMAGE_SUFFIXES,
@@ -19,11 +19,11 @@ from selcon_training.data.listing import (
     survey,
 )
 from selcon_training.data.published_sets import CLASS_LISTS, PUBLISHED, PublishedSet, recognise
-from selcon_training.data.truth_maps import FOLDERS, WEAK
+from selcon_training.data.truth_maps import FOLDER_KINDS, WEAK_PEAK
 from selcon_training.errors import DataError
 
 VIEWS = ("egocentric", "exocentric")
-TRAINING = "trainset"
+TRAIN_SPLIT = "trainset"
 
 Progress = Callable[[Iterator[FileFacts], int], Iterator[FileFacts]]
 
@@ -65,7 +65,7 @@ def _check_one(
     for split in splits:
         files += [(item.path, "picture") for items in split.images.values() for item in items]
         for kind, items in split.maps.items():
-            files += [(item.path, "truth" if kind in FOLDERS else "map") for item in items]
+            files += [(item.path, "truth" if kind in FOLDER_KINDS else "map") for item in items]
     examined = progress(examine_all(files, threads), len(files))
     facts = {path: fact for (path, _), fact in zip(files, examined, strict=True)}
     _check_files(data, files, facts, findings)
@@ -118,7 +118,7 @@ def _splits(data: DataSet, findings: Problems) -> list[CheckedSplit]:
                 ]
                 if items:
                     split.maps[kind.name] = items
-                if items or kind.name in FOLDERS:
+                if items or kind.name in FOLDER_KINDS:
                     _check_other_files(data, kind, files, findings)
                 if kind.name == "GT":
                     split.unread_truth = [*files.unread, *files.special]
@@ -153,7 +153,7 @@ def _actions(
     if wanted is not None or data.actions:
         return data.class_list(wanted)
     in_splits = {split.name: {i.action for items in split.images.values() for i in items} for split in splits}
-    found = in_splits.get(TRAINING) or set().union(*in_splits.values())
+    found = in_splits.get(TRAIN_SPLIT) or set().union(*in_splits.values())
     return tuple(sorted(found))
 
 
@@ -191,7 +191,7 @@ def _counts(
 def _check_folders(
     data: DataSet, splits: Sequence[CheckedSplit], actions: Sequence[str], findings: Problems
 ) -> None:
-    training = [split for split in splits if split.name not in EVALUATION]
+    training = [split for split in splits if split.name not in EVALUATION_SPLITS]
     if not training:
         findings.add("no training", data.relative(data.base))
     elif not any(split.images.get("exocentric") or split.maps.get("GT") for split in training):
@@ -204,7 +204,7 @@ def _check_folders(
         items = [item for view in split.images.values() for item in view]
         folder = data.relative(data.base / split.name)
         try:
-            check_actions(items, actions, folder, complete=split.name == TRAINING)
+            check_actions(items, actions, folder, complete=split.name == TRAIN_SPLIT)
         except DataError as error:
             findings.add("class list", folder, str(error))
         if split.images.get("exocentric"):
@@ -241,7 +241,7 @@ def _check_truth(fact: FileFacts, name: str, graded: bool, findings: Problems) -
         findings.add("read as", name, fact.note)
     if graded and fact.peak == 0:
         findings.add("all zero", name)
-    elif 0 < fact.peak < WEAK:
+    elif 0 < fact.peak < WEAK_PEAK:
         findings.add("weak truth", name, f"up to {fact.peak} of 255")
 
 
@@ -250,7 +250,7 @@ def _check_copies(
 ) -> None:
     measured: dict[bytes, Path] = {}
     for split in splits:
-        if split.name in EVALUATION:
+        if split.name in EVALUATION_SPLITS:
             for items in split.images.values():
                 for item in items:
                     measured.setdefault(facts[item.path].digest, item.path)
@@ -260,7 +260,7 @@ def _check_copies(
             digest = facts[item.path].digest
             if facts[item.path].error is not None:
                 continue
-            if split.name not in EVALUATION and digest in measured:
+            if split.name not in EVALUATION_SPLITS and digest in measured:
                 findings.add("leak", data.relative(item.path), f"same as {data.relative(measured[digest])}")
             other = first.setdefault(digest, item)
             if other is not item:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from selcon_training.data.agd20k import DataSet
-from selcon_training.data.check_report import EVALUATION, CheckedSplit, Problems
+from selcon_training.data.check_report import EVALUATION_SPLITS, CheckedSplit, Problems
 from selcon_training.data.examine import FileFacts
 from selcon_training.data.images import same_aspect
 from selcon_training.data.listing import Item
 from selcon_training.data.pairs import Stored, TurnError, turn_of
-from selcon_training.data.truth_maps import FOLDERS
+from selcon_training.data.truth_maps import FOLDER_KINDS
 
 
 def check_maps(
@@ -31,7 +31,7 @@ def check_maps(
                 if image is not None and other is not item:
                     findings.add("two maps", data.relative(item.path), f"and {other.path.name}")
                 elif image is not None:
-                    _check_pair(data, image, item, kind in FOLDERS, facts, findings)
+                    _check_pair(data, image, item, kind in FOLDER_KINDS, facts, findings)
 
 
 def _check_partners(data: DataSet, split: CheckedSplit, findings: Problems) -> None:
@@ -41,7 +41,7 @@ def _check_partners(data: DataSet, split: CheckedSplit, findings: Problems) -> N
         first = images.setdefault(item.name, item)
         if first is not item and item.name in truths:
             findings.add("two images", data.relative(item.path), f"and {first.path.name}")
-        if split.name in EVALUATION and item.name not in truths:
+        if split.name in EVALUATION_SPLITS and item.name not in truths:
             findings.add("no truth", data.relative(item.path))
     for item in split.maps["GT"]:
         if item.name not in images:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from selcon_training.data.listing import Item
 
-EVALUATION = ("testset", "valset", "nothingset", "valnothingset", "clutterset", "valclutterset")
+EVALUATION_SPLITS = ("testset", "valset", "nothingset", "valnothingset", "clutterset", "valclutterset")
 """Splits to measure on; any other split is to train on."""
 Level = Literal["error", "warning", "info"]
 

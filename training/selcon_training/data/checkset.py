@@ -33,11 +33,11 @@ LICENCES = {
     "MIT": "https://opensource.org/license/mit",
 }
 """What pictures may have, and where its text is."""
-ARGUABLE = ("hold",)
+ARGUABLE_ACTIONS = ("hold",)
 """Not asked of the negative pictures: a ball can be held, though it has no handle."""
-FINER = 8
+RASTER_FACTOR = 8
 """Polygons are filled on a raster so many times finer: OpenCV takes in the pixels of their border whole."""
-BLUR = 0.018
+BLUR_WIDTH = 0.018
 """Standard deviation of a truth map, in picture widths: as AGD20K's."""
 
 
@@ -132,16 +132,16 @@ def part_mask(polygons: list[list[list[float]]], height: int, width: int) -> U8:
     """
     mask = np.zeros((height, width), bool)
     for points in polygons:
-        fine = np.zeros((FINER * height, FINER * width), np.uint8)
+        fine = np.zeros((RASTER_FACTOR * height, RASTER_FACTOR * width), np.uint8)
         # labelme's coordinates are those of borders between pixels, OpenCV's those of their middles.
-        cv2.fillPoly(fine, [np.rint(FINER * np.asarray(points) - 0.5).astype(np.int32)], 255)
+        cv2.fillPoly(fine, [np.rint(RASTER_FACTOR * np.asarray(points) - 0.5).astype(np.int32)], 255)
         mask |= cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA) > 127
     return np.where(mask, 255, 0).astype(np.uint8)
 
 
 def truth_map(mask: U8) -> U8:
     """The mask blurred, scaled to 0..255."""
-    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), BLUR * mask.shape[1])
+    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), BLUR_WIDTH * mask.shape[1])
     return np.asarray(np.rint(255 * blurred / max(float(blurred.max()), 1e-6)), dtype=np.uint8)
 
 
@@ -151,7 +151,7 @@ def make(root: Path) -> Made:
     maps: dict[str, U8] = {}
     photos, actions = read_photos(root), read_actions(root)
     for photo in photos:
-        asked: list[str] = [action for action in actions if action not in ARGUABLE]
+        asked: list[str] = [action for action in actions if action not in ARGUABLE_ACTIONS]
         if photo.split == "testset":
             polygons = read_polygons(root, photo, actions)
             asked = sorted(polygons)

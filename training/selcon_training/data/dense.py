@@ -16,13 +16,13 @@ from selcon_ros.core.placement import Canvas
 from selcon_training.data.augmenting import Augmenter, Loaded, Sample
 from selcon_training.data.dense_items import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture
-from selcon_training.data.labels import UNKNOWN, Labels, read_label_maps, unpacked
+from selcon_training.data.labels import UNKNOWN_KIND, Labels, read_label_maps, unpacked
 from selcon_training.data.memory import check_room
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pairs import fitting
 from selcon_training.data.sharp_truth import sharp_truth
 from selcon_training.data.transforms import (
-    WHOLE,
+    WHOLE_IMAGE,
     Jitter,
     Size,
     apply_crop,
@@ -41,7 +41,7 @@ TRUTH_STRIDE = 4
 """Cached truth maps are kept at a quarter of the picture's cached size: still several samples per patch."""
 SHARP_STRIDE = 2
 """The same for unblurred ones."""
-LARGEST_CACHED = 1.5
+CACHE_FACTOR = 1.5
 """Pictures for random views are cached at this multiple of the input size, unless told otherwise."""
 
 
@@ -75,7 +75,7 @@ def stack(samples: Sequence[Sample], classes: int, grid: Size, with_parts: bool)
     """Samples as a batch."""
     truth = np.zeros((len(samples), classes, *grid), np.float32)
     known = np.zeros((len(samples), classes), np.bool_)
-    parts = np.full((len(samples), *grid), UNKNOWN, np.uint8) if with_parts else None
+    parts = np.full((len(samples), *grid), UNKNOWN_KIND, np.uint8) if with_parts else None
     for row, sample in enumerate(samples):
         for action, values in sample.truths.items():
             truth[row, action] = values
@@ -194,7 +194,7 @@ class DenseImages:
     @property
     def _largest_zoom(self) -> float:
         zoom = self.augmentation.zoom[1]
-        return zoom if self.variety.augmenter is None else max(1.0, min(zoom, LARGEST_CACHED))
+        return zoom if self.variety.augmenter is None else max(1.0, min(zoom, CACHE_FACTOR))
 
     def labels(self) -> list[list[int]]:
         """The actions each picture affords (-1: none), for balanced sampling."""
@@ -219,7 +219,7 @@ class DenseImages:
         item, loaded, augmentation = self.items[index], self._load(index), self.augmentation
         if self.variety.augmenter is not None and rng is not None:
             return replace(self.variety.augmenter(loaded, rng), known=item.known)
-        crop, shape = WHOLE, (loaded.picture.shape[0], loaded.picture.shape[1])
+        crop, shape = WHOLE_IMAGE, (loaded.picture.shape[0], loaded.picture.shape[1])
         if rng is not None:
             crop = draw_crop(shape, self.size, augmentation.zoom, augmentation.fit, augmentation.flip, rng)
         place = self.canvas.place(crop.shape(shape))

@@ -17,20 +17,20 @@ import cv2
 from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.image_header import ImageHeader
 from selcon_ros.core.plain_file import read_bytes
-from selcon_training.data.images import LIMIT
+from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.data.pairs import Stored, stored_truth
 from selcon_training.data.truth_maps import TruthError, decode_truth
 from selcon_training.errors import DataError
 
 Role = Literal["picture", "truth", "map"]
 """A picture of the set; a truth map or mask; any other map (depth, labels), read as it is."""
-GROUP = 64
+FILES_PER_GROUP = 64
 """Files examined together."""
-DECODERS = ("Corrupt JPEG", "Premature end of JPEG", "libpng")
+DAMAGE_PREFIXES = ("Corrupt JPEG", "Premature end of JPEG", "libpng")
 """How decoders' lines about damage begin."""
 
 
-UNKNOWN = Stored((0, 0), 1)
+UNKNOWN_FORM = Stored((0, 0), 1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FileFacts:
     error: str | None = None
     unclear: str | None = None
     """Of a truth map: why nobody can tell what its values mean; then nothing else is known either."""
-    stored: Stored = UNKNOWN
+    stored: Stored = UNKNOWN_FORM
     """Size before EXIF rotation, and its orientation."""
     peak: int = 0
     """The largest value of a truth map as it is read, 0..255."""
@@ -63,7 +63,7 @@ def examine(path: Path, role: Role) -> FileFacts:
             truth = decode_truth(content, path.name)
             return FileFacts(digest, stored=stored_truth(truth), peak=truth.peak, note=truth.note)
         flags = cv2.IMREAD_COLOR if role == "picture" else cv2.IMREAD_UNCHANGED
-        decode(content, path.name, flags, DataError, None, LIMIT)
+        decode(content, path.name, flags, DataError, None, PIXEL_LIMIT)
         header = judge(content, path.name, DataError)
     except TruthError as error:
         return FileFacts(digest, unclear=str(error))
@@ -80,8 +80,8 @@ def examine_all(files: Sequence[tuple[Path, Role]], threads: int | None) -> Iter
     a group of files has caused such words its members are examined again one by one, to tell whose they are.
     """
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for start in range(0, len(files), GROUP):
-            group = files[start : start + GROUP]
+        for start in range(0, len(files), FILES_PER_GROUP):
+            group = files[start : start + FILES_PER_GROUP]
             with _decoder_words() as words:
                 facts = list(pool.map(examine, *zip(*group, strict=True)))
                 complained = words() is not None
@@ -117,7 +117,7 @@ def _decoder_words() -> Iterator[Callable[[], str | None]]:
         def words() -> str | None:
             file.seek(0)
             lines = file.read().decode(errors="replace").splitlines()
-            return next((line for line in lines if line.startswith(DECODERS)), None)
+            return next((line for line in lines if line.startswith(DAMAGE_PREFIXES)), None)
 
         try:
             yield words

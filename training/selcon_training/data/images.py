@@ -18,14 +18,14 @@ from selcon_training.errors import DataError
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-LIMIT = PixelLimit(200_000_000)
+PIXEL_LIMIT = PixelLimit(200_000_000)
 """Of the pictures of data sets, which come from phones with such sensors too."""
 
 
 def read_picture(path: Path, at_least: tuple[int, int] | None = None) -> U8:
     """Read a picture as `selcon_ros.core.files.read_image` does. Raises DataError."""
     try:
-        return read_image(path, at_least, LIMIT)
+        return read_image(path, at_least, PIXEL_LIMIT)
     except ImageError as error:
         raise _hinting(error) from None
 
@@ -49,7 +49,7 @@ def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _read(path: Path, flags: int) -> U8:
     try:
-        return decode(read_bytes(path, ImageError), path, flags, ImageError, None, LIMIT)
+        return decode(read_bytes(path, ImageError), path, flags, ImageError, None, PIXEL_LIMIT)
     except ImageError as error:
         raise _hinting(error) from None
 

@@ -15,12 +15,12 @@ from selcon_training.data.images import U8, read_labels, same_aspect
 from selcon_training.data.transforms import Size
 from selcon_training.errors import DataError
 
-UNKNOWN = 255
+UNKNOWN_KIND = 255
 """Part kind of what has no label map."""
 PARTS_FILE = "parts.json"
 CLUTTER = "clutter"
 """Part kind of things that are no objects of the list. Renders name them as a kind of object, too."""
-MOST_KINDS = 127
+MAX_KINDS = 127
 _ON_OBJECT = 128
 
 
@@ -43,10 +43,10 @@ class Labels:
         if not both:
             return b""
         shape = tuple(min(side, limit) for side, limit in zip(both[0].shape, size, strict=True))
-        parts = np.full(shape, MOST_KINDS, np.uint8)
+        parts = np.full(shape, MAX_KINDS, np.uint8)
         if self.parts is not None:
             shown = nearest(self.parts, shape)
-            parts = np.where(shown == UNKNOWN, np.uint8(MOST_KINDS), shown)
+            parts = np.where(shown == UNKNOWN_KIND, np.uint8(MAX_KINDS), shown)
         if self.objects is not None:
             parts = parts + np.uint8(_ON_OBJECT) * (nearest(self.objects, shape) > 0)
         done, data = cv2.imencode(".png", parts, [cv2.IMWRITE_PNG_COMPRESSION, 1])
@@ -60,12 +60,12 @@ def unpacked(content: bytes, has_parts: bool, has_objects: bool) -> tuple[U8 | N
         return None, None
     both = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert both is not None
-    parts = cv2.LUT(both, _PARTS) if has_parts else None
-    return parts, cv2.LUT(both, _MASK) if has_objects else None  # type: ignore[return-value]
+    parts = cv2.LUT(both, _PART_TABLE) if has_parts else None
+    return parts, cv2.LUT(both, _MASK_TABLE) if has_objects else None  # type: ignore[return-value]
 
 
-_PARTS = np.tile(np.append(np.arange(MOST_KINDS), UNKNOWN), 2).astype(np.uint8)
-_MASK = np.repeat([0, 255], _ON_OBJECT).astype(np.uint8)
+_PART_TABLE = np.tile(np.append(np.arange(MAX_KINDS), UNKNOWN_KIND), 2).astype(np.uint8)
+_MASK_TABLE = np.repeat([0, 255], _ON_OBJECT).astype(np.uint8)
 
 
 def part_kinds(data: DataSet) -> tuple[str, ...] | None:
@@ -77,10 +77,10 @@ def part_kinds(data: DataSet) -> tuple[str, ...] | None:
     names = read_object(path, DataError).get("parts")
     if not (
         isinstance(names, list)
-        and 0 < len(names) <= MOST_KINDS
+        and 0 < len(names) <= MAX_KINDS
         and all(isinstance(name, str) for name in names)
     ):
-        raise DataError(f'{path} must hold {{"parts": [names]}} by id, at most {MOST_KINDS} of them')
+        raise DataError(f'{path} must hold {{"parts": [names]}} by id, at most {MAX_KINDS} of them')
     return tuple(names)
 
 
@@ -98,9 +98,9 @@ def read_label_maps(
     """
     found = [None if path is None else _read(path, picture) for path in (parts, objects)]
     if found[0] is not None:
-        known = found[0][found[0] != UNKNOWN]
+        known = found[0][found[0] != UNKNOWN_KIND]
         most = int(known.max()) if known.size else 0
-        if most >= (kinds or MOST_KINDS):
+        if most >= (kinds or MAX_KINDS):
             raise DataError(f"label map {parts} holds id {most}, but {PARTS_FILE} names {kinds} kinds")
         if found[1] is not None and found[1].shape != found[0].shape:
             raise DataError(f"label maps {parts} and {objects} of one picture have two sizes")

@@ -13,7 +13,7 @@ from selcon_training.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 """Of pictures and of maps alike, in upper or lower case."""
-NOTES = (".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log")
+NOTE_SUFFIXES = (".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log")
 """Of files that people keep beside images, and that are no images."""
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 
@@ -55,7 +55,7 @@ def files_in(folder: Path) -> SortedFiles:
             files.special.append(path)
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             files.images.append(path)
-        elif path.suffix.lower() not in NOTES and path.stat().st_size:
+        elif path.suffix.lower() not in NOTE_SUFFIXES and path.stat().st_size:
             files.unread.append(path)
     return files
 

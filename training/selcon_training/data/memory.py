@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selcon_training.errors import DataError
 
-SPARE = 0.9
+USABLE_SHARE = 0.9
 """Share of the available memory that may be filled."""
 _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
@@ -28,7 +28,7 @@ def available() -> int | None:
 def check_room(needed: int, count: int, size: tuple[int, int]) -> None:
     """Raise DataError if `needed` bytes, of so many pictures at `size` (h, w), do not fit."""
     free = available()
-    if free is not None and needed > SPARE * free:
+    if free is not None and needed > USABLE_SHARE * free:
         raise DataError(
             f"data.cache: {count} pictures of {size[0]} x {size[1]} take {needed / 1e9:.1f} GB, and "
             f"{free / 1e9:.1f} GB of memory are free: set a smaller data.cache_size, fewer "

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.listing import IMAGE_SUFFIXES, suffix_counts, survey
-from selcon_training.data.truth_maps import WEAK
+from selcon_training.data.truth_maps import WEAK_PEAK
 
-_LISTED = 5
+_MAX_FILES_SHOWN = 5
 """Files named one by one."""
 
 
@@ -31,14 +31,14 @@ def notices(data: DataSet, splits: Sequence[str]) -> list[str]:
         )
     lines += [
         f"{data.relative(path)} is no plain file and is not opened (a pipe, a device, or a link to nothing)"
-        for path in special[:_LISTED]
+        for path in special[:_MAX_FILES_SHOWN]
     ]
-    if len(special) > _LISTED:
-        lines.append(f"and {len(special) - _LISTED} more such files")
+    if len(special) > _MAX_FILES_SHOWN:
+        lines.append(f"and {len(special) - _MAX_FILES_SHOWN} more such files")
     blank = sum(peak == 0 for peak in data.peaks.values())
     if blank:
         lines.append(f"{blank} of {len(data.peaks)} truth maps are zero everywhere: the action is not there")
-    weak = [(peak, path) for path, peak in data.peaks.items() if 0 < peak < WEAK]
+    weak = [(peak, path) for path, peak in data.peaks.items() if 0 < peak < WEAK_PEAK]
     if weak:
         peak, path = min(weak)
         lines.append(

@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Least = Annotated[float, Field(ge=0.0)]
 
 _TILE = 1024
-_LEAST_SIDE = 16
+_MIN_SIDE = 16
 """Pictures with a shorter side are not blurred, scaled or compressed."""
 
 
@@ -59,7 +59,7 @@ class Photometry:
 
     def __call__(self, image: U8, rng: np.random.Generator) -> U8:
         """Return a changed copy of an H x W x 3 uint8 RGB image."""
-        tiny = min(image.shape[:2]) < _LEAST_SIDE
+        tiny = min(image.shape[:2]) < _MIN_SIDE
         if rng.random() < self.vignetting_share:
             image = _vignette(image, rng.uniform(0.0, self.vignetting))
         if rng.random() < self.saturation_share:

@@ -21,17 +21,17 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import in_test_splits
-from selcon_training.data.images import LIMIT, U8
+from selcon_training.data.images import PIXEL_LIMIT, U8
 from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError
 
 Use = Literal["background", "negative", "calibration", "texture"]
-MEDIA = "media.json"
+MEDIA_FILE = "media.json"
 """In a folder that `selcon tabletop media` has made: what its files are, and what they may be used for."""
-MOST = 1 << 30
+MAX_CACHED_BYTES = 1 << 30
 """Bytes of pictures that a pool keeps in memory; those beyond are decoded whenever they are drawn."""
-_SHOWN = 5
+_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def find_pictures(folder: Path, use: Use, key: str) -> list[PictureFile]:
     """
     if not folder.is_dir():
         raise DataError(f"{key} = {folder} is not a folder: give one with pictures")
-    listed = os.path.lexists(folder / MEDIA)
+    listed = os.path.lexists(folder / MEDIA_FILE)
     found = _listed(folder, use, key) if listed else all_pictures(folder, key)
     for file in found:
         if tests := in_test_splits(file.path):
@@ -75,7 +75,7 @@ def all_pictures(folder: Path, key: str) -> list[PictureFile]:
 
 
 def _listed(folder: Path, use: Use, key: str) -> list[PictureFile]:
-    path, root = folder / MEDIA, folder.resolve()
+    path, root = folder / MEDIA_FILE, folder.resolve()
     files = read_object(path, DataError).get("files")
     if not isinstance(files, list):
         raise DataError(f'{path} must hold {{"files": [...]}}, as `selcon tabletop media` writes it')
@@ -111,14 +111,14 @@ def _listed(folder: Path, use: Use, key: str) -> list[PictureFile]:
 class PicturePool:
     """Pictures decoded once and kept as uint8 RGB, each shrunk so that it just covers `size` (h, w).
 
-    At most MOST bytes are kept, of the first ones; the others are decoded when they are asked for. Every
-    file is decoded at the start: raises DataError naming those that cannot be read or are not what their
-    SHA-256 says.
+    At most MAX_CACHED_BYTES are kept, of the first ones; the others are decoded when they are asked for.
+    Every file is decoded at the start: raises DataError naming those that cannot be read or are not what
+    their SHA-256 says.
     """
 
     def __init__(self, files: Sequence[PictureFile], size: Size, key: str, threads: int = 1) -> None:
         self._files, self._size = list(files), size
-        room = max(1, MOST // (2 * 3 * size[0] * size[1]))
+        room = max(1, MAX_CACHED_BYTES // (2 * 3 * size[0] * size[1]))
         self._kept: list[U8] = []
 
         def load(number: int) -> U8 | str | None:
@@ -137,10 +137,10 @@ class PicturePool:
                 elif found is not None:
                     self._kept.append(found)
         if faults:
-            more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+            more = f"; and {len(faults) - _MAX_NAMES_SHOWN} more" if len(faults) > _MAX_NAMES_SHOWN else ""
             raise DataError(
                 f"{key}: {len(faults)} of {len(files)} pictures cannot be used: "
-                f"{'; '.join(faults[:_SHOWN])}{more}"
+                f"{'; '.join(faults[:_MAX_NAMES_SHOWN])}{more}"
             )
 
     def __len__(self) -> int:
@@ -157,8 +157,8 @@ class PicturePool:
 def _load(file: PictureFile, size: Size) -> U8:
     content = read_bytes(file.path, DataError)
     if file.sha256 is not None and hashlib.sha256(content).hexdigest() != file.sha256:
-        raise DataError(f"{file.path} is not the file that {MEDIA} lists: its SHA-256 differs")
-    image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, decode_size(size), LIMIT)
+        raise DataError(f"{file.path} is not the file that {MEDIA_FILE} lists: its SHA-256 differs")
+    image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, decode_size(size), PIXEL_LIMIT)
     height, width = image.shape[:2]
     # A panorama covers the size with few of its pixels: no side becomes more than twice as long.
     scale = min(1.0, max(size[0] / height, size[1] / width), 2 * size[0] / height, 2 * size[1] / width)

@@ -70,7 +70,7 @@ PUBLISHED = (
 )
 
 
-ALIKE = 0.8
+MIN_COMMON_SHARE = 0.8
 """Share of common actions from which a set is taken for a published one that is incomplete."""
 
 
@@ -83,4 +83,4 @@ def recognise(actions: Iterable[str]) -> PublishedSet | None:
         return len(listed & found) / len(listed | found)
 
     nearest = max(PUBLISHED, key=likeness)
-    return nearest if likeness(nearest) >= ALIKE else None
+    return nearest if likeness(nearest) >= MIN_COMMON_SHARE else None

@@ -11,7 +11,7 @@ from selcon_ros.core.text import quoted
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.errors import DataError
 
-MOST_BYTES = 64 << 20
+MAX_FILE_BYTES = 64 << 20
 """Of a list: half a million names."""
 
 
@@ -62,7 +62,7 @@ def _is_inside(name: PurePosixPath) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = read_bytes(path, DataError, MOST_BYTES).decode("utf-8-sig")
+        text = read_bytes(path, DataError, MAX_FILE_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"cannot read {path} as a text file: {error}") from None
     lines = (line.strip() for line in text.splitlines())

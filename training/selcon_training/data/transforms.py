@@ -34,7 +34,7 @@ class Crop:
         return max(1, round(self.height * image[0])), max(1, round(self.width * image[1]))
 
 
-WHOLE = Crop(0.0, 0.0, 1.0, 1.0)
+WHOLE_IMAGE = Crop(0.0, 0.0, 1.0, 1.0)
 
 
 def draw_crop(

@@ -15,16 +15,16 @@ import cv2
 from selcon_ros.core.image_decoding import decode, judge
 from selcon_ros.core.image_formats import jpeg, png
 from selcon_ros.core.plain_file import read_bytes
-from selcon_training.data.images import LIMIT
+from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.errors import DataError
 
-THREADS = 16
+THREAD_COUNT = 16
 """The time goes into waiting for the disk."""
 
 
 def refuse_truncated(paths: Sequence[Path], root: Path) -> None:
     """Raise DataError naming the files (from `root`) that are empty, cut short, or no images."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREAD_COUNT) as pool:
         faults = [fault for fault in pool.map(quick_check, paths) if fault is not None]
     if not faults:
         return
@@ -57,9 +57,9 @@ def quick_check(path: Path) -> str | None:
     try:
         content = read_bytes(path, DataError)
         header = judge(content, path, DataError)
-        LIMIT.check(path, (header.width, header.height), header.weight, DataError)
+        PIXEL_LIMIT.check(path, (header.width, header.height), header.weight, DataError)
         if header.kind == "GIF":
-            decode(content, path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
+            decode(content, path, cv2.IMREAD_COLOR, DataError, None, PIXEL_LIMIT)
     except DataError as error:
         return str(error)
     return None

@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from selcon_ros.core.image_decoding import decode, judge
-from selcon_training.data.images import LIMIT, U8
+from selcon_training.data.images import PIXEL_LIMIT, U8
 from selcon_training.errors import DataError
 
-FOLDERS = ("GT", "mask", "objectmask")
+FOLDER_KINDS = ("GT", "mask", "objectmask")
 """Kinds of folders that hold such maps."""
-WEAK = 128
+WEAK_PEAK = 128
 """A graded map whose largest value is below this is read as it is, and said: it may hold percent."""
-LEAST = 1 / 16
+MIN_PEAK_SHARE = 1 / 16
 """A map of 16 bits or floating point whose largest value is below this share of the range is refused: it was
 made for another range, and little or nothing of it would be left."""
-FEW = 16
+MAX_LABEL_VALUES = 16
 """So many values other than 0, or fewer, are labels rather than grades where they are small."""
-LABEL = 32
+MAX_LABEL = 32
 """Labels are below this in a map of labels whose border is marked with the largest value (Pascal VOC)."""
-RINGING = 32
+JPEG_RINGING = 32
 """JPEG changes values near a sharp edge by up to about this much."""
 
 
@@ -61,20 +61,20 @@ def decode_truth(content: bytes, name: str | Path) -> TruthMap:
     """Decode a truth map or mask. Raises TruthError where its values have no clear meaning, DataError where
     it cannot be read; both name the file `name`."""
     header = judge(content, name, DataError)
-    image = decode(content, name, cv2.IMREAD_UNCHANGED, DataError, None, LIMIT, turn=False)
+    image = decode(content, name, cv2.IMREAD_UNCHANGED, DataError, None, PIXEL_LIMIT, turn=False)
     if header.colours == "palette":
         image = _labels(content, image, name)
     values, noted = _one_channel(image, name)
     if values.dtype in (np.float32, np.float64):
         values, noted = _of_unit_range(values, name), "floating point 0..1"
     if values.dtype not in (np.uint8, np.uint16):
-        raise TruthError(f"truth map {name} has values of type {values.dtype}: {_SAVE}")
+        raise TruthError(f"truth map {name} has values of type {values.dtype}: {_REMEDY}")
     lossy = header.kind == "JPEG" or (header.kind == "WebP" and content.find(b"VP8L", 12, 2**16) < 0)
     read, meaning = _of_lossy(values, header.kind, name) if lossy else _grades(values, name)
     return TruthMap(read, header.orientation, ", ".join(filter(None, (noted, meaning))))
 
 
-_SAVE = "save it as 8-bit grey, 0 where the part is not and 255 where it is"
+_REMEDY = "save it as 8-bit grey, 0 where the part is not and 255 where it is"
 
 
 def _one_channel(image: NDArray[Any], name: str | Path) -> tuple[NDArray[Any], str]:
@@ -89,9 +89,9 @@ def _one_channel(image: NDArray[Any], name: str | Path) -> tuple[NDArray[Any], s
         if (colours == colours[0, 0]).all():
             return alpha, "its alpha channel"
         if colours[alpha == 0].any() or not ((alpha == 0) | (alpha == top)).all():
-            raise TruthError(f"truth map {name} has both colours and transparency: {_SAVE}")
+            raise TruthError(f"truth map {name} has both colours and transparency: {_REMEDY}")
     if image.shape[2] not in (3, 4):
-        raise TruthError(f"truth map {name} has {image.shape[2]} channels: {_SAVE}")
+        raise TruthError(f"truth map {name} has {image.shape[2]} channels: {_REMEDY}")
     blue, green, red = (colours[:, :, channel] for channel in range(3))
     if np.array_equal(blue, green) and np.array_equal(green, red):
         return blue, ""
@@ -102,7 +102,7 @@ def _one_channel(image: NDArray[Any], name: str | Path) -> tuple[NDArray[Any], s
     packed = blue.astype(np.int64) + (green.astype(np.int64) << 16) + (red.astype(np.int64) << 32)
     raise TruthError(
         f"truth map {name} has {len(np.unique(packed))} colours, where only one colour on black is clear: "
-        f"{_SAVE}, for its action alone"
+        f"{_REMEDY}, for its action alone"
     )
 
 
@@ -119,15 +119,15 @@ def _labels(content: bytes, image: NDArray[Any], name: str | Path) -> NDArray[An
     used = np.flatnonzero(np.bincount(numbers.ravel())).tolist()
     shown = {tuple(colours[3 * number : 3 * number + 3]) for number in used}
     if 1 < len(shown) < len(used):
-        raise TruthError(f"truth map {name} has {len(used)} labels in {len(shown)} colours: {_SAVE}")
+        raise TruthError(f"truth map {name} has {len(used)} labels in {len(shown)} colours: {_REMEDY}")
     return numbers if len(shown) < len(used) else image
 
 
 def _of_unit_range(values: NDArray[Any], name: str | Path) -> U8:
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0.0 and high <= 1.0) or 0.0 < high < LEAST:  # NaN too
+    if not (low >= 0.0 and high <= 1.0) or 0.0 < high < MIN_PEAK_SHARE:  # NaN too
         raise TruthError(
-            f"truth map {name} has floating point values {low:.3g} to {high:.3g}, not 0 to 1: {_SAVE}"
+            f"truth map {name} has floating point values {low:.3g} to {high:.3g}, not 0 to 1: {_REMEDY}"
         )
     return np.rint(values * 255.0).astype(np.uint8)
 
@@ -143,18 +143,18 @@ def _grades(values: NDArray[Any], name: str | Path) -> tuple[U8, str]:
         return (values > 0).astype(np.uint8) * np.uint8(255), "" if known else f"values 0 and {peak}"
     listed = ", ".join(str(level) for level in levels[:5].tolist()) + (" ..." if len(levels) > 5 else "")
     if len(levels) == 2:
-        raise TruthError(f"truth map {name} has the values {listed}, and which is the part? {_SAVE}")
+        raise TruthError(f"truth map {name} has the values {listed}, and which is the part? {_REMEDY}")
     middle = int(np.searchsorted(np.cumsum(counts[1:]), counts[1:].sum() / 2)) + 1
-    with_border = peak == top and marked[-2] < LABEL and middle < LABEL
-    if len(marked) <= FEW and (peak < WEAK or with_border):
+    with_border = peak == top and marked[-2] < MAX_LABEL and middle < MAX_LABEL
+    if len(marked) <= MAX_LABEL_VALUES and (peak < WEAK_PEAK or with_border):
         raise TruthError(
-            f"truth map {name} seems to hold label numbers ({listed}), not grades from 0 to 255: {_SAVE}, "
+            f"truth map {name} seems to hold label numbers ({listed}), not grades from 0 to 255: {_REMEDY}, "
             "for its action alone"
         )
     if top == 255:
         return np.ascontiguousarray(values, np.uint8), ""
-    if peak < LEAST * top:
-        raise TruthError(f"truth map {name} has 16 bits, but values up to {peak} of {top} only: {_SAVE}")
+    if peak < MIN_PEAK_SHARE * top:
+        raise TruthError(f"truth map {name} has 16 bits, but values up to {peak} of {top} only: {_REMEDY}")
     return np.rint(values / 257.0).astype(np.uint8), "16 bits"
 
 
@@ -163,13 +163,13 @@ def _of_lossy(values: NDArray[Any], kind: str, name: str | Path) -> tuple[U8, st
     counts = _counts(values)
     peak = int(np.flatnonzero(counts)[-1])
     _check_constant(peak, int((counts > 0).sum()), name)
-    if 0 < peak < WEAK:
+    if 0 < peak < WEAK_PEAK:
         raise TruthError(
             f"truth map {name} is {kind} with values up to {peak} only, which compression has mixed: "
-            f"{_SAVE}, as PNG"
+            f"{_REMEDY}, as PNG"
         )
-    between = counts[RINGING : 256 - RINGING].sum()
-    if peak >= 256 - RINGING and counts[:RINGING].any() and between <= 0.05 * values.size:
+    between = counts[JPEG_RINGING : 256 - JPEG_RINGING].sum()
+    if peak >= 256 - JPEG_RINGING and counts[:JPEG_RINGING].any() and between <= 0.05 * values.size:
         return (values > 127).astype(np.uint8) * np.uint8(255), f"{kind} of 0 and 255"
     return np.ascontiguousarray(values, np.uint8), f"{kind}, graded" if peak else ""
 
@@ -177,7 +177,7 @@ def _of_lossy(values: NDArray[Any], kind: str, name: str | Path) -> tuple[U8, st
 def _check_constant(peak: int, levels: int, name: str | Path) -> None:
     if peak and levels == 1:
         raise TruthError(
-            f"truth map {name} is {peak} everywhere, so it marks no part: {_SAVE} (all 0: nothing is there)"
+            f"truth map {name} is {peak} everywhere, so it marks no part: {_REMEDY} (all 0: nothing is there)"
         )
 
 

@@ -17,11 +17,11 @@ from selcon_training.data.transforms import Size
 F64 = NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
 
-SHAPES = (1 / 3, 3.0)
+ASPECT_RANGE = (1 / 3, 3.0)
 """Widths relative to heights of cameras and photos that are simulated: portrait to panorama."""
 BLACK_SHARE = 0.25
 """How often what a picture does not cover is black; else it is the picture's reflection."""
-LEAST_SEEN = 64
+MIN_SEEN_PEAK = 64
 """A truth map whose largest value within the view is lower shows the blurred fringe of a part outside."""
 
 
@@ -68,7 +68,7 @@ def draw_view(picture: Size, size: Size, grid: Size, ranges: ViewRange, rng: np.
     wider = (1.0 + ranges.stretch) ** rng.uniform(-1.0, 1.0)
     right, down = rng.uniform(-1.0, 1.0, 2)
     mirrored = rng.random() < 0.5 and ranges.flip
-    other, shape = rng.random() < ranges.shape_share, math.exp(rng.uniform(*np.log(SHAPES)))
+    other, shape = rng.random() < ranges.shape_share, math.exp(rng.uniform(*np.log(ASPECT_RANGE)))
     black = rng.random() < BLACK_SHARE
     own = picture[1] / picture[0]
     place = Canvas(size, grid).place(picture)
@@ -115,7 +115,7 @@ def see_truth(truth: U8, view: View, grid: Size, blank: bool | None = None) -> F
     Cells that the view does not fill are 0, and all are where only the fringe of a part is left.
     """
     seen = _over_cells(truth, view, blank)
-    if int(seen.max()) < LEAST_SEEN:
+    if int(seen.max()) < MIN_SEEN_PEAK:
         return np.zeros(grid, np.float32)
     means: F32 = _means(seen, view, grid) / np.float32(255.0)
     return means

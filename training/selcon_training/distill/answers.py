@@ -19,7 +19,7 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import minmax
 from selcon_training.data.images import F32, U8
 
-SURE = 0.5
+MIN_CONFIDENCE = 0.5
 """The node's default `min_confidence`."""
 
 
@@ -38,7 +38,7 @@ class TeacherAnswer:
         """
         likeliest = np.arange(len(self.confidence)) == int(self.confidence.argmax())
         told: NDArray[np.bool_] = self.maps.max(axis=(1, 2)) > 0
-        return told & (self.confidence >= SURE if fitted else likeliest)
+        return told & (self.confidence >= MIN_CONFIDENCE if fitted else likeliest)
 
 
 class Teacher:

@@ -14,7 +14,7 @@ from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
 from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_probabilities
 from selcon_training.data.images import F32, read_picture
-from selcon_training.distill.answers import SURE, Store, TeacherAnswer
+from selcon_training.distill.answers import MIN_CONFIDENCE, Store, TeacherAnswer
 from selcon_training.distill.pictures import HashedPicture
 from selcon_training.evaluate.bootstrap import mean_limits, quantile_limits
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction
@@ -104,7 +104,7 @@ def fit_to_teacher(found: StudentComparison) -> ConfidenceFit:
     shared = fit_probabilities(found.evidence.ravel(), found.confidence.ravel())
     curves = []
     for value, target in zip(found.evidence.T, found.confidence.T, strict=True):
-        sure = int((target >= SURE).sum())
+        sure = int((target >= MIN_CONFIDENCE).sum())
         enough = min(sure, len(target) - sure) >= MIN_EXAMPLES
         curves.append(fit_probabilities(value, target) if enough else shared)
     return ConfidenceFit(tuple(scale for scale, _ in curves), tuple(offset for _, offset in curves))
@@ -143,10 +143,10 @@ def figures(found: StudentComparison, actions: Sequence[str]) -> dict[str, Any]:
 def _figures(found: StudentComparison, told: F64, which: NDArray[np.bool_]) -> dict[str, Any]:
     """Of some actions: questions (a picture and an action), how many the teacher answers, the mean and the
     90 % quantile of their KLD, the mean KLD of all; the share of questions in which both confidences are on
-    one side of SURE, of those that the teacher is sure of those that the student is too, and the other way
-    round. None where there is no such question. "intervals": of 95 %, over pictures."""
+    one side of MIN_CONFIDENCE, of those that the teacher is sure of those that the student is too, and the
+    other way round. None where there is no such question. "intervals": of 95 %, over pictures."""
     kld, counts = found.kld[:, which], found.counts[:, which]
-    sure, also = found.confidence[:, which] >= SURE, told[:, which] >= SURE
+    sure, also = found.confidence[:, which] >= MIN_CONFIDENCE, told[:, which] >= MIN_CONFIDENCE
     columns = {
         "kld": np.where(counts, kld, np.nan),
         "kld_of_all": kld,

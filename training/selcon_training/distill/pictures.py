@@ -17,16 +17,16 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.agd20k import in_test_splits
-from selcon_training.data.images import LIMIT
+from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pictures import PictureFile, all_pictures
 from selcon_training.distill.answers import Store, Teacher
 from selcon_training.errors import DataError, DistillError
 
-LEAST = 16
+MIN_PICTURES = 16
 """Pictures that can be read; a student that is of use needs hundreds."""
-LEAST_HELD = 4
-_TOLD = 5
+MIN_HELD_OUT = 4
+_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,11 @@ class Survey:
 
     def told(self) -> list[str]:
         """Lines about what is left out."""
-        lines = [f"left out: {each}" for each in self.unreadable[:_TOLD]]
-        if len(self.unreadable) > _TOLD:
-            lines.append(f"left out: {len(self.unreadable) - _TOLD} more pictures that cannot be read")
+        lines = [f"left out: {each}" for each in self.unreadable[:_MAX_NAMES_SHOWN]]
+        if len(self.unreadable) > _MAX_NAMES_SHOWN:
+            lines.append(
+                f"left out: {len(self.unreadable) - _MAX_NAMES_SHOWN} more pictures that cannot be read"
+            )
         if self.copies:
             lines.append(f"{self.copies} files are copies of others and count once")
         return lines
@@ -88,7 +90,7 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
                 survey.copies += 1
                 continue
             if store.get(key) is None:
-                image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, None, LIMIT)
+                image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, None, PIXEL_LIMIT)
                 store.put(key, teacher.answer(np.ascontiguousarray(image[:, :, ::-1], np.uint8)))
         except SelconError as error:
             survey.unreadable.append(str(error))
@@ -102,12 +104,12 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
 def hold_out(
     photos: Sequence[HashedPicture], share: float, seed: int
 ) -> tuple[list[HashedPicture], list[HashedPicture]]:
-    """Deal the pictures into those to learn from and those held out, at least LEAST_HELD.
+    """Deal the pictures into those to learn from and those held out, at least MIN_HELD_OUT.
 
     Depends on content and seed alone.
     """
     order = generator(seed, Stream.HOLD_OUT).permutation(len(photos))
-    count = min(max(LEAST_HELD, round(share * len(photos))), len(photos) // 2)
+    count = min(max(MIN_HELD_OUT, round(share * len(photos))), len(photos) // 2)
     held = set(order[:count].tolist())
     return (
         [photo for place, photo in enumerate(photos) if place not in held],
@@ -128,10 +130,10 @@ def require_answers(teacher: Teacher, store: Store, held: Sequence[HashedPicture
 
 
 def _require(count: int, folder: Path, survey: Survey | None = None) -> None:
-    if count >= LEAST:
+    if count >= MIN_PICTURES:
         return
     lost = "" if survey is None or not survey.unreadable else f" that can be read ({survey.unreadable[0]})"
     raise DataError(
-        f"{folder} holds {count} pictures{lost}: give at least {LEAST}; a student that is of use needs "
-        "hundreds"
+        f"{folder} holds {count} pictures{lost}: give at least {MIN_PICTURES}; a student that is of use "
+        "needs hundreds"
     )

@@ -43,9 +43,9 @@ from selcon_training.training.prepare import Run, begin, prepare_folder, take_up
 from selcon_training.training.run_folder import checkpoint_folder
 from selcon_training.training.trainer import TrainLoop
 
-THREADS = 2
+TIMING_THREADS = 2
 """Of either engine while they are timed."""
-ROUNDS, RUNS = 10, 2
+TIMING_ROUNDS, TIMING_RUNS = 10, 2
 
 
 @dataclass(frozen=True)
@@ -210,18 +210,18 @@ def _times(teacher: Teacher, student: Bundle, picture: Path) -> dict[str, Any]:
     """Both engines on one picture in turns, image to maps."""
     frames = read_image(picture)[None]
     engines = {
-        "teacher": open_on_cpu(teacher.bundle, CpuOptions(THREADS)),
-        "student": open_on_cpu(student, CpuOptions(THREADS)),
+        "teacher": open_on_cpu(teacher.bundle, CpuOptions(TIMING_THREADS)),
+        "student": open_on_cpu(student, CpuOptions(TIMING_THREADS)),
     }
     found = time_alternately(
         {name: lambda engine=engine: engine.run(frames) for name, engine in engines.items()},  # type: ignore[misc]
-        ROUNDS,
-        RUNS,
+        TIMING_ROUNDS,
+        TIMING_RUNS,
     )
     ms = {name: round(times.median, 2) for name, times in found.items()}
     return {
-        "threads": THREADS,
-        "runs": ROUNDS * RUNS,
+        "threads": TIMING_THREADS,
+        "runs": TIMING_ROUNDS * TIMING_RUNS,
         "milliseconds": ms,
         "p95": {name: round(times.p95, 2) for name, times in found.items()},
         "ratio": found["student"].median / found["teacher"].median,

@@ -23,7 +23,7 @@ from selcon_training.training.tasks.dense import start_from_prior
 
 _log = logging.getLogger(__name__)
 
-STUDENT, SIZE, EPOCHS, MAX_KLD = "tf_efficientnet_lite0", (240, 320), 20, 0.3
+DEFAULT_STUDENT, DEFAULT_SIZE, DEFAULT_EPOCHS, DEFAULT_MAX_KLD = "tf_efficientnet_lite0", (240, 320), 20, 0.3
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class DistillPlan:
     weights: str | None = None
     start: Path | None = None
     size: tuple[int, int] | None = None
-    epochs: int = EPOCHS
+    epochs: int = DEFAULT_EPOCHS
     seed: int = 0
     threads: int | None = None
-    max_kld: float = MAX_KLD
+    max_kld: float = DEFAULT_MAX_KLD
     name: str | None = None
     overrides: Sequence[str] = ()
 
 
 def configuration(plan: DistillPlan, photos: Path, work: Path, teacher: Teacher) -> TrainConfig:
     """The training's configuration. Raises ConfigError, and DistillError for what excludes each other."""
-    student, size, width, fit = plan.student or STUDENT, plan.size or SIZE, 96, "pad"
+    student, size, width, fit = plan.student or DEFAULT_STUDENT, plan.size or DEFAULT_SIZE, 96, "pad"
     if plan.start is not None:
         if plan.weights is not None:
             raise DistillError("a bundle to start from brings its own weights: leave out --weights or --from")

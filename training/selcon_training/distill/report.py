@@ -16,7 +16,7 @@ from selcon_training.errors import ResultNotWritten
 from selcon_training.reporting.answer_picture import answer_picture
 from selcon_training.reporting.page import Shown, render, side_by_side
 
-SHOWN = 4
+SHOWN_PER_GROUP = 4
 """Questions with the largest KLD, around the median, and with the smallest."""
 
 
@@ -50,11 +50,11 @@ def _chosen(found: StudentComparison) -> dict[str, list[tuple[int, int]]]:
     rows, actions = np.nonzero(found.counts)
     order = np.argsort(found.kld[rows, actions], kind="stable")
     ranked = [(int(rows[place]), int(actions[place])) for place in order]
-    middle = max(0, len(ranked) // 2 - SHOWN // 2)
+    middle = max(0, len(ranked) // 2 - SHOWN_PER_GROUP // 2)
     return {
-        "Most unlike": ranked[::-1][:SHOWN],
-        "In the middle": ranked[middle : middle + SHOWN],
-        "Most alike": ranked[:SHOWN],
+        "Most unlike": ranked[::-1][:SHOWN_PER_GROUP],
+        "In the middle": ranked[middle : middle + SHOWN_PER_GROUP],
+        "Most alike": ranked[:SHOWN_PER_GROUP],
     }
 
 

@@ -24,7 +24,7 @@ from selcon_training.errors import DistillError
 from selcon_training.losses.distillation import distillation_losses
 from selcon_training.models.network import Network, Size
 
-POOLED = 1.5
+CACHE_FACTOR = 1.5
 """Pictures are kept at this multiple of the input size, so that parts of them are nearly as sharp."""
 
 
@@ -78,7 +78,7 @@ class DistillTask:
         self.config, self.net, self.store = config, net, store
         self.photos = list(photos)
         self.viewer = viewer(config, net)
-        height, width = (math.ceil(POOLED * side) for side in net.input_size)
+        height, width = (math.ceil(CACHE_FACTOR * side) for side in net.input_size)
         files = [PictureFile(photo.path) for photo in photos]
         self.pool = PicturePool(files, (height, width), "photos", config.data_threads)
         self._cut = lru_cache(maxsize=2)(self._cut_epoch)

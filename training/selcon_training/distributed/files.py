@@ -14,7 +14,7 @@ from torch import Tensor
 from selcon_training.distributed.collectives import any_rank, is_main, of_main
 from selcon_training.errors import DistributedError
 
-_BLOCK = 64 << 20  # bytes of a file sent at once
+_BLOCK_BYTES = 64 << 20  # bytes of a file sent at once
 
 
 @contextmanager
@@ -42,8 +42,8 @@ def _send(source: Path | None, target: Path | None, size: int) -> None:
         if target is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
             writing = stack.enter_context(target.open("xb"))
-        for start in range(0, size, _BLOCK):
-            block = torch.empty(min(_BLOCK, size - start), dtype=torch.uint8)
+        for start in range(0, size, _BLOCK_BYTES):
+            block = torch.empty(min(_BLOCK_BYTES, size - start), dtype=torch.uint8)
             if reading is not None and reading.readinto(_bytes(block)) != len(block):
                 raise DistributedError(f"{source} has changed while it was sent: start again")
             dist.broadcast(block, 0)

@@ -16,13 +16,13 @@ from torch.distributed import Store  # type: ignore[attr-defined]
 
 from selcon_training.errors import ProcessLost
 
-BEAT = 1.0
+BEAT_SECONDS = 1.0
 """Seconds between two signs of life."""
-SILENCE = 60
+SILENCE_SECONDS = 60
 """Seconds without one after which a process is lost."""
-BROKEN = 8
+BROKEN_SECONDS = 8
 """The same once an operation with it has failed."""
-GRACE = 10.0
+GRACE_SECONDS = 10.0
 """Seconds in which the main thread may end by itself before the process is ended."""
 _GOES_ON = "-"
 
@@ -31,8 +31,8 @@ class Liveness:
     """The signs of life of processes `names`, of which this is number `rank`.
 
     `store` is where they are left; all processes have it. `advice` is added to what is told of a loss, to say
-    how to go on. When a process is lost and this one has not ended `GRACE` later, because it waits for the
-    lost one in an operation, it is ended with that message and exit status 1.
+    how to go on. When a process is lost and this one has not ended `GRACE_SECONDS` later, because it waits
+    for the lost one in an operation, it is ended with that message and exit status 1.
     """
 
     def __init__(self, rank: int, names: Sequence[str], store: Store) -> None:
@@ -57,8 +57,8 @@ class Liveness:
             thread.start()
 
     def lost(self, silence: float | None = None) -> str | None:
-        """Who has ended, or shown no sign of life for so many seconds (SILENCE); None if all are there."""
-        silence = SILENCE if silence is None else silence
+        """Who has ended, or shown no sign of life for SILENCE_SECONDS; None if all are there."""
+        silence = SILENCE_SECONDS if silence is None else silence
         for other, end in self._ends.items():
             if end != _GOES_ON.encode():
                 return f"{self.names[other]} ended: {end.decode(errors='replace')}"
@@ -75,8 +75,8 @@ class Liveness:
 
     def explain(self) -> ProcessLost | None:
         """Who is lost, so that an operation with others failed, once that is clear; None if all are there."""
-        for _ in range(BROKEN + 3):
-            if (found := self.lost(BROKEN)) is not None:
+        for _ in range(BROKEN_SECONDS + 3):
+            if (found := self.lost(BROKEN_SECONDS)) is not None:
                 return ProcessLost(found + self.advice)
             time.sleep(1.0)
         return None
@@ -103,13 +103,13 @@ class Liveness:
     def linger(self) -> None:
         """In the first process: wait until the others have read in the store what it and they said."""
         if self.rank == 0:
-            time.sleep(3 * BEAT)
+            time.sleep(3 * BEAT_SECONDS)
 
     def stop(self) -> None:
         """Show no more signs of life, and look for none."""
         self._over.set()
         for thread in self._threads:
-            thread.join(timeout=2 * BEAT)
+            thread.join(timeout=2 * BEAT_SECONDS)
 
     def _leave(self, what: str, value: str) -> None:
         self._store.set(f"{what} {self.rank}", value)
@@ -118,7 +118,7 @@ class Liveness:
         """Leave signs of life, and read the others'. On a lost network this waits, maybe for ever."""
         keys = [f"{what} {other}" for what in ("sign", "end") for other in self._others]
         number = 0
-        while not self._over.wait(BEAT):
+        while not self._over.wait(BEAT_SECONDS):
             number += 1
             try:
                 self._leave("sign", str(number))
@@ -140,7 +140,7 @@ class Liveness:
                 self._age[other] += 1
             found = self.lost()
             if found is not None:
-                if not self._over.wait(GRACE):
+                if not self._over.wait(GRACE_SECONDS):
                     self.linger()
                     print(f"\nError: {found}{self.advice}", file=sys.stderr, flush=True)
                     os._exit(1)

@@ -29,7 +29,7 @@ from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.encoders.weight_files import State, load_strictly, read_state_dict
 from selcon_training.errors import EncoderError
 
-FINEST = 4
+MIN_STRIDE = 4
 """Stride of the finest feature map, in pixels."""
 
 
@@ -65,7 +65,7 @@ class Backbone(nn.Module):
 
     def check_input_size(self, size: Size) -> None:
         """Raise EncoderError for images of (height, width) whose feature maps would not fit each other."""
-        if min(size) > 0 and all(side % FINEST == 0 for side in size):
+        if min(size) > 0 and all(side % MIN_STRIDE == 0 for side in size):
             with torch.no_grad():
                 found = [tuple(each.shape[1:]) for each in self._probe(size)]
             sides = [tuple(-(-side // stride) for side in size) for stride in self.strides]
@@ -181,8 +181,8 @@ def _levels(name: str) -> tuple[int, ...]:
         strides = [int(stride) for stride in model.feature_info.reduction()]
     except Exception as error:  # RuntimeError, AttributeError, NotImplementedError: as the model has it
         raise EncoderError(f"{name} gives no feature maps (timm's features_only): {error}") from error
-    taken = [place for place, stride in enumerate(strides) if stride >= FINEST]
-    doubling = [FINEST << step for step in range(len(taken))]
+    taken = [place for place, stride in enumerate(strides) if stride >= MIN_STRIDE]
+    doubling = [MIN_STRIDE << step for step in range(len(taken))]
     if len(taken) < 2 or [strides[place] for place in taken] != doubling:
         raise EncoderError(
             f"{name} has feature maps of strides {strides}: needed are 4, 8, 16 and so on, as convolutional "

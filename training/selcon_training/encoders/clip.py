@@ -25,7 +25,7 @@ from selcon_training.errors import EncoderError
 if TYPE_CHECKING:
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 
-_WORKING = (
+_REMEDY = (
     "dense features come from CLIP's own ViT, such as ViT-B-16-quickgelu, ViT-B-32 or ViT-L-14, or from a "
     "timm VisionTransformer without attention pooling: `selcon encoders list` names them"
 )
@@ -60,7 +60,7 @@ class DenseClip(nn.Module):
             self.tower = TimmTower(visual.trunk, visual.head, input_size, self.name)
         else:
             tower = type(getattr(visual, "trunk", visual)).__name__
-            raise EncoderError(f"{self.name}: its image tower is a {tower}; {_WORKING}")
+            raise EncoderError(f"{self.name}: its image tower is a {tower}; {_REMEDY}")
         self.grid = self.tower.grid
         self.input_size = (int(input_size[0]), int(input_size[1]))
         if tokenizer is None and name is not None:
@@ -129,7 +129,7 @@ def _tokenizer_of(name: str) -> Tokenizer:
 
         return cast(Tokenizer, open_clip.get_tokenizer(name))
     except ImportError as error:
-        raise EncoderError(f"{name}: its tokenizer needs {error.name}; {_WORKING}") from error
+        raise EncoderError(f"{name}: its tokenizer needs {error.name}; {_REMEDY}") from error
 
 
 def _query_query(qv: Tensor, query_norm: nn.Module, heads: int, scale: float) -> Tensor:
@@ -152,7 +152,7 @@ class _OpenClipTower(nn.Module):
 
         blocks = list(visual.transformer.resblocks)
         if visual.attn_pool is not None or any(type(block) is not ResidualAttentionBlock for block in blocks):
-            raise EncoderError(f"{name}: attentional pooling or custom blocks; {_WORKING}")
+            raise EncoderError(f"{name}: attentional pooling or custom blocks; {_REMEDY}")
         patch = int(visual.patch_size[0]), int(visual.patch_size[1])
         check_input_size(input_size, {name: patch})
         self.grid = (input_size[0] // patch[0], input_size[1] // patch[1])
@@ -241,7 +241,7 @@ class TimmTower(nn.Module):
         last, attention = timm_vit.last_block(trunk, name)
         pooled = getattr(trunk, "attn_pool", None)  # timm's code says it is never None
         if pooled is not None or "pool" in dict(head.named_children()):
-            raise EncoderError(f"{name}: attention pooling gives no dense features; {_WORKING}")
+            raise EncoderError(f"{name}: attention pooling gives no dense features; {_REMEDY}")
         self.grid = timm_vit.set_input_size(trunk, input_size, name)
         self.heads: int = attention.num_heads
         self.scale: float = attention.scale

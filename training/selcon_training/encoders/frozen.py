@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 Encoded = tuple[Tensor, Tensor, Tensor | None]
 
-CPU_CHUNK = 8
+CPU_CHUNK_IMAGES = 8
 """Images that go through a network together on a CPU. The activations of more leave its caches, and the
 allocator returns buffers so large to the system after every use: a ViT-B block costs a tenth more at 32."""
 
@@ -34,7 +34,7 @@ class FrozenPass:
         """
         run = _compiled() if self.compiled else encode
         whole = images.is_cuda or torch.onnx.is_in_onnx_export()
-        chunks = (images,) if whole else torch.split(images, CPU_CHUNK)
+        chunks = (images,) if whole else torch.split(images, CPU_CHUNK_IMAGES)
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             done = [run(dino, clip, chunk, attention) for chunk in chunks]
         parts, patches, weights = zip(*done, strict=True)

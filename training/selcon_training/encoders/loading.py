@@ -28,10 +28,10 @@ from selcon_training.encoders.weight_files import (
 )
 from selcon_training.errors import EncoderError
 
-ENCODERS = "selcon.encoders"
+ENTRY_POINT_GROUP = "selcon.encoders"
 """Group of entry points: an encoder's name, and the module that makes it known to timm or open_clip."""
 GivenSpec = EncoderSpec | Mapping[str, Any]
-_FILE_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+_FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
 def load_encoders(
@@ -172,7 +172,7 @@ def as_spec(spec: GivenSpec) -> EncoderSpec:
 
 def _register(name: str) -> None:
     """Make a package's model known to timm or open_clip, where one has an entry point of this name."""
-    plugin = plugins(ENCODERS).get(name.partition(".")[0])
+    plugin = plugins(ENTRY_POINT_GROUP).get(name.partition(".")[0])
     if plugin is not None:
         plugin.load()  # a module that registers its models when it is imported
 
@@ -193,7 +193,7 @@ def _without_weights_warning() -> Iterator[None]:
 
 def is_file(weights: str) -> bool:
     """Whether weights are named by a file."""
-    return weights.lower().endswith(_FILE_ENDINGS) or "/" in weights
+    return weights.lower().endswith(_FILE_SUFFIXES) or "/" in weights
 
 
 def what(spec: EncoderSpec) -> str:

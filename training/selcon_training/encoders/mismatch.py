@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 Shapes = Mapping[str, tuple[int, ...]]
-_LISTED = 4
+_MAX_KEYS_SHOWN = 4
 """Keys named of each kind: with counts and cause at most 15 lines."""
 
 
@@ -29,7 +29,7 @@ def mismatch(wanted: Shapes, given: Shapes) -> str | None:
 
 
 def _listed(keys: Sequence[str], line: Callable[[str], str]) -> list[str]:
-    shown = keys if len(keys) <= _LISTED else keys[: _LISTED - 1]
+    shown = keys if len(keys) <= _MAX_KEYS_SHOWN else keys[: _MAX_KEYS_SHOWN - 1]
     more = len(keys) - len(shown)
     kind = line(keys[0]).partition(":")[0] if keys else ""
     return [f"  {line(key)}" for key in shown] + ([f"  and {more} more {kind}"] if more else [])

@@ -14,7 +14,7 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_training.errors import EncoderError
 
 PREFIX = "package:"
-_LIMIT = 128 << 20
+_MAX_FILE_BYTES = 128 << 20
 
 
 class Packaged(NamedTuple):
@@ -69,7 +69,7 @@ def packaged_file(weights: str, model: str) -> Path:
         ) from None
     if not path.is_file():
         raise EncoderError(f"weights '{weights}': {path} is missing; install {name}=={known.version} anew")
-    found = hashlib.sha256(read_bytes(path, EncoderError, _LIMIT)).hexdigest()
+    found = hashlib.sha256(read_bytes(path, EncoderError, _MAX_FILE_BYTES)).hexdigest()
     if found != known.sha256:
         raise EncoderError(
             f"{path} has the SHA-256 {found}, expected was {known.sha256}: "

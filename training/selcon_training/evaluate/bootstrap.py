@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
-LEVEL = 0.95
-_AT_ONCE = 1 << 20
+CONFIDENCE_LEVEL = 0.95
+_WEIGHTS_AT_ONCE = 1 << 20
 """Weights that are held at once."""
 Numbers = NDArray[np.float64]
 Limits = list[float] | None
@@ -78,7 +78,7 @@ def _drawn(cluster: NDArray[np.int64], beside: int = 0, seed: int = 0) -> Iterat
     """How often every row [n] is drawn: RESAMPLES times, in blocks [r, n], as small as for
     `beside` rows."""
     rng, count = np.random.default_rng(seed), int(cluster.max()) + 1
-    block = max(1, _AT_ONCE // max(len(cluster), beside))
+    block = max(1, _WEIGHTS_AT_ONCE // max(len(cluster), beside))
     for start in range(0, RESAMPLES, block):
         drawn = rng.multinomial(count, np.full(count, 1 / count), min(block, RESAMPLES - start))
         yield drawn[:, cluster]
@@ -87,5 +87,5 @@ def _drawn(cluster: NDArray[np.int64], beside: int = 0, seed: int = 0) -> Iterat
 def _limits(found: Numbers, sizes: NDArray[np.number]) -> Limits:
     if (sizes > 0).sum() < 2:
         return None
-    ends = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = np.nanquantile(found, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2])
     return [float(end) for end in ends]

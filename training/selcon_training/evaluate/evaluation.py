@@ -25,7 +25,7 @@ from selcon_training.evaluate.measures import Scores, part_of, score
 from selcon_training.evaluate.predictors import CALIBRATIONS, Predictor
 from selcon_training.evaluate.queries import QueriedPicture, Query, QueryFiles, find_pictures, part_points
 
-GRASP = GraspParameters()
+GRASP_PARAMETERS = GraspParameters()
 Job = Callable[[], Answers]
 """Asks what there is to ask of one picture."""
 
@@ -152,7 +152,7 @@ def evaluation_of(predictor: Predictor, data: DataSet, split: str, answers: Iter
         data=data.name,
         split=split,
         calibration=predictor.calibration,
-        grasp=asdict(GRASP),
+        grasp=asdict(GRASP_PARAMETERS),
     )
     for each in answers:
         result.add(each)
@@ -175,7 +175,7 @@ def _ask_negatives(predictor: Predictor, picture: QueriedPicture, files: QueryFi
 
 
 def grasps(
-    heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters = GRASP
+    heatmap: Heatmap, geometry: tuple[F32, Intrinsics] | None, parameters: GraspParameters = GRASP_PARAMETERS
 ) -> GraspResult:
     """The grasp points of a heatmap, in 3D where there are depth and camera."""
     depth, intrinsics = geometry if geometry is not None else (None, None)

@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 
 from selcon_training.evaluate.answers import NegativeRow, QueryRow
-from selcon_training.evaluate.bootstrap import LEVEL, RESAMPLES, clusters, mean_limits, quantile_limits
+from selcon_training.evaluate.bootstrap import (
+    CONFIDENCE_LEVEL,
+    RESAMPLES,
+    clusters,
+    mean_limits,
+    quantile_limits,
+)
 from selcon_training.evaluate.evaluation import photo_of
 from selcon_training.evaluate.measures import Scores
 
-MAPS = ("right_part", "kld", "sim", "nss")
+METRICS = ("right_part", "kld", "sim", "nss")
 
 
 def intervals(rows: Sequence[QueryRow], negatives: Sequence[NegativeRow] = ()) -> dict[str, Any]:
@@ -25,7 +31,7 @@ def intervals(rows: Sequence[QueryRow], negatives: Sequence[NegativeRow] = ()) -
     actions = sorted({row.action for row in rows} | {row.action for row in negatives})
     objects = sorted({name for row in rows for name in row.objects})
     return {
-        "level": LEVEL,
+        "level": CONFIDENCE_LEVEL,
         "resamples": RESAMPLES,
         "over": "object folders",
         "overall": figures_intervals(rows, negatives),
@@ -70,5 +76,5 @@ def figures_intervals(
 
 def _maps(scores: Sequence[QueryRow | Scores], of: Sequence[str]) -> dict[str, Any]:
     values = [(float(one.right), one.kld, one.sim, one.nss) for one in scores]
-    found = mean_limits(np.reshape(values, (len(scores), len(MAPS))), clusters(of))
-    return dict(zip(MAPS, found, strict=True))
+    found = mean_limits(np.reshape(values, (len(scores), len(METRICS))), clusters(of))
+    return dict(zip(METRICS, found, strict=True))

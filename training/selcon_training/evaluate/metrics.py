@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIZE = 224
+COMPARED_SIZE = 224
 _EPSILON = 1e-12
 
 
@@ -23,14 +23,14 @@ class MapComparison:
     nss: Tensor
 
 
-def prepare_prediction(maps: Any, size: int = SIZE) -> Tensor:
+def prepare_prediction(maps: Any, size: int = COMPARED_SIZE) -> Tensor:
     """Return predicted maps [..., h, w], of any scale, at [..., size, size] (bilinear) and min-maxed; a
     constant one is zero. Tensors stay on their device; arrays are taken too.
     """
     return _minmax(_resize(_maps(maps), size))
 
 
-def prepare_truth(grey: Any, size: int = SIZE) -> Tensor:
+def prepare_truth(grey: Any, size: int = COMPARED_SIZE) -> Tensor:
     """Return 8-bit ground-truth maps [..., h, w] as 0..1 at [..., size, size] (bilinear)."""
     return _resize(_maps(grey) / 255, size)
 

@@ -15,7 +15,7 @@ from selcon_training.evaluate.answers import Answers
 from selcon_training.ranks import Ranks
 
 FOLDER = "parts"
-LARGEST = 1 << 30
+MAX_FILE_BYTES = 1 << 30
 """Bytes of a part: a million queries take half of it."""
 
 
@@ -54,7 +54,7 @@ class EvaluationParts:
         path = self.path(rank)
         if not path.exists():
             return None
-        content = read_object(path, DataError, LARGEST, finite=False)
+        content = read_object(path, DataError, MAX_FILE_BYTES, finite=False)
         if content.get("evaluation") != self._identity:
             return None
         try:

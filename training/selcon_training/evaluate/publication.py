@@ -13,9 +13,9 @@ from selcon_training.evaluate.answers import NegativeRow, QueryRow
 from selcon_training.evaluate.bootstrap import Limits, auc_limits, clusters, mean_limits
 from selcon_training.evaluate.evaluation import photo_of
 
-ARGUABLE = "hold"
+ARGUABLE_ACTION = "hold"
 """Left out of the second count: nearly everything can be held."""
-POINTS = 200
+MAX_POINTS = 200
 """Of a curve, at most."""
 
 Numbers = NDArray[np.float64]
@@ -56,10 +56,10 @@ def auc(positive: Numbers, negative: Numbers) -> float | None:
 
 
 def curve(positive: Numbers, negative: Numbers) -> list[list[float]]:
-    """Confidence, share of negatives and of positives that reach it; from the highest, at most POINTS."""
+    """Confidence, share of negatives and of positives that reach it; from the highest, at most MAX_POINTS."""
     levels = np.unique(np.concatenate([positive, negative]))[::-1]
-    if len(levels) > POINTS:
-        levels = levels[np.linspace(0, len(levels) - 1, POINTS).round().astype(int)]
+    if len(levels) > MAX_POINTS:
+        levels = levels[np.linspace(0, len(levels) - 1, MAX_POINTS).round().astype(int)]
     shares = ((values[None] >= levels[:, None]).mean(axis=1) for values in (negative, positive))
     return np.stack([levels, *shares], axis=1).tolist()  # type: ignore[no-any-return]
 
@@ -80,13 +80,13 @@ def _figures(rows: Sequence[QueryRow], answers: Sequence[NegativeRow], least: fl
 
 
 def _source(rows: Sequence[QueryRow], answers: Sequence[NegativeRow], least: float) -> dict[str, Any]:
-    others = [answer for answer in answers if answer.action != ARGUABLE]
+    others = [answer for answer in answers if answer.action != ARGUABLE_ACTION]
     counted = _counts(answers, least)
     counted["intervals"]["auc"] = _auc_limits(rows, answers)
     return {
         "auc": auc(_confidence(rows), _confidence(answers)),
         **counted,
-        f"without_{ARGUABLE}": _counts(others, least),
+        f"without_{ARGUABLE_ACTION}": _counts(others, least),
     }
 
 

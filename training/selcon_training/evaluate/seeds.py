@@ -11,7 +11,7 @@ import numpy as np
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BundleError
 
-SHARED = ("data", "divide", "split", "calibration", "published", "left_out")
+SHARED_KEYS = ("data", "divide", "split", "calibration", "published", "left_out")
 GROUPS = ("overall", "per_action", "per_object", "calibrations")
 
 
@@ -61,7 +61,7 @@ def summarise(
         notes.append(f"the seeds are not all known and different: {', '.join(map(str, seeds))}")
     return {
         "predictor": bundles[0].manifest.name,
-        **{name: tables[0][name] for name in SHARED},
+        **{name: tables[0][name] for name in SHARED_KEYS},
         "bundles": [
             {"path": str(bundle.path), "seed": seed, "folder": folder, "overall": table["overall"]}
             for bundle, seed, folder, table in zip(bundles, seeds, folders, tables, strict=True)

@@ -27,12 +27,12 @@ from selcon_training.evaluate.measures import part_of, score
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from selcon_training.evaluate.queries import Query, QueryFiles, find_pictures
 
-SMOOTHING = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+SMOOTHINGS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Standard deviations tried, in map cells."""
-TEMPERATURE = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+TEMPERATURES = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Temperatures tried, about a factor of √2 apart."""
 PLAIN = (0.0, 1.0)
-SHOWN = 12
+MAX_EXAMPLES = 12
 """Queries that are kept for a report, at most."""
 
 
@@ -58,7 +58,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The choice: `surface[i, j]` is the mean KLD with SMOOTHING[i] and TEMPERATURE[j] over `queries`.
+    """The choice: `surface[i, j]` is the mean KLD with SMOOTHINGS[i] and TEMPERATURES[j] over `queries`.
 
     intervals: 95 %, of `before` and `after` by the names of their figures, bootstrapped over object folders.
     examples: some of the queries, evenly spread.
@@ -78,7 +78,7 @@ class Tuning:
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "examples"}
         values |= {"surface": np.round(self.surface, 4).tolist()}
         values |= {"before": asdict(self.before), "after": asdict(self.after)}
-        return values | {"smoothing_tried": list(SMOOTHING), "temperature_tried": list(TEMPERATURE)}
+        return values | {"smoothing_tried": list(SMOOTHINGS), "temperature_tried": list(TEMPERATURES)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def tune(
     plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
     grounder = Grounder(plain, open_on_cpu(plain, CpuOptions(threads)))
     asked: list[_Asked] = []
-    surface = np.zeros((len(SMOOTHING), len(TEMPERATURE)))
+    surface = np.zeros((len(SMOOTHINGS), len(TEMPERATURES)))
     pictures = spread(find_pictures(data, split, grounder.actions), validation.limit)
     for picture in tqdm(pictures, desc=split, unit="image"):
         grounding = grounder.ground(read_picture(picture.path))
@@ -128,10 +128,10 @@ def tune(
         raise DataError(f"{data.base / split / 'GT'} has no usable truth map for any image of {split}")
     surface /= len(asked)
     row, column = np.unravel_index(int(surface.argmin()), surface.shape)
-    chosen = (SMOOTHING[row], TEMPERATURE[column])
+    chosen = (SMOOTHINGS[row], TEMPERATURES[column])
     (before, of_before), (after, of_after) = (_measure(asked, files, *each) for each in (PLAIN, chosen))
     intervals = {"before": of_before, "after": of_after}
-    examples = tuple(_example(each, files) for each in spread(asked, SHOWN))
+    examples = tuple(_example(each, files) for each in spread(asked, MAX_EXAMPLES))
     tuning = Tuning(*chosen, len(asked), surface, before, after, intervals, examples)
     metrics = given.manifest.metrics | {
         "tuning": {"data": data.name, "divide": validation.divide, "split": split, **tuning.record()}
@@ -144,8 +144,8 @@ def tune(
 
 
 def _kld_of_all(refined: F32, truth: U8) -> NDArray[np.float64]:
-    """Return the KLD [len(SMOOTHING), len(TEMPERATURE)] of one map against its truth."""
-    softened = np.stack([[soften(refined, sigma, t) for t in TEMPERATURE] for sigma in SMOOTHING])
+    """Return the KLD [len(SMOOTHINGS), len(TEMPERATURES)] of one map against its truth."""
+    softened = np.stack([[soften(refined, sigma, t) for t in TEMPERATURES] for sigma in SMOOTHINGS])
     found: NDArray[np.float64] = compare_maps(prepare_prediction(softened), prepare_truth(truth)).kld.numpy()
     return found
 

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from onnx import NodeProto, helper, numpy_helper
 
-_LATER = ["MatMulAddFusion", "TransposeOptimizer"]
+_LATER_OPTIMIZERS = ["MatMulAddFusion", "TransposeOptimizer"]
 """What ONNX Runtime would rearrange of the layers as they were exported; it does so when a session opens."""
 
 
@@ -40,7 +40,9 @@ def folded(model: bytes) -> onnx.ModelProto:
         file = Path(folder) / "folded.onnx"
         options.optimized_model_filepath = str(file)
         providers = ["CPUExecutionProvider"]
-        onnxruntime.InferenceSession(model, options, providers=providers, disabled_optimizers=_LATER)
+        onnxruntime.InferenceSession(
+            model, options, providers=providers, disabled_optimizers=_LATER_OPTIMIZERS
+        )
         return _Graph(onnx.load(str(file))).finished()
 
 

@@ -13,7 +13,7 @@ from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import between
 
-_SAME = ("actions", "fit", "normalisation", "smoothing", "temperature")
+_SAME_FIELDS = ("actions", "fit", "normalisation", "smoothing", "temperature")
 
 
 def average(first: Path, second: Path, share: float, out: Path, weights: Weights = "fp16") -> Manifest:
@@ -55,7 +55,7 @@ def _check(first: Bundle, second: Bundle) -> None:
     networks = [each.manifest.encoders.get("backbone") for each in (first, second)]
     names = [each.name if each else None for each in networks]
     pairs = {"encoders.backbone": names} | {
-        key: [getattr(each.manifest, key) for each in (first, second)] for key in _SAME
+        key: [getattr(each.manifest, key) for each in (first, second)] for key in _SAME_FIELDS
     }
     for key, (one, other) in pairs.items():
         if one != other:

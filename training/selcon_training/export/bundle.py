@@ -23,14 +23,14 @@ from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.ordering import spread
 from selcon_training.errors import CheckpointError, DataError, ExportError
 from selcon_training.export.half_weights import in_half_weights
-from selcon_training.export.onnx_trace import BATCH, graph_of
+from selcon_training.export.onnx_trace import BATCH_AXIS, graph_of
 from selcon_training.export.open_vocabulary import open_files
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.heads import TextClassifier
 from selcon_training.models.network import Network, example_images
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
+from selcon_training.models.test_time_averaging import NO_AVERAGING, Averaging, averaged
 
 _log = logging.getLogger(__name__)
 Weights = Literal["fp32", "fp16"]
@@ -65,7 +65,7 @@ def export_graph(
     net: Network,
     affinity: bool = True,
     intermediates: bool = False,
-    averaging: Averaging = PLAIN,
+    averaging: Averaging = NO_AVERAGING,
 ) -> bytes:
     """Return the ONNX graph of `net` for any number N of images, seen as `averaging` says.
 
@@ -82,7 +82,7 @@ def export_graph(
             graph,
             {"image": image},
             names,
-            dynamic={name: {0: BATCH} for name in ("image", *names)},
+            dynamic={name: {0: BATCH_AXIS} for name in ("image", *names)},
             again={"image": several},
         )
 
@@ -113,7 +113,7 @@ def export_bundle(
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
     intermediates: bool = False,
-    averaging: Averaging = PLAIN,
+    averaging: Averaging = NO_AVERAGING,
     open_vocabulary: bool = False,
     samples: Path | None = None,
     weights: Weights = "fp32",
@@ -150,7 +150,7 @@ def export_bundle(
         gamma=gamma,
         confidence=confidence,
         encoders=encoders,
-        training=(training or {}) | ({} if averaging == PLAIN else {"averaging": averaging.record()}),
+        training=(training or {}) | ({} if averaging == NO_AVERAGING else {"averaging": averaging.record()}),
         metrics=metrics or {},
     )
     affinity = "affinity" in manifest.outputs

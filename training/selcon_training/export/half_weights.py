@@ -16,12 +16,12 @@ from torch import Tensor
 from selcon_training.errors import ExportError
 from selcon_training.export.onnx_trace import relative_deviation
 
-LEAST = 4096
+MIN_WEIGHT_SIZE = 4096
 """A weight of fewer numbers stays as it is: it takes little room, and rounding the first layers
 moves the maps most."""
-TOLERANCE = 1e-2
+MAX_DEVIATION = 1e-2
 """Largest deviation of an output, relative to its largest value: each weight may be off by 5e-4."""
-SINGLE = "/single"
+SINGLE_SUFFIX = "/single"
 """Ends the name of a weight in single precision; the one in half precision keeps its name."""
 
 
@@ -32,10 +32,14 @@ def with_half_weights(model: ModelProto) -> ModelProto:
     graph = halved.graph
     names = {}
     for weight in graph.initializer:
-        if weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1 and np.prod(weight.dims) >= LEAST:
+        if (
+            weight.data_type == TensorProto.FLOAT
+            and len(weight.dims) > 1
+            and np.prod(weight.dims) >= MIN_WEIGHT_SIZE
+        ):
             values = numpy_helper.to_array(weight)
             if np.abs(values).max() <= np.finfo(np.float16).max:
-                names[weight.name] = weight.name + SINGLE
+                names[weight.name] = weight.name + SINGLE_SUFFIX
                 weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), weight.name))
     nodes = [
         helper.make_node("Cast", [name], [single], single, to=TensorProto.FLOAT)
@@ -67,9 +71,9 @@ def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> by
             model.graph.output, half.run(None, given), single.run(None, given), strict=True
         ):
             deviation = relative_deviation(ours, theirs)
-            if not deviation <= TOLERANCE:
+            if not deviation <= MAX_DEVIATION:
                 raise ExportError(
                     f"with weights in fp16 the output '{output.name}' deviates by {deviation:.2e} of its "
-                    f"largest value (allowed: {TOLERANCE:.0e}); export with --weights fp32"
+                    f"largest value (allowed: {MAX_DEVIATION:.0e}); export with --weights fp32"
                 )
     return halved

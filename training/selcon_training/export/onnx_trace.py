@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from selcon_training.encoders.attention import spelled_out
 from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
-from selcon_training.models.network import TOLERANCE
+from selcon_training.models.network import MAX_DEVIATION
 
 OPSET = 17
 _CPU = "CPUExecutionProvider"
-BATCH = "images"
+BATCH_AXIS = "images"
 """Name of the axis that counts images."""
 
 
@@ -90,8 +90,8 @@ def _compare(module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], ou
                 f"exported output '{output}' has the shape {ours.shape}, torch gives {theirs.shape}"
             )
         deviation = relative_deviation(ours, theirs)
-        if not deviation <= TOLERANCE:  # NaN counts as a deviation
+        if not deviation <= MAX_DEVIATION:  # NaN counts as a deviation
             raise ExportError(
                 f"exported output '{output}' deviates from torch by {deviation:.2e} of its largest value "
-                f"(allowed: {TOLERANCE:.0e}); the bundle was not written"
+                f"(allowed: {MAX_DEVIATION:.0e}); the bundle was not written"
             )

@@ -25,14 +25,14 @@ from selcon_ros.core.preprocess import preprocess
 from selcon_training.encoders import clip_tokenizer, load_clip
 from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import ExportError
-from selcon_training.export.onnx_trace import BATCH, graph_of
+from selcon_training.export.onnx_trace import BATCH_AXIS, graph_of
 from selcon_training.models.network import example_images
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
-LONGEST = 60
+MAX_ACTION_LENGTH = 60
 """Characters of an action: a longer sentence is no action, and CLIP would cut it off."""
-_AGREEMENT = 1e-3
+_MAX_DEVIATION = 1e-3
 
 
 class _OpenGraph(nn.Module):
@@ -83,7 +83,7 @@ def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str
     tokens = tokenizer(prompts)
     with torch.no_grad():
         deviation = float((text_graph(tokens) - net.text_action).abs().max())
-    if not deviation <= _AGREEMENT:
+    if not deviation <= _MAX_DEVIATION:
         raise ExportError(
             f"the text encoder of {spec.name} ({spec.weights}) is not the one that the network was trained "
             f"with: features of its own actions deviate by {deviation:.3g}"
@@ -96,9 +96,9 @@ def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str
             {"image": image, "text": net.text_action},
             outputs,
             dynamic={
-                "image": {0: BATCH},
+                "image": {0: BATCH_AXIS},
                 "text": {0: "actions"},
-                **{name: {0: BATCH, 1: "actions"} for name in outputs},
+                **{name: {0: BATCH_AXIS, 1: "actions"} for name in outputs},
             },
             again={"image": several, "text": net.text_action[:1]},
         ),
@@ -124,9 +124,9 @@ def open_label(action: str) -> str:
     """
     if not action_key(action):
         raise UnknownActionError("the action is empty: say what to do, for example 'scoop with'")
-    if len(action) > LONGEST:
+    if len(action) > MAX_ACTION_LENGTH:
         raise UnknownActionError(
-            f"the action has {len(action)} characters: it must be a few words, at most {LONGEST}"
+            f"the action has {len(action)} characters: it must be a few words, at most {MAX_ACTION_LENGTH}"
         )
     return "_".join(action.casefold().replace("_", " ").replace("-", " ").split())
 

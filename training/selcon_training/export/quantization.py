@@ -42,11 +42,11 @@ from selcon_training.export.static_int8 import Inputs, static_int8
 
 Picture = Path | NDArray[np.uint8]
 """A file, or pixels [H, W, 3]."""
-_ROUNDS, _RUNS = 3, 3
+_TIMING_ROUNDS, _TIMING_RUNS = 3, 3
 DYNAMIC = "dynamic, 7 bit weights per channel"
 STATIC = "static, 7 bit weights per channel"
 _PRODUCTS = ("Attention", "MatMul", "Gemm")
-CALIBRATION = 256
+MAX_CALIBRATION_PICTURES = 256
 """At most as many further pictures give the scales."""
 
 
@@ -74,14 +74,14 @@ def quantize(
     """Add an int8 graph to `bundle` and write it to `out`; returns its manifest and how far int8 is from
     fp32 on `limit` evenly spread pictures below a folder, by default on the bundle's samples.
 
-    The scales of convolutions are taken from the samples and from at most CALIBRATION pictures below
-    `calibrate`. Raises DataError for a folder without pictures, SelconError where int8 is farther from
-    fp32 than `tolerance` or the graph has nothing to quantise; nothing is then written.
+    The scales of convolutions are taken from the samples and from at most MAX_CALIBRATION_PICTURES below
+    `calibrate`. Raises DataError for a folder without pictures, SelconError where int8 is farther from fp32
+    than `tolerance` or the graph has nothing to quantise; nothing is then written.
     """
     given = load_bundle(bundle)
     asked: list[Picture] = [*(read_samples(given) if pictures is None else _pictures(pictures))]
     images = spread(asked, limit)
-    more = [] if calibrate is None else spread(_pictures(calibrate), CALIBRATION)
+    more = [] if calibrate is None else spread(_pictures(calibrate), MAX_CALIBRATION_PICTURES)
     fp32 = replace(given, files={"model": given.model})
     int8, method, calibrated = _in_int8(given, more)
     exact, rounded = (Grounder(given, open_on_cpu(each, CpuOptions(threads))) for each in (fp32, int8))
@@ -100,8 +100,8 @@ def quantize(
     frames = _image(images[0])[None]
     times = time_alternately(
         {"fp32": lambda: exact.backend.run(frames), "int8": lambda: rounded.backend.run(frames)},
-        _ROUNDS,
-        _RUNS,
+        _TIMING_ROUNDS,
+        _TIMING_RUNS,
     )
     return written, Quantized(found, times["int8"].median / times["fp32"].median, calibrated)
 

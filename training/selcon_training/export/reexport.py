@@ -13,7 +13,7 @@ from selcon_training.export.bundle import Weights, export_graph, samples_of, war
 from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import has_half_weights, restore
 from selcon_training.models.network import example_images
-from selcon_training.models.test_time_averaging import PLAIN
+from selcon_training.models.test_time_averaging import NO_AVERAGING
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def reexport(
     training = {key: value for key, value in given.manifest.training.items() if key != "averaging"}
     if net.input_size != restored.net.input_size:
         training.setdefault("input_size", list(restored.net.input_size))
-    if averaging != PLAIN:
+    if averaging != NO_AVERAGING:
         training["averaging"] = averaging.record()
     changes: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
     manifest = replace(

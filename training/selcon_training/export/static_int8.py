@@ -13,11 +13,11 @@ from onnx import ModelProto, NodeProto
 from selcon_training.export.attention_fusion import folded
 
 Inputs = Mapping[str, NDArray[np.float32]]
-KINDS = (
+INT8_OPERATORS = (
     "Conv", "Clip", "Relu", "Add", "Resize", "Slice", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
 )  # fmt: skip
 """What ONNX Runtime's CPU computes in int8: convolutions and what comes between them."""
-COARSE = 16
+MIN_STRIDE = 16
 """Stride in pixels from which on convolutions are in int8."""
 
 
@@ -47,7 +47,7 @@ def static_int8(model: bytes, inputs: Iterable[Inputs], folder: Path) -> bytes:
         _Reader(),
         quant_format=QuantFormat.QDQ,
         nodes_to_quantize=[
-            node.name for node in lean.graph.node if node.op_type in KINDS and node.name not in exact
+            node.name for node in lean.graph.node if node.op_type in INT8_OPERATORS and node.name not in exact
         ],
         per_channel=True,
         reduce_range=True,
@@ -83,7 +83,7 @@ def _first_layers(model: ModelProto) -> set[str]:
     names: set[str] = set()
     for node in model.graph.node:
         # Sides are rounded up from stride to stride.
-        if node.op_type == "Conv" and (shapes[node.output[0]][2] - 1) * COARSE < rows:
+        if node.op_type == "Conv" and (shapes[node.output[0]][2] - 1) * MIN_STRIDE < rows:
             return names
         names.add(node.name)
     return set()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from selcon_training.models.map_ops import EPSILON, minmax
 
-HEAT, PEAK = 1.0, 0.5
+HEAT_WEIGHT, PEAK_WEIGHT = 1.0, 0.5
 """Weights of the terms beside the maps' divergence."""
 FLOOR = 1e-6
 """Added to the student's shares of heat, so that gradients stay moderate where it sees nothing."""
@@ -30,7 +30,12 @@ def distillation_losses(logits: Tensor, target: Tensor) -> dict[str, Tensor]:
     mass = target.sum().clamp(min=float(len(target)))
     heat = _divergence(logits, target).sum() / mass
     at_peak = _divergence(logits.amax(dim=(-2, -1)), peak).mean()
-    return {"loss": kld + HEAT * heat + PEAK * at_peak, "kld": kld, "heat": heat, "peak": at_peak}
+    return {
+        "loss": kld + HEAT_WEIGHT * heat + PEAK_WEIGHT * at_peak,
+        "kld": kld,
+        "heat": heat,
+        "peak": at_peak,
+    }
 
 
 def _map_divergence(prediction: Tensor, target: Tensor) -> Tensor:

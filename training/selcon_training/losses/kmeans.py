@@ -8,7 +8,7 @@ from torch import Tensor
 from selcon_training import distributed
 
 ITERATIONS = 30
-STARTS = 3
+RESTARTS = 3
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Gener
     sets, count, width = points.shape
     squares = points.square().sum(dim=2)
     centroids = _seed(points, weight, squares, clusters, generator)  # [B, S*K, D]
-    assigned = torch.full((sets, count, STARTS), -1, device=points.device)
+    assigned = torch.full((sets, count, RESTARTS), -1, device=points.device)
     numbers = torch.arange(clusters, device=points.device)
     for _ in range(ITERATIONS):
         nearest = _distances(points, squares, centroids).argmin(dim=3)  # [B, N, S]
@@ -43,7 +43,7 @@ def kmeans(points: Tensor, chosen: Tensor, clusters: int, generator: torch.Gener
     nearest_distance = _distances(points, squares, centroids).amin(dim=3)
     best = (nearest_distance * weight[:, :, None]).sum(dim=1).argmin(dim=1)  # [B]
     rows = torch.arange(sets, device=points.device)
-    return centroids.reshape(sets, STARTS, clusters, width)[rows, best]
+    return centroids.reshape(sets, RESTARTS, clusters, width)[rows, best]
 
 
 def _may_look(device: torch.device) -> bool:
@@ -64,7 +64,7 @@ def _distances(points: Tensor, squares: Tensor, centroids: Tensor) -> Tensor:
     """Return squared distances [B, N, S, K] to centroids [B, S*K, D]."""
     cross = points @ centroids.transpose(1, 2)
     distance = squares[:, :, None] - 2 * cross + centroids.square().sum(dim=2)[:, None, :]
-    return torch.unflatten(distance.clamp_min(0), 2, (STARTS, -1))
+    return torch.unflatten(distance.clamp_min(0), 2, (RESTARTS, -1))
 
 
 def _seed(
@@ -76,12 +76,12 @@ def _seed(
     sets, _, width = points.shape
     # A sample is seeded by its place in the whole batch, whichever process has it.
     draws = torch.rand(
-        (sets * distributed.world_size(), clusters, STARTS), generator=generator, pin_memory=points.is_cuda
+        (sets * distributed.world_size(), clusters, RESTARTS), generator=generator, pin_memory=points.is_cuda
     )
     draws = draws[distributed.local_rows(len(draws))].to(points.device, non_blocking=True)
-    weights = weight[:, :, None].expand(-1, -1, STARTS)
+    weights = weight[:, :, None].expand(-1, -1, RESTARTS)
     chance = weights
-    centroids = points.new_zeros((sets, STARTS, 0, width))
+    centroids = points.new_zeros((sets, RESTARTS, 0, width))
     for step in range(clusters):
         index = _draw(chance, weights, draws[:, step])  # [B, S]
         picked = points.gather(1, index[:, :, None].expand(-1, -1, width)) * weight.amax(dim=1)[:, None, None]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from selcon_training.config.weak_objective import PixelVariant
 
 PixelLevel = Literal["part", "object"]
-_SELF = (
+_SELF_SIMILARITY = (
     -1e4
 )  # added to a pixel's similarity with itself: exp of it is 0, and unlike -inf it survives a product with 0
 
@@ -38,7 +38,7 @@ def pixel_loss(
     part_level = positive_set(ego_affinity, exo_affinity, gamma)
     members = part_level if level == "part" else object_level  # Q⁺ [B, N]
     x = unit(features.flatten(2), dim=1)  # [B, D, N]
-    itself = torch.eye(x.shape[2], dtype=x.dtype, device=x.device) * _SELF
+    itself = torch.eye(x.shape[2], dtype=x.dtype, device=x.device) * _SELF_SIMILARITY
     similarity = torch.baddbmm(itself, x.transpose(1, 2), x, alpha=1 / tau)  # [B, N, N]
     log_total = similarity.logsumexp(dim=2)  # over all other pixels
     inside = members.to(x.dtype)

@@ -13,7 +13,7 @@ from selcon_training import distributed
 from selcon_training.config.sections import DenseConfig
 from selcon_training.models.map_ops import EPSILON, minmax
 
-UNKNOWN = 255
+UNKNOWN_KIND = 255
 """Kind of part of a cell that nobody has labelled."""
 
 
@@ -44,8 +44,8 @@ class PartReadout(nn.Module):
 def part_loss(logits: Tensor, parts: Tensor) -> Tensor:
     """Cross-entropy of logits B x K x h x w against kinds of parts B x h x w, mean over the cells that are
     known (not 255); with several processes over those of all, as in `dense_losses`."""
-    known = distributed.all_reduce_mean((parts != UNKNOWN).sum().float()).clamp(min=1.0)
-    return F.cross_entropy(logits, parts, ignore_index=UNKNOWN, reduction="sum") / known
+    known = distributed.all_reduce_mean((parts != UNKNOWN_KIND).sum().float()).clamp(min=1.0)
+    return F.cross_entropy(logits, parts, ignore_index=UNKNOWN_KIND, reduction="sum") / known
 
 
 def dense_losses(

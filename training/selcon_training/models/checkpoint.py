@@ -32,13 +32,13 @@ from selcon_training.models.selcon_net import SelconNet, TextFeatures, of_encode
 
 FORMAT_VERSIONS = {"stretch": 1, "pad": 2}
 """By the fit in the meta: programs that know no fit read version 1 alone, and would export what stretches."""
-VERSION_OF_OTHERS = 3
+OTHER_ACTIONS_VERSION = 3
 """Of a confidence to which other actions count: older programs would leave those out."""
-WEIGHTS = "model.safetensors"
-_DESCRIPTION = "model.json"
-LARGEST = 8192
+WEIGHTS_FILE = "model.safetensors"
+_DESCRIPTION_FILE = "model.json"
+MAX_SIDE_PIXELS = 8192
 """Pixels of a side of the input; a larger one is damage, and would take all memory."""
-MOST_UPSCALE, MOST_WIDTH = 4, 1024
+MAX_UPSCALE, MAX_WIDTH = 4, 1024
 """Of the maps and of a decoder, as in a configuration."""
 
 
@@ -62,13 +62,13 @@ def model_files(net: Network, meta: Mapping[str, Any] | None, folder: Path) -> d
     version = _format_version(meta or {})
     description = {"format_version": version, **net.description(), "meta": dict(meta or {})}
     state = {key: value.detach().cpu().contiguous() for key, value in net.stored().items()}
-    refuse_not_finite(state, f"{folder / WEIGHTS} is not written")
-    return {WEIGHTS: save(state), _DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode()}
+    refuse_not_finite(state, f"{folder / WEIGHTS_FILE} is not written")
+    return {WEIGHTS_FILE: save(state), _DESCRIPTION_FILE: (json.dumps(description, indent=2) + "\n").encode()}
 
 
 def _format_version(meta: Mapping[str, Any]) -> int:
     if (meta.get("confidence") or {}).get("others"):
-        return VERSION_OF_OTHERS
+        return OTHER_ACTIONS_VERSION
     return FORMAT_VERSIONS[meta.get("fit", "stretch")]
 
 
@@ -98,8 +98,8 @@ def load_model(folder: Path, input_size: tuple[int, int] | None = None) -> tuple
     net = built.net
     problem = mismatch(built.wanted, shapes(state))
     if problem is not None:
-        raise CheckpointError(f"{folder / WEIGHTS} does not fit its description:\n{problem}")
-    refuse_not_finite(state, f"{folder / WEIGHTS} cannot be used")
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its description:\n{problem}")
+    refuse_not_finite(state, f"{folder / WEIGHTS_FILE} cannot be used")
     net.load_state_dict(state, strict=False)
     built.finish()
     size = input_size or net.input_size
@@ -126,7 +126,7 @@ def _selcon(
     text = TextFeatures(state["text_action"], state["text_person"])
     actions = _actions(description)
     activation: Any = _text("cam_activation", description["cam_activation"])
-    upscale = _whole("upscale", description["upscale"], MOST_UPSCALE)
+    upscale = _whole("upscale", description["upscale"], MAX_UPSCALE)
     # Older checkpoints know neither of these.
     shared = bool(description.get("shared_projection", False))
     classifier: Any = _text("classifier", description.get("classifier", "linear"))
@@ -148,7 +148,7 @@ def _pyramid(
     """A convolutional network for `input_size`."""
     spec = EncoderSpec(**description["backbone"])
     learning = [_text("learning", each) for each in description["learning"]]
-    width = _whole("width", description["width"], MOST_WIDTH)
+    width = _whole("width", description["width"], MAX_WIDTH)
     actions, size = _actions(description), _size(description["input_size"])
     backbone = load_backbone(EncoderSpec(spec.name))  # its weights are in the file
     backbone.spec = spec
@@ -163,7 +163,7 @@ def _pyramid(
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint's folder by name. Raises CheckpointError if they are missing or damaged."""
-    path = folder / WEIGHTS
+    path = folder / WEIGHTS_FILE
     require_plain_file(path, CheckpointError)
     try:
         return dict(load_file(path))
@@ -182,7 +182,9 @@ def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
 def _size(value: Any) -> tuple[int, int]:
     """A stored input size. Raises TypeError or ValueError."""
     height, width = value
-    return _whole("a side of input_size", height, LARGEST), _whole("a side of input_size", width, LARGEST)
+    return _whole("a side of input_size", height, MAX_SIDE_PIXELS), _whole(
+        "a side of input_size", width, MAX_SIDE_PIXELS
+    )
 
 
 def _actions(description: Mapping[str, Any]) -> list[str]:
@@ -210,13 +212,13 @@ def _text(what: str, value: Any) -> str:
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / _DESCRIPTION
+    path = folder / _DESCRIPTION_FILE
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION} is missing")
+        raise CheckpointError(f"no checkpoint in {folder}: {_DESCRIPTION_FILE} is missing")
     description = read_object(path, CheckpointError, finite=False)
     version = description.get("format_version")
-    if type(version) is not int or not 1 <= version <= VERSION_OF_OTHERS:
+    if type(version) is not int or not 1 <= version <= OTHER_ACTIONS_VERSION:
         raise CheckpointError(
-            f"{path}: format_version is {quoted(version)}, this code reads 1 to {VERSION_OF_OTHERS}"
+            f"{path}: format_version is {quoted(version)}, this code reads 1 to {OTHER_ACTIONS_VERSION}"
         )
     return description

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import first_line
 from selcon_ros.core.text import quoted
-from selcon_training.encoders.backbone import FINEST, load_backbone
+from selcon_training.encoders.backbone import MIN_STRIDE, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
-from selcon_training.models.network import TOLERANCE, example_images
+from selcon_training.models.network import MAX_DEVIATION, example_images
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
@@ -51,7 +51,7 @@ def restore(bundle: Bundle) -> Restored:
     encoder = manifest.encoders.get("backbone")
     if encoder is None or manifest.calibration != "none":
         raise _refusal(bundle, "it is no convolutional network")
-    grid = tuple(side // FINEST for side in manifest.input_size)
+    grid = tuple(side // MIN_STRIDE for side in manifest.input_size)
     if manifest.map_grid != grid:
         raise _damaged(bundle, f"its maps are {manifest.map_grid}, not {grid}")
     averaging = _averaging(bundle)
@@ -221,7 +221,7 @@ def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
         seen = averaged(net, averaging)
         for images, theirs in zip((image, several), given, strict=True):
             own = seen(images)[0].numpy()
-            limit = TOLERANCE * max(float(np.abs(theirs).max()), 1e-12)
+            limit = MAX_DEVIATION * max(float(np.abs(theirs).max()), 1e-12)
             deviation = float(np.abs(own - theirs).max()) if own.shape == theirs.shape else np.inf
             if not deviation <= limit:
                 reason = f"its weights give maps that differ from the graph's by {deviation:.2g}"

@@ -14,7 +14,7 @@ from selcon_ros.core.manifest import Normalisation
 from selcon_training.encoders.spec import EncoderSpec
 
 Size = tuple[int, int]
-TOLERANCE = 1e-4
+MAX_DEVIATION = 1e-4
 """Largest deviation of a graph from torch, relative to the largest value of the output."""
 
 

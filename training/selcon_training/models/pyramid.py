@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selcon_training.encoders.backbone import FINEST, Backbone
+from selcon_training.encoders.backbone import MIN_STRIDE, Backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
 from selcon_training.models.network import Network, Size, TruthView
 
-TRAINED = ("upper", "all")
+TRAINABLE = ("upper", "all")
 """What of a backbone can train: the last half of its stages, or all but its stem."""
 
 
@@ -101,8 +101,8 @@ class PyramidNet(Network):
 
     def learn(self, encoders: Sequence[str]) -> None:
         """Freeze the backbone, or let its last half of stages ("upper") or all but its stem ("all") train."""
-        if len(encoders) > 1 or not set(encoders) <= set(TRAINED):
-            raise EncoderError(f"of a backbone one of {', '.join(TRAINED)} trains, not {list(encoders)}")
+        if len(encoders) > 1 or not set(encoders) <= set(TRAINABLE):
+            raise EncoderError(f"of a backbone one of {', '.join(TRAINABLE)} trains, not {list(encoders)}")
         self.learning = tuple(encoders)
         self.backbone.requires_grad_(False)
         if "upper" in encoders:
@@ -178,7 +178,7 @@ class PyramidNet(Network):
     def _set_size(self, size: Size) -> None:
         self.backbone.check_input_size(size)
         self.input_size = (int(size[0]), int(size[1]))
-        self.map_grid = (self.input_size[0] // FINEST, self.input_size[1] // FINEST)
+        self.map_grid = (self.input_size[0] // MIN_STRIDE, self.input_size[1] // MIN_STRIDE)
 
 
 @torch.no_grad()

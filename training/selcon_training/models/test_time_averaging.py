@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from selcon_training.errors import EncoderError
 from selcon_training.models.network import Network
 
-SMALLEST, LARGEST = 0.25, 4.0
+MIN_SCALE, MAX_SCALE = 0.25, 4.0
 NetworkT = TypeVar("NetworkT", bound=Network)
 
 
@@ -30,9 +30,9 @@ class Averaging:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
-        if not self.scales or not all(SMALLEST <= scale <= LARGEST for scale in self.scales):
+        if not self.scales or not all(MIN_SCALE <= scale <= MAX_SCALE for scale in self.scales):
             raise EncoderError(
-                f"averaging scales must be factors of the input size from {SMALLEST} to {LARGEST}, "
+                f"averaging scales must be factors of the input size from {MIN_SCALE} to {MAX_SCALE}, "
                 f"for example 1.0 and 1.5, got {list(self.scales)}"
             )
 
@@ -45,13 +45,13 @@ class Averaging:
         return {"flip": self.flip, "scales": list(self.scales)}
 
 
-PLAIN = Averaging()
+NO_AVERAGING = Averaging()
 """The picture as it is."""
 
 
 def averaged(net: Network, averaging: Averaging) -> nn.Module:
     """Return `net`, or a network around it that averages; its forward takes and gives what `net`'s does."""
-    return net if averaging == PLAIN else Averaged(net, averaging)
+    return net if averaging == NO_AVERAGING else Averaged(net, averaging)
 
 
 class Averaged(nn.Module):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.overlay import tint
 from selcon_training.data.images import F32, U8
-from selcon_training.reporting.page import PANEL
+from selcon_training.reporting.page import MAX_PANEL_WIDTH
 
 Colour = tuple[int, int, int]
 RIGHT, WRONG, UNKNOWN = (60, 200, 110), (240, 80, 80), (255, 255, 255)
@@ -19,8 +19,8 @@ RIGHT, WRONG, UNKNOWN = (60, 200, 110), (240, 80, 80), (255, 255, 255)
 def answer_picture(
     image: U8, heat: F32, part: NDArray[np.bool_] | None = None, right: bool | None = None
 ) -> U8:
-    """The picture, at most PANEL wide, with heat [h, w], outline of the part [h', w'], and peak."""
-    scale = min(1.0, PANEL / image.shape[1])
+    """The picture, at most MAX_PANEL_WIDTH wide, with heat [h, w], outline of the part [h', w'], and peak."""
+    scale = min(1.0, MAX_PANEL_WIDTH / image.shape[1])
     size = round(image.shape[1] * scale), max(1, round(image.shape[0] * scale))
     drawn = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     draw_answer(drawn, heat, part, UNKNOWN if right is None else RIGHT if right else WRONG)

@@ -12,7 +12,7 @@ from selcon_ros.core.text import quoted
 from selcon_training.errors import DataError
 
 COLUMNS = ("photos", "questions", "right part", "KLD", "with grasp", "kept", "not possible, answered")
-NONE = "–"
+NO_VALUE = "–"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _cells(tables: dict[str, Any]) -> list[object]:
         _right(overall, found),
         _figure(overall["kld"], found["kld"]),
         _share(overall["with_grasp"], found["with_grasp"]),
-        _share(passing["overall"]["kept"], None) if passing else NONE,
-        "; ".join(_source(*entry) for entry in passing["sources"].items()) if passing else NONE,
+        _share(passing["overall"]["kept"], None) if passing else NO_VALUE,
+        "; ".join(_source(*entry) for entry in passing["sources"].items()) if passing else NO_VALUE,
     ]
 
 
@@ -110,13 +110,13 @@ def _right(row: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _share(value: float | None, ends: Sequence[float] | None) -> str:
     if value is None:
-        return NONE
+        return NO_VALUE
     return f"{100 * value:.1f} %" + ("" if ends is None else f" [{100 * ends[0]:.0f}, {100 * ends[1]:.0f}]")
 
 
 def _figure(value: float | None, ends: Sequence[float] | None) -> str:
     if value is None:
-        return NONE
+        return NO_VALUE
     return f"{value:.2f}" + ("" if ends is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]")
 
 

@@ -17,14 +17,14 @@ from selcon_ros.core.heatmap import upsample
 from selcon_training.data.images import F32, U8
 from selcon_training.reporting.trace import Exo, Mask, Trace
 
-WIDTH, GAP, TITLE = 240, 8, 24
+PICTURE_WIDTH, GAP, TITLE_HEIGHT = 240, 8, 24
 """Pixels: a picture's width, the space between pictures, and a title's height."""
 DPI = 100
 GREEN, CRIMSON = "#16a34a", "#e11d48"
 
 
 class Panel(NamedTuple):
-    """A picture h x WIDTH x 3 under a title; a framed one has the title's colour around it."""
+    """A picture h x PICTURE_WIDTH x 3 under a title; a framed one has the title's colour around it."""
 
     picture: U8
     title: str
@@ -112,30 +112,37 @@ def _compose(title: str, rows: list[Row]) -> U8:
     """Rows of panels on white. One axis for all: an axis per panel takes seconds."""
     heights = [max(panel.picture.shape[0] for panel in row if isinstance(panel, Panel)) for row in rows]
     columns = max(len(row) for row in rows)
-    size = (sum(heights) + len(rows) * (TITLE + GAP) + TITLE + GAP, columns * (WIDTH + GAP) + GAP)
+    size = (
+        sum(heights) + len(rows) * (TITLE_HEIGHT + GAP) + TITLE_HEIGHT + GAP,
+        columns * (PICTURE_WIDTH + GAP) + GAP,
+    )
     canvas = np.full((*size, 3), 255, np.uint8)
     figure = plt.figure(figsize=(size[1] / DPI, size[0] / DPI), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, size[1]), ylim=(size[0], 0))
-    axes.text(size[1] / 2, GAP + TITLE / 2, title, ha="center", va="center", fontsize=12)
+    axes.text(size[1] / 2, GAP + TITLE_HEIGHT / 2, title, ha="center", va="center", fontsize=12)
     centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
-    top = TITLE + GAP
+    top = TITLE_HEIGHT + GAP
     for row, height in zip(rows, heights, strict=True):
         for column, panel in enumerate(row):
-            left = GAP + column * (WIDTH + GAP)
-            middle = left + WIDTH / 2
+            left = GAP + column * (PICTURE_WIDTH + GAP)
+            middle = left + PICTURE_WIDTH / 2
             if isinstance(panel, Note):
-                axes.text(middle, top + TITLE + height / 2, panel.text, color=panel.colour, **centred)
+                axes.text(middle, top + TITLE_HEIGHT + height / 2, panel.text, color=panel.colour, **centred)
             elif panel is not None:
                 picture = panel.picture
-                canvas[top + TITLE : top + TITLE + picture.shape[0], left : left + WIDTH] = picture
-                axes.text(middle, top + TITLE / 2, panel.title, color=panel.colour, **centred)
+                canvas[
+                    top + TITLE_HEIGHT : top + TITLE_HEIGHT + picture.shape[0], left : left + PICTURE_WIDTH
+                ] = picture
+                axes.text(middle, top + TITLE_HEIGHT / 2, panel.title, color=panel.colour, **centred)
                 if panel.framed:
-                    corner = (left, top + TITLE)
-                    frame = Rectangle(corner, WIDTH, picture.shape[0], fill=False, ec=panel.colour, lw=4)
+                    corner = (left, top + TITLE_HEIGHT)
+                    frame = Rectangle(
+                        corner, PICTURE_WIDTH, picture.shape[0], fill=False, ec=panel.colour, lw=4
+                    )
                     axes.add_patch(frame)
-        top += TITLE + height + GAP
+        top += TITLE_HEIGHT + height + GAP
     figure.figimage(canvas, zorder=-1)  # below the text
     rendering = FigureCanvasAgg(figure)
     rendering.draw()  # type: ignore[no-untyped-call]
@@ -173,5 +180,5 @@ def _enlarged(image: U8, mask: Mask) -> U8:
 
 
 def _small(image: U8) -> U8:
-    height = max(1, round(WIDTH * image.shape[0] / image.shape[1]))
-    return cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    height = max(1, round(PICTURE_WIDTH * image.shape[0] / image.shape[1]))
+    return cv2.resize(image, (PICTURE_WIDTH, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -21,11 +21,11 @@ from selcon_training.reporting.plots import evaluation_plots, training_curves
 from selcon_training.reporting.samples import spread_samples
 from selcon_training.reporting.trained_run import open_trained, read_history
 
-SHOWN = 8
+SHOWN_PER_END = 8
 """Overlays at either end."""
-PER_ACTION = 2
+SHOWN_PER_ACTION = 2
 """Overlays of every action that no score has chosen."""
-DISCOVERIES = 6
+MAX_DISCOVERIES = 6
 """Samples whose part discovery is shown."""
 COLUMNS: tuple[Column, ...] = (
     ("queries", "queries", "count"),
@@ -56,7 +56,7 @@ def write_report(
     pictures and the data have some in trainset, its part discovery.
     """
     ranked = sorted(result.rows, key=lambda row: row.kld)
-    count = min(SHOWN, (len(ranked) + 1) // 2)
+    count = min(SHOWN_PER_END, (len(ranked) + 1) // 2)
     pictures, files = find_pictures(data, result.split, actions), QueryFiles(data, result.split)
     gallery = Gallery(predictor, pictures, files, GraspParameters(**result.grasp))
     found = tables["publication"]
@@ -73,7 +73,7 @@ def write_report(
             "Best by KLD": [gallery.pair(row) for row in ranked[:count]],
             "Worst by KLD": [gallery.pair(row) for row in ranked[::-1][:count]],
         },
-        drawn=[gallery.calibrations(row) for row in sample(result.rows, PER_ACTION)],
+        drawn=[gallery.calibrations(row) for row in sample(result.rows, SHOWN_PER_ACTION)],
         discoveries=_discoveries(run, data) if run is not None else [],
         synthetic=data.synthetic,
     )
@@ -101,5 +101,5 @@ def _discoveries(run: Path, data: DataSet) -> list[Shown]:
     trained = open_trained(run)
     if not trained.exocentric or not data.has("trainset", "exocentric"):
         return []
-    samples = spread_samples(data, "trainset", DISCOVERIES, trained.net.actions)
+    samples = spread_samples(data, "trainset", MAX_DISCOVERIES, trained.net.actions)
     return [shown(made, picture) for made, picture in sheets(trained, samples)]

@@ -19,11 +19,11 @@ from selcon_training.data.images import U8
 from selcon_training.evaluate.bootstrap import RESAMPLES
 from selcon_training.reporting.svg import Plot
 
-FOLDER = Path(__file__).parent
+TEMPLATE_FOLDER = Path(__file__).parent
 """Of the templates."""
-PANEL = 480
+MAX_PANEL_WIDTH = 480
 """Pixels of a picture's width, at most; several stand side by side."""
-FORMS = {
+NUMBER_FORMATS = {
     "count": (1.0, ".0f"),
     "figure": (1.0, ".3f"),
     "%": (100.0, ".1f"),
@@ -31,10 +31,10 @@ FORMS = {
     "ms": (1.0, ".1f"),
 }
 """Factor and format of numbers; shares are kept as 0..1, lengths in metres."""
-NONE = "–"
+NO_VALUE = "–"
 Row = Mapping[str, Any]
 Column = tuple[str, str, str]
-"""The key of a row, what stands above it, and one of FORMS."""
+"""The key of a row, what stands above it, and one of NUMBER_FORMATS."""
 
 
 class Shown(NamedTuple):
@@ -46,10 +46,10 @@ class Shown(NamedTuple):
     wrong: bool = False
 
 
-def render(template: str, title: str, *, folder: Path = FOLDER, **values: Any) -> bytes:
+def render(template: str, title: str, *, folder: Path = TEMPLATE_FOLDER, **values: Any) -> bytes:
     """The page that a template of `folder`, which may include those of this one, gives."""
     environment = Environment(
-        loader=FileSystemLoader([folder, FOLDER]),
+        loader=FileSystemLoader([folder, TEMPLATE_FOLDER]),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -100,7 +100,7 @@ def number(value: Any, form: str, ends: Sequence[float] | None = None) -> str:
     it is."""
     if isinstance(value, str):
         return value
-    factor, digits = FORMS[form]
+    factor, digits = NUMBER_FORMATS[form]
 
     def told(one: float) -> str:
         return format(factor * one, digits)
@@ -108,12 +108,12 @@ def number(value: Any, form: str, ends: Sequence[float] | None = None) -> str:
     if isinstance(value, Mapping):
         mean, std = value["mean"], value["std"]
         return (
-            NONE
+            NO_VALUE
             if mean is None
             else told(mean) + ("" if std is None or form == "count" else f" ± {told(std)}")
         )
     if value is None:
-        return NONE
+        return NO_VALUE
     return told(value) + ("" if ends is None else f" [{told(ends[0])}, {told(ends[1])}]")
 
 
@@ -126,8 +126,8 @@ def brackets(of: str) -> str:
 
 
 def side_by_side(panels: Sequence[U8]) -> str:
-    """Pictures H x W x 3 of one size as the source of an <img>, each at most PANEL wide."""
-    width = min(PANEL, panels[0].shape[1])
+    """Pictures H x W x 3 of one size as the source of an <img>, each at most MAX_PANEL_WIDTH wide."""
+    width = min(MAX_PANEL_WIDTH, panels[0].shape[1])
     return embedded(np.concatenate(panels, axis=1), len(panels) * width)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from selcon_ros.core.text import one_line
 from selcon_training.evaluate.evaluation import Evaluation
-from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT, Plot, drawing
+from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT_COLOUR, Plot, drawing
 
-LONGEST = 40
+MAX_NAME_LENGTH = 40
 """Characters of a name in a plot, at most."""
 Tables = Mapping[str, Any]
 
@@ -40,9 +40,10 @@ def _right_part(tables: Tables, group: str, title: str, over: str) -> Plot:
             made.axes.barh(place, rate, color=BLUE, height=0.7)
             ends = tables["intervals"][group][name]["right_part"]
             if ends is not None:
-                made.axes.plot([100 * end for end in ends], [place, place], color=TEXT, linewidth=1)
+                made.axes.plot([100 * end for end in ends], [place, place], color=TEXT_COLOUR, linewidth=1)
         made.axes.set_yticks(
-            range(len(names)), [f"{one_line(name, LONGEST)} ({rows[name]['queries']})" for name in names]
+            range(len(names)),
+            [f"{one_line(name, MAX_NAME_LENGTH)} ({rows[name]['queries']})" for name in names],
         )
         made.axes.axvline(100 * overall["right_part"], color=CRIMSON, linewidth=1)
         made.axes.set(xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4), xlabel="peak on the right part, %")
@@ -129,7 +130,7 @@ def _publication(figures: Tables | None) -> Plot | None:
             whole = name == "all"
             colour = CRIMSON if whole else f"C{number % 10}"
             points = 100 * np.asarray([[0.0, 0.0], *[point[1:] for point in row["curve"]]])
-            label = f"{one_line(name, LONGEST)}, {row['auc']:.2f}"
+            label = f"{one_line(name, MAX_NAME_LENGTH)}, {row['auc']:.2f}"
             made.axes.step(
                 *points.T, where="post", color=colour, linewidth=2.0 if whole else 1.0, label=label
             )

@@ -14,7 +14,7 @@ CLASSES = {
 }
 """Class list and divide by which a data set is known."""
 
-PUBLISHED: dict[str, dict[str, tuple[float, float, float]]] = {
+PUBLISHED_RESULTS: dict[str, dict[str, tuple[float, float, float]]] = {
     "AGD20K Seen": {
         "ClearCLIP, zero shot": (1.573, 0.294, 0.945),
         "LOCATE": (1.226, 0.401, 1.177),
@@ -54,7 +54,7 @@ def published_for(data: DataSet, divide: str | None, split: str) -> dict[str, An
         if divide == of_divide and found == set(CLASS_LISTS[classes]):
             rows = {
                 method: {"kld": kld, "sim": sim, "nss": nss}
-                for method, (kld, sim, nss) in PUBLISHED[name].items()
+                for method, (kld, sim, nss) in PUBLISHED_RESULTS[name].items()
             }
             return {"set": name, "rows": rows}
     return None

@@ -12,7 +12,7 @@ from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
 from selcon_training.reporting.trace import TraceSample
 
-EXOCENTRIC = 3
+EXOCENTRIC_COUNT = 3
 """Exocentric pictures taken of a folder: E of the paper."""
 
 
@@ -61,7 +61,7 @@ def _with_partners(
     found = by_folder(data.items(split, "exocentric")) if data.has(split, "exocentric") else {}
     samples = []
     for item in items:
-        partners = spread(found.get((item.action, item.object), []), EXOCENTRIC)
+        partners = spread(found.get((item.action, item.object), []), EXOCENTRIC_COUNT)
         paths = tuple(partner.path for partner in partners)
         samples.append(TraceSample(match_action(item.action, actions), item.path, paths))
     return samples
@@ -73,4 +73,4 @@ def _pictures_of(path: Path) -> list[Path]:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    return spread(files, EXOCENTRIC)
+    return spread(files, EXOCENTRIC_COUNT)

@@ -17,9 +17,9 @@ from selcon_training.evaluate.measures import part_of
 from selcon_training.evaluate.predictors import Predictor
 from selcon_training.evaluate.queries import QueriedPicture, QueryFiles, find_pictures
 from selcon_training.reporting.answer_picture import RIGHT, WRONG, draw_answer
-from selcon_training.reporting.tiles import FINER, Tile, band, enlarged, grid, placed, write_rows
+from selcon_training.reporting.tiles import DRAWING_FACTOR, Tile, band, enlarged, grid, placed, write_rows
 
-MOST = 160
+MAX_TILES = 160
 """Queries that are shown, negative pictures, and scenes of clutter; of more, so many, evenly spread."""
 
 
@@ -54,7 +54,7 @@ def _share(value: float | None, count: int) -> str:
 def _queries(result: Evaluation, predictor: Predictor, data: DataSet, actions: Sequence[str]) -> list[Tile]:
     """The tiles of what was measured, by action and object."""
     pictures, files = find_pictures(data, result.split, actions), QueryFiles(data, result.split)
-    rows = spread(sorted(result.rows, key=lambda row: (row.action, row.objects, row.picture)), MOST)
+    rows = spread(sorted(result.rows, key=lambda row: (row.action, row.objects, row.picture)), MAX_TILES)
     return [_query(row, predictor, pictures, files) for row in rows]
 
 
@@ -68,7 +68,9 @@ def _query(
     truth = files.truth(query)
     assert truth is not None  # a row was measured against it
     drawn = enlarged(image)
-    draw_answer(drawn, values, part_of(truth, files.mask(query)), RIGHT if row.right else WRONG, FINER)
+    draw_answer(
+        drawn, values, part_of(truth, files.mask(query)), RIGHT if row.right else WRONG, DRAWING_FACTOR
+    )
     return Tile(placed(drawn), f"{row.action}  {'+'.join(row.objects)}", row.right)
 
 
@@ -82,14 +84,14 @@ def _negatives(
         # Links to one file are one picture that is asked several actions.
         asked.setdefault(pictures[row.picture].path.resolve(), []).append(row)
     tiles = []
-    for path in spread(sorted(asked), MOST):
+    for path in spread(sorted(asked), MAX_TILES):
         drawn = enlarged(image := read_picture(path))
         answered = [row for row in asked[path] if row.grasps]
         if answered:
             surest = max(answered, key=lambda row: row.confidence)
             predictor.look(image)
             values = predictor.answer(pictures[surest.picture].queries[surest.action]).heatmap.values
-            draw_answer(drawn, values, None, WRONG, FINER)
+            draw_answer(drawn, values, None, WRONG, DRAWING_FACTOR)
         text = ", ".join(row.action for row in answered) or "nothing"
         tiles.append(Tile(placed(drawn), text, not answered))
     return tiles

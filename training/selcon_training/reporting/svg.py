@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 # Half-way between light and dark.
 BLUE, CRIMSON, GREY = "#3b82f6", "#e11d48", "#7c8aa0"
-TEXT = "#000000"
+TEXT_COLOUR = "#000000"
 """Becomes the page's colour of text."""
-WIDTH = 4.4
+WIDTH_INCHES = 4.4
 """Inches: a phone shows it in about its own size."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -59,7 +59,7 @@ def drawing(height: float) -> Iterator[Drawing]:
     with matplotlib.rc_context(STYLE), catch_warnings():
         # Text stays text: the page has other fonts than matplotlib.
         filterwarnings("ignore", r"Glyph \d+ ", UserWarning)
-        figure = Figure(figsize=(WIDTH, height))
+        figure = Figure(figsize=(WIDTH_INCHES, height))
         made = Drawing(figure.subplots())
         yield made
         stream = io.StringIO()
@@ -73,4 +73,4 @@ def _inline(text: str) -> str:
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
     text = re.sub(r' (xmlns(:\w+)?|id)="[^"]*(/|_)[^"]*"', "", text)
-    return text.replace("xlink:href", "href").replace(TEXT, "currentColor")
+    return text.replace("xlink:href", "href").replace(TEXT_COLOUR, "currentColor")

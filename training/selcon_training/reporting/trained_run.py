@@ -16,9 +16,9 @@ from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import CheckpointError, DataError
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.selcon_net import SelconNet
-from selcon_training.training.run_folder import RAW, checkpoint_folder
+from selcon_training.training.run_folder import RAW_FOLDER, checkpoint_folder
 
-_HISTORY_LIMIT = 64 << 20
+_MAX_HISTORY_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def open_trained(folder: Path) -> Trained:
             "are of the paper's network, trained without `backbone`"
         )
     parents = checkpoint.resolve().parents
-    run = parents[1] if checkpoint.name == RAW else parents[0]
+    run = parents[1] if checkpoint.name == RAW_FOLDER else parents[0]
     written = run / "config.yaml"
     config, weak = None, WeakObjectiveConfig()
     note = "No config.yaml beside the checkpoint: the paper's constants."
@@ -87,7 +87,7 @@ def read_history(run: Path) -> list[dict[str, Any]]:
     if not path.exists():
         raise DataError(f"there is no {path}: --run takes the folder that selcon train wrote")
     epochs: dict[int, dict[str, Any]] = {}
-    for number, line in enumerate(read_bytes(path, DataError, _HISTORY_LIMIT).splitlines(), start=1):
+    for number, line in enumerate(read_bytes(path, DataError, _MAX_HISTORY_BYTES).splitlines(), start=1):
         record = parse_object(line, f"{path}, line {number}", DataError, finite=False)
         epoch = record.get("epoch")
         if type(epoch) is not int or not isinstance(record.get("train"), dict):

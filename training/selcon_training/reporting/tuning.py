@@ -9,7 +9,7 @@ from selcon_ros.core.heatmap import soften, upsample
 from selcon_training.data.images import read_picture
 from selcon_training.errors import ResultNotWritten
 from selcon_training.evaluate.measures import peaks_on
-from selcon_training.evaluate.tuning import PLAIN, SMOOTHING, TEMPERATURE, Example, Tuning
+from selcon_training.evaluate.tuning import PLAIN, SMOOTHINGS, TEMPERATURES, Example, Tuning
 from selcon_training.reporting.answer_picture import answer_picture
 from selcon_training.reporting.page import Shown, render, side_by_side
 from selcon_training.reporting.svg import CRIMSON, GREY, Plot, drawing
@@ -40,19 +40,19 @@ def write_report(folder: Path, tuning: Tuning, name: str, data: str) -> None:
 def _plot(tuning: Tuning) -> Plot:
     """The mean KLD against the temperature, a line for each smoothing."""
     with drawing(2.8) as made:
-        for sigma, line in zip(SMOOTHING, tuning.surface, strict=True):
+        for sigma, line in zip(SMOOTHINGS, tuning.surface, strict=True):
             chosen = sigma == tuning.smoothing
             made.axes.plot(
-                TEMPERATURE, line, color=CRIMSON if chosen else GREY, linewidth=2 if chosen else 0.8,
+                TEMPERATURES, line, color=CRIMSON if chosen else GREY, linewidth=2 if chosen else 0.8,
                 label=f"smoothing {sigma:g}, chosen" if chosen else None,
             )  # fmt: skip
         made.axes.plot(tuning.temperature, tuning.surface.min(), "o", color=CRIMSON)
         made.axes.set_xscale("log")
-        made.axes.set_xticks(TEMPERATURE, [f"{each:g}" for each in TEMPERATURE])
+        made.axes.set_xticks(TEMPERATURES, [f"{each:g}" for each in TEMPERATURES])
         made.axes.minorticks_off()
         made.axes.set(xlabel="temperature", ylabel="mean KLD")
         made.axes.legend()
-    tried = ", ".join(f"{each:g}" for each in SMOOTHING)
+    tried = ", ".join(f"{each:g}" for each in SMOOTHINGS)
     return Plot(
         "What was tried",
         made.svg,

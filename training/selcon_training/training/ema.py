@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from selcon_training.models.checkpoint import WEIGHTS, read_weights, refuse_not_finite
+from selcon_training.models.checkpoint import WEIGHTS_FILE, read_weights, refuse_not_finite
 from selcon_training.models.network import Network
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -50,7 +50,7 @@ class Average:
     def restore(self, folder: Path, count: int) -> None:
         """Take up the averaged weights that a checkpoint holds, of `count` steps."""
         state = read_weights(folder)
-        refuse_not_finite(state, f"{folder / WEIGHTS} cannot be resumed")
+        refuse_not_finite(state, f"{folder / WEIGHTS_FILE} cannot be resumed")
         averaged = self._averaged.module
         averaged.load_state_dict({name: state[name] for name in averaged.state_dict()})
         self._averaged.n_averaged.fill_(count)

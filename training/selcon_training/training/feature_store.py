@@ -32,9 +32,9 @@ from selcon_training.encoders import weights_digest
 from selcon_training.models.network import evaluating
 from selcon_training.models.selcon_net import Features, SelconNet
 
-_DONE = "done.json"
+_DONE_FILE = "done.json"
 _PART = 2  # of load_weak: apart from those of training without a store
-_HEADER = 128  # bytes of a .npy header of these shapes
+_HEADER_BYTES = 128  # bytes of a .npy header of these shapes
 
 
 class FeatureStore:
@@ -106,7 +106,7 @@ class FeatureStore:
 
     def _progress(self) -> int | None:
         """How many images are complete; None where there is no store, or one whose files are not whole."""
-        record = self.folder / _DONE
+        record = self.folder / _DONE_FILE
         if not record.is_file():
             return None
         try:
@@ -124,7 +124,7 @@ class FeatureStore:
         kill the process while it fills them."""
         for name in self._shapes:
             self._file(name).unlink(missing_ok=True)
-        needed = sum(2 * int(np.prod(shape)) + _HEADER for shape in self._shapes.values())
+        needed = sum(2 * int(np.prod(shape)) + _HEADER_BYTES for shape in self._shapes.values())
         free = shutil.disk_usage(self.folder).free
         what = f"features of {len(self.items)} images x {self.views} views take {_amount(needed)}"
         _say(f"{what} in {self.folder} ({_amount(free)} free)")
@@ -145,7 +145,7 @@ class FeatureStore:
         self._record(0)
 
     def _record(self, images: int) -> None:
-        write_json(self.folder / _DONE, {"images": images})
+        write_json(self.folder / _DONE_FILE, {"images": images})
 
     def _encode(self, net: SelconNet, done: int, batch_size: int, threads: int) -> None:
         device = net.text_action.device

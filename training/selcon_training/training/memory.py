@@ -6,7 +6,7 @@ import ctypes
 
 # Parameters of mallopt(3), from glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
-_LARGE = 256 << 20
+_LARGE_BYTES = 256 << 20
 
 
 def keep_freed_memory() -> bool:
@@ -19,5 +19,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: _LARGE}
+    settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: _LARGE_BYTES}
     return all([mallopt(name, value) == 1 for name, value in settings.items()])

@@ -14,7 +14,7 @@ from selcon_training.models.network import Network
 if TYPE_CHECKING:
     from selcon_training.config.sections import OptimiserConfig, ScheduleConfig
 
-_MLP = ("heads.fc1.", "heads.fc2.")
+_MLP_PREFIXES = ("heads.fc1.", "heads.fc2.")
 
 
 def parameter_groups(
@@ -34,7 +34,7 @@ def parameter_groups(
         if not name.startswith("heads."):
             rate = config.encoder_lr
         if config.kind == "sgd" and name.startswith("heads."):
-            rate *= config.mlp_factor if name.startswith(_MLP) else 1.0
+            rate *= config.mlp_factor if name.startswith(_MLP_PREFIXES) else 1.0
             rate *= config.bias_factor if name.endswith(".bias") else 1.0
         if config.kind == "adamw" and parameter.ndim < 2:
             decay = 0.0

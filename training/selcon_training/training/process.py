@@ -11,7 +11,7 @@ import torch
 
 from selcon_training.config import ConfigError
 
-_WORKSPACES = (":4096:8", ":16:8")
+_CUBLAS_WORKSPACES = (":4096:8", ":16:8")
 """What cuBLAS needs to be deterministic."""
 
 
@@ -53,11 +53,11 @@ def using_threads(count: int | None) -> Iterator[None]:
 
 def _set_deterministic(on: bool) -> None:
     if on:
-        workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _WORKSPACES[0])
-        if workspace not in _WORKSPACES:
+        workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACES[0])
+        if workspace not in _CUBLAS_WORKSPACES:
             raise ConfigError(
-                f"deterministic = true needs CUBLAS_WORKSPACE_CONFIG to be {' or '.join(_WORKSPACES)}, "
-                f"the environment says {workspace!r}; unset it"
+                f"deterministic = true needs CUBLAS_WORKSPACE_CONFIG to be {' or '.join(_CUBLAS_WORKSPACES)}"
+                f", the environment says {workspace!r}; unset it"
             )
     torch.use_deterministic_algorithms(on)
     torch.backends.cudnn.deterministic = on

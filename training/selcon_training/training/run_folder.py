@@ -21,9 +21,9 @@ from selcon_training.errors import CheckpointError, CheckpointNotWritten
 from selcon_training.models.checkpoint import model_files, refuse_not_finite
 from selcon_training.models.network import Network
 
-_STATE = "trainer.pt"
-RAW = "raw"
-_LOCK = "lock"
+_STATE_FILE = "trainer.pt"
+RAW_FOLDER = "raw"
+_LOCK_FILE = "lock"
 
 
 @dataclass
@@ -44,7 +44,7 @@ def checkpoint_folder(output: Path) -> Path:
 def hold(output: Path) -> FileLock:
     """Keep other processes from training in a folder that exists, until the lock is released or this process
     ends, however it ends. Raises ConfigError if another one trains there."""
-    lock = FileLock(output / _LOCK)
+    lock = FileLock(output / _LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -81,7 +81,7 @@ def save_run(
     }
     packed = io.BytesIO()
     torch.save(state, packed)
-    files[Path(_STATE)] = packed.getvalue()
+    files[Path(_STATE_FILE)] = packed.getvalue()
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         for name, content in files.items():
@@ -102,7 +102,7 @@ def save_run(
 
 def raw_folder(checkpoint: Path) -> Path:
     """Where a checkpoint holds the weights that train: in "raw" where it holds their average as well."""
-    raw = checkpoint / RAW
+    raw = checkpoint / RAW_FOLDER
     return raw if raw.is_dir() else checkpoint
 
 
@@ -123,7 +123,7 @@ def _not_written(folder: Path, files: dict[Path, bytes], error: OSError) -> str:
 
 def read_state(folder: Path, device: torch.device) -> dict[str, Any]:
     """The state that `save_run` was given. Raises CheckpointError if it is missing, damaged or not finite."""
-    path = folder / _STATE
+    path = folder / _STATE_FILE
     if path.exists():
         require_plain_file(path, CheckpointError)
     try:

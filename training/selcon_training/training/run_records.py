@@ -18,7 +18,7 @@ from selcon_training.config import ConfigError, TrainConfig, parse_config, read_
 from selcon_training.data.agd20k import DataSet
 from selcon_training.training.fingerprint import beside, fingerprint
 
-_CONFIG, _DATA = "config.yaml", "data.json"
+_CONFIG_FILE, _DATA_FILE = "config.yaml", "data.json"
 FREE_KEYS = (
     "name",
     "description",
@@ -65,8 +65,8 @@ def write_records(config: TrainConfig, data: dict[str, Any]) -> None:
     """Write config.yaml and data.json (see `data_record`) into the run's folder. Raises OSError."""
     values = config.model_dump(mode="json")
     config.output.mkdir(parents=True, exist_ok=True)
-    write_file(config.output / _CONFIG, yaml.safe_dump(values, sort_keys=False).encode())
-    write_json(config.output / _DATA, data)
+    write_file(config.output / _CONFIG_FILE, yaml.safe_dump(values, sort_keys=False).encode())
+    write_json(config.output / _DATA_FILE, data)
 
 
 def check_config(config: TrainConfig) -> None:
@@ -74,7 +74,7 @@ def check_config(config: TrainConfig) -> None:
 
     Raises ConfigError naming the changed keys, or config.yaml if it is missing.
     """
-    path = config.output / _CONFIG
+    path = config.output / _CONFIG_FILE
     if not path.is_file():
         raise ConfigError(f"cannot resume {config.output}: {path}, how it was begun, is missing")
     changed = changed_keys(path, config, FREE_KEYS)
@@ -155,7 +155,7 @@ def check_data(config: TrainConfig, place: Path, now: dict[str, Any]) -> None:
     Raises ConfigError saying which counts have changed, or data.json if it is missing.
     """
     try:
-        former = read_object(config.output / _DATA, ConfigError)
+        former = read_object(config.output / _DATA_FILE, ConfigError)
     except ConfigError as error:
         raise ConfigError(f"cannot resume {config.output}: what it learned from: {error}") from None
     images, was, others = former.get("images"), former.get("beside"), now.get("beside", {})

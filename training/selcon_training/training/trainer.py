@@ -173,7 +173,7 @@ class TrainLoop:
             return
         models = {".": (self.shown, self._meta(self.metrics, self.confidence))}
         if self.stepper.average is not None:
-            models[run_folder.RAW] = (self.net, self._meta(**self._raw))
+            models[run_folder.RAW_FOLDER] = (self.net, self._meta(**self._raw))
         place = {"epoch": self.position.epoch, "step": self.position.step, "metrics": self.metrics}
         try:
             run_folder.save_run(self.config.output, models, place | self.stepper.state())

@@ -41,9 +41,9 @@ from selcon_training.data.transforms import resize
 from selcon_training.evaluate.measures import part_of, peaks_on
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction, prepare_truth
 from selcon_training.models.network import Network, evaluating
-from selcon_training.models.test_time_averaging import PLAIN, Averaging, averaged
+from selcon_training.models.test_time_averaging import NO_AVERAGING, Averaging, averaged
 
-COMPARED = 64
+QUERIES_AT_ONCE = 64
 """Queries whose maps are compared at once: 64 of them and their truths take 50 MB."""
 
 
@@ -54,7 +54,7 @@ class Inference:
     calibration: Calibration
     gamma: float
     batch_size: int
-    averaging: Averaging = PLAIN
+    averaging: Averaging = NO_AVERAGING
 
 
 class Validator(Protocol):
@@ -96,8 +96,8 @@ class MapValidator:
             for action in item.truths
         ]
         rows: list[list[list[float]]] = []
-        for start in range(0, len(asked), COMPARED):
-            rows += self._rows(asked[start : start + COMPARED], net.device)
+        for start in range(0, len(asked), QUERIES_AT_ONCE):
+            rows += self._rows(asked[start : start + QUERIES_AT_ONCE], net.device)
         return {
             calibration: self._means([row[place] for row in rows])
             for place, calibration in enumerate(calibrations)
@@ -250,7 +250,7 @@ class LabelValidator:
 
 
 def predict(
-    net: Network, images: U8, batch_size: int, averaging: Averaging = PLAIN
+    net: Network, images: U8, batch_size: int, averaging: Averaging = NO_AVERAGING
 ) -> Iterator[tuple[F32, F32 | None]]:
     """Yield (cam, affinity) [C, gh, gw] of every image N x h x w x 3 uint8, as an exported bundle would give
     them; no affinity (None) of a network that has none."""

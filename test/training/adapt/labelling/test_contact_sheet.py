@@ -10,11 +10,11 @@ from click.testing import CliRunner
 pytest.importorskip("matplotlib", reason="matplotlib is missing: pip install 'selcon_ros[train]'")
 
 from selcon_ros.cli.main import main
-from selcon_training.reporting.tiles import FRAME, GAP, LINE, RIGHT, WRONG
+from selcon_training.reporting.tiles import FRAME_WIDTH, GAP, LINE_HEIGHT, RIGHT, WRONG
 from support import photos
 from support.dataset import SIZE
 
-HEAD = 2 * GAP + LINE
+HEAD = 2 * GAP + LINE_HEIGHT
 
 
 def show(*arguments):
@@ -56,7 +56,7 @@ def test_odd_masks_are_told_and_framed(tmp_path):
     for path, text in zip(broken, wanted, strict=True):
         assert text in texts[path.name]
     sheet = cv2.imread(str(tmp_path / "sheet.jpg"))[:, :, ::-1].astype(int)
-    tops = [HEAD + FRAME // 2, 2 * HEAD + LINE + 129 + 2 * FRAME + GAP + FRAME // 2]
+    tops = [HEAD + FRAME_WIDTH // 2, 2 * HEAD + LINE_HEIGHT + 129 + 2 * FRAME_WIDTH + GAP + FRAME_WIDTH // 2]
     framed = [
         np.abs(sheet[top, GAP + 60] - colour).sum() for top, colour in zip(tops, (WRONG, RIGHT), strict=True)
     ]

@@ -21,7 +21,7 @@ SQUARE = stroke("polygon", [(20, 10), (60, 10), (60, 50), (20, 50)])
 
 @pytest.mark.parametrize("finely", [10**6, 0])
 def test_a_polygon_takes_in_the_pixels_whose_middles_it_holds(monkeypatch, finely):
-    monkeypatch.setattr(drawing, "FINELY_DRAWN", finely)
+    monkeypatch.setattr(drawing, "MAX_FINE_PIXELS", finely)
     wanted = np.zeros(SIZE, np.uint8)
     wanted[10:50, 20:60] = 255
     made = masks([SQUARE], SIZE)["hold"]

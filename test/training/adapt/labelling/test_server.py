@@ -21,7 +21,7 @@ from PIL import Image
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
 from selcon_ros.cli.main import main
-from selcon_training.adapt.labelling.server import SHOWN, LabelServer
+from selcon_training.adapt.labelling.server import SHOWN_SIDE, LabelServer
 from selcon_training.adapt.labelling.workspace import Workspace
 from selcon_training.errors import DataError
 
@@ -96,7 +96,7 @@ def test_nothing_else_is_served(server, path):
 def test_a_large_photo_is_made_small_for_the_page(server):
     status, content, _ = ask(server, "photo/1")
     with Image.open(io.BytesIO(content)) as image:
-        assert status == 200 and image.size == (SHOWN, round(SHOWN * 3000 / 5000))
+        assert status == 200 and image.size == (SHOWN_SIDE, round(SHOWN_SIDE * 3000 / 5000))
     told = json.loads(ask(server, "drawing/1")[1])
     assert (told["width"], told["height"]) == (5000, 3000)
     status, content, _ = ask(server, "photo/0")

@@ -16,7 +16,7 @@ _FIRST: tuple[Colour, ...] = (
     (124, 124, 255),
     (178, 255, 89),
 )
-_GOLDEN = 0.618033988749895
+_GOLDEN_RATIO = 0.618033988749895
 """Steps of this share of the circle of hues come nowhere near each other."""
 
 
@@ -24,7 +24,7 @@ def colour_of(place: int) -> Colour:
     """The colour (RGB 0..255) of the action at this place of a list."""
     if place < len(_FIRST):
         return _FIRST[place]
-    red, green, blue = colorsys.hsv_to_rgb((place * _GOLDEN) % 1.0, 0.65, 1.0)
+    red, green, blue = colorsys.hsv_to_rgb((place * _GOLDEN_RATIO) % 1.0, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 

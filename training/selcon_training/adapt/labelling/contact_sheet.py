@@ -17,7 +17,7 @@ from selcon_ros.core.files import write_image
 from selcon_ros.core.text import one_line
 from selcon_training.adapt.labelling.colours import Colour, colour_of
 from selcon_training.adapt.labelling.layout import NEGATIVES
-from selcon_training.adapt.photo_set import WHOLE
+from selcon_training.adapt.photo_set import MAX_MASK_SHARE
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.shapes import Labelled, Shape
 from selcon_training.data.images import U8, read_picture
@@ -26,15 +26,15 @@ from selcon_training.data.pairs import stored_as
 from selcon_training.data.pictures import all_pictures
 from selcon_training.errors import DataError
 from selcon_training.reporting.answer_picture import outline
-from selcon_training.reporting.tiles import FINER, Tile, band, enlarged, grid, placed, write_rows
+from selcon_training.reporting.tiles import DRAWING_FACTOR, Tile, band, enlarged, grid, placed, write_rows
 
-MOST = 160
+MAX_PHOTOS = 160
 """Photos of an action, and photos of nothing, that a sheet shows; of more, so many, evenly spread."""
-LARGE = (1024, 1024)
+LARGE_SIZE = (1024, 1024)
 """Width and height that pictures in a folder fit."""
-NAME = 80
+MAX_NAME_LENGTH = 80
 """Characters of a folder's name, at most."""
-SHADE = 0.5
+MASK_OPACITY = 0.5
 """How much of the photo the colour of a mask covers."""
 
 
@@ -98,7 +98,7 @@ def write_sheet(path: Path, found: Looks) -> None:
     rows = []
     for place, action in enumerate(found.actions):
         looks = found.of(action)
-        shown = spread(looks, MOST)
+        shown = spread(looks, MAX_PHOTOS)
         more = f", {len(shown)} shown" if len(shown) < len(looks) else ""
         rows += [band([f"{action}: {len(looks)} photos{more}"])]
         rows += grid(
@@ -109,7 +109,7 @@ def write_sheet(path: Path, found: Looks) -> None:
         rows += grid(
             [
                 Tile(placed(enlarged(read_picture(path))), path.stem, True)
-                for path in spread(found.negatives, MOST)
+                for path in spread(found.negatives, MAX_PHOTOS)
             ]
         )
     write_rows(path, rows)
@@ -127,13 +127,13 @@ def write_folder(out: Path, found: Looks) -> int:
             while path in written:
                 path, number = path.with_name(f"{name}_{number}.jpg"), number + 1
             written.add(path)
-            write_image(path, _drawn(look, colour_of(place), LARGE))
+            write_image(path, _drawn(look, colour_of(place), LARGE_SIZE))
     return len(found.looks)
 
 
 def _part(name: str) -> str:
     """A label as the name of a folder: it comes from a file, and may be any text."""
-    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:NAME] or "_"
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:MAX_NAME_LENGTH] or "_"
 
 
 def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> LabelledPhoto:
@@ -144,13 +144,19 @@ def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> LabelledPhot
         share = float(_raster(photo, shapes, size).mean())
     except DataError as error:
         return LabelledPhoto(photo, action, None, one_line(str(error), 300))
-    warning = "empty" if share == 0 else f"covers {100 * share:.0f} % of the photo" if share > WHOLE else ""
+    warning = (
+        "empty"
+        if share == 0
+        else f"covers {100 * share:.0f} % of the photo"
+        if share > MAX_MASK_SHARE
+        else ""
+    )
     return LabelledPhoto(photo, action, share, warning)
 
 
 def _raster(photo: Labelled, shapes: Sequence[Shape], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The union of shapes at a size within LARGE."""
-    scale = min(1.0, LARGE[0] / max(size))
+    """The union of shapes at a size within LARGE_SIZE."""
+    scale = min(1.0, LARGE_SIZE[0] / max(size))
     small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
     return np.asarray(np.logical_or.reduce([shape.raster(size, small) for shape in shapes]))
 
@@ -162,8 +168,10 @@ def _drawn(look: LabelledPhoto, colour: Colour, *within: tuple[int, int]) -> U8:
         mask = _raster(look.photo, look.photo.shapes[look.action], stored_as(look.photo.path).upright)
         size = drawn.shape[1::-1]
         marked = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        drawn[marked] = (SHADE * np.array(colour) + (1 - SHADE) * drawn[marked]).astype(np.uint8)
-        outline(drawn, mask, FINER)
+        drawn[marked] = (MASK_OPACITY * np.array(colour) + (1 - MASK_OPACITY) * drawn[marked]).astype(
+            np.uint8
+        )
+        outline(drawn, mask, DRAWING_FACTOR)
     return drawn
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selcon_ros.core.text import one_line, quoted
-from selcon_training.adapt.shapes import FINER, Size
+from selcon_training.adapt.shapes import RASTER_FACTOR, Size
 from selcon_training.data.images import U8
 from selcon_training.errors import DataError
 
-MOST_STROKES, MOST_POINTS = 2000, 20_000
+MAX_STROKES, MAX_POINTS = 2000, 20_000
 """Of a photo, and of a stroke."""
-FINELY_DRAWN = 4_000_000
+MAX_FINE_PIXELS = 4_000_000
 """Pixels of a stroke's box, at most, in which its border is drawn more finely than the pixels are."""
-_SHIFT = 4
+_SUBPIXEL_BITS = 4
 
 Number = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
 
@@ -34,7 +34,7 @@ class Stroke(BaseModel):
     action: str
     tool: Literal["polygon", "brush", "eraser", "clear"]
     size: Annotated[float, Field(ge=0, le=5000, allow_inf_nan=False)] = 0.0
-    points: Annotated[list[tuple[Number, Number]], Field(max_length=MOST_POINTS)] = []
+    points: Annotated[list[tuple[Number, Number]], Field(max_length=MAX_POINTS)] = []
 
 
 class Change(BaseModel):
@@ -44,7 +44,7 @@ class Change(BaseModel):
     revision: Annotated[int, Field(ge=0, le=1 << 40)]
     object: Annotated[str, Field(max_length=200)]
     nothing: bool
-    strokes: Annotated[list[Stroke], Field(max_length=MOST_STROKES)]
+    strokes: Annotated[list[Stroke], Field(max_length=MAX_STROKES)]
 
 
 class MaskDrawing(Change):
@@ -118,17 +118,19 @@ def _apply(mask: U8, stroke: Stroke) -> None:
     width, height = np.clip(np.ceil(points.max(axis=0) + reach), 0, limits).astype(int) - low
     if width <= 0 or height <= 0:
         return
-    finer = FINER if width * height <= FINELY_DRAWN else 1
+    finer = RASTER_FACTOR if width * height <= MAX_FINE_PIXELS else 1
     fine = np.zeros((finer * height, finer * width), np.uint8)
     # Points are on the borders between pixels, OpenCV's are their middles.
-    corners = np.rint(((points - low) * finer - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    corners = np.rint(((points - low) * finer - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     if stroke.tool == "polygon":
-        cv2.fillPoly(fine, [corners], 255, cv2.LINE_8, _SHIFT)
+        cv2.fillPoly(fine, [corners], 255, cv2.LINE_8, _SUBPIXEL_BITS)
     elif len(corners) == 1:
-        radius = round(stroke.size / 2 * finer * (1 << _SHIFT))
-        cv2.circle(fine, corners[0].tolist(), radius, 255, cv2.FILLED, cv2.LINE_8, _SHIFT)
+        radius = round(stroke.size / 2 * finer * (1 << _SUBPIXEL_BITS))
+        cv2.circle(fine, corners[0].tolist(), radius, 255, cv2.FILLED, cv2.LINE_8, _SUBPIXEL_BITS)
     else:
-        cv2.polylines(fine, [corners], False, 255, max(1, round(stroke.size * finer)), cv2.LINE_8, _SHIFT)
+        cv2.polylines(
+            fine, [corners], False, 255, max(1, round(stroke.size * finer)), cv2.LINE_8, _SUBPIXEL_BITS
+        )
     if finer > 1:
         fine = cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     region = fine > 127

@@ -27,9 +27,9 @@ from selcon_training.errors import DataError
 
 SPLIT, NEGATIVES = "trainset", "negatives"
 KINDS = ("egocentric", "mask", "GT")
-BLURRED = 1024
+MAX_BLUR_SIDE = 1024
 """The longest side, in pixels, at which a truth map is blurred; it is then made as large as its photo."""
-_ORIENTATION = 0x0112
+_ORIENTATION_TAG = 0x0112
 """EXIF's tag."""
 
 
@@ -100,7 +100,7 @@ def _copy(photo: Path, places: list[Path]) -> None:
 
 def _truth(mask: U8) -> U8:
     """A mask's truth map, as AGD20K's are."""
-    scale = min(1.0, BLURRED / max(mask.shape))
+    scale = min(1.0, MAX_BLUR_SIDE / max(mask.shape))
     size: Size = max(1, round(mask.shape[0] * scale)), max(1, round(mask.shape[1] * scale))
     small = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA)
     # A part of few pixels may be too faint at that size: what it touches is then kept.
@@ -113,6 +113,6 @@ def _png(values: U8, orientation: int) -> bytes:
     stream = io.BytesIO()
     exif = Image.Exif()
     if orientation != 1:
-        exif[_ORIENTATION] = orientation
+        exif[_ORIENTATION_TAG] = orientation
     Image.fromarray(values).save(stream, "PNG", exif=exif.tobytes() if orientation != 1 else b"")
     return stream.getvalue()

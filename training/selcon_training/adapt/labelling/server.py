@@ -25,21 +25,21 @@ from selcon_training.data.images import read_picture
 from selcon_training.errors import DataError
 
 HOST = "127.0.0.1"
-PAGE = Path(__file__).parent / "page"
+PAGE_FOLDER = Path(__file__).parent / "page"
 FILES = {
     "": ("label.html", "text/html"),
     "label.js": ("label.js", "text/javascript"),
     "board.js": ("board.js", "text/javascript"),
     "label.css": ("label.css", "text/css"),
 }
-SHOWN, THUMBNAIL = 2048, 160
+SHOWN_SIDE, THUMBNAIL_SIDE = 2048, 160
 """The longest side, in pixels, of a photo on the page and in its list."""
-MOST_BYTES = 16 << 20
+MAX_REQUEST_BYTES = 16 << 20
 """Of what a page sends at once."""
-PAUSE = 1.0
+WRITE_DELAY_SECONDS = 1.0
 """Seconds between a change and the writing of its masks: a change often follows another."""
 
-POLL = 0.05
+POLL_SECONDS = 0.05
 """Seconds after which the server notices that it is to stop."""
 
 
@@ -89,11 +89,11 @@ class LabelServer(ThreadingHTTPServer):
 
     def run(self) -> None:
         """Serve, and write masks, until the page says that all is done. Raises KeyboardInterrupt."""
-        threading.Thread(target=self.serve_forever, args=(POLL,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         try:
             while not self.finished.is_set():
                 self.workspace.changed.wait()
-                self.finished.wait(PAUSE)
+                self.finished.wait(WRITE_DELAY_SECONDS)
                 self.workspace.write_masks()
         finally:
             self.shutdown()
@@ -154,24 +154,24 @@ class _Handler(BaseHTTPRequestHandler):
         workspace = self.server.workspace
         if what in FILES and not which:
             name, kind = FILES[what]
-            self._send_bytes(200, (PAGE / name).read_bytes(), f"{kind}; charset=utf-8")
+            self._send_bytes(200, (PAGE_FOLDER / name).read_bytes(), f"{kind}; charset=utf-8")
         elif what == "photos":
             self._send(200, self._photos())
         elif what == "drawing":
             self._send(200, self._told(self._number(which), workspace.drawing(self._number(which))))
         elif what in ("photo", "thumbnail"):
             photo = workspace.photos[self._number(which)]
-            side = SHOWN if what == "photo" else THUMBNAIL
+            side = SHOWN_SIDE if what == "photo" else THUMBNAIL_SIDE
             self._send_bytes(200, _scaled(workspace.folder / photo.name, side), "image/jpeg")
         else:
             self._send(404, {"error": "no such page"})
 
     def _put(self, what: str, which: str) -> None:
         size = self.headers.get("Content-Length", "")
-        if not size.isdecimal() or len(size) > 20 or int(size) > MOST_BYTES:
+        if not size.isdecimal() or len(size) > 20 or int(size) > MAX_REQUEST_BYTES:
             self.close_connection = True
             self._send(
-                413, {"error": f"a drawing has at most {MOST_BYTES >> 20} MB: draw with fewer strokes"}
+                413, {"error": f"a drawing has at most {MAX_REQUEST_BYTES >> 20} MB: draw with fewer strokes"}
             )
             return
         content, workspace = self.rfile.read(int(size)), self.server.workspace
@@ -224,12 +224,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 @lru_cache(maxsize=300)
 def _thumbnail(path: Path, _time: int) -> bytes:
-    return _jpeg(path, THUMBNAIL)
+    return _jpeg(path, THUMBNAIL_SIDE)
 
 
 @lru_cache(maxsize=8)
 def _photo(path: Path, _time: int) -> bytes:
-    return _jpeg(path, SHOWN)
+    return _jpeg(path, SHOWN_SIDE)
 
 
 def _scaled(path: Path, side: int) -> bytes:
@@ -238,7 +238,7 @@ def _scaled(path: Path, side: int) -> bytes:
         changed = path.stat().st_mtime_ns
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    return (_photo if side == SHOWN else _thumbnail)(path, changed)
+    return (_photo if side == SHOWN_SIDE else _thumbnail)(path, changed)
 
 
 def _jpeg(path: Path, side: int) -> bytes:

@@ -23,13 +23,13 @@ from selcon_ros.core.text import quoted
 from selcon_training.adapt.labelling.drawing import Change, MaskDrawing, masks, parse_drawing
 from selcon_training.adapt.labelling.layout import write_own, write_photo
 from selcon_training.adapt.picture_files import PictureFiles, walk
-from selcon_training.data.images import LIMIT
-from selcon_training.data.listing import IMAGE_SUFFIXES, NOTES, suffix_counts
+from selcon_training.data.images import PIXEL_LIMIT
+from selcon_training.data.listing import IMAGE_SUFFIXES, NOTE_SUFFIXES, suffix_counts
 from selcon_training.data.splitting import UNNAMED
 from selcon_training.data.text_lists import checked_actions
 from selcon_training.errors import DataError
 
-DRAWINGS, ACTIONS, DESCRIPTION = "drawings", "label.json", "dataset.json"
+DRAWINGS_FOLDER, ACTIONS_FILE, DESCRIPTION_FILE = "drawings", "label.json", "dataset.json"
 State = Literal["open", "done", "nothing", "again"]
 """Of a photo: nothing drawn yet; labelled; labelled before an action was added."""
 
@@ -57,7 +57,7 @@ class Workspace:
         self.folder, self.out = folder, out
         self.photos, self.unread = _photos(folder, out)
         self.actions = _actions(out, actions)
-        self._drawings = out / DRAWINGS
+        self._drawings = out / DRAWINGS_FOLDER
         self._drawings.mkdir(parents=True, exist_ok=True)
         self._file_lock = FileLock(self._drawings / ".lock")
         try:
@@ -70,9 +70,9 @@ class Workspace:
         self.changed = threading.Event()
         """Set when there may be masks to write."""
         self.problem = ""
-        write_json(self._drawings / ACTIONS, {"actions": list(self.actions)})
-        if not (out / DESCRIPTION).exists():
-            write_json(out / DESCRIPTION, {"name": out.resolve().name, "exhaustive_truth": True})
+        write_json(self._drawings / ACTIONS_FILE, {"actions": list(self.actions)})
+        if not (out / DESCRIPTION_FILE).exists():
+            write_json(out / DESCRIPTION_FILE, {"name": out.resolve().name, "exhaustive_truth": True})
         self._known: dict[int, MaskDrawing] = {}
         for number, photo in enumerate(self.photos):
             path = self._path(photo)
@@ -105,7 +105,7 @@ class Workspace:
         path = self.folder / photo.name
         content = read_bytes(path, DataError)
         header = judge(content, path, DataError)
-        LIMIT.check(path, (header.width, header.height), header.width * header.height, DataError)
+        PIXEL_LIMIT.check(path, (header.width, header.height), header.width * header.height, DataError)
         mark = sha256(content).hexdigest()
         with self._lock:
             known = self._known.get(number)
@@ -204,7 +204,7 @@ def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
     unread = [
         path
         for path in map(Path, files)
-        if path.suffix.lower() not in (*IMAGE_SUFFIXES, *NOTES) and path.suffix
+        if path.suffix.lower() not in (*IMAGE_SUFFIXES, *NOTE_SUFFIXES) and path.suffix
     ]
     told = suffix_counts(unread) if unread else ""
     stems: dict[str, str] = {}
@@ -212,7 +212,7 @@ def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
         if not name.isprintable():  # a name that is no text, or would break a line
             raise DataError(f"{folder} holds {quoted(name)}: give that photo a name of plain text")
         stem = str(PurePosixPath(name).with_suffix("")).replace("/", "__")
-        if stem == Path(ACTIONS).stem or stem in stems:
+        if stem == Path(ACTIONS_FILE).stem or stem in stems:
             other = f" and {stems[stem]}" if stem in stems else ""
             raise DataError(
                 f"{name}{other} in {folder}: the files of a data set need other names: rename one"
@@ -227,7 +227,7 @@ def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
 def _actions(out: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
     """The actions of a data set that is gone on with, and those that are wanted besides."""
     known: tuple[str, ...] = ()
-    path = out / DRAWINGS / ACTIONS
+    path = out / DRAWINGS_FOLDER / ACTIONS_FILE
     if path.exists():
         listed = read_object(path, DataError).get("actions")
         if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):

@@ -16,14 +16,14 @@ from selcon_training.data.images import U8
 from selcon_training.data.labels import part_kinds
 from selcon_training.training.tasks.sources import training_sources
 
-CELL = 4
+CELL_PIXELS = 4
 """Pixels of the input a map cell is taken for."""
 
 
 def preview(config: TrainConfig, count: int, epoch: int = 0) -> tuple[U8, int]:
     """A contact sheet of the first `count` samples of an epoch, H x W x 3 uint8 RGB, and how many it shows.
 
-    Truth is drawn in cells of CELL pixels, whatever the network's are. Pictures held out for validation may
+    Truth is drawn in cells of CELL_PIXELS, whatever the network's are. Pictures held out for validation may
     be among them. Raises ConfigError for supervision: weak, DataError as training does.
     """
     if config.supervision == "weak":
@@ -32,7 +32,7 @@ def preview(config: TrainConfig, count: int, epoch: int = 0) -> tuple[U8, int]:
     actions = data.class_list(config.data.actions)
     items = [item for split in config.data.dense_splits for item in dense_items(data, split, actions)]
     size = config.data.input_size
-    grid = (max(1, size[0] // CELL), max(1, size[1] // CELL))
+    grid = (max(1, size[0] // CELL_PIXELS), max(1, size[1] // CELL_PIXELS))
     once = config.model_copy(update={"data": config.data.model_copy(update={"cache": False})})
     mixture = training_sources(once, data, items, actions, size, grid, parts=True)
     order = mixture.order(config.seed, epoch)[:count].tolist()
@@ -40,10 +40,10 @@ def preview(config: TrainConfig, count: int, epoch: int = 0) -> tuple[U8, int]:
 
 
 COLUMNS = 4
-WIDTH = 240
+PICTURE_WIDTH = 240
 """Pixels of a sample's picture; its truth is as wide."""
-_LINE, _GAP = 16, 4
-_STRENGTH = 0.75
+_LINE_HEIGHT, _GAP = 16, 4
+_MAX_OPACITY = 0.75
 
 
 def contact_sheet(batch: DenseBatch, actions: Sequence[str], parts: Sequence[str] | None = None) -> U8:
@@ -68,12 +68,12 @@ def colour_of(number: int, count: int) -> tuple[int, int, int]:
 
 def _tile(batch: DenseBatch, row: int, actions: Sequence[str], parts: Sequence[str] | None) -> U8:
     image, truth = batch.images[row], batch.truth[row]
-    height = round(WIDTH * image.shape[0] / image.shape[1])
-    small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
+    height = round(PICTURE_WIDTH * image.shape[0] / image.shape[1])
+    small = cv2.resize(image, (PICTURE_WIDTH, height), interpolation=cv2.INTER_AREA)
     dimmed = small.astype(np.float32) * 0.5
     for number in range(len(actions)):
-        shares = cv2.resize(truth[number], (WIDTH, height), interpolation=cv2.INTER_NEAREST)
-        weight = _STRENGTH * shares[:, :, None]
+        shares = cv2.resize(truth[number], (PICTURE_WIDTH, height), interpolation=cv2.INTER_NEAREST)
+        weight = _MAX_OPACITY * shares[:, :, None]
         dimmed = dimmed * (1 - weight) + np.array(colour_of(number, len(actions)), np.float32) * weight
     shown = [name for number, name in enumerate(actions) if truth[number].any()]
     lines = [", ".join(shown) or ("nothing" if batch.known[row].all() else "nothing known")]
@@ -82,18 +82,18 @@ def _tile(batch: DenseBatch, row: int, actions: Sequence[str], parts: Sequence[s
         named = [parts[kind] if parts and kind < len(parts) else str(kind) for kind in kinds]
         lines.append("parts: " + (", ".join(named) or "none") if (batch.parts[row] != 255).any() else "")
     both = np.concatenate([small, np.rint(dimmed).astype(np.uint8)], axis=1)
-    text = np.full((_LINE * len(lines), 2 * WIDTH, 3), 255, np.uint8)
+    text = np.full((_LINE_HEIGHT * len(lines), 2 * PICTURE_WIDTH, 3), 255, np.uint8)
     for place, line in enumerate(lines):
-        _write(text, line, (2, _LINE * place + 12), (0, 0, 0))
+        _write(text, line, (2, _LINE_HEIGHT * place + 12), (0, 0, 0))
     tile = np.concatenate([both, text])
     return cv2.copyMakeBorder(tile, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255))  # type: ignore[return-value]
 
 
 def _legend(actions: Sequence[str], width: int) -> U8:
     across = max(1, width // 120)
-    legend = np.full((_LINE * math.ceil(len(actions) / across) + _GAP, width, 3), 255, np.uint8)
+    legend = np.full((_LINE_HEIGHT * math.ceil(len(actions) / across) + _GAP, width, 3), 255, np.uint8)
     for number, action in enumerate(actions):
-        left, top = 120 * (number % across), _LINE * (number // across)
+        left, top = 120 * (number % across), _LINE_HEIGHT * (number // across)
         cv2.rectangle(legend, (left + 2, top + 4), (left + 12, top + 14), colour_of(number, len(actions)), -1)
         _write(legend, action, (left + 16, top + 14), (0, 0, 0))
     return legend

@@ -24,7 +24,7 @@ from selcon_training.training.tasks.base import augmentation
 
 NEGATIVE_ZOOM = (1.0, 2.0)
 """Of negative pictures: whole, or a part of them."""
-POOLED = 1.5
+CACHE_FACTOR = 1.5
 """Real pictures are kept at this multiple of the input size, so that parts of them are nearly as sharp."""
 
 
@@ -102,7 +102,7 @@ def _augmenter(config: TrainConfig, size: Size, grid: Size) -> Augmenter | None:
 
 def _pool(config: TrainConfig, use: Use, size: Size) -> PicturePool:
     folders, key = getattr(config.data, f"{use}s"), f"data.{use}s"
-    size = (math.ceil(POOLED * size[0]), math.ceil(POOLED * size[1]))
+    size = (math.ceil(CACHE_FACTOR * size[0]), math.ceil(CACHE_FACTOR * size[1]))
     return pool_of(folders, use, key, size, config.data_threads)
 
 
