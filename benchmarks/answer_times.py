@@ -31,10 +31,10 @@ from selcon_ros.demo.processes import PythonProcess, isolate
 from selcon_ros.recording import default_recording
 
 NODE = "/affordance/grounding"
-START = 60.0
-PAUSE = 0.05
+START_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
 """Seconds between two requests."""
-SECONDS = 20.0
+MEASURED_SECONDS = 20.0
 CYCLES = 8
 RELIABLE = QoSProfile(depth=10)
 
@@ -48,10 +48,10 @@ class Client(Node):
         self._state: Any = self.create_client(GetState, f"{NODE}/get_state")
         self._change: Any = self.create_client(ChangeState, f"{NODE}/change_state")
         self._action = self.create_publisher(String, ACTION, RELIABLE)
-        end = time.monotonic() + START
+        end = time.monotonic() + START_SECONDS
         for each in (self._parameters, self._state, self._change):
             if not each.wait_for_service(max(0.0, end - time.monotonic())):
-                raise SelconError(f"{NODE} offers no services within {START:g} s")
+                raise SelconError(f"{NODE} offers no services within {START_SECONDS:g} s")
 
     def ask(self, number: int) -> float:
         """Return the milliseconds of one answer."""
@@ -70,7 +70,7 @@ class Client(Node):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found.append(self.ask(len(found)))
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_SECONDS)
         return found
 
     def cycle(self) -> Iterator[float]:
@@ -82,7 +82,7 @@ class Client(Node):
             while not changed.done():
                 yield self.ask(count)
                 count += 1
-                time.sleep(PAUSE / 5)
+                time.sleep(PAUSE_SECONDS / 5)
             if not changed.result().success:
                 raise SelconError(f"{name.lower()} has failed")
 
@@ -91,9 +91,9 @@ class Client(Node):
         self._action.publish(String(data=action))
 
     def _answer(self, future: Any) -> None:
-        rclpy.spin_until_future_complete(self, future, timeout_sec=START)
+        rclpy.spin_until_future_complete(self, future, timeout_sec=START_SECONDS)
         if not future.done():
-            raise SelconError(f"no answer within {START:g} s")
+            raise SelconError(f"no answer within {START_SECONDS:g} s")
 
 
 def listen() -> None:
@@ -115,14 +115,14 @@ def main() -> None:
             rclpy.init()
             client = Client()
             time.sleep(5.0)  # it rests: nobody has asked for an action
-            _show("nobody listens", client.ask_for(SECONDS))
+            _show("nobody listens", client.ask_for(MEASURED_SECONDS))
             with PythonProcess("listener", "benchmarks.answer_times", ["listen"], logs / "listener.log"):
                 client.say("hold")
                 time.sleep(3.0)
-                _show("one action, four outputs", client.ask_for(SECONDS))
+                _show("one action, four outputs", client.ask_for(MEASURED_SECONDS))
                 client.say("*")
                 time.sleep(3.0)
-                _show("eight actions, four outputs", client.ask_for(SECONDS))
+                _show("eight actions, four outputs", client.ask_for(MEASURED_SECONDS))
                 client.say("hold")
                 _show("lifecycle cycles", [each for _ in range(CYCLES) for each in client.cycle()])
             rclpy.try_shutdown()

@@ -22,9 +22,9 @@ from benchmarks.subjects import Measurement
 from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.core.errors import SelconError
 
-CAMERA = (480, 640)
+CAMERA_SIZE = (480, 640)
 """Size (H, W) of the camera images."""
-SIDES = {"cpu": 2048, "cuda": 8192}
+MATRIX_SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the matrices of the product that shows what a device can do."""
 Run = Callable[[Frames], Any]
 
@@ -37,7 +37,7 @@ def main(task: Measurement) -> None:
     ](task)
     _say(name=name)
     rng = np.random.default_rng(0)
-    images = {batch: rng.integers(0, 256, (batch, *CAMERA, 3), np.uint8) for batch in task.batches}
+    images = {batch: rng.integers(0, 256, (batch, *CAMERA_SIZE, 3), np.uint8) for batch in task.batches}
     for line in sys.stdin:
         what, *given = json.loads(line)
         if what == "time":
@@ -137,7 +137,7 @@ def _authors(task: Measurement) -> tuple[str, Run]:
 def _product(task: Measurement) -> tuple[str, Run]:
     """One product of two large square matrices."""
     precision, device = task.subject.precision, task.subject.device
-    side = SIDES[device]
+    side = MATRIX_SIDES[device]
     if device == "cuda":
         return _product_on_gpu(precision, side)
     rng = np.random.default_rng(0)

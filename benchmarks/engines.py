@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.accuracy import Accuracy, Judge, read_maps
-from benchmarks.engine_worker import SIDES
+from benchmarks.engine_worker import MATRIX_SIDES
 from benchmarks.flops import count_flops
 from benchmarks.paper_size import NAME, paper_size_bundle
 from benchmarks.subjects import Measurement, Subject, missing, products, subjects
@@ -135,7 +135,7 @@ def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress:
         _take_turns(workers, plan, progress, name)
         timed = [each for worker in workers for each in _results(worker, name, folder, judge)]
     peaks = {
-        (device, each.subject.precision): 2e3 * SIDES[device] ** 3 / each.times.median
+        (device, each.subject.precision): 2e3 * MATRIX_SIDES[device] ** 3 / each.times.median
         for each in timed
         if each.subject.kind == "product" and each.times and (device := each.subject.device)
     }

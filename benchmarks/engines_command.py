@@ -15,7 +15,7 @@ from selcon_ros.cli.paths import OUT_FILE, UserPath
 if TYPE_CHECKING:
     from benchmarks.engines import Measured
 
-PICTURE = Path("images", "engines.png")
+PICTURE_PATH = Path("images", "engines.png")
 
 
 @click.command()
@@ -34,7 +34,7 @@ PICTURE = Path("images", "engines.png")
 @click.option(
     "--out",
     type=OUT_FILE,
-    help=f"Page to write this chapter into; its picture goes to {PICTURE} beside it.",
+    help=f"Page to write this chapter into; its picture goes to {PICTURE_PATH} beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
 def engines(
@@ -75,7 +75,7 @@ def engines(
     machine = {**facts(), "threads": str(plan.threads), "load of other programs before": load}
     picture = None
     if out is not None:
-        picture = _draw(found, machine, out.parent / PICTURE)
+        picture = _draw(found, machine, out.parent / PICTURE_PATH)
     show(
         rows(found, gpu_name()), machine, notes(found), ENGINES, out, as_json,
         tables(found), picture, {"engines": as_data(found)},
@@ -91,4 +91,4 @@ def _draw(found: list["Measured"], machine: dict[str, str], out: Path) -> str | 
 
     gpu = f" and {machine['GPU']}" if machine["GPU"] != "none" else ""
     plot(found, f"{machine['CPU']} ({machine['threads']} threads){gpu}", out)
-    return PICTURE.as_posix()
+    return PICTURE_PATH.as_posix()

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"fp32": "#4477aa", "fp16": "#228833", "int8": "#cc6677"}
-FLOOR = 1e-6
+MIN_DRAWN_ERROR = 1e-6
 """Accuracy below it is drawn as this: nothing is seen of it."""
-WIDE = 30
+LOG_AXIS_RATIO = 30
 """Times that are farther apart than this factor are drawn on a logarithmic axis."""
 _GREY = "#777777"
 
@@ -66,7 +66,7 @@ def _times(axes: Axes, group: list[Measured]) -> None:
     )
     axes.set_yticks(range(len(group)), [each.subject.full_title for each in group])
     end = max(median + tail for median, tail in zip(medians, tails, strict=True))
-    if max(medians) > WIDE * min(medians):
+    if max(medians) > LOG_AXIS_RATIO * min(medians):
         axes.set_xscale("log")
         axes.set_xlim(min(medians) / 2, 6 * end)
     else:
@@ -81,14 +81,14 @@ def _times(axes: Axes, group: list[Measured]) -> None:
 def _accuracy(axes: Axes, group: list[Measured]) -> None:
     for place, each in enumerate(group):
         if each.accuracy is None:
-            _label(axes, FLOOR / 2, place, "not compared")
+            _label(axes, MIN_DRAWN_ERROR / 2, place, "not compared")
             continue
-        kld = max(each.accuracy.agreement.kld_mean, FLOOR)
+        kld = max(each.accuracy.agreement.kld_mean, MIN_DRAWN_ERROR)
         axes.plot([kld], [place], "o", color=COLOURS[each.subject.precision])
-        _label(axes, kld, place, f"{kld:.1e}" if kld > FLOOR else f"below {FLOOR:.0e}")
+        _label(axes, kld, place, f"{kld:.1e}" if kld > MIN_DRAWN_ERROR else f"below {MIN_DRAWN_ERROR:.0e}")
     axes.axvline(MAX_KLD, color=_GREY, linestyle="--", linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlim(FLOOR / 2, 1)
+    axes.set_xlim(MIN_DRAWN_ERROR / 2, 1)
     axes.set_yticks(range(len(group)), [""] * len(group))
     axes.set_title("KLD from fp32 (dashed: tolerance)", fontsize=10)
     axes.grid(axis="x", alpha=0.3)

@@ -12,8 +12,8 @@ from selcon_ros.bench.report import ReportRow, Table
 from selcon_ros.core.heatmap_agreement import MAX_KLD
 from selcon_ros.core.processor import processor
 
-AIMED_AT = "H200"
-GAIN = 1.1
+TARGET_GPU = "H200"
+MIN_BATCH_GAIN = 1.1
 """So many times the images a second make a batch worth waiting for."""
 HEADER = (
     "engine", "batch", "median, ms", "p95, ms", "images/s", "to batch 1", "memory, MiB", "KLD", "grasp, px",
@@ -44,7 +44,7 @@ NOTES = [
     "one action for each image. It encodes that action's prompt every time.",
 ]
 
-UNSTEADY = (
+UNSTEADY_NOTE = (
     "Times of this run are unsteady: for some engines the 95th percentile is more than twice the median, as "
     "where other programs run. Its ratios are rough."
 )
@@ -53,7 +53,7 @@ UNSTEADY = (
 def notes(found: list[Measured]) -> list[str]:
     """How it was measured, and whether the machine was left alone."""
     unsteady = any(each.times and each.times.p95 > 2 * each.times.median for each in found)
-    return [*NOTES, UNSTEADY] if unsteady else NOTES
+    return [*NOTES, UNSTEADY_NOTE] if unsteady else NOTES
 
 
 def tables(found: list[Measured]) -> list[Table]:
@@ -66,7 +66,9 @@ def rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
     """What was measured on the paper-size network against its aims; `gpu` is the name of the GPU."""
     paper = [each for each in found if each.bundle == NAME]
     here = [each for each in paper if each.times is not None]
-    device = gpu if gpu and AIMED_AT in gpu else f"{gpu}, aims are for an {AIMED_AT}" if gpu else AIMED_AT
+    device = (
+        gpu if gpu and TARGET_GPU in gpu else f"{gpu}, aims are for an {TARGET_GPU}" if gpu else TARGET_GPU
+    )
     on_gpu = [each for each in here if each.subject.device == "cuda" and each.subject.kind == "backend"]
     first = min((each for each in on_gpu if each.batch == 1), key=_median, default=None)
     most = max(on_gpu, key=lambda each: each.rate or 0, default=None)
@@ -150,9 +152,15 @@ def _accuracy(found: Measured) -> tuple[str, str, str]:
 
 
 def _batching(gains: dict[str, float]) -> str:
-    pays = [f"{title} ({gain:.2f} times the images a second)" for title, gain in gains.items() if gain > GAIN]
+    pays = [
+        f"{title} ({gain:.2f} times the images a second)"
+        for title, gain in gains.items()
+        if gain > MIN_BATCH_GAIN
+    ]
     faster = "; ".join(pays) or "none"
-    return f"Engines that batches make faster (at least {GAIN} times the images a second): {faster}."
+    return (
+        f"Engines that batches make faster (at least {MIN_BATCH_GAIN} times the images a second): {faster}."
+    )
 
 
 def _one(found: list[Measured], name: str, precision: str, device: str) -> Measured | None:

@@ -32,12 +32,12 @@ from selcon_ros.recording import Recording, default_recording, read_recording
 ROOT = Path(__file__).parents[1]
 PARTS = ("overlay", "one", "all", "one with grasps", "all with grasps")
 """What `frame_worker.py` times."""
-STARTS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help"]}
+START_COMMANDS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help"]}
 """What is started and timed as a whole."""
-FRAMES = 6
+FRAME_COUNT = 6
 """Of the recording, for what is timed without the node."""
 LIBRARIES = "import numpy, cv2, onnxruntime, rclpy, sensor_msgs.msg"
-MIXED = ("wait", "other messages")
+MEAN_STAGES = ("wait", "other messages")
 """Stages whose calls differ: their mean counts, of the others the median, which other programs move less."""
 Tell = Callable[[str], None]
 
@@ -65,7 +65,7 @@ class Found:
     version: Version
     grasps: list[float] = field(default_factory=list)
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
-    starts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STARTS})
+    starts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in START_COMMANDS})
     heatmap: list[NodeUsage] = field(default_factory=list)
     everything: list[NodeUsage] = field(default_factory=list)
     idle: list[IdleUsage] = field(default_factory=list)
@@ -108,7 +108,7 @@ def _others() -> list[str]:
     return [each for each in named if each and Path(each).resolve() not in (ROOT, ROOT / "training")]
 
 
-LOOK = """
+INSPECT_SCRIPT = """
 import json
 from importlib.util import find_spec
 from selcon_ros.core.bundle import default_bundle_path
@@ -122,7 +122,7 @@ def _look(name: str, python: Path, environment: dict[str, str]) -> Version:
     version = Version(name, python, environment, Path(), "", "")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            done = _run(version, ["-c", LOOK], Path(folder))
+            done = _run(version, ["-c", INSPECT_SCRIPT], Path(folder))
         except (OSError, subprocess.CalledProcessError) as error:
             said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
             raise SelconError(f"{python} does not run selcon_ros: {said}") from error
@@ -186,7 +186,7 @@ def _run(version: Version, arguments: list[str], folder: Path) -> str:
 def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Tell) -> None:
     """Time whole processes; the first of each fills the caches."""
     for number in range(2 * plan.blocks + 1):
-        for name, arguments in STARTS.items():
+        for name, arguments in START_COMMANDS.items():
             for each in found:
                 tell(f"start of a process: {name}")
                 start = time.perf_counter()
@@ -198,7 +198,7 @@ def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Te
 def _measure_parts(
     found: tuple[Found, ...], bundle: Path, played: Recording, plan: Plan, folder: Path, tell: Tell
 ) -> None:
-    frames = played.frames[:: max(1, len(played.frames) // FRAMES)][:FRAMES]
+    frames = played.frames[:: max(1, len(played.frames) // FRAME_COUNT)][:FRAME_COUNT]
     depths = [
         np.where(each.depth_mm > 0, each.depth_mm / np.float32(1000), np.nan).astype(np.float32)
         for each in frames
@@ -295,7 +295,7 @@ def _budget(
         raise SelconError(f"the node of {version.name} answered nothing while its time was noted")
     return {
         thread: {
-            stage: (statistics.mean if stage in MIXED else statistics.median)(each) * len(each) / frames
+            stage: (statistics.mean if stage in MEAN_STAGES else statistics.median)(each) * len(each) / frames
             for stage, each in stages.items()
         }
         for thread, stages in calls.items()

@@ -16,7 +16,7 @@ from selcon_ros.cli.paths import OUT_FILE, UserPath
 if TYPE_CHECKING:
     from benchmarks.frame import Found
 
-PICTURE = Path("images", "frame_budget.png")
+PICTURE_PATH = Path("images", "frame_budget.png")
 
 
 @click.command()
@@ -43,7 +43,7 @@ PICTURE = Path("images", "frame_budget.png")
 @click.option(
     "--out",
     type=OUT_FILE,
-    help=f"Page to write this chapter into; its picture goes to {PICTURE} beside it.",
+    help=f"Page to write this chapter into; its picture goes to {PICTURE_PATH} beside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
 def frame(
@@ -81,7 +81,7 @@ def frame(
         before, now = measure(former, bundle or former.bundle, plan, status.update)
         libraries = libraries_memory()
     machine = {**facts(), "load of other programs before": load}
-    picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE)
+    picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE_PATH)
     show(
         rows(before, now, plan, libraries), machine, notes(before, plan), FRAME, out, as_json,
         tables([before, now]), picture, {"versions": as_data([before, now])},
@@ -96,4 +96,4 @@ def _draw(found: list[Found], rate: float, machine: dict[str, str], out: Path) -
     from benchmarks.frame_plot import plot
 
     plot(found, rate, f"{machine['CPU']}, {machine['cores used']} cores", out)
-    return PICTURE.as_posix()
+    return PICTURE_PATH.as_posix()

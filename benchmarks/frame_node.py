@@ -33,7 +33,7 @@ STAGES = [
     ("overlay", "selcon_ros.core.overlay", "draw"),
 ]
 """Stage, module and function, those first that others import."""
-IMAGES = {"32FC1": "heatmap message", "bgr8": "overlay message"}
+STAGE_OF_ENCODING = {"32FC1": "heatmap message", "bgr8": "overlay message"}
 """Which image an encoding belongs to."""
 CLOCKS = {"wait": time.thread_time}
 """Of stages in which a thread sleeps: its processor time."""
@@ -72,9 +72,9 @@ class Notes:
 def _stage(stage: str, arguments: tuple[Any, ...]) -> str:
     """The stage in words: messages by what they hold."""
     if stage == "fill":
-        return IMAGES.get(arguments[2], "other messages")
+        return STAGE_OF_ENCODING.get(arguments[2], "other messages")
     if stage == "publish":
-        return IMAGES.get(getattr(arguments[1], "encoding", ""), "other messages")
+        return STAGE_OF_ENCODING.get(getattr(arguments[1], "encoding", ""), "other messages")
     return stage
 
 

@@ -15,9 +15,9 @@ COLOURS = (
     "#dddddd", "#aaaaaa", "#66ccee", "#4477aa", "#228833", "#99cc99",
     "#ddaa77", "#cc6677", "#ee8866", "#ccbb44", "#aa3377",
 )  # fmt: skip
-SHORTEST = 0.3
+MIN_BAR_MS = 0.3
 """Milliseconds below which a thread has no bar."""
-LABELLED = 0.04
+MIN_LABELLED_SHARE = 0.04
 """Share of the longest bar from which on a stage has its figure in its bar."""
 
 
@@ -31,14 +31,14 @@ def plot(found: list[Found], rate: float, machine: str, out: Path) -> None:
         (f"{each.version.name}: {thread}", stages)
         for each in found
         for thread, stages in sorted(each.budget.items(), key=lambda item: -sum(item[1].values()))
-        if sum(stages.values()) >= SHORTEST
+        if sum(stages.values()) >= MIN_BAR_MS
     ]
     figure = Figure(figsize=(11, 2.2 + 0.55 * len(bars)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     longest = max((sum(stages.values()) for _, stages in bars), default=0.0)
     for place, (_, stages) in enumerate(bars):
-        _bar(axes, place, stages, LABELLED * longest)
+        _bar(axes, place, stages, MIN_LABELLED_SHARE * longest)
     axes.set_yticks(range(len(bars)), [title for title, _ in bars])
     axes.invert_yaxis()
     axes.axvline(1e3 / rate, color="#777777", linestyle="--", linewidth=1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.frame import FRAMES, LIBRARIES, MIXED, Found, Plan
+from benchmarks.frame import FRAME_COUNT, LIBRARIES, MEAN_STAGES, Found, Plan
 from benchmarks.node_usage import NodeUsage
 from selcon_ros.bench.report import ReportRow, Table
 
@@ -154,16 +154,17 @@ def notes(before: Found, plan: Plan) -> list[str]:
         "Grasp search: processor time of one thread, from the network's maps on (before 0.2.0: from the "
         "heatmap on), in every third frame of the recording for every action that the model is sure of; the "
         "least of 21 runs.",
-        f"Overlay: of {FRAMES} frames of the recording and their sure actions, from the heatmap on. All "
+        f"Overlay: of {FRAME_COUNT} frames of the recording and their sure actions, from the heatmap on. All "
         "actions: of these frames, from the camera image on. Both in one process, wall-clock time.",
         "Processor time: of the node's process, all threads (utime and stime). Memory: RSS after the "
         "measurement; what is shared with other processes are Fast DDS's segments. Its libraries: "
         f"`{LIBRARIES}`.",
         "import, --help: from the start of the process to its end, with Python's own start.",
         "Budget: the node's functions are wrapped, all outputs are subscribed. A stage is the median of its "
-        f"calls (the mean for {' and '.join(STAGES[each] for each in MIXED)}, whose calls differ), times "
-        "calls for each answered image, without the stages in it. It is wall-clock time: where threads share "
-        "cores, they wait for each other in it. What the middleware does in its own threads is not seen.",
+        f"calls (the mean for {' and '.join(STAGES[each] for each in MEAN_STAGES)}, whose calls differ), "
+        "times calls for each answered image, without the stages in it. It is wall-clock time: where threads "
+        "share cores, they wait for each other in it. What the middleware does in its own threads is not "
+        "seen.",
     ]
 
 

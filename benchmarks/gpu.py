@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from benchmarks.gpu_parts import Task
     from benchmarks.worker import Worker
 
-SECONDS = {
+PART_SECONDS = {
     "device": 8, "error": 10, "eager": 20, "graph": 25, "compiled": 50, "authors": 20, "training": 60,
     "compiled_large": 60, "backend": 40, "onnxruntime": 20,
 }  # fmt: skip
 """About how long each part takes on a GPU at the paper's size, with all that it prepares (estimates: none was
 run on one); in the order in which they are measured, what matters most first."""
-PREPARED = {"authors": ("compiled", 25), "onnxruntime": ("backend", 20)}
+PREPARED_BY = {"authors": ("compiled", 25), "onnxruntime": ("backend", 20)}
 """What a part finds prepared by another, and how many seconds more it takes where that is left out."""
-SLOWER = {("cuda", "paper"): 1.0, ("cuda", "tiny"): 0.5, ("cpu", "paper"): 10.0, ("cpu", "tiny"): 0.5}
+TIME_FACTORS = {("cuda", "paper"): 1.0, ("cuda", "tiny"): 0.5, ("cpu", "paper"): 10.0, ("cpu", "tiny"): 0.5}
 """How many times as long they take otherwise."""
-START = 15.0
+START_SECONDS = 15.0
 """Seconds until a process can measure."""
-TIMINGS = {"cuda": 0.5, "cpu": 0.05}
+TIMING_SECONDS = {"cuda": 0.5, "cpu": 0.05}
 """Seconds of each timing."""
 BATCHES = {"cuda": (1, 4, 16, 64), "cpu": (1, 4)}
 
@@ -53,16 +53,16 @@ def plan(parts: Iterable[str], seconds: float, slower: float = 1.0) -> tuple[lis
     """Return the parts that fit into so many seconds, in their order, and those left out, the largest
     first."""
     kept, left_out = list(parts), list[str]()
-    while kept and START + slower * cost(kept) > seconds:
-        left_out.append(max(kept, key=lambda each: SECONDS[each]))
+    while kept and START_SECONDS + slower * cost(kept) > seconds:
+        left_out.append(max(kept, key=lambda each: PART_SECONDS[each]))
         kept.remove(left_out[-1])
     return kept, left_out
 
 
 def cost(parts: Collection[str]) -> float:
     """Return about how many seconds parts take together on a GPU at the paper's size."""
-    unprepared = [more for name, (other, more) in PREPARED.items() if name in parts and other not in parts]
-    return sum(SECONDS[each] for each in parts) + sum(unprepared)
+    unprepared = [more for name, (other, more) in PREPARED_BY.items() if name in parts and other not in parts]
+    return sum(PART_SECONDS[each] for each in parts) + sum(unprepared)
 
 
 @click.command()
@@ -83,7 +83,7 @@ def cost(parts: Collection[str]) -> float:
     "--part",
     "parts",
     multiple=True,
-    type=click.Choice(tuple(SECONDS)),
+    type=click.Choice(tuple(PART_SECONDS)),
     help="Only this part; may be repeated.",
 )
 @click.option(
@@ -123,9 +123,9 @@ def gpu(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     clone = None if authors is None else str(authors.resolve())
-    task = Task(device, size, BATCHES[device], TIMINGS[device], clone)
-    slower = SLOWER[device, size]
-    chosen = [each for each in SECONDS if not parts or each in ("device", *parts)]
+    task = Task(device, size, BATCHES[device], TIMING_SECONDS[device], clone)
+    slower = TIME_FACTORS[device, size]
+    chosen = [each for each in PART_SECONDS if not parts or each in ("device", *parts)]
     wanted, left_out = plan(chosen, 60 * minutes, slower)
     found = Found(missing={each: f"left out for --minutes {minutes:g}" for each in left_out})
     write(out, task, found)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TORCH, ONNX_RUNTIME = "torch backend", "ONNX Runtime"
 PROVIDER = {"cuda": PROVIDERS["onnxruntime_cuda"], "cpu": CPU_PROVIDER}
-CAMERA = (480, 640)
+CAMERA_SIZE = (480, 640)
 """Size (H, W) of the camera images."""
 
 
@@ -94,7 +94,7 @@ def _exported(task: Task) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def _frames(batch: int) -> Frames:
-    return np.random.default_rng(0).integers(0, 256, (batch, *CAMERA, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (batch, *CAMERA_SIZE, 3), np.uint8)
 
 
 def _joined(maps: Sequence[Any]) -> Tensor:

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 Result = dict[str, Any]
 PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
-FAST = {"cuda": "fp16", "cpu": "fp32"}
+FAST_PRECISION = {"cuda": "fp16", "cpu": "fp32"}
 """The precision of what takes long to prepare."""
 GRAPH_OF_COMPILED = "compiled, CUDA graph"
-SIDES = {"cuda": 8192, "cpu": 1024}
+MATRIX_SIDES = {"cuda": 8192, "cpu": 1024}
 """Side of the matrices whose product shows what a device can do."""
 
 
@@ -81,7 +81,7 @@ def device_facts(task: Task) -> Iterator[Result]:
     name = torch.cuda.get_device_name() if task.device == "cuda" else "CPU"
     operations = count_operations(timm_network(task.numbers), task.images(1))
     yield {"device": name, "torch": torch.__version__, "operations": operations}
-    side = SIDES[task.device]
+    side = MATRIX_SIDES[task.device]
     for precision in PRECISIONS[task.device]:
         allow_tf32(precision)
         left, right = (torch.randn(side, side, device=task.device).to(type_of(precision)) for _ in range(2))
@@ -129,7 +129,7 @@ def compiled_large(task: Task) -> Iterator[Result]:
     """
     _needs_compiler(task)
     net = timm_network(task.numbers).to(task.device)
-    run = network_in(net, FAST[task.device], compiled=True, any_batch=True)
+    run = network_in(net, FAST_PRECISION[task.device], compiled=True, any_batch=True)
     return _compiled(task, run, task.batches[:0:-1])
 
 
@@ -141,7 +141,7 @@ def authors(task: Task) -> Iterator[Result]:
 
     if task.clone is None:
         raise SelconError("give a clone of their repository: --authors")
-    on_gpu, images, precision = task.device == "cuda", task.images(1), FAST[task.device]
+    on_gpu, images, precision = task.device == "cuda", task.images(1), FAST_PRECISION[task.device]
     if on_gpu:
         run = captured(_one_image(task), images.to(task.device))
     else:
@@ -214,7 +214,7 @@ def _every(task: Task, mode: str, prepare: Callable[[Network, Tensor], Network])
 
 
 def _compiled(task: Task, run: Network, batches: Sequence[int]) -> Iterator[Result]:
-    precision = FAST[task.device]
+    precision = FAST_PRECISION[task.device]
     for batch in batches:
         images = task.images(batch)
         spent = milliseconds(from_host(run, images, task.device), task.seconds)
@@ -230,7 +230,7 @@ def _one_image(task: Task) -> Network:
     """The network compiled for one image, which takes long and serves two parts."""
     _needs_compiler(task)
     net = timm_network(task.numbers).to(task.device)
-    return network_in(net, FAST[task.device], compiled=True)
+    return network_in(net, FAST_PRECISION[task.device], compiled=True)
 
 
 def _needs_compiler(task: Task) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from benchmarks.gpu import Found
     from benchmarks.gpu_parts import Result, Task
 
-ABOUT = "Paper-size network on a GPU", "Written by `python -m benchmarks gpu`."
-AIMED_AT = "H200"
+CHAPTER = "Paper-size network on a GPU", "Written by `python -m benchmarks gpu`."
+TARGET_GPU = "H200"
 HEADER = ("way", "precision", "batch", "median, ms", "p95, ms", "images/s", "peak", "error")
 NOTES = [
     "Time: from images at the network's size (float32) in the process's memory, page-locked for a GPU, to "
@@ -49,14 +49,14 @@ def write(out: Path, task: Task, found: Found) -> None:
     if find_spec("matplotlib") is not None and len(_times(found)) > 1:
         write_file(out / "gpu.png", _plot(found))
         picture = "gpu.png"
-    text = markdown(rows(task, found), machine, NOTES, ABOUT, [table(found)], picture)
+    text = markdown(rows(task, found), machine, NOTES, CHAPTER, [table(found)], picture)
     write_file(out / "gpu.md", text.encode())
 
 
 def rows(task: Task, found: Found) -> list[ReportRow]:
     """What was measured against its aims, which are for an H200 and the paper's size."""
-    aimed = AIMED_AT in _device(found) and task.size == "paper"
-    where = AIMED_AT if aimed else f"{_device(found)}, {task.size} network (aims are for an {AIMED_AT})"
+    aimed = TARGET_GPU in _device(found) and task.size == "paper"
+    where = TARGET_GPU if aimed else f"{_device(found)}, {task.size} network (aims are for an {TARGET_GPU})"
     times, none = _times(found), "nothing was timed"
     ours = [each for each in times if each["mode"] != ONNX_RUNTIME]
     first = min((each for each in ours if each["batch"] == 1), key=_median, default=None)

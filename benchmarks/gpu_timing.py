@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Maps = tuple["Tensor", "Tensor"]
 Network = Callable[["Tensor"], Maps]
-WARM_UP = 3
-LEAST = 5
+WARM_UP_RUNS = 3
+MIN_RUNS = 5
 """Runs that are timed at least."""
 
 
@@ -76,7 +76,7 @@ def captured(run: Network, images: Tensor) -> Network:
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
+        for _ in range(WARM_UP_RUNS):
             run(given)
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
@@ -106,12 +106,12 @@ def from_host(run: Network, images: Tensor, device: str) -> Callable[[], Maps]:
 
 
 def milliseconds(run: Callable[[], object], seconds: float) -> list[float]:
-    """Time a run that waits for its device, for some seconds, but LEAST times; the warm-up does not count."""
-    for _ in range(WARM_UP):
+    """Time a run that waits for its device, for some seconds, but MIN_RUNS times, after the warm-up."""
+    for _ in range(WARM_UP_RUNS):
         run()
     spent: list[float] = []
     begin = time.perf_counter()
-    while len(spent) < LEAST or time.perf_counter() - begin < seconds:
+    while len(spent) < MIN_RUNS or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         run()
         spent.append(1e3 * (time.perf_counter() - start))
@@ -121,9 +121,9 @@ def milliseconds(run: Callable[[], object], seconds: float) -> list[float]:
 def in_turns(one: Callable[[], object], other: Callable[[], object], seconds: float) -> list[list[float]]:
     """Time two such runs in turns, so that a slower moment hits both."""
     spent: list[list[float]] = [[], []]
-    for _ in range(WARM_UP):
+    for _ in range(WARM_UP_RUNS):
         for place, run in enumerate((one, other)):
-            spent[place] += milliseconds(run, seconds / (2 * WARM_UP))
+            spent[place] += milliseconds(run, seconds / (2 * WARM_UP_RUNS))
     return spent
 
 

@@ -14,7 +14,7 @@ from selcon_ros.bench.report import ReportRow
 from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.paths import OUT_FILE
 
-CAMERA = (480, 640)
+CAMERA_SIZE = (480, 640)
 NOTES = [
     "Paper-size network: DINO ViT-S/16 and CLIP ViT-B/16 at 224×224 with random weights. The time is from an "
     "image of that size to the maps, in ONNX Runtime, measured alternately.",
@@ -51,7 +51,7 @@ def _measure() -> list[ReportRow]:
     from selcon_ros.core.timing import time_alternately
 
     options, draw = CpuOptions(len(os.sched_getaffinity(0))), np.random.default_rng(0)
-    frames, camera = (draw.integers(0, 256, (1, *size, 3), np.uint8) for size in (INPUT_SIZE, CAMERA))
+    frames, camera = (draw.integers(0, 256, (1, *size, 3), np.uint8) for size in (INPUT_SIZE, CAMERA_SIZE))
     console = Console(stderr=True)
     with console.status("network of the paper's size"), tempfile.TemporaryDirectory() as folder:
         paths = [paper_size_bundle(Path(folder) / str(count), count) for count in (36, 1)]

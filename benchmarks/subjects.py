@@ -13,7 +13,7 @@ from selcon_ros.backends.base import BACKENDS
 Kind = Literal["backend", "torch", "authors", "product"]
 CPU_BATCHES, GPU_BATCHES = (1, 4), (1, 4, 16, 64)
 # Engines are built for a range of batches: the node's, and one whose kernels are chosen for many images.
-SMALL, LARGE = (1, 1, 4), (1, 64, 64)
+SMALL_BATCH_RANGE, LARGE_BATCH_RANGE = (1, 1, 4), (1, 64, 64)
 TITLES = {"torch": "PyTorch network", "authors": "the authors' code", "product": "matrix product"}
 
 
@@ -47,7 +47,10 @@ class Subject:
             return [(1,)]
         if self.device == "cpu":
             return [CPU_BATCHES]
-        groups = [[each for each in GPU_BATCHES if (each <= SMALL[2]) is small] for small in (True, False)]
+        groups = [
+            [each for each in GPU_BATCHES if (each <= SMALL_BATCH_RANGE[2]) is small]
+            for small in (True, False)
+        ]
         return [tuple(each) for each in groups]
 
 
@@ -71,7 +74,7 @@ class Measurement:
         """The range of batches that an engine is built for."""
         if not self.several:
             return None
-        return SMALL if max(self.batches) <= SMALL[2] else LARGE
+        return SMALL_BATCH_RANGE if max(self.batches) <= SMALL_BATCH_RANGE[2] else LARGE_BATCH_RANGE
 
     def to_json(self) -> str:
         """As text, for `from_json`."""

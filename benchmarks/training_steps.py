@@ -14,9 +14,9 @@ from benchmarks.paper_size import CLIP, DINO
 
 Step = Callable[[], float]
 """Does one step and returns its loss."""
-BATCH, EXOCENTRIC = 8, 3
+BATCH_SIZE, EXOCENTRIC_COUNT = 8, 3
 # What the authors' code is started with, as published.
-AUTHORS = {
+AUTHORS_OPTIONS = {
     **{"alpha": 0.6, "gamma1": 0.6, "gamma2": 0.6, "divide": "Seen", "cont_temperature": 0.5},
     **{"lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4},
 }
@@ -41,14 +41,14 @@ def own_step(folder: Path, device: str, stored: bool) -> Step:
             "name": "bench",
             "output": str(folder / "run"),
             "device": device,
-            "data": {"root": str(folder), "actions": "seen", "exocentric": EXOCENTRIC},
+            "data": {"root": str(folder), "actions": "seen", "exocentric": EXOCENTRIC_COUNT},
             "encoders": {
                 "clip": {"name": CLIP},
                 "dino": {"name": DINO},
                 "cache_features": stored,
                 "cache_views": 1,
             },
-            "schedule": {"batch_size": BATCH},
+            "schedule": {"batch_size": BATCH_SIZE},
             "validation": {"held_out": 0.0},
         }
     )
@@ -90,7 +90,7 @@ def authors_network(clone: Path, device: str) -> Any:
     locate.load_pretrained_weights = lambda *args, **kwargs: None
     locate.create_model = lambda *args, **kwargs: open_clip.create_model(CLIP, pretrained=None)
     torch.manual_seed(0)
-    return locate.Net(aff_classes=36, args=argparse.Namespace(**AUTHORS)).to(device)
+    return locate.Net(aff_classes=36, args=argparse.Namespace(**AUTHORS_OPTIONS)).to(device)
 
 
 def authors_step(clone: Path, device: str) -> Step:
@@ -102,9 +102,9 @@ def authors_step(clone: Path, device: str) -> Step:
     net = authors_network(clone, device).train()
     from utils.util import get_optimizer  # type: ignore[import-not-found]
 
-    optimiser = get_optimizer(net, argparse.Namespace(**AUTHORS))[0]
-    exo, ego = torch.randn(BATCH, EXOCENTRIC, 3, 224, 224), torch.randn(BATCH, 3, 224, 224)
-    labels = torch.arange(BATCH)
+    optimiser = get_optimizer(net, argparse.Namespace(**AUTHORS_OPTIONS))[0]
+    exo, ego = torch.randn(BATCH_SIZE, EXOCENTRIC_COUNT, 3, 224, 224), torch.randn(BATCH_SIZE, 3, 224, 224)
+    labels = torch.arange(BATCH_SIZE)
 
     def step() -> float:
         losses = net(exo.to(device), ego.to(device), labels.to(device), 1)[1:]

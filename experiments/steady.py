@@ -19,7 +19,7 @@ from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.recording import RecordedFrame, default_recording, read_recording
 
-LOST = 0.02
+MISSING_SHARE = 0.02
 """Share of the depth measurements that are missing."""
 
 
@@ -30,7 +30,7 @@ def noisy(
     image = np.clip(frame.image + random.normal(0, grey_levels, frame.image.shape), 0, 255).astype(np.uint8)
     depth = frame.depth_mm / 1000
     sigma = 0.0012 + 0.0019 * (depth - 0.4) ** 2
-    measured = (depth > 0) & (random.random(depth.shape) >= LOST)
+    measured = (depth > 0) & (random.random(depth.shape) >= MISSING_SHARE)
     return image, np.where(measured, depth + random.normal(0, sigma), 0).astype(np.float32)
 
 

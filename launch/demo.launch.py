@@ -30,7 +30,7 @@ from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.launch_arguments import unknown_argument
 
-SHARE = Path(get_package_share_directory("selcon_ros"))
+SHARE_FOLDER = Path(get_package_share_directory("selcon_ros"))
 CAMERA_FRAME = "camera_color_optical_frame"
 WORLD_FRAME = "camera_link"
 
@@ -38,7 +38,7 @@ WORLD_FRAME = "camera_link"
 def generate_launch_description() -> LaunchDescription:
     """Describe the demo: player, node and RViz."""
     grounding = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / "launch" / "grounding.launch.py")),
+        PythonLaunchDescriptionSource(str(SHARE_FOLDER / "launch" / "grounding.launch.py")),
         launch_arguments={
             "bundle": LaunchConfiguration("bundle"),
             "rviz": LaunchConfiguration("rviz"),

@@ -33,10 +33,10 @@ from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.inputs import COMPRESSED_SUFFIXES
 from selcon_ros.ros.launch_arguments import unknown_argument
 
-SHARE = Path(get_package_share_directory("selcon_ros"))
+SHARE_FOLDER = Path(get_package_share_directory("selcon_ros"))
 TOPICS = ("image", "depth", "camera_info")
 # What grounding.rviz shows of the node, by the names that it has there.
-SHOWN = (
+SHOWN_TOPICS = (
     "/affordance/overlay",
     "/affordance/heatmap",
     "/affordance/markers",
@@ -51,11 +51,11 @@ def as_text(text: str) -> ParameterValue:
 
 
 def as_truth(text: str) -> bool:
-    """One of TRUTHS."""
+    """One of BOOLEANS."""
     return text.lower() == "true"
 
 
-TRUTHS = ("true", "false", "True", "False")
+BOOLEANS = ("true", "false", "True", "False")
 # Arguments that, where given, go before the parameter file.
 OVERRIDES = {
     "bundle": as_text,
@@ -66,7 +66,7 @@ OVERRIDES = {
     "autostart": as_truth,
     "use_sim_time": as_truth,
 }
-STATES = ("", "inactive", "active")
+INITIAL_STATES = ("", "inactive", "active")
 RESPAWN_DELAY = 2.0
 PROFILES = {"shm": "images", "udp": "udp"}
 RELIABILITIES = ("", "reliable", "best_effort")
@@ -89,20 +89,20 @@ def generate_launch_description() -> LaunchDescription:
         argument("bundle", "", f"model bundle, folder or .zip; {of_file}"),
         argument("action", "", f"action to begin with; {of_file}"),
         argument("min_confidence", "", f"no grasp points for less confidence, 0 to 1; {of_file}"),
-        argument("autostart", "", f"false: a lifecycle manager starts it; {of_file}", "", *TRUTHS),
-        argument("initial_state", "", "lifecycle state that this launch brings the node to", *STATES),
-        argument("use_sim_time", "", f"time from /clock; {of_file}", "", *TRUTHS),
+        argument("autostart", "", f"false: a lifecycle manager starts it; {of_file}", "", *BOOLEANS),
+        argument("initial_state", "", "lifecycle state that this launch brings the node to", *INITIAL_STATES),
+        argument("use_sim_time", "", f"time from /clock; {of_file}", "", *BOOLEANS),
         argument("image_reliability", "", "QoS of the image subscription", *RELIABILITIES),
         argument("depth_reliability", "", "QoS of the depth subscription", *RELIABILITIES),
         argument("profile", "none", "Fast DDS profile of node and RViz: none, shm, udp, or a file"),
         argument("namespace", "affordance", "namespace of the node and its topics"),
         argument("name", "grounding", "name of the node"),
-        argument("params_file", str(SHARE / "config" / "grounding.yaml"), "parameters of the node"),
+        argument("params_file", str(SHARE_FOLDER / "config" / "grounding.yaml"), "parameters of the node"),
         argument("log_level", "info", "debug, info, warn, error or fatal"),
-        argument("respawn", "false", "start the node again when it has ended", *TRUTHS),
-        argument("required", "true", "end the launch with status 1 when the node fails", *TRUTHS),
-        argument("rviz", "false", "show heatmap, overlay, grasp points and depth in RViz", *TRUTHS),
-        argument("rviz_config", str(SHARE / "config" / "grounding.rviz"), "what RViz shows"),
+        argument("respawn", "false", "start the node again when it has ended", *BOOLEANS),
+        argument("required", "true", "end the launch with status 1 when the node fails", *BOOLEANS),
+        argument("rviz", "false", "show heatmap, overlay, grasp points and depth in RViz", *BOOLEANS),
+        argument("rviz_config", str(SHARE_FOLDER / "config" / "grounding.rviz"), "what RViz shows"),
         argument("frame", "camera_color_optical_frame", "fixed frame of RViz"),
         OpaqueFunction(function=_start),
     ])  # fmt: skip
@@ -218,7 +218,7 @@ def _fail(event: ProcessExited, context: LaunchContext) -> None:
 def _rviz(context: LaunchContext) -> Node:
     pushed = context.launch_configurations.get("ros_namespace")
     namespace = make_namespace_absolute(prefix_namespace(pushed, _text(context, "namespace"))).rstrip("/")
-    shown = [(topic, f"{namespace}/{topic.split('/')[-1]}") for topic in SHOWN]
+    shown = [(topic, f"{namespace}/{topic.split('/')[-1]}") for topic in SHOWN_TOPICS]
     cameras = [(f"/camera/{name}", LaunchConfiguration(name)) for name in TOPICS]
     sim_time = {name: value for name, value in _overrides(context).items() if name == "use_sim_time"}
     return Node(

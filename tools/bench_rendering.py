@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-MEASURE = """
+MEASURE_SCRIPT = """
 import json, resource, sys
 from pathlib import Path
 try:
@@ -58,7 +58,7 @@ def measure(root: Path, share: float, start: int, only: str) -> dict[str, tuple[
     }
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run(
-            [sys.executable, "-c", MEASURE, str(share), str(start), only, out],
+            [sys.executable, "-c", MEASURE_SCRIPT, str(share), str(start), only, out],
             env=environment,
             cwd=out,
             check=True,

@@ -25,7 +25,7 @@ from fuzzing.report import Report, bad_text, cases, generator, root
 from tqdm import tqdm
 
 root()
-LONGEST = 6000
+MAX_MESSAGE_LENGTH = 6000
 """Most characters of a message that refuses a file; some list what is wrong line by line."""
 
 
@@ -127,7 +127,7 @@ def _fault(outcome: Outcome, foreign: str) -> str:
     A crash of a library is none of ours where the file's author vouches for what the library was given.
     """
     if outcome.kind == "refused":
-        return bad_text(outcome.text, LONGEST)
+        return bad_text(outcome.text, MAX_MESSAGE_LENGTH)
     if outcome.kind == "taken" or (outcome.kind == "crash" and foreign):
         return ""
     last = outcome.text.strip().splitlines()[-1] if outcome.text.strip() else ""

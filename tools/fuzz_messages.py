@@ -22,12 +22,12 @@ from fuzzing.report import Report, cases, generator, root, span
 from tqdm import tqdm
 
 ROOT = root()
-BATCH = 25
+BATCH_SIZE = 25
 """Cases of one node between two plain frames."""
 NODES = {"raw": (False, False), "compressed": (True, False), "simulated": (False, True)}
 """The nodes; whether their pictures are compressed, and whether their time is simulated."""
-START = 120.0
-MOST_DEATHS = 5
+START_SECONDS = 120.0
+MAX_DEATHS = 5
 
 
 @click.command()
@@ -105,31 +105,32 @@ class Run:
         """Send cases in batches, to one node after the other: about `count` messages, or the cases `only`."""
         self._wait_for(list(NODES))
         for name, robot in self._robots.items():
-            if wrong := robot.ask(START):
+            if wrong := robot.ask(START_SECONDS):
                 raise click.ClickException(f"{name}, before anything hostile: {wrong}; {robot.facts}")
         start, sent, number, deaths = time.monotonic(), 0, only[0] if only else 0, 0
         unit = " cases" if only else " messages"
         with tqdm(total=len(only) or count, unit=unit, file=sys.stderr, mininterval=0.5) as bar:
             while number <= only[-1] if only else sent < count:
                 batch = range(
-                    number, min((number // BATCH + 1) * BATCH, only[-1] + 1 if only else sys.maxsize)
+                    number,
+                    min((number // BATCH_SIZE + 1) * BATCH_SIZE, only[-1] + 1 if only else sys.maxsize),
                 )
                 number = batch[-1] + 1
-                name = list(NODES)[batch[0] // BATCH % len(NODES)]
+                name = list(NODES)[batch[0] // BATCH_SIZE % len(NODES)]
                 for case in batch:
                     messages = self._send(name, case)
                     sent += messages
                     bar.update(1 if only else messages)
                 if not self._judge(name, batch):
                     deaths += 1
-                    if deaths >= MOST_DEATHS:
+                    if deaths >= MAX_DEATHS:
                         break
                     self._processes[name].restart()
                     self._wait_for([name])
         self._seconds = time.monotonic() - start
 
     def _wait_for(self, names: Sequence[str]) -> None:
-        end = time.monotonic() + START
+        end = time.monotonic() + START_SECONDS
         while not all(self._robots[name].ready for name in names):
             if time.monotonic() > end:
                 raise click.ClickException(
@@ -148,7 +149,7 @@ class Run:
 
     def _judge(self, name: str, batch: Sequence[int]) -> bool:
         """Judge a batch by what came out and by a plain frame; returns whether the node can go on."""
-        from fuzzing.node import MOST_MEMORY
+        from fuzzing.node import MAX_MEMORY_BYTES
 
         robot, process = self._robots[name], self._processes[name]
         asked = time.monotonic()
@@ -159,7 +160,7 @@ class Run:
         wrong += [f"{output}: {fault}" for output, fault in dict.fromkeys(robot.faults)]
         robot.faults.clear()
         self._peak = max(self._peak, process.peak_memory)
-        if process.peak_memory > MOST_MEMORY:
+        if process.peak_memory > MAX_MEMORY_BYTES:
             wrong.append(f"the node has taken {process.peak_memory / 2**20:.0f} MB")
         if process.ended is not None:
             wrong.append(f"the node ended with status {process.ended}")

@@ -26,12 +26,12 @@ from soaking.usage import Growth, Usage, growth, usage
 from tqdm import tqdm
 
 ROOT = root()
-NAME = "soak"
-START = 120.0
+NODE_NAME = "soak"
+START_SECONDS = 120.0
 """Seconds within which the node has to answer its first image."""
-STEADY = 5.0
+STEADY_SECONDS = 5.0
 """Seconds of camera and listeners at work before a sample is taken."""
-MOST_MORE = 2
+MAX_DIFFERENCE = 2
 """File descriptors and threads that may come and go between two equal moments."""
 
 
@@ -98,18 +98,18 @@ class Soak:
         self.figures: dict[str, float] = {}
         rclpy.init()
         self._node = rclpy.create_node("robot")
-        self._robot = Robot(self._node, NAME, read_recording(default_recording()), actions, rate)
-        self._lifecycle = Lifecycle(self._node, f"/{NAME}/grounding", self._robot.spin)
+        self._robot = Robot(self._node, NODE_NAME, read_recording(default_recording()), actions, rate)
+        self._lifecycle = Lifecycle(self._node, f"/{NODE_NAME}/grounding", self._robot.spin)
         settings = {"action": "hold"} | ({} if bundle is None else {"bundle": str(bundle)})
-        self._process = NodeProcess(NAME, folder, settings)
+        self._process = NodeProcess(NODE_NAME, folder, settings)
 
     def live(self, seconds: float, every: float) -> None:
         """One life: seconds of it are random, and every so often there is a moment to compare."""
         robot = self._robot
         robot.steady()
-        first = robot.wait_for(lambda: robot.heard["heatmap"], START)
+        first = robot.wait_for(lambda: robot.heard["heatmap"], START_SECONDS)
         if first is None:
-            self._fail(f"no heatmap within {START:g} s of the start")
+            self._fail(f"no heatmap within {START_SECONDS:g} s of the start")
             return
         self.figures["first heatmap after the start, s"] = first
         start = time.monotonic()
@@ -123,7 +123,7 @@ class Soak:
                     robot.each_few_seconds(random)
                 robot.each_second(random)
                 robot.spin(1.0)
-                if now + 1 >= every * (len(self.samples) + 1) - STEADY:
+                if now + 1 >= every * (len(self.samples) + 1) - STEADY_SECONDS:
                     self._compare(start)
                 second += 1
                 bar.update(min(int(time.monotonic() - start), int(seconds)) - bar.n)
@@ -138,9 +138,9 @@ class Soak:
         robot.spin(1.0)
         heard = robot.heard["heatmap"]
         self._process.restart()
-        again = robot.wait_for(lambda: robot.heard["heatmap"] > heard, START)
+        again = robot.wait_for(lambda: robot.heard["heatmap"] > heard, START_SECONDS)
         if again is None:
-            self._fail(f"no heatmap within {START:g} s of the start after kill -9")
+            self._fail(f"no heatmap within {START_SECONDS:g} s of the start after kill -9")
         else:
             self.figures["first heatmap after kill -9 and a start, s"] = again
 
@@ -186,12 +186,12 @@ class Soak:
             self._fail(wrong)
         robot.steady()
         heard = robot.heard["heatmap"]
-        robot.spin(STEADY)
+        robot.spin(STEADY_SECONDS)
         if (
             robot.heard["heatmap"] == heard
-            and robot.wait_for(lambda: robot.heard["heatmap"] > heard, START) is None
+            and robot.wait_for(lambda: robot.heard["heatmap"] > heard, START_SECONDS) is None
         ):
-            self._fail(f"no heatmap within {START:g} s with everything at work")
+            self._fail(f"no heatmap within {START_SECONDS:g} s with everything at work")
         try:
             self.samples.append(usage(self._process.pid, time.monotonic() - start))
         except OSError:
@@ -206,7 +206,7 @@ class Soak:
         if found.memory > most:
             self._fail(f"memory has grown by {100 * found.memory:.1f} %")
         for what, (low, high) in (("file descriptors", found.descriptors), ("threads", found.threads)):
-            if high - low > MOST_MORE:
+            if high - low > MAX_DIFFERENCE:
                 self._fail(f"from {low} to {high} {what}")
 
     def _ended(self) -> bool:

@@ -36,8 +36,10 @@ PROGRAMS = {
 }
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
 PATTERNS = ((INT,), (TERM,), (HUP,), (INT, INT), (INT, INT, TERM), (TERM, INT))
-OF_DEMO = (*PATTERNS, (KILL,))
-UGLY = re.compile(r"Traceback|terminate called|Abort|Segmentation|Exception ignored|core dumped|Fatal Python")
+DEMO_PATTERNS = (*PATTERNS, (KILL,))
+CRASH_PATTERN = re.compile(
+    r"Traceback|terminate called|Abort|Segmentation|Exception ignored|core dumped|Fatal Python"
+)
 END_SECONDS = 30.0
 
 
@@ -114,7 +116,7 @@ def stop_once(program: str, run: Run, log: Path) -> tuple[str, str]:
     how = f"{'while Python starts: ' if early else ''}{status}"
     if early or KILL in run.signals:
         return "", how
-    if found := UGLY.search(said):
+    if found := CRASH_PATTERN.search(said):
         return f"it says {found[0]}", how
     # An interrupted demo is no success; node and player are meant to be ended by signals.
     wanted = (130, 0) if program == "demo" else (0,)
@@ -181,7 +183,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, around as heard:
         log = Path(folder) / "log"
         for number in range(given.runs):
-            patterns = OF_DEMO if given.program == "demo" else PATTERNS
+            patterns = DEMO_PATTERNS if given.program == "demo" else PATTERNS
             run = Run(rng.uniform(0, given.latest), rng.choice(patterns), rng.choice((0.0, 0.001, 0.02, 0.2)))
             wrong, how = stop_once(given.program, run, log)
             ends[how] += 1

@@ -14,7 +14,7 @@ from selcon_ros.core.user_path import user_path
 from selcon_training.config import ConfigError, TrainConfig, load_config, read_yaml
 from selcon_training.config.section import Section
 
-FOLDER = Path(__file__).parent / "studies"
+STUDIES_FOLDER = Path(__file__).parent / "studies"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -60,12 +60,14 @@ class Study(Section):
 
 def known_studies() -> list[str]:
     """The names of the studies that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in STUDIES_FOLDER.glob("*.yaml"))
 
 
 def load_study(name: str) -> Study:
     """Read a packaged study by name, or a user's by the path of its YAML file. Raises ConfigError."""
-    path = user_path(name, ConfigError) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    path = (
+        user_path(name, ConfigError) if name.endswith((".yaml", ".yml")) else STUDIES_FOLDER / f"{name}.yaml"
+    )
     if not path.is_file():
         raise ConfigError(
             f"no study {name!r}: give the path of a YAML file or one of {', '.join(known_studies())}"

@@ -24,7 +24,7 @@ from selcon_training.training.trainer import Trainer
 from selcon_training.training.validation import Inference, MapValidator
 
 SPLITS = ("valset", "testset")
-FIGURES = "figures.json"
+FIGURES_FILE = "figures.json"
 _log = logging.getLogger(__name__)
 
 
@@ -52,13 +52,13 @@ def run_study(
         folder = run_folder(out, row, seed)
         folder.mkdir(parents=True, exist_ok=True)
         with _claim(folder / "study.lock") as mine:  # training holds "lock"
-            if not mine or (folder / FIGURES).is_file():
+            if not mine or (folder / FIGURES_FILE).is_file():
                 continue
             _log.info("%s, seed %d", row.label, seed)
             if not Trainer(configs[row.name, seed], resume=True).run():
                 return False
             figures = measure(configs[row.name, seed])
-            write_json(folder / FIGURES, figures)
+            write_json(folder / FIGURES_FILE, figures)
     return True
 
 
@@ -89,7 +89,7 @@ def _check_finished(folder: Path, config: TrainConfig) -> None:
     """Raise ConfigError if the run in this folder is finished and had another configuration."""
     begun = folder / "config.yaml"
     free = tuple(key for key in FREE_KEYS if key not in ("schedule.epochs", "inference"))
-    if (folder / FIGURES).is_file() and begun.is_file():
+    if (folder / FIGURES_FILE).is_file() and begun.is_file():
         changed = changed_keys(begun, config, free)
         if changed:
             raise ConfigError(

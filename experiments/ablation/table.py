@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.ablation.studies import Study
-from experiments.ablation.study_runs import FIGURES, SPLITS, run_folder
+from experiments.ablation.study_runs import FIGURES_FILE, SPLITS, run_folder
 from selcon_ros.core.json_file import read_object
 from selcon_training.errors import DataError
 from selcon_training.evaluate.seeds import over_seeds
@@ -22,7 +22,7 @@ def collect(study: Study, out: Path, seeds: int) -> dict[str, Any]:
     missing = []
     for row in study.rows:
         for seed in range(seeds):
-            path = run_folder(out, row, seed) / FIGURES
+            path = run_folder(out, row, seed) / FIGURES_FILE
             if not path.is_file():
                 missing.append(f"{row.name}, seed {seed}")
                 continue

@@ -24,7 +24,7 @@ from selcon_training.reporting.trained_run import open_trained
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(21))
 GAMMAS = (0.3, 0.45, 0.6, 0.75, 0.9)
-BATCH = 8
+BATCH_SIZE = 8
 
 
 @dataclass
@@ -128,10 +128,10 @@ def audit(run: Path, root: Path | None, count: int, degraded_count: int, seed: i
     weak = config.weak
     result = Audit(data.name, split, weak.alpha, weak.gamma, trained.note)
     bar = tqdm(total=len(samples), unit="sample", desc="part discovery", leave=False)
-    for start in range(0, len(samples), BATCH):
-        worse = max(0, min(BATCH, degraded_count - start))
-        _batch(net, data, split, samples[start : start + BATCH], weak, result, worse, seed + start)
-        bar.update(min(BATCH, len(samples) - start))
+    for start in range(0, len(samples), BATCH_SIZE):
+        worse = max(0, min(BATCH_SIZE, degraded_count - start))
+        _batch(net, data, split, samples[start : start + BATCH_SIZE], weak, result, worse, seed + start)
+        bar.update(min(BATCH_SIZE, len(samples) - start))
     bar.close()
     return result
 

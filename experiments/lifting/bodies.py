@@ -26,8 +26,8 @@ DENSITY = {
     "cardboard": 700.0,
 }
 """Kilograms a cubic metre, by the last word of a part's look; plastic and everything else 1000."""
-PLASTIC = 1000.0
-WALL = 0.0015
+DEFAULT_DENSITY = 1000.0
+MAX_WALL_THICKNESS = 0.0015
 """Metres: what is not of wood or rubber is hollow with walls of this thickness at most. Only the heads of
 hammers and the like are solid."""
 
@@ -79,8 +79,8 @@ def part_mass(part: Part) -> float:
     area = float(np.linalg.norm(crossed, axis=1).sum()) / 2
     size = abs(volume(part.mesh))
     if part.kind != "head" and look not in ("wood", "rubber"):
-        size = min(size, WALL * area)
-    return max(size * DENSITY.get(look, PLASTIC), 1e-4)
+        size = min(size, MAX_WALL_THICKNESS * area)
+    return max(size * DENSITY.get(look, DEFAULT_DENSITY), 1e-4)
 
 
 def obstacles_of(parts: Sequence[Part]) -> list[Points]:

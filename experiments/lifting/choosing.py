@@ -18,7 +18,7 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_tabletop.parts import Z
 from selcon_tabletop.shapes import Points
 
-TURNS = 16
+DIRECTION_COUNT = 16
 """Directions about a grip's axis that are tried."""
 
 
@@ -98,7 +98,7 @@ def own_grips(scene: LiftScene) -> list[Grasp]:
     aside /= np.linalg.norm(aside)
     other = np.cross(axis, aside)
     found = []
-    for angle in np.linspace(0, 2 * np.pi, TURNS, endpoint=False):
+    for angle in np.linspace(0, 2 * np.pi, DIRECTION_COUNT, endpoint=False):
         approach = np.cos(angle) * aside + np.sin(angle) * other
         if approach[2] > 0.3:
             continue
@@ -107,7 +107,7 @@ def own_grips(scene: LiftScene) -> list[Grasp]:
         surface = point - scene.grip.radius * approach
         found.append(Grasp(surface, axes, 2 * scene.grip.radius))
     if abs(axis[2]) > 0.9:  # a standing body, from above
-        for angle in np.linspace(0, np.pi, TURNS // 2, endpoint=False):
+        for angle in np.linspace(0, np.pi, DIRECTION_COUNT // 2, endpoint=False):
             closing = np.cos(angle) * aside + np.sin(angle) * other
             approach = np.array([0.0, 0.0, -1.0])
             axes = np.stack([closing, np.cross(approach, closing), approach], axis=1)

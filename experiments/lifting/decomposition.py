@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from selcon_tabletop.shapes import Mesh, Points
 
-DEVIATION = 0.1
+DEVIATION_SHARE = 0.1
 """How far points of a piece may lie beyond the plane of another of its triangles, as a share of the smallest
-extent of what it is cut from, within `LEAST` and `MOST` metres. Where a surface bends evenly, the hull is off
-it by a quarter of this."""
-LEAST, MOST = 0.0008, 0.005
-SMALLEST = 0.006
+extent of what it is cut from, within `MIN_DEVIATION` and `MAX_DEVIATION` metres. Where a surface
+bends evenly, the hull is off it by a quarter of this."""
+MIN_DEVIATION, MAX_DEVIATION = 0.0008, 0.005
+MIN_PIECE_SIZE = 0.006
 """Metres: a piece of this size is not cut further."""
-THINNEST = 0.0006
+MIN_THICKNESS = 0.0006
 """Metres: a flat piece of surface is made this thick, inwards."""
-SECTORS = 16
+SECTOR_COUNT = 16
 """What is hollow and round about the vertical is first cut like a cake."""
 
 Triangles = NDArray[np.float64]
@@ -29,14 +29,14 @@ Triangles = NDArray[np.float64]
 
 
 def convex_pieces(mesh: Mesh) -> list[Points]:
-    """Return the points [N, 3] of pieces whose hulls are the mesh, as far as `DEVIATION` and `SMALLEST` go.
+    """Return the points [N, 3] of pieces whose hulls are the mesh, within the limits above.
 
     What is not connected is cut apart first.
     """
     pieces = []
     for body in _bodies(mesh):
         extent = np.ptp(body.reshape(-1, 3), axis=0)
-        allowed = float(np.clip(DEVIATION * extent.min(), LEAST, MOST))
+        allowed = float(np.clip(DEVIATION_SHARE * extent.min(), MIN_DEVIATION, MAX_DEVIATION))
         round_about_z = abs(extent[0] - extent[1]) < 0.25 * max(extent[:2])
         hollow = _deviation(body) > 0.25 * max(extent[:2])
         for part in _sectors(body) if round_about_z and hollow else [body]:
@@ -66,7 +66,7 @@ def _sectors(triangles: Triangles) -> list[Triangles]:
     points = triangles.reshape(-1, 3)
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     pieces = [triangles]
-    for angle in np.linspace(0, np.pi, SECTORS // 2, endpoint=False):
+    for angle in np.linspace(0, np.pi, SECTOR_COUNT // 2, endpoint=False):
         normal = np.array([np.cos(angle), np.sin(angle), 0.0])
         pieces = [half for piece in pieces for half in _halved(piece, normal, float(normal @ centre))]
     return pieces
@@ -80,12 +80,12 @@ def _cut(triangles: Triangles, allowed: float) -> list[Points]:
         piece = waiting.pop()
         points = piece.reshape(-1, 3)
         extent = np.ptp(points, axis=0)
-        if extent.max() <= SMALLEST or _deviation(piece) <= allowed:
+        if extent.max() <= MIN_PIECE_SIZE or _deviation(piece) <= allowed:
             pieces += _solid(piece)
             continue
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         best: tuple[float, list[Triangles]] | None = None
-        for axis in np.flatnonzero(extent > max(SMALLEST, 0.5 * extent.max())):
+        for axis in np.flatnonzero(extent > max(MIN_PIECE_SIZE, 0.5 * extent.max())):
             halves = _halved(piece, np.eye(3)[axis], float(middle[axis]))
             # Of equally good cuts the one across the longest side.
             left = sum(_deviation(half) for half in halves) * (1 + 0.1 * extent.max() / extent[axis])
@@ -149,10 +149,10 @@ def _halved(triangles: Triangles, normal: Points, at: float) -> list[Triangles]:
 def _solid(triangles: Triangles) -> list[Points]:
     """Return the points of a piece, thickened inwards if they lie in one plane; none for a sliver."""
     points = np.unique(triangles.reshape(-1, 3).round(6), axis=0)
-    if _thickness(points) < THINNEST:
-        inward = (triangles - THINNEST * _normals(triangles)[:, None]).reshape(-1, 3)
+    if _thickness(points) < MIN_THICKNESS:
+        inward = (triangles - MIN_THICKNESS * _normals(triangles)[:, None]).reshape(-1, 3)
         points = np.unique(np.concatenate([points, inward]).round(6), axis=0)
-    return [points] if _thickness(points) > 0.5 * THINNEST else []
+    return [points] if _thickness(points) > 0.5 * MIN_THICKNESS else []
 
 
 def _thickness(points: Points) -> float:

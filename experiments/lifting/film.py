@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lifting.lift import lift
-from experiments.lifting.trials import GRASPS, Plan, Row, heat_of, scene
+from experiments.lifting.trials import GRASP_METHODS, Plan, Row, heat_of, scene
 from experiments.lifting.world import build
 from selcon_ros.core.overlay import tint
 from selcon_tabletop.model import mujoco
 from selcon_tabletop.parts import Z
 from selcon_tabletop.shapes import Points
 
-TILE = (240, 180)
+TILE_SIZE = (240, 180)
 STAGES = ("approach", "closed", "lifted", "shaken")
 
 Picture = NDArray[np.uint8]
@@ -33,15 +33,15 @@ def _line(plan: Plan, folder: Path, row: Row) -> Picture:
     found = scene(plan, folder, row.kind, row.number)
     sight = found.sights[row.view]
     heat = heat_of(plan, sight)
-    choice = GRASPS[plan.grasp](sight, heat)
+    choice = GRASP_METHODS[plan.grasp](sight, heat)
     assert choice.grasp is not None
     seen = sight.image.copy()
     tint(seen, heat.values)
     u, v = sight.intrinsics.project(sight.camera.rotation.T @ (choice.grasp.point - sight.camera.position))
     cv2.drawMarker(seen, (round(u), round(v)), (255, 255, 255), cv2.MARKER_CROSS, 40, 6)
-    tiles = {"seen": np.asarray(cv2.resize(seen, TILE, interpolation=cv2.INTER_AREA), np.uint8)}
+    tiles = {"seen": np.asarray(cv2.resize(seen, TILE_SIZE, interpolation=cv2.INTER_AREA), np.uint8)}
     model, data = build(found.body, found.pose, found.obstacles, found.half)
-    with mujoco.Renderer(model, TILE[1], TILE[0]) as renderer:
+    with mujoco.Renderer(model, TILE_SIZE[1], TILE_SIZE[0]) as renderer:
         camera = _camera(found.pose.position, choice.grasp.axes[:, 1])
 
         def take(stage: str) -> None:
@@ -49,7 +49,7 @@ def _line(plan: Plan, folder: Path, row: Row) -> Picture:
             tiles[stage] = renderer.render()
 
         lift(model, data, choice.grasp, take)
-    blank = np.full((TILE[1], TILE[0], 3), 255, np.uint8)
+    blank = np.full((TILE_SIZE[1], TILE_SIZE[0], 3), 255, np.uint8)
     picture = np.concatenate([tiles.get(stage, blank) for stage in ("seen", *STAGES)], axis=1)
     said = f"{row.kind}: {row.cause}"
     cv2.putText(picture, said, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)

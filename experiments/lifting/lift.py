@@ -8,22 +8,22 @@ from enum import Enum
 
 import numpy as np
 
-from experiments.lifting.hand import FINGER, OPENING
-from experiments.lifting.world import STEP
+from experiments.lifting.hand import FINGER_SIZE, OPENING
+from experiments.lifting.world import STEP_SECONDS
 from selcon_tabletop.model import mujoco, quaternion
 from selcon_tabletop.shapes import Points
 
-START = 0.12
+APPROACH_DISTANCE = 0.12
 """Metres before its goal that the hand begins its straight approach."""
-LIFT, RISE = 0.15, 0.10
+LIFT_HEIGHT, MIN_RISE = 0.15, 0.10
 """Metres that the hand lifts, and that the object's centre of mass must have risen in the end."""
-TOUCH = 5.0
+TOUCH_FORCE = 5.0
 """Newtons at which the approach stops: a guarded move, as robots do it. The hand then gives way until there
-is less, by `YIELD` metres at most."""
-YIELD = 0.005
-CLEAR = 0.005
+is less, by `MAX_YIELD` metres at most."""
+MAX_YIELD = 0.005
+PALM_CLEARANCE = 0.005
 """Metres that the palm stays off the part."""
-SHORT = 0.004
+MIN_REACH = 0.004
 """Metres past the surface: a hand that failed and did not come so far was stopped too early."""
 
 
@@ -50,7 +50,7 @@ class Grasp:
     def reach(self) -> float:
         """Metres past the surface that the tips go: beyond the middle of a round part, as far as there is
         finger."""
-        return float(np.clip(self.width / 2 + 0.01, 0.015, FINGER[2] - CLEAR))
+        return float(np.clip(self.width / 2 + 0.01, 0.015, FINGER_SIZE[2] - PALM_CLEARANCE))
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ def lift(
     run.close()
     watch("closed")
     caught = run.between()
-    run.move([0, 0, LIFT], 1.0)
+    run.move([0, 0, LIFT_HEIGHT], 1.0)
     watch("lifted")
     run.shake()
     watch("shaken")
     rise = run.height() - before
-    if rise >= RISE and run.between():
+    if rise >= MIN_RISE and run.between():
         return Trial(Outcome.LIFTED, rise)
-    if reached < SHORT:
+    if reached < MIN_REACH:
         return Trial(Outcome.ON_TOP if stopper == "object" else Outcome.BLOCKED, rise)
     return Trial(Outcome.SLIPPED if caught else Outcome.MISSED, rise)
 
@@ -101,7 +101,7 @@ class _Run:
             if (name := model.geom(geom).name)
         }
         self.goal = grasp.point + grasp.reach * grasp.axes[:, 2]
-        start = self.goal - START * grasp.axes[:, 2]
+        start = self.goal - APPROACH_DISTANCE * grasp.axes[:, 2]
         turn = quaternion(grasp.axes)
         address = model.joint("hand").qposadr[0]
         data.qpos[address : address + 7] = [*start, *turn]
@@ -136,22 +136,22 @@ class _Run:
     def approach(self) -> tuple[float, str]:
         """Move to the goal until something is touched; return metres past the surface, and what it was."""
         start = self.data.mocap_pos[0].copy()
-        steps = int(0.8 / STEP)
+        steps = int(0.8 / STEP_SECONDS)
         stopper = ""
         for step in range(steps):
             self.data.mocap_pos[0] = start + (self.goal - start) * (step + 1) / steps
             mujoco.mj_step(self.model, self.data)
             pressed = self._pressed()
             hardest = max(pressed, key=lambda other: pressed[other], default="")
-            if hardest and pressed[hardest] > TOUCH:
+            if hardest and pressed[hardest] > TOUCH_FORCE:
                 stopper = hardest
                 break
         self.wait(0.05)
-        for _ in range(int(YIELD / 0.0001)):
-            if sum(self._pressed().values()) < TOUCH:
+        for _ in range(int(MAX_YIELD / 0.0001)):
+            if sum(self._pressed().values()) < TOUCH_FORCE:
                 break
             self.data.mocap_pos[0] -= 0.0001 * self.grasp.axes[:, 2]
-            self.wait(2 * STEP)
+            self.wait(2 * STEP_SECONDS)
         self.wait(0.05)
         hand = self.data.xpos[self.model.body("hand").id]
         return float((hand - self.grasp.point) @ self.grasp.axes[:, 2]), stopper
@@ -164,7 +164,7 @@ class _Run:
         return pressed
 
     def close(self) -> None:
-        steps = int(0.5 / STEP)
+        steps = int(0.5 / STEP_SECONDS)
         for step in range(steps):
             # The goal lies beyond closed, so that the force is full whatever is between the fingers.
             self.data.ctrl[:] = (OPENING / 2 + 0.01) * (step + 1) / steps
@@ -173,7 +173,7 @@ class _Run:
 
     def move(self, by: Points | list[float], seconds: float) -> None:
         start = self.data.mocap_pos[0].copy()
-        steps = int(seconds / STEP)
+        steps = int(seconds / STEP_SECONDS)
         for step in range(steps):
             share = (step + 1) / steps
             self.data.mocap_pos[0] = start + np.asarray(by) * share**2 * (3 - 2 * share)
@@ -184,13 +184,13 @@ class _Run:
         """Shake by 2 cm at 2.5 Hz, first along one horizontal axis, then along the other: up to 4.9 m/s²."""
         start = self.data.mocap_pos[0].copy()
         for axis in range(2):
-            for step in range(int(0.8 / STEP)):
-                time = (step + 1) * STEP
+            for step in range(int(0.8 / STEP_SECONDS)):
+                time = (step + 1) * STEP_SECONDS
                 self.data.mocap_pos[0] = start
                 self.data.mocap_pos[0][axis] += 0.02 * np.sin(2 * np.pi * 2.5 * time)
                 mujoco.mj_step(self.model, self.data)
         self.wait(0.3)
 
     def wait(self, seconds: float) -> None:
-        for _ in range(int(seconds / STEP)):
+        for _ in range(int(seconds / STEP_SECONDS)):
             mujoco.mj_step(self.model, self.data)

@@ -26,10 +26,10 @@ from selcon_tabletop.room import Room
 from selcon_tabletop.scene import Scene, add_clutter
 from selcon_tabletop.shapes import Points
 
-SIZE = (640, 480)
-THINGS = 3
+IMAGE_SIZE = (640, 480)
+MAX_THINGS = 3
 """Up to so many things stand about."""
-OPTICAL = np.diag([1.0, -1.0, -1.0])
+CAMERA_FROM_OPTICAL = np.diag([1.0, -1.0, -1.0])
 """From the optical frame (x right, y down, z forward) to that of MuJoCo's cameras."""
 
 
@@ -69,7 +69,7 @@ def scene_of(kind: str, number: int, views: int, seed: int, renderer: Renderer) 
     scene = Scene(room=Room.drawn(rng))
     scene.add(model, pose.position, pose.rotation)
     circle = (float(pose.position[0]), float(pose.position[1]), 1.2 * model.footprint)
-    add_clutter(scene, rng, int(rng.integers(0, THINGS + 1)), [circle])
+    add_clutter(scene, rng, int(rng.integers(0, MAX_THINGS + 1)), [circle])
     obstacles = obstacles_of([placed.part for placed in scene.parts if placed.owner < 0])
     scene.views = around(rng, views, (0.42, 0.62), (0.05, 0.05), 0.03)
     own = {
@@ -97,7 +97,7 @@ def _rest(model: ObjectModel, body: Body, rng: Rng) -> Pose:
 
 
 def _sight(view: CameraView, seen: Rendered, held: set[int], rng: Rng) -> Sight:
-    camera = Pose(view.position, view.rotation @ OPTICAL)
+    camera = Pose(view.position, view.rotation @ CAMERA_FROM_OPTICAL)
     part = np.isin(seen.placed, list(held))
     return Sight(seen.image, measured(seen.depth, seen.intrinsics.fx, rng), part, seen.intrinsics, camera)
 

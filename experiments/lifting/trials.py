@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from experiments.lifting.choosing import Choice, centroid, own_grips, published, true_heat
 from experiments.lifting.lift import Grasp, Outcome, Trial, Watch, lift
-from experiments.lifting.scenes import SIZE, LiftScene, Sight, read, scene_of, write
+from experiments.lifting.scenes import IMAGE_SIZE, LiftScene, Sight, read, scene_of, write
 from experiments.lifting.world import build
 from selcon_ros.backends.base import CPU_BACKEND
 from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle
@@ -25,9 +25,9 @@ from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.model import Model, load
 from selcon_tabletop.rendering import Renderer
 
-HEATS = ("model", "truth")
+HEAT_SOURCES = ("model", "truth")
 """Where the heat comes from: the network, or the true part."""
-GRASPS: dict[str, Callable[[Sight, Heatmap], Choice]] = {"published": published, "centroid": centroid}
+GRASP_METHODS: dict[str, Callable[[Sight, Heatmap], Choice]] = {"published": published, "centroid": centroid}
 """How a pose is made of it: as the node does, or the baseline."""
 GRIP = "grip"
 """The object's own grip, without camera and heat: it proves the simulation."""
@@ -129,7 +129,7 @@ def _kept(path: Path) -> Iterator[Row]:
 
 @lru_cache(maxsize=1)
 def _renderer() -> Renderer:
-    return Renderer(*SIZE)
+    return Renderer(*IMAGE_SIZE)
 
 
 @lru_cache(maxsize=1)
@@ -165,7 +165,7 @@ def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
         return [Row(kind, number, 0, trial.outcome.value, "", round(trial.rise, 4), _down(grasp), mass)]
     rows = []
     for view, sight in enumerate(found.sights):
-        choice = GRASPS[plan.grasp](sight, heat_of(plan, sight))
+        choice = GRASP_METHODS[plan.grasp](sight, heat_of(plan, sight))
         if choice.grasp is None:
             rows.append(Row(kind, number, view, NO_GRASP, choice.why, mass=mass))
             continue

@@ -13,11 +13,11 @@ from selcon_tabletop.model import mujoco, quaternion
 from selcon_tabletop.parts import Z
 from selcon_tabletop.shapes import Points
 
-STEP = 0.002
+STEP_SECONDS = 0.002
 """Seconds of simulated time a step."""
-FRICTION = [0.5, 0.005, 0.0005]
+OBJECT_FRICTION = [0.5, 0.005, 0.0005]
 """Of objects on the table: sliding, torsional (metres), rolling (metres)."""
-HELD, OTHER, STANDING = [0.95, 0.55, 0.1, 1], [0.75, 0.75, 0.78, 1], [0.45, 0.5, 0.6, 1]
+HELD_COLOUR, OTHER_COLOUR, STANDING_COLOUR = [0.95, 0.55, 0.1, 1], [0.75, 0.75, 0.78, 1], [0.45, 0.5, 0.6, 1]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def build(
 ) -> tuple[mujoco.MjModel, mujoco.MjData]:
     """Return the compiled world with its object at `pose`; `half` are the table's half lengths in metres."""
     spec = mujoco.MjSpec()
-    spec.option.timestep = STEP
+    spec.option.timestep = STEP_SECONDS
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 640, 480
@@ -50,16 +50,16 @@ def build(
         size=[*half, 0.02],
         pos=[0, 0, -0.02],
         rgba=[0.85, 0.8, 0.7, 1],
-        friction=FRICTION,
+        friction=OBJECT_FRICTION,
         contype=1,
         conaffinity=2 | 4,
     )
     for number, points in enumerate(obstacles):
-        _add_hull(spec, spec.worldbody, f"obstacle{number}", points, STANDING, 0.0, 8, 2 | 4)
+        _add_hull(spec, spec.worldbody, f"obstacle{number}", points, STANDING_COLOUR, 0.0, 8, 2 | 4)
     lifted = spec.worldbody.add_body(name="object", pos=pose.position, quat=quaternion(pose.rotation))
     lifted.add_freejoint(name="object")
     for number, (points, mass) in enumerate(zip(body.pieces, body.masses, strict=True)):
-        colour = HELD if body.held[number] else OTHER
+        colour = HELD_COLOUR if body.held[number] else OTHER_COLOUR
         _add_hull(spec, lifted, f"piece{number}", points, colour, mass, 2, 1 | 4 | 8)
     if hand:
         add_hand(spec)
@@ -85,7 +85,7 @@ def _add_hull(
         meshname=name,
         rgba=colour,
         mass=mass,
-        friction=FRICTION,
+        friction=OBJECT_FRICTION,
         condim=6 if mass else 3,
         contype=contype,
         conaffinity=conaffinity,

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from benchmarks import ENGINES, engines
 from benchmarks.accuracy import Accuracy, Judge
 from benchmarks.engines import Measured, Plan, measure_engines
-from benchmarks.engines_report import UNSTEADY, notes, rows, tables
+from benchmarks.engines_report import UNSTEADY_NOTE, notes, rows, tables
 from benchmarks.flops import count_flops
 from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
@@ -125,8 +125,8 @@ def test_on_another_gpu_the_aims_say_which_they_are_for() -> None:
 def test_a_disturbed_run_says_so() -> None:
     steady = measured(FP32, 10.0)
     disturbed = replace(steady, times=Times(10.0, 25.0, 6))
-    assert UNSTEADY not in notes([steady])
-    assert UNSTEADY in notes([steady, disturbed])
+    assert UNSTEADY_NOTE not in notes([steady])
+    assert UNSTEADY_NOTE in notes([steady, disturbed])
 
 
 def test_the_table_says_whether_batches_pay() -> None:

@@ -16,12 +16,12 @@ pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]
 
 import torch
 
-from benchmarks.gpu import PREPARED, SECONDS, START, Found, cost, measure, plan
+from benchmarks.gpu import PART_SECONDS, PREPARED_BY, START_SECONDS, Found, cost, measure, plan
 from benchmarks.gpu_network import SIZES, count_operations, in_precision, timm_network
 from benchmarks.gpu_parts import PARTS, Task
 from benchmarks.gpu_report import rows, write
 from benchmarks.gpu_timing import network_in, relative_error
-from benchmarks.gpu_training import OPTIMISER, SCHEDULE, WEAK
+from benchmarks.gpu_training import OPTIMISER, SCHEDULE, WEAK_OBJECTIVE
 from selcon_ros.core.errors import NotInstalledError
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def test_all_of_it_runs_with_few_libraries(bare: dict[str, str], tmp_path: Path) -> None:
-    parts = [each for each in SECONDS if not each.startswith("compiled")]  # compilers take a minute
+    parts = [each for each in PART_SECONDS if not each.startswith("compiled")]  # compilers take a minute
     command = [sys.executable, "-m", "benchmarks", "gpu", "--device", "cpu", "--size", "tiny"]
     words = [word for part in parts for word in ("--part", part)]
     done = subprocess.run(
@@ -102,7 +102,7 @@ def test_the_training_step_is_the_trainers() -> None:
     config = pytest.importorskip("selcon_training.config", reason="needs pydantic")
     default = config.parse_config({"name": "x", "output": "x", "data": {"root": "x", "actions": "seen"}})
     for given, section in (
-        (WEAK, default.weak),
+        (WEAK_OBJECTIVE, default.weak),
         (OPTIMISER, default.optimiser),
         (SCHEDULE, default.schedule),
     ):
@@ -111,21 +111,21 @@ def test_the_training_step_is_the_trainers() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 20, 60, 100, 200, 330, 1000])
 def test_the_largest_parts_are_left_out_first(seconds: float) -> None:
-    kept, left_out = plan(SECONDS, seconds)
-    assert sorted([*kept, *left_out]) == sorted(SECONDS) and kept == [
-        each for each in SECONDS if each in kept
+    kept, left_out = plan(PART_SECONDS, seconds)
+    assert sorted([*kept, *left_out]) == sorted(PART_SECONDS) and kept == [
+        each for each in PART_SECONDS if each in kept
     ]
-    assert not kept or START + cost(kept) <= seconds
-    assert all(cost([name]) == SECONDS[name] + more for name, (_, more) in PREPARED.items())
+    assert not kept or START_SECONDS + cost(kept) <= seconds
+    assert all(cost([name]) == PART_SECONDS[name] + more for name, (_, more) in PREPARED_BY.items())
     assert (
         not left_out
         or not kept
-        or min(SECONDS[each] for each in left_out) >= max(SECONDS[each] for each in kept)
+        or min(PART_SECONDS[each] for each in left_out) >= max(PART_SECONDS[each] for each in kept)
     )
 
 
 def test_all_parts_fit_into_less_than_six_minutes() -> None:
-    assert plan(SECONDS, 60 * 5.5) == (list(SECONDS), []) and set(SECONDS) == set(PARTS)
+    assert plan(PART_SECONDS, 60 * 5.5) == (list(PART_SECONDS), []) and set(PART_SECONDS) == set(PARTS)
 
 
 WORKER = """

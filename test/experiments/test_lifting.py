@@ -10,7 +10,7 @@ pytest.importorskip("mujoco", reason="MuJoCo is missing: pip install 'selcon_ros
 from experiments.lifting.bodies import Body, body_of
 from experiments.lifting.decomposition import convex_pieces
 from experiments.lifting.lift import Grasp, Outcome, lift
-from experiments.lifting.scenes import SIZE
+from experiments.lifting.scenes import IMAGE_SIZE
 from experiments.lifting.sensor import measured
 from experiments.lifting.table import markdown, summary
 from experiments.lifting.trials import Plan, Row, run
@@ -85,7 +85,7 @@ def test_depth_is_measured_as_stereo_does():
 
 def test_trials_go_on_where_they_stopped(tmp_path):
     try:
-        Renderer(*SIZE).close()
+        Renderer(*IMAGE_SIZE).close()
     except RenderError as error:
         pytest.skip(f"no off-screen rendering here ({error}): apt-get install libosmesa6")
     plan = Plan("truth", "published", ["knife"], 1, 2, 7)

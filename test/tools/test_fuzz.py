@@ -73,7 +73,7 @@ def cases() -> dict:
 def test_how_a_case_ends(monkeypatch, kind, work):
     from fuzzing import children
 
-    monkeypatch.setattr(children, "WALL", 0.5 if kind == "hang" else 30.0)
+    monkeypatch.setattr(children, "MAX_SECONDS", 0.5 if kind == "hang" else 30.0)
     (outcome,) = children.run_all([7], work, 1)
     assert (outcome.case, outcome.kind) == (7, kind), outcome
 

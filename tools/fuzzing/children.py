@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MEMORY = 1200 << 20
+MAX_MEMORY_BYTES = 1200 << 20
 """Bytes of address space that a case may add to what the parent has."""
-PROCESSOR = 20
-WALL = 30.0
+MAX_PROCESSOR_SECONDS = 20
+MAX_SECONDS = 30.0
 """Seconds of processor time and of the clock after which a case hangs."""
 
 
@@ -61,7 +61,7 @@ def run_all(numbers: list[int], work: Callable[[int], str], jobs: int) -> Iterat
                     if done:
                         child = running.pop(number)
                         yield _outcome(child, status, usage.ru_maxrss * 1024)
-                    elif time.monotonic() - running[number].start > WALL:
+                    elif time.monotonic() - running[number].start > MAX_SECONDS:
                         os.kill(number, signal.SIGKILL)
                 time.sleep(0.001)
         finally:
@@ -81,9 +81,9 @@ def _fork(child: _Child, work: Callable[[int], str]) -> int:
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + MEMORY
+        limit = pages * resource.getpagesize() + MAX_MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_PROCESSOR_SECONDS, MAX_PROCESSOR_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         kind, text = "taken", ""

@@ -58,7 +58,7 @@ VALUES: list[Any] = [
     list(range(200)),
 ]
 PLACES = ("empty", "folder", "fifo", "loop", "nowhere", "device", "socket", "unreadable", "sparse")
-SPARSE = 3 << 30
+SPARSE_BYTES = 3 << 30
 """Bytes that a file without content claims to have."""
 
 
@@ -291,4 +291,4 @@ def put(place: str, path: Path) -> None:
             path.touch(0o000)
         case "sparse":
             with path.open("wb") as file:
-                file.truncate(SPARSE)
+                file.truncate(SPARSE_BYTES)

@@ -15,9 +15,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from fuzzing.report import bad_text
 from selcon_ros.ros import interfaces
 
-TEXT = 4000
+MAX_TEXT_LENGTH = 4000
 """Longest text in a status or a marker, in characters."""
-PIXELS = {"32FC1": (np.float32, 1), "bgr8": (np.uint8, 3), "mono8": (np.uint8, 1)}
+PIXEL_TYPES = {"32FC1": (np.float32, 1), "bgr8": (np.uint8, 3), "mono8": (np.uint8, 1)}
 Stamp = tuple[int, int]
 Sizes = dict[Stamp, tuple[int, int]]
 
@@ -77,7 +77,7 @@ def _result(message: Any, most: tuple[int, int]) -> Iterator[str]:
         if not all(math.isfinite(value) for each in grasp.jaws for value in (each.x, each.y)):
             yield f"jaws at {grasp.jaws}"
     for reason in (*message.reasons, *(each.reason for each in message.grasps)):
-        if bad := bad_text(reason.text, TEXT):
+        if bad := bad_text(reason.text, MAX_TEXT_LENGTH):
             yield f"a reason: {bad}"
 
 
@@ -88,7 +88,7 @@ def _grasp_pose(pose: Pose) -> Iterator[str]:
 
 
 def _image(message: Image) -> Iterator[str]:
-    kind, channels = PIXELS[message.encoding]
+    kind, channels = PIXEL_TYPES[message.encoding]
     row = message.width * channels * np.dtype(kind).itemsize
     if message.step != row or len(message.data) != row * message.height or not row:
         yield (
@@ -139,7 +139,7 @@ def _marker(marker: Marker) -> Iterator[str]:
     numbers += [value for point in marker.points for value in (point.x, point.y, point.z)]
     if not all(math.isfinite(each) for each in numbers) or min(numbers[:3]) < 0:
         yield f"a marker with numbers {numbers}"
-    if said := bad_text(marker.text, TEXT):
+    if said := bad_text(marker.text, MAX_TEXT_LENGTH):
         yield f"a marker's text: {said}"
 
 
@@ -147,7 +147,7 @@ def _status(message: DiagnosticArray) -> Iterator[str]:
     for status in message.status:
         texts = [status.name, status.message, status.hardware_id]
         for text in [*texts, *(each.value for each in status.values)]:
-            if said := bad_text(text, TEXT):
+            if said := bad_text(text, MAX_TEXT_LENGTH):
                 yield f"diagnostics: {said}"
         values = {each.key: each.value for each in status.values}
         confidence = values.get("confidence")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from fuzzing.report import bad_text, root
 
-MOST_MEMORY = 1 << 30
-LINE = 2000
+MAX_MEMORY_BYTES = 1 << 30
+MAX_LINE_LENGTH = 2000
 """Longest line of the log, in characters."""
-LINES_PER_SECOND = 20.0
+MAX_LINES_PER_SECOND = 20.0
 """Most lines of the log in any ten seconds, each second."""
 
 
@@ -88,12 +88,12 @@ class NodeProcess:
         if "Traceback" in text:
             yield f"a traceback in the log: {text[text.index('Traceback') :][:1500]}"
         for line in text.split("\n"):
-            if said := bad_text(line, LINE):
+            if said := bad_text(line, MAX_LINE_LENGTH):
                 yield f"a log line: {said}"
             if stamp := re.match(r"\[\w+\] \[(\d+)\.\d+\]", line):
                 seconds[int(stamp[1])] += 1
         for second in seconds:
             within = sum(seconds[second + each] for each in range(10))
-            if within > 10 * LINES_PER_SECOND:
+            if within > 10 * MAX_LINES_PER_SECOND:
                 yield f"{within} log lines in ten seconds"
                 break

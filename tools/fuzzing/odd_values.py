@@ -7,7 +7,7 @@ import numpy as np
 Random = np.random.Generator
 NUMBERS = [0.0, -0.0, 1.0, -1.0, 1e-30, 1e30, -1e30, 1e308, 2.0**31, np.nan, np.inf, -np.inf, 1e-6, 4096.5]
 DEPTHS = [each for each in NUMBERS if not np.isfinite(each) or abs(each) < 1e38]
-WHOLE = [0, 1, 2, 3, 5, 7, 255, 256, 4095, 16384, 16385, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1]
+INTEGERS = [0, 1, 2, 3, 5, 7, 255, 256, 4095, 16384, 16385, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1]
 TEXTS = [
     "",
     " ",
@@ -40,7 +40,7 @@ def number(random: Random, value: float) -> float:
 def whole(random: Random, value: int) -> int:
     """Return an odd whole number, or one near the value."""
     if random.random() < 0.5:
-        return int(random.choice(WHOLE))
+        return int(random.choice(INTEGERS))
     return int(max(0, min(2**32 - 1, value + random.integers(-3, 4))))
 
 

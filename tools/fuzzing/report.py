@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that a terminal or a log file acts on; tab and line feed are none of them."""
 
 
@@ -83,7 +83,7 @@ def bad_text(text: str, longest: int) -> str:
     """What is wrong with a text for people: too long, or control characters; empty if nothing."""
     if len(text) > longest:
         return f"{len(text)} characters, at most {longest} are asked for: {text[:120]!r}…"
-    if CONTROL.search(text):
+    if CONTROL_CHARACTERS.search(text):
         return f"control characters in {text[:200]!r}"
     return ""
 

@@ -30,10 +30,10 @@ from support.messages import camera_info, compressed_image, encoded, header, raw
 from support.ros import OUTPUTS, RELIABLE
 from support.scenes import bar_depth, scene
 
-SIZE = (160, 120)
-PART = (100, 24, 116, 72)
-FOCAL = 150.0
-DEFAULTS = {"max_frame_age": 0.0, "sync_wait": 0.2}
+IMAGE_SIZE = (160, 120)
+PART_BOX = (100, 24, 116, 72)
+FOCAL_LENGTH = 150.0
+PARAMETER_OVERRIDES = {"max_frame_age": 0.0, "sync_wait": 0.2}
 """What differs from the node's own defaults while a right answer is asked for: a slow machine is no fault."""
 
 
@@ -135,7 +135,7 @@ class Robot:
         usual = [
             (each.name, each.default) for each in fields(Settings) if each.metadata["changes"] == "any time"
         ]
-        self._change([(name, DEFAULTS.get(name, default)) for name, default in usual])
+        self._change([(name, PARAMETER_OVERRIDES.get(name, default)) for name, default in usual])
         if not self._answered(deadline):
             yield f"no answer to a change of parameters within {deadline:g} s"
         for changes, future in self._pending:
@@ -169,8 +169,8 @@ class Robot:
         if self._clock is not None:
             self._clock.publish(Clock(clock=Time(sec=stamp.stamp.sec, nanosec=stamp.stamp.nanosec)))
         self._action.publish(String(data="hold"))
-        pixels, depth = scene(*SIZE, hold=PART), bar_depth(*SIZE, PART)
-        info = camera_info(*SIZE, FOCAL, stamp)
+        pixels, depth = scene(*IMAGE_SIZE, hold=PART_BOX), bar_depth(*IMAGE_SIZE, PART_BOX)
+        info = camera_info(*IMAGE_SIZE, FOCAL_LENGTH, stamp)
         info.distortion_model, info.d = "plumb_bob", [0.0] * 5
         self._info.publish(info)
         if self.compressed:
@@ -180,7 +180,7 @@ class Robot:
         else:
             self._depth.publish(raw_image(depth, "16UC1", stamp=stamp))
             self._image.publish(raw_image(pixels, "rgb8", stamp=stamp))
-        self.sizes[stamp.stamp.sec, stamp.stamp.nanosec] = SIZE
+        self.sizes[stamp.stamp.sec, stamp.stamp.nanosec] = IMAGE_SIZE
 
     def _keeper(self, output: str) -> Any:
         def keep(message: Any) -> None:
@@ -190,7 +190,7 @@ class Robot:
                 message.header.stamp.sec,
                 message.header.stamp.nanosec,
             )
-            if stamp and self.sizes.get(stamp) == SIZE and _right(output, message):
+            if stamp and self.sizes.get(stamp) == IMAGE_SIZE and _right(output, message):
                 self.right[output] = stamp
 
         return keep
@@ -204,13 +204,16 @@ class Robot:
 
 
 def _right(output: str, message: Any) -> bool:
-    left, top, right, bottom = PART
-    if output == "heatmap" and (message.width, message.height) == SIZE:
-        v, u = divmod(int(np.frombuffer(message.data, np.float32).argmax()), SIZE[0])
+    left, top, right, bottom = PART_BOX
+    if output == "heatmap" and (message.width, message.height) == IMAGE_SIZE:
+        v, u = divmod(int(np.frombuffer(message.data, np.float32).argmax()), IMAGE_SIZE[0])
         return left <= u < right and top <= v < bottom
     if output == "grasp_points" and message.poses:
         p = message.poses[0].position
-        u, v = (FOCAL * p.x / p.z + (SIZE[0] - 1) / 2, FOCAL * p.y / p.z + (SIZE[1] - 1) / 2)
+        u, v = (
+            FOCAL_LENGTH * p.x / p.z + (IMAGE_SIZE[0] - 1) / 2,
+            FOCAL_LENGTH * p.y / p.z + (IMAGE_SIZE[1] - 1) / 2,
+        )
         return bool(left - 3 <= u < right + 3 and top - 3 <= v < bottom + 3 and abs(p.z - 0.76) < 0.01)
     return False
 

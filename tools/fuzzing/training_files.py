@@ -70,9 +70,9 @@ def _read_configuration(folder: Path) -> None:
 
 def _study(to: Path) -> None:
     _bring("experiments.ablation.studies")
-    from experiments.ablation.studies import FOLDER
+    from experiments.ablation.studies import STUDIES_FOLDER
 
-    shutil.copy(FOLDER / "beyond.yaml", to / "study.yaml")
+    shutil.copy(STUDIES_FOLDER / "beyond.yaml", to / "study.yaml")
 
 
 def _read_study(folder: Path) -> None:

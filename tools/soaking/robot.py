@@ -21,10 +21,10 @@ from selcon_ros.demo.player import to_messages
 from selcon_ros.recording import Recording
 from support.ros import OUTPUTS, RELIABLE
 
-COMMANDS = {"one": 0.45, "several": 0.25, "all": 0.1, "unknown": 0.1, "none": 0.1}
-NO_CAMERA, NO_DEPTH, NO_CALIBRATION = 0.1, 0.2, 0.1
+COMMAND_SHARES = {"one": 0.45, "several": 0.25, "all": 0.1, "unknown": 0.1, "none": 0.1}
+NO_CAMERA_SHARE, NO_DEPTH_SHARE, NO_CALIBRATION_SHARE = 0.1, 0.2, 0.1
 """How often, for ten seconds, images, depth images and calibration stay away."""
-REMEMBERED = 3000
+MAX_REMEMBERED = 3000
 """Images whose stamp and size are remembered, to judge answers by."""
 
 
@@ -70,7 +70,7 @@ class Robot:
 
     def each_second(self, random: np.random.Generator) -> None:
         """Give another command."""
-        kind = choose(random, COMMANDS)
+        kind = choose(random, COMMAND_SHARES)
         count = {"one": 1, "several": int(random.integers(2, len(self._actions) + 1))}.get(kind, 0)
         chosen = list(random.choice(self._actions, count, replace=False))
         self._say({"all": "*", "unknown": "juggle", "none": ""}.get(kind, ", ".join(chosen)))
@@ -84,8 +84,8 @@ class Robot:
     def each_ten_seconds(self, random: np.random.Generator) -> None:
         """Let the camera fail, or work again."""
         draws = random.random(3)
-        self.images, self.depths = bool(draws[0] >= NO_CAMERA), bool(draws[1] >= NO_DEPTH)
-        self.calibration = bool(draws[2] >= NO_CALIBRATION)
+        self.images, self.depths = bool(draws[0] >= NO_CAMERA_SHARE), bool(draws[1] >= NO_DEPTH_SHARE)
+        self.calibration = bool(draws[2] >= NO_CALIBRATION_SHARE)
 
     def wait_for(self, what: Callable[[], Any], seconds: float) -> float | None:
         """Spin until `what()` holds; returns the seconds that took, None for more than `seconds`."""
@@ -128,7 +128,7 @@ class Robot:
     def _remember(self, stamp: Stamp, size: tuple[int, int]) -> None:
         self._stamps.append(stamp)
         self._sizes[stamp] = size
-        if len(self._stamps) > REMEMBERED:
+        if len(self._stamps) > MAX_REMEMBERED:
             self._sizes.pop(self._stamps.popleft(), None)
 
     def _keeper(self, output: str) -> Any:
