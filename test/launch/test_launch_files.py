@@ -97,7 +97,7 @@ def test_every_launch_argument_is_documented(path):
 def test_every_output_that_rviz_shows_is_remapped_to_the_namespace():
     shown = set(re.findall(r"/affordance/\w+", (ROOT / "config" / "grounding.rviz").read_text()))
     values = assigned(ROOT / "launch" / "grounding.launch.py")
-    assert shown and set(ast.literal_eval(values["SHOWN"])) == shown
+    assert shown and set(ast.literal_eval(values["SHOWN_TOPICS"])) == shown
 
 
 @pytest.mark.parametrize(("name", "kinds"), [("images", {"SHM", "UDPv4"}), ("udp", {"UDPv4"})])

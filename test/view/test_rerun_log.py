@@ -195,7 +195,7 @@ def test_depth_that_is_none_is_0(record) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "value", "said"),
-    [("MOST_BYTES", 1000, "has 0 GiB"), ("SPARED_BYTES", 1 << 60, "disk with less")],
+    [("MAX_FILE_BYTES", 1000, "has 0 GiB"), ("MIN_FREE_DISK_BYTES", 1 << 60, "disk with less")],
 )
 def test_no_more_is_written_than_there_is_room_for(
     record,
