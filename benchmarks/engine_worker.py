@@ -35,7 +35,7 @@ def main(task: Measurement) -> None:
     name, run = {"backend": _backend, "torch": _torch, "authors": _authors, "product": _product}[
         task.subject.kind
     ](task)
-    _say(name=name)
+    _write_answer(name=name)
     rng = np.random.default_rng(0)
     images = {batch: rng.integers(0, 256, (batch, *CAMERA_SIZE, 3), np.uint8) for batch in task.batches}
     for line in sys.stdin:
@@ -47,10 +47,10 @@ def main(task: Measurement) -> None:
                 start = time.perf_counter()
                 run(images[batch])
                 milliseconds.append(1e3 * (time.perf_counter() - start))
-            _say(milliseconds=milliseconds, bytes=peak_bytes() - before)
+            _write_answer(milliseconds=milliseconds, bytes=peak_bytes() - before)
         else:
             write_maps(Path(given[0]), sample_maps(run, Path(task.bundle)))
-            _say(written=given[0])
+            _write_answer(written=given[0])
 
 
 def sample_maps(run: Run, bundle: Path) -> list[tuple[Maps, Maps | None]]:
@@ -86,7 +86,7 @@ def _backend(task: Measurement) -> tuple[str, Run]:
         build=True,
         cache=Path(task.cache) if task.cache else None,
         batch=task.profile,
-        progress=lambda phase, share: _say(phase=phase, share=share),
+        progress=lambda phase, share: _write_answer(phase=phase, share=share),
     )
     model = load(task.bundle, task.subject.backend, task.subject.precision, CpuOptions(task.threads), gpu)
     return model.backend.name, model.backend.run
@@ -189,7 +189,7 @@ def _product_on_gpu(precision: str, side: int) -> tuple[str, Run]:
     return "torch", run
 
 
-def _say(**answer: object) -> None:
+def _write_answer(**answer: object) -> None:
     print(json.dumps(answer), flush=True)
 
 

@@ -77,7 +77,7 @@ def rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
         _row(f"{device}, paper-size: fastest engine, one image", first, "ms", reason, at_most=1.2),
         _times(
             f"{device}, paper-size: the authors' code against the fastest engine, one image",
-            _one(here, "authors", "fp32", "cuda"), first, reason, at_least=15,
+            _with_one_image(here, "authors", "fp32", "cuda"), first, reason, at_least=15,
         ),
         ReportRow(
             f"{device}, paper-size: images a second in batches", None, "images/s", reason, at_least=8000,
@@ -88,8 +88,8 @@ def rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
             f"{most.engine}, batch {most.batch}", at_least=8000,
         ),
     ]  # fmt: skip
-    fp32, int8 = (_one(here, "onnxruntime", each, "cpu") for each in ("fp32", "int8"))
-    torch, authors = (_one(here, kind, "fp32", "cpu") for kind in ("torch", "authors"))
+    fp32, int8 = (_with_one_image(here, "onnxruntime", each, "cpu") for each in ("fp32", "int8"))
+    torch, authors = (_with_one_image(here, kind, "fp32", "cpu") for kind in ("torch", "authors"))
     result += [
         _times("CPU, paper-size: int8 against the authors' code", int8, authors, at_most=_int8_aim()),
         ReportRow("CPU, paper-size: int8, KLD from fp32", None, "", "see the table", at_most=MAX_KLD)
@@ -163,7 +163,7 @@ def _batching(gains: dict[str, float]) -> str:
     )
 
 
-def _one(found: list[Measured], name: str, precision: str, device: str) -> Measured | None:
+def _with_one_image(found: list[Measured], name: str, precision: str, device: str) -> Measured | None:
     """The measurement with one image of a backend or another kind of subject."""
     return next(
         (

@@ -89,7 +89,7 @@ class Plan:
 
 def present() -> Version:
     """Return this clone, run by this interpreter."""
-    return _look("now", Path(sys.executable), {"PYTHONPATH": os.pathsep.join([str(ROOT), *_others()])})
+    return _inspect("now", Path(sys.executable), {"PYTHONPATH": os.pathsep.join([str(ROOT), *_others()])})
 
 
 def baseline(python: Path, name: str) -> Version:
@@ -99,7 +99,7 @@ def baseline(python: Path, name: str) -> Version:
     environment = {"PYTHONPATH": os.pathsep.join(_others())}
     if os.environ.get("AMENT_PREFIX_PATH", sys.prefix) == sys.prefix:
         environment["AMENT_PREFIX_PATH"] = str(python.parents[1])
-    return _look(name, python, environment)
+    return _inspect(name, python, environment)
 
 
 def _others() -> list[str]:
@@ -118,7 +118,7 @@ print(json.dumps([str(default_bundle_path()), first("selcon_ros.ros.main", "selc
 """
 
 
-def _look(name: str, python: Path, environment: dict[str, str]) -> Version:
+def _inspect(name: str, python: Path, environment: dict[str, str]) -> Version:
     version = Version(name, python, environment, Path(), "", "")
     with tempfile.TemporaryDirectory() as folder:
         try:

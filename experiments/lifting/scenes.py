@@ -65,7 +65,7 @@ def scene_of(kind: str, number: int, views: int, seed: int, renderer: Renderer) 
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), number])
     model = (TRAINED | UNSEEN)[kind](rng)
     body = body_of(model)
-    pose = _rest(model, body, rng)
+    pose = _resting_pose(model, body, rng)
     scene = Scene(room=Room.drawn(rng))
     scene.add(model, pose.position, pose.rotation)
     circle = (float(pose.position[0]), float(pose.position[1]), 1.2 * model.footprint)
@@ -84,7 +84,7 @@ def scene_of(kind: str, number: int, views: int, seed: int, renderer: Renderer) 
     return LiftScene(kind, body, model.grips["hold"], pose, obstacles, scene.room.half, sights)
 
 
-def _rest(model: ObjectModel, body: Body, rng: Rng) -> Pose:
+def _resting_pose(model: ObjectModel, body: Body, rng: Rng) -> Pose:
     """Return where the object comes to rest: vessels stand, tools lie on either side."""
     for _ in range(8):
         turn, _ = resting(rng, model, plain=True)

@@ -162,7 +162,18 @@ def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
     mass = round(found.body.mass, 3)
     if plan.grasp == GRIP:
         trial, grasp = best_grip(found)
-        return [Row(kind, number, 0, trial.outcome.value, "", round(trial.rise, 4), _down(grasp), mass)]
+        return [
+            Row(
+                kind,
+                number,
+                0,
+                trial.outcome.value,
+                "",
+                round(trial.rise, 4),
+                _degrees_from_down(grasp),
+                mass,
+            )
+        ]
     rows = []
     for view, sight in enumerate(found.sights):
         choice = GRASP_METHODS[plan.grasp](sight, heat_of(plan, sight))
@@ -180,7 +191,7 @@ def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
                 cause,
                 trial.outcome.value,
                 round(trial.rise, 4),
-                _down(choice.grasp),
+                _degrees_from_down(choice.grasp),
                 mass,
             )
         )
@@ -203,6 +214,6 @@ def best_grip(found: LiftScene) -> tuple[Trial, Grasp]:
     return tried[0]
 
 
-def _down(grasp: Grasp) -> float:
+def _degrees_from_down(grasp: Grasp) -> float:
     """Return degrees between the approach and straight down."""
     return round(float(np.degrees(np.arccos(np.clip(-grasp.axes[2, 2], -1, 1)))), 1)

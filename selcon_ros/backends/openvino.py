@@ -126,7 +126,7 @@ def import_openvino() -> ModuleType:
     identifier to ~/intel, and takes three quarters of the time. Raises NotInstalledError without the library.
     """
     try:
-        with _without(_CONVERTER):
+        with _missing_module(_CONVERTER):
             import openvino
         if not hasattr(openvino, "Core"):
             raise ImportError(f"{openvino} is another")
@@ -139,7 +139,7 @@ def import_openvino() -> ModuleType:
 
 
 @contextmanager
-def _without(module: str) -> Iterator[None]:
+def _missing_module(module: str) -> Iterator[None]:
     """Let a module be missing, unless it is imported already."""
     if module in sys.modules:
         yield

@@ -83,7 +83,7 @@ def segments(reader: BagReader, topic: str) -> list[Segment]:
     return found
 
 
-def taken(reader: BagReader, prefix: str) -> str:
+def taken_topics(reader: BagReader, prefix: str) -> str:
     """Say which topics the bag has below a prefix already; "" if none."""
     there = sorted({each.topic for each in reader.connections if each.topic.startswith(f"{prefix}/")})
     return _listed(there) if there else ""

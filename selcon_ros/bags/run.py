@@ -16,7 +16,7 @@ from threading import Thread
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.bags.grounding import BagGrounder, BagRow
 from selcon_ros.bags.parts import BagParts
-from selcon_ros.bags.plan import BagPlan, Segment, segments, taken
+from selcon_ros.bags.plan import BagPlan, Segment, segments, taken_topics
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.summary import write_summary
 from selcon_ros.bags.transform_topics import transform_topics
@@ -64,7 +64,7 @@ def ground_bag(
     """
     if (out / BAG_FOLDER).exists():
         raise BagError(f"{out / BAG_FOLDER} exists: delete it, or choose another --out")
-    if there := taken(reader, plan.prefix):
+    if there := taken_topics(reader, plan.prefix):
         raise BagError(f"the bag has {there} already: choose another --namespace")
     if plan.settings.target_frame:
         transform_topics(reader, plan.settings.target_frame)

@@ -51,26 +51,26 @@ def choose(reader: BagReader, image: str | None, depth: str | None, camera_info:
     :param depth: `none`: do without
     :raises BagError: where a given topic is not there or of another type, or where several could be meant
     """
-    seen = [each for connection in reader.connections if (each := _look(reader, connection)) is not None]
-    colour = _given(reader, seen, image, "image") or _only(
+    seen = [each for connection in reader.connections if (each := _inspect(reader, connection)) is not None]
+    colour = _checked_topic(reader, seen, image, "image") or _only(
         {each.topic for each in seen if each.kind != "CameraInfo" and not each.is_depth},
         "colour images",
         "image",
     )
     frame = next(each.frame for each in seen if each.topic == colour)
     near = [each for each in seen if each.frame == frame]
-    info = _given(reader, seen, camera_info, "camera-info") or _nearest(
+    info = _checked_topic(reader, seen, camera_info, "camera-info") or _nearest(
         {each.topic for each in near if each.kind == "CameraInfo"}, colour, "calibrations", "camera-info"
     )
     if depth == NO_DEPTH:
         return CameraTopics(colour, None, info)
-    measured = _given(reader, seen, depth, "depth") or _nearest(
+    measured = _checked_topic(reader, seen, depth, "depth") or _nearest(
         {each.topic for each in near if each.is_depth}, colour, "depth images", "depth"
     )
     return CameraTopics(colour, measured, info)
 
 
-def _look(reader: BagReader, connection: Connection) -> _Seen | None:
+def _inspect(reader: BagReader, connection: Connection) -> _Seen | None:
     kind = MESSAGE_TYPES.get(connection.msgtype)
     data = reader.first(connection) if kind is not None else None
     if kind is None or data is None:
@@ -85,7 +85,7 @@ def _look(reader: BagReader, connection: Connection) -> _Seen | None:
     return _Seen(connection.topic, name, message.header.frame_id, is_depth and name != "CameraInfo")
 
 
-def _given(reader: BagReader, seen: list[_Seen], topic: str | None, option: str) -> str | None:
+def _checked_topic(reader: BagReader, seen: list[_Seen], topic: str | None, option: str) -> str | None:
     """Return a topic that was given, if it is there and of a type for this option."""
     if topic is None:
         return None

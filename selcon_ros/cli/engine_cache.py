@@ -83,7 +83,7 @@ def verify(
     """
     from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.compatibility import incompatibility
-    from selcon_ros.engines.folder import begin
+    from selcon_ros.engines.folder import name_prefix
     from selcon_ros.engines.record import GRAPH_KIND
     from selcon_ros.engines.repository import load_with_samples, source_digest
     from selcon_ros.engines.repository import verify as run_and_compare
@@ -112,7 +112,7 @@ def verify(
                 reason = str(error)
         results.append((entry.path, found, reason))
     # Without its record nothing but its name says whose it is.
-    own = begin(model.manifest.name)
+    own = name_prefix(model.manifest.name)
     results += [(path, None, NO_RECORD) for path in store.damaged() if path.name.startswith(own)]
     if as_json:
         listed = [

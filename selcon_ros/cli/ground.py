@@ -122,7 +122,7 @@ def command(
         raise click.UsageError("--rectified says how to read --camera, which is used with --depth only")
     if camera is not None and depth is None:
         click.echo(f"{camera} is not used: without --depth there are no poses", err=True)
-    many, pictures = files.many(image), files.pictures(image)
+    many, pictures = files.several_pictures(image), files.pictures(image)
     _check_destination(out, many)
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
     parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, WIDEST))

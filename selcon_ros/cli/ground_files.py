@@ -59,7 +59,7 @@ def pictures(given: Sequence[str]) -> list[InputPicture]:
     return listed
 
 
-def many(given: Sequence[str]) -> bool:
+def several_pictures(given: Sequence[str]) -> bool:
     """Whether more than one picture may be meant: the answer is then a line each, and the output folders."""
     path = user_path(given[0], SelconError)
     return len(given) > 1 or path.is_dir() or (not path.exists() and glob.has_magic(given[0]))

@@ -14,7 +14,7 @@ from selcon_ros.core.atomic_write import PART_SUFFIX, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.engines.choice_record import CHOICE_SUFFIX
-from selcon_ros.engines.folder import begin, default_folder, plain
+from selcon_ros.engines.folder import default_folder, name_prefix, plain
 from selcon_ros.engines.record import Key, Record, read_record
 
 ENGINE_SUFFIX, RECORD_SUFFIX, LOCK_SUFFIX, TIMINGS_SUFFIX = ".engine", ".json", ".lock", ".timings"
@@ -74,7 +74,10 @@ class Cache:
     def add(self, record: Record, content: bytes) -> CachedEngine:
         """Store an engine: both files whole or none. Raises BackendError for a folder that cannot take it."""
         key = record.key
-        path = self.folder / f"{begin(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE_SUFFIX}"
+        path = (
+            self.folder
+            / f"{name_prefix(record.bundle)}{key.kind}-{key.precision}-{key.digest}{ENGINE_SUFFIX}"
+        )
         record = replace(record, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         entry = CachedEngine(path, record)
         # Both are written before either is put in its place. The record comes last: an engine without one is

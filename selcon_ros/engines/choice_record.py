@@ -11,8 +11,8 @@ from pathlib import Path
 from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import EngineError
 from selcon_ros.core.json_file import read_object
-from selcon_ros.engines.folder import begin
-from selcon_ros.engines.record import MAX_RECORD_BYTES, made
+from selcon_ros.engines.folder import name_prefix
+from selcon_ros.engines.record import MAX_RECORD_BYTES, dataclass_from
 
 CHOICE_SUFFIX = ".choice"
 """How the names of these files end."""
@@ -44,7 +44,7 @@ class ChoiceKey:
 
     def path(self, folder: Path, bundle: str) -> Path:
         """Return the file of the folder that keeps it."""
-        return folder / f"{begin(bundle)}cpu-{self.digest}{CHOICE_SUFFIX}"
+        return folder / f"{name_prefix(bundle)}cpu-{self.digest}{CHOICE_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def read_choice(path: Path, key: ChoiceKey) -> ChoiceRecord:
     """Read a record. Raises EngineError for a file that is damaged, or is not of this key."""
     values = read_object(path, EngineError, MAX_RECORD_BYTES)
     for name, kind in (("key", ChoiceKey), ("times", CpuTimes)):
-        values[name] = made(kind, values.get(name), path)
-    record = made(ChoiceRecord, values, path)
+        values[name] = dataclass_from(kind, values.get(name), path)
+    record = dataclass_from(ChoiceRecord, values, path)
     if record.key != key:
         raise EngineError(f"{path} was measured of another graph or processor")
     times, left_out = record.times, record.left_out

@@ -26,7 +26,7 @@ from selcon_ros.engines.cpu_candidates import (
     candidates,
     open_all,
 )
-from selcon_ros.engines.cpu_timing import because, fastest, measure, without
+from selcon_ros.engines.cpu_timing import exclusions, explanation, fastest, measure
 
 MEMORY_PER_FILE_BYTE = 3
 """Bytes that a session takes for a byte of its file, about: the file, its weights, and what they become."""
@@ -77,13 +77,13 @@ def open_fastest(
     left_out |= {OPENVINO: fault} if fault else {}
     if not able:
         model_role(manifest, path, precision)
-        raise BackendError("; ".join(without(left_out)))
+        raise BackendError("; ".join(exclusions(left_out)))
     if len(able) == 1:
         if able[0].backend != OPENVINO:
-            why = "; ".join([able[0].label, *without(left_out)]) if left_out else ""
+            why = "; ".join([able[0].label, *exclusions(left_out)]) if left_out else ""
             return _open_alone(path, able[0], options, why)
         if not sample_roles(manifest.files):
-            why = "; ".join([f"{able[0].label}, not compared with fp32: {NO_SAMPLES}", *without(left_out)])
+            why = "; ".join([f"{able[0].label}, not compared with fp32: {NO_SAMPLES}", *exclusions(left_out)])
             return _open_alone(path, able[0], options, why)
     kept = look_up(manifest, able, options, cache)
     if kept.record is None:
@@ -114,7 +114,7 @@ def _open_kept(
             if record.times.shares.keys() <= {**out, **faults}.keys():
                 raise
             continue
-        why = because(record.times, out, f"measured {record.measured}, kept in {kept.file}")
+        why = explanation(record.times, out, f"measured {record.measured}, kept in {kept.file}")
         failures = tuple(f"{label}: {fault}" for label, fault in faults.items())
         return Opened(bundle, backend, CpuChoice(found.backend, found.precision, record.times, why, failures))
 
@@ -137,7 +137,7 @@ def _open_measured(
     }
     if len(opened) == 1 and all(each.backend == CPU_BACKEND for each in opened):
         ((only, backend),) = opened.items()
-        why = "; ".join([only.label, *without({**left_out, **told})])
+        why = "; ".join([only.label, *exclusions({**left_out, **told})])
         return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why, failures))
     times = measure({each.label: backend for each, backend in opened.items()}, bundle.manifest)
     told |= _disagreeing(bundle, opened, times, {**left_out, **told})
@@ -147,7 +147,7 @@ def _open_measured(
         said = "; ".join(filter(None, (lack, "not kept, so that the next start measures")))
     else:
         said = keep(kept, ChoiceRecord.of(kept.key, times, told))
-    why = because(times, out, "; ".join(filter(None, ("measured now", kept.remark, said))))
+    why = explanation(times, out, "; ".join(filter(None, ("measured now", kept.remark, said))))
     for each, backend in opened.items():
         if each != chosen:
             backend.close()

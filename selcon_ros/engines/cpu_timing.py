@@ -69,7 +69,7 @@ def fastest(times: CpuTimes, left_out: Collection[str] = ()) -> str:
     return best[CPU_BACKEND]
 
 
-def because(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str:
+def explanation(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str:
     """Say what was chosen and why; `where` says where the times come from."""
     chosen, base = fastest(times, left_out), times.reference
     others = [label for label in times.shares if label not in (base, *left_out)]
@@ -89,10 +89,10 @@ def because(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str:
             ):
                 facts.append(f"OpenVINO must be at least {MIN_OPENVINO_SPEEDUP:g} times faster")
         told = f"{told} ({'; '.join([*facts, where])})"
-    return "; ".join([told, *without(left_out)])
+    return "; ".join([told, *exclusions(left_out)])
 
 
-def without(left_out: Mapping[str, str]) -> list[str]:
+def exclusions(left_out: Mapping[str, str]) -> list[str]:
     """Say what may not be chosen."""
     return [f"without {label}: {reason}" for label, reason in left_out.items()]
 

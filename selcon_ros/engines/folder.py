@@ -11,7 +11,7 @@ def default_folder() -> Path:
     return user_cache(BackendError) / "selcon_ros" / "engines"
 
 
-def begin(bundle: str) -> str:
+def name_prefix(bundle: str) -> str:
     """Return how the names of a bundle's files begin."""
     return plain(f"{bundle[:60]}-")
 

@@ -97,7 +97,7 @@ def _drop_round_trip_casts(half: ModelProto, model: ModelProto) -> None:
         for tensors in (node.input, node.output):
             for index, name in enumerate(tensors):
                 tensors[index] = names.get(name, name)
-    _put(half, nodes)
+    _replace_nodes(half, nodes)
     # The library appends its conversions; types are inferred in the order of the layers.
     OnnxModel.graph_topological_sort(graph)
 
@@ -129,7 +129,7 @@ def emulate_fp16(half: ModelProto) -> ModelProto:
         # Those of `half` itself: their values are rounded after them now.
         if node.op_type == "Cast" and node.output[0].endswith("/exact"):
             node.attribute[0].i = TensorProto.FLOAT
-    _put(model, nodes)
+    _replace_nodes(model, nodes)
     return model
 
 
@@ -140,7 +140,7 @@ def _widen(tensor: TensorProto) -> None:
         tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
 
 
-def _put(model: ModelProto, nodes: Sequence[NodeProto]) -> None:
+def _replace_nodes(model: ModelProto, nodes: Sequence[NodeProto]) -> None:
     """Give a graph other nodes; what was known of their values goes."""
     nodes = [*nodes]
     del model.graph.node[:]

@@ -78,17 +78,17 @@ class Record:
 def read_record(path: Path) -> Record:
     """Read a record's file. Raises EngineError where it is no record, of another version, or damaged."""
     values = read_object(path, EngineError, MAX_RECORD_BYTES)
-    values["key"] = made(Key, values.get("key"), path)
-    record = made(Record, values, path)
+    values["key"] = dataclass_from(Key, values.get("key"), path)
+    record = dataclass_from(Record, values, path)
     graph, engine = record.agreement_of_graph, record.agreement
     return replace(
         record,
-        agreement_of_graph=asdict(made(Agreement, graph, path)),
-        agreement=None if engine is None else asdict(made(Agreement, engine, path)),
+        agreement_of_graph=asdict(dataclass_from(Agreement, graph, path)),
+        agreement=None if engine is None else asdict(dataclass_from(Agreement, engine, path)),
     )
 
 
-def made(kind: type[T], values: Any, path: Path) -> T:
+def dataclass_from(kind: type[T], values: Any, path: Path) -> T:
     """Return a dataclass of a JSON object's values, each of its field's type; lists become tuples.
 
     Raises EngineError naming the file and what is not as it must be.

@@ -38,7 +38,7 @@ class _Encoding:
     planar: bool = False
 
 
-def _with(code: int) -> Callable[[Pixels], Pixels]:
+def _converter(code: int) -> Callable[[Pixels], Pixels]:
     return lambda pixels: np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
@@ -51,22 +51,22 @@ _BAYER = {
 }
 _COLOUR: dict[str, tuple[int, Callable[[Pixels], Pixels]]] = {
     "rgb": (3, lambda pixels: pixels),
-    "bgr": (3, _with(cv2.COLOR_BGR2RGB)),
-    "rgba": (4, _with(cv2.COLOR_RGBA2RGB)),
-    "bgra": (4, _with(cv2.COLOR_BGRA2RGB)),
-    "mono": (1, _with(cv2.COLOR_GRAY2RGB)),
-    **{f"bayer_{name}": (1, _with(code)) for name, code in _BAYER.items()},
+    "bgr": (3, _converter(cv2.COLOR_BGR2RGB)),
+    "rgba": (4, _converter(cv2.COLOR_RGBA2RGB)),
+    "bgra": (4, _converter(cv2.COLOR_BGRA2RGB)),
+    "mono": (1, _converter(cv2.COLOR_GRAY2RGB)),
+    **{f"bayer_{name}": (1, _converter(code)) for name, code in _BAYER.items()},
 }
 _ENCODINGS: dict[str, _Encoding] = {
     **{f"{name}8": _Encoding(np.uint8, channels, to_rgb) for name, (channels, to_rgb) in _COLOUR.items()},
     **{f"{name}16": _Encoding(np.uint16, channels, to_rgb) for name, (channels, to_rgb) in _COLOUR.items()},
-    "8uc1": _Encoding(np.uint8, 1, _with(cv2.COLOR_GRAY2RGB)),
-    "8uc3": _Encoding(np.uint8, 3, _with(cv2.COLOR_BGR2RGB)),
-    "8uc4": _Encoding(np.uint8, 4, _with(cv2.COLOR_BGRA2RGB)),
-    **{name: _Encoding(np.uint8, 2, _with(cv2.COLOR_YUV2RGB_UYVY)) for name in ("yuv422", "uyvy")},
-    **{name: _Encoding(np.uint8, 2, _with(cv2.COLOR_YUV2RGB_YUY2)) for name in ("yuv422_yuy2", "yuyv")},
-    "nv12": _Encoding(np.uint8, 1, _with(cv2.COLOR_YUV2RGB_NV12), planar=True),
-    "nv21": _Encoding(np.uint8, 1, _with(cv2.COLOR_YUV2RGB_NV21), planar=True),
+    "8uc1": _Encoding(np.uint8, 1, _converter(cv2.COLOR_GRAY2RGB)),
+    "8uc3": _Encoding(np.uint8, 3, _converter(cv2.COLOR_BGR2RGB)),
+    "8uc4": _Encoding(np.uint8, 4, _converter(cv2.COLOR_BGRA2RGB)),
+    **{name: _Encoding(np.uint8, 2, _converter(cv2.COLOR_YUV2RGB_UYVY)) for name in ("yuv422", "uyvy")},
+    **{name: _Encoding(np.uint8, 2, _converter(cv2.COLOR_YUV2RGB_YUY2)) for name in ("yuv422_yuy2", "yuyv")},
+    "nv12": _Encoding(np.uint8, 1, _converter(cv2.COLOR_YUV2RGB_NV12), planar=True),
+    "nv21": _Encoding(np.uint8, 1, _converter(cv2.COLOR_YUV2RGB_NV21), planar=True),
 }
 _DEPTH_ENCODINGS = ("16uc1", "32fc1")
 
@@ -193,7 +193,7 @@ def _decompress(message: CompressedImage, limit: PixelLimit, look: Look | None) 
     values = decode(bytes(message.data), "the compressed image", flags, MessageError, limit=limit, turn=False)
     pixels = _eight_bits(values, message.format, look)
     if pixels.ndim == 3:
-        return pixels if _red_first(message.format) else _with(cv2.COLOR_BGR2RGB)(pixels)
+        return pixels if _red_first(message.format) else _converter(cv2.COLOR_BGR2RGB)(pixels)
     return _ENCODINGS[_mosaic(message.format) or "mono8"].to_rgb(pixels)
 
 

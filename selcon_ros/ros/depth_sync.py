@@ -87,7 +87,7 @@ class DepthSync:
             depth = registered_depth(message, header, size, settings)
         except SelconError as error:
             if not self.depth_input.just_resumed:
-                self._health.problem("depth", f"{error} ({where(self.depth_input)})")
+                self._health.problem("depth", f"{error} ({location(self.depth_input)})")
             return None
         self._health.solved("depth")
         return depth
@@ -121,13 +121,13 @@ class DepthSync:
             intrinsics = registered_intrinsics(info, header, size, settings, self._image_topic)
         except SelconError as error:
             if not self.info_input.just_resumed:
-                self._health.problem("camera_info", f"{error} ({where(self.info_input)})")
+                self._health.problem("camera_info", f"{error} ({location(self.info_input)})")
             return None
         self._health.solved("camera_info")
         return intrinsics
 
 
-def where(mine: Input) -> str:
+def location(mine: Input) -> str:
     """Which topic and publisher a problem is about, and what it means."""
     publishers = names_of(mine.publishers)
     source = f"{mine.topic} of {publishers}; " if publishers else ""

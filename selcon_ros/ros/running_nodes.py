@@ -113,19 +113,23 @@ def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Sett
 
     Raises ParameterError for a value that is none here: of a node of another version.
     """
-    listed = _ask(ListParameters, f"{name}/list_parameters", ListParameters.Request(), node, executor)
+    listed = _call_service(
+        ListParameters, f"{name}/list_parameters", ListParameters.Request(), node, executor
+    )
     if listed is None:
         return None
     # One that it has not would leave all unanswered.
     names = [each for each in listed.result.names if each in SETTINGS_FIELDS]
-    told = _ask(GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor)
+    told = _call_service(
+        GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor
+    )
     if told is None:
         return None
     given = dict(zip(names, map(parameter_value_to_python, told.values), strict=False))
     return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
 
 
-def _ask(kind: Any, service: str, request: Any, node: Node, executor: SingleThreadedExecutor) -> Any:
+def _call_service(kind: Any, service: str, request: Any, node: Node, executor: SingleThreadedExecutor) -> Any:
     """A service's response; None if none comes."""
     client: Any = node.create_client(kind, service)
     try:

@@ -155,7 +155,8 @@ class RerunLog:
 
     def _log_answers(self, frame: ViewFrame) -> None:
         paths = {
-            kind: [f"{parent}/{kind}/{_part(action)}" for action in frame.asked] for kind, parent in KINDS
+            kind: [f"{parent}/{kind}/{_path_part(action)}" for action in frame.asked]
+            for kind, parent in KINDS
         }
         for kind, each in paths.items():
             self._there(kind, set(each))
@@ -200,9 +201,9 @@ class RerunLog:
 
     def _log_state(self, frame: ViewFrame) -> None:
         for action, confidence in frame.confidences.items():
-            self._rec.log(f"confidence/{_part(action)}", rr.Scalars(confidence))
+            self._rec.log(f"confidence/{_path_part(action)}", rr.Scalars(confidence))
         for name, milliseconds in frame.times.items():
-            self._rec.log(f"milliseconds/{_part(name)}", rr.Scalars(milliseconds))
+            self._rec.log(f"milliseconds/{_path_part(name)}", rr.Scalars(milliseconds))
         told: set[tuple[str, str]] = {(each.level, each.text) for each in frame.diagnostics}
         for level, text in sorted(told - self._told):
             self._say(level, text)
@@ -240,7 +241,9 @@ def _checked(path: Path) -> Path:
 def _blueprint(actions: tuple[str, ...]) -> Any:
     """How a viewer shows it. The depth image would be a second cloud beside the coloured one."""
     pictures = [
-        rrb.Spatial2DView(origin=f"{CAMERA}/{kind}/{_part(action)}", name=f"{kind} {one_line(action, 60)}")
+        rrb.Spatial2DView(
+            origin=f"{CAMERA}/{kind}/{_path_part(action)}", name=f"{kind} {one_line(action, 60)}"
+        )
         for kind in ("overlay", "heatmap")
         for action in actions
     ]
@@ -259,7 +262,7 @@ def _blueprint(actions: tuple[str, ...]) -> Any:
     )
 
 
-def _part(name: str) -> str:
+def _path_part(name: str) -> str:
     """A name as one part of an entity's path."""
     return str(rr.escape_entity_path_part(one_line(name, 60)))
 

@@ -14,7 +14,7 @@ from selcon_ros.engines.cpu_timing import (
     MAX_TURNS,
     MIN_OPENVINO_SPEEDUP,
     MIN_TURNS,
-    because,
+    explanation,
     fastest,
     measure,
 )
@@ -112,7 +112,7 @@ def test_openvino_must_be_clearly_faster_than_onnx_runtime(
 ) -> None:
     times = times_of(next(iter(found)).replace("_", " "), **found)
     assert fastest(times, left_out) == chosen
-    assert because(times, dict.fromkeys(left_out, "a reason"), "now").startswith(chosen)
+    assert explanation(times, dict.fromkeys(left_out, "a reason"), "now").startswith(chosen)
 
 
 @given(st.dictionaries(st.sampled_from(["int8", "openvino_fp32", "openvino_int8", "openvino_bf16"]), share))
@@ -149,11 +149,11 @@ def test_openvino_is_never_chosen_for_less(found: dict[str, float]) -> None:
     ],
 )
 def test_it_says_what_was_chosen_and_why(found: dict[str, float], said: str) -> None:
-    assert because(times_of(**found), {}, "now").startswith(said)
+    assert explanation(times_of(**found), {}, "now").startswith(said)
 
 
 def test_it_says_what_was_left_out() -> None:
     times = times_of("openvino fp32", openvino_fp32=1.0)
-    assert because(times, {"openvino bf16": "none here"}, "now") == (
+    assert explanation(times, {"openvino bf16": "none here"}, "now") == (
         "openvino fp32 (now); without openvino bf16: none here"
     )

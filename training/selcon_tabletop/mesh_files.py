@@ -134,11 +134,11 @@ def _check(content: bytes, path: Path) -> None:
             raise MeshError(f"{path}: a face reads {_shown(line)}, not three corners or more")
         for corner in corners:
             for key, index in zip(("v", "vt", "vn"), corner.split(b"/"), strict=False):
-                if index and not _within(index, count[key]):
+                if index and not _is_index(index, count[key]):
                     raise MeshError(f"{path}: a face refers to {key} {_shown(index)} of {count[key]}")
 
 
-def _within(index: bytes, count: int) -> bool:
+def _is_index(index: bytes, count: int) -> bool:
     """Return whether an index counts from 1, or backwards from -1, within `count` lines."""
     return bool(re.fullmatch(rb"-?\d{1,7}", index)) and 1 <= abs(int(index)) <= count
 

@@ -123,7 +123,7 @@ def table_scene(
         return scene
     if rng.random() < 0.4:
         _furnish(scene, rng, furniture, int(rng.integers(1, 4)))
-    _look(scene, rng, views, aspect)
+    _place_cameras(scene, rng, views, aspect)
     return scene
 
 
@@ -140,7 +140,7 @@ def negative_scene(
     add_clutter(scene, rng, clutter, [], mats, things)
     if clutter < 2 or rng.random() < 0.5:
         _furnish(scene, rng, furniture, int(rng.integers(1, 6)))
-    _look(scene, rng, views, aspect)
+    _place_cameras(scene, rng, views, aspect)
     return scene
 
 
@@ -153,7 +153,7 @@ def _furnish(scene: Scene, rng: Rng, furniture: Sequence[Things], count: int) ->
         scene.add_scenery(parts, *furniture_spot(rng, scene.room, radius))
 
 
-def _look(scene: Scene, rng: Rng, views: int, aspect: float) -> None:
+def _place_cameras(scene: Scene, rng: Rng, views: int, aspect: float) -> None:
     """Give a scene its cameras: each frames an object or, if there is none, a thing or the table."""
     subjects = [np.concatenate(scene.points(owner)) for owner in range(len(scene.kinds))]
     scenery = scene.points(-1)

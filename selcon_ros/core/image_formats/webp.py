@@ -22,9 +22,9 @@ def read_webp(content: bytes) -> ImageHeader | None:
         complete = end <= len(content)
         if name == b"VP8X" and length >= 10 and complete:
             alpha = bool(content[start] & _ALPHA_FLAG)
-            sizes.append((_three(content, start + 4) + 1, _three(content, start + 7) + 1))
+            sizes.append((_uint24(content, start + 4) + 1, _uint24(content, start + 7) + 1))
         elif name == b"ANMF" and length >= 16:
-            sizes.append((_three(content, start + 6) + 1, _three(content, start + 9) + 1))
+            sizes.append((_uint24(content, start + 6) + 1, _uint24(content, start + 9) + 1))
             at = start + 16  # the chunks of the frame follow
             continue
         elif name in (b"VP8 ", b"VP8L"):
@@ -47,7 +47,7 @@ def read_webp(content: bytes) -> ImageHeader | None:
     return ImageHeader("WebP", *sizes[0], 8, colours, whole, orientation, largest)
 
 
-def _three(content: bytes, at: int) -> int:
+def _uint24(content: bytes, at: int) -> int:
     return int.from_bytes(content[at : at + 3], "little")
 
 

@@ -63,7 +63,7 @@ def _shape(element: Element, size: Size, where: str) -> Shape:
         return polygon(points, size, where)
     if element.tag == "box":
         left, top, right, bottom = (_number(element, key, where) for key in ("xtl", "ytl", "xbr", "ybr"))
-        return _turned(left, top, right, bottom, _number(element, "rotation", where, "0"), size, where)
+        return _rotated_box(left, top, right, bottom, _number(element, "rotation", where, "0"), size, where)
     if element.tag == "ellipse":
         x, y, across, down = (_number(element, key, where) for key in ("cx", "cy", "rx", "ry"))
         return ellipse((x, y), (across, down), size, where, _number(element, "rotation", where, "0"))
@@ -72,7 +72,7 @@ def _shape(element: Element, size: Size, where: str) -> Shape:
     raise DataError(f"{where} is no region: draw a polygon or mask around the part")
 
 
-def _turned(
+def _rotated_box(
     left: float, top: float, right: float, bottom: float, degrees: float, size: Size, where: str
 ) -> Polygon:
     """A box turned about its middle, cut at the picture's border."""

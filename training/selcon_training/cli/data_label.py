@@ -72,7 +72,7 @@ def label(
             click.echo()
         if workspace.problem:
             raise click.ClickException(workspace.problem)
-        _tell(out, [workspace.state(number) for number in range(len(workspace.photos))])
+        _print_state(out, [workspace.state(number) for number in range(len(workspace.photos))])
         if stopped:
             raise SystemExit(INTERRUPTED_EXIT_CODE)
     finally:
@@ -89,7 +89,7 @@ def _known(out: Path, bundle: Path | None) -> list[str] | None:
     return list(load_bundle(bundle or default_bundle_path()).manifest.actions)
 
 
-def _tell(out: Path, states: list[str]) -> None:
+def _print_state(out: Path, states: list[str]) -> None:
     """What is in the data set, and what comes next."""
     from selcon_training.adapt.labelling.layout import NEGATIVES
 

@@ -83,7 +83,7 @@ def _one_channel(image: NDArray[Any], name: str | Path) -> tuple[NDArray[Any], s
         return image, ""
     if image.shape[2] == 1:
         return image[:, :, 0], ""
-    colours, top = image[:, :, :3], _top(image)
+    colours, top = image[:, :, :3], _max_value(image)
     if image.shape[2] == 4 and not (image[:, :, 3] == top).all():
         alpha = image[:, :, 3]
         if (colours == colours[0, 0]).all():
@@ -134,7 +134,7 @@ def _of_unit_range(values: NDArray[Any], name: str | Path) -> U8:
 
 def _grades(values: NDArray[Any], name: str | Path) -> tuple[U8, str]:
     """The values as 0..255, and how they were read if not as they are."""
-    top, counts = _top(values), _counts(values)
+    top, counts = _max_value(values), _counts(values)
     levels = np.flatnonzero(counts)
     marked, peak = levels[levels > 0], int(levels[-1])
     _check_constant(peak, len(levels), name)
@@ -183,10 +183,10 @@ def _check_constant(peak: int, levels: int, name: str | Path) -> None:
 
 def _counts(values: NDArray[Any]) -> NDArray[np.float32]:
     """How many pixels have each value."""
-    top = _top(values)
+    top = _max_value(values)
     counts = cv2.calcHist([np.ascontiguousarray(values)], [0], None, [top + 1], [0, top + 1])
     return np.asarray(counts, np.float32).ravel()
 
 
-def _top(image: NDArray[Any]) -> int:
+def _max_value(image: NDArray[Any]) -> int:
     return 65535 if image.dtype == np.uint16 else 255

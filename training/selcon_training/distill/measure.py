@@ -114,12 +114,12 @@ def cross_fitted(found: StudentComparison) -> F64:
     """Confidences [n, C] of curves that were fitted on the other half of the pictures."""
     told = np.empty_like(found.evidence)
     for half in (0, 1):
-        fit = fit_to_teacher(_of(found, slice(1 - half, None, 2)))
+        fit = fit_to_teacher(_comparison_of(found, slice(1 - half, None, 2)))
         told[half::2] = fit.confidences(found.evidence[half::2])
     return told
 
 
-def _of(found: StudentComparison, which: slice) -> StudentComparison:
+def _comparison_of(found: StudentComparison, which: slice) -> StudentComparison:
     return StudentComparison(
         found.photos[which],
         found.kld[which],

@@ -17,11 +17,11 @@ from selcon_ros.core.manifest import Normalisation
 from selcon_training.encoders.loading import (
     GivenSpec,
     as_spec,
+    described,
     hub_error,
     is_file,
     read_named,
     verified,
-    what,
 )
 from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.encoders.sizes import Size
@@ -49,7 +49,7 @@ class Backbone(nn.Module):
         self.widths: list[int] = list(info.channels())
         self.strides: list[int] = list(info.reduction())
         given = cast(dict[str, Any], model.pretrained_cfg)
-        self.normalisation = Normalisation(_three(given["mean"]), _three(given["std"]))
+        self.normalisation = Normalisation(_three_floats(given["mean"]), _three_floats(given["std"]))
 
     @property
     def name(self) -> str:
@@ -134,7 +134,7 @@ def whole_model(spec: EncoderSpec) -> nn.Module:
     if is_package(weights):
         path = packaged_file(weights, spec.name)
         model = _create(spec, None)
-        state = in_order(read_state_dict(path), model, what(spec))
+        state = in_order(read_state_dict(path), model, described(spec))
     elif is_file(weights):
         model = _create(spec, None)
         state = _whole_state(read_named(spec, weights), model)
@@ -143,7 +143,7 @@ def whole_model(spec: EncoderSpec) -> nn.Module:
             f"weights '{weights}' of {spec.name}: give a file, 'package:NAME', 'pretrained', or null for "
             "random ones"
         )
-    load_strictly(model, state, what(spec))
+    load_strictly(model, state, described(spec))
     return model
 
 
@@ -232,9 +232,11 @@ def _check_taken(model: nn.Module, whole: nn.Module, spec: EncoderSpec) -> None:
     known = {mark(value) for value in whole.state_dict().values()}
     lost = [key for key, value in model.state_dict().items() if mark(value) not in known]
     if lost:
-        raise EncoderError(f"{what(spec)}: timm did not load {len(lost)} tensors, the first is {lost[0]}")
+        raise EncoderError(
+            f"{described(spec)}: timm did not load {len(lost)} tensors, the first is {lost[0]}"
+        )
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def _three_floats(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue

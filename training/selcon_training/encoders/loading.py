@@ -82,7 +82,7 @@ def dino_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
         raise EncoderError(f"timm cannot build '{spec.name}': {error}") from error
     if spec.weights is not None and not from_hub:
         state = dino_weights(read_named(spec, spec.weights), model, spec.name)
-        load_strictly(model, state, what(spec))
+        load_strictly(model, state, described(spec))
     return model, verified(model, spec)
 
 
@@ -113,7 +113,7 @@ def clip_model_of(spec: GivenSpec) -> tuple[nn.Module, EncoderSpec]:
     if spec.weights is not None and tag is None:
         quick_gelu = bool((open_clip.get_model_config(spec.name) or {}).get("quick_gelu"))
         state = clip_weights(read_named(spec, spec.weights), model, spec.name, quick_gelu)
-        load_strictly(model, state, what(spec))
+        load_strictly(model, state, described(spec))
     return model, verified(model, spec)
 
 
@@ -196,7 +196,7 @@ def is_file(weights: str) -> bool:
     return weights.lower().endswith(_FILE_SUFFIXES) or "/" in weights
 
 
-def what(spec: EncoderSpec) -> str:
+def described(spec: EncoderSpec) -> str:
     """Return what a message calls weights and encoder."""
     return f"{spec.weights} as {spec.name}"
 
@@ -220,7 +220,7 @@ def verified(model: nn.Module, spec: EncoderSpec) -> EncoderSpec:
     if spec.weights is not None:
         damaged = first_not_finite(model.state_dict())
         if damaged is not None:
-            raise EncoderError(f"{what(spec)}: {damaged} holds NaN or infinity; get the weights anew")
+            raise EncoderError(f"{described(spec)}: {damaged} holds NaN or infinity; get the weights anew")
         if spec.sha256 not in (None, digest):
             raise EncoderError(
                 f"{spec.name}: its weights ({spec.weights}) have the digest {digest}, "

@@ -72,7 +72,7 @@ def import_official(path: Path, divide: Divide) -> SelconNet:
     }
     problem = mismatch(shapes(ours), shapes(state))
     if problem is not None:
-        other = _other(state, divide)
+        other = _other_divide(state, divide)
         raise CheckpointError(f"{path} is not a released checkpoint for {divide}{other}:\n{problem}")
     damaged = first_not_finite(state)
     if damaged is not None:
@@ -127,7 +127,7 @@ def _official_key(key: str) -> str:
     return f"{_HEADS[module]}.{rest}" if module in _HEADS else f"aff_proj.{key}"
 
 
-def _other(state: Mapping[str, Tensor], asked: str) -> str:
+def _other_divide(state: Mapping[str, Tensor], asked: str) -> str:
     """Which other divide's checkpoint it is, if its number of actions tells."""
     rows = state["aff_classifier.bias"].numel() if "aff_classifier.bias" in state else None
     fits = next((divide for divide, name in _LISTS.items() if len(CLASS_LISTS[name]) == rows), None)

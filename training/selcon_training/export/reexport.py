@@ -70,7 +70,7 @@ def reexport(
         graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
     pictures = _samples(given) if samples is None else samples_of(samples)
     written = write_bundle(out, manifest, {"model": graph} | pictures)
-    _tell(given, manifest)
+    _print_left_out(given, manifest)
     return written
 
 
@@ -78,7 +78,7 @@ def _samples(bundle: Bundle) -> dict[str, bytes]:
     return {role: bundle.files[role] for role in sample_roles(bundle.files)}
 
 
-def _tell(given: Bundle, manifest: Manifest) -> None:
+def _print_left_out(given: Bundle, manifest: Manifest) -> None:
     """Say what is left out, and how to have it again."""
     if given.manifest.confidence is not None and manifest.confidence is None:
         _log.warning(

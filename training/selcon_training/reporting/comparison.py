@@ -53,7 +53,7 @@ def markdown(measured: Sequence[MeasuredBundle]) -> str:
         lines += _head(["action", "photos", "questions", *(one.label for one in group)])
         for action, row in group[0].tables["per_action"].items():
             if row["queries"]:
-                shown = [_right(one.tables["per_action"][action], _of(one, action)) for one in group]
+                shown = [_right(one.tables["per_action"][action], _row_of(one, action)) for one in group]
                 lines.append(_line([action, row["photos"], row["queries"], *shown]))
         lines.append("")
     return "\n".join(lines)
@@ -99,7 +99,7 @@ def _source(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def _of(one: MeasuredBundle, action: str) -> dict[str, Any]:
+def _row_of(one: MeasuredBundle, action: str) -> dict[str, Any]:
     found: dict[str, Any] = one.tables["intervals"]["per_action"][action]
     return found
 

@@ -116,7 +116,7 @@ class FeatureStore:
                     raise ValueError(f"{name} holds {values.dtype} {values.shape}")
             return min(int(read_object(record, ConfigError)["images"]), len(self.items))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            _say(f"stored features in {self.folder} are damaged and are built again: {error}")
+            _log(f"stored features in {self.folder} are damaged and are built again: {error}")
             return None
 
     def _reserve(self) -> None:
@@ -127,7 +127,7 @@ class FeatureStore:
         needed = sum(2 * int(np.prod(shape)) + _HEADER_BYTES for shape in self._shapes.values())
         free = shutil.disk_usage(self.folder).free
         what = f"features of {len(self.items)} images x {self.views} views take {_amount(needed)}"
-        _say(f"{what} in {self.folder} ({_amount(free)} free)")
+        _log(f"{what} in {self.folder} ({_amount(free)} free)")
         try:
             if needed > free:
                 raise OSError("not enough space")
@@ -211,7 +211,7 @@ def _key(
     return digest.hexdigest()[:16]
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 

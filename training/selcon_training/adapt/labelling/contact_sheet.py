@@ -87,7 +87,7 @@ def look_at(folder: Path, progress: Callable[[Sequence[Any]], Iterable[Any]] = l
     """Read photos and masks in any layout that `selcon adapt` reads. Raises DataError."""
     layout, photos = read_photos(folder, folder / NEGATIVES if (folder / NEGATIVES).is_dir() else None)
     pairs = [(photo, action, shapes) for photo in photos for action, shapes in photo.shapes.items()]
-    looks = [_look(photo, action, shapes) for photo, action, shapes in progress(pairs)]
+    looks = [_labelled_photo(photo, action, shapes) for photo, action, shapes in progress(pairs)]
     place = folder / NEGATIVES
     negatives = sorted(file.path for file in all_pictures(place, NEGATIVES)) if place.is_dir() else []
     return Looks(folder, layout, sorted(looks, key=lambda look: (look.action, look.photo.path)), negatives)
@@ -122,7 +122,7 @@ def write_folder(out: Path, found: Looks) -> int:
         for look in found.of(action):
             relative = look.photo.path.relative_to(found.folder).with_suffix("")
             name = "__".join(relative.parts[-2:])
-            path = out / _part(action) / f"{name}.jpg"
+            path = out / _folder_name(action) / f"{name}.jpg"
             number = 2
             while path in written:
                 path, number = path.with_name(f"{name}_{number}.jpg"), number + 1
@@ -131,12 +131,12 @@ def write_folder(out: Path, found: Looks) -> int:
     return len(found.looks)
 
 
-def _part(name: str) -> str:
+def _folder_name(name: str) -> str:
     """A label as the name of a folder: it comes from a file, and may be any text."""
     return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:MAX_NAME_LENGTH] or "_"
 
 
-def _look(photo: Labelled, action: str, shapes: Sequence[Shape]) -> LabelledPhoto:
+def _labelled_photo(photo: Labelled, action: str, shapes: Sequence[Shape]) -> LabelledPhoto:
     if not shapes:
         return LabelledPhoto(photo, action, None, "no mask")
     try:

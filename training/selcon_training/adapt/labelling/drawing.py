@@ -79,7 +79,7 @@ def parse_change(content: bytes, actions: Iterable[str]) -> Change:
     try:
         change = Change.model_validate_json(content)
     except ValidationError as error:
-        raise DataError(f"the page sent what is no drawing: {_first(error)}") from None
+        raise DataError(f"the page sent what is no drawing: {_first_fault(error)}") from None
     unknown = {stroke.action for stroke in change.strokes} - set(actions)
     if unknown:
         raise DataError(
@@ -94,7 +94,8 @@ def parse_drawing(content: bytes, name: str) -> MaskDrawing:
         return MaskDrawing.model_validate_json(content)
     except ValidationError as error:
         raise DataError(
-            f"{name} is no drawing of `selcon data label` ({_first(error)}): move it away, and draw anew"
+            f"{name} is no drawing of `selcon data label` ({_first_fault(error)}): move it away, and "
+            "draw anew"
         ) from None
 
 
@@ -138,7 +139,7 @@ def _apply(mask: U8, stroke: Stroke) -> None:
     box[region] = 0 if stroke.tool == "eraser" else 255
 
 
-def _first(error: ValidationError) -> str:
+def _first_fault(error: ValidationError) -> str:
     """The first fault, on one line."""
     fault = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, fault["loc"]))
