@@ -156,7 +156,7 @@ class RerunLog:
     def _log_answers(self, frame: ViewFrame) -> None:
         paths = {
             kind: [f"{parent}/{kind}/{_path_part(action)}" for action in frame.asked]
-            for kind, parent in KINDS
+            for kind, parent in ACTION_ENTITIES
         }
         for kind, each in paths.items():
             self._there(kind, set(each))
@@ -220,7 +220,7 @@ class RerunLog:
         return paths
 
 
-KINDS = (("heatmap", CAMERA), ("overlay", CAMERA), ("grasps", WORLD))
+ACTION_ENTITIES = (("heatmap", CAMERA), ("overlay", CAMERA), ("grasps", WORLD))
 """What there is of each action, and below which entity."""
 
 

@@ -23,7 +23,7 @@ from selcon_ros.view.sources.node_listener import NodeListener, stamp_of
 
 SILENCE_SECONDS = 4.0
 """Seconds without diagnostics after which the node is taken for gone; longer where it says them rarely."""
-LEVELS: tuple[Level, ...] = ("ok", "warning", "error", "error")
+LEVEL_OF_STATUS: tuple[Level, ...] = ("ok", "warning", "error", "error")
 BLANK_IMAGE = np.full((480, 640, 3), 40, np.uint8)
 
 
@@ -151,7 +151,9 @@ def _state(listener: NodeListener) -> tuple[Diagnostic, ...]:
         lines.append(Diagnostic("error", f"nothing is heard of the node for {silent:.0f} s: is it running?"))
     elif told is not None:
         *problems, doing = told.message.split("; ")
-        lines += [Diagnostic(LEVELS[min(told.level, len(LEVELS) - 1)], each) for each in problems]
+        lines += [
+            Diagnostic(LEVEL_OF_STATUS[min(told.level, len(LEVEL_OF_STATUS) - 1)], each) for each in problems
+        ]
         lines.append(Diagnostic("ok", doing))
     lines += [Diagnostic("warning", f"here: {text}") for text in listener.health.problems.values()]
     return tuple(lines)

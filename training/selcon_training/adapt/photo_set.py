@@ -21,10 +21,11 @@ from selcon_ros.core.text import quoted
 from selcon_training.adapt.shapes import Labelled, Size
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.images import U8, read_picture
-from selcon_training.data.listing import IMAGE_SUFFIXES
+from selcon_training.data.listing import IMAGE_SUFFIXES, MAX_FILES_SHOWN
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pairs import stored_as
 from selcon_training.data.transforms import resize
+from selcon_training.data.truth_maps import BLUR_WIDTH
 from selcon_training.errors import AdaptError, DataError
 
 MIN_PHOTOS, MAX_PHOTOS, ADVISED_PHOTOS = 4, 100, 8
@@ -33,9 +34,6 @@ SIZE_FACTOR = 2.0
 """Photos are kept at this multiple of the network's input: parts of them are shown enlarged."""
 MAX_MASK_SHARE = 0.9
 """A mask of a larger share of its photo marks no part."""
-BLUR_WIDTH = 0.018
-"""Standard deviation of a truth map, in picture widths: as AGD20K's."""
-_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -276,5 +274,5 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _list(texts: Iterable[str]) -> str:
     every = list(texts)
-    more = f" and {len(every) - _MAX_NAMES_SHOWN} more" if len(every) > _MAX_NAMES_SHOWN else ""
-    return ", ".join(quoted(text, 120) for text in every[:_MAX_NAMES_SHOWN]) + more
+    more = f" and {len(every) - MAX_FILES_SHOWN} more" if len(every) > MAX_FILES_SHOWN else ""
+    return ", ".join(quoted(text, 120) for text in every[:MAX_FILES_SHOWN]) + more

@@ -23,6 +23,7 @@ from selcon_ros.core.json_file import read_object
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.images import U8, read_picture
+from selcon_training.data.truth_maps import BLUR_WIDTH
 from selcon_training.errors import DataError
 
 SPLITS = ("testset", "nothingset")
@@ -37,8 +38,6 @@ ARGUABLE_ACTIONS = ("hold",)
 """Not asked of the negative pictures: a ball can be held, though it has no handle."""
 RASTER_FACTOR = 8
 """Polygons are filled on a raster so many times finer: OpenCV takes in the pixels of their border whole."""
-BLUR_WIDTH = 0.018
-"""Standard deviation of a truth map, in picture widths: as AGD20K's."""
 
 
 @dataclass(frozen=True)

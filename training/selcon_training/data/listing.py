@@ -16,6 +16,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 NOTE_SUFFIXES = (".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log")
 """Of files that people keep beside images, and that are no images."""
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
+MAX_FILES_SHOWN = 5
+"""Files that a message names; of more, it says how many there are."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selcon_training.data.agd20k import DataSet
-from selcon_training.data.listing import IMAGE_SUFFIXES, suffix_counts, survey
+from selcon_training.data.listing import IMAGE_SUFFIXES, MAX_FILES_SHOWN, suffix_counts, survey
 from selcon_training.data.truth_maps import WEAK_PEAK
-
-_MAX_FILES_SHOWN = 5
-"""Files named one by one."""
 
 
 def notices(data: DataSet, splits: Sequence[str]) -> list[str]:
@@ -31,10 +28,10 @@ def notices(data: DataSet, splits: Sequence[str]) -> list[str]:
         )
     lines += [
         f"{data.relative(path)} is no plain file and is not opened (a pipe, a device, or a link to nothing)"
-        for path in special[:_MAX_FILES_SHOWN]
+        for path in special[:MAX_FILES_SHOWN]
     ]
-    if len(special) > _MAX_FILES_SHOWN:
-        lines.append(f"and {len(special) - _MAX_FILES_SHOWN} more such files")
+    if len(special) > MAX_FILES_SHOWN:
+        lines.append(f"and {len(special) - MAX_FILES_SHOWN} more such files")
     blank = sum(peak == 0 for peak in data.peaks.values())
     if blank:
         lines.append(f"{blank} of {len(data.peaks)} truth maps are zero everywhere: the action is not there")

@@ -22,7 +22,7 @@ from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT, U8
-from selcon_training.data.listing import IMAGE_SUFFIXES
+from selcon_training.data.listing import IMAGE_SUFFIXES, MAX_FILES_SHOWN
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError
 
@@ -31,7 +31,6 @@ MEDIA_FILE = "media.json"
 """In a folder that `selcon tabletop media` has made: what its files are, and what they may be used for."""
 MAX_CACHED_BYTES = 1 << 30
 """Bytes of pictures that a pool keeps in memory; those beyond are decoded whenever they are drawn."""
-_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -137,10 +136,10 @@ class PicturePool:
                 elif found is not None:
                     self._kept.append(found)
         if faults:
-            more = f"; and {len(faults) - _MAX_NAMES_SHOWN} more" if len(faults) > _MAX_NAMES_SHOWN else ""
+            more = f"; and {len(faults) - MAX_FILES_SHOWN} more" if len(faults) > MAX_FILES_SHOWN else ""
             raise DataError(
                 f"{key}: {len(faults)} of {len(files)} pictures cannot be used: "
-                f"{'; '.join(faults[:_MAX_NAMES_SHOWN])}{more}"
+                f"{'; '.join(faults[:MAX_FILES_SHOWN])}{more}"
             )
 
     def __len__(self) -> int:

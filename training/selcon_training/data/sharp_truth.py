@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from selcon_training.data.images import F32, U8
 from selcon_training.data.labels import UNKNOWN_KIND, Labels, nearest
+from selcon_training.data.truth_maps import BLUR_WIDTH
 
 _COMPARED_SIDE = 160
 """Pixels of the longer side at which truth maps are compared with parts."""
-_BLUR_WIDTHS = (0.018, 0.0, 0.009, 0.03)
+_BLUR_WIDTHS = (BLUR_WIDTH, 0.0, 0.009, 0.03)
 """Standard deviations that are tried, in shares of the width: ours and AGD20K's first; masks have none."""
 _MAX_UNEXPLAINED, _GOOD_UNEXPLAINED = 0.1, 0.02
 """Largest share of a truth map's energy that its parts, blurred, may leave; and one that ends the search."""

@@ -25,6 +25,8 @@ from selcon_training.errors import DataError
 
 FOLDER_KINDS = ("GT", "mask", "objectmask")
 """Kinds of folders that hold such maps."""
+BLUR_WIDTH = 0.018
+"""Standard deviation of a truth map that is made of a mask, in picture widths: as AGD20K's."""
 WEAK_PEAK = 128
 """A graded map whose largest value is below this is read as it is, and said: it may hold percent."""
 MIN_PEAK_SHARE = 1 / 16

@@ -18,6 +18,7 @@ from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.plain_file import read_bytes
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT
+from selcon_training.data.listing import MAX_FILES_SHOWN
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pictures import PictureFile, all_pictures
 from selcon_training.distill.answers import Store, Teacher
@@ -26,7 +27,6 @@ from selcon_training.errors import DataError, DistillError
 MIN_PICTURES = 16
 """Pictures that can be read; a student that is of use needs hundreds."""
 MIN_HELD_OUT = 4
-_MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Survey:
 
     def told(self) -> list[str]:
         """Lines about what is left out."""
-        lines = [f"left out: {each}" for each in self.unreadable[:_MAX_NAMES_SHOWN]]
-        if len(self.unreadable) > _MAX_NAMES_SHOWN:
+        lines = [f"left out: {each}" for each in self.unreadable[:MAX_FILES_SHOWN]]
+        if len(self.unreadable) > MAX_FILES_SHOWN:
             lines.append(
-                f"left out: {len(self.unreadable) - _MAX_NAMES_SHOWN} more pictures that cannot be read"
+                f"left out: {len(self.unreadable) - MAX_FILES_SHOWN} more pictures that cannot be read"
             )
         if self.copies:
             lines.append(f"{self.copies} files are copies of others and count once")

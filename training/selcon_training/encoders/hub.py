@@ -20,8 +20,8 @@ from selcon_training.encoders.sizes import patch_size
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
 
-_ELSEWHERE = {"hf_model_name", "hf_tokenizer_name"}  # text that needs another library
-_PARTS = ("vit_*.dino", "vit_*dinov2*", "vit_*dinov3*")
+_FOREIGN_TEXT_KEYS = {"hf_model_name", "hf_tokenizer_name"}  # text that needs another library
+_PART_MODELS = ("vit_*.dino", "vit_*dinov2*", "vit_*dinov3*")
 _BACKBONES = ("tf_efficientnet_lite*", "mobilenetv[34]*", "efficientnet_b*", "resnet*", "convnext_*")
 
 
@@ -42,7 +42,7 @@ def published() -> list[HubEncoder]:
     Other timm ViTs, and CLIPs around one, may work too, and so do other convolutional backbones: building
     them tells.
     """
-    parts = sorted({name for pattern in _PARTS for name in timm.list_pretrained(pattern)})
+    parts = sorted({name for pattern in _PART_MODELS for name in timm.list_pretrained(pattern)})
     backbones = sorted({name for pattern in _BACKBONES for name in timm.list_pretrained(pattern)})
     carried = [HubEncoder("backbone", each.model, PREFIX + name) for name, each in PACKAGES.items()]
     clips = [(name, tag) for name, tag in open_clip.list_pretrained() if _is_plain(name, tag)]
@@ -112,6 +112,6 @@ def _is_plain(name: str, tag: str) -> bool:
     config = open_clip.get_model_config(name) or {}
     vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
     plain = isinstance(vision.get("layers"), int) and "timm_model_name" not in vision
-    pooled = vision.get("attentional_pool") or text.keys() & _ELSEWHERE or "multimodal_cfg" in config
+    pooled = vision.get("attentional_pool") or text.keys() & _FOREIGN_TEXT_KEYS or "multimodal_cfg" in config
     activation = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False))
     return plain and not pooled and activation == bool(config.get("quick_gelu", False))

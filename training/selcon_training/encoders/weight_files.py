@@ -26,7 +26,7 @@ from selcon_training.errors import EncoderError
 State = dict[str, Tensor]
 
 OFFICIAL_CLIP, OFFICIAL_DINO = "net.", "vit_model."  # the encoders' prefixes in the authors' checkpoints
-_INSIDE = ("state_dict", "model_state_dict", "teacher", "model")  # where checkpoints keep the weights
+_WEIGHT_KEYS = ("state_dict", "model_state_dict", "teacher", "model")  # where checkpoints keep the weights
 _OPENAI_ONLY = ("input_resolution", "context_length", "vocab_size")
 _WRAPPERS = ("_orig_mod", "module")  # no encoder and no head has a part of such a name
 
@@ -55,7 +55,7 @@ def read_state_dict(path: Path) -> State:
         reason = why_unreadable(error)
         raise EncoderError(f"{path} is not a file of weights that can be read safely: {reason}") from None
     if isinstance(state, dict):
-        state = next((state[key] for key in _INSIDE if isinstance(state.get(key), dict)), state)
+        state = next((state[key] for key in _WEIGHT_KEYS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict):
         raise EncoderError(f"{path} holds no state dict (names to tensors) but a {type(state).__name__}")
     arrays = [str(key) for key, value in state.items() if isinstance(value, LeftOutArray)]

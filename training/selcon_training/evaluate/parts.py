@@ -14,7 +14,7 @@ from selcon_training.errors import DataError
 from selcon_training.evaluate.answers import Answers
 from selcon_training.ranks import Ranks
 
-FOLDER = "parts"
+PARTS_FOLDER = "parts"
 MAX_FILE_BYTES = 1 << 30
 """Bytes of a part: a million queries take half of it."""
 
@@ -25,7 +25,7 @@ class EvaluationParts:
     """
 
     def __init__(self, folder: Path, ranks: Ranks, identity: Mapping[str, Any]) -> None:
-        self.folder, self.ranks = folder / FOLDER, ranks
+        self.folder, self.ranks = folder / PARTS_FOLDER, ranks
         self._identity = json.loads(json.dumps(identity))
 
     def path(self, rank: int) -> Path:

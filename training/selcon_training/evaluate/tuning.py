@@ -31,7 +31,7 @@ SMOOTHINGS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Standard deviations tried, in map cells."""
 TEMPERATURES = (0.17, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Temperatures tried, about a factor of √2 apart."""
-PLAIN = (0.0, 1.0)
+NO_CHANGE = (0.0, 1.0)
 MAX_EXAMPLES = 12
 """Queries that are kept for a report, at most."""
 
@@ -110,7 +110,7 @@ def tune(
         )
     files = QueryFiles(data, split)
     given = load_bundle(bundle)
-    plain = replace(given, manifest=replace(given.manifest, smoothing=PLAIN[0], temperature=PLAIN[1]))
+    plain = replace(given, manifest=replace(given.manifest, smoothing=NO_CHANGE[0], temperature=NO_CHANGE[1]))
     grounder = Grounder(plain, open_on_cpu(plain, CpuOptions(threads)))
     asked: list[_Asked] = []
     surface = np.zeros((len(SMOOTHINGS), len(TEMPERATURES)))
@@ -129,7 +129,7 @@ def tune(
     surface /= len(asked)
     row, column = np.unravel_index(int(surface.argmin()), surface.shape)
     chosen = (SMOOTHINGS[row], TEMPERATURES[column])
-    (before, of_before), (after, of_after) = (_measure(asked, files, *each) for each in (PLAIN, chosen))
+    (before, of_before), (after, of_after) = (_measure(asked, files, *each) for each in (NO_CHANGE, chosen))
     intervals = {"before": of_before, "after": of_after}
     examples = tuple(_example(each, files) for each in spread(asked, MAX_EXAMPLES))
     tuning = Tuning(*chosen, len(asked), surface, before, after, intervals, examples)

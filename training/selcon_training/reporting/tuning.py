@@ -9,7 +9,7 @@ from selcon_ros.core.heatmap import soften, upsample
 from selcon_training.data.images import read_picture
 from selcon_training.errors import ResultNotWritten
 from selcon_training.evaluate.measures import peaks_on
-from selcon_training.evaluate.tuning import PLAIN, SMOOTHINGS, TEMPERATURES, Example, Tuning
+from selcon_training.evaluate.tuning import NO_CHANGE, SMOOTHINGS, TEMPERATURES, Example, Tuning
 from selcon_training.reporting.answer_picture import answer_picture
 from selcon_training.reporting.page import Shown, render, side_by_side
 from selcon_training.reporting.svg import CRIMSON, GREY, Plot, drawing
@@ -63,7 +63,7 @@ def _plot(tuning: Tuning) -> Plot:
 
 def _shown(each: Example, tuning: Tuning) -> Shown:
     picture = read_picture(each.path)
-    maps = [soften(each.refined, *how) for how in (PLAIN, (tuning.smoothing, tuning.temperature))]
+    maps = [soften(each.refined, *how) for how in (NO_CHANGE, (tuning.smoothing, tuning.temperature))]
     right = [peaks_on(each.part, upsample(one, *picture.shape[:2])) for one in maps]
     panels = [answer_picture(picture, one, each.part, on) for one, on in zip(maps, right, strict=True)]
     name = f"{each.action} on {each.path.name}"
