@@ -112,7 +112,7 @@ def command(
     from selcon_ros.cli.ground_picture import Asker, ground_picture
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.core.files import write_image
-    from selcon_ros.core.grasp import WIDEST, GraspParameters
+    from selcon_ros.core.grasp import MAX_GRIPPER_WIDTH, GraspParameters
     from selcon_ros.core.overlay import draw
     from selcon_ros.core.picture_depth import Geometry
 
@@ -125,7 +125,7 @@ def command(
     many, pictures = files.several_pictures(image), files.pictures(image)
     _check_destination(out, many)
     limit = PixelLimit(max_pixels, "shrink it, or raise --max-pixels")
-    parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, WIDEST))
+    parameters = GraspParameters(min_confidence=min_confidence, max_width=min(max_width, MAX_GRIPPER_WIDTH))
     places = []
     for picture in pictures:
         geometry = None

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import DepthError
 
-NEAREST, FARTHEST = 0.005, 50.0
+MIN_DEPTH, MAX_DEPTH = 0.005, 50.0
 """Depths in metres that are taken for measurements of what an arm could reach; others are not used."""
 MIN_USABLE_SHARE = 0.05
 """Share of the measured depths that must be in that range, or their unit is another."""
@@ -15,9 +15,9 @@ MIN_USABLE_SHARE = 0.05
 def valid_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return where a depth image [H, W] in metres has a measurement that can be used (REP 118).
 
-    Zero, negative, infinite and NaN are none; nor is what is nearer than NEAREST or farther than FARTHEST.
+    Zero, negative, infinite and NaN are none; nor is what is nearer than MIN_DEPTH or farther than MAX_DEPTH.
     """
-    measured: NDArray[np.bool_] = (depth >= NEAREST) & (depth <= FARTHEST)
+    measured: NDArray[np.bool_] = (depth >= MIN_DEPTH) & (depth <= MAX_DEPTH)
     return measured
 
 
@@ -33,9 +33,10 @@ def check_metres(depth: NDArray[np.float32], remedy: str) -> None:
     if np.count_nonzero(valid_depth(measured)) >= MIN_USABLE_SHARE * len(measured):
         return
     median = float(np.median(measured))
-    guess = "millimetres read as metres?" if median > FARTHEST else "metres read as a smaller unit?"
+    guess = "millimetres read as metres?" if median > MAX_DEPTH else "metres read as a smaller unit?"
     raise DepthError(
-        f"the median depth is {median:.3g} m, only {NEAREST} to {FARTHEST:g} m are taken ({guess}): {remedy}"
+        f"the median depth is {median:.3g} m, only {MIN_DEPTH} to {MAX_DEPTH:g} m are taken ({guess}): "
+        f"{remedy}"
     )
 
 

@@ -11,7 +11,7 @@ from selcon_ros.core import region_geometry as geometry
 from selcon_ros.core.actions import is_held
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
-from selcon_ros.core.depth_points import FARTHEST, NEAREST
+from selcon_ros.core.depth_points import MAX_DEPTH, MIN_DEPTH
 from selcon_ros.core.errors import CameraError, DepthError, ParameterError
 from selcon_ros.core.grasp_place import SeenPart, best_candidate, middle, pixel_of
 from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
@@ -23,9 +23,9 @@ from selcon_ros.core.vectors import Vector
 from selcon_ros.core.warm_area import AnyHeatmap, size_of
 
 # How far outside of the image a finger may touch, as a share of the image's longer side.
-JAWS_BEYOND = 0.5
-WIDEST = 100.0
-"""Metres: the largest opening of a gripper that can be given; depth within `FARTHEST` shows no wider part."""
+MAX_JAW_BEYOND_SHARE = 0.5
+MAX_GRIPPER_WIDTH = 100.0
+"""Metres: the largest opening of a gripper that can be set; depth within `MAX_DEPTH` shows no wider part."""
 
 
 def _within(low: float, high: float, default: float) -> Any:
@@ -55,7 +55,7 @@ class GraspParameters:
     min_contrast: float = _within(0.0, 1.0, 0.3)
     max_points: int = _within(1, 100, 3)
     min_points: int = _within(3, 100_000, 30)
-    max_width: float = _within(0.001, WIDEST, 0.10)
+    max_width: float = _within(0.001, MAX_GRIPPER_WIDTH, 0.10)
     smoothing: float = _within(0.0, 50.0, 2.0)
     window: int = _within(1, 101, 5)
     depth_step: float = _within(0.0001, 10.0, 0.015)
@@ -83,9 +83,9 @@ def find_grasps(
     those of the object there, not of the heat, and a hand comes to it clear of the table and of what is seen
     beside it, if there is such a way (`hand_clearance`). Where it gets no good hold in the middle, the point
     of an action at which a hand closes (`actions.is_held`) is at another hot place (`grasp_place`). Every
-    pose is finite, in front of the camera and no farther than `depth_points.FARTHEST`. Raises DepthError when
-    the depth has another size than the heatmap or is not in metres, CameraError when the intrinsics are for
-    another size.
+    pose is finite, in front of the camera and no farther than `depth_points.MAX_DEPTH`. Raises DepthError
+    when the depth has another size than the heatmap or is not in metres, CameraError when the intrinsics are
+    for another size.
     """
     check_geometry(heatmap, depth, intrinsics)
     if (refusal := low_confidence(heatmap.confidence, parameters)) is not None:
@@ -200,11 +200,11 @@ def _fault(point: GraspPoint, intrinsics: Intrinsics) -> str:
     jaws = (*point.jaws[0], *point.jaws[1])
     if not all(math.isfinite(each) for each in (*point.position, *point.orientation, point.width, *jaws)):
         return "it is not finite"
-    if not NEAREST <= point.position[2] <= FARTHEST:
+    if not MIN_DEPTH <= point.position[2] <= MAX_DEPTH:
         return f"it is {point.position[2]:g} m away"
     if not point.width > 0:
         return "it has no width"
-    beyond = JAWS_BEYOND * max(intrinsics.width, intrinsics.height)
+    beyond = MAX_JAW_BEYOND_SHARE * max(intrinsics.width, intrinsics.height)
     for u, v in point.jaws:
         if not (-beyond <= u < intrinsics.width + beyond and -beyond <= v < intrinsics.height + beyond):
             return f"a jaw is at ({u:.0f}, {v:.0f}), far outside of the image"

@@ -22,9 +22,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 # A hold so good needs no other place.
-GOOD = 0.25
+GOOD_QUALITY = 0.25
 # Places that are tried beside the middle at most.
-OTHERS = 7
+MAX_OTHER_PLACES = 7
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def best_candidate(view: SeenPart, opening: float) -> GraspCandidate:
     the middle has no axes.
     """
     first = _candidate(view, middle(view.surface), opening)
-    if not view.held or view.plane is None or first.way.quality >= GOOD:
+    if not view.held or view.plane is None or first.way.quality >= GOOD_QUALITY:
         return first
     focal = view.intrinsics.focal_length_at(*first.pixel)
     apart = FINGER_WIDTH * focal / first.position[2] / view.region.step
@@ -73,7 +73,7 @@ def best_candidate(view: SeenPart, opening: float) -> GraspCandidate:
             tried = _candidate(view, place, opening)
         except np.linalg.LinAlgError:
             continue
-        if tried.way.quality >= GOOD:
+        if tried.way.quality >= GOOD_QUALITY:
             return tried
     return first
 
@@ -125,7 +125,7 @@ def middle(surface: Surface) -> Place:
 
 
 def others(surface: Surface, first: Place, apart: float) -> Iterator[Place]:
-    """Give other places in the hot part, hot ones well inside the body first, up to `OTHERS`.
+    """Give other places in the hot part, hot ones well inside the body first, up to `MAX_OTHER_PLACES`.
 
     Each is at least `apart` pixels from the first and from those before, and half as far as the part is
     thick there: a body that is too wide is so beside its middle, too.
@@ -138,7 +138,7 @@ def others(surface: Surface, first: Place, apart: float) -> Iterator[Place]:
     # Farther off there is nothing; the square of what a camera of an absurd focal length asks would overflow.
     apart = min(apart, height + width)
     place = first
-    for _ in range(OTHERS):
+    for _ in range(MAX_OTHER_PLACES):
         score[(v - place.v) ** 2 + (u - place.u) ** 2 < max(apart, place.thickness) ** 2] = 0
         place = _highest(surface, score, thickness)
         if score[place.v - top, place.u - left] <= 0:

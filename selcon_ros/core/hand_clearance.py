@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import depth_patch
-from selcon_ros.core.hand_hold import SHALLOW, hold, lay, room
+from selcon_ros.core.hand_hold import MIN_HOLD_DEPTH, hold, lay, room
 from selcon_ros.core.region_geometry import frame
 from selcon_ros.core.support import Plane
 from selcon_ros.core.vectors import Vector, across, cross, dot, unit
@@ -25,13 +25,13 @@ Doubles = NDArray[np.float64]
 # Closing directions over half a turn, and degrees from straight down, that are tried.
 TURNS, TILTS = 6, (0.0, 45.0, 90.0)
 # Half a side in metres, and points along it, of what is looked at around a point.
-NEAR, SAMPLES = 0.085, 44
+HALF_WINDOW_METRES, SAMPLES = 0.085, 44
 # A pixel that is nearer than all around it by so many metres is a flying one.
-FLYING = 0.02
+FLYING_PIXEL_METRES = 0.02
 # What a way loses whose closing direction is square to the first one's.
-TURNED = 0.6
+TURN_PENALTY = 0.6
 # The first way is kept where it is as good as this share of the best.
-KEPT = 0.8
+KEEP_FIRST_SHARE = 0.8
 
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
@@ -62,7 +62,7 @@ _LEVEL, _HEADINGS = _level_frames()
 
 def standing(depth: Floats, intrinsics: Intrinsics, pixel: tuple[int, int], z: float, plane: Plane) -> Floats:
     """Return points [3, N] of what stands on a plane around a pixel (u, v) at depth `z`, on a coarse grid."""
-    half = max(1, min(int(NEAR / z * intrinsics.focal_length_at(*pixel)), max(depth.shape)))
+    half = max(1, min(int(HALF_WINDOW_METRES / z * intrinsics.focal_length_at(*pixel)), max(depth.shape)))
     u0, v0 = max(pixel[0] - half, 0), max(pixel[1] - half, 0)
     step = max(1, 2 * half // SAMPLES)
     shape = -((v0 - pixel[1] - half - 1) // step), -((u0 - pixel[0] - half - 1) // step)
@@ -70,7 +70,7 @@ def standing(depth: Floats, intrinsics: Intrinsics, pixel: tuple[int, int], z: f
     seen = np.where(patch.measured, patch.depth, np.float32(np.inf))
     nearest = np.empty_like(seen)
     cv2.erode(seen, _RING, dst=nearest)
-    seen += FLYING
+    seen += FLYING_PIXEL_METRES
     solid = seen > nearest
     solid &= patch.measured
     solid &= patch.along(plane.normal) > plane.offset + plane.tolerance
@@ -100,8 +100,8 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
     # What a way is worth at most: its closing direction may be another one, and it comes from another side
     # than the one that is seen.
     turn, seen = frames[:, 0] @ axes[:, 0], frames[:, 2] @ ray
-    worth = (1 - TURNED + TURNED * (turn * turn)) * np.minimum(np.maximum(0.5 + seen, 0), 1)
-    worth *= np.minimum(tips, palm) > SHALLOW
+    worth = (1 - TURN_PENALTY + TURN_PENALTY * (turn * turn)) * np.minimum(np.maximum(0.5 + seen, 0), 1)
+    worth *= np.minimum(tips, palm) > MIN_HOLD_DEPTH
     tips, palm, most = tips.tolist(), palm.tolist(), worth.tolist()
     # The first way, then the most promising ones. Those that cannot be better are not looked at.
     order = sorted(range(1, len(most)), key=most.__getitem__, reverse=True)
@@ -115,7 +115,7 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
             break
         quality, reach = hold(laid, at, tips[number], palm[number], opening, least / most[number])
         if number == 0:
-            best, least = Way(axes, math.inf, most[0] * quality), most[0] * quality / KEPT
+            best, least = Way(axes, math.inf, most[0] * quality), most[0] * quality / KEEP_FIRST_SHARE
         elif quality > 0:
             closing, _, approach = frames[number].tolist()
             least = most[number] * quality

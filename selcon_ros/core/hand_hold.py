@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.upsampling import PRODUCT
+from selcon_ros.core.upsampling import MAX_PRODUCT_SIZE
 from selcon_ros.core.vectors import Vector
 
 Floats = NDArray[np.float32]
@@ -20,17 +20,17 @@ Doubles = NDArray[np.float64]
 # The hand, in metres: width, free length and thickness of a finger, and half of the palm along its width.
 FINGER_WIDTH, FINGER_LENGTH, FINGER_THICKNESS, HALF_PALM = 0.022, 0.06, 0.01, 0.025
 # How far the tips go past the middle of a round part, past the surface at least, and to hold at all.
-TIPS, LEAST_REACH, SHALLOW = 0.01, 0.015, 0.003
+TIP_DEPTH, MIN_REACH, MIN_HOLD_DEPTH = 0.01, 0.015, 0.003
 # What the palm keeps off the part, and a finger off the table.
-SPARE, ABOVE = 0.005, 0.002
+PALM_CLEARANCE, TABLE_CLEARANCE = 0.005, 0.002
 # What the fingers keep off the part, when they are open, for a way without a loss.
-MARGIN = 0.006
+FINGER_CLEARANCE = 0.006
 # Metres along the closing direction that are one step of a profile.
-STEP = 0.005
+PROFILE_STEP = 0.005
 # Metres before the tips' end at which a part must be nearly as wide, or its sides lean.
-GRADE = 0.008
+SLOPE_DEPTH = 0.008
 # What a way loses that uses all of the opening.
-NARROW = 0.3
+WIDTH_PENALTY = 0.3
 
 
 def room(frames: Doubles, height: float, up: Vector, opening: float) -> tuple[Doubles, Doubles]:
@@ -42,7 +42,7 @@ def room(frames: Doubles, height: float, up: Vector, opening: float) -> tuple[Do
     lean = frames @ up
     level, down = np.abs(lean), np.maximum(-lean[:, 2], 1e-6)
     # How much deeper the lower finger is than the place, and what that leaves.
-    free = height - ABOVE - (opening / 2 + FINGER_THICKNESS) * level[:, 0]
+    free = height - TABLE_CLEARANCE - (opening / 2 + FINGER_THICKNESS) * level[:, 0]
     tips = (free - FINGER_WIDTH / 2 * level[:, 1]) / down
     return tips, FINGER_LENGTH + (free - HALF_PALM * level[:, 1]) / down
 
@@ -67,7 +67,7 @@ class Laid:
     def between(self, number: int, reach: float) -> tuple[float, float]:
         """Return the ends, low and high in metres, of the part between fingers that reach so deep."""
         low, high = bisect_left(self.left[number], reach), bisect_left(self.right[number], reach)
-        return (0.5 - low) * STEP, (high - 0.5) * STEP
+        return (0.5 - low) * PROFILE_STEP, (high - 0.5) * PROFILE_STEP
 
     def within(self, number: int, reach: float) -> int:
         """Return how many steps fingers that reach so deep meet, or have between them."""
@@ -84,7 +84,7 @@ class Laid:
 
 def lay(points: Floats, frames: Doubles, opening: float) -> Laid:
     """Lay points [3, N] in frames [C, 3, 3], whose rows are the axes x, y and z of a hand."""
-    middle = int((opening / 2 + FINGER_THICKNESS) / STEP)
+    middle = int((opening / 2 + FINGER_THICKNESS) / PROFILE_STEP)
     steps, count = 2 * middle + 1, points.shape[1]
     column, aside, z = _coordinates(points, frames)
     column += middle + 0.5
@@ -110,9 +110,9 @@ def lay(points: Floats, frames: Doubles, opening: float) -> Laid:
 def _coordinates(points: Floats, frames: Doubles) -> Floats:
     """Return the coordinates x in steps of a profile, y and z, [3, C, N], of points in frames."""
     axes = frames.transpose(1, 0, 2).astype(np.float32)
-    axes[0] /= STEP
+    axes[0] /= PROFILE_STEP
     axes = axes.reshape(-1, 3)
-    count, some = points.shape[1], max(1, PRODUCT // axes.size)
+    count, some = points.shape[1], max(1, MAX_PRODUCT_SIZE // axes.size)
     local = np.empty((len(axes), count), np.float32)
     for first in range(0, count, some):
         np.matmul(axes, points[:, first : first + some], out=local[:, first : first + some])
@@ -127,30 +127,30 @@ def hold(
     `tips` and `palm` are what `room` leaves for that. In metres past the place. It is 0, too, where it is no
     better than `least`: what settles that first and takes the least time is looked at first.
     """
-    reach = min(LEAST_REACH, tips)
+    reach = min(MIN_REACH, tips)
     for _ in range(2):
         low, high = laid.between(number, reach)
         if max(-low, high) >= opening / 2:
             return 0.0, reach  # deeper down the part is no narrower
-        reach = min(max((high - low) / 2 + TIPS, LEAST_REACH), FINGER_LENGTH - SPARE, tips)
+        reach = min(max((high - low) / 2 + TIP_DEPTH, MIN_REACH), FINGER_LENGTH - PALM_CLEARANCE, tips)
     low, high = laid.between(number, reach)
     spare = opening / 2 - max(-low, high)
-    if not (SHALLOW < reach < palm and spare > 0):
+    if not (MIN_HOLD_DEPTH < reach < palm and spare > 0):
         return 0.0, reach
     width = high - low
-    beside = laid.within(number, reach) - width / STEP
-    low_before, high_before = laid.between(number, reach - GRADE)
-    leaning = max(low_before - low + high - high_before - 2 * STEP, 0) / (2 * GRADE)
+    beside = laid.within(number, reach) - width / PROFILE_STEP
+    low_before, high_before = laid.between(number, reach - SLOPE_DEPTH)
+    leaning = max(low_before - low + high - high_before - 2 * PROFILE_STEP, 0) / (2 * SLOPE_DEPTH)
     # From 0 to 1: how far the tips get, how free it is beside, what is left of the opening on the narrower
     # side, how even the part lies between the fingers, how steep its sides are, and how narrow it is.
     quality = (
-        min(reach / min(width / 2 + 0.002, LEAST_REACH), 1)
+        min(reach / min(width / 2 + 0.002, MIN_REACH), 1)
         * min(max(1 - 0.5 * beside, 0), 1)
-        * min(spare / MARGIN, 1)
+        * min(spare / FINGER_CLEARANCE, 1)
         * (1 - abs(low + high) / opening)
         * min(max(1.5 - leaning, 0.1), 1)
-        * (1 - NARROW * width / opening)
+        * (1 - WIDTH_PENALTY * width / opening)
     )
-    if quality <= least or laid.meets_palm(number, reach - (FINGER_LENGTH - SPARE / 2)):
+    if quality <= least or laid.meets_palm(number, reach - (FINGER_LENGTH - PALM_CLEARANCE / 2)):
         return 0.0, reach
     return quality, reach

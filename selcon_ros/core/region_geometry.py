@@ -20,11 +20,11 @@ Axes = NDArray[np.float64]
 # Directions that are tried, over half a turn, where the thin axis is too wide.
 TURNS = 8
 # Ratio of variances up to which a region is called round: it has no thin axis.
-ROUND = 1.3
+MAX_ROUND_RATIO = 1.3
 # A gap in a surface, in pixels, that ends it: more than the step between pixels on a steep surface.
-GAP = 6
+MAX_GAP_PIXELS = 6
 # What closes a body's small holes, and how far around the body that looks.
-_SQUARE, _AROUND = np.ones((5, 5), np.uint8), 4
+_CLOSING_KERNEL, _CLOSING_MARGIN = np.ones((5, 5), np.uint8), 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Surface:
         is missing are of the part too."""
         height, width = self.body.shape
         closed = np.zeros((height + 2, width + 2), np.uint8)
-        cv2.morphologyEx(self.body.view(np.uint8), cv2.MORPH_CLOSE, _SQUARE, dst=closed[1:-1, 1:-1])
+        cv2.morphologyEx(self.body.view(np.uint8), cv2.MORPH_CLOSE, _CLOSING_KERNEL, dst=closed[1:-1, 1:-1])
         return closed
 
 
@@ -92,8 +92,8 @@ def connected_surface(patch: DepthPatch, solid: Mask, region: Region, hot: Mask,
 def _surface(patch: DepthPatch, body: Mask, box: Sequence[int], region: Region) -> Surface:
     """Return the surface of a body [h, w] in a region's box; `box` is that around the body."""
     left, top, width, height = box
-    v0, u0 = max(top - _AROUND, 0), max(left - _AROUND, 0)
-    rows, columns = slice(v0, top + height + _AROUND), slice(u0, left + width + _AROUND)
+    v0, u0 = max(top - _CLOSING_MARGIN, 0), max(left - _CLOSING_MARGIN, 0)
+    rows, columns = slice(v0, top + height + _CLOSING_MARGIN), slice(u0, left + width + _CLOSING_MARGIN)
     part = region.mask & body[region.inner]
     u, v, width, height = cv2.boundingRect(part.view(np.uint8))
     inner = slice(v, v + height), slice(u, u + width)
@@ -157,7 +157,7 @@ def grasp_axes(points: Floats, ray: Vector) -> Axes:
         approach = unit(approach)
     elif dot(approach, ray) < 0:
         approach = scaled(approach, -1)
-    if large < ROUND * medium:
+    if large < MAX_ROUND_RATIO * medium:
         closing = across((1.0, 0.0, 0.0), approach)
         if dot(closing, closing) < 0.01:
             closing = across((0.0, 1.0, 0.0), approach)
@@ -230,7 +230,7 @@ def extent(along: Floats, spacing: float) -> tuple[float, float]:
         return 0.0, 0.0
     along = np.sort(along)
     # The run of places without a gap that the origin is in.
-    ends = np.flatnonzero(along[1:] - along[:-1] > GAP * spacing)
+    ends = np.flatnonzero(along[1:] - along[:-1] > MAX_GAP_PIXELS * spacing)
     first, last = 0, len(along) - 1
     if len(ends) > 0:
         nearest = int(np.abs(along).argmin())

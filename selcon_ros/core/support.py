@@ -16,18 +16,18 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 # Share of the core that must rise above the table for the table to be cut away.
-RISING = 0.2
+MIN_RISING_SHARE = 0.2
 # Pixels along a side that the table's plane is sought in, and planes tried.
 SAMPLES = 24
 TRIALS = 48
 # Fewest points that a plane is sought in.
-FEWEST = 10
+MIN_POINTS = 10
 # Pixels around a region's box that are looked at for the table, too.
-MARGIN = 10
+MARGIN_PIXELS = 10
 # Share of the samples that must lie on a plane for it to be called a table.
-SUPPORT_SHARE = 0.3
-# Most points that a product with all trial planes takes: see `upsampling.PRODUCT`.
-AT_ONCE = 512
+MIN_SUPPORT_SHARE = 0.3
+# Most points that a product with all trial planes takes: see `upsampling.MAX_PRODUCT_SIZE`.
+POINTS_AT_ONCE = 512
 
 _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 
@@ -45,8 +45,8 @@ class Plane:
 def surroundings(depth: Floats, intrinsics: Intrinsics, region: Region) -> Floats:
     """Return points [3, N] on a coarse grid over a region's box in the depth image [H, W] and around it."""
     height, width = region.shape[0] * region.step, region.shape[1] * region.step
-    u0, v0 = max(region.origin[0] - MARGIN, 0), max(region.origin[1] - MARGIN, 0)
-    u1, v1 = region.origin[0] + width + MARGIN, region.origin[1] + height + MARGIN
+    u0, v0 = max(region.origin[0] - MARGIN_PIXELS, 0), max(region.origin[1] - MARGIN_PIXELS, 0)
+    u1, v1 = region.origin[0] + width + MARGIN_PIXELS, region.origin[1] + height + MARGIN_PIXELS
     sparse = max(1, max(width, height) // SAMPLES)
     shape = -((v0 - v1) // sparse), -((u0 - u1) // sparse)
     patch = depth_patch(depth, intrinsics, (u0, v0), sparse, shape)
@@ -59,12 +59,12 @@ def support(points: Floats, height: float) -> Plane | None:
     RANSAC with a fixed seed, so that equal images give equal answers, then least squares.
     """
     count = points.shape[1]
-    if count < FEWEST:
+    if count < MIN_POINTS:
         return None
     # Half of the way up: the median, or the upper one of two.
     tolerance = height * max(1.0, float(np.partition(points[2], count // 2)[count // 2])) ** 2
     votes, near = _most_votes(points, _triples(count), tolerance)
-    if votes < max(SUPPORT_SHARE * count, 3):
+    if votes < max(MIN_SUPPORT_SHARE * count, 3):
         return None
     found = principal(points.compress(near, axis=1))
     # The camera is at the origin: a normal that points to it makes the plane's offset negative.
@@ -83,8 +83,8 @@ def _most_votes(points: Floats, triples: NDArray[np.int64], tolerance: float) ->
     # line and have no plane, so that no point is near it.
     limits = tolerance * np.sqrt((normals * normals).sum(axis=0))
     distances = np.empty((TRIALS, points.shape[1]), np.float32)
-    for first in range(0, points.shape[1], AT_ONCE):
-        some = slice(first, first + AT_ONCE)
+    for first in range(0, points.shape[1], POINTS_AT_ONCE):
+        some = slice(first, first + POINTS_AT_ONCE)
         np.matmul(normals.T, points[:, some], out=distances[:, some])
     distances -= (normals * a).sum(axis=0)[:, None]
     near = np.abs(distances, out=distances) < limits[:, None]
@@ -111,6 +111,6 @@ def above_support(patch: DepthPatch, region: Region, hot: Mask, plane: Plane | N
     rising: Mask = patch.along(plane.normal) > plane.offset + plane.tolerance
     rising &= patch.measured
     core = region.core(hot)
-    if np.count_nonzero(rising[region.inner] & core) < RISING * np.count_nonzero(core):
+    if np.count_nonzero(rising[region.inner] & core) < MIN_RISING_SHARE * np.count_nonzero(core):
         return None
     return rising

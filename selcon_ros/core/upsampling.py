@@ -19,7 +19,7 @@ Span = tuple[int, int]
 # Columns of a tile, and multiplications of one product at most: OpenBLAS divides larger products among
 # threads, which then wait for more and take the time of a core.
 TILE_COLUMNS = 128
-PRODUCT = 1 << 17
+MAX_PRODUCT_SIZE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def box_of(cells: Floats, rows: Axis, columns: Axis, v: Span, u: Span) -> Floats
         right = min(left + TILE_COLUMNS, u[1])
         own = slice(*columns.cells_of((left, right)))
         across = np.ascontiguousarray(columns.weights[left:right, own].T)
-        high = max(1, PRODUCT // across.size)
+        high = max(1, MAX_PRODUCT_SIZE // across.size)
         for top in range(v[0], v[1], high):
             bottom = min(top + high, v[1])
             beside = slice(*rows.cells_of((top, bottom)))

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from selcon_ros.core import region_geometry
 from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.depth_points import FARTHEST, NEAREST
+from selcon_ros.core.depth_points import MAX_DEPTH, MIN_DEPTH
 from selcon_ros.core.distortion import distortion_from
 from selcon_ros.core.errors import CameraError
-from selcon_ros.core.grasp import JAWS_BEYOND, WIDEST, GraspParameters, find_grasps
+from selcon_ros.core.grasp import MAX_GRIPPER_WIDTH, MAX_JAW_BEYOND_SHARE, GraspParameters, find_grasps
 from selcon_ros.core.heatmap import Heatmap
 
 HEIGHT, WIDTH = 48, 64
@@ -21,7 +21,7 @@ HEAT[20:30, 10:50] = 1
 HEATMAP = Heatmap("hold", HEAT, 0.9)
 DEPTH = np.full((HEIGHT, WIDTH), 0.8, np.float32)
 DEPTH[20:30, 10:50] = 0.75
-ANY = GraspParameters(max_width=WIDEST)
+ANY = GraspParameters(max_width=MAX_GRIPPER_WIDTH)
 
 
 def check(depth: np.ndarray, camera: Intrinsics) -> None:
@@ -31,8 +31,8 @@ def check(depth: np.ndarray, camera: Intrinsics) -> None:
             assert grasp.note and grasp.orientation is None and grasp.width is None
             continue
         assert np.isfinite([*grasp.position, *grasp.orientation, grasp.width, *np.ravel(grasp.jaws)]).all()
-        assert NEAREST <= grasp.position[2] <= FARTHEST and grasp.width > 0
-        beyond = JAWS_BEYOND * WIDTH
+        assert MIN_DEPTH <= grasp.position[2] <= MAX_DEPTH and grasp.width > 0
+        beyond = MAX_JAW_BEYOND_SHARE * WIDTH
         assert all(-beyond <= u < WIDTH + beyond and -beyond <= v < HEIGHT + beyond for u, v in grasp.jaws)
 
 

@@ -6,7 +6,7 @@ import pytest
 from selcon_ros.core import grasp_place
 from selcon_ros.core.depth_patch import DepthPatch
 from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.grasp_place import OTHERS, middle, others
+from selcon_ros.core.grasp_place import MAX_OTHER_PLACES, middle, others
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.region_geometry import Surface, flat_surface
 from selcon_ros.core.regions import hot_regions
@@ -40,7 +40,7 @@ def test_a_body_that_fits_the_hand_is_held_in_the_middle_of_the_heat(monkeypatch
     depth, body, _, heatmap = pot(0.05)
     (point,) = find_grasps(heatmap, depth, CAMERA).points
     assert on(body, point.pixel)
-    monkeypatch.setattr(grasp_place, "OTHERS", 0)
+    monkeypatch.setattr(grasp_place, "MAX_OTHER_PLACES", 0)
     assert find_grasps(heatmap, depth, CAMERA).points == (point,)
 
 
@@ -55,7 +55,7 @@ def test_the_middle_stands_where_no_place_is_better(monkeypatch: pytest.MonkeyPa
     depth, _, handle, heatmap = pot(0.16)
     cold = Heatmap("hold", heatmap.values * ~handle, 0.9)
     found = find_grasps(cold, depth, CAMERA)
-    monkeypatch.setattr(grasp_place, "OTHERS", 0)
+    monkeypatch.setattr(grasp_place, "MAX_OTHER_PLACES", 0)
     assert len(found.points) + len(found.refused) == 1
     assert find_grasps(cold, depth, CAMERA).points == found.points
 
@@ -72,7 +72,7 @@ def test_other_places_are_apart_on_the_part_and_few() -> None:
     surface = bar()
     first = middle(surface)
     found = [first, *others(surface, first, 10)]
-    assert len(found) == 1 + OTHERS
+    assert len(found) == 1 + MAX_OTHER_PLACES
     places = np.array([(place.u, place.v) for place in found])
     assert all(surface.body[place.v, place.u] and place.thickness > 4 for place in found[:4])
     gaps = np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(len(found), dtype=bool)]

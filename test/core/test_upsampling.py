@@ -9,7 +9,7 @@ from selcon_ros.core.grasp import find_grasps
 from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap, scaled
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.regions import hot_mask
-from selcon_ros.core.upsampling import PRODUCT, axis, blur, box_of, extremes
+from selcon_ros.core.upsampling import MAX_PRODUCT_SIZE, axis, blur, box_of, extremes
 from selcon_ros.core.warm_area import warm_areas
 
 sides = st.tuples(st.integers(1, 20), st.integers(1, 150))
@@ -43,7 +43,7 @@ def test_a_box_is_that_of_the_upsampled_and_blurred_image(seed, down, along, smo
 def test_large_boxes_are_made_of_tiles() -> None:
     cells = np.random.default_rng(0).random((60, 80), np.float32)
     first, second = axis(60, 480, 2.0), axis(80, 640, 2.0)
-    assert PRODUCT < 480 * 80 * 640
+    assert MAX_PRODUCT_SIZE < 480 * 80 * 640
     box = box_of(cells, first, second, (3, 480), (0, 601))
     np.testing.assert_allclose(box, blur(upsampled(cells, 480, 640), 2.0)[3:, :601], atol=1e-5)
 
