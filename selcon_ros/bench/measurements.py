@@ -22,6 +22,9 @@ from selcon_ros.recording import read_recording
 
 HEATMAP_ONLY = (HEATMAP,)
 EVERYTHING = (HEATMAP, OVERLAY, GRASP_POINTS, MARKERS)
+TARGET_RATE = 20.0
+ANSWERED_SHARE = 0.98
+"""Of the images of a slower camera: those at the ends of a measurement may be missed."""
 NOTES = [
     "Camera message to heatmap message: `selcon play` publishes the recording as raw images with depth, at "
     "the given rate. The node and a subscriber are separate processes. All run on the cores named above. "
@@ -69,7 +72,7 @@ def measure(bundle: Path, recording: Path, cores: int, rate: float, seconds: flo
                     times.rate,
                     "Hz",
                     f"camera at {rate:g} Hz",
-                    at_least=20 if strict else None,
+                    at_least=min(TARGET_RATE, ANSWERED_SHARE * rate) if strict else None,
                 ),
                 ReportRow(
                     f"{name}: node overhead beyond inference, median",

@@ -35,6 +35,7 @@ def test_measures_the_node_and_writes_its_page(tmp_path: Path) -> None:
     rows = {row["what"]: row for row in report["rows"]}
     rate = rows["colours, heatmap alone subscribed: heatmaps a second"]
     assert 0 < rate["value"] < 10  # a camera of 5 Hz bounds it, but for what piled up
+    assert rate["at_least"] == pytest.approx(4.9)
     latency = rows["colours, heatmap alone subscribed: camera message to heatmap message, median"]
     assert 0 < latency["value"] < 60_000
     assert rows["colours: all 3 actions of a frame against one"]["value"] > 0.5
