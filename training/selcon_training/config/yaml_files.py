@@ -21,19 +21,19 @@ MAX_NESTING = 32
 MAX_VALUES = 20_000
 """Values, each alias (*name) counted with all that it stands for."""
 MAX_DIGITS = 18
-_LOADER = yaml.SafeLoader
+_SAFE_LOADER = yaml.SafeLoader
 _KINDS = ("str", "int", "float", "bool", "null", "map", "seq")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in _KINDS)
 _MERGE = "tag:yaml.org,2002:merge"
 _DATE = "tag:yaml.org,2002:timestamp"
 
 
-class _Loader(_LOADER):  # type: ignore[misc, valid-type]
+class _Loader(_SAFE_LOADER):  # type: ignore[misc, valid-type]
     """PyYAML's safe loader, for which dates are text and nesting has an end."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and form
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _DATE]
-        for first, resolvers in _LOADER.yaml_implicit_resolvers.items()
+        for first, resolvers in _SAFE_LOADER.yaml_implicit_resolvers.items()
     }
     depth = 0
 
