@@ -59,7 +59,8 @@ def test_free_memory_is_at_most_what_a_container_may_have(
 
 def test_free_memory_of_an_unknown_system(tmp_path: Path) -> None:
     assert free_memory(tmp_path / "none", tmp_path) is None
-    assert free_memory() is not None
+    here = free_memory()
+    assert here is not None and here > 1 << 20
 
 
 @glibc_only
