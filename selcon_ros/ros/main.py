@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from selcon_ros.core.errors import first_line
+from selcon_ros.core.memory import limit_arenas
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.signals import Stop
 
@@ -31,6 +32,7 @@ def main(args: Sequence[str] | None = None) -> int:
     for flag, file in pairwise(args):
         if flag == "--params-file" and not Path(file).is_file():
             return _refuse(f"no parameter file at {quoted(file, 300)}")
+    limit_arenas()  # before a library starts threads
     try:
         from selcon_ros.ros.lifetime import run
     except ImportError as error:
