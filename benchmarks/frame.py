@@ -6,18 +6,18 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.grasp_search import measure_search
 from benchmarks.node_usage import IdleUsage, NodeUsage, measure_idle, measure_usage
+from benchmarks.versions import Version, present
 from benchmarks.worker import Worker
 from selcon_ros.bench.measurements import EVERYTHING, HEATMAP_ONLY
 from selcon_ros.bench.node import measure_node
@@ -29,7 +29,6 @@ from selcon_ros.demo.processes import ChildProcess, isolate
 from selcon_ros.model import load
 from selcon_ros.recording import Recording, default_recording, read_recording
 
-ROOT = Path(__file__).parents[1]
 PARTS = ("overlay", "one", "all", "one with grasps", "all with grasps")
 """What `frame_worker.py` times."""
 START_COMMANDS = {"import": ["-c", "import selcon_ros"], "help": ["-m", "{cli}", "--help"]}
@@ -40,21 +39,6 @@ LIBRARIES = "import numpy, cv2, onnxruntime, rclpy, sensor_msgs.msg"
 MEAN_STAGES = ("wait", "other messages")
 """Stages whose calls differ: their mean counts, of the others the median, which other programs move less."""
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Version:
-    """An installation of selcon_ros: its name, its interpreter, and the variables that it needs.
-
-    bundle: the packaged one; node, cli: the modules that are run.
-    """
-
-    name: str
-    python: Path
-    environment: dict[str, str]
-    bundle: Path
-    node: str
-    cli: str
 
 
 @dataclass
@@ -85,49 +69,6 @@ class Plan:
     seconds: float
     rate: float
     blocks: int
-
-
-def present() -> Version:
-    """Return this clone, run by this interpreter."""
-    return _inspect("now", Path(sys.executable), {"PYTHONPATH": os.pathsep.join([str(ROOT), *_others()])})
-
-
-def baseline(python: Path, name: str) -> Version:
-    """Return the version that is installed where this interpreter is. Raises SelconError without one."""
-    python = python.absolute()  # not what it links to: that has other packages
-    # Where ROS comes from wheels, each installation has its own.
-    environment = {"PYTHONPATH": os.pathsep.join(_others())}
-    if os.environ.get("AMENT_PREFIX_PATH", sys.prefix) == sys.prefix:
-        environment["AMENT_PREFIX_PATH"] = str(python.parents[1])
-    return _inspect(name, python, environment)
-
-
-def _others() -> list[str]:
-    """The folders that the user lets Python import from, without this clone."""
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [each for each in named if each and Path(each).resolve() not in (ROOT, ROOT / "training")]
-
-
-INSPECT_SCRIPT = """
-import json
-from importlib.util import find_spec
-from selcon_ros.core.bundle import default_bundle_path
-def first(*names): return next(name for name in names if find_spec(name))
-print(json.dumps([str(default_bundle_path()), first("selcon_ros.ros.main", "selcon_ros.ros.grounding_node"),
-                  first("selcon_ros.cli.start", "selcon_ros.cli.main")]))
-"""
-
-
-def _inspect(name: str, python: Path, environment: dict[str, str]) -> Version:
-    version = Version(name, python, environment, Path(), "", "")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = _run(version, ["-c", INSPECT_SCRIPT], Path(folder))
-        except (OSError, subprocess.CalledProcessError) as error:
-            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-            raise SelconError(f"{python} does not run selcon_ros: {said}") from error
-    bundle, node, cli = json.loads(done)
-    return replace(version, bundle=Path(bundle), node=node, cli=cli)
 
 
 def measure(before: Version, bundle: Path, plan: Plan, tell: Tell) -> tuple[Found, Found]:
@@ -163,24 +104,12 @@ def libraries_memory() -> int:
     code = f"{LIBRARIES}\nfrom benchmarks.usage import Memory\nimport os\n"
     code += "print(Memory.of(os.getpid()).resident)"
     with tempfile.TemporaryDirectory() as folder:
-        return int(_run(present(), ["-c", code], Path(folder)))
+        return int(present().run(["-c", code], Path(folder)))
 
 
 def _action(played: Recording, bundle: Path) -> str:
     known = load_bundle(bundle, roles=()).manifest.actions
     return next((each for each in played.actions if each in known), known[0])
-
-
-def _run(version: Version, arguments: list[str], folder: Path) -> str:
-    """Run an interpreter to its end in a folder where nothing can be imported by chance."""
-    return subprocess.run(
-        [str(version.python), *arguments],
-        cwd=folder,
-        env={**os.environ, **version.environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Tell) -> None:
@@ -190,7 +119,7 @@ def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Te
             for each in found:
                 tell(f"start of a process: {name}")
                 start = time.perf_counter()
-                _run(each.version, [word.format(cli=each.version.cli) for word in arguments], folder)
+                each.version.run([word.format(cli=each.version.cli) for word in arguments], folder)
                 if number > 0:
                     each.starts[name].append(1e3 * (time.perf_counter() - start))
 
@@ -229,7 +158,7 @@ def _measure_parts(
 
 @contextmanager
 def _worker(version: Version, bundle: Path, frames: Path, log: Path) -> Iterator[Worker]:
-    script = ROOT / "benchmarks" / "frame_worker.py"
+    script = Path(__file__).with_name("frame_worker.py")
     with log.open("w") as errors:
         process = subprocess.Popen(
             [str(version.python), str(script), str(bundle), str(frames)],
@@ -276,7 +205,7 @@ def _budget(
     """Milliseconds of a frame by thread and stage, with all outputs, in the part that was measured."""
     noted = folder / "noted.json"
     noted.unlink(missing_ok=True)
-    script = str(ROOT / "benchmarks" / "frame_node.py")
+    script = str(Path(__file__).with_name("frame_node.py"))
     node = _node(version, bundle, folder / "node.log", [script, str(noted)])
     start = time.monotonic()
     measure_node(node, recording, action, EVERYTHING, plan.rate, plan.seconds)

@@ -69,8 +69,9 @@ def frame(
     """
     from rich.console import Console
 
-    from benchmarks.frame import Plan, baseline, libraries_memory, measure
+    from benchmarks.frame import Plan, libraries_memory, measure
     from benchmarks.frame_report import as_data, notes, rows, tables
+    from benchmarks.versions import baseline
     from selcon_ros.bench.machine import facts, use_cores
 
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"

@@ -12,10 +12,11 @@ pytest.importorskip("rclpy", reason="needs ROS 2: source it, or pip install 'sel
 pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[demo]'")
 
 from benchmarks import frame_node
-from benchmarks.frame import PARTS, Found, Plan, Version, baseline
+from benchmarks.frame import PARTS, Found, Plan
 from benchmarks.frame_report import STAGES, notes, rows, tables
 from benchmarks.node_usage import IdleUsage, NodeUsage
 from benchmarks.usage import Memory
+from benchmarks.versions import Version, baseline
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times
 from support.bundles import colour_bundle
