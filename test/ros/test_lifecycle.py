@@ -1,11 +1,9 @@
 """The node under a lifecycle manager: what transitions take and give back, and how their errors end."""
 
-import sys
 import threading
 
 import pytest
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import Parameter
 from visualization_msgs.msg import Marker
@@ -13,41 +11,12 @@ from visualization_msgs.msg import Marker
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import load
 from support.bundles import colour_bundle
+from support.lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Manager
 from support.ros import Robot, calibration, context, running_node
 from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)
 INPUTS = ("image", "depth", "info", "action")
-
-
-class Manager:
-    """What a lifecycle manager does to the node."""
-
-    def __init__(self, robot):
-        self.robot = robot
-        self.change = robot.create_client(ChangeState, "grounding/change_state")
-        self.state = robot.create_client(GetState, "grounding/get_state")
-        for each in (self.change, self.state):
-            robot.until(each.service_is_ready, "the lifecycle services")
-
-    def begin(self, transition: int):
-        return self.change.call_async(ChangeState.Request(transition=Transition(id=transition)))
-
-    def __call__(self, transition: int) -> bool:
-        """Go through a transition, and return whether it went well."""
-        asked = self.begin(transition)
-        self.robot.until(asked.done, "the transition")
-        return asked.result().success
-
-    @property
-    def now(self) -> int:
-        asked = self.state.call_async(GetState.Request())
-        self.robot.until(asked.done, "the state")
-        return asked.result().current_state.id
-
-
-CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
-DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
 
 
 def subscribed(robot) -> list[int]:
@@ -62,19 +31,6 @@ def test_by_default_the_node_is_active_at_once(start):
     robot, _ = start(outputs=("heatmap",), action="hold")
     assert Manager(robot).now == State.PRIMARY_STATE_ACTIVE
     robot.answer("heatmap", scene(hold=PART))
-
-
-@pytest.fixture
-def managed(start):
-    """Start a node that waits for its manager, and return robot, node and manager."""
-
-    def begin(**options):
-        robot, node = start(autostart=False, connect=False, **options)
-        manager = Manager(robot)
-        robot.until(lambda: robot.heard["diagnostics"], "diagnostics")
-        return robot, node, manager
-
-    return begin
 
 
 def test_configure_loads_activate_subscribes_deactivate_and_cleanup_give_back(managed):
@@ -242,62 +198,3 @@ def test_shutdown_gives_everything_back(managed):
     assert manager(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert manager.now == State.PRIMARY_STATE_FINALIZED and not worker_threads()
     robot.until(lambda: subscribed(robot) == [0, 0, 0, 0], "no subscriptions")
-
-
-@pytest.fixture
-def bond(managed):
-    """A managed node, its manager, the bond's messages as they come, and how the manager sends one."""
-    kind = pytest.importorskip(
-        "bond.msg", reason="the message package bond is missing: ros-$ROS_DISTRO-bond"
-    ).Status
-
-    def begin(**options):
-        robot, _, manager = managed(**options)
-        heard = []
-        robot.create_subscription(kind, "bond", heard.append, 10)
-        sister = robot.create_publisher(kind, "bond", 5)
-        robot.until(lambda: sister.get_subscription_count() == 2, "the node's end of the bond")
-        return robot, manager, heard, lambda **values: sister.publish(kind(instance_id="manager", **values))
-
-    return begin
-
-
-def test_an_active_node_sends_heartbeats_to_its_manager(bond):
-    robot, manager, heard, _ = bond(bond_heartbeat_period=0.05)
-    assert manager(CONFIGURE)
-    robot.spin(0.3)
-    assert heard == []
-    assert manager(ACTIVATE)
-    robot.until(lambda: len(heard) > 4, "heartbeats")
-    assert {(each.id, each.active) for each in heard} == {("grounding", True)}
-    (instance,) = {each.instance_id for each in heard}
-    assert heard[0].heartbeat_period == pytest.approx(0.05) and heard[0].header.stamp.sec > 0
-
-    assert manager(DEACTIVATE)
-    robot.until(lambda: not heard[-1].active, "the bond's end")
-    count = len(heard)
-    robot.spin(0.3)
-    assert len(heard) == count
-    assert manager(ACTIVATE)
-    robot.until(lambda: heard[-1].active and heard[-1].instance_id != instance, "another bond")
-
-
-def test_a_bond_that_the_manager_ends_is_answered_and_the_node_goes_on(bond):
-    robot, manager, heard, send = bond(bond_heartbeat_period=0.05)
-    assert manager(CONFIGURE) and manager(ACTIVATE)
-    send(id="another", active=False)
-    robot.until(lambda: sum(each.active for each in heard) > 4, "heartbeats")
-    send(id="grounding", active=False)
-    robot.until(lambda: heard[-1].instance_id != "manager" and not heard[-1].active, "an answer")
-    # A manager that has missed it hears it again.
-    count = len(heard)
-    send(id="grounding", active=True)
-    robot.until(lambda: len(heard) > count + 1, "another answer")
-    assert not heard[-1].active and manager.now == State.PRIMARY_STATE_ACTIVE
-
-
-def test_without_the_package_bond_the_node_says_what_to_do(managed, monkeypatch, capfd):
-    monkeypatch.setitem(sys.modules, "bond.msg", None)
-    _, _, manager = managed(action="hold")
-    assert manager(CONFIGURE) and manager(ACTIVATE) and manager(DEACTIVATE)
-    assert "install ros-$ROS_DISTRO-bond, or set the manager's bond_timeout" in capfd.readouterr().err
