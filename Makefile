@@ -62,7 +62,7 @@ system:
 # The package and its messages, in the environment of the tests.
 installed: $(TEST_VENV)/.ready
 	tools/install.sh $(TEST_VENV)
-	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible selcon_interfaces test/ros/bond
+	$(TEST_VENV)/bin/python tools/build_interfaces.py --if-possible selcon_interfaces test/ros/bond_messages
 
 # Tests run side by side, a file in one process; more than one thread in each would only wait for the others. How many
 # processes (four at most) and in which order the files, test/conftest.py says: pytest-xdist would take one for each core,

@@ -14,7 +14,7 @@ from selcon_ros.core.reason import Reason
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "selcon_interfaces"
 SOURCES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".msg", ".srv", ".action"))
-BOND = ROOT / "test" / "ros" / "bond"
+BOND = ROOT / "test" / "ros" / "bond_messages"
 TOOL = ROOT / "tools" / "build_interfaces.py"
 
 
@@ -76,7 +76,7 @@ def test_what_is_built_already_is_not_built_again(tmp_path: Path) -> None:
     found.loader.exec_module(tool)
     packages = (PACKAGE, BOND)
     for each in packages:
-        if tool.installed(each.name) != tool.version(each):
+        if tool.installed(tool.described(each, "name")) != tool.version(each):
             pytest.skip(f"{each.name} is not built of these sources: tools/build_interfaces.py {each}")
     done = run("--wheels", str(tmp_path), *map(str, packages))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

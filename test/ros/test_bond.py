@@ -12,7 +12,8 @@ from support.lifecycle import ACTIVATE, CONFIGURE, DEACTIVATE
 def bond(managed):
     """A managed node, its manager, the bond's messages as they come, and how the manager sends one."""
     kind = pytest.importorskip(
-        "bond.msg", reason="bond is missing: ros-$ROS_DISTRO-bond, or tools/build_interfaces.py test/ros/bond"
+        "bond.msg",
+        reason="bond is missing: ros-$ROS_DISTRO-bond, or tools/build_interfaces.py test/ros/bond_messages",
     ).Status
 
     def begin(**options):
