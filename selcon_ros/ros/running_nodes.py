@@ -22,6 +22,8 @@ DIAGNOSTICS_SECONDS = 3.0
 """In which nodes are found and tell how they are, at least twice at their default period."""
 ANSWER_SECONDS = 5.0
 """How long a node may take for each of the two answers that its parameters take."""
+REPEAT_SECONDS = 1.0
+"""After which a request is sent again: an answer is lost if the node has not yet discovered who it is for."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,17 @@ def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Sett
 def _call_service(kind: Any, service: str, request: Any, node: Node, executor: SingleThreadedExecutor) -> Any:
     """A service's response; None if none comes."""
     client: Any = node.create_client(kind, service)
+    futures: list[Any] = []
     try:
         if not client.wait_for_service(ANSWER_SECONDS):
             return None
-        future = client.call_async(request)
-        executor.spin_until_future_complete(future, ANSWER_SECONDS)
-        return future.result() if future.done() else None
+        end = time.monotonic() + ANSWER_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            futures.append(client.call_async(request))
+            executor.spin_until_future_complete(futures[-1], min(left, REPEAT_SECONDS))
+            for future in futures:
+                if future.done():
+                    return future.result()
+        return None
     finally:
         node.destroy_client(client)

@@ -297,3 +297,9 @@ def test_a_node_that_does_not_tell_its_parameters_is_told(monkeypatch: pytest.Mo
         found = look(None)
     check = found["parameters of /affordance/grounding"]
     assert check.level == Level.WARN and "looked at with the defaults" in check.found
+
+
+def test_a_node_whose_first_answers_are_lost_is_asked_again() -> None:
+    with telling_node(DiagnosticStatus.OK, lost=1):
+        found = look(None)
+    assert "parameters of /affordance/grounding" not in found

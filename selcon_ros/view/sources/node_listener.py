@@ -25,7 +25,7 @@ from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
 from selcon_ros.ros.publishers import LATCHED, LEGEND_TOPIC, RELIABLE
-from selcon_ros.ros.running_nodes import Told, told_in
+from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, told_in
 
 MAX_MESSAGES = 12
 """Messages of a topic that are kept: what belongs to one image comes within a few of the next."""
@@ -92,12 +92,14 @@ class NodeListener:
         self._frames: dict[str, Frames] = {}
         self._frames_wanted: set[str] = set()
         self._looked = 0.0
-        self._answer: Any = None
+        self._requested, self._answer = 0.0, None
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         node.create_subscription(String, f"{self._prefix}/{LEGEND_TOPIC}", self._on_legend, LATCHED)
         self._set: Any = node.create_client(SetParameters, f"{name}/set_parameters")
         self._get: Any = node.create_client(GetParameters, f"{name}/get_parameters")
 
+    _answer: Any
+    """To the last request for the node's parameters, at `_requested`."""
     told: Told | None
     """What the node said last of itself, at `heard_at`."""
 
@@ -218,11 +220,15 @@ class NodeListener:
         self._looked = 0.0
 
     def _look_at_parameters(self) -> None:
-        if self._answer is not None and not self._answer.done() and self._get.service_is_ready():
-            return  # the answer to the last request is on its way
-        if self._get.service_is_ready():
-            self._answer = self._get.call_async(GetParameters.Request(names=list(SETTINGS_FIELDS)))
-            self._answer.add_done_callback(self._on_parameters)
+        if not self._get.service_is_ready():
+            return
+        if self._answer is not None and not self._answer.done():
+            if time.monotonic() - self._requested < ANSWER_SECONDS:
+                return  # the answer to the last request is on its way
+            self._get.remove_pending_request(self._answer)  # it was lost
+        self._requested = time.monotonic()
+        self._answer = self._get.call_async(GetParameters.Request(names=list(SETTINGS_FIELDS)))
+        self._answer.add_done_callback(self._on_parameters)
 
     def _on_parameters(self, future: Any) -> None:
         values = [] if future.result() is None else future.result().values
