@@ -7,6 +7,11 @@ venv=$1
 extras=$2
 versions=${3:-newest}
 
+if [ -L "$venv" ]; then
+    echo "$venv is a link to $(readlink -f "$venv"), which would be emptied. Delete the link, or make the environment there." >&2
+    exit 1
+fi
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
