@@ -58,9 +58,8 @@ class ActionTopics:
     ) -> None:
         """No topic exists yet.
 
-        :param kinds: the message type of each KIND
-        :param make: makes a publisher of a type on a topic
-        :param on_gone: called when topics were taken away, and their listeners with them
+        `kinds` is the message type of each KIND. `make` makes a publisher of a type on a topic. `on_gone` is
+        called when topics were taken away, and their listeners with them.
         """
         self._node, self._lock, self._kinds, self._make = node, lock, kinds, make
         self._on_gone = on_gone

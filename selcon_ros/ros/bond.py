@@ -29,7 +29,7 @@ class Bond:
     def __init__(self, node: Node, period: float) -> None:
         """Open the topic, if the messages are installed.
 
-        :param period: seconds between two heartbeats; 0: no bond
+        `period` is the seconds between two heartbeats; 0: no bond.
         """
         self._node, self._period = node, period
         self._instance = ""

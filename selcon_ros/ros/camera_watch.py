@@ -37,9 +37,8 @@ class CameraWatch:
     ) -> None:
         """Nothing is looked at before `look`.
 
-        :param image: the images, which the node cannot do without
-        :param others: the other subscriptions
-        :param outputs: the topics that the node publishes
+        `image` are the images, which the node cannot do without, and `others` the other subscriptions.
+        `outputs` are the topics that the node publishes.
         """
         self._node, self._health = node, health
         self._image, self.inputs, self._outputs = image, (image, *others), tuple(outputs)

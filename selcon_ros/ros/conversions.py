@@ -80,17 +80,14 @@ def image_from_message(
     look: Look | None = None,
     bridge: Callable[[Image], Pixels | None] | None = None,
 ) -> Pixels:
-    """Decode a colour image.
+    """Decode a colour image to H x W x 3 uint8, RGB.
 
-    Sixteen-bit channels keep their upper eight bits. The result of `rgb8` is a view on the message. A file's
-    orientation is not applied: calibration and depth belong to the image as the camera sends it.
-
-    :param message: a raw image in one of `ENCODINGS`, with any `step` and byte order, or an image file of one
-        of `image_header.FORMATS`
-    :param look: called with the encoding and the values before they become 8 bits
-    :param bridge: converts raw images that were found whole, or returns None to leave one to this function
-    :returns: H x W x 3 uint8, RGB
-    :raises MessageError: for zero or absurd sizes, too little data, unknown or depth encodings, damaged files
+    The message is a raw image in one of `ENCODINGS`, with any `step` and byte order, or an image file of one
+    of `image_header.FORMATS`. Sixteen-bit channels keep their upper eight bits. The result of `rgb8` is a
+    view on the message. A file's orientation is not applied: calibration and depth belong to the image as the
+    camera sends it. `look` is called with the encoding and the values before they become 8 bits. `bridge`
+    converts raw images that were found whole, or returns None to leave one to this function. Raises
+    MessageError for zero or absurd sizes, too little data, unknown or depth encodings, damaged files.
     """
     if isinstance(message, CompressedImage):
         return _decompress(message, limit, look)
@@ -135,13 +132,10 @@ def rows(
 ) -> npt.NDArray[Any]:
     """View the data of a raw image as an array, without the padding of its rows, in the machine's byte order.
 
-    Nothing is allocated before the data are known to be there.
-
-    :param lines: rows in the data where that differs from the height (planar YUV)
-    :param what: what the message is to the user, for error texts
-    :returns: H x W, or H x W x channels; a view where padding and byte order allow
-    :raises MessageError: for a zero or absurd size, an absurd `step` or one too small for the width, or too
-        little data
+    It is H x W, or H x W x channels, and a view where padding and byte order allow. Nothing is allocated
+    before the data are known to be there. `lines` are the rows in the data where that differs from the height
+    (planar YUV). `what` is what the message is to the user, for error texts. Raises MessageError for a zero
+    or absurd size, an absurd `step` or one too small for the width, or too little data.
     """
     check_size(message.width, message.height, what)
     weight = message.width * message.height * max(4, channels * np.dtype(dtype).itemsize) // 4
@@ -179,7 +173,7 @@ def rows(
 def check_size(width: int, height: int, what: str) -> None:
     """Refuse sizes that no camera has: the message is damaged.
 
-    :raises MessageError: if a side is zero or more than `MAX_SIDE_PIXELS`
+    Raises MessageError if a side is zero or more than `MAX_SIDE_PIXELS`.
     """
     if not (0 < width <= MAX_SIDE_PIXELS and 0 < height <= MAX_SIDE_PIXELS):
         raise MessageError(
@@ -230,10 +224,8 @@ def _eight_bits(values: npt.NDArray[Any], encoding: str, look: Look | None) -> P
 def fill_image(message: Image, pixels: npt.NDArray[np.generic], encoding: str, header: Header) -> Image:
     """Write an array into a message, reusing the message's memory when the size is that of the last frame.
 
-    Assigning an array to `data` lets rclpy check every byte (50 ms for 640 x 480); this takes 0.1 ms.
-
-    :param pixels: H x W or H x W x channels, of the encoding's type
-    :returns: the same message
+    Returns the same message. `pixels` are H x W or H x W x channels, of the encoding's type. Assigning an
+    array to `data` lets rclpy check every byte (50 ms for 640 x 480); this takes 0.1 ms.
     """
     message.header = header
     message.height, message.width = pixels.shape[:2]

@@ -27,8 +27,8 @@ class CurrentActions:
     def change(self, actions: tuple[str, ...], then: Callable[[], None] = lambda: None) -> bool:
         """Answer others from now on.
 
-        :param then: called before any answer for them goes out, and after the last for those before
-        :returns: whether they are others
+        Returns whether they are others. `then` is called before any answer for them goes out, and after the
+        last for those before.
         """
         with self._lock:
             changed, self._actions = actions != self._actions, actions

@@ -28,11 +28,11 @@ _TRANSPORT_HEADER = struct.Struct("<iff")
 def depth_from_message(message: Image | CompressedImage, limit: PixelLimit = DEFAULT_LIMIT) -> Depth:
     """Decode a depth image; the encoding says the unit.
 
-    :param message: raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in
-        millimetres (format `16UC1; png`, or `png` alone), a TIFF of floats in metres (`32FC1; tiff`), or
-        image_transport's `compressedDepth` (PNG, of either unit)
-    :returns: H x W float32 in metres; 0 or NaN where there is no measurement (0, infinite, NaN, negative)
-    :raises MessageError: for other encodings, wrong sizes, damaged data
+    Returns H x W float32 in metres; 0 or NaN where there is no measurement (0, infinite, NaN, negative). The
+    message is raw `16UC1` or `mono16` in millimetres or `32FC1` in metres, a 16 bit grey file in millimetres
+    (format `16UC1; png`, or `png` alone), a TIFF of floats in metres (`32FC1; tiff`), or image_transport's
+    `compressedDepth` (PNG, of either unit). Raises MessageError for other encodings, wrong sizes, damaged
+    data.
     """
     if isinstance(message, CompressedImage):
         return _valid(_decompress(message, limit))
@@ -93,10 +93,10 @@ def _decompress(message: CompressedImage, limit: PixelLimit) -> Depth:
 def intrinsics_from_message(message: CameraInfo, rectified: bool = False) -> Intrinsics:
     """Intrinsics of the image that a CameraInfo goes with, after its binning and region of interest.
 
-    :param rectified: the image is rectified, so its matrix is P and it has no distortion; otherwise K and D
-    :raises MessageError: for a camera that is not calibrated
-    :raises CameraError: for numbers that no camera has, a matrix with skew or by columns, a region of
-        interest outside of the image, a distortion model that is not known or has other coefficients
+    If the image is `rectified`, its matrix is P and it has no distortion; otherwise they are K and D. Raises
+    MessageError for a camera that is not calibrated. Raises CameraError for numbers that no camera has, a
+    matrix with skew or by columns, a region of interest outside of the image, a distortion model that is not
+    known or has other coefficients.
     """
     matrix, columns = ("P", 4) if rectified else ("K", 3)
     values = [float(value) for value in (message.p if rectified else message.k)]

@@ -144,7 +144,7 @@ class Health:
 def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -> DiagnosticStatus:
     """One status: every lasting problem, if there is one as a warning, and what the node is doing.
 
-    :param facts: what else to tell; `state` is what the node is doing
+    `facts` is what else to tell; its `state` is what the node is doing.
     """
     problems = health.problems
     values = {**facts, **health.values()}

@@ -27,7 +27,7 @@ class DiagnosticsPublisher:
     ) -> None:
         """Begin with the executor.
 
-        :param facts: looks at whatever the node watches, and returns what there is to tell
+        `facts` looks at whatever the node watches, and returns what there is to tell.
         """
         self._node, self._health, self._facts = node, health, facts
         self._clock_watch, self._namesakes = ClockWatch(node, health), NamesakeWatch(node, health)
@@ -59,10 +59,9 @@ class DiagnosticsPublisher:
 def state_of(loading: str | None, active: bool, actions: str | None, asked: bool, topic: str) -> str:
     """What the node is doing, for people.
 
-    :param loading: what is being done until the model can be run, "" from then on; None without a model
-    :param actions: the current ones, "" for none; None if there are some, and nobody subscribes to an output
-    :param asked: requests are being answered
-    :param topic: where actions are received
+    `loading` is what is being done until the model can be run, "" from then on, and None without a model.
+    `actions` are the current ones, "" for none, and None if there are some, and nobody subscribes to an
+    output. `asked` says that requests are being answered. Actions are received on `topic`.
     """
     if loading is None:
         return "unconfigured: waits for the transition configure"

@@ -56,8 +56,7 @@ def packaged_profile(name: str = "images") -> Path:
 def segment_wanted() -> int:
     """Bytes of the segment that this process should have; 0 where it shall do without shared memory.
 
-    :raises ElementTree.ParseError: for a profile that is no XML
-    :raises OSError: for a profile that cannot be read
+    Raises ElementTree.ParseError for a profile that is no XML, OSError for one that cannot be read.
     """
     builtin = "UDP" not in os.environ.get("FASTDDS_BUILTIN_TRANSPORTS", "")
     # The middleware adds a shared memory of its own to whatever a profile says.
@@ -177,7 +176,7 @@ def local_only() -> bool:
 def cures_of_losses(remote: bool = False) -> list[str]:
     """What keeps Fast DDS from losing images between processes.
 
-    :param remote: the publisher is on another machine, or in a container with a network of its own
+    `remote` says that the publisher is on another machine, or in a container with a network of its own.
     """
     variable = profile_variable()
     profile = os.environ.get(variable)

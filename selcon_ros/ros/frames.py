@@ -54,7 +54,7 @@ class Frames:
     def __init__(self, node: Node, health: Health, target: str) -> None:
         """Listen to /tf and /tf_static if there is a target frame and tf2.
 
-        :param target: its name; "": the camera's own frame
+        `target` is its name; "": the camera's own frame.
         """
         self._health, self._target = health, target
         self._buffer: Any = None
@@ -75,9 +75,7 @@ class Frames:
         """The frame that poses and clouds of an image are in.
 
         Without a transform at the image's stamp they stay in the camera's frame, as their header says, and
-        that is reported.
-
-        :param wait: seconds to wait for one that is on its way
+        that is reported. `wait` is how many seconds to wait for one that is on its way.
         """
         if header.frame_id == self._target:
             return PoseFrame(header)

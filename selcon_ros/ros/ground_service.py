@@ -26,10 +26,7 @@ class GroundService:
     """Answers requests; while one waits for an image, the executor goes on with other callbacks."""
 
     def __init__(self, node: Node, requests: Requests, model: Callable[[], str]) -> None:
-        """Offer it.
-
-        :param model: the name of the bundle
-        """
+        """Offer it. `model` returns the name of the bundle."""
         self._requests, self._model = requests, model
         # In a group that lets a request begin while others wait.
         node.create_service(

@@ -29,10 +29,7 @@ class GroundStreams:
     """Serves goals, each until it has its images, is canceled, or cannot be answered; several at once."""
 
     def __init__(self, node: Node, requests: Requests, model: Callable[[], str]) -> None:
-        """Offer the action.
-
-        :param model: the name of the bundle
-        """
+        """Offer the action. `model` returns the name of the bundle."""
         self._node, self._requests, self._model = node, requests, model
         self._feedback = node.resolve_topic_name(f"{ACTION_NAME}/_action/feedback")
         self._server = ActionServer(

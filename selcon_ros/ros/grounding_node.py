@@ -59,11 +59,9 @@ class GroundingNode(ManagedNode):
     def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
         """Open the topics; with `autostart` configure and activate, too.
 
-        Then the model's manifest is read, and the model is being opened (see `wait_for_model`).
-
-        :param load_model: opens the bundle
-        :param options: passed to `rclpy.node.Node`
-        :raises SelconError: for wrong parameters and, with `autostart`, for wrong bundles
+        Then the model's manifest is read, and the model is being opened (see `wait_for_model`). `load_model`
+        opens the bundle; the `options` are passed to `rclpy.node.Node`. Raises SelconError for wrong
+        parameters and, with `autostart`, for wrong bundles.
         """
         super().__init__("grounding", **options)
         self._load_model = load_model
@@ -284,16 +282,15 @@ class GroundingNode(ManagedNode):
     def wait_for_model(self, stop: Stop | None = None) -> bool:
         """Wait until the model is open, or an engine is being built for it, if the node starts with one.
 
-        :param stop: what ends the wait
-        :returns: whether that is so; False when it was stopped
-        :raises SelconError: for a model that cannot be opened
+        Returns whether that is so: False when it was stopped. `stop` ends the wait. Raises SelconError for a
+        model that cannot be opened.
         """
         return self._loader is None or self._loader.wait(stop)
 
     def close(self) -> bool:
         """Publish no more answers and end the worker; then the node can be destroyed.
 
-        :returns: whether it has ended; False if it is still in a call of the engine after `CLOSE_SECONDS`
+        Returns whether it has ended: False if it is still in a call of the engine after `CLOSE_SECONDS`.
         """
         self.requests.end()
         self._actions.change(())

@@ -43,8 +43,8 @@ class GroundingStage:
     def ground(self, model: Model, received: Received[Any], settings: Settings) -> Frame | None:
         """Ground an image once, and publish the heatmaps that somebody listens to.
 
-        :returns: what is left to be made of it; None if nobody wants anything
-        :raises SelconError: for an image that cannot be answered, which the questions are told, too
+        Returns what is left to be made of it, None if nobody wants anything. Raises SelconError for an image
+        that cannot be answered, which the questions are told, too.
         """
         old = 0 < settings.max_frame_age < received.age
         questions = self._questions.take(received.at, old)

@@ -39,7 +39,7 @@ class ImageReader:
     def read(self, message: Image | CompressedImage, limit: PixelLimit) -> Pixels:
         """Decode an image as `image_from_message` does, and say if 16-bit values look like fewer bits.
 
-        :raises MessageError: for an image that cannot be used
+        Raises MessageError for an image that cannot be used.
         """
         pixels = image_from_message(message, limit, self._depth.look, self._bridge)
         if (suspicion := self._depth.suspicion) is not None:
@@ -53,8 +53,8 @@ class ImageReader:
     ) -> tuple[Pixels, Grounding, float]:
         """Decode and ground an image, or find it already grounded when only the action is new.
 
-        :returns: the image, what was found in it, and the seconds spent in the engine just now
-        :raises MessageError: for an image that cannot be used
+        Returns the image, what was found in it, and the seconds spent in the engine just now. Raises
+        MessageError for an image that cannot be used.
         """
         if self._grounded is not None and self._grounded[0] is received:
             return self._grounded[1], self._grounded[2], 0.0

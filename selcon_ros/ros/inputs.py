@@ -62,10 +62,10 @@ class Input:
     ) -> None:
         """Subscribe; the parameters `qos_overrides./TOPIC.subscription.*` change the QoS.
 
-        :param depth: messages that wait for the callback
-        :param transport: image_transport's name for the form of the images, which its topics end with
-        :param latched: hear also what a transient-local publisher sent before this node was there
-        :raises ParameterError: for a QoS override that is none
+        `depth` is the number of messages that wait for the callback. `transport` is image_transport's name
+        for the form of the images, which its topics end with. With `latched` it hears also what a
+        transient-local publisher sent before this node was there. Raises ParameterError for a QoS override
+        that is none.
         """
         self.name, self.kind = name, kind
         self.received = self.lost = 0

@@ -29,9 +29,8 @@ CALLBACK_SECONDS = 2.0
 def run(stop: Stop, args: list[str], make: Callable[[], GroundingNode] = GroundingNode) -> int:
     """Run the node until `stop` is requested.
 
-    :param args: the command line, with the program's name
-    :param make: makes the node
-    :returns: the exit status: 0, or 1 if the node cannot start or fails (the reason is one line in the log)
+    `args` is the command line, with the program's name. `make` makes the node. Returns the exit status: 0, or
+    1 if the node cannot start or fails (the reason is one line in the log).
     """
     stop.hold()
     # Two stages and the engine's threads have the cores already: more threads of OpenCV only wait for them.

@@ -17,9 +17,9 @@ from selcon_ros.ros.signals import Stop
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT, SIGTERM or SIGHUP, or say how it is used.
 
-    :param args: the command line with the program's name, None for the process's own
-    :returns: the exit status: 0 after a signal, at whatever moment it comes; 1 if the node cannot start or
-        fails (the reason is one line in the log)
+    `args` is the command line with the program's name, None for the process's own. Returns the exit status: 0
+    after a signal, at whatever moment it comes; 1 if the node cannot start or fails (the reason is one line
+    in the log).
     """
     stop = Stop()
     args = list(sys.argv if args is None else args)

@@ -97,7 +97,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
     def in_executor(self, call: Callable[[], None]) -> None:
         """Do something where callbacks run, and wait until it is done; at once before there is an executor.
 
-        :raises SelconError: if the executor does not do it
+        Raises SelconError if the executor does not do it.
         """
         executor = self.executor
         if executor is None:

@@ -34,10 +34,8 @@ class GraspMarkers:
         """Markers of the points that have a pose, in the header's frame, and deletions of those that went.
 
         The markers of one action are in the namespaces approach, gripper and label; of several actions, those
-        of each are in a namespace with its name.
-
-        :param found: the points of each action
-        :param lifetime: seconds after which a marker vanishes on its own; 0: never
+        of each are in a namespace with its name. `found` has the points of each action. `lifetime` is the
+        seconds after which a marker vanishes on its own; 0: never.
         """
         markers: list[Marker] = []
         for place, (action, points) in enumerate(found.items()):

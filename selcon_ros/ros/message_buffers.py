@@ -130,10 +130,10 @@ class StampedBuffer(Generic[M]):
     def match(self, header: Header, tolerance: float, wait: float) -> M | None:
         """The message nearest to `header` in time, if near enough; None before the first.
 
-        :param tolerance: largest difference of the stamps, s
-        :param wait: how long to wait for one that is on its way, s; not if the topic fell silent a second ago
-            and no longer than until a later one comes, for those of a topic come in order
-        :raises OutOfStep: if the nearest is too far
+        `tolerance` is the largest difference of the stamps in seconds, `wait` how many seconds to wait for
+        one that is on its way. It does not wait if the topic fell silent a second ago, and no longer than
+        until a later one comes, for those of a topic come in order. Raises OutOfStep if the nearest is too
+        far.
         """
         stamp = seconds(header.stamp)
 

@@ -30,8 +30,8 @@ class NodeInputs:
     ) -> None:
         """Subscribe to all of them.
 
-        :param outputs: the topics that the node publishes, whose QoS is looked at, too
-        :raises ParameterError: for a QoS override that is none
+        `outputs` are the topics that the node publishes, whose QoS is looked at, too. Raises ParameterError
+        for a QoS override that is none.
         """
         self.depth_sync = DepthSync(node, health, settings)
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport

@@ -46,9 +46,9 @@ class NodeParameters:
     ) -> None:
         """Declare every parameter on a node, with what was given at start.
 
-        :param configured: whether those that change with `configure` are in use, and cannot be set
-        :param on_action: called with what `action` is set to later; raises a SelconError to refuse it
-        :raises ParameterError: for a wrong type, a value out of range, or none of the choices
+        `configured` tells whether those that change with `configure` are in use, and cannot be set.
+        `on_action` is called with what `action` is set to later; it raises a SelconError to refuse it. Raises
+        ParameterError for a wrong type, a value out of range, or none of the choices.
         """
         values: dict[str, Any] = {}
         for name, each in SETTINGS_FIELDS.items():

@@ -20,9 +20,8 @@ MAX_FILE_BYTES = 64 << 10
 def files_for_others(command: Sequence[str], node: str) -> str:
     """Say which file of a command line's `--params-file FILE` names other nodes alone; empty if none does.
 
-    Files that ROS has read and this package cannot (pipes, for they are read once) are passed over.
-
-    :param node: this node's name with its namespace
+    Files that ROS has read and this package cannot (pipes, for they are read once) are passed over. `node` is
+    this node's name with its namespace.
     """
     for flag, file in pairwise(command):
         if flag != "--params-file":

@@ -189,9 +189,7 @@ def checked(name: str, value: Any) -> Any:
     """Return a value as the parameter `name` takes it.
 
     YAML tells types by how a value looks: a whole number is taken for a fraction (`1`), and as text (a bundle
-    called `2024`).
-
-    :raises ParameterError: for another type, a value out of range, or none of the choices
+    called `2024`). Raises ParameterError for another type, a value out of range, or none of the choices.
     """
     default, about = SETTINGS_FIELDS[name].default, SETTINGS_FIELDS[name].metadata
     kind = type(default)
@@ -225,8 +223,8 @@ def _got(name: str, kind: type, value: Any) -> str:
 def read_only(names: str) -> frozenset[str]:
     """Return the parameters that cannot be changed after the start: those that never can, and these names.
 
-    :param names: as in `read_only_parameters`: separated by commas, `*` for all
-    :raises ParameterError: for a name that is no parameter
+    `names` is as in `read_only_parameters`: separated by commas, `*` for all. Raises ParameterError for a
+    name that is no parameter.
     """
     given = {name.strip() for name in names.split(",")} - {""}
     if wrong := [

@@ -28,10 +28,7 @@ class PlannerOutputs:
     """Publishes `mask` and `cloud`; each is computed only while somebody listens to it."""
 
     def __init__(self, advertise: Callable[[type, str], Publisher[Any]]) -> None:
-        """Advertise both.
-
-        :param advertise: makes the publisher of a type on a topic
-        """
+        """Advertise both. `advertise` makes the publisher of a type on a topic."""
         self._mask, self._cloud = advertise(Image, "mask"), advertise(PointCloud2, "cloud")
         self._mask_message = Image()
 
@@ -57,9 +54,9 @@ class PlannerOutputs:
     ) -> Callable[[], None]:
         """Compute what somebody listens to, and return what publishes it: one message of each for an image.
 
-        :param geometry: depth and calibration of the image; asked for if the cloud needs them. Where one is
-            missing, the cloud is empty
-        :param pose_header: that of the cloud, whose points `rigid` brings to its frame
+        `geometry` returns depth and calibration of the image; it is asked if the cloud needs them. Where one
+        is missing, the cloud is empty. `pose_header` is that of the cloud, whose points `rigid` brings to its
+        frame.
         """
         ready: list[tuple[Publisher[Any], Any]] = []
         masking = self._mask.get_subscription_count() > 0
@@ -92,8 +89,8 @@ def placed_cloud(
 ) -> Cloud:
     """The points of an image with their heat, in the frame that `rigid` brings them to.
 
-    :param part: pixels [H, W] that it has; None: all
-    :param organised: has the image's rows and columns; else it is a list of the points that are there
+    `part` are the pixels [H, W] that it has; None: all. If `organised`, it has the image's rows and columns;
+    else it is a list of the points that are there.
     """
     if depth is None or camera is None:
         return EMPTY_CLOUD

@@ -90,7 +90,7 @@ class Publishers:
     ) -> None:
         """Advertise every topic, but those of one action.
 
-        :param on_listeners: called in the executor's thread when a subscriber may have come or gone
+        `on_listeners` is called in the executor's thread when a subscriber may have come or gone.
         """
         self._node, self._on_listeners = node, on_listeners
         self._told_of_listeners = True

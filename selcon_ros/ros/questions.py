@@ -114,7 +114,7 @@ class Questions(Generic[A]):
     def defer(self, question: Question[A], answer: A, by: float) -> None:
         """Let a taken question wait for a newer image, as this answer lacks what is on its way.
 
-        :param by: when it is the reply after all, on the machine's monotonic clock; or at the question's end
+        The answer is the reply after all at `by`, on the machine's monotonic clock, or at the question's end.
         """
         with self._lock:
             if question in self._waiting:
@@ -144,8 +144,8 @@ class Questions(Generic[A]):
     def expire(self, newest: float | None, max_age: float) -> None:
         """Refuse those whose time is over, or give the answer kept for them; call it often while some wait.
 
-        :param newest: when the newest image came, None before the first
-        :param max_age: seconds after which an image that was there before is too old; 0: never
+        `newest` is when the newest image came, None before the first. An image that was there before is too
+        old after `max_age` seconds; 0: never.
         """
         now = time.monotonic()
         with self._lock:

@@ -21,8 +21,8 @@ def registered_depth(
 ) -> Depth:
     """Return the depth image [H, W] float32 in metres that belongs to an image of this header and size.
 
-    :raises MessageError: if it cannot be read, has another size or frame, or no valid pixel
-    :raises DepthError: if its unit cannot be right
+    Raises MessageError if it cannot be read, has another size or frame, or no valid pixel, and DepthError if
+    its unit cannot be right.
     """
     depth = depth_from_message(message, settings.limit)
     check_same_view(header, size, message.header, (depth.shape[1], depth.shape[0]), "depth image")
@@ -37,9 +37,8 @@ def registered_intrinsics(
 ) -> Intrinsics:
     """Return the intrinsics for an image of this header and size.
 
-    :param image_topic: its name may say that the image is rectified
-    :raises MessageError: if they are for another size or frame, or not for what the topic's name says
-    :raises CameraError: if the camera is not calibrated
+    The name `image_topic` may say that the image is rectified. Raises MessageError if they are for another
+    size or frame, or not for what the topic's name says, and CameraError if the camera is not calibrated.
     """
     intrinsics = intrinsics_from_message(info, settings.rectified)
     part = (intrinsics.width, intrinsics.height)
@@ -59,8 +58,8 @@ def registered_intrinsics(
 def check_same_view(header: Header, size: Size, other: Header, other_size: Size, what: str) -> None:
     """Refuse depth or calibration that does not belong to the image pixel by pixel.
 
-    :param size: width and height of the image; `other_size` those of the depth image or the calibration
-    :raises MessageError: if frame or size differ
+    `size` is width and height of the image, `other_size` those of the depth image or the calibration. Raises
+    MessageError if frame or size differ.
     """
     remedy = "use depth that is registered (aligned) to the colour image, and the colour camera's camera_info"
     if other.frame_id != header.frame_id:

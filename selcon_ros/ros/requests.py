@@ -47,9 +47,8 @@ class Requests:
     ) -> None:
         """Nothing waits yet.
 
-        :param known: the model's actions
-        :param not_ready: why nothing can be answered at present, None where it can
-        :param on_waiting: called when the first begins to wait, and when none does any more
+        `known` returns the model's actions. `not_ready` returns why nothing can be answered at present, None
+        where it can. `on_waiting` is called when the first begins to wait, and when none does any more.
         """
         self._node, self._questions, self._images, self._parameters = node, questions, images, parameters
         self._known, self._not_ready, self._on_waiting = known, not_ready, on_waiting
@@ -92,10 +91,9 @@ class Requests:
     ) -> Answer | Refusal:
         """Await the answer for these actions, or why there is none.
 
-        :param actions: names or lists of names, as in `match_actions`
-        :param new_image: an image that came before does not do
-        :param timeout: seconds; 0: the parameter `request_timeout`
-        :param owner: whoever may `cancel` it
+        `actions` are names or lists of names, as in `match_actions`. With `new_image` an image that came
+        before does not do. `timeout` is in seconds; 0 stands for the parameter `request_timeout`. `owner` is
+        whoever may `cancel` it.
         """
         future: Future[Answer | Refusal] = Future(executor=self._node.executor)
         # It has nothing to do but wake the executor, which would not see that the future is done.

@@ -34,11 +34,9 @@ def result_message(
 ) -> interfaces.AffordanceResult:
     """An AffordanceResult: what one image says of one action.
 
-    :param confidence: 0..1
-    :param size: of the image, in whose pixels the grasp points are
-    :param model: the bundle's name
-    :param header: the image's
-    :param pose_header: the image's stamp and the frame of the poses; None: the image's header
+    `confidence` is 0..1. `size` is that of the image, in whose pixels the grasp points are. `model` is the
+    bundle's name. `header` is the image's. `pose_header` has the image's stamp and the frame of the poses;
+    None: the image's header.
     """
     height, width = size
     return interfaces.AffordanceResult(

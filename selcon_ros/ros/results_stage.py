@@ -57,7 +57,7 @@ class ResultsStage:
     def answer(self, frame: Frame) -> None:
         """Publish what is left of a frame, and answer its questions.
 
-        :raises Exception: where something fails, which the questions are told, too
+        Raises what fails on the way, which the questions are told, too.
         """
         try:
             findings = self._findings(frame)

@@ -25,7 +25,7 @@ class Stop:
     def __init__(self, status: int = 0) -> None:
         """Take the signals over. Until `hold` is called one ends the process at once.
 
-        :param status: its exit status then
+        `status` is its exit status then.
         """
         self.requested = False
         self._status = status

@@ -17,8 +17,8 @@ SOURCE_LOCATION = r",? at \S+\.c(pp)?:\d+"
 def start_ros(args: list[str] | None = None) -> None:
     """Start rclpy, which leaves the signals to this process.
 
-    :param args: the command line with the program's name, None for the process's own
-    :raises SelconError: for arguments, a parameter file or a folder for logs that rcl cannot use
+    `args` is the command line with the program's name, None for the process's own. Raises SelconError for
+    arguments, a parameter file or a folder for logs that rcl cannot use.
     """
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -14,7 +14,7 @@ def action_status(
 ) -> DiagnosticStatus:
     """The status of one action: how sure the model is, the grasp points, and how long the image took.
 
-    :param frame: that of the poses
+    `frame` is that of the poses.
     """
     values = {
         "action": action,

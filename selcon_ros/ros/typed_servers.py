@@ -13,10 +13,7 @@ class TypedServers:
     """The service `ground` and the action `ground_stream`."""
 
     def __init__(self, node: Node, requests: Requests, model: Callable[[], str]) -> None:
-        """Offer both.
-
-        :param model: the name of the bundle
-        """
+        """Offer both. `model` returns the name of the bundle."""
         from selcon_ros.ros.ground_service import GroundService
         from selcon_ros.ros.ground_stream import GroundStreams
 

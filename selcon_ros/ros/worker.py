@@ -46,7 +46,7 @@ class Worker:
     def end(self) -> bool:
         """End after the present frames, and close the model.
 
-        :returns: whether both threads have ended; False if one is still in a call after `CLOSE_SECONDS`
+        Returns whether both threads have ended: False if one is still in a call after `CLOSE_SECONDS`.
         """
         self._loader.close()
         self._images.close()
