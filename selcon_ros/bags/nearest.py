@@ -28,10 +28,7 @@ def images_of(reader: BagReader, plan: BagPlan, segment: Segment) -> Iterator[Me
 
 
 def camera_message(data: bytes, kind: str) -> Any:
-    """A message of one of `MESSAGE_TYPES`.
-
-    :raises BagError: for a damaged one
-    """
+    """A message of one of `MESSAGE_TYPES`. Raises BagError for a damaged one."""
     try:
         return deserialize_message(bytes(data), MESSAGE_TYPES[kind])
     except Exception as error:  # whatever the middleware throws

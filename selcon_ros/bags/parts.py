@@ -58,9 +58,9 @@ class BagParts:
     def begin(self, key: str, choose: Callable[[], tuple[str, str]]) -> tuple[str, str]:
         """Make the folder, or go on with the one that is there; return the engine and its precision.
 
-        :param key: of everything that decides about the results, but for what is chosen by measuring
-        :param choose: chooses engine and precision; what it chose at first holds for all of a run
-        :raises BagError: if what is there is of something else
+        `key` is that of everything that decides about the results, but for what is chosen by measuring.
+        `choose` chooses engine and precision; what it chose at first holds for all of a run. Raises BagError
+        if what is there is of something else.
         """
         if not self.folder.exists():
             backend, precision = choose()

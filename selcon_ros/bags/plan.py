@@ -57,7 +57,7 @@ class BagPlan:
     def key(self, manifest: str) -> str:
         """A hash of all that decides about the results.
 
-        :param manifest: the bundle's, which has its files' hashes
+        `manifest` is the bundle's, which has its files' hashes.
         """
         # Not what else lies in a bag's folder: it may be where the results go.
         files = [self.bag] if self.bag.is_file() else sorted(self.bag.iterdir())

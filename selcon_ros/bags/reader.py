@@ -31,11 +31,9 @@ class BagError(SelconError):
 class BagReader:
     """An open bag: a folder with metadata.yaml, or a file .mcap or .db3.
 
-    A bag that is compressed by file is unpacked into the system's folder for temporary files.
-
-    :param check: unpack all of an mcap bag once, to see that it is whole and within bounds; without it, for a
-        bag that was checked just before
-    :raises BagError: for a bag that is missing or damaged
+    A bag that is compressed by file is unpacked into the system's folder for temporary files. With `check`
+    all of an mcap bag is unpacked once, to see that it is whole and within bounds; a bag that was checked
+    just before goes without it. Raises BagError for a bag that is missing or damaged.
     """
 
     def __init__(self, path: Path, check: bool = True) -> None:
@@ -107,7 +105,7 @@ class BagReader:
     def deserialize(self, connection: Connection, data: bytes) -> Any:
         """A message of this bag, by its own definition: ROS need not know the type.
 
-        :raises BagError: for a damaged one
+        Raises BagError for a damaged one.
         """
         try:
             return self._reader.deserialize(data, connection.msgtype)
@@ -146,8 +144,7 @@ def stamp_of(data: bytes) -> int:
     """The stamp in ns of a message that begins with a header, without reading the rest of it.
 
     CDR: four bytes, of which the second says the byte order, then the header's seconds and nanoseconds.
-
-    :raises BagError: for a message that is too short
+    Raises BagError for a message that is too short.
     """
     try:
         seconds, nanoseconds = unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)

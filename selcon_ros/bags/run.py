@@ -53,14 +53,11 @@ def ground_bag(
 ) -> Done:
     """Ground every image of a bag, and write `bag`, `results.csv`, `index.html` and `pictures` into `out`.
 
-    After an interruption the same call goes on where it was.
-
-    :param reader: of the bag, open
-    :param processes: that work side by side, each with one thread
-    :param begin: called with the number of images, and of those that are done already
-    :param done: called with the number of images of a stretch when it is done
-    :raises BagError: for a bag without images, or without transforms for a target frame, a folder with
-        something else, or a process that died
+    After an interruption the same call goes on where it was. `reader` is that of the bag, open. `processes`
+    work side by side, each with one thread. `begin` is called with the number of images, and of those that
+    are done already; `done` with the number of images of a stretch when it is done. Raises BagError for a bag
+    without images, or without transforms for a target frame, a folder with something else, or a process that
+    died.
     """
     if (out / BAG_FOLDER).exists():
         raise BagError(f"{out / BAG_FOLDER} exists: delete it, or choose another --out")
@@ -107,7 +104,7 @@ def _ground_all(
 ) -> None:
     """Ground the stretches in processes, each with a model of its own.
 
-    :param bag: where it lies unpacked, and is checked
+    `bag` is where it lies unpacked, and is checked.
     """
     queue = iter(left)
     running: dict[Future[None], Segment] = {}
@@ -159,7 +156,7 @@ def _ground(plan: BagPlan, bag: Path, parts: BagParts, segment: Segment) -> None
 def _put_together(reader: BagReader, parts: BagParts, every: list[Segment], folder: Path) -> tuple[str, ...]:
     """Write the bag's messages and the new ones into one bag, in the order of receiving.
 
-    :returns: the types of which neither the bag nor rosbags has a definition: their messages are left out
+    Returns the types of which neither the bag nor rosbags has a definition: their messages are left out.
     """
     whole = parts.folder / BAG_FOLDER
     left_out: set[str] = set()

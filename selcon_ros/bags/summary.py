@@ -27,7 +27,7 @@ HEADER = ("action", "images", "confident", "with grasp point", "with pose", "con
 def write_summary(out: Path, plan: BagPlan, rows: Sequence[BagRow], pictures: Pictures) -> None:
     """Write `results.csv`, `index.html` and `pictures/` into a folder.
 
-    :param pictures: the stretches, and what finds an action's picture of one by the action's number
+    `pictures` has the stretches, and what finds an action's picture of one by the action's number.
     """
     write_file(out / "results.csv", _table(rows).encode())
     first = min(row.received for row in rows)

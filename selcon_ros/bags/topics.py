@@ -46,10 +46,9 @@ def choose(reader: BagReader, image: str | None, depth: str | None, camera_info:
     """Return the camera's topics.
 
     What is not given is found where only one topic comes into question: the one of colour images; of depth
-    and of calibrations the one in the frame of the images, beside them if there are several.
-
-    :param depth: `none`: do without
-    :raises BagError: where a given topic is not there or of another type, or where several could be meant
+    and of calibrations the one in the frame of the images, beside them if there are several. `none` for
+    `depth` means to do without. Raises BagError where a given topic is not there or of another type, or where
+    several could be meant.
     """
     seen = [each for connection in reader.connections if (each := _inspect(reader, connection)) is not None]
     colour = _checked_topic(reader, seen, image, "image") or _only(

@@ -25,7 +25,7 @@ class TransformTopics:
 def transform_topics(reader: BagReader, target: str) -> TransformTopics:
     """Return the topics of transforms for a target frame: /tf before all others.
 
-    :raises BagError: for a frame that is no name, a bag without transforms, or with those of several robots
+    Raises BagError for a frame that is no name, a bag without transforms, or with those of several robots.
     """
     if not target or target.startswith("/"):
         raise BagError(f"--target-frame {quoted(target)} is none: a frame's name, without a '/' before it")

@@ -34,7 +34,7 @@ Parent = Callable[[str], Edge | None]
 def look_up(parent: Parent, target: str, source: str) -> Rigid:
     """Return where `source` lies in `target`.
 
-    :raises TransformError: where the frames are not connected, or a transform on the way is not known
+    Raises TransformError where the frames are not connected, or a transform on the way is not known.
     """
     above, blocked = _above(parent, source)
     if target in above:

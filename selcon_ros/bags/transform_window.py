@@ -111,7 +111,7 @@ class TransformWindow:
     def at(self, frame: str, image: Image) -> Edge | None:
         """What a frame hangs on at the stamp of an image; None for one that has no transform near it.
 
-        :raises TransformError: where it has transforms, but none for this stamp
+        Raises TransformError where it has transforms, but none for this stamp.
         """
         before, after = self._near.get(frame, {}).get(image, (None, None))
         known = before or after

@@ -30,7 +30,7 @@ MAX_NAME_LENGTH = 256
 class BagTransforms:
     """The transforms of a bag: the static ones, and those around images on demand.
 
-    :raises BagError: for a bag without transforms, or with too many
+    Raises BagError for a bag without transforms, or with too many.
     """
 
     def __init__(self, reader: BagReader, target: str) -> None:
@@ -68,7 +68,7 @@ class BagTransforms:
     def static(self, frame: str, received: int) -> Transform | None:
         """The static transform of a frame that holds at a time of receiving.
 
-        :raises TransformError: for a frame that has been in several others
+        Raises TransformError for a frame that has been in several others.
         """
         known = self._static.get(frame)
         if not known:

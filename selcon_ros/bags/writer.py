@@ -54,7 +54,7 @@ class Bag:
     def write(self, topic: str, type_name: str, time_ns: int, data: bytes, qos: Sequence[Any] = ()) -> None:
         """Add a message of `type_name` ("sensor_msgs/msg/Image") in CDR, received at `time_ns`.
 
-        :param qos: the publisher's, as rosbags has it
+        `qos` is the publisher's, as rosbags has it.
         """
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
@@ -66,7 +66,7 @@ class Bag:
     def copy(self, connection: Connection, time_ns: int, data: bytes, definition: Definition) -> None:
         """Add a message as it is in another bag, with the publishers' QoS.
 
-        :param definition: its type's
+        `definition` is that of its type.
         """
         extra = connection.ext
         assert isinstance(extra, ConnectionExtRosbag2)
