@@ -42,9 +42,9 @@ class RequestGuard:
     """Answers the requests that are not let through."""
 
     def __init__(self, host: str, port: int, protocol: str) -> None:
-        """token: "" where none is needed, because the address is this machine's alone.
+        """Make the `token`: "" where none is needed, because the address is this machine's alone.
 
-        :param protocol: the one that websockets must speak
+        `protocol` is the one that websockets must speak.
         """
         self._cookie, self._protocol = f"selcon_view_{port}", protocol
         self._local = is_loopback(host)

@@ -45,8 +45,7 @@ class Page:
     def __init__(self, server: Any, source: FrameSource, stride: int) -> None:
         """Make everything that the page has.
 
-        :param server: a `viser.ViserServer`
-        :param stride: every so many-th row and column of the image is in the cloud
+        `server` is a `viser.ViserServer`. Every `stride`-th row and column of the image is in the cloud.
         """
         self._server, self._source = server, source
         self._lock = threading.Lock()

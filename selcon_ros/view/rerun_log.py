@@ -55,9 +55,8 @@ class RerunLog:
     def __init__(self, file: Path, stride: int) -> None:
         """Begin a file.
 
-        :param file: a new one, `.rrd`
-        :param stride: every so many-th row and column of the image is in the cloud
-        :raises SelconError: for another name, and a file that exists or cannot be written
+        `file` is a new one, `.rrd`. Every `stride`-th row and column of the image is in the cloud. Raises
+        SelconError for another name, and a file that exists or cannot be written.
         """
         self._file, self._stride = _checked(file), stride
         self._rec = rr.RecordingStream("selcon_view")

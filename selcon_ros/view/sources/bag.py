@@ -43,7 +43,7 @@ class BagCamera:
     ) -> None:
         """Look for the topics: see `bags.topics.choose`.
 
-        :param settings: as the node has them, with the target frame that is shown
+        `settings` are as the node has them, with the target frame that is shown.
         """
         self._bag, self._settings = bag, settings
         with BagReader(bag) as reader:

@@ -43,8 +43,8 @@ class NodeSource:
     def __init__(self, name: str | None, actions: str | None) -> None:
         """Nothing is looked for yet.
 
-        :param name: the node's full name; None: the only one
-        :param actions: a list of actions to ask for first; None: what the node answers at present
+        `name` is the node's full name; None: the only one. `actions` is a list of actions to ask for first;
+        None: what the node answers at present.
         """
         self._wanted, self._first = name, actions
         self._name = name or ""

@@ -69,9 +69,8 @@ class NodeListener:
     def __init__(self, node: Node, name: str, settings: Settings) -> None:
         """Subscribe to what does not depend on the actions.
 
-        :param node: our own, on which `image`, `depth` and `camera_info` are the camera's topics
-        :param name: the full name of the grounding node
-        :param settings: the parameters that it has at present
+        `node` is our own, on which `image`, `depth` and `camera_info` are the camera's topics. `name` is the
+        full name of the grounding node, and `settings` the parameters that it has at present.
         """
         self.changed = threading.Condition()
         self.settings, self.told, self.heard_at = settings, None, time.monotonic()

@@ -69,8 +69,8 @@ class OfflineSource:
     ) -> None:
         """Nothing is opened yet.
 
-        :param load: opens the model, in the thread that then runs and closes it
-        :param actions: of the model, to ask for first; none: the most confident one of the first image
+        `load` opens the model, in the thread that then runs and closes it. `actions` are those of the model
+        to ask for first; none: the most confident one of the first image.
         """
         self._camera, self._load, self._asked = camera, load, actions
         self._actions: tuple[str, ...] = ()
