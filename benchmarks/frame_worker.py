@@ -34,8 +34,8 @@ class Subject:
     def __init__(self, bundle: Path, frames: Path) -> None:
         """Open the model.
 
-        :param frames: .npz with `images` [N, H, W, 3] uint8 RGB, `depths` [N, H, W] float32 in metres and
-            `intrinsics`: fx, fy, cx, cy
+        `frames` is a .npz with `images` [N, H, W, 3] uint8 RGB, `depths` [N, H, W] float32 in metres and
+        `intrinsics`: fx, fy, cx, cy.
         """
         stored = np.load(frames)
         self.images, self.depths = stored["images"], stored["depths"]

@@ -46,8 +46,8 @@ class SearchTimes:
 def measure_search(model: Model, baseline: Path | None, every: int = 3, rounds: int = 7) -> SearchTimes:
     """Time the search for one action, from the model's map to grasp points; before, from the heatmap on.
 
-    :param baseline: an interpreter that has the older version; None to measure this version alone
-    :param every: of the recording's frames, only every so many are used
+    `baseline` is an interpreter that has the older version; None to measure this version alone. Of the
+    recording's frames, only one in `every` is used.
     """
     pythons = {"now": Path(sys.executable)} | ({} if baseline is None else {"before": baseline})
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

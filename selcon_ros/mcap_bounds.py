@@ -30,7 +30,7 @@ def check_mcap(path: Path, fault: type[SelconError], each: bool = False) -> None
     """Raise `fault` for a file that is cut short or no mcap file, whose chunks unpack to more than the
     bounds, or whose index says that there are chunks where there are none.
 
-    :param each: the bounds are of each chunk, not of all: for who holds one at a time
+    With `each` the bounds are of each chunk, not of all: for a caller that holds one at a time.
     """
     subject, size = f"{path} cannot be read as a recording", path.stat().st_size
     left, found, listed = ALLOWANCE_BYTES + MAX_EXPANSION * size, set[Chunk](), set[Chunk]()

@@ -47,7 +47,7 @@ class PictureAnswer:
     def record(self, image: Path, openly: bool) -> dict[str, Any]:
         """Return it as JSON has it.
 
-        :param openly: the action was asked by open vocabulary, without a confidence
+        `openly` says that the action was asked by open vocabulary, without a confidence.
         """
         return {
             "image": str(image),

@@ -108,8 +108,8 @@ class Intrinsics:
         """Raise CameraError if no camera's whole image, before binning or cropping, can have these numbers.
 
         Focal lengths are from a twentieth of the longer side (a fisheye has a third) to a hundred times
-        that (a telescope); the principal point is in the image or at most five longer sides outside, for
-        sensors that are cropped without saying so, but not at (0, 0), where who has none leaves it.
+        that (a telescope). The principal point is in the image or at most five longer sides outside, for
+        sensors that are cropped without saying so. It is not at (0, 0): there it was never set.
         """
         remedy = "calibrate the camera again, or use its own calibration"
         longer = max(self.width, self.height)

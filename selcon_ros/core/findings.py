@@ -25,7 +25,7 @@ class Findings:
     def __init__(self, grounding: Grounding, depth: Callable[[], Depth], parameters: GraspParameters) -> None:
         """Nothing is computed yet.
 
-        :param depth: looks for depth and intrinsics; called once, when they are needed
+        `depth` looks for depth and intrinsics; it is called once, when they are needed.
         """
         self.grounding = grounding
         self._find_depth, self._parameters = depth, parameters

@@ -51,10 +51,9 @@ def table(
 def figure(content: str, caption: str, large: str, kind: str = "picture", wrong: bool = False) -> str:
     """A figure with its caption below; a click opens it large.
 
-    :param content: HTML, an img or an inline svg
-    :param large: where the large one is: a file, or `#NAME` for `content` itself, over the whole window
-    :param kind: "picture" or "plot"
-    :param wrong: whether it shows a mistake
+    `content` is HTML, an img or an inline svg. `large` is where the large one is: a file, or `#NAME` for
+    `content` itself, over the whole window. `kind` is "picture" or "plot". `wrong` tells whether it shows a
+    mistake.
     """
     here = large.startswith("#")
     name = f' id="{escape(large[1:])}"' if here else ""

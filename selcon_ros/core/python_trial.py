@@ -16,8 +16,8 @@ MAX_MESSAGE_LENGTH = 300
 def try_python(code: str, seconds: float) -> tuple[list[str] | None, str]:
     """Run code in another process with this one's interpreter and modules.
 
-    :param seconds: after which it is given up
-    :returns: the lines that it printed, and ""; or None, and what went wrong: "fails: …"
+    It is given up after `seconds`. Returns the lines that it printed, and ""; or None, and what went wrong:
+    "fails: …".
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:

@@ -36,7 +36,7 @@ class CameraMessages:
 class Player(Node):
     """Publishes `image` (rgb8), `depth` (16UC1, millimetres) and `camera_info` below `namespace`.
 
-    :raises ParameterError: for a namespace that is none
+    Raises ParameterError for a namespace that is none.
     """
 
     def __init__(self, recording: Recording, namespace: str = "/camera") -> None:

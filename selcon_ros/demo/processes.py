@@ -39,8 +39,8 @@ class ChildProcess:
     ) -> None:
         """Nothing is started yet.
 
-        :param environment: variables that differ from those of this process
-        :param folder: where it runs; None: here
+        `environment` has variables that differ from those of this process. `folder` is where it runs; None:
+        here.
         """
         self.name = name
         self.log = log

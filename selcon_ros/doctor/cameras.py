@@ -41,9 +41,8 @@ class CameraCheck:
     def __init__(self, node: Node, topics: Topics, settings: Settings, user: str) -> None:
         """Subscribe.
 
-        :param node: made with `Topics.remaps`
-        :param settings: of the node that the camera is for
-        :param user: that node's full name, "" if none runs
+        `node` was made with `Topics.remaps`. `settings` are those of the node that the camera is for. `user`
+        is that node's full name, "" if none runs.
         """
         self._node, self._settings, self._user = node, settings, user
         self._health = Health(node.get_logger())

@@ -31,9 +31,8 @@ NODE_NAME = "selcon_doctor"
 def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Iterator[Check]:
     """Look at a camera; or find the grounding nodes, hear what they say of themselves, and look at theirs.
 
-    :param given: topics to look at; None: those of the nodes that are found
-    :param settings: of a node for the topics that are given
-    :param seconds: how long images are received from a camera
+    `given` are topics to look at; None: those of the nodes that are found. `settings` are those of a node for
+    the topics that are given. Images are received from a camera for so many `seconds`.
     """
     context = rclpy.Context()
     rclpy.init(args=[], context=context)

@@ -22,8 +22,7 @@ FIRST_TELEMETRY_VERSION = (1, 29)
 def check_model(bundle: Path | None, backend: str) -> Iterator[Check]:
     """Verify the bundle's hashes, open it as the node would, and run it once.
 
-    :param bundle: None: the packaged one
-    :param backend: as the node's parameter
+    `bundle` None is the packaged one. `backend` is as the node's parameter.
     """
     path = bundle or default_bundle_path()
     try:

@@ -24,10 +24,7 @@ MEBIBYTE = 1 << 20
 
 
 def check_surroundings(ros: bool = True) -> Iterator[Check]:
-    """Look at what the node finds around it.
-
-    :param ros: also at what only ROS uses
-    """
+    """Look at what the node finds around it. With `ros` it looks also at what only ROS uses."""
     yield _clock(time.time())
     yield _cores()
     if not ros:

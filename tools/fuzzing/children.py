@@ -43,8 +43,7 @@ class _Child:
 def run_all(numbers: list[int], work: Callable[[int], str], jobs: int) -> Iterator[Outcome]:
     """Run `work(number)` for each number in a child of its own, some at a time.
 
-    :param work: returns an empty text for success, or the message that refuses; what it raises is a
-        fault
+    `work` returns an empty text for success, or the message that refuses; what it raises is a fault.
     """
     waiting, running = list(reversed(numbers)), dict[int, _Child]()
     with tempfile.TemporaryDirectory(prefix="fuzz_results_") as folder:

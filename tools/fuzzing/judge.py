@@ -25,7 +25,7 @@ Sizes = dict[Stamp, tuple[int, int]]
 def faults(message: Any, sizes: Sizes) -> Iterator[str]:
     """What is wrong with an output message.
 
-    :param sizes: widths and heights that the images with a stamp had at most
+    `sizes` are widths and heights that the images with a stamp had at most.
     """
     if isinstance(message, MarkerArray):
         for marker in message.markers:

@@ -110,11 +110,11 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
     """Return an ONNX graph whose products with constant matrices take 8 bit integers, or, where it has none,
     its convolutions.
 
-    Of products self-attention becomes one operator first (`cpu_graph.fused`), activations are scaled as they
-    come, weights by output channel; convolutions and everything else stay fp32. Of a graph of convolutions
-    activations have fixed scales, taken from network `inputs` (see `static_int8`). Weights take 7 bits: on
-    CPUs without VNNI sums of two products of 8 bits saturate. Raises BackendError for a graph without either,
-    one of convolutions without inputs, or one that cannot be quantised.
+    In a graph with products self-attention becomes one operator first (`cpu_graph.fused`). Activations are
+    scaled as they come, weights by output channel; convolutions and everything else stay fp32. In a graph of
+    convolutions the activations have fixed scales, taken from network `inputs` (see `static_int8`). Weights
+    take 7 bits: on CPUs without VNNI sums of two products of 8 bits saturate. Raises BackendError for a graph
+    without either, one of convolutions without inputs, or one that cannot be quantised.
     """
     given = iter(() if inputs is None else inputs)
     logging.getLogger().addFilter(_without_advice)

@@ -16,10 +16,10 @@ from selcon_training.reporting.svg import CRIMSON, GREY, Plot, drawing
 
 
 def write_report(folder: Path, tuning: Tuning, name: str, data: str) -> None:
-    """Write report.html and results.json into `folder`. Raises ResultNotWritten, with the tuning.
+    """Write report.html and results.json into `folder`.
 
-    :param name: of the bundle
-    :param data: what it was tuned on, in words
+    `name` is that of the bundle. `data` is what it was tuned on, in words. Raises ResultNotWritten, with the
+    tuning.
     """
     record = tuning.record()
     text = render(
