@@ -35,7 +35,7 @@ def write_bag(
 ) -> Path:
     """Write messages of rclpy or rosbags into a bag folder, and return it.
 
-    :param qos: of topics, by their names without the first slash and with _ for others
+    `qos` is that of topics, by their names without the first slash and with _ for others.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     connections: dict[str, Any] = {}

@@ -17,8 +17,8 @@ from support import ros
 def telling_node(level: bytes, services: bool = True, lost: int = 0, **parameters: Any) -> Iterator[None]:
     """A node /affordance/grounding at this level.
 
-    :param services: it tells its parameters, if it is asked
-    :param lost: of each of its services the first answers, that many, are lost on the way
+    With `services` it tells its parameters, if it is asked. Of each of its services the first `lost` answers
+    are lost on the way.
     """
     with ros.context() as context:
         node = Node("grounding", context=context, namespace="affordance", start_parameter_services=services)
