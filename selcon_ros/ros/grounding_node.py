@@ -144,17 +144,18 @@ class GroundingNode(ManagedNode):
         self.in_executor(self._subscribe)
 
     def deactivate(self) -> None:
-        """Publish no more, refuse requests, and unsubscribe."""
-        if self._active:
-            self.in_executor(self._unsubscribe)
+        """Publish no more, refuse requests, and unsubscribe; after an error, what of that is left."""
+        self.in_executor(self._unsubscribe)
 
     def cleanup(self) -> None:
-        """Close the model."""
-        if self._worker is not None and not self._worker.end():
-            raise SelconError("the engine is still in a call: its memory is given back when that ends")
-        self._worker = self._loader = None
+        """Close the model; `configure` waits for a call that has not ended."""
+        ended = self._worker is None or self._worker.end()
+        self._loader = None
         self._pipeline.results.answered = {}
         self._health.keep((*LASTING_SOURCES, LIFECYCLE))
+        if not ended:
+            raise SelconError("the engine is still in a call: its memory is given back when that ends")
+        self._worker = None
 
     def _subscribe(self) -> None:
         self._active = True
@@ -166,10 +167,10 @@ class GroundingNode(ManagedNode):
 
     def _unsubscribe(self) -> None:
         self._active = False
-        self._bond.break_off()
+        self._inputs.unsubscribe()
         self._questions.close(INACTIVE)
         self._actions.change((), then=partial(self._prepare, ()))
-        self._inputs.unsubscribe()
+        self._bond.break_off()
         self._health.keep((*LASTING_SOURCES, *MODEL_SOURCES, LIFECYCLE))
 
     def told(self, fault: str) -> None:
@@ -242,10 +243,9 @@ class GroundingNode(ManagedNode):
     def _not_ready(self) -> Refusal | None:
         """Why no question can be answered at present."""
         loader = self._loader
-        if loader is None or not self._active:
-            return INACTIVE
-        state = loader.state
-        return Refusal(Reason.MODEL_NOT_READY, f"the model is not ready: {state}") if state else None
+        if loader is not None and (state := loader.state):
+            return Refusal(Reason.MODEL_NOT_READY, f"the model is not ready: {state}")
+        return None if loader is not None and self._active else INACTIVE
 
     def _clear(self) -> None:
         self._results.clear(Header(stamp=self.get_clock().now().to_msg()))

@@ -81,8 +81,8 @@ class ResultsStage:
             self._questions.reply(question, answer)
 
     def forget(self) -> None:
-        """Let go of what was found in the last image."""
-        self._last = None
+        """Let go of what was found in the last images: another model answers the next."""
+        self._last, self._steady = None, SteadyGrasps()
 
     def _findings(self, frame: Frame) -> Findings:
         """What was found in the image already, where it is the last one again."""

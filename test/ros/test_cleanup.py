@@ -1,24 +1,22 @@
 """`cleanup` gives the model back: nothing holds it any longer."""
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 
 import pytest
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState
 
 from selcon_ros.model import Model, load
-from support.ros import calibration
+from selcon_ros.ros import worker
+from support.lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
+from support.ros import TIMEOUT, calibration
 from support.scenes import bar_depth, scene
 
 PART = (200, 48, 232, 144)
-ALL = (
-    Transition.TRANSITION_CONFIGURE,
-    Transition.TRANSITION_ACTIVATE,
-    Transition.TRANSITION_DEACTIVATE,
-    Transition.TRANSITION_CLEANUP,
-)
+ALL = (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP)
 
 
 @pytest.fixture
@@ -44,10 +42,38 @@ def test_after_cleanup_model_and_session_are_gone(start):
     client = robot.create_client(ChangeState, "grounding/change_state")
     robot.until(client.service_is_ready, "the lifecycle service")
     for transition in ALL:
-        if transition == Transition.TRANSITION_DEACTIVATE:
+        if transition == DEACTIVATE:
             robot.answer_in_3d(scene(hold=PART), bar_depth(320, 240, PART), calibration())
             assert all(each() is not None for each in held.values())
         asked = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
         robot.until(asked.done, "the transition")
         assert asked.result().success
     assert {name for name, each in held.items() if each() is not None} == set()
+
+
+def test_a_call_of_the_engine_that_does_not_end_keeps_only_itself(managed, monkeypatch):
+    monkeypatch.setattr(worker, "CLOSE_SECONDS", 0.2)
+    calls, go = threading.Event(), threading.Event()
+
+    def opened(*args, **options) -> Model:
+        model = load(*args, **options)
+        run = model.backend.run
+
+        def slow(*inputs):
+            calls.set()
+            assert go.wait(TIMEOUT)
+            return run(*inputs)
+
+        monkeypatch.setattr(model.backend, "run", slow)
+        return model
+
+    robot, _, manager = managed(load_model=opened, outputs=("heatmap",), action="hold")
+    assert manager(CONFIGURE) and manager(ACTIVATE)
+    robot.until(lambda: robot.show(scene(hold=PART)) or calls.is_set(), "a call")
+    assert manager(DEACTIVATE)
+    assert not manager(CLEANUP) and manager.now == State.PRIMARY_STATE_UNCONFIGURED
+    robot.told("cleanup: the engine is still in a call")
+    assert robot.facts()["state"].startswith("unconfigured") and robot.facts()["model"] == "none"
+    assert not manager(CONFIGURE)
+    go.set()
+    robot.until(lambda: manager(CONFIGURE), "configure")

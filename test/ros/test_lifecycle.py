@@ -123,7 +123,7 @@ class Moody:
 
 def test_while_the_model_is_opened_services_and_parameters_are_answered(managed):
     opener = Moody()
-    robot, _, manager = managed(load_model=opener)
+    robot, node, manager = managed(load_model=opener)
     parameters = robot.create_client(GetParameters, "grounding/get_parameters")
     robot.until(parameters.service_is_ready, "the parameters")
     asked = manager.begin(CONFIGURE)
@@ -131,6 +131,8 @@ def test_while_the_model_is_opened_services_and_parameters_are_answered(managed)
     got = parameters.call_async(GetParameters.Request(names=["threshold"]))
     robot.until(got.done, "a parameter")
     assert manager.now == State.TRANSITION_STATE_CONFIGURING and not manager(CONFIGURE)
+    refused = refusal(robot, node, ["hold"])
+    assert refused.reason == Reason.MODEL_NOT_READY and "timing kernels, 42 %" in refused.text
     assert not asked.done()
     opener.go.set()
     robot.until(asked.done, "the transition")
@@ -150,27 +152,38 @@ def test_an_error_of_a_library_in_a_transition_is_told(managed, fault):
 
 
 @pytest.mark.parametrize(
-    ("broken", "transitions"),
-    [("subscribe", (CONFIGURE, ACTIVATE)), ("unsubscribe", (CONFIGURE, ACTIVATE, DEACTIVATE))],
+    ("part", "broken", "transitions"),
+    [
+        ("_inputs", "subscribe", (CONFIGURE, ACTIVATE)),
+        ("_bond", "form", (CONFIGURE, ACTIVATE)),
+        ("_bond", "break_off", (CONFIGURE, ACTIVATE, DEACTIVATE)),
+    ],
 )
-def test_an_error_in_activate_or_deactivate_ends_unconfigured(managed, monkeypatch, broken, transitions):
+def test_an_error_in_activate_or_deactivate_ends_unconfigured(
+    managed, monkeypatch, part, broken, transitions
+):
     robot, node, manager = managed(outputs=("heatmap",), action="hold")
     with monkeypatch.context() as patch:
-        patch.setattr(node._inputs, broken, lambda: 1 / 0)
+        patch.setattr(getattr(node, part), broken, lambda: 1 / 0)
         assert [manager(each) for each in transitions] == [True] * (len(transitions) - 1) + [False]
     assert manager.now == State.PRIMARY_STATE_UNCONFIGURED and not worker_threads()
+    robot.until(lambda: subscribed(robot) == [0, 0, 0, 0], "no subscriptions")
     robot.told("activate: ZeroDivisionError: division by zero")
     assert manager(CONFIGURE) and manager(ACTIVATE)
     robot.answer("heatmap", scene(hold=PART))
+
+
+def refusal(robot, node, actions):
+    asked = node.executor.create_task(node.requests.ask, actions, False, 30.0)
+    robot.until(asked.done, "the answer")
+    return asked.result()
 
 
 def test_requests_are_refused_while_the_node_is_not_active(managed):
     robot, node, manager = managed(outputs=())
 
     def reason(actions=("hold",)):
-        asked = node.executor.create_task(node.requests.ask, actions, False, 30.0)
-        robot.until(asked.done, "the answer")
-        return asked.result().reason
+        return refusal(robot, node, actions).reason
 
     assert reason() == Reason.INACTIVE and reason(()) == Reason.NO_ACTIONS
     assert manager(CONFIGURE)
