@@ -20,7 +20,7 @@ import click
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
 
 if TYPE_CHECKING:
-    from benchmarks.gpu_parts import Task
+    from benchmarks.gpu_parts import GpuTask
     from benchmarks.worker import Worker
 
 PART_SECONDS = {
@@ -116,14 +116,14 @@ def gpu(
     """
     import torch
 
-    from benchmarks.gpu_parts import Task
+    from benchmarks.gpu_parts import GpuTask
     from benchmarks.gpu_report import write
 
     end = time.monotonic() + 60 * minutes
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     clone = None if authors is None else str(authors.resolve())
-    task = Task(device, size, BATCHES[device], TIMING_SECONDS[device], clone)
+    task = GpuTask(device, size, BATCHES[device], TIMING_SECONDS[device], clone)
     slower = TIME_FACTORS[device, size]
     chosen = [each for each in PART_SECONDS if not parts or each in ("device", *parts)]
     wanted, left_out = plan(chosen, 60 * minutes, slower)
@@ -135,7 +135,7 @@ def gpu(
     click.echo((out / "gpu.md").read_text(encoding="utf-8"))
 
 
-def measure(task: Task, parts: list[str], end: float, found: Found, save: Callable[[], None]) -> None:
+def measure(task: GpuTask, parts: list[str], end: float, found: Found, save: Callable[[], None]) -> None:
     """Measure parts until the monotonic time `end`, and `save` after each result."""
     left = list(parts)
     while left:
@@ -177,7 +177,7 @@ def _measure_part(
 
 
 @contextlib.contextmanager
-def _worker(task: Task, end: float) -> Iterator[tuple[Worker, threading.Event]]:
+def _worker(task: GpuTask, end: float) -> Iterator[tuple[Worker, threading.Event]]:
     """A measuring process that is killed at `end`, which the event then says."""
     import tempfile
 

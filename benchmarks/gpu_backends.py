@@ -19,7 +19,7 @@ from selcon_ros.core.timing import Times
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchmarks.gpu_parts import Result, Task
+    from benchmarks.gpu_parts import GpuTask, Result
     from selcon_ros.backends.base import Frames
     from selcon_ros.core.manifest import Manifest
 
@@ -29,7 +29,7 @@ CAMERA_SIZE = (480, 640)
 """Size (H, W) of the camera images."""
 
 
-def backend(task: Task) -> Iterator[Result]:
+def backend(task: GpuTask) -> Iterator[Result]:
     """The robot's own torch backend: the exported graph, from camera images of 640×480 to maps."""
     import torch
 
@@ -56,7 +56,7 @@ def backend(task: Task) -> Iterator[Result]:
         engine.close()
 
 
-def onnx_runtime(task: Task) -> Iterator[Result]:
+def onnx_runtime(task: GpuTask) -> Iterator[Result]:
     """ONNX Runtime's CUDA provider (on a CPU its own) on the same graphs, in turns with the torch backend."""
     from selcon_ros.backends.torch import TorchBackend
 
@@ -75,7 +75,7 @@ def onnx_runtime(task: Task) -> Iterator[Result]:
 
 
 @cache
-def _exported(task: Task) -> tuple[Manifest, dict[str, bytes]]:
+def _exported(task: GpuTask) -> tuple[Manifest, dict[str, bytes]]:
     """The network's manifest, and by precision its graphs that resize by themselves."""
     from selcon_ros.core.bundle import default_bundle_path
     from selcon_ros.engines.prepared_graph import Preparation

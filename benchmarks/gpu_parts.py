@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Result = dict[str, Any]
-PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
+MEASURED_PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
 FAST_PRECISION = {"cuda": "fp16", "cpu": "fp32"}
 """The precision of what takes long to prepare."""
 GRAPH_OF_COMPILED = "compiled, CUDA graph"
@@ -41,7 +41,7 @@ MATRIX_SIDES = {"cuda": 8192, "cpu": 1024}
 
 
 @dataclass(frozen=True)
-class Task:
+class GpuTask:
     """What the measuring process is told. device: cuda or cpu; size: of SIZES; seconds: of each timing;
     clone: the authors' repository, or None."""
 
@@ -56,10 +56,10 @@ class Task:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> Task:
+    def from_json(text: str) -> GpuTask:
         """Read what `to_json` wrote."""
         values = json.loads(text)
-        return Task(**{**values, "batches": tuple(values["batches"])})
+        return GpuTask(**{**values, "batches": tuple(values["batches"])})
 
     @property
     def numbers(self) -> Size:
@@ -74,7 +74,7 @@ class Task:
         return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def device_facts(task: Task) -> Iterator[Result]:
+def device_facts(task: GpuTask) -> Iterator[Result]:
     """What the device is, the operations of an image, and the rate of one large matrix product."""
     import torch
 
@@ -82,7 +82,7 @@ def device_facts(task: Task) -> Iterator[Result]:
     operations = count_operations(timm_network(task.numbers), task.images(1))
     yield {"device": name, "torch": torch.__version__, "operations": operations}
     side = MATRIX_SIDES[task.device]
-    for precision in PRECISIONS[task.device]:
+    for precision in MEASURED_PRECISIONS[task.device]:
         allow_tf32(precision)
         left, right = (torch.randn(side, side, device=task.device).to(type_of(precision)) for _ in range(2))
 
@@ -94,35 +94,35 @@ def device_facts(task: Task) -> Iterator[Result]:
         yield {"precision": precision, "peak": 2e3 * side**3 / times.median}
 
 
-def errors(task: Task) -> Iterator[Result]:
+def errors(task: GpuTask) -> Iterator[Result]:
     """How far maps in each precision are from those of the same network in float64."""
     import torch
 
     net, images = timm_network(task.numbers).to(task.device), task.images(4).to(task.device)
     with torch.inference_mode():
         exact = in_precision(net, torch.float64)(images.double())
-    for precision in PRECISIONS[task.device]:
+    for precision in MEASURED_PRECISIONS[task.device]:
         found = network_in(net, precision)(images)
         yield {"precision": precision, "error": relative_error(found, exact)}
 
 
-def eager(task: Task) -> Iterator[Result]:
+def eager(task: GpuTask) -> Iterator[Result]:
     """The network as torch runs it, operator by operator."""
     return _every(task, "eager", lambda run, images: run)
 
 
-def cuda_graph(task: Task) -> Iterator[Result]:
+def cuda_graph(task: GpuTask) -> Iterator[Result]:
     """The same as one CUDA graph."""
     _needs_gpu(task)
     return _every(task, "CUDA graph", captured)
 
 
-def compiled(task: Task) -> Iterator[Result]:
+def compiled(task: GpuTask) -> Iterator[Result]:
     """One image through torch.compile, and that as a CUDA graph."""
     return _compiled(task, _one_image(task), task.batches[:1])
 
 
-def compiled_large(task: Task) -> Iterator[Result]:
+def compiled_large(task: GpuTask) -> Iterator[Result]:
     """The same of the larger batches, the largest first, by programs that leave their size open.
 
     torch may limit that to a range of sizes; then it compiles again.
@@ -133,7 +133,7 @@ def compiled_large(task: Task) -> Iterator[Result]:
     return _compiled(task, run, task.batches[:0:-1])
 
 
-def authors(task: Task) -> Iterator[Result]:
+def authors(task: GpuTask) -> Iterator[Result]:
     """The authors' code, in turns with ours: one image from the process's memory to maps there."""
     import torch
 
@@ -166,7 +166,7 @@ def authors(task: Task) -> Iterator[Result]:
     }
 
 
-def training(task: Task) -> Iterator[Result]:
+def training(task: GpuTask) -> Iterator[Result]:
     """One training step at batch 8, ours and the authors' in turns."""
     from benchmarks.gpu_training import own_step
     from benchmarks.training import SEEN_STEPS
@@ -187,7 +187,7 @@ def training(task: Task) -> Iterator[Result]:
         }  # fmt: skip
 
 
-PARTS: dict[str, Callable[[Task], Iterator[Result]]] = {
+PARTS: dict[str, Callable[[GpuTask], Iterator[Result]]] = {
     "device": device_facts,
     "error": errors,
     "eager": eager,
@@ -202,9 +202,9 @@ PARTS: dict[str, Callable[[Task], Iterator[Result]]] = {
 """By name."""
 
 
-def _every(task: Task, mode: str, prepare: Callable[[Network, Tensor], Network]) -> Iterator[Result]:
+def _every(task: GpuTask, mode: str, prepare: Callable[[Network, Tensor], Network]) -> Iterator[Result]:
     net = timm_network(task.numbers).to(task.device)
-    for precision in PRECISIONS[task.device]:
+    for precision in MEASURED_PRECISIONS[task.device]:
         for batch in task.batches:
             images = task.images(batch)
             run = prepare(network_in(net, precision), images.to(task.device))
@@ -213,7 +213,7 @@ def _every(task: Task, mode: str, prepare: Callable[[Network, Tensor], Network])
             )
 
 
-def _compiled(task: Task, run: Network, batches: Sequence[int]) -> Iterator[Result]:
+def _compiled(task: GpuTask, run: Network, batches: Sequence[int]) -> Iterator[Result]:
     precision = FAST_PRECISION[task.device]
     for batch in batches:
         images = task.images(batch)
@@ -226,24 +226,24 @@ def _compiled(task: Task, run: Network, batches: Sequence[int]) -> Iterator[Resu
 
 
 @cache
-def _one_image(task: Task) -> Network:
+def _one_image(task: GpuTask) -> Network:
     """The network compiled for one image, which takes long and serves two parts."""
     _needs_compiler(task)
     net = timm_network(task.numbers).to(task.device)
     return network_in(net, FAST_PRECISION[task.device], compiled=True)
 
 
-def _needs_compiler(task: Task) -> None:
+def _needs_compiler(task: GpuTask) -> None:
     if task.device == "cuda" and find_spec("triton") is None:
         raise SelconError("torch.compile needs Triton: pip install triton")
 
 
-def _needs_gpu(task: Task) -> None:
+def _needs_gpu(task: GpuTask) -> None:
     if task.device != "cuda":
         raise SelconError("CUDA graphs need an NVIDIA GPU")
 
 
-def _wait(task: Task) -> None:
+def _wait(task: GpuTask) -> None:
     import torch
 
     if task.device == "cuda":

@@ -15,7 +15,7 @@ from selcon_ros.core.atomic_write import write_file, write_json
 
 if TYPE_CHECKING:
     from benchmarks.gpu import Found
-    from benchmarks.gpu_parts import Result, Task
+    from benchmarks.gpu_parts import GpuTask, Result
 
 CHAPTER = "Paper-size network on a GPU", "Written by `python -m benchmarks gpu`."
 TARGET_GPU = "H200"
@@ -40,7 +40,7 @@ NOTES = [
 ]
 
 
-def write(out: Path, task: Task, found: Found) -> None:
+def write(out: Path, task: GpuTask, found: Found) -> None:
     """Write all that was found so far to the folder `out`; each file is whole at every moment."""
     machine = {**facts(), "device": _device(found), "size": task.size}
     data = {"machine": machine, "rows": [asdict(each) for each in rows(task, found)], **asdict(found)}
@@ -53,7 +53,7 @@ def write(out: Path, task: Task, found: Found) -> None:
     write_file(out / "gpu.md", text.encode())
 
 
-def rows(task: Task, found: Found) -> list[ReportRow]:
+def rows(task: GpuTask, found: Found) -> list[ReportRow]:
     """What was measured against its aims, which are for an H200 and the paper's size."""
     aimed = TARGET_GPU in _device(found) and task.size == "paper"
     where = TARGET_GPU if aimed else f"{_device(found)}, {task.size} network (aims are for an {TARGET_GPU})"

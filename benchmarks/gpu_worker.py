@@ -11,11 +11,11 @@ import json
 import os
 import sys
 
-from benchmarks.gpu_parts import PARTS, Task
+from benchmarks.gpu_parts import PARTS, GpuTask
 from selcon_ros.core.errors import SelconError, first_line
 
 
-def main(task: Task) -> None:
+def main(task: GpuTask) -> None:
     """Serve until the input ends. What libraries print goes where errors go."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -34,4 +34,4 @@ def main(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    main(Task.from_json(sys.argv[1]))
+    main(GpuTask.from_json(sys.argv[1]))

@@ -18,14 +18,14 @@ import torch
 
 from benchmarks.gpu import PART_SECONDS, PREPARED_BY, START_SECONDS, Found, cost, measure, plan
 from benchmarks.gpu_network import SIZES, count_operations, in_precision, timm_network
-from benchmarks.gpu_parts import PARTS, Task
+from benchmarks.gpu_parts import PARTS, GpuTask
 from benchmarks.gpu_report import rows, write
 from benchmarks.gpu_timing import network_in, relative_error
 from benchmarks.gpu_training import OPTIMISER, SCHEDULE, WEAK_OBJECTIVE
 from selcon_ros.core.errors import NotInstalledError
 
 ROOT = Path(__file__).parents[2]
-TASK = Task("cpu", "tiny", (1, 4), 0.01, None)
+TASK = GpuTask("cpu", "tiny", (1, 4), 0.01, None)
 # What the machine with the GPU may lack: everything but torch, timm, onnx, onnxruntime and a robot's base.
 ABSENT = ("open_clip", "pydantic", "rclpy", "tensorrt", "tensorrt_rtx", "pycuda", "tensorboard", "accelerate")
 
@@ -254,7 +254,7 @@ def test_aims_are_held_against_an_h200_alone(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU: torch sees none")
 @pytest.mark.parametrize("part", [name for name in PARTS if name != "authors"])
 def test_on_a_gpu(part: str) -> None:
-    assert list(PARTS[part](Task("cuda", "tiny", (1, 4), 0.01, None)))
+    assert list(PARTS[part](GpuTask("cuda", "tiny", (1, 4), 0.01, None)))
 
 
 def test_a_provider_that_is_not_installed_is_named() -> None:
@@ -263,7 +263,7 @@ def test_a_provider_that_is_not_installed_is_named() -> None:
     if "CUDAExecutionProvider" in get_available_providers():
         pytest.skip("ONNX Runtime has its CUDA provider here: shown only where it is missing")
     with pytest.raises(NotInstalledError, match="no CUDAExecutionProvider .* install onnxruntime-gpu"):
-        next(PARTS["onnxruntime"](Task("cuda", "tiny", (1,), 0.01, None)))
+        next(PARTS["onnxruntime"](GpuTask("cuda", "tiny", (1,), 0.01, None)))
 
 
 @pytest.mark.long
@@ -271,5 +271,5 @@ def test_a_provider_that_is_not_installed_is_named() -> None:
 def test_compiled_on_a_cpu() -> None:
     (result,) = PARTS["compiled"](TASK)
     assert result["mode"] == "compiled" and result["batch"] == 1
-    larger = list(PARTS["compiled_large"](Task("cpu", "tiny", (1, 4, 16, 64), 0.01, None)))
+    larger = list(PARTS["compiled_large"](GpuTask("cpu", "tiny", (1, 4, 16, 64), 0.01, None)))
     assert [(each["mode"], each["batch"]) for each in larger] == [("compiled", each) for each in (64, 16, 4)]
