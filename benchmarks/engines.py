@@ -70,7 +70,7 @@ class _Timed(Worker):
 
 
 @dataclass(frozen=True)
-class Plan:
+class EnginesPlan:
     """How to measure: threads on the CPU, blocks of each subject and runs in each, the authors' clone and the
     folder of engines (None: the user's)."""
 
@@ -81,7 +81,7 @@ class Plan:
     cache: Path | None = None
 
 
-def measure_engines(bundles: list[Path], paper_size: bool, plan: Plan) -> list[Measured]:
+def measure_engines(bundles: list[Path], paper_size: bool, plan: EnginesPlan) -> list[Measured]:
     """Measure every subject on the bundles, and on the network of the paper's size.
 
     Raises SelconError for a bad bundle. A subject that does not run here is measured as that.
@@ -99,7 +99,9 @@ def measure_engines(bundles: list[Path], paper_size: bool, plan: Plan) -> list[M
     return found
 
 
-def _measure_bundle(path: Path, paper: bool, plan: Plan, folder: Path, progress: Progress) -> list[Measured]:
+def _measure_bundle(
+    path: Path, paper: bool, plan: EnginesPlan, folder: Path, progress: Progress
+) -> list[Measured]:
     bundle = load_bundle(path, roles=("model",))
     name, flops, several = bundle.manifest.name, count_flops(bundle.model), takes_batches(bundle)
     gpu = has_gpu()
@@ -166,7 +168,7 @@ def _start(task: Measurement, folder: Path, stack: ExitStack, tell: Callable[[st
     return worker
 
 
-def _take_turns(workers: list[_Timed], plan: Plan, progress: Progress, name: str) -> None:
+def _take_turns(workers: list[_Timed], plan: EnginesPlan, progress: Progress, name: str) -> None:
     """Time blocks of runs in turns, so that a slower minute hits all alike; the first of a block does not
     count: it pays for what others put out of the caches."""
     blocks = [

@@ -59,8 +59,8 @@ def engines(
       python -m benchmarks engines --bundle bundles/mine --no-paper-size
       python -m benchmarks engines --authors ~/SelectiveCL --out docs/benchmarks.md
     """
-    from benchmarks.engines import Plan, measure_engines
-    from benchmarks.engines_report import as_data, notes, rows, tables
+    from benchmarks.engines import EnginesPlan, measure_engines
+    from benchmarks.engines_report import as_data, engine_rows, notes, tables
     from selcon_ros.bench.machine import facts, gpu_name
     from selcon_ros.core.bundle import default_bundle_path
 
@@ -70,14 +70,14 @@ def engines(
             click.echo("paper-size network: not measured, it needs the train extra", err=True)
     cores = len(os.sched_getaffinity(0))
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    plan = Plan(threads or cores, rounds, runs, authors, cache)
+    plan = EnginesPlan(threads or cores, rounds, runs, authors, cache)
     found = measure_engines(list(bundles) or [default_bundle_path()], paper_size, plan)
     machine = {**facts(), "threads": str(plan.threads), "load of other programs before": load}
     picture = None
     if out is not None:
         picture = _draw(found, machine, out.parent / PICTURE_PATH)
     show(
-        rows(found, gpu_name()), machine, notes(found), ENGINES, out, as_json,
+        engine_rows(found, gpu_name()), machine, notes(found), ENGINES, out, as_json,
         tables(found), picture, {"engines": as_data(found)},
     )  # fmt: skip
 

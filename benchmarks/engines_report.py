@@ -62,7 +62,7 @@ def tables(found: list[Measured]) -> list[Table]:
     return [_table(name, [each for each in found if each.bundle == name]) for name in names]
 
 
-def rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
+def engine_rows(found: list[Measured], gpu: str | None) -> list[ReportRow]:
     """What was measured on the paper-size network against its aims; `gpu` is the name of the GPU."""
     paper = [each for each in found if each.bundle == NAME]
     here = [each for each in paper if each.times is not None]

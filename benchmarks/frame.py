@@ -42,7 +42,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass
-class Found:
+class MeasuredVersion:
     """What was measured of a version: milliseconds of the search for grasp points and by part, the node's
     figures of each round, and milliseconds of a frame by thread and stage (`budget`)."""
 
@@ -61,7 +61,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FramePlan:
     """rounds: of both versions in turns; seconds: of each measurement of the node; rate: camera frames a
     second; blocks: of what is timed without the node."""
 
@@ -71,12 +71,14 @@ class Plan:
     blocks: int
 
 
-def measure(before: Version, bundle: Path, plan: Plan, tell: Tell) -> tuple[Found, Found]:
+def measure(
+    before: Version, bundle: Path, plan: FramePlan, tell: Tell
+) -> tuple[MeasuredVersion, MeasuredVersion]:
     """Measure an earlier version and this one in turns on the same bundle.
 
     Raises SelconError where one does not run.
     """
-    found = Found(before), Found(present())
+    found = MeasuredVersion(before), MeasuredVersion(present())
     recording = default_recording()
     played = read_recording(recording)
     with tempfile.TemporaryDirectory() as name:
@@ -112,7 +114,7 @@ def _action(played: Recording, bundle: Path) -> str:
     return next((each for each in played.actions if each in known), known[0])
 
 
-def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Tell) -> None:
+def _measure_starts(found: tuple[MeasuredVersion, ...], plan: FramePlan, folder: Path, tell: Tell) -> None:
     """Time whole processes; the first of each fills the caches."""
     for number in range(2 * plan.blocks + 1):
         for name, arguments in START_COMMANDS.items():
@@ -125,7 +127,12 @@ def _measure_starts(found: tuple[Found, ...], plan: Plan, folder: Path, tell: Te
 
 
 def _measure_parts(
-    found: tuple[Found, ...], bundle: Path, played: Recording, plan: Plan, folder: Path, tell: Tell
+    found: tuple[MeasuredVersion, ...],
+    bundle: Path,
+    played: Recording,
+    plan: FramePlan,
+    folder: Path,
+    tell: Tell,
 ) -> None:
     frames = played.frames[:: max(1, len(played.frames) // FRAME_COUNT)][:FRAME_COUNT]
     depths = [
@@ -179,11 +186,11 @@ def _node(version: Version, bundle: Path, log: Path, before: list[str]) -> Child
 
 
 def _measure_node(
-    found: Found,
+    found: MeasuredVersion,
     bundle: Path,
     recording: Path,
     action: str,
-    plan: Plan,
+    plan: FramePlan,
     folder: Path,
     title: str,
     tell: Tell,
@@ -200,7 +207,7 @@ def _measure_node(
 
 
 def _budget(
-    version: Version, bundle: Path, recording: Path, action: str, plan: Plan, folder: Path
+    version: Version, bundle: Path, recording: Path, action: str, plan: FramePlan, folder: Path
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of a frame by thread and stage, with all outputs, in the part that was measured."""
     noted = folder / "noted.json"

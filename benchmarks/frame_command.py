@@ -14,7 +14,7 @@ from selcon_ros.cli.bench_report import show
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 if TYPE_CHECKING:
-    from benchmarks.frame import Found
+    from benchmarks.frame import MeasuredVersion
 
 PICTURE_PATH = Path("images", "frame_budget.png")
 
@@ -69,27 +69,27 @@ def frame(
     """
     from rich.console import Console
 
-    from benchmarks.frame import Plan, libraries_memory, measure
-    from benchmarks.frame_report import as_data, notes, rows, tables
+    from benchmarks.frame import FramePlan, libraries_memory, measure
+    from benchmarks.frame_report import as_data, frame_rows, notes, tables
     from benchmarks.versions import baseline
     from selcon_ros.bench.machine import facts, use_cores
 
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     use_cores(cores)
     former = baseline(python, name)
-    plan = Plan(rounds, seconds, rate, blocks)
+    plan = FramePlan(rounds, seconds, rate, blocks)
     with Console(stderr=True).status("starting") as status:
         before, now = measure(former, bundle or former.bundle, plan, status.update)
         libraries = libraries_memory()
     machine = {**facts(), "load of other programs before": load}
     picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE_PATH)
     show(
-        rows(before, now, plan, libraries), machine, notes(before, plan), FRAME, out, as_json,
+        frame_rows(before, now, plan, libraries), machine, notes(before, plan), FRAME, out, as_json,
         tables([before, now]), picture, {"versions": as_data([before, now])},
     )  # fmt: skip
 
 
-def _draw(found: list[Found], rate: float, machine: dict[str, str], out: Path) -> str | None:
+def _draw(found: list[MeasuredVersion], rate: float, machine: dict[str, str], out: Path) -> str | None:
     """Return the link to the picture, None where it cannot be drawn."""
     if find_spec("matplotlib") is None:
         click.echo("no picture: that needs matplotlib, which the train extra brings", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.frame import Found
+from benchmarks.frame import MeasuredVersion
 from benchmarks.frame_report import STAGES
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MIN_LABELLED_SHARE = 0.04
 """Share of the longest bar from which on a stage has its figure in its bar."""
 
 
-def plot(found: list[Found], rate: float, machine: str, out: Path) -> None:
+def plot(found: list[MeasuredVersion], rate: float, machine: str, out: Path) -> None:
     """Draw milliseconds of a frame by stage, the threads of each version below each other; PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.frame import FRAME_COUNT, LIBRARIES, MEAN_STAGES, Found, Plan
+from benchmarks.frame import FRAME_COUNT, LIBRARIES, MEAN_STAGES, FramePlan, MeasuredVersion
 from benchmarks.node_usage import NodeUsage
 from selcon_ros.bench.report import ReportRow, Table
 
@@ -33,11 +33,13 @@ def middle(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[ReportRow]:
+def frame_rows(
+    before: MeasuredVersion, now: MeasuredVersion, plan: FramePlan, libraries: int
+) -> list[ReportRow]:
     """The lines of the chapter's first table: now, with the earlier version's figure in brackets."""
     name = before.version.name
 
-    def both(what: Callable[[Found], float]) -> tuple[float, float]:
+    def both(what: Callable[[MeasuredVersion], float]) -> tuple[float, float]:
         return what(before), what(now)
 
     kept = both(lambda each: middle(map(_complete, each.everything)) / middle(map(_rate, each.heatmap)))
@@ -122,7 +124,7 @@ def rows(before: Found, now: Found, plan: Plan, libraries: int) -> list[ReportRo
     return found
 
 
-def tables(found: list[Found]) -> list[Table]:
+def tables(found: list[MeasuredVersion]) -> list[Table]:
     """Where the time of a frame goes: stage by stage, in milliseconds."""
     header = ("stage", *(each.version.name for each in found))
     lines = []
@@ -141,7 +143,7 @@ def tables(found: list[Found]) -> list[Table]:
     return [Table("Budget of a frame, ms", header, tuple(lines), below=below)]
 
 
-def notes(before: Found, plan: Plan) -> list[str]:
+def notes(before: MeasuredVersion, plan: FramePlan) -> list[str]:
     """How it was measured."""
     name = before.version.name
     return [
@@ -168,7 +170,7 @@ def notes(before: Found, plan: Plan) -> list[str]:
     ]
 
 
-def as_data(found: list[Found]) -> list[dict[str, Any]]:
+def as_data(found: list[MeasuredVersion]) -> list[dict[str, Any]]:
     """The measurements as JSON takes them."""
     return [
         {
@@ -221,7 +223,9 @@ def _overlay(before: list[float], now: list[float], name: str) -> ReportRow:
     return ReportRow(f"overlay, all pictures together, against {name}", new / old, "", detail, at_most=0.25)
 
 
-def _several(what: str, many: str, one: str, before: Found, now: Found, at_most: float) -> ReportRow:
+def _several(
+    what: str, many: str, one: str, before: MeasuredVersion, now: MeasuredVersion, at_most: float
+) -> ReportRow:
     old, new = (each.times(many).median / each.times(one).median for each in (before, now))
     detail = (
         f"{now.times(many).median:.1f} ms against {now.times(one).median:.1f} ms; "
@@ -230,6 +234,6 @@ def _several(what: str, many: str, one: str, before: Found, now: Found, at_most:
     return ReportRow(what, new, "", detail, at_most=at_most)
 
 
-def _start(what: str, name: str, before: Found, now: Found, at_most: float) -> ReportRow:
+def _start(what: str, name: str, before: MeasuredVersion, now: MeasuredVersion, at_most: float) -> ReportRow:
     old, new = (middle(each.starts[name]) / 1e3 for each in (before, now))
     return ReportRow(f"`{what}`", new, "s", f"{before.version.name}: {old:.2f} s", at_most=at_most)

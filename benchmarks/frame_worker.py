@@ -59,7 +59,7 @@ class Subject:
     def overlays(self) -> Iterator[float]:
         """Seconds of drawing, of each frame and action that the model is sure of."""
         for frame, action in self.pairs:
-            answer = Answer(self.grounded[frame], self.depths[frame], self.camera)
+            answer = FrameResults(self.grounded[frame], self.depths[frame], self.camera)
             picture = (self.images[frame], answer.heatmap(action), answer.grasps(action))
             yield _seconds(draw, *picture)
 
@@ -69,7 +69,7 @@ class Subject:
 
         def run(frame: int) -> None:
             grounding = self.model.ground(self.images[frame])
-            answer = Answer(grounding, self.depths[frame], self.camera)
+            answer = FrameResults(grounding, self.depths[frame], self.camera)
             for action in chosen:
                 answer.heatmap(action)
                 if grasps:
@@ -79,7 +79,7 @@ class Subject:
             yield _seconds(run, frame)
 
 
-class Answer:
+class FrameResults:
     """Heatmaps and grasp points of one frame, as the node of this version makes them."""
 
     def __init__(self, grounding: Any, depth: Any, camera: Intrinsics) -> None:

@@ -41,7 +41,7 @@ BATCHES = {"cuda": (1, 4, 16, 64), "cpu": (1, 4)}
 
 
 @dataclass
-class Found:
+class GpuResults:
     """What was measured so far: results and what was not measured and why, by part."""
 
     results: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def gpu(
     slower = TIME_FACTORS[device, size]
     chosen = [each for each in PART_SECONDS if not parts or each in ("device", *parts)]
     wanted, left_out = plan(chosen, 60 * minutes, slower)
-    found = Found(missing={each: f"left out for --minutes {minutes:g}" for each in left_out})
+    found = GpuResults(missing={each: f"left out for --minutes {minutes:g}" for each in left_out})
     write(out, task, found)
     for part in left_out:
         click.echo(f"{part}: {found.missing[part]}", err=True)
@@ -135,7 +135,7 @@ def gpu(
     click.echo((out / "gpu.md").read_text(encoding="utf-8"))
 
 
-def measure(task: GpuTask, parts: list[str], end: float, found: Found, save: Callable[[], None]) -> None:
+def measure(task: GpuTask, parts: list[str], end: float, found: GpuResults, save: Callable[[], None]) -> None:
     """Measure parts until the monotonic time `end`, and `save` after each result."""
     left = list(parts)
     while left:
@@ -156,7 +156,7 @@ def measure(task: GpuTask, parts: list[str], end: float, found: Found, save: Cal
 
 
 def _measure_part(
-    worker: Worker, over: threading.Event, part: str, found: Found, save: Callable[[], None]
+    worker: Worker, over: threading.Event, part: str, found: GpuResults, save: Callable[[], None]
 ) -> bool:
     """Return whether the process is of further use."""
     from benchmarks.worker import BenchWorkerError

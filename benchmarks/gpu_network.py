@@ -18,7 +18,7 @@ CLIP, DINO = "vit_base_patch16_clip_quickgelu_224", "vit_small_patch16_224"
 
 
 @dataclass(frozen=True)
-class Size:
+class NetworkSize:
     """side: of the images, pixels; actions: how many; text: values of a text feature; vit: what replaces the
     encoders' own numbers."""
 
@@ -29,12 +29,12 @@ class Size:
 
 
 SIZES = {
-    "paper": Size(224, 36, 512, {}),
-    "tiny": Size(64, 5, 16, {"embed_dim": 32, "depth": 2, "num_heads": 2}),
+    "paper": NetworkSize(224, 36, 512, {}),
+    "tiny": NetworkSize(64, 5, 16, {"embed_dim": 32, "depth": 2, "num_heads": 2}),
 }
 
 
-def timm_network(size: Size) -> SelconNet:
+def timm_network(size: NetworkSize) -> SelconNet:
     """Return the network on the CPU, in evaluation mode, the same at each call."""
     import torch
     from torch import nn

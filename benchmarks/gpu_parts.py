@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gpu_backends import backend, onnx_runtime
-from benchmarks.gpu_network import SIZES, Size, count_operations, in_precision, timm_network
+from benchmarks.gpu_network import SIZES, NetworkSize, count_operations, in_precision, timm_network
 from benchmarks.gpu_timing import (
     Network,
     allow_tf32,
@@ -62,7 +62,7 @@ class GpuTask:
         return GpuTask(**{**values, "batches": tuple(values["batches"])})
 
     @property
-    def numbers(self) -> Size:
+    def numbers(self) -> NetworkSize:
         """The numbers of the network."""
         return SIZES[self.size]
 

@@ -14,7 +14,7 @@ from selcon_ros.bench.report import ReportRow, Table, markdown
 from selcon_ros.core.atomic_write import write_file, write_json
 
 if TYPE_CHECKING:
-    from benchmarks.gpu import Found
+    from benchmarks.gpu import GpuResults
     from benchmarks.gpu_parts import GpuTask, Result
 
 CHAPTER = "Paper-size network on a GPU", "Written by `python -m benchmarks gpu`."
@@ -40,20 +40,20 @@ NOTES = [
 ]
 
 
-def write(out: Path, task: GpuTask, found: Found) -> None:
+def write(out: Path, task: GpuTask, found: GpuResults) -> None:
     """Write all that was found so far to the folder `out`; each file is whole at every moment."""
     machine = {**facts(), "device": _device(found), "size": task.size}
-    data = {"machine": machine, "rows": [asdict(each) for each in rows(task, found)], **asdict(found)}
+    data = {"machine": machine, "rows": [asdict(each) for each in gpu_rows(task, found)], **asdict(found)}
     write_json(out / "gpu.json", data)
     picture = None
     if find_spec("matplotlib") is not None and len(_times(found)) > 1:
         write_file(out / "gpu.png", _plot(found))
         picture = "gpu.png"
-    text = markdown(rows(task, found), machine, NOTES, CHAPTER, [table(found)], picture)
+    text = markdown(gpu_rows(task, found), machine, NOTES, CHAPTER, [table(found)], picture)
     write_file(out / "gpu.md", text.encode())
 
 
-def rows(task: GpuTask, found: Found) -> list[ReportRow]:
+def gpu_rows(task: GpuTask, found: GpuResults) -> list[ReportRow]:
     """What was measured against its aims, which are for an H200 and the paper's size."""
     aimed = TARGET_GPU in _device(found) and task.size == "paper"
     where = TARGET_GPU if aimed else f"{_device(found)}, {task.size} network (aims are for an {TARGET_GPU})"
@@ -94,7 +94,7 @@ def rows(task: GpuTask, found: Found) -> list[ReportRow]:
     ]  # fmt: skip
 
 
-def table(found: Found) -> Table:
+def table(found: GpuResults) -> Table:
     """Every way in every precision and batch."""
     peaks = {each["precision"]: each["peak"] for each in found.results.get("device", []) if "peak" in each}
     operations = next(
@@ -115,7 +115,7 @@ def table(found: Found) -> Table:
     return Table("Ways to run it", HEADER, tuple(lines), tuple(found.missing.items()))
 
 
-def _times(found: Found) -> list[Result]:
+def _times(found: GpuResults) -> list[Result]:
     every = [each for results in found.results.values() for each in results]
     return [each for each in every if "images_per_second" in each]
 
@@ -124,7 +124,7 @@ def _median(result: Result) -> float:
     return float(result["median_ms"])
 
 
-def _error(result: Result, found: Found) -> float | None:
+def _error(result: Result, found: GpuResults) -> float | None:
     """The error in this precision, of the robot's backend its own."""
     if result["mode"] == ONNX_RUNTIME:
         return None
@@ -140,7 +140,7 @@ def _error(result: Result, found: Found) -> float | None:
     )
 
 
-def _way(result: Result | None, found: Found) -> str:
+def _way(result: Result | None, found: GpuResults) -> str:
     if result is None:
         return ""
     error = _error(result, found)
@@ -148,12 +148,12 @@ def _way(result: Result | None, found: Found) -> str:
     return f"{result['mode']}, {result['precision']}, batch {result['batch']}{told}"
 
 
-def _device(found: Found) -> str:
+def _device(found: GpuResults) -> str:
     device = found.results.get("device", [])
     return next((str(each["device"]) for each in device if "device" in each), "unknown device")
 
 
-def _plot(found: Found) -> bytes:
+def _plot(found: GpuResults) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

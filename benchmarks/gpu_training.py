@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.gpu_network import Size, timm_network
+from benchmarks.gpu_network import NetworkSize, timm_network
 from benchmarks.training_steps import BATCH_SIZE, EXOCENTRIC_COUNT
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class _Weak:
         return weak_losses(self._net, given, self._config.weak)
 
 
-def own_step(device: str, size: Size) -> Callable[[], float]:
+def own_step(device: str, size: NetworkSize) -> Callable[[], float]:
     """Return a step of an epoch past the first, on images [32, side, side, 3] uint8 in the process's memory;
     it returns its loss, for which it waits."""
     import torch

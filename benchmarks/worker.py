@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from selcon_ros.core.errors import SelconError
 
-Answer = dict[str, Any]
+WorkerAnswer = dict[str, Any]
 Self = TypeVar("Self", bound="Worker")
 
 
@@ -39,21 +39,21 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    def answer(self, progress: Callable[[str, float], None] = lambda phase, share: None) -> Answer:
+    def answer(self, progress: Callable[[str, float], None] = lambda phase, share: None) -> WorkerAnswer:
         """Read one line; lines with "phase" and "share" are told to `progress` and passed over.
 
         Raises BenchWorkerError with the last thing that the process said.
         """
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            answer: Answer = json.loads(line)
+            answer: WorkerAnswer = json.loads(line)
             if "phase" not in answer:
                 return answer
             progress(answer["phase"], answer["share"])
         said = [text for text in self.log.read_text(errors="replace").splitlines() if text.strip()]
         raise BenchWorkerError(said[-1] if said else "the process ended without a word")
 
-    def ask(self, line: str) -> Answer:
+    def ask(self, line: str) -> WorkerAnswer:
         """Write a line and read the answer. Raises BenchWorkerError as `answer` does."""
         assert self.process.stdin is not None
         try:

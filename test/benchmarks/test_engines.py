@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 
 from benchmarks import ENGINES, engines
 from benchmarks.accuracy import Accuracy, Judge
-from benchmarks.engines import Measured, Plan, measure_engines
-from benchmarks.engines_report import UNSTEADY_NOTE, notes, rows, tables
+from benchmarks.engines import EnginesPlan, Measured, measure_engines
+from benchmarks.engines_report import UNSTEADY_NOTE, engine_rows, notes, tables
 from benchmarks.flops import count_flops
 from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
@@ -106,7 +106,7 @@ def test_aims_are_held_against_one_run() -> None:
         *(measured(engine, 1.0), measured(engine, 7.0, batch=64), measured(theirs, 20.0)),
         *(measured(INT8, 20.0, kld=0.004), measured(FP32, 40.0, kld=0.0), measured(AUTHORS, 100.0)),
     ]
-    told = {row.what: row for row in rows(found, "NVIDIA H200")}
+    told = {row.what: row for row in engine_rows(found, "NVIDIA H200")}
     assert told["NVIDIA H200, paper-size: fastest engine, one image"].met is True
     ratio = told["NVIDIA H200, paper-size: the authors' code against the fastest engine, one image"]
     assert (ratio.value, ratio.met) == (20.0, True)
@@ -118,7 +118,7 @@ def test_aims_are_held_against_one_run() -> None:
 
 
 def test_on_another_gpu_the_aims_say_which_they_are_for() -> None:
-    told = rows([measured(Subject("backend", "fp16", "cuda", "tensorrt"), 9.0)], "RTX 3060")
+    told = engine_rows([measured(Subject("backend", "fp16", "cuda", "tensorrt"), 9.0)], "RTX 3060")
     assert "RTX 3060, aims are for an H200" in told[0].what and told[0].value == 9.0
 
 
@@ -149,7 +149,7 @@ def test_the_table_says_whether_batches_pay() -> None:
 
 def test_without_samples_times_are_told_and_no_accuracy(tmp_path: Path) -> None:
     path = colour_bundle(tmp_path / "colours", (64, 96))
-    found = measure_engines([path], False, Plan(threads=1, rounds=1, runs=1, cache=tmp_path / "cache"))
+    found = measure_engines([path], False, EnginesPlan(threads=1, rounds=1, runs=1, cache=tmp_path / "cache"))
     (one, four) = (each for each in found if each.subject == FP32)
     assert one.times and four.times and one.accuracy is None
     assert "no samples" in one.remark
@@ -166,7 +166,9 @@ def test_a_process_that_ends_is_a_row(bundle: Path, tmp_path: Path, monkeypatch)
         return worker
 
     monkeypatch.setattr(engines, "_start", killed)
-    found = measure_engines([bundle], False, Plan(threads=1, rounds=1, runs=1, cache=tmp_path / "cache"))
+    found = measure_engines(
+        [bundle], False, EnginesPlan(threads=1, rounds=1, runs=1, cache=tmp_path / "cache")
+    )
     assert [each.reason for each in found if each.subject == FP32] == ["out of memory"]
 
 
@@ -219,4 +221,4 @@ def test_shapes_that_depend_on_values_are_named() -> None:
 
 def test_a_bad_bundle_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SelconError, match="no model bundle"):
-        measure_engines([tmp_path / "nowhere"], False, Plan(1, 1, 1))
+        measure_engines([tmp_path / "nowhere"], False, EnginesPlan(1, 1, 1))

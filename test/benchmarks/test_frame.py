@@ -12,8 +12,8 @@ pytest.importorskip("rclpy", reason="needs ROS 2: source it, or pip install 'sel
 pytest.importorskip("rosbags", reason="needs rosbags: pip install 'selcon_ros[demo]'")
 
 from benchmarks import frame_node
-from benchmarks.frame import PARTS, Found, Plan
-from benchmarks.frame_report import STAGES, notes, rows, tables
+from benchmarks.frame import PARTS, FramePlan, MeasuredVersion
+from benchmarks.frame_report import STAGES, frame_rows, notes, tables
 from benchmarks.node_usage import IdleUsage, NodeUsage
 from benchmarks.usage import Memory
 from benchmarks.versions import Version, baseline
@@ -74,9 +74,9 @@ def node(rate: float, latency: float, cpu: float, dropped: int) -> NodeUsage:
     return NodeUsage(times, rate, 20.0, 1.0, "engine", rate, dropped, cpu, memory)
 
 
-def found(name: str, slow: float) -> Found:
+def found(name: str, slow: float) -> MeasuredVersion:
     memory = Memory(90_000_000, 20_000_000, 60_000_000)
-    return Found(
+    return MeasuredVersion(
         Version(name, Path(sys.executable), {}, Path(), "", ""),
         grasps=[4.0 * slow],
         milliseconds={part: [10 * slow, 12 * slow, 11 * slow] for part in PARTS},
@@ -89,8 +89,8 @@ def found(name: str, slow: float) -> Found:
 
 
 def test_rows_hold_this_version_against_the_former_one() -> None:
-    before, now, plan = found("former", 4.0), found("now", 1.0), Plan(1, 10.0, 30.0, 1)
-    written = {row.what: row for row in rows(before, now, plan, 90_000_000)}
+    before, now, plan = found("former", 4.0), found("now", 1.0), FramePlan(1, 10.0, 30.0, 1)
+    written = {row.what: row for row in frame_rows(before, now, plan, 90_000_000)}
     kept = written["all outputs subscribed: results a second against heatmap alone"]
     assert kept.value == 1.0 and kept.met and "former: 0.25, 7.5 Hz" in kept.detail
     assert written["overlay, all pictures together, against former"].value == pytest.approx(0.25)

@@ -16,10 +16,10 @@ pytest.importorskip("torch", reason="needs torch: pip install 'selcon_ros[train]
 
 import torch
 
-from benchmarks.gpu import PART_SECONDS, PREPARED_BY, START_SECONDS, Found, cost, measure, plan
+from benchmarks.gpu import PART_SECONDS, PREPARED_BY, START_SECONDS, GpuResults, cost, measure, plan
 from benchmarks.gpu_network import SIZES, count_operations, in_precision, timm_network
 from benchmarks.gpu_parts import PARTS, GpuTask
-from benchmarks.gpu_report import rows, write
+from benchmarks.gpu_report import gpu_rows, write
 from benchmarks.gpu_timing import network_in, relative_error
 from benchmarks.gpu_training import OPTIMISER, SCHEDULE, WEAK_OBJECTIVE
 from selcon_ros.core.errors import NotInstalledError
@@ -158,7 +158,7 @@ def test_a_crash_and_a_part_without_end_cost_themselves_alone(
         )  # fmt: skip
 
     monkeypatch.setattr("benchmarks.worker.start", start)
-    found, seen = Found(), []
+    found, seen = GpuResults(), []
 
     def save() -> None:
         write(tmp_path, TASK, found)
@@ -222,7 +222,7 @@ def test_the_authors_code_is_timed_in_turns(bare: dict[str, str], tmp_path: Path
 
 
 def test_aims_are_held_against_an_h200_alone(tmp_path: Path) -> None:
-    found = Found(
+    found = GpuResults(
         {
             "device": [{"device": "NVIDIA H200", "operations": 43_000_000_000}],
             "eager": [
@@ -236,19 +236,19 @@ def test_aims_are_held_against_an_h200_alone(tmp_path: Path) -> None:
         }
     )  # fmt: skip
     paper = SimpleNamespace(size="paper")
-    found_rows = rows(paper, found)
+    found_rows = gpu_rows(paper, found)
     assert [each.met for each in found_rows] == [True, False, False, True, None]
     assert "ONNX Runtime" in found_rows[-1].what and found_rows[-1].detail == "nothing was timed"
     found.missing["onnxruntime"] = "no CUDA provider"
-    assert rows(paper, found)[-1].detail == "no CUDA provider"
+    assert gpu_rows(paper, found)[-1].detail == "no CUDA provider"
     timed = {"mode": "ONNX Runtime", "precision": "fp16", "median_ms": 2.0, "images_per_second": 500.0}
     found.results["onnxruntime"] = [
         {**timed, "batch": 1, "torch_ms": 1.0, "ratio": 0.5},
         {**timed, "batch": 4, "torch_ms": 3.0, "ratio": 1.5},
     ]
-    assert (rows(paper, found)[-1].value, rows(paper, found)[-1].met) == (0.5, True)
+    assert (gpu_rows(paper, found)[-1].value, gpu_rows(paper, found)[-1].met) == (0.5, True)
     assert all(each.what.startswith("H200: ") for each in found_rows)
-    assert "aims are for an H200" in rows(SimpleNamespace(size="tiny"), found)[0].what
+    assert "aims are for an H200" in gpu_rows(SimpleNamespace(size="tiny"), found)[0].what
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU: torch sees none")
