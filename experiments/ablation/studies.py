@@ -18,7 +18,7 @@ STUDIES_FOLDER = Path(__file__).parent / "studies"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-class Row(Section):
+class StudyRow(Section):
     """One line of a study: the configuration with these keys changed."""
 
     name: str
@@ -46,11 +46,11 @@ class Study(Section):
     published: str = ""
     """Where the published figures come from."""
     calibrations: tuple[Calibration, ...] = get_args(Calibration)
-    rows: list[Row] = Field(min_length=1)
+    rows: list[StudyRow] = Field(min_length=1)
 
     @field_validator("rows")
     @classmethod
-    def _names_differ(cls, rows: list[Row]) -> list[Row]:
+    def _names_differ(cls, rows: list[StudyRow]) -> list[StudyRow]:
         names = [row.name for row in rows]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -82,7 +82,7 @@ def load_study(name: str) -> Study:
         raise ConfigError(f"{path}: {'; '.join(problems)}") from error
 
 
-def run_config(base: Path, overrides: list[str], row: Row, seed: int, output: Path) -> TrainConfig:
+def run_config(base: Path, overrides: list[str], row: StudyRow, seed: int, output: Path) -> TrainConfig:
     """The configuration of one run: the base file, the user's overrides, the row's changes, seed, folder."""
     changes = [f"{key}={json.dumps(value)}" for key, value in row.set.items()]
     return load_config(base, [*overrides, *changes, f"seed={seed}", f"output={json.dumps(str(output))}"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from experiments.ablation.studies import Row, Study, run_config
+from experiments.ablation.studies import Study, StudyRow, run_config
 from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.placement import Canvas
 from selcon_training.config import ConfigError, TrainConfig
@@ -62,7 +62,7 @@ def run_study(
     return True
 
 
-def run_folder(out: Path, row: Row, seed: int) -> Path:
+def run_folder(out: Path, row: StudyRow, seed: int) -> Path:
     """Where a run of a study lies."""
     return out / row.name / f"seed{seed}"
 
@@ -98,7 +98,7 @@ def _check_finished(folder: Path, config: TrainConfig) -> None:
             )
 
 
-def _config(base: Path, overrides: Sequence[str], row: Row, seed: int, out: Path) -> TrainConfig:
+def _config(base: Path, overrides: Sequence[str], row: StudyRow, seed: int, out: Path) -> TrainConfig:
     config = run_config(base, list(overrides), row, seed, run_folder(out, row, seed))
     encoders = config.encoders
     if encoders.cache_features and encoders.cache_folder is None:  # one store for all runs

@@ -69,13 +69,13 @@ def command(
 
     from experiments.lifting.film import choose, strip
     from experiments.lifting.table import markdown, summary
-    from experiments.lifting.trials import GRIP, Plan, run
+    from experiments.lifting.trials import GRIP, TrialPlan, run
     from selcon_tabletop.objects import KINDS
 
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise SelconError(f"there is no kind {', '.join(unknown)}: the kinds are {', '.join(KINDS)}")
-    plan = Plan(heat, grasp, kinds or KINDS, scenes, views, seed, bundle)
+    plan = TrialPlan(heat, grasp, kinds or KINDS, scenes, views, seed, bundle)
     rows = run(plan, out, workers)
     figures = summary(plan, rows)
     tag = f"{seed}-{views}"

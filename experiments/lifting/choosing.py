@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -29,12 +28,6 @@ class Choice:
     grasp: Grasp | None
     right: bool = True
     why: str = ""
-
-
-class Grounder(Protocol):
-    """Gives the heatmap of `hold` for an image [H, W, 3] uint8 RGB."""
-
-    def __call__(self, sight: Sight) -> Heatmap: ...
 
 
 def true_heat(sight: Sight) -> Heatmap:

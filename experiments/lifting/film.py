@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lifting.lift import lift
-from experiments.lifting.trials import GRASP_METHODS, Plan, Row, heat_of, scene
+from experiments.lifting.trials import GRASP_METHODS, TrialPlan, TrialRow, heat_of, scene
 from experiments.lifting.world import build
 from selcon_ros.core.overlay import tint
 from selcon_tabletop.model import mujoco
@@ -23,12 +23,12 @@ STAGES = ("approach", "closed", "lifted", "shaken")
 Picture = NDArray[np.uint8]
 
 
-def strip(plan: Plan, folder: Path, rows: Sequence[Row]) -> Picture:
+def strip(plan: TrialPlan, folder: Path, rows: Sequence[TrialRow]) -> Picture:
     """Return a picture RGB: a line for each of `rows`, trials of the plan that had a grasp."""
     return np.concatenate([_line(plan, folder, row) for row in rows], axis=0)
 
 
-def _line(plan: Plan, folder: Path, row: Row) -> Picture:
+def _line(plan: TrialPlan, folder: Path, row: TrialRow) -> Picture:
     """Return the tiles of one trial side by side; a stage that was not reached is white."""
     found = scene(plan, folder, row.kind, row.number)
     sight = found.sights[row.view]
@@ -64,7 +64,7 @@ def _camera(middle: Points, across: Points) -> mujoco.MjvCamera:
     return camera
 
 
-def choose(rows: Sequence[Row], count: int) -> list[Row]:
+def choose(rows: Sequence[TrialRow], count: int) -> list[TrialRow]:
     """Return up to `count` trials, spread over the kinds: three of four lifted, the others not."""
     kinds = list(dict.fromkeys(row.kind for row in rows))
     wanted = [kinds[place] for place in np.linspace(0, len(kinds) - 1, min(count, len(kinds))).astype(int)]

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.lifting.trials import Plan, Row
+from experiments.lifting.trials import TrialPlan, TrialRow
 from selcon_tabletop.objects import TRAINED
 
 
-def summary(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+def summary(plan: TrialPlan, rows: Sequence[TrialRow]) -> dict[str, Any]:
     """Return the figures of a plan's rows."""
     kinds = list(dict.fromkeys(row.kind for row in rows))
     return {
@@ -27,7 +27,7 @@ def summary(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _share(rows: Sequence[Row]) -> str:
+def _share(rows: Sequence[TrialRow]) -> str:
     return f"{sum(row.lifted for row in rows)}/{len(rows)}"
 
 

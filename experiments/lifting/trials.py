@@ -35,7 +35,7 @@ NO_GRASP, WRONG_PART = "no grasp", "wrong part"
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """The trials of one way: `heat` and `grasp`, `scenes` of each of `kinds` seen from `views` sides."""
 
     heat: str
@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialRow:
     """What became of a trial: of a kind's scene `number` seen from side `view`; `cause` is an outcome, or
     why it was never carried out."""
 
@@ -79,7 +79,7 @@ class Row:
         return self.cause == Outcome.LIFTED.value
 
 
-def run(plan: Plan, out: Path, workers: int) -> list[Row]:
+def run(plan: TrialPlan, out: Path, workers: int) -> list[TrialRow]:
     """Carry out what `out` does not hold yet of a plan; return all its rows in order.
 
     Rows are kept in `out`/NAME-SEED-VIEWS.jsonl. Raises SelconError for rows that are none.
@@ -110,7 +110,7 @@ def run(plan: Plan, out: Path, workers: int) -> list[Row]:
     return [rows[key] for key in wanted]
 
 
-def _kept(path: Path) -> Iterator[Row]:
+def _kept(path: Path) -> Iterator[TrialRow]:
     """Give the rows of an earlier run; a last line that was cut off does not count, and is cut away."""
     if not path.exists():
         return
@@ -120,7 +120,7 @@ def _kept(path: Path) -> Iterator[Row]:
         path.write_text(whole, encoding="utf-8")
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            yield Row(**json.loads(line))
+            yield TrialRow(**json.loads(line))
         except (TypeError, ValueError) as error:
             raise SelconError(
                 f"{path}, line {number}: no row of a trial ({error}); delete the file"
@@ -140,7 +140,7 @@ def _model(bundle: Path | None) -> Model:
     return load(place, CPU_BACKEND, "int8" if has_int8 else "fp32")
 
 
-def scene(plan: Plan, folder: Path, kind: str, number: int) -> LiftScene:
+def scene(plan: TrialPlan, folder: Path, kind: str, number: int) -> LiftScene:
     """Return a scene, from its file if it is there."""
     path = folder / f"{kind}-{number}.npz"
     if not path.exists():
@@ -148,14 +148,14 @@ def scene(plan: Plan, folder: Path, kind: str, number: int) -> LiftScene:
     return read(path)
 
 
-def heat_of(plan: Plan, sight: Sight) -> Heatmap:
+def heat_of(plan: TrialPlan, sight: Sight) -> Heatmap:
     """Return the heatmap of `hold`."""
     if plan.heat == "truth":
         return true_heat(sight)
     return _model(plan.bundle).ground(sight.image).heatmap("hold")
 
 
-def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
+def _scene_rows(plan: TrialPlan, folder: Path, kind: str, number: int) -> list[TrialRow]:
     """Carry out the trials of one scene."""
     cv2.setNumThreads(1)
     found = scene(plan, folder, kind, number)
@@ -163,7 +163,7 @@ def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
     if plan.grasp == GRIP:
         trial, grasp = best_grip(found)
         return [
-            Row(
+            TrialRow(
                 kind,
                 number,
                 0,
@@ -178,13 +178,13 @@ def _scene_rows(plan: Plan, folder: Path, kind: str, number: int) -> list[Row]:
     for view, sight in enumerate(found.sights):
         choice = GRASP_METHODS[plan.grasp](sight, heat_of(plan, sight))
         if choice.grasp is None:
-            rows.append(Row(kind, number, view, NO_GRASP, choice.why, mass=mass))
+            rows.append(TrialRow(kind, number, view, NO_GRASP, choice.why, mass=mass))
             continue
         trial = carried_out(found, choice.grasp)
         # A part that is not meant can be lifted by, too: that is no success.
         cause = trial.outcome.value if choice.right else WRONG_PART
         rows.append(
-            Row(
+            TrialRow(
                 kind,
                 number,
                 view,

@@ -13,7 +13,7 @@ from experiments.lifting.lift import Grasp, Outcome, lift
 from experiments.lifting.scenes import IMAGE_SIZE
 from experiments.lifting.sensor import measured
 from experiments.lifting.table import markdown, summary
-from experiments.lifting.trials import Plan, Row, run
+from experiments.lifting.trials import TrialPlan, TrialRow, run
 from experiments.lifting.world import Pose, build, settled
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.objects import TRAINED
@@ -88,7 +88,7 @@ def test_trials_go_on_where_they_stopped(tmp_path):
         Renderer(*IMAGE_SIZE).close()
     except RenderError as error:
         pytest.skip(f"no off-screen rendering here ({error}): apt-get install libosmesa6")
-    plan = Plan("truth", "published", ["knife"], 1, 2, 7)
+    plan = TrialPlan("truth", "published", ["knife"], 1, 2, 7)
     rows = run(plan, tmp_path, 1)
     assert [(row.kind, row.number, row.view) for row in rows] == [("knife", 0, 0), ("knife", 0, 1)]
     kept = tmp_path / "published-truth-7-2.jsonl"
@@ -103,12 +103,12 @@ def test_trials_go_on_where_they_stopped(tmp_path):
 
 
 def test_rates_by_kind_and_cause():
-    plan = Plan("truth", "published", ["knife", "teacup"], 1, 2, 0)
+    plan = TrialPlan("truth", "published", ["knife", "teacup"], 1, 2, 0)
     rows = [
-        Row("knife", 0, 0, "lifted"),
-        Row("knife", 0, 1, "slipped"),
-        Row("teacup", 0, 0, "no grasp", "flat"),
-        Row("teacup", 0, 1, "lifted"),
+        TrialRow("knife", 0, 0, "lifted"),
+        TrialRow("knife", 0, 1, "slipped"),
+        TrialRow("teacup", 0, 0, "no grasp", "flat"),
+        TrialRow("teacup", 0, 1, "lifted"),
     ]
     figures = summary(plan, rows)
     assert figures["rate"] == 0.5 and figures["trained kinds"] == figures["held-out kinds"] == "1/2"
