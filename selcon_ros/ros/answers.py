@@ -16,7 +16,7 @@ from selcon_ros.ros.diagnostics import AnswerTimes
 
 
 @dataclass(frozen=True)
-class Found:
+class ActionFindings:
     """What one image says of one action; heatmap: None if it was not asked for."""
 
     action: str
@@ -32,7 +32,7 @@ class Answer:
     header: the image's; that of the poses has the frame that they are in. size: of the image, (H, W).
     """
 
-    found: tuple[Found, ...]
+    found: tuple[ActionFindings, ...]
     header: Header
     pose_header: Header
     size: tuple[int, int]

@@ -14,7 +14,7 @@ from selcon_ros.core.grasp_result import GraspResult, Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
-from selcon_ros.ros.answers import Answer, Found, refusal_of
+from selcon_ros.ros.answers import ActionFindings, Answer, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import AnswerTimes, Health
@@ -29,8 +29,8 @@ from selcon_ros.ros.status import action_status, grasp_facts
 NOT_ASKED = GraspResult(
     refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)
 )
-Place = Callable[[], PoseFrame]
-"""Looks for the frame of an image's poses."""
+FindPoseFrame = Callable[[], PoseFrame]
+"""Finds the frame of an image's poses."""
 
 
 class ResultsStage:
@@ -61,12 +61,12 @@ class ResultsStage:
         """
         try:
             findings = self._findings(frame)
-            place = cache(lambda: self._frames.of(frame.header, frame.settings.sync_wait))
+            find_pose_frame = cache(lambda: self._frames.of(frame.header, frame.settings.sync_wait))
             # Of other actions than the present ones nothing would be published.
             if frame.demand is not None and frame.actions == self._actions.now:
-                self._publish_all(frame, frame.demand, findings, place)
+                self._publish_all(frame, frame.demand, findings, find_pose_frame)
             for question in frame.questions:
-                self._reply(question, _answer(question, frame, findings, place), findings)
+                self._reply(question, _answer(question, frame, findings, find_pose_frame), findings)
         except Exception as error:
             for question in frame.questions:
                 self._questions.fail(question, refusal_of(error))
@@ -94,7 +94,9 @@ class ResultsStage:
         self._last = frame.findings, frame.settings
         return frame.findings
 
-    def _publish_all(self, frame: Frame, demand: Demand, findings: Findings, place: Place) -> None:
+    def _publish_all(
+        self, frame: Frame, demand: Demand, findings: Findings, find_pose_frame: FindPoseFrame
+    ) -> None:
         """Publish what somebody listens to, for each of the frame's actions."""
         actions, header, settings = frame.actions, frame.header, frame.settings
         # A question about an image that was published before is none for the topics.
@@ -105,7 +107,7 @@ class ResultsStage:
         found = {action: findings.grasps(action) for action in demand.grasps}
         steady = self._steady.update(frame.image, found, settings.steady_frames)
         planning = self._results.planners.have_subscribers
-        placed = place() if found or planning else PoseFrame(header)
+        placed = find_pose_frame() if found or planning else PoseFrame(header)
         pose_header = placed.header
         grasps = {action: placed.grasps(each) for action, each in steady.items()}
         points = {action: each.points for action, each in grasps.items()}
@@ -160,13 +162,15 @@ class ResultsStage:
         ]
 
 
-def _answer(question: Question[Answer], frame: Frame, findings: Findings, place: Place) -> Answer:
+def _answer(
+    question: Question[Answer], frame: Frame, findings: Findings, find_pose_frame: FindPoseFrame
+) -> Answer:
     """The answer to a question: what is made once for an image serves all questions about it."""
     heatmaps = [findings.heatmap(each) if question.heatmaps else None for each in question.actions]
     grasps = [findings.grasps(action) for action in question.actions]
-    placed = place()
+    placed = find_pose_frame()
     found = tuple(
-        Found(action, findings.confidence(action), placed.grasps(each), heatmap)
+        ActionFindings(action, findings.confidence(action), placed.grasps(each), heatmap)
         for action, each, heatmap in zip(question.actions, grasps, heatmaps, strict=True)
     )
     size = (findings.grounding.height, findings.grounding.width)
