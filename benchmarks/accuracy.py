@@ -36,7 +36,7 @@ class Judge:
     def __init__(self, path: Path) -> None:
         """Compute them. Raises SelconError where the bundle is bad or does not run."""
         self._bundle = load_bundle(path, roles=("model",))
-        self.samples = samples_of(path)
+        self.samples = sample_images(path)
         backend = open_on_cpu(self._bundle)
         self._fp32: list[Pair] = [backend.run(image[None]) for image in self.samples]
         self._exact = [found for image in self.samples if (found := _float64(self._bundle, image))]
@@ -58,7 +58,7 @@ class Judge:
         return max(errors)
 
 
-def samples_of(path: Path) -> list[NDArray[np.uint8]]:
+def sample_images(path: Path) -> list[NDArray[np.uint8]]:
     """Return the bundle's samples [H, W, 3] uint8, none where it brings none."""
     roles = sample_roles(load_bundle(path, roles=()).manifest.files)
     return read_samples(load_bundle(path, roles=roles)) if roles else []

@@ -55,9 +55,9 @@ def main(task: Measurement) -> None:
 
 def sample_maps(run: Run, bundle: Path) -> list[tuple[Maps, Maps | None]]:
     """Return a subject's cam and affinity [1, C, gh, gw] of each of the bundle's samples."""
-    from benchmarks.accuracy import samples_of
+    from benchmarks.accuracy import sample_images
 
-    return [run(image[None]) for image in samples_of(bundle)]
+    return [run(image[None]) for image in sample_images(bundle)]
 
 
 def write_maps(path: Path, maps: list[tuple[Maps, Maps | None]]) -> None:

@@ -43,7 +43,7 @@ def _ports(nodes: "list[onnxruntime.NodeArg]") -> list[Port]:
 def open_on_cpu(bundle: Bundle, options: CpuOptions | None = None) -> OnnxRuntimeBackend:
     """Open the bundle's model on the CPU and run it once, so that the first image is not slower.
 
-    It is the int8 model of a bundle that was loaded with it (see `load_model`), else the fp32 one. Raises
+    It is the int8 model of a bundle that was loaded with it (see `model_role`), else the fp32 one. Raises
     BackendError where ONNX Runtime is not installed, or the model is not what its manifest says.
     """
     options = options or CpuOptions()

@@ -27,7 +27,7 @@ __all__ = [
     "Normalisation",
     "default_bundle_path",
     "load_bundle",
-    "load_model",
+    "model_role",
     "sample_roles",
     "write_bundle",
 ]
@@ -97,19 +97,11 @@ def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundl
         raise BundleError(f"bundle {path}: {error.strerror or error}") from None
 
 
-def load_model(path: str | Path, precision: str = "auto") -> Bundle:
-    """Read of a bundle what a robot runs: its graph in one of PRECISIONS.
-
-    auto: int8 where the bundle has it, since it was measured against fp32 when it was made. Raises
-    BundleError as `load_bundle` does, and for int8 that the bundle lacks.
-    """
-    return load_bundle(path, roles=(model_role(load_bundle(path, roles=()).manifest, path, precision),))
-
-
 def model_role(manifest: Manifest, path: str | Path, precision: str) -> str:
     """Return the role of the graph that a CPU runs for one of PRECISIONS, of the bundle at `path`.
 
-    Raises BundleError as `load_model` does.
+    auto: int8 where the bundle has it, since it was measured against fp32 when it was made. Raises
+    BundleError for int8 that the bundle lacks, and for other precisions.
     """
     if precision == "fp16":
         raise BundleError("fp16 is for GPUs: choose auto, fp32 or int8 on a CPU")

@@ -27,7 +27,7 @@ from selcon_ros.ros.diagnostics_publisher import LASTING_SOURCES, DiagnosticsPub
 from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.managed_node import ManagedNode
 from selcon_ros.ros.message_buffers import LatestSlot
-from selcon_ros.ros.model_loader import LoadModel, ModelLoader
+from selcon_ros.ros.model_loader import ModelLoader, OpenModel
 from selcon_ros.ros.node_inputs import NodeInputs
 from selcon_ros.ros.node_parameters import NodeParameters
 from selcon_ros.ros.pipeline import Pipeline
@@ -56,15 +56,15 @@ class GroundingNode(ManagedNode):
     # Of the class, for a node whose start has failed is destroyed, too.
     _typed: TypedServers | None = None
 
-    def __init__(self, load_model: LoadModel = load, **options: Any) -> None:
+    def __init__(self, open_model: OpenModel = load, **options: Any) -> None:
         """Open the topics; with `autostart` configure and activate, too.
 
-        Then the model's manifest is read, and the model is being opened (see `wait_for_model`). `load_model`
+        Then the model's manifest is read, and the model is being opened (see `wait_for_model`). `open_model`
         opens the bundle; the `options` are passed to `rclpy.node.Node`. Raises SelconError for wrong
         parameters and, with `autostart`, for wrong bundles.
         """
         super().__init__("grounding", **options)
-        self._load_model = load_model
+        self._open_model = open_model
         self._loader: ModelLoader | None = None
         self._worker: Worker | None = None
         self._active = False
@@ -119,7 +119,7 @@ class GroundingNode(ManagedNode):
         if self._worker is not None and not self._worker.end():
             raise SelconError("the engine of before is still in a call: configure again when it has ended")
         settings, log = self._settings.current, self.get_logger()
-        self._loader = loader = ModelLoader(settings, log, self._load_model)
+        self._loader = loader = ModelLoader(settings, log, self._open_model)
         manifest = loader.manifest
         log.info(one_line(f"model {manifest.name}: {manifest.description}"))
         if manifest.data_warning:

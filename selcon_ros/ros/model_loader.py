@@ -22,7 +22,7 @@ PROGRESS_LOG_SECONDS = 5.0
 """Seconds between two log lines about an engine that is being built."""
 
 
-class LoadModel(Protocol):
+class OpenModel(Protocol):
     """Opens a bundle, as `selcon_ros.load` does; tests give another."""
 
     def __call__(
@@ -44,7 +44,7 @@ class ModelLoader:
     context belongs to that thread, and building an engine takes minutes.
     """
 
-    def __init__(self, settings: Settings, log: RcutilsLogger, load_model: LoadModel = load) -> None:
+    def __init__(self, settings: Settings, log: RcutilsLogger, open_model: OpenModel = load) -> None:
         """Read the manifest. Raises BundleError for a bad bundle, BackendError for wrong cores,
         ParameterError for a folder in the home of nobody."""
         self._cores = parse_cores(settings.cores)
@@ -52,7 +52,7 @@ class ModelLoader:
         self.path = Path(settings.bundle) if settings.bundle else default_bundle_path()
         self.manifest: Manifest = load_bundle(self.path, roles=()).manifest
         self.model: Model | None = None
-        self._settings, self._log, self._load_model = settings, log, load_model
+        self._settings, self._log, self._open_model = settings, log, open_model
         self._state = "opening the model"
         self._logged = 0.0
         self._settled = threading.Event()
@@ -70,7 +70,7 @@ class ModelLoader:
     def _open(self) -> Model | None:
         settings = self._settings
         try:
-            self.model = self._load_model(
+            self.model = self._open_model(
                 self.path,
                 settings.backend,
                 settings.precision,

@@ -19,14 +19,14 @@ from selcon_ros.backends.base import MAX_CACHED_SHAPES
 from selcon_ros.backends.onnx_in_torch import devices
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.torch import TorchBackend
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, load_model, write_bundle
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.preprocess import interpolation, preprocess
 from support.bundles import colour_bundle, colour_manifest
 from support.onnx_graphs import in_onnxruntime, pictures, relative, taking_frames, to_fp16
 
-PACKAGED = load_model(default_bundle_path(), "fp32")
+PACKAGED = load_bundle(default_bundle_path(), roles=("model",))
 
 
 def bundle_of(folder: Path, model: bytes, manifest: Manifest | None = None) -> Bundle:

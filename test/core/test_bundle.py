@@ -14,7 +14,7 @@ from selcon_ros.core.bundle import (
     BundleFile,
     default_bundle_path,
     load_bundle,
-    load_model,
+    model_role,
     write_bundle,
 )
 from selcon_ros.core.errors import BundleError
@@ -76,13 +76,13 @@ def test_a_robot_reads_the_graph_of_one_precision(tmp_path: Path, folder: Path) 
         (both, "int8", "model.int8"),
         (both, "fp32", "model"),
     ):
-        assert list(load_model(path, precision).files) == [role]
+        assert model_role(load_bundle(path, roles=()).manifest, path, precision) == role
     with pytest.raises(BundleError, match="has no int8 model: make one with `selcon quantize`"):
-        load_model(folder, "int8")
+        model_role(given.manifest, folder, "int8")
     with pytest.raises(
         BundleError, match="unknown precision 'int4': choose one of auto, fp32, fp16, bf16, int8"
     ):
-        load_model(folder, "int4")
+        model_role(given.manifest, folder, "int4")
 
 
 def test_writing_replaces_a_bundle_and_leaves_nothing_else(path: Path) -> None:

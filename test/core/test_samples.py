@@ -10,7 +10,6 @@ from selcon_ros.core.bundle import (
     BundleFile,
     default_bundle_path,
     load_bundle,
-    load_model,
     sample_roles,
     write_bundle,
 )
@@ -61,14 +60,14 @@ def test_a_robot_does_not_read_them(tmp_path: Path, paths: list[Path]) -> None:
     write_bundle(tmp_path / "made", colour_manifest(), {"model": model} | sample_files(paths))
     sample = tmp_path / "made" / "samples" / "3.jpg"
     sample.write_bytes(sample.read_bytes()[:-1])
-    assert list(load_model(tmp_path / "made").files) == ["model"]
     assert list(load_bundle(tmp_path / "made", roles=("model",)).files) == ["model"]
     with pytest.raises(BundleError, match="samples/3.jpg was changed or damaged"):
         load_bundle(tmp_path / "made")
     sample.unlink()
-    assert list(load_model(tmp_path / "made").files) == ["model"]
+    found = load_bundle(tmp_path / "made", roles=("model",))
+    assert list(found.files) == ["model"]
     with pytest.raises(BundleError, match="samples/3.jpg is missing"):
-        load_bundle(tmp_path / "made", roles=sample_roles(load_model(tmp_path / "made").manifest.files))
+        load_bundle(tmp_path / "made", roles=sample_roles(found.manifest.files))
 
 
 @pytest.mark.parametrize(

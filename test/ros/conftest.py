@@ -33,7 +33,7 @@ Start = Callable[..., tuple[ros.Robot, Any]]
 
 @pytest.fixture
 def start(bundle: Path) -> Iterator[Start]:
-    """Start a node and a robot: start(outputs=..., image_type=..., load_model=..., PARAMETER=...).
+    """Start a node and a robot: start(outputs=..., image_type=..., open_model=..., PARAMETER=...).
 
     With connect=False nothing is waited for, for a node that does not subscribe yet.
     """

@@ -38,7 +38,7 @@ def test_after_cleanup_model_and_session_are_gone(start):
         held.update({name: weakref.ref(each) for name, each in parts.items()})
         return model
 
-    robot, _ = start(autostart=False, connect=False, load_model=opened, backend="onnxruntime", action="hold")
+    robot, _ = start(autostart=False, connect=False, open_model=opened, backend="onnxruntime", action="hold")
     client = robot.create_client(ChangeState, "grounding/change_state")
     robot.until(client.service_is_ready, "the lifecycle service")
     for transition in ALL:
@@ -67,7 +67,7 @@ def test_a_call_of_the_engine_that_does_not_end_keeps_only_itself(managed, monke
         monkeypatch.setattr(model.backend, "run", slow)
         return model
 
-    robot, _, manager = managed(load_model=opened, outputs=("heatmap",), action="hold")
+    robot, _, manager = managed(open_model=opened, outputs=("heatmap",), action="hold")
     assert manager(CONFIGURE) and manager(ACTIVATE)
     robot.until(lambda: robot.show(scene(hold=PART)) or calls.is_set(), "a call")
     assert manager(DEACTIVATE)

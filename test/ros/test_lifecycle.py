@@ -123,7 +123,7 @@ class Moody:
 
 def test_while_the_model_is_opened_services_and_parameters_are_answered(managed):
     opener = Moody()
-    robot, node, manager = managed(load_model=opener)
+    robot, node, manager = managed(open_model=opener)
     parameters = robot.create_client(GetParameters, "grounding/get_parameters")
     robot.until(parameters.service_is_ready, "the parameters")
     asked = manager.begin(CONFIGURE)
@@ -144,7 +144,7 @@ def test_an_error_of_a_library_in_a_transition_is_told(managed, fault):
     opener = Moody()
     opener.fault = fault
     opener.go.set()
-    robot, _, manager = managed(load_model=opener)
+    robot, _, manager = managed(open_model=opener)
     assert not manager(CONFIGURE) and manager.now == State.PRIMARY_STATE_UNCONFIGURED
     robot.told(f"lifecycle: configure: {type(fault).__name__}")
     opener.fault = None

@@ -62,7 +62,7 @@ class Closing:
 
 def test_while_an_engine_is_built_the_node_says_so_and_then_answers(start):
     builder = Builder()
-    robot, _ = start(outputs=("heatmap",), load_model=builder, action="hold")
+    robot, _ = start(outputs=("heatmap",), open_model=builder, action="hold")
     robot.until(lambda: robot.facts().get("state") == "building the engine: timing kernels, 42 %", "building")
     assert robot.facts()["engine"] == robot.facts()["engine_choice"] == "none yet"
     assert not robot.heard["heatmap"]
@@ -88,7 +88,7 @@ def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
     """A GPU's context belongs to a thread."""
     builder = Builder()
     builder.go.set()
-    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), load_model=builder):
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
         pass
     assert builder.closed and len(set(builder.threads)) == 1
     assert builder.threads[0] is not threading.current_thread()
@@ -96,7 +96,7 @@ def test_one_thread_opens_runs_and_closes_the_engine(tmp_path):
 
 def test_closing_ends_a_build(tmp_path):
     builder = Builder()
-    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), load_model=builder):
+    with context() as made, running_node(made, colour_bundle(tmp_path / "b"), open_model=builder):
         assert not builder.ended
     assert builder.ended and not builder.closed
 

@@ -175,7 +175,7 @@ def test_a_model_that_fails_or_is_not_there_yet(start):
     def failing(frames):
         raise MemoryError("no more")
 
-    robot, node = start(outputs=(), load_model=building)
+    robot, node = start(outputs=(), open_model=building)
     told = answer(robot, ask(node, "hold"))
     assert told.reason == Reason.MODEL_NOT_READY and "timing kernels, 42 %" in told.text
     go.set()

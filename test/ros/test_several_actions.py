@@ -52,7 +52,7 @@ def test_one_pass_answers_a_list(start):
         model.backend.run = lambda frames: runs.append(1) or run(frames)
         return model
 
-    robot, node = start(load_model=counting, action="hold, pour")
+    robot, node = start(open_model=counting, action="hold, pour")
     of_action(robot, "pour")
     robot.until(lambda: robot.count_publishers("/affordance/heatmap/pour"), "the topics of pour")
     depth = np.minimum(bar_depth(320, 240, LEFT), bar_depth(320, 240, RIGHT))

@@ -45,7 +45,7 @@ def opening(kind, made):
 
 def test_the_newest_image_wins_over_a_slow_model(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), load_model=opening(Slow, made), action="hold")
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Slow, made), action="hold")
     robot.until(lambda: made[0].runs == 1, "the first inference", every=lambda: robot.show(scene(hold=PART)))
     robot.spin(0.3)
     first = int(robot.facts()["received_images"])
@@ -88,7 +88,7 @@ def test_nothing_is_computed_for_nobody(start, monkeypatch):
     monkeypatch.setattr(
         module, "find_grasps", lambda *a, find=module.find_grasps: searched.append(1) or find(*a)
     )
-    robot, _ = start(outputs=(), load_model=opening(Counting, made), action="hold")
+    robot, _ = start(outputs=(), open_model=opening(Counting, made), action="hold")
 
     def resting() -> None:
         robot.until(lambda: robot.facts()["state"] == "resting: nobody subscribes to an output", "rest")
@@ -161,7 +161,7 @@ class Moody(Slow):
 
 def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), load_model=opening(Moody, made), action="hold")
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Moody, made), action="hold")
     robot.told("model: MemoryError: no more", every=lambda: robot.show(scene(hold=PART)))
     made[0].sick = False
     robot.answer("heatmap", scene(hold=PART))
@@ -172,7 +172,7 @@ def test_a_model_that_fails_on_one_image_is_told_and_the_worker_goes_on(start):
 
 def test_one_pass_answers_every_action_of_an_image(start):
     made = []
-    robot, _ = start(outputs=("heatmap",), load_model=opening(Counting, made))
+    robot, _ = start(outputs=("heatmap",), open_model=opening(Counting, made))
     robot.until(
         lambda: robot.facts()["received_images"] != "0",
         "an image",

@@ -231,7 +231,7 @@ def context() -> Iterator[Context]:
 def running_node(
     context: Context,
     bundle: Path,
-    load_model: Callable[..., Any] | None = None,
+    open_model: Callable[..., Any] | None = None,
     cli_args: list[str] | None = None,
     **settings: Any,
 ) -> Iterator[GroundingNode]:
@@ -239,7 +239,7 @@ def running_node(
     # However slow the machine is, no image is too old and no depth too late, unless the test wants that.
     patient = {"max_frame_age": 0.0, "sync_wait": 1.0}
     settings = {"bundle": str(bundle), "threads": 1, "diagnostics_period": 0.1, **patient, **settings}
-    options: dict[str, Any] = {} if load_model is None else {"load_model": load_model}
+    options: dict[str, Any] = {} if open_model is None else {"open_model": open_model}
     node = GroundingNode(
         context=context,
         namespace="affordance",

@@ -80,8 +80,8 @@ def test_a_graph_that_is_wrong_for_several_images_alone_is_refused():
     one, several = example_images((4, 6))
     axes = {name: {0: onnx_trace.BATCH_AXIS} for name in ("image", "cam")}
     with pytest.raises(ExportError, match="'cam' deviates"):  # traced, `len` is that of the example
-        onnx_trace.graph_of(Mixing(), {"image": one}, ["cam"], axes, again={"image": several})
-    onnx_trace.graph_of(Mixing(), {"image": one}, ["cam"], axes)
+        onnx_trace.trace_graph(Mixing(), {"image": one}, ["cam"], axes, again={"image": several})
+    onnx_trace.trace_graph(Mixing(), {"image": one}, ["cam"], axes)
 
 
 def test_the_command_exports_a_checkpoint_with_what_its_training_said(tmp_path):

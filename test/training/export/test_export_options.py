@@ -19,7 +19,7 @@ from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError, EncoderError
 from selcon_training.evaluate.tuning import tune
-from selcon_training.export.bundle import SAMPLE_COUNT, export_checkpoint, samples_of
+from selcon_training.export.bundle import SAMPLE_COUNT, export_checkpoint, picked_samples
 from selcon_training.models.checkpoint import load_model, save_model
 from selcon_training.models.selcon_net import SelconNet
 from support import nets
@@ -70,7 +70,7 @@ def test_samples_are_spread_over_the_folder(tmp_path):
     assert heights(tmp_path / "b.zip") == [20, 23, 26, 29, 32, 35, 38, 41] and SAMPLE_COUNT == 8
     plain = export(checkpoint(tmp_path, "run"), tmp_path / "plain")
     assert plain.exit_code == 0 and set(load_bundle(tmp_path / "plain").files) == {"model"}
-    assert list(samples_of(pictures(tmp_path / "few", 3))) == ["sample.1", "sample.2", "sample.3"]
+    assert list(picked_samples(pictures(tmp_path / "few", 3))) == ["sample.1", "sample.2", "sample.3"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_pictures_that_are_none_or_of_the_test_set_are_refused(tmp_path, name, c
         (tmp_path / name).mkdir(parents=True)
         pictures(tmp_path / name, count)
     with pytest.raises(DataError, match=message):
-        samples_of(tmp_path / name.split("/")[0])
+        picked_samples(tmp_path / name.split("/")[0])
 
 
 def test_commands_that_rewrite_a_bundle_keep_its_samples(tmp_path):

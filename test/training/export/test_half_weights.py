@@ -14,7 +14,7 @@ from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_training.errors import ExportError
 from selcon_training.export.half_weights import in_half_weights, with_half_weights
-from selcon_training.export.onnx_trace import graph_of
+from selcon_training.export.onnx_trace import trace_graph
 from selcon_training.export.quantization import int8_graph
 
 
@@ -78,6 +78,6 @@ def test_a_network_that_half_the_digits_change_is_refused():
     net = nn.Linear(64, 64, bias=False)
     nn.init.constant_(net.weight, 1e-9)  # zero in half precision
     inputs = {"image": torch.ones(1, 64)}
-    graph = graph_of(net, inputs, ["cam"])
+    graph = trace_graph(net, inputs, ["cam"])
     with pytest.raises(ExportError, match=r"fp16 the output 'cam' deviates by 1.00e\+00.*--weights fp32"):
         in_half_weights(graph, [inputs])

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
+from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.grounder import Grounder
@@ -61,7 +61,7 @@ def test_weights_are_small_integers_and_convolutions_stay(vit, quantized):
 
 def test_what_is_printed_is_what_the_two_graphs_give(quantized):
     out, record = quantized
-    models = (load_model(out, precision) for precision in ("fp32", "int8"))
+    models = (load_bundle(out, roles=(role,)) for role in ("model", "model.int8"))
     exact, rounded = (open_on_cpu(model, CpuOptions(1)) for model in models)
     assert "int8" in rounded.name and "int8" not in exact.name
     assert "int8" in open_on_cpu(load_bundle(out), CpuOptions(1)).name
@@ -85,7 +85,7 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
     _, found = quantize(tmp_path / "fp32", pictures, tmp_path / "int8", limit=2, tolerance=10.0, threads=1)
     exact, rounded = (
         Grounder(model, open_on_cpu(model, CpuOptions(1)))
-        for model in (load_model(tmp_path / "int8", precision) for precision in ("fp32", "int8"))
+        for model in (load_bundle(tmp_path / "int8", roles=(role,)) for role in ("model", "model.int8"))
     )
     klds = []
     for path in (sorted(pictures.iterdir())[0], sorted(pictures.iterdir())[-1]):

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, load_model, write_bundle
+from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.files import write_image
 from selcon_training.encoders.backbone import load_backbone
@@ -127,7 +127,9 @@ def test_weights_take_7_bits_and_have_a_scale_per_channel(int8):
 
 def test_maps_are_near_those_of_fp32_and_the_record_says_how_they_were_made(int8, bundle, pictures):
     out, record = int8
-    exact, rounded = (open_on_cpu(load_model(out, each), CpuOptions(1)) for each in ("fp32", "int8"))
+    exact, rounded = (
+        open_on_cpu(load_bundle(out, roles=(role,)), CpuOptions(1)) for role in ("model", "model.int8")
+    )
     frames = np.random.default_rng(0).integers(0, 256, (2, 60, 90, 3), np.uint8)
     cam, other = exact.run(frames)[0], rounded.run(frames)[0]
     assert 0 < np.abs(other - cam).mean() < 0.05 * np.ptp(cam)

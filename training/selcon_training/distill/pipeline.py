@@ -37,7 +37,7 @@ from selcon_training.distill.report import write_report
 from selcon_training.distill.task import DistillTask
 from selcon_training.distill.truth import compare_on_truth, refuse_learned
 from selcon_training.errors import DistillError
-from selcon_training.export.bundle import export_checkpoint, samples_of
+from selcon_training.export.bundle import export_checkpoint, picked_samples
 from selcon_training.models.network import Network
 from selcon_training.training.prepare import Run, begin, prepare_folder, take_up, write_record
 from selcon_training.training.run_folder import checkpoint_folder
@@ -196,7 +196,7 @@ def _finish(
 def _exported(config: TrainConfig, places: Places, teacher: Teacher) -> Bundle:
     """The student's bundle, in memory."""
     if places.samples is not None:
-        samples = samples_of(places.samples)
+        samples = picked_samples(places.samples)
     else:
         samples = {role: teacher.bundle.files[role] for role in sample_roles(teacher.bundle.files)}
     with tempfile.TemporaryDirectory() as folder:

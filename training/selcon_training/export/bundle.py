@@ -23,7 +23,7 @@ from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.ordering import spread
 from selcon_training.errors import CheckpointError, DataError, ExportError
 from selcon_training.export.half_weights import in_half_weights
-from selcon_training.export.onnx_trace import BATCH_AXIS, graph_of
+from selcon_training.export.onnx_trace import BATCH_AXIS, trace_graph
 from selcon_training.export.open_vocabulary import open_files
 from selcon_training.models.checkpoint import load_model
 from selcon_training.models.heads import TextClassifier
@@ -78,7 +78,7 @@ def export_graph(
         graph = _Graph(net, averaging, affinity, intermediates).eval()
         names = ["cam", *(["affinity"] if affinity else []), *(INTERMEDIATES if intermediates else ())]
         image, several = example_images(net.input_size)
-        return graph_of(
+        return trace_graph(
             graph,
             {"image": image},
             names,
@@ -124,11 +124,11 @@ def export_bundle(
     The keywords are the manifest's fields of the same name; the rest of it is read from the network. What
     the graph averages over is recorded in `training`. `open_vocabulary` adds the graphs that answer any
     action on a workstation (see open_vocabulary.open_files); the robot's own is the same without them.
-    `samples` is a folder of pictures, of which a few come along (see `samples_of`). `weights` is how the
+    `samples` is a folder of pictures, of which a few come along (see `picked_samples`). `weights` is how the
     robot's graph keeps them; it computes in fp32 with either. Raises ExportError before
     anything is written if a graph is wrong.
     """
-    pictures = {} if samples is None else samples_of(samples)
+    pictures = {} if samples is None else picked_samples(samples)
     with_clip = calibration != "none" or open_vocabulary
     encoders = {
         role: Encoder(name, (spec.sha256 or "") if spec else "")
@@ -260,7 +260,7 @@ def _averaging(
 SAMPLE_COUNT = 8
 
 
-def samples_of(folder: Path) -> dict[str, bytes]:
+def picked_samples(folder: Path) -> dict[str, bytes]:
     """Return SAMPLE_COUNT pictures, evenly spread over those below `folder`, as files of a bundle by role.
 
     All of them where there are fewer. Raises DataError for a folder without pictures and for pictures of a

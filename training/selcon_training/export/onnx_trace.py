@@ -24,7 +24,7 @@ BATCH_AXIS = "images"
 """Name of the axis that counts images."""
 
 
-def graph_of(
+def trace_graph(
     module: nn.Module,
     inputs: Mapping[str, Tensor],
     outputs: Sequence[str],

@@ -25,7 +25,7 @@ from selcon_ros.core.preprocess import preprocess
 from selcon_training.encoders import clip_tokenizer, load_clip
 from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import ExportError
-from selcon_training.export.onnx_trace import BATCH_AXIS, graph_of
+from selcon_training.export.onnx_trace import BATCH_AXIS, trace_graph
 from selcon_training.models.network import example_images
 from selcon_training.models.selcon_net import SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
@@ -91,7 +91,7 @@ def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str
     image, several = example_images(net.input_size)
     outputs = ["cam", *(["affinity"] if affinity else [])]
     return {
-        "open_model": graph_of(
+        "open_model": trace_graph(
             _OpenGraph(net, averaging, affinity).eval(),
             {"image": image, "text": net.text_action},
             outputs,
@@ -102,7 +102,7 @@ def open_files(net: SelconNet, averaging: Averaging, affinity: bool) -> dict[str
             },
             again={"image": several, "text": net.text_action[:1]},
         ),
-        "open_text": graph_of(
+        "open_text": trace_graph(
             text_graph,
             {"tokens": tokens},
             ["text"],
