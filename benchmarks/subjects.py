@@ -10,7 +10,7 @@ from typing import Literal
 
 from selcon_ros.backends.base import BACKENDS
 
-Kind = Literal["backend", "torch", "authors", "product"]
+SubjectKind = Literal["backend", "torch", "authors", "product"]
 CPU_BATCHES, GPU_BATCHES = (1, 4), (1, 4, 16, 64)
 # Engines are built for a range of batches: the node's, and one whose kernels are chosen for many images.
 SMALL_BATCH_RANGE, LARGE_BATCH_RANGE = (1, 1, 4), (1, 64, 64)
@@ -25,7 +25,7 @@ class Subject:
     shows what the device can do. device: "cpu" or "cuda".
     """
 
-    kind: Kind
+    kind: SubjectKind
     precision: str
     device: str
     backend: str = ""

@@ -4,11 +4,11 @@ whether its data are all there."""
 from collections.abc import Callable
 
 from selcon_ros.core.image_formats import bitmaps, jpeg, png, tiff, webp
-from selcon_ros.core.image_formats.header import ImageHeader, Kind
+from selcon_ros.core.image_formats.header import ImageFormat, ImageHeader
 
 __all__ = ["FORMATS", "ImageHeader", "image_format", "read_header"]
 
-_READERS: dict[Kind, Callable[[bytes], ImageHeader | None]] = {
+_READERS: dict[ImageFormat, Callable[[bytes], ImageHeader | None]] = {
     "JPEG": jpeg.read_jpeg,
     "PNG": png.read_png,
     "WebP": webp.read_webp,

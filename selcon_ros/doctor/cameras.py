@@ -15,7 +15,7 @@ from rclpy.node import Node
 
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.text import quoted
-from selcon_ros.doctor.check import Check, Level, fail, ok, warn
+from selcon_ros.doctor.check import Check, CheckLevel, fail, ok, warn
 from selcon_ros.ros.camera_watch import losses, misfit, names_of, why_silent
 from selcon_ros.ros.compat import ClockType
 from selcon_ros.ros.conversions import image_from_message
@@ -85,7 +85,7 @@ class CameraCheck:
             return
         depth = self._of_depth(message.header, (width, height))
         yield depth
-        yield self._of_calibration(message.header, (width, height), needed=depth.level != Level.WARN)
+        yield self._of_calibration(message.header, (width, height), needed=depth.level != CheckLevel.WARN)
         if self._settings.target_frame:
             yield self._of_frame(message.header)
 

@@ -11,7 +11,7 @@ MAX_TEXT_LENGTH = 600
 """Characters of what was found, at most."""
 
 
-class Level(str, Enum):
+class CheckLevel(str, Enum):
     """OK; WARN: it works, but worse than it could; FAIL: it does not work, or what comes out is wrong."""
 
     OK = "OK"
@@ -24,7 +24,7 @@ class Check:
     """name: what was looked at. found: how it is, one line. remedy: what to type or to change, "" for OK."""
 
     name: str
-    level: Level
+    level: CheckLevel
     found: str
     remedy: str = ""
 
@@ -35,14 +35,14 @@ class Check:
 
 def ok(name: str, found: str) -> Check:
     """Return a check that found nothing wrong."""
-    return Check(name, Level.OK, one_line(found, MAX_TEXT_LENGTH))
+    return Check(name, CheckLevel.OK, one_line(found, MAX_TEXT_LENGTH))
 
 
 def warn(name: str, found: str, remedy: str = "") -> Check:
     """Return a check that found what makes things worse; without a remedy, `found` says what to do."""
-    return Check(name, Level.WARN, one_line(found, MAX_TEXT_LENGTH), remedy)
+    return Check(name, CheckLevel.WARN, one_line(found, MAX_TEXT_LENGTH), remedy)
 
 
 def fail(name: str, found: str, remedy: str = "") -> Check:
     """Return a check that found what does not work; without a remedy, `found` says what to do."""
-    return Check(name, Level.FAIL, one_line(found, MAX_TEXT_LENGTH), remedy)
+    return Check(name, CheckLevel.FAIL, one_line(found, MAX_TEXT_LENGTH), remedy)

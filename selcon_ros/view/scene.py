@@ -15,7 +15,7 @@ from selcon_ros.core.grasp_result import GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.rigid import Rigid
 
-Level = Literal["ok", "warning", "error"]
+DiagnosticLevel = Literal["ok", "warning", "error"]
 
 _DEFAULTS = GraspParameters()
 
@@ -49,7 +49,7 @@ class Thresholds:
 class Diagnostic:
     """One line about the state of what is shown."""
 
-    level: Level
+    level: DiagnosticLevel
     text: str
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selcon_ros.doctor import surroundings
-from selcon_ros.doctor.check import Check, Level
+from selcon_ros.doctor.check import Check, CheckLevel
 from selcon_ros.ros import fastdds
 
 ROOT = Path(__file__).parents[2]
@@ -35,34 +35,34 @@ def room(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
 
 
 def test_a_clock_that_was_never_set_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found("clock").level == Level.OK
+    assert found("clock").level == CheckLevel.OK
     monkeypatch.setattr("time.time", lambda: 86_400.0)
-    assert found("clock").level == Level.FAIL
+    assert found("clock").level == CheckLevel.FAIL
     assert "1970-01-02" in found("clock").found and "set-ntp" in found("clock").remedy
 
 
 @pytest.mark.parametrize(
     ("given", "level"),
     [
-        ("0", Level.OK),
-        ("101", Level.OK),
-        ("102", Level.WARN),
-        ("232", Level.WARN),
-        ("233", Level.FAIL),
-        ("-1", Level.FAIL),
-        ("lab", Level.FAIL),
+        ("0", CheckLevel.OK),
+        ("101", CheckLevel.OK),
+        ("102", CheckLevel.WARN),
+        ("232", CheckLevel.WARN),
+        ("233", CheckLevel.FAIL),
+        ("-1", CheckLevel.FAIL),
+        ("lab", CheckLevel.FAIL),
     ],
 )
-def test_domains(monkeypatch: pytest.MonkeyPatch, given: str, level: Level) -> None:
+def test_domains(monkeypatch: pytest.MonkeyPatch, given: str, level: CheckLevel) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", given)
     assert found("ROS_DOMAIN_ID").level == level
     assert (given in found("ROS_DOMAIN_ID").found) and bool(found("ROS_DOMAIN_ID").remedy) == (level != "OK")
 
 
 def test_no_discovery_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found("discovery").level == Level.OK
+    assert found("discovery").level == CheckLevel.OK
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    assert found("discovery").level == Level.FAIL
+    assert found("discovery").level == CheckLevel.FAIL
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     assert found("discovery").found.startswith("this machine alone")
 
@@ -71,20 +71,20 @@ def test_shared_memory_that_does_not_hold_the_segments(monkeypatch: pytest.Monke
     monkeypatch.setattr(fastdds, "dead_segments", lambda: [])
     wanted = fastdds.segment_wanted() >> 20
     room(monkeypatch, 3 * wanted + 1)
-    assert found("shared memory").level == Level.OK
+    assert found("shared memory").level == CheckLevel.OK
     room(monkeypatch, 3 * wanted - 1)
-    assert found("shared memory").level == Level.WARN
+    assert found("shared memory").level == CheckLevel.WARN
     room(monkeypatch, wanted - 1)
-    assert found("shared memory").level == Level.FAIL
+    assert found("shared memory").level == CheckLevel.FAIL
     assert "--shm-size" in found("shared memory").remedy
 
 
 def test_a_profile_that_cannot_be_read_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     profile = tmp_path / "profile.xml"
     monkeypatch.setenv(fastdds.profile_variable(), str(profile))
-    assert found("shared memory").level == Level.FAIL
+    assert found("shared memory").level == CheckLevel.FAIL
     profile.write_text("<profiles>")
-    assert found("shared memory").level == Level.FAIL
+    assert found("shared memory").level == CheckLevel.FAIL
     assert str(profile) in found("shared memory").found
     assert "fastdds_images.xml" in found("shared memory").remedy
 
@@ -92,7 +92,7 @@ def test_a_profile_that_cannot_be_read_fails(monkeypatch: pytest.MonkeyPatch, tm
 def test_without_a_profile_images_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(fastdds.profile_variable())
     room(monkeypatch, 256)
-    assert found("shared memory").level == Level.WARN
+    assert found("shared memory").level == CheckLevel.WARN
     assert "fastdds_images.xml" in found("shared memory").remedy
 
 
@@ -103,7 +103,7 @@ def test_a_profile_without_shared_memory_is_in_order(monkeypatch: pytest.MonkeyP
 
 def test_no_shared_memory_at_all_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fastdds, "SHARED_MEMORY", tmp_path / "shm")
-    assert found("shared memory").level == Level.FAIL
+    assert found("shared memory").level == CheckLevel.FAIL
     assert "--ipc=host" in found("shared memory").remedy
 
 
@@ -113,21 +113,23 @@ def test_segments_of_dead_processes_are_told(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "fastdds_0123456789abcdef").write_bytes(bytes(1 << 20))
     (tmp_path / "fastdds_0123456789abcdef_el").touch()
     check = found("left segments")
-    assert check.level == Level.WARN and "hold 1 MiB" in check.found and check.remedy == "fastdds shm clean"
+    assert (
+        check.level == CheckLevel.WARN and "hold 1 MiB" in check.found and check.remedy == "fastdds shm clean"
+    )
 
 
 def test_a_small_receive_buffer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(fastdds.profile_variable())
     monkeypatch.setattr(fastdds, "RECEIVE_BUFFER_FILE", tmp_path / "rmem_max")
-    assert found("UDP receive buffer").level == Level.OK  # not known
+    assert found("UDP receive buffer").level == CheckLevel.OK  # not known
     (tmp_path / "rmem_max").write_text("212992\n")
-    assert found("UDP receive buffer").level == Level.WARN
+    assert found("UDP receive buffer").level == CheckLevel.WARN
     assert "net.core.rmem_max=4194304" in found("UDP receive buffer").remedy
 
 
 def test_one_core_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
-    assert found("cores").level == Level.WARN
+    assert found("cores").level == CheckLevel.WARN
 
 
 def test_a_container_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "PNM"]
+ImageFormat = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "PNM"]
 CHANNELS = {"grey": 1, "palette": 3, "grey with alpha": 2, "colour": 3, "colour with alpha": 4, "cmyk": 4}
 MAX_PARTS = 100_000
 """Of segments, chunks or blocks of a file: one that has more is taken for damaged."""
@@ -13,7 +13,7 @@ MAX_PARTS = 100_000
 class ImageHeader:
     """Width and height in pixels as stored (before any rotation), bits per channel, kind of colours."""
 
-    kind: Kind
+    kind: ImageFormat
     width: int
     height: int
     bits: int

@@ -18,12 +18,19 @@ from selcon_ros.core.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.core.overlay import draw
 from selcon_ros.ros.conversions import image_from_message
-from selcon_ros.view.scene import ActionAnswer, Diagnostic, Level, TargetFrame, Thresholds, ViewFrame
+from selcon_ros.view.scene import (
+    ActionAnswer,
+    Diagnostic,
+    DiagnosticLevel,
+    TargetFrame,
+    Thresholds,
+    ViewFrame,
+)
 from selcon_ros.view.sources.node_listener import NodeListener, stamp_of
 
 SILENCE_SECONDS = 4.0
 """Seconds without diagnostics after which the node is taken for gone; longer where it says them rarely."""
-LEVEL_OF_STATUS: tuple[Level, ...] = ("ok", "warning", "error", "error")
+LEVEL_OF_STATUS: tuple[DiagnosticLevel, ...] = ("ok", "warning", "error", "error")
 BLANK_IMAGE = np.full((480, 640, 3), 40, np.uint8)
 
 

@@ -13,7 +13,7 @@ Piou = Literal["locate", "corrected"]
 PixelVariant = Literal["paper", "official"]
 NegativeCam = Literal["relu", "minmax"]
 ObjectMaps = Literal["raw", "minmax"]
-Level = Literal["part", "object"]
+MapLevel = Literal["part", "object"]
 
 
 class WeakObjectiveConfig(Section):
@@ -44,9 +44,9 @@ class WeakObjectiveConfig(Section):
     whose cosines are negative off the object (there the product of two would be positive)."""
     warm_up_epochs: Annotated[int, Field(ge=0)] = 0
     """Epochs of cross-entropy alone before the contrastive losses set in."""
-    prototype_level: Level = "part"
+    prototype_level: MapLevel = "part"
     """part: parts where they are found; object: object maps throughout (ablation)."""
-    pixel_level: Level = "part"
+    pixel_level: MapLevel = "part"
     """part: part-level Q⁺ where it is found; object: object-level Q⁺ throughout (ablation)."""
     reliability: Literal["fixed", "class"] = "fixed"
     """fixed: α for every class; class: the running mean of the class's own pIoU, which starts at α."""

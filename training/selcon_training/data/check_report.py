@@ -10,49 +10,55 @@ from selcon_training.data.listing import Item
 
 EVALUATION_SPLITS = ("testset", "valset", "nothingset", "valnothingset", "clutterset", "valclutterset")
 """Splits to measure on; any other split is to train on."""
-Level = Literal["error", "warning", "info"]
+ProblemLevel = Literal["error", "warning", "info"]
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     """`skippable`: leaving the files out mends it, so they go into a skip list."""
 
-    level: Level
+    level: ProblemLevel
     text: str
     skippable: bool = False
 
 
-KINDS: dict[str, Kind] = {
-    "missing": Kind("error", "folder missing or empty"),
-    "class list": Kind("error", "folders do not match the class list"),
-    "unreadable": Kind("error", "file cannot be read", skippable=True),
-    "leak": Kind("error", "training image is a test or validation image too", skippable=True),
-    "no ego": Kind("error", "exocentric folder without an egocentric image"),
-    "truth aspect": Kind("error", "map of another aspect ratio than its image", skippable=True),
-    "truth values": Kind("error", "truth map whose values have no clear meaning", skippable=True),
-    "turned": Kind("error", "picture turned by EXIF: nothing tells how its truth map lies", skippable=True),
-    "two images": Kind("error", "two images for one truth map"),
-    "two maps": Kind("error", "two maps for one image"),
-    "map not read": Kind("error", "map in a format that is not read, where a missing one says: nothing here"),
-    "other actions": Kind("warning", "the actions are not all those of the published set"),
-    "count": Kind("warning", "not as many files as published"),
-    "no training": Kind("warning", "nothing to train on, only to evaluate"),
-    "no exo": Kind("warning", "egocentric folder without exocentric images: weak training leaves it out"),
-    "one exo": Kind("warning", "a single exocentric image: samples repeat it"),
-    "empty folder": Kind("warning", "folder without an image"),
-    "all zero": Kind("warning", "truth map is zero everywhere: left out of evaluation"),
-    "no truth": Kind("warning", "image without a truth map: left out of evaluation"),
-    "no image": Kind("warning", "truth map without an image"),
-    "weak truth": Kind("warning", "truth map whose largest value is below half of 255: read as it is"),
-    "with its image": Kind("warning", "picture turned by EXIF, with a truth map"),
-    "truth size": Kind("warning", "map of another size than its image"),
-    "damaged": Kind("warning", "decoded, but the decoder complains"),
-    "duplicate": Kind("warning", "same image twice in one folder"),
-    "ignored": Kind("warning", "no image by its name or place: ignored"),
-    "not read": Kind("warning", "files in a format that is not read: left out"),
-    "special": Kind("warning", "no plain file (pipe, device, link that leads nowhere): not opened"),
-    "read as": Kind("info", "truth map read as 0..255"),
-    "repeated": Kind("info", "same image under several actions or objects"),
-    "format": Kind("info", "unusual format, read properly"),
+KINDS: dict[str, ProblemKind] = {
+    "missing": ProblemKind("error", "folder missing or empty"),
+    "class list": ProblemKind("error", "folders do not match the class list"),
+    "unreadable": ProblemKind("error", "file cannot be read", skippable=True),
+    "leak": ProblemKind("error", "training image is a test or validation image too", skippable=True),
+    "no ego": ProblemKind("error", "exocentric folder without an egocentric image"),
+    "truth aspect": ProblemKind("error", "map of another aspect ratio than its image", skippable=True),
+    "truth values": ProblemKind("error", "truth map whose values have no clear meaning", skippable=True),
+    "turned": ProblemKind(
+        "error", "picture turned by EXIF: nothing tells how its truth map lies", skippable=True
+    ),
+    "two images": ProblemKind("error", "two images for one truth map"),
+    "two maps": ProblemKind("error", "two maps for one image"),
+    "map not read": ProblemKind(
+        "error", "map in a format that is not read, where a missing one says: nothing here"
+    ),
+    "other actions": ProblemKind("warning", "the actions are not all those of the published set"),
+    "count": ProblemKind("warning", "not as many files as published"),
+    "no training": ProblemKind("warning", "nothing to train on, only to evaluate"),
+    "no exo": ProblemKind(
+        "warning", "egocentric folder without exocentric images: weak training leaves it out"
+    ),
+    "one exo": ProblemKind("warning", "a single exocentric image: samples repeat it"),
+    "empty folder": ProblemKind("warning", "folder without an image"),
+    "all zero": ProblemKind("warning", "truth map is zero everywhere: left out of evaluation"),
+    "no truth": ProblemKind("warning", "image without a truth map: left out of evaluation"),
+    "no image": ProblemKind("warning", "truth map without an image"),
+    "weak truth": ProblemKind("warning", "truth map whose largest value is below half of 255: read as it is"),
+    "with its image": ProblemKind("warning", "picture turned by EXIF, with a truth map"),
+    "truth size": ProblemKind("warning", "map of another size than its image"),
+    "damaged": ProblemKind("warning", "decoded, but the decoder complains"),
+    "duplicate": ProblemKind("warning", "same image twice in one folder"),
+    "ignored": ProblemKind("warning", "no image by its name or place: ignored"),
+    "not read": ProblemKind("warning", "files in a format that is not read: left out"),
+    "special": ProblemKind("warning", "no plain file (pipe, device, link that leads nowhere): not opened"),
+    "read as": ProblemKind("info", "truth map read as 0..255"),
+    "repeated": ProblemKind("info", "same image under several actions or objects"),
+    "format": ProblemKind("info", "unusual format, read properly"),
 }
 
 
