@@ -63,12 +63,13 @@ def engines(
     from benchmarks.engines_report import as_data, engine_rows, notes, tables
     from selcon_ros.bench.machine import facts, gpu_name
     from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.processor import usable_cores
 
     if paper_size is None:
         paper_size = all(find_spec(name) for name in ("torch", "open_clip", "timm", "selcon_training"))
         if not paper_size:
             click.echo("paper-size network: not measured, it needs the train extra", err=True)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     plan = EnginesPlan(threads or cores, rounds, runs, authors, cache)
     found = measure_engines(list(bundles) or [default_bundle_path()], paper_size, plan)

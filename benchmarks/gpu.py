@@ -7,7 +7,6 @@ weights. A part that fails, or takes too long, is told as that, and the others a
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
+from selcon_ros.core.processor import usable_cores
 
 if TYPE_CHECKING:
     from benchmarks.gpu_parts import GpuTask
@@ -187,7 +187,7 @@ def _worker(task: GpuTask, end: float) -> Iterator[tuple[Worker, threading.Event
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         # What is small is computed by one thread: others would wait for each other most of the time.
-        threads = 1 if task.size == "tiny" else len(os.sched_getaffinity(0))
+        threads = 1 if task.size == "tiny" else usable_cores()
         process = start("gpu_worker", [task.to_json()], threads, task.device == "cuda", log)
 
         def stop() -> None:

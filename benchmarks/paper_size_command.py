@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -48,9 +47,10 @@ def _measure() -> list[ReportRow]:
     from selcon_ros.backends.onnxruntime import open_on_cpu
     from selcon_ros.backends.options import CpuOptions
     from selcon_ros.core.bundle import load_bundle
+    from selcon_ros.core.processor import usable_cores
     from selcon_ros.core.timing import time_alternately
 
-    options, draw = CpuOptions(len(os.sched_getaffinity(0))), np.random.default_rng(0)
+    options, draw = CpuOptions(usable_cores()), np.random.default_rng(0)
     frames, camera = (draw.integers(0, 256, (1, *size, 3), np.uint8) for size in (INPUT_SIZE, CAMERA_SIZE))
     console = Console(stderr=True)
     with console.status("network of the paper's size"), tempfile.TemporaryDirectory() as folder:

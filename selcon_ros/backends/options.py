@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.processor import usable_cores
 from selcon_ros.core.text import quoted
 
 Progress = Callable[[str, float], None]
@@ -68,7 +69,7 @@ def thread_count(threads: int | None) -> int:
     """
     if threads is not None:
         return threads
-    allowed = len(os.sched_getaffinity(0))
+    allowed = usable_cores()
     return allowed if allowed < (os.cpu_count() or allowed) else 0
 
 

@@ -14,7 +14,7 @@ from selcon_ros.core.text import quoted
 from selcon_ros.ros.action_topics import topic_names
 from selcon_ros.ros.parameters import Settings
 
-BAG_SUFFIXES = frozenset({".yaml", ".mcap", ".db3", ".zstd"})
+BAG_FILE_SUFFIXES = frozenset({".yaml", ".mcap", ".db3", ".zstd"})
 """Of a bag's files."""
 IMAGES_PER_SEGMENT = 25
 """Images that are grounded at a stretch: after so many, a run that was stopped goes on."""
@@ -61,7 +61,7 @@ class BagPlan:
         """
         # Not what else lies in a bag's folder: it may be where the results go.
         files = [self.bag] if self.bag.is_file() else sorted(self.bag.iterdir())
-        files = [file for file in files if file.suffix in BAG_SUFFIXES]
+        files = [file for file in files if file.suffix in BAG_FILE_SUFFIXES]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return hashlib.sha256(repr((__version__, asdict(self), stats, manifest)).encode()).hexdigest()
 

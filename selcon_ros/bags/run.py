@@ -174,8 +174,3 @@ def _put_together(reader: BagReader, parts: BagParts, every: list[Segment], fold
             bag.copy(connection, received, data, definition)
     whole.rename(folder)
     return tuple(sorted(left_out))
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
-from selcon_ros.core.processor import processor
+from selcon_ros.core.processor import processor, usable_cores
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx-cu13", "numpy",
@@ -22,7 +22,7 @@ def facts() -> dict[str, str]:
         "date": datetime.date.today().isoformat(),
         "CPU": processor().name,
         "GPU": gpu_name() or "none",
-        "cores used": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
+        "cores used": f"{usable_cores()} of {os.cpu_count()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
     }

@@ -1,6 +1,5 @@
 """`selcon bench`: how fast this machine is."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -106,8 +105,9 @@ def engines(
     from selcon_ros.bench.engines import NOTES, measure_engines, table
     from selcon_ros.bench.machine import facts
     from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.processor import usable_cores
 
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or usable_cores()
     cpu, gpu = CpuOptions(threads), GpuOptions(build=True, cache=cache)
     with Console(stderr=True).status("opening") as status:
         found = [

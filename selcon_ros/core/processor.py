@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,3 +41,8 @@ def processor(cpu_info: Path = CPU_INFO) -> Processor:
     flags = frozenset(" ".join(value for key, value in told if key in ("flags", "Features")).split())
     name = names[0] if names else platform.processor() or platform.machine() or "unknown"
     return Processor(name, digest, flags)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+from selcon_ros.core.processor import usable_cores
 from selcon_ros.core.text import quoted
 from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros import fastdds
@@ -48,7 +49,7 @@ def _clock(now: float) -> Check:
 
 
 def _cores() -> Check:
-    usable = len(os.sched_getaffinity(0))
+    usable = usable_cores()
     said = f"{usable} of {os.cpu_count()}"
     if usable == 1:
         return warn(

@@ -13,7 +13,7 @@ from selcon_ros.backends.base import CPU_BACKEND, OPENVINO
 from selcon_ros.backends.options import CpuOptions, thread_count
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.processor import processor
+from selcon_ros.core.processor import processor, usable_cores
 from selcon_ros.engines.choice_record import ChoiceKey, ChoiceRecord, read_choice, write_choice
 from selcon_ros.engines.cpu_candidates import CpuCandidate
 from selcon_ros.engines.folder import default_folder
@@ -42,7 +42,7 @@ def look_up(
         graphs={each.label: manifest.files[each.role].sha256 for each in able},
         processor=here.name,
         kind=here.kind,
-        cores=len(os.sched_getaffinity(0)),
+        cores=usable_cores(),
         threads=thread_count(options.threads),
         spinning=options.spinning,
         engines={each.backend: engine_version(each.backend) for each in able},

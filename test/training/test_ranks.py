@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selcon_training.errors import DistributedError
-from selcon_training.ranks import ALONE, Ranks, own_ranks, require_alone, usable_cores
+from selcon_training.ranks import ALONE, Ranks, cores_of_rank, own_ranks, require_alone
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS")
 
@@ -68,9 +68,9 @@ def test_rank_and_ranks_belong_together():
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    assert usable_cores() == 8
+    assert cores_of_rank() == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert usable_cores() == 2
+    assert cores_of_rank() == 2
 
 
 def test_commands_that_are_one_process_say_so(monkeypatch):

@@ -26,7 +26,7 @@ from selcon_tabletop.splits import Split, draw, splits
 from selcon_tabletop.view_files import KIND_NAMES, check_names, write_view
 from selcon_tabletop.world import read_world
 from selcon_training.data.pictures import MEDIA_FILE
-from selcon_training.ranks import ALONE, Ranks, usable_cores
+from selcon_training.ranks import ALONE, Ranks, cores_of_rank
 
 _renderers: dict[tuple[int, int], Renderer] = {}  # one a worker process and image size
 
@@ -100,7 +100,7 @@ def render(
         (split, index) for split in splits(scale, meshes=media is not None) for index in range(split.scenes)
     ]
     jobs = [job for job in ranks.share(scenes) if not _mark(root, *job, seed).exists()]
-    with ProcessPoolExecutor(workers or usable_cores(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers or cores_of_rank(), mp_context=get_context("spawn")) as pool:
         waiting = {
             pool.submit(render_scene, root, split, index, seed, media): split.name for split, index in jobs
         }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from selcon_ros.core.processor import usable_cores
 from selcon_training.errors import DistributedError
 
 T = TypeVar("T")
@@ -49,10 +50,10 @@ def own_ranks(rank: int | None = None, count: int | None = None) -> Ranks:
     return ALONE
 
 
-def usable_cores() -> int:
+def cores_of_rank() -> int:
     """How many cores this process may use, its share where torchrun started several on this machine."""
     local = _number("LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in os.environ else 1
-    return max(1, len(os.sched_getaffinity(0)) // max(1, local))
+    return max(1, usable_cores() // max(1, local))
 
 
 def require_alone(command: str, instead: str) -> None:

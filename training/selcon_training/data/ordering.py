@@ -3,7 +3,6 @@ where it stopped without storing any generator."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from selcon_ros.core.processor import usable_cores
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def usable_threads() -> int:
 
     The one left runs the training step; OpenCV decodes and resizes without holding Python's lock.
     """
-    return min(16, max(1, len(os.sched_getaffinity(0)) - 1))
+    return min(16, max(1, usable_cores() - 1))
 
 
 def prefetch(jobs: Iterable[Callable[[], T]], threads: int, ahead: int = 3) -> Iterator[T]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import cv2
 import torch
 
+from selcon_ros.core.processor import usable_cores
 from selcon_training.config import ConfigError
 
 _CUBLAS_WORKSPACES = (":4096:8", ":16:8")
@@ -44,7 +45,7 @@ def set_up_process(
 def using_threads(count: int | None) -> Iterator[None]:
     """Torch's threads while the context lasts: as asked, or one a core. OpenCV has one."""
     former, former_cv = torch.get_num_threads(), cv2.getNumThreads()
-    set_up_process(threads=count or len(os.sched_getaffinity(0)), opencv_threads=1)
+    set_up_process(threads=count or usable_cores(), opencv_threads=1)
     try:
         yield
     finally:
