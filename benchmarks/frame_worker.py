@@ -19,7 +19,10 @@ from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.overlay import draw
 
 try:
-    from selcon_ros.core.findings import Findings
+    try:
+        from selcon_ros.core.image_findings import Findings
+    except ImportError:  # the module's earlier name
+        from selcon_ros.core.findings import Findings  # type: ignore[no-redef]
     from selcon_ros.core.grasp import GraspParameters
     from selcon_ros.model import load
 except ImportError:  # before version 0.2.0

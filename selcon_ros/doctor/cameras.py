@@ -21,11 +21,11 @@ from selcon_ros.ros.compat import ClockType
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frames import PROBLEM_SOURCE, Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input, name_of
 from selcon_ros.ros.message_buffers import seconds
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import Topics
+from selcon_ros.ros.target_frame import PROBLEM_SOURCE, Frames
 
 MAX_IMAGES = 8
 """Images that are kept; depth that belongs to one of the last may still be on its way."""

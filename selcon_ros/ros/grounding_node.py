@@ -24,7 +24,6 @@ from selcon_ros.ros.bond import Bond
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.diagnostics_publisher import LASTING_SOURCES, DiagnosticsPublisher, state_of
-from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.managed_node import ManagedNode
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.model_loader import ModelLoader, OpenModel
@@ -35,6 +34,7 @@ from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
+from selcon_ros.ros.target_frame import Frames
 from selcon_ros.ros.typed_servers import TypedServers
 from selcon_ros.ros.worker import Worker
 

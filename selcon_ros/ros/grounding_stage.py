@@ -8,14 +8,14 @@ from typing import Any
 
 from rclpy.node import Node
 
-from selcon_ros.core.findings import Findings
+from selcon_ros.core.image_findings import Findings
 from selcon_ros.model import Model
 from selcon_ros.ros.answers import Answer, refusal_of
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frame import Frame
+from selcon_ros.ros.grounded_image import Frame
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.message_buffers import Received
 from selcon_ros.ros.parameters import Settings

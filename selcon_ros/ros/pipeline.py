@@ -8,12 +8,12 @@ from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frame import FrameSlot
-from selcon_ros.ros.frames import Frames
+from selcon_ros.ros.grounded_image import FrameSlot
 from selcon_ros.ros.grounding_stage import GroundingStage
 from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.results_stage import ResultsStage
+from selcon_ros.ros.target_frame import Frames
 
 
 class Pipeline:

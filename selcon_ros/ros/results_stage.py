@@ -9,8 +9,8 @@ from functools import cache, partial
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp_result import GraspResult, Refusal
+from selcon_ros.core.image_findings import Findings
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
@@ -18,13 +18,13 @@ from selcon_ros.ros.answers import ActionFindings, Answer, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import AnswerTimes, Health
-from selcon_ros.ros.frame import Frame
-from selcon_ros.ros.frames import Frames, PoseFrame
+from selcon_ros.ros.grounded_image import Frame
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Demand, Publishers
 from selcon_ros.ros.questions import Question, Questions
 from selcon_ros.ros.results import result_message
 from selcon_ros.ros.status import action_status, grasp_facts
+from selcon_ros.ros.target_frame import Frames, PoseFrame
 
 NOT_ASKED = GraspResult(
     refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)

@@ -21,11 +21,11 @@ from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.action_topics import MAX_ACTIONS, topic_names
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.frames import Frames
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
 from selcon_ros.ros.publishers import LATCHED, LEGEND_TOPIC, RELIABLE
 from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, told_in
+from selcon_ros.ros.target_frame import Frames
 
 MAX_MESSAGES = 12
 """Messages of a topic that are kept: what belongs to one image comes within a few of the next."""

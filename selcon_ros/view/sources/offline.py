@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.findings import Findings
 from selcon_ros.core.grounder import Grounding
+from selcon_ros.core.image_findings import Findings
 from selcon_ros.core.overlay import draw
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from selcon_ros.core.errors import UnknownActionError
-from selcon_ros.core.findings import Findings
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.grounder import Grounding
 from selcon_ros.core.heatmap import CoarseHeatmap
+from selcon_ros.core.image_findings import Findings
 from selcon_ros.core.reason import Reason
 from support.bundles import colour_manifest
 

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selcon_ros.ros.frame import Frame, FrameSlot
+from selcon_ros.ros.grounded_image import Frame, FrameSlot
 from selcon_ros.ros.questions import Question
 
 
