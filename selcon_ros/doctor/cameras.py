@@ -25,7 +25,7 @@ from selcon_ros.ros.inputs import IMAGE_TYPES, Input, name_of
 from selcon_ros.ros.message_buffers import seconds
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import Topics
-from selcon_ros.ros.target_frame import PROBLEM_SOURCE, Frames
+from selcon_ros.ros.target_frame import PROBLEM_SOURCE, TargetFrameLookup
 
 MAX_IMAGES = 8
 """Images that are kept; depth that belongs to one of the last may still be on its way."""
@@ -47,7 +47,7 @@ class CameraCheck:
         self._node, self._settings, self._user = node, settings, user
         self._health = Health(node.get_logger())
         self._depth_sync = DepthSync(node, self._health, settings)
-        self._frames = Frames(node, self._health, settings.target_frame)
+        self._target_frame = TargetFrameLookup(node, self._health, settings.target_frame)
         self._images: deque[Any] = deque(maxlen=MAX_IMAGES)
         self._stamps: list[float] = []
         self._ages: list[float] = []
@@ -180,7 +180,7 @@ class CameraCheck:
         return ok("calibration", f"{mine.topic}: focal length {intrinsics.fx:.0f} px from {used}, {lens}")
 
     def _of_frame(self, header: Any) -> Check:
-        self._frames.of(header, self._settings.sync_wait)
+        self._target_frame.of(header, self._settings.sync_wait)
         if problem := self._health.problems.get(PROBLEM_SOURCE):
             return fail(
                 "transform",

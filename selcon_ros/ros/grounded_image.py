@@ -1,4 +1,4 @@
-"""What goes from the stage that grounds images to the one that makes results: a frame, the newest alone."""
+"""What goes from the stage that grounds images to the one that makes results: the newest image alone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from selcon_ros.ros.questions import Question
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A grounded image, and what is left to be made of it.
+class GroundedImage:
+    """An image whose maps are there, and what is left to be made of it.
 
-    findings: made by the first stage, which leaves them to the second. settings: hold for all of the frame.
+    findings: made by the first stage, which leaves them to the second. settings: hold for all of it.
     demand: what is published for `actions`; None if the image is only for questions. questions: answered by
     this image. arrived, start, published: when the image came, when work on it began, and when its heatmaps
     were published, on the machine's monotonic clock. inference: seconds in the engine.
@@ -54,47 +54,47 @@ class Frame:
         )
 
 
-class FrameSlot:
-    """Holds the newest frame that the second stage has not taken yet.
+class GroundedImageSlot:
+    """Holds the newest grounded image that the second stage has not taken yet.
 
-    A frame that replaces another takes over its questions: they are answered from the newer image.
+    An image that replaces another takes over its questions: they are answered from the newer image.
     """
 
     def __init__(self) -> None:
         """Closed."""
         self._condition = threading.Condition()
-        self._newest: Frame | None = None
+        self._newest: GroundedImage | None = None
         self._closed = True
         self.superseded = 0
         """Images with results to be published that another image has replaced."""
 
-    def put(self, frame: Frame) -> None:
+    def put(self, image: GroundedImage) -> None:
         """Replace what is there; nothing while closed."""
         with self._condition:
             if self._closed:
                 return
             if (before := self._newest) is not None:
-                frame = replace(frame, questions=(*before.questions, *frame.questions))
+                image = replace(image, questions=(*before.questions, *image.questions))
                 # The same image comes again when something else is asked about it.
-                self.superseded += before.demand is not None and before.arrived != frame.arrived
-            self._newest = frame
+                self.superseded += before.demand is not None and before.arrived != image.arrived
+            self._newest = image
             self._condition.notify_all()
 
-    def take(self) -> Frame | None:
-        """Wait for a frame, or None when the slot is closed."""
+    def take(self) -> GroundedImage | None:
+        """Wait for an image, or None when the slot is closed."""
         with self._condition:
             self._condition.wait_for(lambda: self._newest is not None or self._closed)
-            frame, self._newest = self._newest, None
+            image, self._newest = self._newest, None
             self._condition.notify_all()
-            return frame
+            return image
 
     def wait_until_taken(self) -> None:
-        """Wait until there is no frame that has not been taken; not while closed."""
+        """Wait until there is no image that has not been taken; not while closed."""
         with self._condition:
             self._condition.wait_for(lambda: self._newest is None)
 
     def open(self) -> None:
-        """Take frames."""
+        """Take images."""
         with self._condition:
             self._newest, self._closed = None, False
 

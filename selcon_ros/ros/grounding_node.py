@@ -34,7 +34,7 @@ from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
-from selcon_ros.ros.target_frame import Frames
+from selcon_ros.ros.target_frame import TargetFrameLookup
 from selcon_ros.ros.typed_servers import TypedServers
 from selcon_ros.ros.worker import Worker
 
@@ -70,13 +70,11 @@ class GroundingNode(ManagedNode):
         self._active = False
         self._settings = NodeParameters(self, self._on_action_set, lambda: self._loader is not None)
         settings = self._settings.current
-        self._health = Health(self.get_logger())
+        self._health = health = Health(self.get_logger())
         self._actions = CurrentActions()
         self._images: LatestSlot[Image | CompressedImage] = LatestSlot()
         self._results = Publishers(self, self._actions.held, self._follow_listeners)
-        self._inputs = NodeInputs(
-            self, self._health, settings, self._images, self.set_action, self._results.topics
-        )
+        self._inputs = NodeInputs(self, health, settings, self._images, self.set_action, self._results.topics)
         self._questions: Questions[Answer] = Questions()
         self._questions.close(INACTIVE)
         self.requests = Requests(
@@ -90,11 +88,12 @@ class GroundingNode(ManagedNode):
         )
         if not interfaces.MISSING:
             self._typed = TypedServers(self, self.requests, lambda: self._model)
-        frames, depth_sync = Frames(self, self._health, settings.target_frame), self._inputs.depth_sync
+        target_frame = TargetFrameLookup(self, health, settings.target_frame)
+        depth_sync = self._inputs.depth_sync
         self._pipeline = Pipeline(
-            self, self._health, self._actions, self._questions, depth_sync, frames, self._results
+            self, health, self._actions, self._questions, depth_sync, target_frame, self._results
         )
-        self._diagnostics = DiagnosticsPublisher(self, self._health, settings.diagnostics_period, self._facts)
+        self._diagnostics = DiagnosticsPublisher(self, health, settings.diagnostics_period, self._facts)
         self._bond = Bond(self, 0.0 if settings.autostart else settings.bond_heartbeat_period)
         if settings.autostart:
             self.start()

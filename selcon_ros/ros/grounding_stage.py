@@ -1,4 +1,4 @@
-"""The first stage of a frame: from a camera image to the maps of all actions, and the heatmaps published."""
+"""The first stage of an image: from a camera image to the maps of all actions, and the heatmaps published."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.grounded_image import Frame
+from selcon_ros.ros.grounded_image import GroundedImage
 from selcon_ros.ros.image_reader import ImageReader
 from selcon_ros.ros.message_buffers import Received
 from selcon_ros.ros.parameters import Settings
@@ -40,7 +40,7 @@ class GroundingStage:
         self.reader = ImageReader(health, node.get_logger())
         self._published: tuple[float, tuple[str, ...]] | None = None
 
-    def ground(self, model: Model, received: Received[Any], settings: Settings) -> Frame | None:
+    def ground(self, model: Model, received: Received[Any], settings: Settings) -> GroundedImage | None:
         """Ground an image once, and publish the heatmaps that somebody listens to.
 
         Returns what is left to be made of it, None if nobody wants anything. Raises SelconError for an image
@@ -55,7 +55,7 @@ class GroundingStage:
         try:
             if old and not questions:
                 raise MessageError(f"the newest image came {received.age:.1f} s ago, too old to answer")
-            frame = self._ground(model, received, settings, questions, publish=wanted and not old)
+            grounded = self._ground(model, received, settings, questions, publish=wanted and not old)
         except Exception as error:
             for question in questions:
                 self._questions.fail(question, refusal_of(error))
@@ -63,7 +63,7 @@ class GroundingStage:
         self._health.solved("model")
         if not old:
             self._health.solved("image")
-        return frame
+        return grounded
 
     def forget(self) -> None:
         """Let go of the last image and what was found in it."""
@@ -76,7 +76,7 @@ class GroundingStage:
         settings: Settings,
         questions: tuple[Question[Answer], ...],
         publish: bool,
-    ) -> Frame:
+    ) -> GroundedImage:
         start = time.monotonic()
         image, grounding, inference = self.reader.ground(model, received, settings.limit)
         header, size = received.message.header, (grounding.width, grounding.height)
@@ -94,7 +94,7 @@ class GroundingStage:
             for action in demand.heatmaps:
                 heatmap, first = findings.heatmap(action), action == actions[0]
                 self._actions.publish(actions, partial(self._results.heatmap, heatmap, first, header))
-        return Frame(
+        return GroundedImage(
             image=image,
             header=header,
             findings=findings,

@@ -1,4 +1,4 @@
-"""A frame's way through the node: two stages, each with a thread of its own, and the newest frame between."""
+"""An image's way through the node: two stages, each with a thread, and the newest image between them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
-from selcon_ros.ros.grounded_image import FrameSlot
+from selcon_ros.ros.grounded_image import GroundedImageSlot
 from selcon_ros.ros.grounding_stage import GroundingStage
 from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.results_stage import ResultsStage
-from selcon_ros.ros.target_frame import Frames
+from selcon_ros.ros.target_frame import TargetFrameLookup
 
 
 class Pipeline:
@@ -26,9 +26,9 @@ class Pipeline:
         actions: CurrentActions,
         questions: Questions[Answer],
         depth_sync: DepthSync,
-        frames: Frames,
+        target_frame: TargetFrameLookup,
         results: Publishers,
     ) -> None:
         self.grounding = GroundingStage(node, health, actions, questions, depth_sync, results)
-        self.between = FrameSlot()
-        self.results = ResultsStage(node, health, actions, questions, depth_sync, frames, results)
+        self.between = GroundedImageSlot()
+        self.results = ResultsStage(node, health, actions, questions, depth_sync, target_frame, results)

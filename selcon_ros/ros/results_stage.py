@@ -1,4 +1,4 @@
-"""The second stage of a frame: from the maps of an image to grasp points, pictures, and what is published."""
+"""The second stage of an image: from its maps to grasp points, pictures, and what is published."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from selcon_ros.ros.answers import ActionFindings, Answer, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions
 from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import AnswerTimes, Health
-from selcon_ros.ros.grounded_image import Frame
+from selcon_ros.ros.grounded_image import GroundedImage
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Demand, Publishers
 from selcon_ros.ros.questions import Question, Questions
 from selcon_ros.ros.results import result_message
 from selcon_ros.ros.status import action_status, grasp_facts
-from selcon_ros.ros.target_frame import Frames, PoseFrame
+from selcon_ros.ros.target_frame import PoseFrame, TargetFrameLookup
 
 NOT_ASKED = GraspResult(
     refused=(Refusal(Reason.NOT_ASKED, "not looked for: nobody subscribes to an output that shows them"),)
@@ -43,32 +43,34 @@ class ResultsStage:
         actions: CurrentActions,
         questions: Questions[Answer],
         depth_sync: DepthSync,
-        frames: Frames,
+        target_frame: TargetFrameLookup,
         results: Publishers,
     ) -> None:
         self._node, self._health, self._actions, self._questions = node, health, actions, questions
-        self._depth_sync, self._frames, self._results = depth_sync, frames, results
+        self._depth_sync, self._target_frame, self._results = depth_sync, target_frame, results
         self._steady = SteadyGrasps()
         self.answered: dict[str, str] = {}
         """Of the last answer, about the first action; replaced as a whole."""
         self._last: tuple[Findings, Settings] | None = None
         self._published: tuple[float, tuple[str, ...]] | None = None
 
-    def answer(self, frame: Frame) -> None:
-        """Publish what is left of a frame, and answer its questions.
+    def answer(self, grounded: GroundedImage) -> None:
+        """Publish what is left of a grounded image, and answer its questions.
 
         Raises what fails on the way, which the questions are told, too.
         """
         try:
-            findings = self._findings(frame)
-            find_pose_frame = cache(lambda: self._frames.of(frame.header, frame.settings.sync_wait))
+            findings = self._findings(grounded)
+            find_pose_frame = cache(
+                lambda: self._target_frame.of(grounded.header, grounded.settings.sync_wait)
+            )
             # Of other actions than the present ones nothing would be published.
-            if frame.demand is not None and frame.actions == self._actions.now:
-                self._publish_all(frame, frame.demand, findings, find_pose_frame)
-            for question in frame.questions:
-                self._reply(question, _answer(question, frame, findings, find_pose_frame), findings)
+            if grounded.demand is not None and grounded.actions == self._actions.now:
+                self._publish_all(grounded, grounded.demand, findings, find_pose_frame)
+            for question in grounded.questions:
+                self._reply(question, _answer(question, grounded, findings, find_pose_frame), findings)
         except Exception as error:
-            for question in frame.questions:
+            for question in grounded.questions:
                 self._questions.fail(question, refusal_of(error))
             raise
         self._health.solved("results")
@@ -84,28 +86,28 @@ class ResultsStage:
         """Let go of what was found in the last images: another model answers the next."""
         self._last, self._steady = None, SteadyGrasps()
 
-    def _findings(self, frame: Frame) -> Findings:
+    def _findings(self, grounded: GroundedImage) -> Findings:
         """What was found in the image already, where it is the last one again."""
         if self._last is not None:
             findings, settings = self._last
-            same = findings.grounding is frame.findings.grounding and settings is frame.settings
+            same = findings.grounding is grounded.findings.grounding and settings is grounded.settings
             if same and not findings.incomplete:
                 return findings
-        self._last = frame.findings, frame.settings
-        return frame.findings
+        self._last = grounded.findings, grounded.settings
+        return grounded.findings
 
     def _publish_all(
-        self, frame: Frame, demand: Demand, findings: Findings, find_pose_frame: FindPoseFrame
+        self, grounded: GroundedImage, demand: Demand, findings: Findings, find_pose_frame: FindPoseFrame
     ) -> None:
-        """Publish what somebody listens to, for each of the frame's actions."""
-        actions, header, settings = frame.actions, frame.header, frame.settings
+        """Publish what somebody listens to, for each of the image's actions."""
+        actions, header, settings = grounded.actions, grounded.header, grounded.settings
         # A question about an image that was published before is none for the topics.
-        if self._published == (frame.arrived, actions):
+        if self._published == (grounded.arrived, actions):
             return
-        self._published = (frame.arrived, actions)
+        self._published = (grounded.arrived, actions)
         publish = partial(self._actions.publish, actions)
         found = {action: findings.grasps(action) for action in demand.grasps}
-        steady = self._steady.update(frame.image, found, settings.steady_frames)
+        steady = self._steady.update(grounded.image, found, settings.steady_frames)
         planning = self._results.planners.have_subscribers
         placed = find_pose_frame() if found or planning else PoseFrame(header)
         pose_header = placed.header
@@ -118,15 +120,15 @@ class ResultsStage:
             publish(partial(self._results.affordance_map, findings.affordance_map(actions), header))
         if demand.overlay:
             heatmap = findings.heatmap(actions[0])
-            publish(self._results.prepare_overlay(frame.image, heatmap, grasps[actions[0]], header))
+            publish(self._results.prepare_overlay(grounded.image, heatmap, grasps[actions[0]], header))
         if planning:
             heatmap = findings.heatmap(actions[0])
             publish(
                 self._results.planners.prepare(
-                    frame.image, heatmap, findings.depth, header, pose_header, placed.rigid, settings
+                    grounded.image, heatmap, findings.depth, header, pose_header, placed.rigid, settings
                 )
             )
-        times = frame.times()
+        times = grounded.times()
         self._record(findings, actions[0], grasps, times)
         grounding = findings.grounding
         shape, name = (grounding.height, grounding.width), grounding.manifest.name
@@ -163,7 +165,7 @@ class ResultsStage:
 
 
 def _answer(
-    question: Question[Answer], frame: Frame, findings: Findings, find_pose_frame: FindPoseFrame
+    question: Question[Answer], grounded: GroundedImage, findings: Findings, find_pose_frame: FindPoseFrame
 ) -> Answer:
     """The answer to a question: what is made once for an image serves all questions about it."""
     heatmaps = [findings.heatmap(each) if question.heatmaps else None for each in question.actions]
@@ -174,4 +176,4 @@ def _answer(
         for action, each, heatmap in zip(question.actions, grasps, heatmaps, strict=True)
     )
     size = (findings.grounding.height, findings.grounding.width)
-    return Answer(found, frame.header, placed.header, size, frame.times())
+    return Answer(found, grounded.header, placed.header, size, grounded.times())

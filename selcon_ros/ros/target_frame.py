@@ -44,7 +44,7 @@ class PoseFrame:
         return replace(moved, refused=(*moved.refused, self.missing))
 
 
-class Frames:
+class TargetFrameLookup:
     """Finds where the camera is in the target frame at the stamp of an image.
 
     Without a target frame nothing is imported, and /tf is not subscribed to. Transforms are received in the

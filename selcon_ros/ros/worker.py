@@ -20,7 +20,7 @@ from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.pipeline import Pipeline
 
 CLOSE_SECONDS = 4.0
-"""How long the end waits for both threads: for a frame, or for a model that is being opened."""
+"""How long the end waits for both threads: for an image, or for a model that is being opened."""
 
 
 class Worker:
@@ -44,7 +44,7 @@ class Worker:
         self._thread.start()
 
     def end(self) -> bool:
-        """End after the present frames, and close the model.
+        """End after the present images, and close the model.
 
         Returns whether both threads have ended: False if one is still in a call after `CLOSE_SECONDS`.
         """
@@ -84,10 +84,10 @@ class Worker:
     def _ground_all(self, model: Model) -> None:
         while (received := self._images.take()) is not None:
             try:
-                frame = self._pipeline.grounding.ground(model, received, self._settings())
-                if frame is not None:
-                    self._pipeline.between.put(frame)
-                    if frame.unheard:  # grounding images that are superseded would be for nobody
+                grounded = self._pipeline.grounding.ground(model, received, self._settings())
+                if grounded is not None:
+                    self._pipeline.between.put(grounded)
+                    if grounded.unheard:  # grounding images that are superseded would be for nobody
                         self._pipeline.between.wait_until_taken()
             except (MessageError, ImageError) as error:
                 self._health.problem("image", str(error))
@@ -97,10 +97,10 @@ class Worker:
 
     def _make_results(self) -> None:
         try:
-            while (frame := self._pipeline.between.take()) is not None:
+            while (grounded := self._pipeline.between.take()) is not None:
                 try:
-                    self._pipeline.results.answer(frame)
-                except Exception as error:  # nor must one bad frame
+                    self._pipeline.results.answer(grounded)
+                except Exception as error:  # nor must one bad image
                     if not self._report("results", error):
                         return
         except Exception as error:

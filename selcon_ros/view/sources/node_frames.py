@@ -132,9 +132,9 @@ def _target(listener: NodeListener, messages: ImageMessages, notes: list[Diagnos
     posed, header = messages.pose_frame, messages.image.header
     if posed in ("", header.frame_id):
         return None
-    frames = listener.frames(header.frame_id)
-    if frames is not None:
-        found = frames.of(type(header)(stamp=header.stamp, frame_id=posed), 0.0)
+    lookup = listener.lookup(header.frame_id)
+    if lookup is not None:
+        found = lookup.of(type(header)(stamp=header.stamp, frame_id=posed), 0.0)
         if found.rigid is not None and found.header.frame_id == header.frame_id:
             return TargetFrame(posed, found.rigid)
     text = f"the poses are in {posed}, and there is no transform to {header.frame_id}: they are not shown"

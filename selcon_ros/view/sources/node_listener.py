@@ -25,7 +25,7 @@ from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
 from selcon_ros.ros.publishers import LATCHED, LEGEND_TOPIC, RELIABLE
 from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, told_in
-from selcon_ros.ros.target_frame import Frames
+from selcon_ros.ros.target_frame import TargetFrameLookup
 
 MAX_MESSAGES = 12
 """Messages of a topic that are kept: what belongs to one image comes within a few of the next."""
@@ -88,8 +88,8 @@ class NodeListener:
         self.image_topic = self._image.topic
         self._subscriptions: dict[tuple[str, str], Any] = {}
         self._asked: dict[str, Any] = {}
-        self._frames: dict[str, Frames] = {}
-        self._frames_wanted: set[str] = set()
+        self._lookups: dict[str, TargetFrameLookup] = {}
+        self._lookups_wanted: set[str] = set()
         self._looked = 0.0
         self._requested, self._answer = 0.0, None
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -109,11 +109,11 @@ class NodeListener:
         with self.changed:
             self._asked |= parameters
 
-    def frames(self, target: str) -> Frames | None:
+    def lookup(self, target: str) -> TargetFrameLookup | None:
         """What finds frames seen from this one; None until that listens to transforms, soon."""
         with self.changed:
-            self._frames_wanted.add(target)
-        return self._frames.get(target)
+            self._lookups_wanted.add(target)
+        return self._lookups.get(target)
 
     def actions_of(self, status: DiagnosticArray) -> tuple[str, ...]:
         """The actions that a status message is about; those that have no topics of their own are left out."""
@@ -136,9 +136,9 @@ class NodeListener:
                 each.resume()
         with self.changed:
             asked, self._asked = self._asked, {}
-            wanted = self._frames_wanted - self._frames.keys()
+            wanted = self._lookups_wanted - self._lookups.keys()
         for target in wanted:
-            self._frames[target] = Frames(self._node, self.health, target)
+            self._lookups[target] = TargetFrameLookup(self._node, self.health, target)
         if asked:
             self._send(asked)
         if time.monotonic() - self._looked >= PERIOD_SECONDS:
