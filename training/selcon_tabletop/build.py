@@ -21,9 +21,9 @@ from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders.packages import is_package, packaged_file
-from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_checkpoint
 from selcon_training.export.quantization import quantize
+from selcon_training.export.weight_average import average
 from selcon_training.ranks import require_alone
 from selcon_training.training.run_folder import checkpoint_folder
 from selcon_training.training.trainer import Trainer

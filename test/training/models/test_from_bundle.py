@@ -14,9 +14,9 @@ from selcon_ros.core.bundle import Encoder, load_bundle
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.errors import CheckpointError
 from selcon_training.export import half_weights
-from selcon_training.export.averaging import average
 from selcon_training.export.bundle import export_bundle, export_checkpoint
 from selcon_training.export.half_weights import with_half_weights
+from selcon_training.export.weight_average import average
 from selcon_training.models.from_bundle import restore
 from selcon_training.models.test_time_averaging import Averaging
 from selcon_training.training.trainer import Trainer

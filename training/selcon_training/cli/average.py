@@ -41,8 +41,8 @@ def command(first: Path, second: Path, share: float, out: Path, weights: str) ->
     """
     from typing import cast
 
-    from selcon_training.export.averaging import average
     from selcon_training.export.bundle import Weights
+    from selcon_training.export.weight_average import average
 
     average(first, second, share, out, cast(Weights, weights))
     click.echo(f"{out}: weights {100 * share:g} % of the way from {first} to {second}")
