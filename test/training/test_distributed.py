@@ -38,7 +38,7 @@ def together(work, count=2):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         place |= {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
         os.environ.update({name: str(value) for name, value in place.items()})
-        with distributed.together():
+        with distributed.process_group():
             distributed.join("cpu")
             work()
 

@@ -53,7 +53,7 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, check: bool)
     from selcon_training import distributed
     from selcon_training.training.trainer import Trainer
 
-    with distributed.together():
+    with distributed.process_group():
         complete = Trainer(read, resume=resume).run()
         if distributed.is_main():
             click.echo(

@@ -89,7 +89,7 @@ def names_where(flag: bool) -> list[str]:
     return [name for name, there in zip(names(), found, strict=True) if there]
 
 
-def of_main(value: T) -> T:
+def broadcast_from_main(value: T) -> T:
     """The first process's value."""
     return all_gather_objects([value] if is_main() else [])[0]
 

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from selcon_training.distributed.collectives import any_rank, is_main, of_main
+from selcon_training.distributed.collectives import any_rank, broadcast_from_main, is_main
 from selcon_training.errors import DistributedError
 
 _BLOCK_BYTES = 64 << 20  # bytes of a file sent at once
@@ -22,7 +22,7 @@ def folder_of_main(folder: Path) -> Iterator[Path]:
     """The first process's folder: itself where it is seen, on the same machine or a shared disk, else a copy
     for as long as the context lasts. A folder of that name with other files is not it.
     """
-    listed = of_main(_files(folder))
+    listed = broadcast_from_main(_files(folder))
     sees = _files(folder) == listed
     with ExitStack() as stack:
         place = folder

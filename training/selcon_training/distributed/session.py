@@ -24,14 +24,14 @@ TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others at the start and in an operation. One that died is noticed earlier
 (see `liveness`); `main_first` waits as long as it takes."""
 _liveness: Liveness | None = None
-_inside = False  # of `together`
+_inside = False  # of `process_group`
 
 
 def join(device: str) -> torch.device | None:
     """Join the other processes if torchrun or srun started several; returns this one's device, or None.
 
-    To be called within `together`. Raises DistributedError for a device that they cannot share out ("auto",
-    "cuda" and "cpu" can be), and where they do not find each other.
+    To be called within `process_group`. Raises DistributedError for a device that they cannot share out
+    ("auto", "cuda" and "cpu" can be), and where they do not find each other.
     """
     ranks = own_ranks()
     if ranks.count < 2:
@@ -82,7 +82,7 @@ def _watch_each_other() -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def process_group() -> Iterator[None]:
     """What `join` is called in: at the end the processes part from each other.
 
     One that fails tells the others why. Raises ProcessLost in those, and where one is lost, saying which.
@@ -109,7 +109,7 @@ def together() -> Iterator[None]:
         _liveness, _inside = None, False
 
 
-def advise(advice: str) -> None:
+def set_recovery_advice(advice: str) -> None:
     """Say what is to be added to the message when a process is lost: how to go on."""
     if _liveness is not None:
         _liveness.advice = advice

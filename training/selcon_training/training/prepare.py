@@ -161,7 +161,7 @@ def _has_checkpoint(config: TrainConfig, resume: bool) -> bool:
         raise ConfigError(
             f"{config.output} already holds a run{where}: use --resume to go on, or another output folder"
         )
-    if holders and not distributed.of_main(own):
+    if holders and not distributed.broadcast_from_main(own):
         raise ConfigError(
             f"cannot resume: {config.output} holds a checkpoint for {', '.join(holders)}, none for rank 0: "
             "start rank 0 on that host, or copy the folder to the host of rank 0"
@@ -182,7 +182,7 @@ def prepare_folder(config: TrainConfig, place: Path, record: dict[str, Any], res
             if config.output.is_dir():
                 lock = run_folder.hold(config.output)
             run_folder.clean_up(config.output)
-        distributed.any_rank(False)  # wait
+        distributed.barrier()
     if resume and distributed.is_main():
         run_records.check_config(config)
         run_records.check_data(config, place, record)

@@ -94,7 +94,7 @@ def changed_keys(path: Path, config: TrainConfig, free: tuple[str, ...]) -> list
 
 def check_alike(config: TrainConfig) -> None:
     """Check that all processes were given the same configuration. Raises ConfigError naming what differs."""
-    main = distributed.of_main(config.model_dump(mode="json"))
+    main = distributed.broadcast_from_main(config.model_dump(mode="json"))
     differing = [
         f"{key}: {here!r}, {there!r} for rank 0"
         for key, (there, here) in _differences(main, config, HOST_KEYS).items()
@@ -107,7 +107,7 @@ def check_alike(config: TrainConfig) -> None:
 
 def check_same_data(place: Path, record: dict[str, Any]) -> None:
     """Check that all processes see the data in `place` that the first one sees. Raises ConfigError."""
-    main = distributed.of_main(record)
+    main = distributed.broadcast_from_main(record)
     if record != main:
         raise ConfigError(
             f"rank {distributed.rank()} has other data in {place} than rank 0: "

@@ -186,9 +186,9 @@ class TrainLoop:
     def _advise(self, saved: Position | None) -> None:
         """Say how to go on from the last checkpoint, at `saved`, if a process is lost."""
         if saved is None:
-            distributed.advise("; there is no checkpoint yet: start all processes again")
+            distributed.set_recovery_advice("; there is no checkpoint yet: start all processes again")
             return
-        distributed.advise(
+        distributed.set_recovery_advice(
             f"; the last checkpoint, of epoch {saved.epoch + 1}, step {saved.step}, is in "
             f"{self.config.output} of rank 0: start all processes again with --resume"
         )
@@ -239,8 +239,8 @@ class Trainer(TrainLoop):
 
     Resuming gives bit for bit what an uninterrupted run gives (same machine, same number of threads): orders,
     crops and partners depend on seed, epoch and position only, everything else is in the checkpoint. Under
-    torchrun, within `distributed.together`, the processes share every batch and every validation; the first
-    one writes and prints.
+    torchrun, within `distributed.process_group`, the processes share every batch and every validation; the
+    first one writes and prints.
     """
 
     def __init__(self, config: TrainConfig, resume: bool = False) -> None:
