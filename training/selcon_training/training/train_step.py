@@ -29,7 +29,7 @@ class TrainingError(SelconError):
 
 
 class Stepper:
-    """Takes training steps and holds all that they change: optimiser, losses' learnables, average.
+    """Takes training steps and holds all that they change: optimiser, losses' learnables, ema.
 
     `steps` is how many an epoch has. `net` and `task` are on their device already.
     """
@@ -42,9 +42,9 @@ class Stepper:
         self.guard = NonfiniteGuard(self.optimiser, self.device)
         # First: it gives all processes the first one's weights.
         self._parallel = parallel_losses(net, task) if distributed.world_size() > 1 else None
-        self.average: Average | None = None
+        self.ema: Average | None = None
         if config.ema is not None:
-            self.average = Average(net, config.trained, config.ema.decay, config.ema.warm_up)
+            self.ema = Average(net, config.trained, config.ema.decay, config.ema.warm_up)
 
     @property
     def rate(self) -> float:
@@ -58,8 +58,8 @@ class Stepper:
         losses = self._gradients(batch, epoch, step)
         clip_gradients(self.net.parameters(), config.optimiser.clip_norm)
         self.guard.step(distributed.all_reduce_mean(losses["loss"]), number)
-        if self.average is not None:
-            self.average.update()
+        if self.ema is not None:
+            self.ema.update()
         return losses
 
     def raise_if_nonfinite(self) -> None:
@@ -84,7 +84,7 @@ class Stepper:
         return {
             "optimiser": self.optimiser.state_dict(),
             "learnables": learnables.state_dict() if learnables is not None else {},
-            "averaged": self.average.count if self.average is not None else 0,
+            "averaged": self.ema.count if self.ema is not None else 0,
             "generator": torch.get_rng_state(),
         }
 
@@ -94,8 +94,8 @@ class Stepper:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.task.learnables is not None:
                 self.task.learnables.load_state_dict(state["learnables"])
-            if self.average is not None:
-                self.average.restore(folder, state["averaged"])
+            if self.ema is not None:
+                self.ema.restore(folder, state["averaged"])
             torch.set_rng_state(state["generator"].cpu())
         except (KeyError, ValueError, RuntimeError, OSError, SafetensorError) as error:
             raise CheckpointError(f"{folder} does not belong to this run: {error}") from error

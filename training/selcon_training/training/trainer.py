@@ -49,7 +49,7 @@ class TrainLoop:
     @property
     def shown(self) -> Network:
         """The network that is validated and exported: of averaged weights where they are averaged."""
-        return self.net if self.stepper.average is None else self.stepper.average.net
+        return self.net if self.stepper.ema is None else self.stepper.ema.net
 
     def run(self, max_steps: int | None = None) -> bool:
         """Train to the end, or at most `max_steps` steps; returns whether the run is complete.
@@ -152,7 +152,7 @@ class TrainLoop:
 
     def _finish(self) -> None:
         self.confidence = self._fit(self.shown)
-        if self.stepper.average is not None and self.validator is not None:
+        if self.stepper.ema is not None and self.validator is not None:
             self._raw = {"metrics": self.validator.run(self.net), "confidence": self._fit(self.net)}
 
     def _fit(self, net: Network) -> Fitted | None:
@@ -172,7 +172,7 @@ class TrainLoop:
         if not distributed.is_main():
             return
         models = {".": (self.shown, self._meta(self.metrics, self.confidence))}
-        if self.stepper.average is not None:
+        if self.stepper.ema is not None:
             models[run_folder.RAW_FOLDER] = (self.net, self._meta(**self._raw))
         place = {"epoch": self.position.epoch, "step": self.position.step, "metrics": self.metrics}
         try:
