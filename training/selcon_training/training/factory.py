@@ -26,9 +26,10 @@ from selcon_training.models.network import Network
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.selcon_net import CamActivation, SelconNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
-from selcon_training.training.tasks.base import Task, held_out
+from selcon_training.training.tasks.base import Task
 from selcon_training.training.tasks.dense import DenseTask, start_from_prior
 from selcon_training.training.tasks.mixed import MixedTask
+from selcon_training.training.tasks.sources import held_out
 from selcon_training.training.tasks.weak import WeakTask
 from selcon_training.training.validation import Inference, LabelValidator, MapValidator
 

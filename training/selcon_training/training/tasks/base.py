@@ -7,13 +7,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from selcon_training.config import TrainConfig
-from selcon_training.data.agd20k import DataSet
-from selcon_training.data.dense import Augmentation
-from selcon_training.data.listing import Item
-from selcon_training.data.transforms import Jitter
-from selcon_training.data.weak import hold_out
-
 
 class Task(Protocol):
     """One kind of supervision: how many steps an epoch has, how a batch is made, and what it costs."""
@@ -29,22 +22,3 @@ class Task(Protocol):
 
     def losses(self, batch: Any, epoch: int, step: int) -> dict[str, Tensor]:
         """The losses of a batch; "loss" is the one to minimise."""
-
-
-def augmentation(config: TrainConfig) -> Augmentation:
-    """The configured training augmentation."""
-    data, jitter = config.data, config.data.jitter
-    return Augmentation(
-        zoom=data.zoom,
-        fit=data.fit,
-        flip=data.flip,
-        jitter=Jitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue),
-    )
-
-
-def held_out(config: TrainConfig, data: DataSet) -> list[Item]:
-    """The egocentric images of the weak split that no supervision may learn from: none with a valset."""
-    split = config.data.weak_split
-    if data.has("valset") or not data.has(split):
-        return []
-    return hold_out(data.items(split), config.validation.held_out, config.seed)[1]

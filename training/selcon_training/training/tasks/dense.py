@@ -19,8 +19,7 @@ from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.ordering import batches
 from selcon_training.losses.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 from selcon_training.models.network import Network
-from selcon_training.training.tasks.base import held_out
-from selcon_training.training.tasks.sources import training_sources
+from selcon_training.training.tasks.sources import held_out, training_sources
 
 
 class DenseTask:

@@ -1,5 +1,6 @@
-"""From a configuration to the pictures that dense training sees: rendered or own ones with truth, other data
-sets, real backgrounds, textures and negatives."""
+"""From a configuration to the pictures that training sees: how they are varied, which are held out, and for
+dense training the mixture of rendered or own ones with truth, other data sets, real backgrounds, textures and
+negatives."""
 
 from __future__ import annotations
 
@@ -14,18 +15,38 @@ from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.augmenting import Augmenter
 from selcon_training.data.compose import Scenery
-from selcon_training.data.dense import DenseImages, DenseItem, Variety, dense_items
+from selcon_training.data.dense import Augmentation, DenseImages, DenseItem, Variety, dense_items
 from selcon_training.data.labels import CLUTTER, PARTS_FILE, part_kinds
+from selcon_training.data.listing import Item
 from selcon_training.data.mixing import Mixture, Negatives, SampleSource
 from selcon_training.data.pictures import PicturePool, Use, pool_of
-from selcon_training.data.transforms import Size
+from selcon_training.data.transforms import Jitter, Size
 from selcon_training.data.views import ViewRange
-from selcon_training.training.tasks.base import augmentation
+from selcon_training.data.weak import hold_out
 
 NEGATIVE_ZOOM = (1.0, 2.0)
 """Of negative pictures: whole, or a part of them."""
 CACHE_FACTOR = 1.5
 """Real pictures are kept at this multiple of the input size, so that parts of them are nearly as sharp."""
+
+
+def augmentation(config: TrainConfig) -> Augmentation:
+    """The configured training augmentation."""
+    data, jitter = config.data, config.data.jitter
+    return Augmentation(
+        zoom=data.zoom,
+        fit=data.fit,
+        flip=data.flip,
+        jitter=Jitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue),
+    )
+
+
+def held_out(config: TrainConfig, data: DataSet) -> list[Item]:
+    """The egocentric images of the weak split that no supervision may learn from: none with a valset."""
+    split = config.data.weak_split
+    if data.has("valset") or not data.has(split):
+        return []
+    return hold_out(data.items(split), config.validation.held_out, config.seed)[1]
 
 
 def training_sources(

@@ -21,7 +21,7 @@ from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.losses.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.models.selcon_net import Features, SelconNet
 from selcon_training.training.feature_store import FeatureStore
-from selcon_training.training.tasks.base import augmentation, held_out
+from selcon_training.training.tasks.sources import augmentation, held_out
 
 
 @dataclass(frozen=True)
