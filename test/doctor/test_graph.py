@@ -31,6 +31,7 @@ from support.telling import telling_node
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
 TOPICS = Topics("/affordance/image", "/affordance/depth", "/affordance/camera_info")
+OK, WARN, FAIL = CheckLevel
 Publish = Callable[["Camera", int, Any], None]
 
 
@@ -93,7 +94,7 @@ def test_a_node_and_its_camera_in_order(tmp_path: Path) -> None:
     bundle = colour_bundle(tmp_path / "colours")
     with running(), ros.context() as context, ros.running_node(context, bundle, action="hold"):
         found = look(None)
-    assert not [check for check in found.values() if check.level != CheckLevel.OK]
+    assert not [check for check in found.values() if check.level != OK]
     assert found["/affordance/grounding"].found.startswith("resting")
     assert "/affordance/image: 320 x 240 rgb8" in found["image"].found
     assert "/affordance/camera" in found["image"].found
@@ -106,12 +107,9 @@ def test_what_the_node_says_of_itself_is_told(tmp_path: Path) -> None:
     with ros.context() as context, ros.running_node(context, bundle) as node:
         node._health.problem("image", "made up for this test")
         found = look(None)
-    assert found["/affordance/grounding"].level == CheckLevel.WARN
+    assert found["/affordance/grounding"].level == WARN
     assert "made up for this test" in found["/affordance/grounding"].found
-    assert (
-        found["image"].level == CheckLevel.FAIL
-        and "nobody publishes /affordance/image" in found["image"].found
-    )
+    assert found["image"].level == FAIL and "nobody publishes /affordance/image" in found["image"].found
 
 
 def test_the_node_is_looked_at_as_it_is_set(tmp_path: Path) -> None:
@@ -123,14 +121,14 @@ def test_the_node_is_looked_at_as_it_is_set(tmp_path: Path) -> None:
 
 def test_without_a_node_there_is_one_line() -> None:
     found = look(None)
-    assert list(found) == ["grounding node"] and found["grounding node"].level == CheckLevel.WARN
+    assert list(found) == ["grounding node"] and found["grounding node"].level == WARN
     assert "ros2 launch" in found["grounding node"].remedy
 
 
 def test_a_topic_that_nobody_publishes_fails() -> None:
     with running():
         found = look(Topics("/affordance/imgae", "/affordance/depth", "/affordance/camera_info"))
-    assert found["image"].level == CheckLevel.FAIL
+    assert found["image"].level == FAIL
     assert (
         "remap image to the camera's topic" in found["image"].found and TOPICS.image in found["image"].found
     )
@@ -142,7 +140,7 @@ def test_a_topic_of_another_type_fails() -> None:
 
     with running(send, image_type=CompressedImage):
         found = look()
-    assert found["image"].level == CheckLevel.FAIL and "set image_transport" in found["image"].found
+    assert found["image"].level == FAIL and "set image_transport" in found["image"].found
 
 
 def test_a_qos_that_does_not_fit_fails(tmp_path: Path) -> None:
@@ -155,7 +153,7 @@ def test_a_qos_that_does_not_fit_fails(tmp_path: Path) -> None:
     ):
         found = look(None)
     check = found["QoS of /affordance/camera_info"]
-    assert check.level == CheckLevel.FAIL and "/affordance/camera and /affordance/grounding" in check.found
+    assert check.level == FAIL and "/affordance/camera and /affordance/grounding" in check.found
     assert f"{name}:=best_effort" in check.remedy
 
 
@@ -165,17 +163,17 @@ def test_an_image_that_cannot_be_used_fails() -> None:
 
     with running(send):
         found = look()
-    assert found["image content"].level == CheckLevel.FAIL and "32SC1" in found["image content"].found
+    assert found["image content"].level == FAIL and "32SC1" in found["image content"].found
 
 
 @pytest.mark.parametrize(
     ("stamp_of", "level", "said"),
     [
-        (lambda count, now: header(0.0), CheckLevel.FAIL, "all are zero"),
-        (lambda count, now: header(1e9 - count), CheckLevel.FAIL, "older than the one before"),
-        (lambda count, now: header(1e9 + count), CheckLevel.WARN, "behind this machine's clock"),
-        (lambda count, now: header(2e9 + count), CheckLevel.WARN, "ahead of this machine's clock"),
-        (lambda count, now: now, CheckLevel.OK, "ms old when they come"),
+        (lambda count, now: header(0.0), FAIL, "all are zero"),
+        (lambda count, now: header(1e9 - count), FAIL, "older than the one before"),
+        (lambda count, now: header(1e9 + count), WARN, "behind this machine's clock"),
+        (lambda count, now: header(2e9 + count), WARN, "ahead of this machine's clock"),
+        (lambda count, now: now, OK, "ms old when they come"),
     ],
     ids=["zero", "backwards", "old", "future", "good"],
 )
@@ -183,7 +181,7 @@ def test_stamps(stamp_of: Callable[[int, Any], Any], level: CheckLevel, said: st
     with running(lambda camera, count, now: whole(camera, count, stamp_of(count, now))):
         found = look()
     assert found["stamps"].level == level and said in found["stamps"].found
-    assert bool(found["stamps"].remedy) == (level != CheckLevel.OK)
+    assert bool(found["stamps"].remedy) == (level != OK)
 
 
 def test_an_image_without_a_frame_is_told() -> None:
@@ -192,16 +190,16 @@ def test_an_image_without_a_frame_is_told() -> None:
         whole(camera, count, stamp)
 
     with running(send):
-        assert look()["image"].level == CheckLevel.WARN
+        assert look()["image"].level == WARN
 
 
 @pytest.mark.parametrize(
     ("depth", "level", "said"),
     [
-        (DEPTH[::2, ::2], CheckLevel.FAIL, "use depth that is registered"),
-        (DEPTH.astype(np.float32), CheckLevel.FAIL, "32FC1 depth image must be in metres"),
-        (np.zeros_like(DEPTH), CheckLevel.FAIL, "no valid pixel"),
-        (None, CheckLevel.WARN, "without poses"),
+        (DEPTH[::2, ::2], FAIL, "use depth that is registered"),
+        (DEPTH.astype(np.float32), FAIL, "32FC1 depth image must be in metres"),
+        (np.zeros_like(DEPTH), FAIL, "no valid pixel"),
+        (None, WARN, "without poses"),
     ],
     ids=["size", "unit", "empty", "none"],
 )
@@ -226,10 +224,10 @@ def test_an_uncalibrated_camera_fails() -> None:
 
     with running(send):
         found = look()
-    assert found["calibration"].level == CheckLevel.FAIL and "calibrat" in found["calibration"].found
+    assert found["calibration"].level == FAIL and "calibrat" in found["calibration"].found
 
 
-@pytest.mark.parametrize(("depth", "level"), [("depth", CheckLevel.FAIL), ("none", CheckLevel.WARN)])
+@pytest.mark.parametrize(("depth", "level"), [("depth", FAIL), ("none", WARN)])
 def test_a_missing_calibration_fails_where_there_is_depth(depth: str, level: CheckLevel) -> None:
     with running():
         found = look(Topics(TOPICS.image, f"/affordance/{depth}", "/affordance/nothing"))
@@ -240,7 +238,7 @@ def test_a_missing_calibration_fails_where_there_is_depth(depth: str, level: Che
 def test_a_missing_transform_fails() -> None:
     with running():
         found = look(target_frame="base_link")
-    assert found["transform"].level == CheckLevel.FAIL and "base_link" in found["transform"].remedy
+    assert found["transform"].level == FAIL and "base_link" in found["transform"].remedy
 
 
 def test_the_command_fails_with_the_graph(tmp_path: Path) -> None:
@@ -255,7 +253,7 @@ def test_the_command_fails_with_the_graph(tmp_path: Path) -> None:
 
 def test_what_is_no_topic_is_told() -> None:
     found = look(Topics("/image", "not a topic", "/info"))
-    assert found["topics"].level == CheckLevel.FAIL and "'not a topic' is no topic" in found["topics"].found
+    assert found["topics"].level == FAIL and "'not a topic' is no topic" in found["topics"].found
 
 
 def test_of_several_nodes_each_line_names_its_own(tmp_path: Path) -> None:
@@ -278,22 +276,20 @@ def test_images_that_the_middleware_loses_are_told() -> None:
         camera._image.lost += 100  # as the event of the middleware does it
         found = {check.name: check for check in camera.look(executor, 1.0)}
     lost = found["losses on /affordance/image"]
-    assert (
-        lost.level == CheckLevel.FAIL and "messages on /affordance/image were lost on the way" in lost.found
-    )
+    assert lost.level == FAIL and "messages on /affordance/image were lost on the way" in lost.found
 
 
 def test_a_node_of_another_version_is_told() -> None:
     with telling_node(DiagnosticStatus.OK, min_confidence=7.0):
         found = look(None)
-    assert found["ROS graph"].level == CheckLevel.FAIL
+    assert found["ROS graph"].level == FAIL
     assert "min_confidence" in found["ROS graph"].found and "7.0" in found["ROS graph"].found
 
 
 def test_a_node_that_says_that_it_does_not_work_fails() -> None:
     with telling_node(DiagnosticStatus.ERROR):
         found = look(None)
-    assert found["/affordance/grounding"] == Check("/affordance/grounding", CheckLevel.FAIL, "no disk")
+    assert found["/affordance/grounding"] == Check("/affordance/grounding", FAIL, "no disk")
 
 
 def test_a_node_that_does_not_tell_its_parameters_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +297,7 @@ def test_a_node_that_does_not_tell_its_parameters_is_told(monkeypatch: pytest.Mo
     with telling_node(DiagnosticStatus.OK, services=False):
         found = look(None)
     check = found["parameters of /affordance/grounding"]
-    assert check.level == CheckLevel.WARN and "looked at with the defaults" in check.found
+    assert check.level == WARN and "looked at with the defaults" in check.found
 
 
 def test_a_node_whose_first_answers_are_lost_is_asked_again() -> None:

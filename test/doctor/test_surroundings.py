@@ -12,6 +12,7 @@ from selcon_ros.doctor.check import Check, CheckLevel
 from selcon_ros.ros import fastdds
 
 ROOT = Path(__file__).parents[2]
+OK, WARN, FAIL = CheckLevel
 Space = namedtuple("Space", "total used free")
 
 
@@ -35,22 +36,22 @@ def room(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
 
 
 def test_a_clock_that_was_never_set_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found("clock").level == CheckLevel.OK
+    assert found("clock").level == OK
     monkeypatch.setattr("time.time", lambda: 86_400.0)
-    assert found("clock").level == CheckLevel.FAIL
+    assert found("clock").level == FAIL
     assert "1970-01-02" in found("clock").found and "set-ntp" in found("clock").remedy
 
 
 @pytest.mark.parametrize(
     ("given", "level"),
     [
-        ("0", CheckLevel.OK),
-        ("101", CheckLevel.OK),
-        ("102", CheckLevel.WARN),
-        ("232", CheckLevel.WARN),
-        ("233", CheckLevel.FAIL),
-        ("-1", CheckLevel.FAIL),
-        ("lab", CheckLevel.FAIL),
+        ("0", OK),
+        ("101", OK),
+        ("102", WARN),
+        ("232", WARN),
+        ("233", FAIL),
+        ("-1", FAIL),
+        ("lab", FAIL),
     ],
 )
 def test_domains(monkeypatch: pytest.MonkeyPatch, given: str, level: CheckLevel) -> None:
@@ -60,9 +61,9 @@ def test_domains(monkeypatch: pytest.MonkeyPatch, given: str, level: CheckLevel)
 
 
 def test_no_discovery_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found("discovery").level == CheckLevel.OK
+    assert found("discovery").level == OK
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    assert found("discovery").level == CheckLevel.FAIL
+    assert found("discovery").level == FAIL
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     assert found("discovery").found.startswith("this machine alone")
 
@@ -71,20 +72,20 @@ def test_shared_memory_that_does_not_hold_the_segments(monkeypatch: pytest.Monke
     monkeypatch.setattr(fastdds, "dead_segments", lambda: [])
     wanted = fastdds.segment_wanted() >> 20
     room(monkeypatch, 3 * wanted + 1)
-    assert found("shared memory").level == CheckLevel.OK
+    assert found("shared memory").level == OK
     room(monkeypatch, 3 * wanted - 1)
-    assert found("shared memory").level == CheckLevel.WARN
+    assert found("shared memory").level == WARN
     room(monkeypatch, wanted - 1)
-    assert found("shared memory").level == CheckLevel.FAIL
+    assert found("shared memory").level == FAIL
     assert "--shm-size" in found("shared memory").remedy
 
 
 def test_a_profile_that_cannot_be_read_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     profile = tmp_path / "profile.xml"
     monkeypatch.setenv(fastdds.profile_variable(), str(profile))
-    assert found("shared memory").level == CheckLevel.FAIL
+    assert found("shared memory").level == FAIL
     profile.write_text("<profiles>")
-    assert found("shared memory").level == CheckLevel.FAIL
+    assert found("shared memory").level == FAIL
     assert str(profile) in found("shared memory").found
     assert "fastdds_images.xml" in found("shared memory").remedy
 
@@ -92,7 +93,7 @@ def test_a_profile_that_cannot_be_read_fails(monkeypatch: pytest.MonkeyPatch, tm
 def test_without_a_profile_images_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(fastdds.profile_variable())
     room(monkeypatch, 256)
-    assert found("shared memory").level == CheckLevel.WARN
+    assert found("shared memory").level == WARN
     assert "fastdds_images.xml" in found("shared memory").remedy
 
 
@@ -103,7 +104,7 @@ def test_a_profile_without_shared_memory_is_in_order(monkeypatch: pytest.MonkeyP
 
 def test_no_shared_memory_at_all_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fastdds, "SHARED_MEMORY", tmp_path / "shm")
-    assert found("shared memory").level == CheckLevel.FAIL
+    assert found("shared memory").level == FAIL
     assert "--ipc=host" in found("shared memory").remedy
 
 
@@ -113,23 +114,21 @@ def test_segments_of_dead_processes_are_told(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "fastdds_0123456789abcdef").write_bytes(bytes(1 << 20))
     (tmp_path / "fastdds_0123456789abcdef_el").touch()
     check = found("left segments")
-    assert (
-        check.level == CheckLevel.WARN and "hold 1 MiB" in check.found and check.remedy == "fastdds shm clean"
-    )
+    assert check.level == WARN and "hold 1 MiB" in check.found and check.remedy == "fastdds shm clean"
 
 
 def test_a_small_receive_buffer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(fastdds.profile_variable())
     monkeypatch.setattr(fastdds, "RECEIVE_BUFFER_FILE", tmp_path / "rmem_max")
-    assert found("UDP receive buffer").level == CheckLevel.OK  # not known
+    assert found("UDP receive buffer").level == OK  # not known
     (tmp_path / "rmem_max").write_text("212992\n")
-    assert found("UDP receive buffer").level == CheckLevel.WARN
+    assert found("UDP receive buffer").level == WARN
     assert "net.core.rmem_max=4194304" in found("UDP receive buffer").remedy
 
 
 def test_one_core_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
-    assert found("cores").level == CheckLevel.WARN
+    assert found("cores").level == WARN
 
 
 def test_a_container_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
