@@ -18,6 +18,7 @@ from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import ImageError, SelconError
 from selcon_ros.core.files import read_image
 from selcon_ros.core.heatmap_agreement import MAX_KLD
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
 
 if TYPE_CHECKING:
     from selcon_ros.backends.tensorrt_library import EngineLibrary
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_PICTURES = 64
 """At most so many pictures of a folder are compared on."""
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def _batch(
@@ -134,9 +134,9 @@ def pictures_in(folder: Path | None) -> list[NDArray[np.uint8]] | None:
     """Read the RGB pictures [H, W, 3] uint8 below a folder, MAX_PICTURES at most; None for no folder."""
     if folder is None:
         return None
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
+    found = pictures_below(folder)
     if not found:
-        raise ImageError(f"{folder} holds no pictures ({', '.join(_PICTURE_SUFFIXES)}) to compare on")
+        raise ImageError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}) to compare on")
     chosen = np.linspace(0, len(found) - 1, min(MAX_PICTURES, len(found))).round().astype(int)
     return [read_image(found[index]) for index in chosen]
 

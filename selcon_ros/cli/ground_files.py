@@ -16,11 +16,10 @@ import numpy as np
 from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, is_picture
 from selcon_ros.core.user_path import user_path
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pnm"}
-)
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".pgm", ".ppm", ".pnm")
 """Endings of the files of a folder that are taken for pictures."""
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 """Endings of depth images."""
@@ -89,11 +88,9 @@ def write_heatmap(path: Path, heatmap: Heatmap) -> None:
 def _of_one(given: str) -> list[Path]:
     path = user_path(given, SelconError)
     if path.is_dir():
-        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES)
+        inside = sorted(each for each in path.iterdir() if is_picture(each.name, PICTURE_SUFFIXES))
         if not inside:
-            raise click.UsageError(
-                f"{path} has no picture: files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
-            )
+            raise click.UsageError(f"{path} has no picture: files that end in {', '.join(PICTURE_SUFFIXES)}")
         return inside
     if path.exists() or not glob.has_magic(given):
         return [path]

@@ -20,6 +20,7 @@ def many(folder: Path, *arguments: str) -> Result:
     write_image(folder / "bars" / "one.png", bar)
     write_image(folder / "bars" / "two.jpg", bar[:, ::-1])
     (folder / "bars" / "notes.txt").write_text("no picture")
+    (folder / "bars" / "._one.png").write_bytes(b"of another system")
     given = [text.replace("@", f"{folder}/") for text in arguments]
     return runner().invoke(main, ["ground", *given, "--action", "hold", "--bundle", str(folder / "colours")])
 

@@ -206,6 +206,9 @@ def test_a_labelme_mask_that_does_not_lie_between_its_points_is_refused(tmp_path
 def test_negative_pictures_may_lie_beside_the_photos(tmp_path):
     photos.labelme(tmp_path, 4)
     negatives = photos.negatives(tmp_path / "nothing", 3)
+    for hidden in ("._n0.png", ".trash/n0.png"):
+        (negatives / hidden).parent.mkdir(exist_ok=True)
+        (negatives / hidden).write_bytes(b"of another system")
     photo_set = photo_set_of(tmp_path, negatives)
     assert [photo.known for photo in photo_set.negatives] == [None] * 3 and len(photo_set.photos) == 4
     with pytest.raises(DataError, match="3 photos .* have no masks"):

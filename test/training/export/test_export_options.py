@@ -64,7 +64,9 @@ def export(run, out, *options):
 
 def test_samples_are_spread_over_the_folder(tmp_path):
     folder = pictures(tmp_path / "valset", 22)
-    (folder / "0" / "._000.png").write_bytes(b"of another system")
+    for hidden in ("0/._000.png", ".trash/0.png"):
+        (folder / hidden).parent.mkdir(exist_ok=True)
+        (folder / hidden).write_bytes(b"of another system")
     result = export(checkpoint(tmp_path, "run"), tmp_path / "b.zip", "--samples", str(folder))
     assert result.exit_code == 0, result.output
     assert heights(tmp_path / "b.zip") == [20, 23, 26, 29, 32, 35, 38, 41] and SAMPLE_COUNT == 8

@@ -117,7 +117,8 @@ def test_a_sheet_has_a_row_per_picture_and_the_verdict_in_colour(checkpoint, sam
 def test_the_command_draws_named_pictures(checkpoint, squares, tmp_path):
     base = squares / "Seen/trainset"
     ego = base / "egocentric/hold/cut_grip/trainset_001.jpg"
-    exo = base / "exocentric/hold/cut_grip"
+    exo = shutil.copytree(base / "exocentric/hold/cut_grip", tmp_path / "exo")
+    (exo / "._trainset_000.jpg").write_bytes(b"of another system")
     runner = CliRunner()
     arguments = ["explain", str(checkpoint), str(ego), "--action", "Hold"]
     done = runner.invoke(main, [*arguments, "--exo", str(exo), "--out", str(tmp_path / "out"), "--json"])

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import UnknownActionError
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.shapes import Labelled, Size
 from selcon_training.data.augmenting import Loaded
 from selcon_training.data.images import U8, read_picture
-from selcon_training.data.listing import IMAGE_SUFFIXES, MAX_FILES_SHOWN
+from selcon_training.data.listing import MAX_FILES_SHOWN
 from selcon_training.data.ordering import Stream, generator
 from selcon_training.data.pairs import stored_as
 from selcon_training.data.transforms import resize
@@ -112,8 +113,7 @@ def negative_pictures(folder: Path | None) -> list[Path]:
         return []
     if not folder.is_dir():
         raise DataError(f"--negatives {folder} is not a folder: give one with photos that afford no action")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    found = [path for path in found if not path.name.startswith(".")]
+    found = pictures_below(folder)
     if not found:
         raise DataError(f"--negatives {folder} holds no photo ({', '.join(IMAGE_SUFFIXES)})")
     if len(found) > MAX_PHOTOS:

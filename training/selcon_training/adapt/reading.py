@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
 from selcon_training.adapt.coco import is_coco, read_coco
 from selcon_training.adapt.cvat import read_cvat
 from selcon_training.adapt.folders import read_folders, split_folder
 from selcon_training.adapt.labelme import is_labelme, read_file, read_labelme
 from selcon_training.adapt.picture_files import PictureFiles, walk
 from selcon_training.adapt.shapes import Labelled
-from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.errors import DataError
 
 ACCEPTED_LAYOUTS = (

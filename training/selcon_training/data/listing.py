@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
 from selcon_training.errors import DataError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
-"""Of pictures and of maps alike, in upper or lower case."""
 NOTE_SUFFIXES = (".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log")
 """Of files that people keep beside images, and that are no images."""
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")

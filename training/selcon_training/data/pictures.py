@@ -18,11 +18,12 @@ from tqdm import tqdm
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT, U8
-from selcon_training.data.listing import IMAGE_SUFFIXES, MAX_FILES_SHOWN
+from selcon_training.data.listing import MAX_FILES_SHOWN
 from selcon_training.data.transforms import Size, decode_size
 from selcon_training.errors import DataError
 
@@ -50,21 +51,19 @@ def find_pictures(folder: Path, use: Use, key: str) -> list[PictureFile]:
     """
     if not folder.is_dir():
         raise DataError(f"{key} = {folder} is not a folder: give one with pictures")
-    listed = os.path.lexists(folder / MEDIA_FILE)
-    found = _listed(folder, use, key) if listed else all_pictures(folder, key)
+    if os.path.lexists(folder / MEDIA_FILE):
+        found = _listed(folder, use, key)
+    else:
+        found = [PictureFile(path) for path in all_pictures(folder, key)]
     for file in found:
         if tests := in_test_splits(file.path):
             raise DataError(f"{key}: {file.path} is of a test split ({tests[0]}), which training may not see")
     return sorted(found, key=lambda file: os.fsencode(file.path))
 
 
-def all_pictures(folder: Path, key: str) -> list[PictureFile]:
-    """The pictures in a folder and below, but hidden ones. Raises DataError for none."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(parent, name) for name in names if not name.startswith(".")]
-        found += [PictureFile(path) for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+def all_pictures(folder: Path, key: str) -> list[Path]:
+    """`pictures_below` a folder. Raises DataError for none."""
+    found = pictures_below(folder)
     if not found:
         raise DataError(
             f"{key} = {folder} holds no picture ({', '.join(IMAGE_SUFFIXES)}): give a folder with some, or "

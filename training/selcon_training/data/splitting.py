@@ -133,7 +133,7 @@ def _groups(data: DataSet, objects: str | None) -> list[Group]:
         own: list[object] = [("object", thing), ("picture", picture), ("content", _mark(item.path))]
         union.join(("item", item.path), own)
     folder = data.base / NEGATIVES
-    negatives = sorted(file.path for file in all_pictures(folder, NEGATIVES)) if folder.is_dir() else []
+    negatives = all_pictures(folder, NEGATIVES) if folder.is_dir() else []
     for path in negatives:
         told = path.parent != folder and (objects is not None or path.parent.name != UNNAMED)
         thing = _object(path, path.parent.name, objects) if told else path.stem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.data.listing import MAX_FILES_SHOWN
 from selcon_training.data.ordering import Stream, generator
-from selcon_training.data.pictures import PictureFile, all_pictures
+from selcon_training.data.pictures import all_pictures
 from selcon_training.distill.answers import Store, Teacher
 from selcon_training.errors import DataError, DistillError
 
@@ -63,18 +62,18 @@ class Survey:
         return lines
 
 
-def list_pictures(folder: Path) -> list[PictureFile]:
+def list_pictures(folder: Path) -> list[Path]:
     """The pictures in a folder and below. Raises DataError for none, for too few, and for those of a test
     split."""
-    found = sorted(all_pictures(folder, "photos"), key=lambda file: os.fsencode(file.path))
+    found = all_pictures(folder, "photos")
     for file in found:
-        if tests := in_test_splits(file.path):
-            raise DataError(f"{file.path} is of a test split ({tests[0]}), which training may not see")
+        if tests := in_test_splits(file):
+            raise DataError(f"{file} is of a test split ({tests[0]}), which training may not see")
     _require(len(found), folder)
     return found
 
 
-def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Store) -> Survey:
+def ask(teacher: Teacher, folder: Path, files: Sequence[Path], store: Store) -> Survey:
     """Ask the teacher about every picture that has no answer in the store yet.
 
     Raises DataError if too few pictures can be read, OSError where an answer cannot be written. Stopped at
@@ -84,18 +83,18 @@ def ask(teacher: Teacher, folder: Path, files: Sequence[PictureFile], store: Sto
     found: dict[str, HashedPicture] = {}
     for file in tqdm(files, desc="asking the teacher", unit="picture", dynamic_ncols=True):
         try:
-            content = read_bytes(file.path, DataError)
+            content = read_bytes(file, DataError)
             key = hashlib.sha256(content).hexdigest()
             if key in found:
                 survey.copies += 1
                 continue
             if store.get(key) is None:
-                image: Any = decode(content, file.path, cv2.IMREAD_COLOR, DataError, None, PIXEL_LIMIT)
+                image: Any = decode(content, file, cv2.IMREAD_COLOR, DataError, None, PIXEL_LIMIT)
                 store.put(key, teacher.answer(np.ascontiguousarray(image[:, :, ::-1], np.uint8)))
         except SelconError as error:
             survey.unreadable.append(str(error))
             continue
-        found[key] = HashedPicture(file.path, key)
+        found[key] = HashedPicture(file, key)
     survey.photos = [found[key] for key in sorted(found)]
     _require(len(survey.photos), folder, survey)
     return survey

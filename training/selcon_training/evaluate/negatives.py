@@ -42,7 +42,7 @@ def negative_pictures(folder: Path, actions: Sequence[str], limit: int | None) -
     """Every picture of a folder and below, asked for every action. Raises DataError where there is none."""
     if not folder.is_dir():
         raise DataError(f"--negatives {folder} is not a folder: give one with pictures")
-    found = sorted(file.path for file in all_pictures(folder, "--negatives"))
+    found = all_pictures(folder, "--negatives")
     return {path: (path.relative_to(folder).as_posix(), actions) for path in spread(found, limit)}
 
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
 from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.placement import Fit
 from selcon_ros.core.samples import sample_files
 from selcon_training.data.agd20k import in_test_splits
-from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.ordering import spread
 from selcon_training.errors import CheckpointError, DataError, ExportError
 from selcon_training.export.half_weights import in_half_weights
@@ -268,8 +268,7 @@ def picked_samples(folder: Path) -> dict[str, bytes]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give one with pictures held out for validation")
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    found = sorted(path for path in files if not path.name.startswith("."))
+    found = pictures_below(folder)
     if not found:
         raise DataError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}) to take samples of")
     for path in found:

@@ -30,11 +30,11 @@ from selcon_ros.core.bundle import (
 from selcon_ros.core.errors import BackendError, SelconError, first_line
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement, agreement
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.preprocess import preprocess
 from selcon_ros.core.samples import read_samples
 from selcon_ros.core.timing import time_alternately
 from selcon_training.data.images import read_picture
-from selcon_training.data.listing import IMAGE_SUFFIXES
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
 from selcon_training.export.attention_fusion import fused
@@ -198,7 +198,7 @@ def _image(given: Picture) -> NDArray[np.uint8]:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give one with pictures like those the robot will see")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    found = pictures_below(folder)
     if not found:
         raise DataError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}): int8 is measured on them")
     return found

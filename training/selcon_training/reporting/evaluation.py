@@ -125,7 +125,7 @@ def _decisive(
 ) -> dict[str, Any]:
     """What decides the figures: network and manifest, data and questions, version of the code."""
     splits = [split, *(kind[split] for kind in (NEGATIVE_SPLITS, CLUTTER_SPLITS) if split in kind)]
-    found = [] if negatives is None else sorted(file.path for file in all_pictures(negatives, "--negatives"))
+    found = [] if negatives is None else all_pictures(negatives, "--negatives")
     listed = [(path.name, path.stat().st_size) for path in found]
     refused = b"" if not_afforded is None else read_bytes(not_afforded, DataError)
     return {

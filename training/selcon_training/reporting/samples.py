@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selcon_ros.core.actions import match_action
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
 from selcon_training.data.agd20k import DataSet, by_folder
-from selcon_training.data.listing import IMAGE_SUFFIXES, Item
+from selcon_training.data.listing import Item, files_in
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError
 from selcon_training.reporting.trace import TraceSample
@@ -70,7 +71,7 @@ def _with_partners(
 def _pictures_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = files_in(path).images
     if not files:
         raise DataError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")
     return spread(files, EXOCENTRIC_COUNT)

@@ -89,7 +89,7 @@ def look_at(folder: Path, progress: Callable[[Sequence[Any]], Iterable[Any]] = l
     pairs = [(photo, action, shapes) for photo in photos for action, shapes in photo.shapes.items()]
     looks = [_labelled_photo(photo, action, shapes) for photo, action, shapes in progress(pairs)]
     place = folder / NEGATIVES
-    negatives = sorted(file.path for file in all_pictures(place, NEGATIVES)) if place.is_dir() else []
+    negatives = all_pictures(place, NEGATIVES) if place.is_dir() else []
     return Looks(folder, layout, sorted(looks, key=lambda look: (look.action, look.photo.path)), negatives)
 
 

@@ -18,13 +18,14 @@ from filelock import FileLock, Timeout
 from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.image_decoding import judge
 from selcon_ros.core.json_file import read_object
+from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
 from selcon_ros.core.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.labelling.drawing import Change, MaskDrawing, masks, parse_drawing
 from selcon_training.adapt.labelling.layout import write_own, write_photo
 from selcon_training.adapt.picture_files import PictureFiles, walk
 from selcon_training.data.images import PIXEL_LIMIT
-from selcon_training.data.listing import IMAGE_SUFFIXES, NOTE_SUFFIXES, suffix_counts
+from selcon_training.data.listing import NOTE_SUFFIXES, suffix_counts
 from selcon_training.data.splitting import UNNAMED
 from selcon_training.data.text_lists import checked_actions
 from selcon_training.errors import DataError
