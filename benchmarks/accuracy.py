@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.backends.onnxruntime import open_on_cpu
-from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
+from selcon_ros.core.bundle import Bundle, load_bundle, load_with_samples
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import Agreement, agreement
 from selcon_ros.core.preprocess import preprocess
@@ -60,8 +60,8 @@ class Judge:
 
 def sample_images(path: Path) -> list[NDArray[np.uint8]]:
     """Return the bundle's samples [H, W, 3] uint8, none where it brings none."""
-    roles = sample_roles(load_bundle(path, roles=()).manifest.files)
-    return read_samples(load_bundle(path, roles=roles)) if roles else []
+    bundle = load_with_samples(path)
+    return read_samples(bundle) if bundle.sample_files else []
 
 
 def read_maps(path: Path) -> list[Pair]:

@@ -77,9 +77,8 @@ def onnx_runtime(task: GpuTask) -> Iterator[Result]:
 @cache
 def _exported(task: GpuTask) -> tuple[Manifest, dict[str, bytes]]:
     """The network's manifest, and by precision its graphs that resize by themselves."""
-    from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.bundle import default_bundle_path, load_with_samples
     from selcon_ros.engines.prepared_graph import Preparation
-    from selcon_ros.engines.repository import load_with_samples
     from selcon_training.export.bundle import export_bundle
 
     net = timm_network(task.numbers)

@@ -13,7 +13,7 @@ from selcon_ros.backends import openvino
 from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, sample_roles
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError, first_line
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.memory import give_back_memory
@@ -160,8 +160,7 @@ class _Opener:
 
     def _open(self, backend: str, why: str) -> Model:
         if BACKENDS[backend].on_gpu:
-            roles = sample_roles(load_bundle(self.path, roles=()).manifest.files)
-            bundle = load_bundle(self.path, roles=("model", *roles))
+            bundle = load_with_samples(self.path)
             self.cpu.pin_thread()
             precision = "fp16" if self.precision == AUTO else self.precision
             engine = _open_on_gpu(bundle, backend, precision, self.gpu)

@@ -15,7 +15,7 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.bench.report import Table
-from selcon_ros.core.bundle import load_bundle, sample_roles
+from selcon_ros.core.bundle import load_with_samples
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap_agreement import agreement
@@ -58,8 +58,7 @@ def measure_engines(
 
     Raises SelconError for a bad bundle.
     """
-    samples = sample_roles(load_bundle(path, roles=()).manifest.files)
-    bundle = load_bundle(path, roles=("model", *samples))
+    bundle = load_with_samples(path)
     name, no_gpu = bundle.manifest.name, not has_gpu()
     found: list[MeasuredEngine] = []
     opened: list[tuple[MeasuredEngine, Backend]] = []
@@ -78,7 +77,7 @@ def measure_engines(
                 else:
                     each.engine = model.backend.name
                     opened.append((each, model.backend))
-        if samples:
+        if bundle.sample_files:
             tell(f"{name}: comparing with fp32")
             images = read_samples(bundle)
             exact = Grounder(bundle, open_on_cpu(bundle, CpuOptions(cpu.threads)))

@@ -85,9 +85,10 @@ def build(
     """
     chosen = chosen_library(options.kind)
     try:
+        from selcon_ros.core.bundle import load_with_samples
         from selcon_ros.engines.cache import Cache
         from selcon_ros.engines.compatibility import incompatibility
-        from selcon_ros.engines.repository import EngineSpec, find, load_with_samples
+        from selcon_ros.engines.repository import EngineSpec, find
         from selcon_ros.engines.repository import build as build_engine
         from selcon_ros.engines.repository import verify as run_and_compare
     except ImportError:

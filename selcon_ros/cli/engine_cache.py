@@ -81,11 +81,12 @@ def verify(
       selcon engine verify bundles/mine --kind tensorrt --precision fp16 --json
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
+    from selcon_ros.core.bundle import load_with_samples
     from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.compatibility import incompatibility
     from selcon_ros.engines.folder import name_prefix
     from selcon_ros.engines.record import GRAPH_KIND
-    from selcon_ros.engines.repository import load_with_samples, source_digest
+    from selcon_ros.engines.repository import source_digest
     from selcon_ros.engines.repository import verify as run_and_compare
 
     model = load_with_samples(bundle)

@@ -27,6 +27,7 @@ __all__ = [
     "Normalisation",
     "default_bundle_path",
     "load_bundle",
+    "load_with_samples",
     "model_role",
     "sample_roles",
     "write_bundle",
@@ -60,6 +61,11 @@ class Bundle:
     def model(self) -> bytes:
         """The ONNX graph."""
         return self.files["model"]
+
+    @property
+    def sample_files(self) -> dict[str, bytes]:
+        """Those of the files that are sample pictures, by role."""
+        return {role: self.files[role] for role in sample_roles(self.files)}
 
 
 def default_bundle_path() -> Path:
@@ -95,6 +101,14 @@ def load_bundle(path: str | Path, roles: Collection[str] | None = None) -> Bundl
         raise BundleError(f"bundle {path}: {error}") from None
     except OSError as error:
         raise BundleError(f"bundle {path}: {error.strerror or error}") from None
+
+
+def load_with_samples(path: str | Path) -> Bundle:
+    """Read of a bundle its fp32 graph and its samples: what engines are made of and compared on.
+
+    Raises BundleError as `load_bundle` does.
+    """
+    return load_bundle(path, roles=("model", *sample_roles(load_bundle(path, roles=()).manifest.files)))
 
 
 def model_role(manifest: Manifest, path: str | Path, precision: str) -> str:

@@ -19,7 +19,7 @@ from selcon_ros.engines.repository import EngineSpec, build, converted_graph, fi
 def open_on_gpu(bundle: Bundle, backend: str, precision: str, options: GpuOptions) -> Backend:
     """Open the bundle's model in a backend of BACKENDS that runs on a GPU.
 
-    `bundle` was loaded with its samples (`repository.load_with_samples`). Raises NotInstalledError where a
+    `bundle` was loaded with its samples (`bundle.load_with_samples`). Raises NotInstalledError where a
     library or the driver is missing, BackendError where the model does not run or differs from fp32,
     BundleError where the bundle has no samples.
     """

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from selcon_ros.backends.cuda import gpu
 from selcon_ros.backends.options import Progress
 from selcon_ros.backends.tensorrt import SerializedEngine, TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES, EngineLibrary
-from selcon_ros.core.bundle import Bundle, Normalisation, load_bundle, sample_roles
+from selcon_ros.core.bundle import Bundle, Normalisation
 from selcon_ros.core.errors import BackendError, EngineError
 from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement
 from selcon_ros.core.onnx_file import check_onnx
@@ -64,12 +63,6 @@ def source_digest(bundle: Bundle) -> str:
         # Of others it is the graph's alone, as it has been for the engines that there are.
         digest.update(repr((manifest.fit, manifest.normalisation)).encode())
     return digest.hexdigest()
-
-
-def load_with_samples(path: Path) -> Bundle:
-    """Read of a bundle what engines are made of: its fp32 graph and its samples."""
-    roles = sample_roles(load_bundle(path, roles=()).manifest.files)
-    return load_bundle(path, roles=("model", *roles))
 
 
 def converted_graph(bundle: Bundle, precision: str, cache: Cache, progress: Progress) -> bytes:

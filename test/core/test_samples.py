@@ -10,6 +10,7 @@ from selcon_ros.core.bundle import (
     BundleFile,
     default_bundle_path,
     load_bundle,
+    load_with_samples,
     sample_roles,
     write_bundle,
 )
@@ -53,6 +54,16 @@ def test_samples_are_the_pictures_at_most_640_pixels_long(bundle: Path) -> None:
 def test_samples_come_in_the_order_of_their_numbers() -> None:
     roles = ["model", *(f"sample.{number}" for number in (10, 2, 1)), "sample.x", "sample.0", "sample"]
     assert sample_roles(roles) == ["sample.1", "sample.2", "sample.10"]
+
+
+def test_engines_are_made_of_the_graph_and_the_samples(bundle: Path, tmp_path: Path) -> None:
+    whole = load_bundle(bundle)
+    write_bundle(tmp_path / "more", whole.manifest, whole.files | {"open_text": whole.model})
+    found = load_with_samples(tmp_path / "more")
+    assert found.files == whole.files and found.model == whole.model
+    assert list(found.sample_files) == [f"sample.{number}" for number in range(1, 1 + len(SIZES))]
+    assert found.sample_files.items() < found.files.items()
+    assert not load_with_samples(tmp_path / "plain").sample_files
 
 
 def test_a_robot_does_not_read_them(tmp_path: Path, paths: list[Path]) -> None:

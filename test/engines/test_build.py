@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
-from selcon_ros.core.bundle import default_bundle_path
+from selcon_ros.core.bundle import default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, Cancelled
 from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.build import Shapes, _profile, build_engine
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.compatibility import incompatibility
 from selcon_ros.engines.prepared_graph import Preparation, Prepared
-from selcon_ros.engines.repository import CAMERA_SIZE, EngineSpec, build, find, load_with_samples
+from selcon_ros.engines.repository import CAMERA_SIZE, EngineSpec, build, find
 from support.engines import SIZE, bundle_of, colours, layer_types
 
 trt = pytest.importorskip("tensorrt_rtx", reason="no TensorRT for RTX: pip install tensorrt-rtx-cu13")

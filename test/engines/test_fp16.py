@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from selcon_ros.core.bundle import default_bundle_path
+from selcon_ros.core.bundle import default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError
 from selcon_ros.core.preprocess import graph_inputs
 from selcon_ros.engines.bundle_graph import read_graph
@@ -18,7 +18,6 @@ from selcon_ros.engines.fp16 import SENSITIVE_OPERATORS, emulate_fp16, to_fp16
 from selcon_ros.engines.fp16_error import layers_by_added_error
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_ros.engines.preprocess_graph import NODE_PREFIX, with_frames
-from selcon_ros.engines.repository import load_with_samples
 from support.engines import bundle_of, colours, manifest, picture
 
 SHAPE = "float[n,3,64,96]"

@@ -14,20 +14,13 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import GpuOptions
 from selcon_ros.backends.tensorrt import TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES
-from selcon_ros.core.bundle import Bundle, default_bundle_path
+from selcon_ros.core.bundle import Bundle, default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, ImageError
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.cache import Cache, CachedEngine
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.compatibility import incompatibility
-from selcon_ros.engines.repository import (
-    EngineSpec,
-    build,
-    find,
-    load_with_samples,
-    serialized,
-    verify,
-)
+from selcon_ros.engines.repository import EngineSpec, build, find, serialized, verify
 from selcon_ros.model import load
 
 pytestmark = [

@@ -15,7 +15,6 @@ from selcon_ros.core.bundle import (
     ConfidenceFit,
     Manifest,
     load_bundle,
-    sample_roles,
     write_bundle,
 )
 from selcon_ros.core.errors import SelconError
@@ -58,7 +57,7 @@ def write_adapted(
         metrics={"adapted": {key: result[key] for key in ("overall", "rendered", "folds", "fold_steps")}},
         files={},
     )
-    files = {role: subject.bundle.files[role] for role in sample_roles(subject.bundle.files)}
+    files = subject.bundle.sample_files
     files["model"] = export_graph(net, affinity=False, averaging=subject.restored.averaging)
     int8, reason = _int8(subject, manifest, files, threads)
     if int8 is not None:

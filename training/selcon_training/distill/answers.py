@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles
+from selcon_ros.core.bundle import load_with_samples
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.heatmap import minmax
 from selcon_training.data.images import F32, U8
@@ -45,9 +45,8 @@ class Teacher:
     """A bundle's fp32 graph in ONNX Runtime, as a robot runs it. Raises BundleError, BackendError."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        manifest = load_bundle(path, roles=()).manifest
-        self.bundle: Bundle = load_bundle(path, roles=("model", *sample_roles(manifest.files)))
-        self.manifest = manifest
+        self.bundle = load_with_samples(path)
+        self.manifest = self.bundle.manifest
         self.grounder = Grounder(self.bundle, open_on_cpu(self.bundle, CpuOptions(threads)))
 
     @property

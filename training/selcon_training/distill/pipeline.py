@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle, sample_roles, write_bundle
+from selcon_ros.core.bundle import Bundle, load_bundle, write_bundle
 from selcon_ros.core.files import read_image
 from selcon_ros.core.grounder import Grounder
 from selcon_ros.core.placement import Canvas
@@ -195,10 +195,7 @@ def _finish(
 
 def _exported(config: TrainConfig, places: Places, teacher: Teacher) -> Bundle:
     """The student's bundle, in memory."""
-    if places.samples is not None:
-        samples = picked_samples(places.samples)
-    else:
-        samples = {role: teacher.bundle.files[role] for role in sample_roles(teacher.bundle.files)}
+    samples = teacher.bundle.sample_files if places.samples is None else picked_samples(places.samples)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"
         export_checkpoint(checkpoint_folder(config.output), path)

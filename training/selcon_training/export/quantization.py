@@ -24,7 +24,6 @@ from selcon_ros.core.bundle import (
     BundleFile,
     Manifest,
     load_bundle,
-    sample_roles,
     write_bundle,
 )
 from selcon_ros.core.errors import BackendError, SelconError, first_line
@@ -173,7 +172,7 @@ def _dynamic_int8(graph: onnx.ModelProto, folder: Path) -> bytes:
 def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]:
     """Return the bundle with its int8 graph in place of all files, the method, and of how many pictures it
     knows the values: the bundle's samples and `pictures`."""
-    seen: list[Picture] = [*(read_samples(given) if sample_roles(given.files) else []), *pictures]
+    seen: list[Picture] = [*(read_samples(given) if given.sample_files else []), *pictures]
     content = int8_graph(given.model, _inputs(given.manifest, seen) if seen else None)
     files = given.manifest.files | {INT8_ROLE: BundleFile(f"{INT8_ROLE}.onnx")}
     static = any(node.op_type == "DequantizeLinear" for node in onnx.load_from_string(content).graph.node)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, sample_roles, write_bundle
+from selcon_ros.core.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.export.bundle import Weights, export_graph, picked_samples, warn_of_shift
 from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import has_half_weights, restore
@@ -68,14 +68,10 @@ def reexport(
     graph = export_graph(net, affinity=False, averaging=averaging)
     if weights == "fp16" or has_half_weights(given.model):
         graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
-    pictures = _samples(given) if samples is None else picked_samples(samples)
+    pictures = given.sample_files if samples is None else picked_samples(samples)
     written = write_bundle(out, manifest, {"model": graph} | pictures)
     _print_left_out(given, manifest)
     return written
-
-
-def _samples(bundle: Bundle) -> dict[str, bytes]:
-    return {role: bundle.files[role] for role in sample_roles(bundle.files)}
 
 
 def _print_left_out(given: Bundle, manifest: Manifest) -> None:

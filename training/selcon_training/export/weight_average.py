@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, sample_roles, write_bundle
+from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.errors import ExportError
 from selcon_training.export.bundle import Weights, export_graph
 from selcon_training.export.half_weights import in_half_weights
@@ -35,7 +35,6 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
             f"{widths[1]}"
         )
     given = bundles[1]
-    files = {role: given.files[role] for role in sample_roles(given.files)}
     graph = export_graph(between(start.net, end.net, share), affinity=False, averaging=end.averaging)
     if weights == "fp16":
         images = example_images(given.manifest.input_size)
@@ -48,7 +47,7 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
         metrics={},
         files={},
     )
-    return write_bundle(out, manifest, files | {"model": graph})
+    return write_bundle(out, manifest, given.sample_files | {"model": graph})
 
 
 def _check(first: Bundle, second: Bundle) -> None:
