@@ -5,7 +5,6 @@ Quantise and dequantise nodes say what is int8; engines fuse them with the produ
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, version_converter
 
+from selcon_ros.backends.onnxruntime_log import without_advice
 from selcon_ros.core.errors import BackendError, first_line
 from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 
@@ -42,9 +42,8 @@ def to_int8(model: ModelProto, samples: Sequence[Inputs]) -> ModelProto:
     products = _products(model)
     if not products:
         raise BackendError("the graph has no products with constant matrices: int8 would change nothing")
-    logging.getLogger().addFilter(_without_advice)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with without_advice(), tempfile.TemporaryDirectory() as folder:
             source, done = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
             onnx.save(version_converter.convert_version(model, OPSET), source)
             quantize_static(
@@ -61,8 +60,6 @@ def to_int8(model: ModelProto, samples: Sequence[Inputs]) -> ModelProto:
             return onnx.load(done)
     except Exception as error:  # the libraries' errors share no base class
         raise BackendError(f"the graph cannot be converted to int8: {first_line(error)}") from error
-    finally:
-        logging.getLogger().removeFilter(_without_advice)
 
 
 def _products(model: ModelProto) -> list[str]:
@@ -76,8 +73,3 @@ def _products(model: ModelProto) -> list[str]:
         and node.input[1] in constants
         and not node.name.startswith(NODE_PREFIX)
     ]
-
-
-def _without_advice(record: logging.LogRecord) -> bool:
-    """Drop the library's advice to simplify the graph, which engines do themselves."""
-    return "pre-process" not in record.getMessage()

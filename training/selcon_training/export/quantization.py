@@ -3,7 +3,6 @@ they are written."""
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from selcon_ros.backends.on_cpu import INPUT_NAME
 from selcon_ros.backends.onnxruntime import open_on_cpu
+from selcon_ros.backends.onnxruntime_log import without_advice
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import (
     INT8_ROLE,
@@ -116,9 +116,8 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
     without either, one of convolutions without inputs, or one that cannot be quantised.
     """
     given = iter(() if inputs is None else inputs)
-    logging.getLogger().addFilter(_without_advice)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with without_advice(), tempfile.TemporaryDirectory() as folder:
             graph = fused(model)
             if has_products(graph):
                 return _dynamic_int8(graph, Path(folder))
@@ -137,8 +136,6 @@ def int8_graph(model: bytes, inputs: Iterable[Inputs] | None = None) -> bytes:
         if isinstance(error, OSError) or "serialization failed" in reason:
             reason += f"; is there room in {tempfile.gettempdir()}?"
         raise BackendError(f"the graph cannot be quantised: {reason}") from error
-    finally:
-        logging.getLogger().removeFilter(_without_advice)
     raise BackendError(
         "the graph has no products with constant matrices and no convolutions: int8 would change nothing"
     )
@@ -183,11 +180,6 @@ def _in_int8(given: Bundle, pictures: Sequence[Path]) -> tuple[Bundle, str, int]
 def _inputs(manifest: Manifest, pictures: Sequence[Picture]) -> Iterator[Inputs]:
     for each in tqdm(pictures, desc="scales", unit="image"):
         yield {INPUT_NAME: preprocess(_image(each), manifest)}
-
-
-def _without_advice(record: logging.LogRecord) -> bool:
-    """Drop the library's advice to do what `int8_graph` has done."""
-    return "pre-process" not in record.getMessage()
 
 
 def _image(given: Picture) -> NDArray[np.uint8]:
