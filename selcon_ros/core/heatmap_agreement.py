@@ -47,6 +47,10 @@ class Agreement:
         """Whether the mean KLD is at most `tolerance`; NaN is not."""
         return is_within(self.kld_mean, tolerance)
 
+    def too_far(self, name: str, tolerance: float) -> str:
+        """Say that what is called `name` is not within the tolerance."""
+        return f"{name} is farther from fp32 than the tolerance {tolerance:g}: {self}"
+
     def __str__(self) -> str:
         return (
             f"heatmaps: KLD {self.kld_mean:.5f} (95 % below {self.kld_p95:.5f}, worst {self.kld_max:.5f}, "

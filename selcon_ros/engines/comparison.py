@@ -22,7 +22,7 @@ def verified(bundle: Bundle, backend: Backend, tolerance: float = MAX_KLD) -> Ba
     try:
         found = compare_with_fp32(bundle, backend, read_samples(bundle))
         if not found.within(tolerance):
-            raise BackendError(too_far(backend.name, found, tolerance))
+            raise BackendError(found.too_far(backend.name, tolerance))
     except BaseException:
         backend.close()
         raise
@@ -38,8 +38,3 @@ def compare_with_fp32(
     """Compare a backend with the bundle's fp32 graph in ONNX Runtime on the CPU; exact: that, if open."""
     exact = exact or OnnxRuntimeBackend(bundle, "model", CpuOptions())
     return agreement(Grounder(bundle, exact), Grounder(bundle, backend), images)
-
-
-def too_far(name: str, found: Agreement, tolerance: float) -> str:
-    """Say that a backend is not used."""
-    return f"{name} is farther from fp32 than the tolerance {tolerance:g}: {found}"

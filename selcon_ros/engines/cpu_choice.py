@@ -17,7 +17,7 @@ from selcon_ros.core.memory import free_memory
 from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.choice_file import Kept, keep, look_up
 from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
-from selcon_ros.engines.comparison import compare_with_fp32, too_far
+from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.cpu_candidates import (
     AUTO,
     EXACT_PRECISION,
@@ -172,7 +172,7 @@ def _disagreeing(
         else:
             if found.within(MAX_KLD):
                 return refused
-            refused[label] = too_far(backend.name, found, MAX_KLD)
+            refused[label] = found.too_far(backend.name, MAX_KLD)
         if times.shares.keys() <= {**left_out, **refused}.keys():
             raise BackendError("; ".join(refused.values()))
     return refused

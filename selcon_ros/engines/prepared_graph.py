@@ -69,9 +69,8 @@ class Preparation:
 
     def compare(self) -> Agreement:
         """Run the converted graph in ONNX Runtime on the CPU, rounding as a GPU does, and compare."""
-        subject = f"the {self.result.precision} graph of bundle {self.bundle.path}"
         graph = emulate_fp16(self._given).SerializeToString()
-        converted = OnnxRuntimeGraph(self.bundle.manifest, graph, CPU_PROVIDER, subject)
+        converted = OnnxRuntimeGraph(self.bundle.manifest, graph, CPU_PROVIDER, self._name)
         return compare_with_fp32(self.bundle, converted, self.samples)
 
     def worst_layers(self) -> list[LayerError]:
@@ -86,12 +85,12 @@ class Preparation:
         found = self.compare()
         if not found.within(tolerance):
             layers = "; ".join(map(str, self.worst_layers()))
-            raise BackendError(
-                f"{self.result.precision} heatmaps of bundle {self.bundle.path} have a KLD of "
-                f"{found.kld_mean:.4f} from fp32, more than the tolerance {tolerance:g}. Layers to blame: "
-                f"{layers}. Use fp32"
-            )
+            raise BackendError(f"{found.too_far(self._name, tolerance)}. Layers to blame: {layers}. Use fp32")
         return found
+
+    @property
+    def _name(self) -> str:
+        return f"the {self.result.precision} graph of bundle {self.bundle.path}"
 
     def _inputs(self) -> list[dict[str, NDArray[np.generic]]]:
         return [graph_inputs(image[None], self.bundle.manifest) for image in self.samples]

@@ -178,9 +178,8 @@ def verify(
     if not found.within(tolerance):
         cache.remove(entry)
         raise BackendError(
-            f"engine {entry.path} is farther from fp32 than the tolerance {tolerance:g} ({found}), although "
-            f"its graph is not (KLD {entry.record.agreement_of_graph['kld_mean']:.5f}); it was removed: "
-            "build it in fp32"
+            f"{found.too_far(f'engine {entry.path}', tolerance)}. Its graph is not (KLD "
+            f"{entry.record.agreement_of_graph['kld_mean']:.5f}); it was removed: build it in fp32"
         )
     return cache.update(replace(entry, record=replace(entry.record, agreement=asdict(found))))
 

@@ -142,7 +142,7 @@ def test_the_layer_that_loses_digits_is_named_and_the_graph_refused(tmp_path: Pa
     sigmoid.input[0] = "lost"
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(8000, np.float32), "high"))
     bundle = bundle_of(model, tmp_path / "tiny")
-    with pytest.raises(BackendError, match=r"more than the tolerance 1e-05. Layers to blame: lose \(Sub\)"):
+    with pytest.raises(BackendError, match=r"than the tolerance 1e-05: .*\. Layers to blame: lose \(Sub\)"):
         Preparation(bundle).check(1e-5)
     assert Preparation(bundle, "fp32").check(1e-3).kld_mean < 1e-3
 

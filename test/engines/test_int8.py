@@ -54,7 +54,9 @@ def test_the_engine_has_int8_layers(preparation: Preparation) -> None:
 
 
 def test_far_from_fp32_it_is_refused_with_the_layers_to_blame(preparation: Preparation) -> None:
-    with pytest.raises(BackendError, match=r"int8 heatmaps .* Layers to blame: /net/\S+ \(\w+\): \S+ off"):
+    with pytest.raises(
+        BackendError, match=r"the int8 graph of bundle .* Layers to blame: /net/\S+ \(\w+\): \S+ off"
+    ):
         preparation.check(tolerance=1e-6)
 
 

@@ -101,7 +101,10 @@ def test_maps_of_either_sign_are_compared_as_evaluation_does(pictures, tmp_path)
 
 def test_maps_that_move_too_far_are_refused(vit, pictures, tmp_path):
     out = tmp_path / "int8"
-    with pytest.raises(SelconError, match="more than the tolerance 1e-09: .*int8 is not written; keep fp32"):
+    with pytest.raises(
+        SelconError,
+        match="^int8 is farther from fp32 than the tolerance 1e-09: .*int8 is not written: keep fp32",
+    ):
         quantize(vit, pictures, out, limit=1, tolerance=1e-9, threads=1)
     assert not out.exists()
 

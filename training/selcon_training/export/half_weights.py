@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from selcon_training.errors import ExportError
-from selcon_training.export.onnx_trace import relative_deviation
+from selcon_training.models.network import relative_deviation
 
 MIN_WEIGHT_SIZE = 4096
 """A weight of fewer numbers stays as it is: it takes little room, and rounding the first layers

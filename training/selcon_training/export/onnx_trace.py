@@ -7,16 +7,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training.encoders.attention import spelled_out
 from selcon_training.encoders.same_padding import fixed_padding
 from selcon_training.errors import ExportError
-from selcon_training.models.network import MAX_DEVIATION
+from selcon_training.models.network import MAX_DEVIATION, relative_deviation
 
 OPSET = 17
 _CPU = "CPUExecutionProvider"
@@ -71,11 +69,6 @@ def trace(
                 dynamic_axes={name: dict(axes) for name, axes in (dynamic or {}).items()},
             )
         return file.read_bytes()
-
-
-def relative_deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-    """Return the largest deviation, relative to the largest value of `theirs`."""
-    return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
 
 
 def _compare(module: nn.Module, content: bytes, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> None:

@@ -87,10 +87,7 @@ def quantize(
     shown = tqdm(images, desc="int8 against fp32", unit="image")
     found = agreement(exact, rounded, (_image(each) for each in shown))
     if not found.within(tolerance):
-        raise SelconError(
-            f"int8 heatmaps have a KLD of {found.kld_mean:.4f} from those of fp32 on {found.images} "
-            f"pictures, more than the tolerance {tolerance:g}: {out} is not written; keep fp32"
-        )
+        raise SelconError(f"{found.too_far('int8', tolerance)}. {out} is not written: keep fp32")
     record = {"method": method, "tolerance": tolerance, **asdict(found)}
     if calibrated:
         record["calibrated"] = calibrated

@@ -26,7 +26,7 @@ from selcon_ros.core.text import quoted
 from selcon_training.encoders.backbone import MIN_STRIDE, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
-from selcon_training.models.network import MAX_DEVIATION, example_images
+from selcon_training.models.network import MAX_DEVIATION, example_images, relative_deviation
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
@@ -221,8 +221,7 @@ def _compare(net: PyramidNet, averaging: Averaging, bundle: Bundle) -> None:
         seen = averaged(net, averaging)
         for images, theirs in zip((image, several), given, strict=True):
             own = seen(images)[0].numpy()
-            limit = MAX_DEVIATION * max(float(np.abs(theirs).max()), 1e-12)
-            deviation = float(np.abs(own - theirs).max()) if own.shape == theirs.shape else np.inf
-            if not deviation <= limit:
-                reason = f"its weights give maps that differ from the graph's by {deviation:.2g}"
+            deviation = relative_deviation(own, theirs) if own.shape == theirs.shape else np.inf
+            if not deviation <= MAX_DEVIATION:
+                reason = f"its maps differ from the graph's by {deviation:.2g} of their largest value"
                 raise _damaged(bundle, reason)

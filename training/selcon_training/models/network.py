@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_ros.core.manifest import Normalisation
@@ -22,6 +24,11 @@ def example_images(size: Size) -> tuple[Tensor, Tensor]:
     """Return what a graph of images of (height, width) is compared on: one, and a batch of three others."""
     images = torch.randn((4, 3, *size), generator=torch.Generator().manual_seed(0))
     return images[:1], images[1:]
+
+
+def relative_deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """Return the largest deviation, relative to the largest value of `theirs`; NaN where there is one."""
+    return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))
 
 
 class TruthView(NamedTuple):
