@@ -14,8 +14,8 @@ from experiments.lifting.scenes import LiftScene, Sight
 from experiments.lifting.world import Pose
 from selcon_ros.core.grasp import GraspParameters, find_grasps
 from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.rigid import Rigid
 from selcon_tabletop.parts import Z
-from selcon_tabletop.shapes import Points
 
 DIRECTION_COUNT = 16
 """Directions about a grip's axis that are tried."""
@@ -46,8 +46,8 @@ def published(sight: Sight, heat: Heatmap) -> Choice:
         reasons += [point.reason.value for point in result.points if point.reason]
         return Choice(None, False, ", ".join(dict.fromkeys(reasons)))
     assert point.position is not None and point.orientation is not None and point.width is not None
-    x, y, z, w = point.orientation
-    grasp = Grasp(np.array(point.position), _matrix(x, y, z, w), point.width)
+    axes = Rigid(point.orientation, point.position).matrix
+    grasp = Grasp(np.array(point.position), axes, point.width)
     return Choice(_in_world(grasp, sight.camera), _on_part(sight, point.pixel))
 
 
@@ -107,17 +107,6 @@ def own_grips(scene: LiftScene) -> list[Grasp]:
             top = point + 0.02 * Z
             found.append(Grasp(top, axes, 2 * scene.grip.radius))
     return sorted(found, key=lambda grasp: grasp.axes[2, 2])
-
-
-def _matrix(x: float, y: float, z: float, w: float) -> Points:
-    """Return the rotation matrix [3, 3] of a unit quaternion."""
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def _in_world(grasp: Grasp, camera: Pose) -> Grasp:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import EngineError
 from selcon_ros.core.json_file import read_object
 from selcon_ros.engines.folder import name_prefix
-from selcon_ros.engines.record import MAX_RECORD_BYTES, dataclass_from
+from selcon_ros.engines.record import MAX_RECORD_BYTES, dataclass_from, digest_of
 
 CHOICE_SUFFIX = ".choice"
 """How the names of these files end."""
@@ -39,8 +37,7 @@ class ChoiceKey:
     @property
     def digest(self) -> str:
         """A name for it."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(asdict(self))
 
     def path(self, folder: Path, bundle: str) -> Path:
         """Return the file of the folder that keeps it."""

@@ -24,6 +24,11 @@ MAX_RECORD_BYTES = 1 << 20
 T = TypeVar("T")
 
 
+def digest_of(values: dict[str, Any]) -> str:
+    """Return a name for what a key says."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Key:
     """What an engine is made of and for; another value of any of these asks for another engine.
@@ -47,8 +52,7 @@ class Key:
     @property
     def digest(self) -> str:
         """A name for it."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(asdict(self))
 
 
 @dataclass(frozen=True)

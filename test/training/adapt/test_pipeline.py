@@ -1,6 +1,7 @@
 """`selcon adapt`: weights out of a bundle, samples, training, the bundle and its report."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,14 @@ def test_samples_are_made_of_a_rendered_set(squares, tmp_path):
             assert 0.7 < mask.sum() / dataset.SQUARE**2 < 1.4
     with pytest.raises(DataError, match="test split"):
         rendered.write_rendered(squares.parent / "squares", "Seen", ["testset"], 5, tmp_path / "made.zip")
+
+
+def test_a_damaged_picture_of_a_rendered_set_is_named(squares, tmp_path):
+    with zipfile.ZipFile(squares) as whole, zipfile.ZipFile(tmp_path / "cut.zip", "w") as cut:
+        for name in whole.namelist():
+            cut.writestr(name, whole.read(name)[: -20 if name == "0003.png" else None])
+    with pytest.raises(DataError, match=r"0003\.png of .*cut\.zip is cut short"):
+        rendered.read_rendered(tmp_path / "cut.zip", ["pour", "hold"], CANVAS, False)
 
 
 def test_photos_of_one_object_are_held_out_together(tmp_path):

@@ -18,10 +18,11 @@ import numpy as np
 
 from selcon_ros.core.actions import action_key
 from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.image_decoding import decode
 from selcon_ros.core.json_file import parse_object
 from selcon_ros.core.placement import Canvas
 from selcon_ros.core.preprocess import fitted
-from selcon_ros.core.zip_file import open_zip
+from selcon_ros.core.zip_file import Archive, open_zip
 from selcon_training.adapt.photo_set import MaskedPhoto, truth_of
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.augmenting import Loaded
@@ -57,8 +58,8 @@ def read_rendered(path: Path, actions: Sequence[str], canvas: Canvas, sharp: boo
         return [
             _sample(
                 str(name),
-                _decoded(archive.read(f"{name}.jpg", MAX_PICTURE_BYTES), cv2.IMREAD_COLOR, path)[:, :, ::-1],
-                _decoded(archive.read(f"{name}.png", MAX_PICTURE_BYTES), cv2.IMREAD_GRAYSCALE, path),
+                _read(archive, path, f"{name}.jpg", cv2.IMREAD_COLOR)[:, :, ::-1],
+                _read(archive, path, f"{name}.png", cv2.IMREAD_GRAYSCALE),
                 places,
                 canvas,
                 sharp,
@@ -84,11 +85,8 @@ def _sample(
     )
 
 
-def _decoded(content: bytes, flags: int, path: Path) -> U8:
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if image is None:
-        raise DataError(f"{path} holds a damaged picture: install selcon_training again")
-    return np.asarray(image, np.uint8)
+def _read(archive: Archive, path: Path, name: str, flags: int) -> U8:
+    return decode(archive.read(name, MAX_PICTURE_BYTES), f"{name} of {path}", flags, DataError)
 
 
 def write_rendered(root: Path, divide: str | None, splits: Sequence[str], count: int, out: Path) -> int:

@@ -26,6 +26,13 @@ def example_images(size: Size) -> tuple[Tensor, Tensor]:
     return images[:1], images[1:]
 
 
+def class_list(actions: Sequence[str]) -> list[str]:
+    """Return the actions of a network. Raises ValueError for none, and for one that is there twice."""
+    if not actions or len(set(actions)) != len(actions):
+        raise ValueError(f"the class list must hold at least one action and none twice, got {list(actions)}")
+    return list(actions)
+
+
 def relative_deviation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     """Return the largest deviation, relative to the largest value of `theirs`; NaN where there is one."""
     return float(np.abs(ours - theirs).max() / max(float(np.abs(theirs).max()), 1e-12))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from selcon_training.encoders.backbone import MIN_STRIDE, Backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
-from selcon_training.models.network import Network, Size, TruthView
+from selcon_training.models.network import Network, Size, TruthView, class_list
 
 TRAINABLE = ("upper", "all")
 """What of a backbone can train: the last half of its stages, or all but its stem."""
@@ -74,11 +74,7 @@ class PyramidNet(Network):
 
     def __init__(self, backbone: Backbone, actions: Sequence[str], input_size: Size, width: int = 96) -> None:
         super().__init__()
-        if not actions or len(set(actions)) != len(actions):
-            raise ValueError(
-                f"the class list must hold at least one action and none twice, got {list(actions)}"
-            )
-        self.actions = list(actions)
+        self.actions = class_list(actions)
         self.normalisation = backbone.normalisation
         self.backbone = backbone
         self.heads = Decoder(backbone.widths, len(self.actions), width)

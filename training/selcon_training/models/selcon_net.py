@@ -22,7 +22,7 @@ from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.models.heads import Heads, HeadView
 from selcon_training.models.map_ops import cosine_maps, onto_grid, saliency_map
-from selcon_training.models.network import Network, Size, TruthView
+from selcon_training.models.network import Network, Size, TruthView, class_list
 
 CamActivation = Literal["none", "sigmoid"]
 Classifier = Literal["linear", "text"]
@@ -90,10 +90,7 @@ class SelconNet(Network):
         classifier: Classifier = "linear",
     ) -> None:
         super().__init__()
-        if not actions or len(set(actions)) != len(actions):
-            raise ValueError(
-                f"the class list must hold at least one action and none twice, got {list(actions)}"
-            )
+        self.actions = class_list(actions)
         if cam_activation not in ("none", "sigmoid"):
             raise ValueError(f"cam_activation must be 'none' or 'sigmoid', got {cam_activation!r}")
         if classifier not in ("linear", "text"):
@@ -104,7 +101,6 @@ class SelconNet(Network):
                 "(height, width); both must see the same image"
             )
         self.clip, self.dino = clip, dino
-        self.actions = list(actions)
         self.grid, self.input_size = dino.grid, dino.input_size
         self.map_grid = (self.grid[0] * upscale, self.grid[1] * upscale)
         self.cam_activation = cam_activation
