@@ -11,7 +11,7 @@ from selcon_ros.core.preprocess import preprocess
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.device import to_input
-from selcon_training.data.ordering import batches, epoch_order, prefetch
+from selcon_training.data.ordering import batches, epoch_batches, epoch_order, prefetch
 from selcon_training.data.transforms import (
     WHOLE_IMAGE,
     Crop,
@@ -140,6 +140,21 @@ def test_balanced_orders_give_every_class_its_share(counts, total, seed):
 def test_batches_are_full_and_short_lists_make_one():
     assert [len(b) for b in batches(np.arange(10), 4)] == [4, 4]
     assert [len(b) for b in batches(np.arange(3), 4)] == [3]
+
+
+def test_the_batches_of_two_epochs_are_kept():
+    asked = []
+
+    def order(epoch):
+        asked.append(epoch)
+        return np.arange(10) + epoch
+
+    of_epoch = epoch_batches(order, 4)
+    for epoch in (0, 1, 1, 0, 2, 1):
+        assert [batch.tolist() for batch in of_epoch(epoch)] == [
+            [epoch + place for place in range(start, start + 4)] for start in (0, 4)
+        ]
+    assert asked == [0, 1, 2, 1]
 
 
 def test_prefetch_keeps_the_order_and_passes_errors_on():

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import IntEnum
+from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
@@ -83,6 +84,13 @@ def batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     if len(order) < size:
         return [order]
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+def epoch_batches(
+    order: Callable[[int], NDArray[np.int64]], size: int
+) -> Callable[[int], list[NDArray[np.int64]]]:
+    """`batches` of the order that an epoch, by its number, has; those of the last two epochs are kept."""
+    return lru_cache(maxsize=2)(lambda epoch: batches(order(epoch), size))
 
 
 def usable_threads() -> int:

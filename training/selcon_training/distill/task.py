@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training.config import TrainConfig
 from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.images import F32, U8
-from selcon_training.data.ordering import Stream, batches, epoch_order, generator
+from selcon_training.data.ordering import Stream, epoch_batches, epoch_order, generator
 from selcon_training.data.photometry import Photometry
 from selcon_training.data.pictures import PictureFile, PicturePool
 from selcon_training.data.views import ViewRange, draw_view, on_canvas, see, see_heat
@@ -81,13 +80,15 @@ class DistillTask:
         height, width = (math.ceil(CACHE_FACTOR * side) for side in net.input_size)
         files = [PictureFile(photo.path) for photo in photos]
         self.pool = PicturePool(files, (height, width), "photos", config.data_threads)
-        self._cut = lru_cache(maxsize=2)(self._cut_epoch)
+        self._batches = epoch_batches(
+            lambda epoch: epoch_order(len(self.photos), config.seed, epoch), config.schedule.batch_size
+        )
 
     def steps(self) -> int:
-        return len(self._cut(0))
+        return len(self._batches(0))
 
     def job(self, epoch: int, step: int) -> Callable[[], Lesson]:
-        whole = self._cut(epoch)[step].tolist()
+        whole = self._batches(epoch)[step].tolist()
         return partial(self._batch, whole, epoch, step * self.config.schedule.batch_size)
 
     def losses(self, batch: Lesson, epoch: int, step: int) -> dict[str, Tensor]:
@@ -112,7 +113,3 @@ class DistillTask:
             images.append(image)
             targets.append(target)
         return Lesson(np.stack(images), np.stack(targets))
-
-    def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = epoch_order(len(self.photos), self.config.seed, epoch)
-        return batches(order, self.config.schedule.batch_size)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_training import distributed
@@ -16,7 +14,7 @@ from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.dense import DenseBatch, DenseItem, dense_items
 from selcon_training.data.device import to_input, to_pinned
-from selcon_training.data.ordering import batches
+from selcon_training.data.ordering import epoch_batches
 from selcon_training.losses.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 from selcon_training.models.network import Network
 from selcon_training.training.tasks.sources import held_out, training_sources
@@ -46,14 +44,16 @@ class DenseTask:
             kinds = self.mixture.main.variety.kinds
             assert kinds is not None
             self.learnables = PartReadout(net.heads.width, kinds)
-        self._groups = self._balance()
-        self._cut = lru_cache(maxsize=2)(self._cut_epoch)
+        groups = self._balance()
+        self._batches = epoch_batches(
+            lambda epoch: self.mixture.order(config.seed, epoch, groups), config.schedule.batch_size
+        )
 
     def steps(self) -> int:
-        return len(self._cut(0))
+        return len(self._batches(0))
 
     def job(self, epoch: int, step: int) -> Callable[[], DenseBatch]:
-        whole = self._cut(epoch)[step].tolist()
+        whole = self._batches(epoch)[step].tolist()
         own = distributed.local_rows(len(whole))
         start = step * self.config.schedule.batch_size + own.start
         return partial(self.mixture.batch, whole[own], self.config.seed, epoch, start)
@@ -82,10 +82,6 @@ class DenseTask:
             losses["parts"] = part_loss(kinds, to_pinned(batch.parts, device).to(device).long())
             losses["loss"] = losses["loss"] + self.config.dense.parts * losses["parts"]
         return losses
-
-    def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = self.mixture.order(self.config.seed, epoch, self._groups)
-        return batches(order, self.config.schedule.batch_size)
 
     def _balance(self) -> list[list[object]] | None:
         balanced = self.config.data.balanced

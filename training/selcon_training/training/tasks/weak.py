@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.listing import Item
-from selcon_training.data.ordering import Stream, batches, epoch_order, generator
+from selcon_training.data.ordering import Stream, epoch_batches, epoch_order, generator
 from selcon_training.data.weak import WeakDraw, draw_weak, load_weak, weak_split
 from selcon_training.losses.weak import ClassScores, WeakStep, weak_losses
 from selcon_training.models.selcon_net import Features, SelconNet
@@ -53,7 +53,7 @@ class WeakTask:
         self.augmentation = augmentation(config)
         if config.weak.reliability == "class":
             self.learnables = ClassScores(len(net.actions), config.weak.alpha)
-        self._groups = {
+        groups = {
             "none": None,
             "action": [[folder[0]] for folder in self.split.exo_folder],
             "folder": [[folder] for folder in self.split.exo_folder],
@@ -72,14 +72,17 @@ class WeakTask:
             self._ego_stored = np.asarray([place[item.path] for item in self.split.ego])
             threads = config.data_threads
             self.stores = (ego_store.fill(net, threads=threads), exo_store.fill(net, threads=threads))
-        self._cut = lru_cache(maxsize=2)(self._cut_epoch)
+        self._batches = epoch_batches(
+            lambda epoch: epoch_order(len(self.split.exo), config.seed, epoch, groups),
+            config.schedule.batch_size,
+        )
 
     def steps(self) -> int:
-        return len(self._cut(0))
+        return len(self._batches(0))
 
     def job(self, epoch: int, step: int) -> Callable[[], WeakBatch]:
         start = step * self.config.schedule.batch_size
-        return partial(self._load, self._cut(epoch)[step], epoch, start)
+        return partial(self._load, self._batches(epoch)[step], epoch, start)
 
     def losses(self, batch: WeakBatch, epoch: int, step: int) -> dict[str, Tensor]:
         config = self.config
@@ -141,10 +144,6 @@ class WeakTask:
         ego_images = load_weak(ego_items, size, self.augmentation, seed, 0, epoch, start)
         exo_images = load_weak(exo_items, size, self.augmentation, seed, 1, epoch, start * count)
         return WeakBatch(label, to_pinned(np.concatenate([ego_images, exo_images]), device))
-
-    def _cut_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = epoch_order(len(self.split.exo), self.config.seed, epoch, self._groups)
-        return batches(order, self.config.schedule.batch_size)
 
 
 def training_ego(config: TrainConfig, data: DataSet) -> list[Item]:
