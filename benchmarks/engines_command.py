@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks import ENGINES
-from selcon_ros.cli.bench_report import show
+from benchmarks.chapter import with_picture
+from selcon_ros.bench.report import show
 from selcon_ros.cli.options import bundles_option, turns_options
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
@@ -78,8 +79,8 @@ def engines(
     if out is not None:
         picture = _draw(found, machine, out.parent / PICTURE_PATH)
     show(
-        engine_rows(found, gpu_name()), machine, notes(found), ENGINES, out, as_json,
-        tables(found), picture, {"engines": as_data(found)},
+        engine_rows(found, gpu_name()), machine, notes(found), with_picture(ENGINES, picture), out, as_json,
+        tables(found), {"engines": as_data(found)},
     )  # fmt: skip
 
 

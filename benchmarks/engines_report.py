@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.chapter import ExplainedTable
 from benchmarks.engines import Measured
 from benchmarks.paper_size import NAME
 from benchmarks.subjects import Subject
-from selcon_ros.bench.report import ReportRow, Table
+from selcon_ros.bench.report import ReportRow
 from selcon_ros.core.heatmap_agreement import MAX_KLD
 from selcon_ros.core.processor import processor
 
@@ -56,7 +57,7 @@ def notes(found: list[Measured]) -> list[str]:
     return [*NOTES, UNSTEADY_NOTE] if unsteady else NOTES
 
 
-def tables(found: list[Measured]) -> list[Table]:
+def tables(found: list[Measured]) -> list[ExplainedTable]:
     """One table for each bundle."""
     names = dict.fromkeys(each.bundle for each in found)
     return [_table(name, [each for each in found if each.bundle == name]) for name in names]
@@ -109,7 +110,7 @@ def as_data(found: list[Measured]) -> list[dict[str, Any]]:
     return [{**asdict(each), "rate": each.rate} for each in found]
 
 
-def _table(name: str, found: list[Measured]) -> Table:
+def _table(name: str, found: list[Measured]) -> ExplainedTable:
     single = {each.subject: each.rate for each in found if each.batch == 1}
     lines: list[tuple[str, ...]] = []
     gains: dict[str, float] = {}
@@ -134,7 +135,7 @@ def _table(name: str, found: list[Measured]) -> Table:
             )
         )
     missing = tuple((each.subject.full_title, each.reason) for each in found if each.times is None)
-    return Table(name, HEADER, tuple(lines), missing, (_batching(gains),) if gains else ())
+    return ExplainedTable(name, HEADER, tuple(lines), missing, (_batching(gains),) if gains else ())
 
 
 def _one_by_one(subject: Subject) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks import FRAME
-from selcon_ros.cli.bench_report import show
+from benchmarks.chapter import with_picture
+from selcon_ros.bench.report import show
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def frame(
     machine = {**facts(), "load of other programs before": load}
     picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE_PATH)
     show(
-        frame_rows(before, now, plan, libraries), machine, notes(before, plan), FRAME, out, as_json,
-        tables([before, now]), picture, {"versions": as_data([before, now])},
+        frame_rows(before, now, plan, libraries), machine, notes(before, plan), with_picture(FRAME, picture), out,
+        as_json, tables([before, now]), {"versions": as_data([before, now])},
     )  # fmt: skip
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.chapter import ExplainedTable
 from benchmarks.frame import FRAME_COUNT, LIBRARIES, MEAN_STAGES, FramePlan, MeasuredVersion
 from benchmarks.node_usage import NodeUsage
-from selcon_ros.bench.report import ReportRow, Table
+from selcon_ros.bench.report import ReportRow
 
 STAGES = {
     "wait": "wait for messages: processor time",
@@ -124,7 +125,7 @@ def frame_rows(
     return found
 
 
-def tables(found: list[MeasuredVersion]) -> list[Table]:
+def tables(found: list[MeasuredVersion]) -> list[ExplainedTable]:
     """Where the time of a frame goes: stage by stage, in milliseconds."""
     header = ("stage", *(each.version.name for each in found))
     lines = []
@@ -140,7 +141,7 @@ def tables(found: list[MeasuredVersion]) -> list[Table]:
         + "."
         for each in found
     )
-    return [Table("Budget of a frame, ms", header, tuple(lines), below=below)]
+    return [ExplainedTable("Budget of a frame, ms", header, tuple(lines), below=below)]
 
 
 def notes(before: MeasuredVersion, plan: FramePlan) -> list[str]:

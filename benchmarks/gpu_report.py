@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.chapter import with_picture
 from benchmarks.gpu_backends import ONNX_RUNTIME, TORCH
 from selcon_ros.bench.machine import facts
 from selcon_ros.bench.report import ReportRow, Table, markdown
@@ -49,7 +50,7 @@ def write(out: Path, task: GpuTask, found: GpuResults) -> None:
     if find_spec("matplotlib") is not None and len(_times(found)) > 1:
         write_file(out / "gpu.png", _plot(found))
         picture = "gpu.png"
-    text = markdown(gpu_rows(task, found), machine, NOTES, CHAPTER, [table(found)], picture)
+    text = markdown(gpu_rows(task, found), machine, NOTES, with_picture(CHAPTER, picture), [table(found)])
     write_file(out / "gpu.md", text.encode())
 
 

@@ -9,8 +9,7 @@ import click
 
 from benchmarks import PAPER_SIZE
 from benchmarks.paper_size import INPUT_SIZE, STUDENT, STUDENT_SIZE, paper_size_bundle, student_bundle
-from selcon_ros.bench.report import ReportRow
-from selcon_ros.cli.bench_report import show
+from selcon_ros.bench.report import ReportRow, show
 from selcon_ros.cli.paths import OUT_FILE
 
 CAMERA_SIZE = (480, 640)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from benchmarks import TRAINING
-from selcon_ros.cli.bench_report import show
+from selcon_ros.bench.report import show
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.errors import SelconError
 
 
 @dataclass(frozen=True)
@@ -55,21 +60,20 @@ HEADER = ("what", "measured", "target", "met")
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a chapter, with the sentences below it; missing: what was not measured, and why."""
+    """A table of a chapter; missing: what was not measured, and why."""
 
     title: str
     header: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
     missing: tuple[tuple[str, str], ...] = ()
-    below: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
-        """What was not measured, by reason, and what else stands below."""
+        """What stands below it: what was not measured, by reason."""
         missing: dict[str, list[str]] = {}
         for what, why in self.missing:
             missing.setdefault(why, []).append(what)
-        return [*(f"Not measured ({why}): {', '.join(each)}." for why, each in missing.items()), *self.below]
+        return [f"Not measured ({why}): {', '.join(each)}." for why, each in missing.items()]
 
 
 SPEED = "Speed", "Written by `selcon bench`; `make bench` makes its environment and measures your machine."
@@ -94,15 +98,11 @@ def markdown(
     notes: list[str],
     about: tuple[str, str] = SPEED,
     tables: Sequence[Table] = (),
-    picture: str | None = None,
 ) -> str:
-    """A chapter of the page as text; `about` is its title and where it comes from, `picture` is what its
-    link leads to."""
+    """A chapter of the page as text; `about` is its title and where it comes from."""
     parts = [[f"# {about[0]}"], [about[1]]]
     if rows:
         parts.append(_grid(HEADER, [row.cells for row in rows]))
-    if picture is not None:
-        parts.append([f"![{about[0]}]({picture})"])
     for table in tables:
         parts += [
             [f"## {table.title}"],
@@ -113,6 +113,54 @@ def markdown(
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
+def show(
+    rows: list[ReportRow],
+    machine: dict[str, str],
+    notes: list[str],
+    about: tuple[str, str],
+    out: Path | None,
+    as_json: bool,
+    tables: Sequence[Table] = (),
+    data: Mapping[str, object] | None = None,
+) -> None:
+    """Print rows and tables, or rows and `data` as JSON; write the chapter of them into the page `out`."""
+    if as_json:
+        found = [{**asdict(row), "met": row.met} for row in rows]
+        print(json.dumps({"machine": machine, "rows": found, **(data or {})}))
+    else:
+        _print([*tables, Table(about[0], HEADER, tuple(row.cells for row in rows))])
+    if out is not None:  # after the rest: measuring takes long, and this may fail
+        page = _read(out) if out.is_file() else ""
+        chapter = markdown(rows, machine, notes, about, tables)
+        write_file(out, into_page(page, chapter).encode())
+
+
 def _grid(header: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> list[str]:
     head, *body = (f"| {' | '.join(each)} |" for each in (header, *lines))
     return [head, "|" + "---|" * len(header), *body]
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SelconError(f"{page} is not UTF-8 text (byte {error.start}): give another --out") from None
+
+
+def _print(tables: Sequence[Table]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Shown
+
+    console = Console(markup=False, emoji=False)
+    for table in tables:
+        if not table.lines and not table.missing:
+            continue
+        shown = Shown(title=table.title, box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
+        for name in table.header:
+            shown.add_column(name, overflow="fold")
+        for line in table.lines:
+            shown.add_row(*(cell.strip("*") for cell in line))  # bold on the page
+        console.print(shown)
+        for text in table.sentences:
+            console.print(text, highlight=False)

@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from selcon_ros.bench.report import ENGINES, SPEED
-from selcon_ros.cli.bench_report import show
+from selcon_ros.bench.report import ENGINES, SPEED, show
 from selcon_ros.cli.options import bundle_option, bundles_option, turns_options
 from selcon_ros.cli.paths import OUT_FILE, UserPath
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.bench.report import ENGINES, ReportRow, into_page, markdown
-from selcon_ros.cli.bench_report import show
+from selcon_ros.bench.report import ENGINES, ReportRow, into_page, markdown, show
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.timing import Times, time_alternately
 
