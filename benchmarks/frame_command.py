@@ -85,8 +85,8 @@ def frame(
     machine = {**facts(), "load of other programs before": load}
     picture = None if out is None else _draw([before, now], rate, machine, out.parent / PICTURE_PATH)
     show(
-        frame_rows(before, now, plan, libraries), machine, notes(before, plan), with_picture(FRAME, picture), out,
-        as_json, tables([before, now]), {"versions": as_data([before, now])},
+        frame_rows(before, now, plan, libraries), machine, notes(before, plan), with_picture(FRAME, picture),
+        out, as_json, tables([before, now]), {"versions": as_data([before, now])},
     )  # fmt: skip
 
 
