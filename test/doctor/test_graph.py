@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -19,14 +18,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from selcon_ros.doctor import cameras
 from selcon_ros.doctor.check import Check, CheckLevel
 from selcon_ros.doctor.graph import check_graph
-from selcon_ros.ros import running_nodes
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import Topics, spinning
 from support import ros
 from support.bundles import colour_bundle
 from support.messages import camera_info, header, raw_image
 from support.scenes import bar_depth, scene
-from support.telling import telling_node
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
@@ -35,11 +32,7 @@ OK, WARN, FAIL = CheckLevel
 Publish = Callable[["Camera", int, Any], None]
 
 
-@pytest.fixture(autouse=True)
-def own_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(running_nodes, "ANSWER_SECONDS", ros.TIMEOUT)  # a busy machine is no fault
+pytestmark = pytest.mark.usefixtures("own_domain")
 
 
 class Camera(Node):
@@ -277,30 +270,3 @@ def test_images_that_the_middleware_loses_are_told() -> None:
         found = {check.name: check for check in camera.look(executor, 1.0)}
     lost = found["losses on /affordance/image"]
     assert lost.level == FAIL and "messages on /affordance/image were lost on the way" in lost.found
-
-
-def test_a_node_of_another_version_is_told() -> None:
-    with telling_node(DiagnosticStatus.OK, min_confidence=7.0):
-        found = look(None)
-    assert found["ROS graph"].level == FAIL
-    assert "min_confidence" in found["ROS graph"].found and "7.0" in found["ROS graph"].found
-
-
-def test_a_node_that_says_that_it_does_not_work_fails() -> None:
-    with telling_node(DiagnosticStatus.ERROR):
-        found = look(None)
-    assert found["/affordance/grounding"] == Check("/affordance/grounding", FAIL, "no disk")
-
-
-def test_a_node_that_does_not_tell_its_parameters_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running_nodes, "ANSWER_SECONDS", 0.5)
-    with telling_node(DiagnosticStatus.OK, services=False):
-        found = look(None)
-    check = found["parameters of /affordance/grounding"]
-    assert check.level == WARN and "looked at with the defaults" in check.found
-
-
-def test_a_node_whose_first_answers_are_lost_is_asked_again() -> None:
-    with telling_node(DiagnosticStatus.OK, lost=1):
-        found = look(None)
-    assert "parameters of /affordance/grounding" not in found
