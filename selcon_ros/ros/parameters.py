@@ -21,6 +21,8 @@ from selcon_ros.model import AUTO
 
 ROS_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """What rclpy declares itself; those of topics begin with the last one."""
+MAX_REQUEST_SECONDS = 3600.0
+"""How long a request may wait, at most."""
 ALL_PARAMETERS = "*"
 """In `read_only_parameters`: every parameter."""
 MAX_NAMES_SHOWN = 5
@@ -159,7 +161,7 @@ class Settings:
         False, "The cloud has the image's rows and columns, with NaN where there is no point."
     )
     request_timeout: float = _parameter(
-        5.0, "How long a request that gives no time waits for its answer, s.", 0.01, 3600.0
+        5.0, "How long a request that gives no time waits for its answer, s.", 0.01, MAX_REQUEST_SECONDS
     )
     marker_lifetime: float = _parameter(
         1.0, "Markers vanish when no new ones have come for this time, s; 0: never.", 0.0, 3600.0

@@ -19,6 +19,7 @@ from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.clock import STEADY_CLOCK
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.node_parameters import NodeParameters
+from selcon_ros.ros.parameters import MAX_REQUEST_SECONDS
 from selcon_ros.ros.questions import Question, Questions
 
 PERIOD_SECONDS = 0.02
@@ -123,8 +124,11 @@ class Requests:
         text = listed(actions)
         if not action_key(text.replace(",", "")):
             return Refusal(Reason.NO_ACTIONS, "the list of actions is empty: name one, or *")
-        if not timeout >= 0:
-            said = f"timeout is {timeout:g} s: it must be above 0, or 0 for the parameter request_timeout"
+        if not 0 <= timeout <= MAX_REQUEST_SECONDS:
+            said = (
+                f"timeout is {timeout:g} s: it must be above 0 and at most {MAX_REQUEST_SECONDS:g}, "
+                "or 0 for the parameter request_timeout"
+            )
             return Refusal(Reason.INVALID_REQUEST, said)
         if (refusal := self._not_ready()) is not None:
             return refusal

@@ -128,7 +128,7 @@ def test_what_cannot_be_answered(start):
     assert reason(robot, ask(node, "", " , ")) == Reason.NO_ACTIONS
     unknown = answer(robot, ask(node, "hold", "fly"))
     assert unknown.reason == Reason.UNKNOWN_ACTION and "'fly'" in unknown.text
-    for timeout in (-1.0, math.nan, -math.inf):
+    for timeout in (-1.0, 3601.0, math.nan, math.inf, -math.inf):
         assert reason(robot, ask(node, "hold", timeout=timeout)) == Reason.INVALID_REQUEST
     assert reason(robot, ask(node, "hold", timeout=0.2)) == Reason.NO_IMAGE
     assert node.set_parameters([Parameter("request_timeout", value=0.1)])[0].successful
