@@ -20,6 +20,7 @@ from selcon_ros.ros.cloud_message import cloud_message
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.target_frame import PoseFrame
 
 EMPTY_CLOUD = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.float32))
 
@@ -47,16 +48,14 @@ class PlannerOutputs:
         image: npt.NDArray[np.uint8],
         heatmap: Heatmap,
         geometry: Callable[[], tuple[Depth | None, Intrinsics | None]],
+        find_pose_frame: Callable[[], PoseFrame],
         header: Header,
-        pose_header: Header,
-        rigid: Rigid | None,
         settings: Settings,
     ) -> Callable[[], None]:
         """Compute what somebody listens to, and return what publishes it: one message of each for an image.
 
-        `geometry` returns depth and calibration of the image; it is asked if the cloud needs them. Where one
-        is missing, the cloud is empty. `pose_header` is that of the cloud, whose points `rigid` brings to its
-        frame.
+        `geometry` returns depth and calibration of the image, `find_pose_frame` the frame of the cloud. They
+        are asked if somebody listens to the cloud. Where depth or calibration is missing, it is empty.
         """
         ready: list[tuple[Publisher[Any], Any]] = []
         masking = self._mask.get_subscription_count() > 0
@@ -68,8 +67,9 @@ class PlannerOutputs:
         if pointing:
             depth, camera = geometry()
             part = mask if settings.cloud_part else None
-            cloud = placed_cloud(image, heatmap, depth, camera, part, rigid, settings.cloud_organised)
-            ready.append((self._cloud, cloud_message(cloud, pose_header)))
+            placed, organised = find_pose_frame(), settings.cloud_organised
+            cloud = placed_cloud(image, heatmap, depth, camera, part, placed.rigid, organised)
+            ready.append((self._cloud, cloud_message(cloud, placed.header)))
 
         def publish() -> None:
             for publisher, message in ready:

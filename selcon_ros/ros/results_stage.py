@@ -108,8 +108,7 @@ class ResultsStage:
         publish = partial(self._actions.publish, actions)
         found = {action: findings.grasps(action) for action in demand.grasps}
         steady = self._steady.update(grounded.image, found, settings.steady_frames)
-        planning = self._results.planners.have_subscribers
-        placed = find_pose_frame() if found or planning else PoseFrame(header)
+        placed = find_pose_frame() if found else PoseFrame(header)
         pose_header = placed.header
         grasps = {action: placed.grasps(each) for action, each in steady.items()}
         points = {action: each.points for action, each in grasps.items()}
@@ -121,11 +120,11 @@ class ResultsStage:
         if demand.overlay:
             heatmap = findings.heatmap(actions[0])
             publish(self._results.prepare_overlay(grounded.image, heatmap, grasps[actions[0]], header))
-        if planning:
+        if self._results.planners.have_subscribers:
             heatmap = findings.heatmap(actions[0])
             publish(
                 self._results.planners.prepare(
-                    grounded.image, heatmap, findings.depth, header, pose_header, placed.rigid, settings
+                    grounded.image, heatmap, findings.depth, find_pose_frame, header, settings
                 )
             )
         times = grounded.times()

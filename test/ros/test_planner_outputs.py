@@ -1,5 +1,6 @@
 """Mask and cloud: read back by programs that are not ours, and made only for those who listen."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rclpy.node import Node
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
 from selcon_ros.core.cloud import Cloud
@@ -92,13 +93,27 @@ def test_nothing_is_computed_for_nobody() -> None:
         node = Node("test", context=context)
         outputs = PlannerOutputs(lambda kind, name: node.create_publisher(kind, name, 1))
 
-        def geometry() -> Any:
-            raise AssertionError("asked for depth")
-
         damaged: Any = None
-        outputs.prepare(
-            damaged, Heatmap("hold", damaged, 0.9), geometry, Header(), Header(), None, Settings()
-        )()
+        outputs.prepare(damaged, Heatmap("hold", damaged, 0.9), unasked, unasked, Header(), Settings())()
+        node.destroy_node()
+
+
+def unasked() -> Any:
+    raise AssertionError("asked for depth or a frame")
+
+
+def test_a_mask_needs_neither_depth_nor_a_frame() -> None:
+    with ros.context() as context:
+        node = Node("test", context=context)
+        outputs = PlannerOutputs(lambda kind, name: node.create_publisher(kind, name, 1))
+        node.create_subscription(Image, "mask", lambda message: None, 1)
+        end = time.monotonic() + ros.TIMEOUT
+        while not outputs.have_subscribers and time.monotonic() < end:
+            time.sleep(0.01)
+        assert outputs.have_subscribers
+        heat = Heatmap("hold", np.ones((4, 6), np.float32), 0.9)
+        image = np.zeros((4, 6, 3), np.uint8)
+        outputs.prepare(image, heat, unasked, unasked, header(), Settings())()
         node.destroy_node()
 
 
