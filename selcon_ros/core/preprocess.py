@@ -43,20 +43,13 @@ def preprocess(image: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float
     height, width = manifest.input_size
     resized = fitted(image, manifest.canvas)
     tensor = np.empty((1, 3, height, width), np.float32)
-    tables = _normalised(manifest.normalisation.mean, manifest.normalisation.std)
-    for plane, channel, table in zip(tensor[0], cv2.split(resized), tables, strict=True):
-        cv2.LUT(channel, table, dst=plane)
+    for channel, (mean, std) in enumerate(
+        zip(manifest.normalisation.mean, manifest.normalisation.std, strict=True)
+    ):
+        plane = tensor[0, channel]
+        np.multiply(resized[:, :, channel], np.float32(1 / (255 * std)), out=plane)
+        plane -= np.float32(mean / std)
     return tensor
-
-
-@lru_cache(maxsize=16)
-def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[NDArray[np.float32]]:
-    """Of each channel, what the values 0 to 255 become."""
-    values = np.arange(256, dtype=np.float32)
-    return [
-        values * np.float32(1 / (255 * scale)) - np.float32(offset / scale)
-        for offset, scale in zip(mean, std, strict=True)
-    ]
 
 
 def fitted(image: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
