@@ -69,7 +69,7 @@ def test_a_call_of_the_engine_that_does_not_end_keeps_only_itself(managed, monke
 
     robot, _, manager = managed(open_model=opened, outputs=("heatmap",), action="hold")
     assert manager(CONFIGURE) and manager(ACTIVATE)
-    robot.until(lambda: robot.show(scene(hold=PART)) or calls.is_set(), "a call")
+    robot.until(calls.is_set, "a call", every=lambda: robot.show(scene(hold=PART)))
     assert manager(DEACTIVATE)
     assert not manager(CLEANUP) and manager.now == State.PRIMARY_STATE_UNCONFIGURED
     robot.told("cleanup: the engine is still in a call")

@@ -100,7 +100,7 @@ def test_while_requests_wait_others_and_parameters_are_answered(call):
 
 def test_requests_about_one_image_look_for_its_frame_once(call, monkeypatch):
     robot, send, node = call
-    frames, stamps = node._pipeline.results._frames, []
+    frames, stamps = node._pipeline.results._target_frame, []
     look = frames.of
     monkeypatch.setattr(
         frames, "of", lambda header, wait: stamps.append(header.stamp.sec) or look(header, wait)
