@@ -7,11 +7,10 @@
 #   IMREAD_UNCHANGED flag to preserve the floating-point values from PFM images".
 # Happens: the third line of a PFM file is a number whose sign is the byte order, and whose absolute value is a "scale"
 #   that most readers leave to the user: Pillow gives it in info["scale"], torchvision's reader of Middlebury's
-#   disparities drops it. OpenCV divides by it, with any flags, and tells nobody that it did. pfmLib, by a maker of
+#   disparities drops it. OpenCV divides by it, and tells nobody that it did. pfmLib, by a maker of
 #   Middlebury's stereo benchmark (github.com/dscharstein/pfmLib), stores values as they are and writes 1/255 as the
-#   scale unless told otherwise, and many stereo programs have its WriteFilePFM. OpenCV reads such disparities 255
-#   times too large: what is 4 m away is then at 16 mm. With the scale 1, which OpenCV itself writes, all agree, so a
-#   test with its own files passes.
+#   scale unless told otherwise. OpenCV reads such disparities 255 times too large: what is 4 m away is then at 16 mm.
+#   With the scale 1, which OpenCV itself writes, all agree, so a test with its own files passes.
 # Seen, of a row that holds 1.5 and 40:
 #   scale -1: OpenCV 1.5 40; Pillow 1.5 40
 #   scale -0.003922: OpenCV 382.458 10198.9; Pillow 1.5 40

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState
@@ -77,3 +78,16 @@ def test_a_call_of_the_engine_that_does_not_end_keeps_only_itself(managed, monke
     assert not manager(CONFIGURE)
     go.set()
     robot.until(lambda: manager(CONFIGURE), "configure")
+
+
+def test_another_model_begins_the_steady_grasps_anew(managed):
+    robot, _, manager = managed(action="hold", steady_frames=10)
+    image, info = scene(hold=PART), calibration()
+    places = []
+    for nearer in (0, 10):  # mm: near enough to be the same point, and averaged
+        assert manager(CONFIGURE) and manager(ACTIVATE)
+        depth = bar_depth(320, 240, PART) - np.uint16(nearer)
+        found = robot.answer("grasp_points", image, depth, info, fits=lambda message: message.poses)
+        places.append(found.poses[0].position.z)
+        assert manager(DEACTIVATE) and manager(CLEANUP)
+    assert places[0] - places[1] == pytest.approx(0.01, abs=1e-3)
