@@ -34,7 +34,6 @@ from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.requests import Requests
 from selcon_ros.ros.signals import Stop
-from selcon_ros.ros.target_frame import TargetFrameLookup
 from selcon_ros.ros.typed_servers import TypedServers
 from selcon_ros.ros.worker import Worker
 
@@ -88,8 +87,7 @@ class GroundingNode(ManagedNode):
         )
         if not interfaces.MISSING:
             self._typed = TypedServers(self, self.requests, lambda: self._model)
-        target_frame = TargetFrameLookup(self, health, settings.target_frame)
-        depth_sync = self._inputs.depth_sync
+        depth_sync, target_frame = self._inputs.depth_sync, self._inputs.target_frame
         self._pipeline = Pipeline(
             self, health, self._actions, self._questions, depth_sync, target_frame, self._results
         )
@@ -140,6 +138,8 @@ class GroundingNode(ManagedNode):
 
     def activate(self) -> None:
         """Subscribe, and answer for what the parameter `action` is set to."""
+        if self._loader is not None:
+            self._loader.check()
         self.in_executor(self._subscribe)
 
     def deactivate(self) -> None:
@@ -252,10 +252,13 @@ class GroundingNode(ManagedNode):
     # For /diagnostics, in the executor's thread.
 
     def _facts(self) -> dict[str, str]:
-        """What /diagnostics tells; raises what has made the worker fail."""
+        """What /diagnostics tells. Raises what has made the worker fail; under a manager breaks down."""
         loader = self._loader
         if loader is not None and self._active:
-            loader.check()
+            if loader.fault is not None and not self._settings.current.autostart:
+                self.break_down(loader.fault)
+            else:
+                loader.check()
             self._inputs.look()
         actions = listed(self._actions.now)
         return {

@@ -44,6 +44,8 @@ class ManagedNode(LifecycleNodeMixin, Node):
         """What the last transition raised."""
         self.starting = False
         """`start` is under way."""
+        self._broken: Exception | None = None
+        """What `break_down` was called with."""
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = self._in_a_thread(service.callback)
@@ -73,6 +75,25 @@ class ManagedNode(LifecycleNodeMixin, Node):
                     raise self.fault or RuntimeError("a transition failed")
         finally:
             self.starting = False
+
+    def break_down(self, error: Exception) -> None:
+        """End *unconfigured* because of an error outside of transitions; for the thread of the executor.
+
+        Where the node is not active, or a transition is under way, nothing is done: call it again later.
+        """
+        if self._broken is not None:
+            return
+        self._broken = error
+
+        def run() -> None:
+            try:
+                self.trigger_deactivate()
+            except Exception as refused:  # rclpy has no name for it: not active, or in a transition
+                self.get_logger().debug(f"break_down: {first_line(refused)}")
+            finally:
+                self._broken = None
+
+        threading.Thread(target=run, name="transition", daemon=True).start()
 
     @abstractmethod
     def configure(self) -> None:
@@ -137,7 +158,10 @@ class ManagedNode(LifecycleNodeMixin, Node):
         return SUCCESS if self._do("activate", self.activate) else ERROR
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Deactivate."""
+        """Deactivate; an error that broke the node down is told instead, and what it left is given back."""
+        if self._broken is not None:
+            self._tell("active", self._broken)
+            return ERROR
         return SUCCESS if self._do("deactivate", self.deactivate) else ERROR
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,16 +188,19 @@ class ManagedNode(LifecycleNodeMixin, Node):
             work()
         except Exception as error:
             self.fault = error
-            if self.starting:
-                return False
-            known = isinstance(error, SelconError)
-            reason = one_line(str(error) if known else f"{type(error).__name__}: {error}")
-            self.get_logger().error(f"{name}: {reason}")
-            if not known:
-                self.get_logger().error(traceback.format_exc())
-            self.told(f"{name}: {reason}")
+            if not self.starting:
+                self._tell(name, error)
             return False
         return True
+
+    def _tell(self, name: str, error: Exception) -> None:
+        """Log an error, with a traceback if it is a fault of ours, and let `told` take note."""
+        known = isinstance(error, SelconError)
+        reason = one_line(str(error) if known else f"{type(error).__name__}: {error}")
+        self.get_logger().error(f"{name}: {reason}")
+        if not known:
+            self.get_logger().error("".join(traceback.format_exception(error)))
+        self.told(f"{name}: {reason}")
 
     def _in_a_thread(self, change: Callable[..., Any]) -> Callable[..., Any]:
         """The callback of a service that runs in a thread of its own, while the executor goes on."""

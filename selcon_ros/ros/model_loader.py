@@ -58,7 +58,8 @@ class ModelLoader:
         self._settled = threading.Event()
         self._opened = threading.Event()
         self._closing = False
-        self._fault: Exception | None = None
+        self.fault: Exception | None = None
+        """What made opening fail, or the worker."""
 
     def open(self) -> Model | None:
         """Open the model; None where that failed (`check` raises it) or the node is closing."""
@@ -82,7 +83,7 @@ class ModelLoader:
         except Cancelled:  # raised by _progress
             return None
         except Exception as error:  # raised again by the thread that checks, where it ends the node
-            self._fault = error
+            self.fault = error
             return None
         finally:
             self._settled.set()
@@ -126,13 +127,13 @@ class ModelLoader:
             raise Cancelled("the model was not opened, for the node ends")
 
     def check(self) -> None:
-        """Raise what made opening fail, if it did."""
-        if self._fault is not None:
-            raise self._fault
+        """Raise `fault`, if there is one."""
+        if self.fault is not None:
+            raise self.fault
 
     def fail(self, error: Exception) -> None:
         """Let `check` raise this error."""
-        self._fault = error
+        self.fault = error
 
     def close(self) -> None:
         """End a build that is under way; the engine itself is closed by the thread that opened it."""

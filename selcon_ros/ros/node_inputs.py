@@ -14,10 +14,11 @@ from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.inputs import IMAGE_TYPES, RELIABLE, Input
 from selcon_ros.ros.message_buffers import LatestSlot
 from selcon_ros.ros.parameters import Settings
+from selcon_ros.ros.target_frame import TargetFrameLookup
 
 
 class NodeInputs:
-    """Image, depth, calibration and action. Used in the executor's thread."""
+    """Image, depth, calibration, action and transforms. Used in the executor's thread."""
 
     def __init__(
         self,
@@ -28,12 +29,13 @@ class NodeInputs:
         on_action: Callable[[str], None],
         outputs: Sequence[str],
     ) -> None:
-        """Subscribe to all of them.
+        """Subscribe to all of them but transforms.
 
         `outputs` are the topics that the node publishes, whose QoS is looked at, too. Raises ParameterError
         for a QoS override that is none.
         """
         self.depth_sync = DepthSync(node, health, settings)
+        self.target_frame = TargetFrameLookup(node, health, settings.target_frame)
         kind, transport = IMAGE_TYPES[settings.image_transport], settings.image_transport
         self.image = Input(node, "image", kind, images.put, depth=1, transport=transport)
         self.action = Input(
@@ -49,15 +51,17 @@ class NodeInputs:
         return self.depth_sync.depth_input
 
     def subscribe(self) -> None:
-        """Receive actions; `follow` decides on the rest."""
+        """Receive actions and transforms; `follow` decides on the rest."""
         self._subscribed = True
         self.action.resume()
+        self.target_frame.subscribe()
 
     def unsubscribe(self) -> None:
         """Receive nothing."""
         self._subscribed = False
         for each in self.watch.inputs:
             each.pause()
+        self.target_frame.unsubscribe()
 
     def follow(self, needed: bool) -> None:
         """Receive images and depth while they are needed, and not otherwise.

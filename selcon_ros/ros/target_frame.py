@@ -48,28 +48,38 @@ class TargetFrameLookup:
     """Finds where the camera is in the target frame at the stamp of an image.
 
     Without a target frame nothing is imported, and /tf is not subscribed to. Transforms are received in the
-    executor's thread; the one that makes results waits for them.
+    executor's thread between `subscribe` and `unsubscribe`; the one that makes results waits for them.
     """
 
     def __init__(self, node: Node, health: Health, target: str) -> None:
-        """Listen to /tf and /tf_static if there is a target frame and tf2.
+        """Import tf2 if there is a target frame.
 
         `target` is its name; "": the camera's own frame.
         """
-        self._health, self._target = health, target
+        self._node, self._health, self._target = node, health, target
+        self._tf2: Any = None
         self._buffer: Any = None
+        self._listener: Any = None
         self._without_tf2: Refusal | None = None
         if not target:
             return
         try:
-            tf2_ros = import_module("tf2_ros")
+            self._tf2 = import_module("tf2_ros")
         except ImportError as error:
             what = "tf2_ros cannot be imported (install ros-$ROS_DISTRO-tf2-ros-py)"
             self._without_tf2 = self._report(what, first_line(error))
-            return
-        self._failure: type[Exception] = tf2_ros.TransformException
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def subscribe(self) -> None:
+        """Listen to /tf and /tf_static, if there is a target frame and tf2. Transforms of before are gone."""
+        if self._tf2 is not None and self._listener is None:
+            self._buffer = self._tf2.Buffer()
+            self._listener = self._tf2.TransformListener(self._buffer, self._node)
+
+    def unsubscribe(self) -> None:
+        """Listen no more."""
+        if self._listener is not None:
+            self._listener.unregister()
+            self._listener = None
 
     def of(self, header: Header, wait: float) -> PoseFrame:
         """The frame that poses and clouds of an image are in.
@@ -83,7 +93,7 @@ class TargetFrameLookup:
             return PoseFrame(header, missing=self._without_tf2)
         try:
             found = self._look_up(header, wait)
-        except (self._failure, CameraError, ValueError) as error:
+        except (self._tf2.TransformException, CameraError, ValueError) as error:
             where = (
                 f"no transform from {quoted(header.frame_id)} to {quoted(self._target)} at the image's stamp"
             )
@@ -92,16 +102,16 @@ class TargetFrameLookup:
         return PoseFrame(Header(stamp=header.stamp, frame_id=self._target), found)
 
     def _look_up(self, header: Header, wait: float) -> Rigid:
-        stamp, source = Time.from_msg(header.stamp), header.frame_id
+        buffer, stamp, source = self._buffer, Time.from_msg(header.stamp), header.frame_id
         end = time.monotonic() + wait
         # Where the frames are not connected at all, waiting would only make every answer late.
         while (
             time.monotonic() < end
-            and not self._buffer.can_transform(self._target, source, stamp)
-            and self._buffer.can_transform(self._target, source, Time())
+            and not buffer.can_transform(self._target, source, stamp)
+            and buffer.can_transform(self._target, source, Time())
         ):
             time.sleep(POLL_SECONDS)
-        found = self._buffer.lookup_transform(self._target, source, stamp).transform
+        found = buffer.lookup_transform(self._target, source, stamp).transform
         moved, turned = found.translation, found.rotation
         return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))
 

@@ -1,6 +1,7 @@
 """The node under a lifecycle manager: what transitions take and give back, and how their errors end."""
 
 import threading
+from operator import attrgetter
 
 import pytest
 from lifecycle_msgs.msg import State, Transition
@@ -173,6 +174,41 @@ def test_an_error_in_activate_or_deactivate_ends_unconfigured(
     robot.told("activate: ZeroDivisionError: division by zero")
     assert manager(CONFIGURE) and manager(ACTIVATE)
     robot.answer("heatmap", scene(hold=PART))
+
+
+@pytest.mark.parametrize("part", ["_images", "_pipeline.between"])
+def test_a_worker_that_fails_under_a_manager_ends_unconfigured(managed, monkeypatch, part):
+    robot, node, manager = managed(outputs=("heatmap",), action="hold")
+    assert manager(CONFIGURE) and manager(ACTIVATE)
+    with monkeypatch.context() as patch:
+        patch.setattr(attrgetter(part)(node), "take", lambda: 1 / 0)
+        robot.answer("heatmap", scene(hold=PART))  # it is the next one that fails
+        robot.told("lifecycle: active: ZeroDivisionError: division by zero")
+    robot.until(lambda: not worker_threads(), "the end of the worker")
+    assert manager.now == State.PRIMARY_STATE_UNCONFIGURED
+    robot.until(lambda: subscribed(robot) == [0, 0, 0, 0], "no subscriptions")
+    assert manager(CONFIGURE) and manager(ACTIVATE)
+    robot.answer("heatmap", scene(hold=PART))
+    robot.until(lambda: "lifecycle" not in robot.problems(), "the problem to be over")
+
+
+def test_a_worker_that_has_failed_cannot_be_activated(managed):
+    robot, node, manager = managed(outputs=("heatmap",), action="hold")
+    assert manager(CONFIGURE)
+    node._loader.fail(RuntimeError("no more memory"))
+    assert not manager(ACTIVATE) and manager.now == State.PRIMARY_STATE_UNCONFIGURED
+    robot.told("lifecycle: activate: RuntimeError: no more memory")
+    assert manager(CONFIGURE) and manager(ACTIVATE)
+    robot.answer("heatmap", scene(hold=PART))
+
+
+def test_a_node_that_is_not_active_is_not_broken_down(managed):
+    robot, node, manager = managed(outputs=("heatmap",), action="hold")
+    assert manager(CONFIGURE)
+    node.break_down(RuntimeError("too early"))
+    robot.until(lambda: node._broken is None, "the refusal")
+    assert manager.now == State.PRIMARY_STATE_INACTIVE
+    assert manager(ACTIVATE) and manager(DEACTIVATE)
 
 
 def refusal(robot, node, actions):

@@ -9,6 +9,7 @@ from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from selcon_ros.ros import interfaces
+from support.lifecycle import ACTIVATE, CONFIGURE, DEACTIVATE
 from support.messages import FRAME, header
 from support.ros import Robot, calibration, stamp_of
 from support.scenes import bar_depth, scene
@@ -136,6 +137,19 @@ def test_a_target_frame_that_cannot_be_is_named(start) -> None:
     robot, _ = start(outputs=OUTPUTS, target_frame="/base_link")
     in_camera_frame(answer(robot, FRAME))
     assert "'/'" in robot.told("target_frame: poses")
+
+
+@with_tf2
+def test_while_the_node_is_not_active_it_does_not_listen_to_transforms(managed) -> None:
+    robot, node, manager = managed(outputs=OUTPUTS, target_frame="base_link", action="hold")
+    assert manager(CONFIGURE) and node.count_subscribers("/tf") == 0
+    for again in (False, True):
+        assert manager(ACTIVATE)
+        if not again:  # static transforms are latched
+            broadcast(robot, "/tf_static", transform(0.0, 0.5))
+        answer(robot, "base_link")
+        assert manager(DEACTIVATE)
+        robot.until(lambda: node.count_subscribers("/tf") == 0, "no subscription")
 
 
 @pytest.mark.skipif(
