@@ -1,4 +1,4 @@
-"""Run the node for an hour: a camera that fails, commands every second, listeners that come and go.
+"""Run the node for an hour: a camera that fails, commands and requests, listeners that come and go.
 
 A real node with the packaged model, in a process of its own, gets a recording as its camera. Everything it
 publishes is judged, and what its process uses is compared at equal moments, one each minute, at which the
@@ -121,7 +121,8 @@ class Soak:
                     robot.each_ten_seconds(random)
                 if second % 3 == 0:
                     robot.each_few_seconds(random)
-                robot.each_second(random)
+                for wrong in robot.each_second(random):
+                    self._fail(wrong)
                 robot.spin(1.0)
                 if now + 1 >= every * (len(self.samples) + 1) - STEADY_SECONDS:
                     self._compare(start)
@@ -164,6 +165,7 @@ class Soak:
             self._judge(found, most)
         robot = self._robot
         click.echo(f"sent {dict(robot.sent)}, heard {dict(sorted(robot.heard.items()))}")
+        click.echo(f"answers to requests {dict(sorted(robot.answers.items()))}")
         click.echo(", ".join(f"{name} {value:.4g}" for name, value in self.figures.items()))
         click.echo(f"{len(self.wrong)} failures" if self.wrong else "no failure")
         if as_json is not None:
@@ -171,6 +173,7 @@ class Soak:
                 "seed": self._seed,
                 "sent": dict(robot.sent),
                 "heard": dict(robot.heard),
+                "answers": dict(robot.answers),
                 "figures": self.figures,
                 "growth": None if found is None else asdict(found),
                 "samples": [asdict(each) for each in self.samples],

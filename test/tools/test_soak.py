@@ -19,6 +19,8 @@ def tools(monkeypatch):
 def test_three_minutes(tmp_path):
     pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
     pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_ros[demo]'")
+    from selcon_ros.ros import interfaces
+
     report = tmp_path / "report.json"
     command = [sys.executable, str(ROOT / "tools" / "soak.py"), "--json", str(report)]
     command += ["--minutes", "3", "--every", "18", "--warm-up", "4", "--rate", "10"]
@@ -29,6 +31,9 @@ def test_three_minutes(tmp_path):
     seen = json.loads(report.read_text())
     assert len(seen["samples"]) >= 8
     assert seen["heard"]["heatmap"] > 0 and seen["heard"]["cloud"] > 0
+    if not interfaces.MISSING:
+        assert seen["heard"]["result"] > 0
+        assert seen["answers"]["ground: answered"] > 0 and seen["answers"]["ground_stream: answered"] > 0
 
 
 def samples(memory: list[int], threads: int = 9):

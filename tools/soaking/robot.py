@@ -1,10 +1,10 @@
-"""A robot around the node: a camera that fails now and then, listeners that come and go, commands."""
+"""A robot around the node: a camera that fails at times, listeners that come and go, commands, questions."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from std_msgs.msg import String
 
 from selcon_ros.demo.player import to_messages
 from selcon_ros.recording import Recording
+from soaking.questions import Questioner
 from support.ros import OUTPUTS, RELIABLE
 
 COMMAND_SHARES = {"one": 0.45, "several": 0.25, "all": 0.1, "unknown": 0.1, "none": 0.1}
@@ -48,7 +49,9 @@ class Robot:
         self.heard: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
         self.images = self.depths = self.calibration = True
+        self._questions = Questioner(node, name, actions, self._judge, self.answers)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._keeper("diagnostics"), RELIABLE)
 
     def spin(self, seconds: float) -> None:
@@ -68,12 +71,13 @@ class Robot:
             self._listen(name)
         self._say("hold")
 
-    def each_second(self, random: np.random.Generator) -> None:
-        """Give another command."""
+    def each_second(self, random: np.random.Generator) -> Iterator[str]:
+        """Give another command, and ask; yields requests that were not answered."""
         kind = choose(random, COMMAND_SHARES)
         count = {"one": 1, "several": int(random.integers(2, len(self._actions) + 1))}.get(kind, 0)
         chosen = list(random.choice(self._actions, count, replace=False))
         self._say({"all": "*", "unknown": "juggle", "none": ""}.get(kind, ", ".join(chosen)))
+        yield from self._questions.each_second(random)
 
     def each_few_seconds(self, random: np.random.Generator) -> None:
         """Let listeners come and go."""
@@ -134,7 +138,11 @@ class Robot:
     def _keeper(self, output: str) -> Any:
         def keep(message: Any) -> None:
             self.heard[output] += 1
-            for fault in faults(message, self._sizes):
-                self.faults[f"{output}: {fault}"] += 1
+            self._judge(output, message)
 
         return keep
+
+    def _judge(self, output: str, message: Any) -> None:
+        """Note what is wrong with a message; a text is itself what is wrong."""
+        for fault in (message,) if isinstance(message, str) else faults(message, self._sizes):
+            self.faults[f"{output}: {fault}"] += 1
