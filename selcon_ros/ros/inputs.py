@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,7 @@ class Input:
         """The topic without the ending of the transport."""
         bare = transport == "raw" or self.base.endswith(COMPRESSED_SUFFIXES)
         self.topic = self.base if bare else f"{self.base}/{transport}"
-        self.qos = QoSProfile(depth=depth, reliability=reliability)
+        self._defaults = QoSProfile(depth=depth, reliability=reliability)
         self._subscription: Subscription[Any] | None = self._subscribe()
         self.topic = self._subscription.topic_name
 
@@ -213,6 +214,7 @@ class Input:
         )
 
     def _create(self, events: SubscriptionEventCallbacks) -> Subscription[Any]:
+        self.qos = copy(self._defaults)  # rclpy writes the topic's overrides into it
         return self._node.create_subscription(
             self.kind,
             self.topic,

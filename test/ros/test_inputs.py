@@ -1,9 +1,12 @@
 """Subscriptions of the node: middleware that cannot count losses, QoS overrides, names of topics."""
 
+import time
+
 import pytest
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
 
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.ros import fastdds
@@ -44,6 +47,20 @@ def test_qos_overrides_change_the_subscriptions(bundle):
             (info,) = node.get_subscriptions_info_by_topic(f"/affordance/{name}")
             assert info.qos_profile.reliability.name.lower() == value
         assert node.get_parameter(OVERRIDE.format("image", "depth")).value == 1
+
+
+def test_an_override_of_the_transport_s_topic_is_none_of_the_base_topic():
+    override = Parameter("qos_overrides./image/compressed.subscription.depth", value=7)
+    with context() as made:
+        node = Node("ear", context=made, parameter_overrides=[override])
+        node.create_publisher(CompressedImage, "image", 1)
+        heard = Input(node, "image", CompressedImage, lambda _: None, depth=1, transport="compressed")
+        assert heard.topic == "/image/compressed" and heard.qos.depth == 7
+        end = time.monotonic() + 10
+        while heard.topic != "/image" and time.monotonic() < end:
+            heard.look()
+        assert heard.topic == "/image" and heard.qos.depth == 1
+        node.destroy_node()
 
 
 @pytest.mark.parametrize(
