@@ -15,12 +15,11 @@ from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
 from selcon_ros.core.memory import give_back_memory
 from selcon_ros.core.samples import read_samples
-from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.model import load
 from support import bundles
 from support.bundles import COLOURS, colour_bundle
-from support.choices import times_of
+from support.choices import measured_by, times_of
 from support.memory import glibc_only, resident
 from support.openvino import needs_openvino
 
@@ -41,7 +40,7 @@ def taking(share: float) -> CpuTimes:
 @pytest.fixture
 def with_int8(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle with an int8 graph, which takes half the time of the fp32 one."""
-    monkeypatch.setattr(cpu_choice, "measure", lambda *_: taking(0.5))
+    measured_by(monkeypatch, lambda *_: taking(0.5))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return bundles.with_int8(bundle)
 
@@ -85,7 +84,7 @@ def test_int8_is_taken_where_it_is_faster(with_int8: Path) -> None:
 @needs_openvino
 def test_auto_takes_openvino_where_it_is_faster(with_int8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = times_of(fp32=1.0, int8=0.8, openvino_fp32=0.4, openvino_int8=0.9)
-    monkeypatch.setattr(cpu_choice, "measure", lambda *_: times)
+    measured_by(monkeypatch, lambda *_: times)
     with load(bundles.with_samples(with_int8)) as model:
         assert model.backend.name.startswith("OpenVINO 20") and (model.kind, model.precision) == OPENVINO_FP32
         assert model.why.startswith(
@@ -120,7 +119,7 @@ def test_auto_takes_it_too_and_keeps_what_was_measured(with_int8: Path, tmp_path
 
 
 def test_fp32_stays_where_int8_is_not_faster(with_int8: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_choice, "measure", lambda *_: taking(0.95))
+    measured_by(monkeypatch, lambda *_: taking(0.95))
     model = load(with_int8, "onnxruntime")
     assert model.precision == "fp32"
     assert "int8" not in model.backend.name and "fp32, for int8 takes 0.95 of its time" in model.why

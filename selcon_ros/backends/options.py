@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from selcon_ros.core.errors import BackendError
@@ -14,6 +14,10 @@ Progress = Callable[[str, float], None]
 _MAX_CORES = 1 << 13
 
 
+def _go_on() -> None:
+    """What a long piece of work is told where nothing ends it."""
+
+
 @dataclass(frozen=True)
 class CpuOptions:
     """How an engine uses the CPU. Raises BackendError for a value out of range.
@@ -22,11 +26,14 @@ class CpuOptions:
     cores: CPU cores that the thread which opens the model, and the engine's own threads, keep to; empty: all.
     spinning: whether the engine's threads wait busily for each other within an image; OpenVINO decides that
         itself.
+    check: called again and again while engines are timed in another process; it ends that by raising
+        `Cancelled`.
     """
 
     threads: int | None = None
     cores: tuple[int, ...] = ()
     spinning: bool = False
+    check: Callable[[], None] = field(default=_go_on, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

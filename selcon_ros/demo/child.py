@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import runpy
-import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
-
-
-def end_with(parent: int) -> None:
-    """Have the kernel send this process SIGTERM when its parent ends, also by SIGKILL (Linux; see prctl(2)).
-
-    Raises SystemExit if the parent has ended already.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        raise SystemExit(1)
-
+from selcon_ros.core.parent import end_with
 
 if __name__ == "__main__":
     end_with(int(sys.argv[1]))

@@ -10,23 +10,14 @@ from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.openvino import cores_fault
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.core.bundle import Bundle, load_bundle, model_role, sample_roles
-from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.heatmap_agreement import MAX_KLD
+from selcon_ros.core.errors import BackendError
 from selcon_ros.core.manifest import Manifest
 from selcon_ros.core.memory import free_memory
-from selcon_ros.core.samples import read_samples
 from selcon_ros.engines.choice_file import Kept, keep, look_up
 from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
-from selcon_ros.engines.comparison import compare_with_fp32
-from selcon_ros.engines.cpu_candidates import (
-    AUTO,
-    EXACT_PRECISION,
-    NO_SAMPLES,
-    CpuCandidate,
-    candidates,
-    open_all,
-)
-from selcon_ros.engines.cpu_timing import exclusions, explanation, fastest, measure
+from selcon_ros.engines.cpu_candidates import AUTO, NO_SAMPLES, CpuCandidate, candidates
+from selcon_ros.engines.cpu_measurement import measure_all, measure_apart
+from selcon_ros.engines.cpu_timing import exclusions, explanation, fastest
 
 MEMORY_PER_FILE_BYTE = 3
 """Bytes that a session takes for a byte of its file, about: the file, its weights, and what they become."""
@@ -65,10 +56,11 @@ def open_fastest(
 ) -> Opened:
     """Open what is the fastest on this CPU of backends, ONNX Runtime first (see `candidates`, `fastest`).
 
-    precision: AUTO, or the only one. The first time all are opened and timed in turns, for about a second
-    (`measure`); OpenVINO's answers are compared with fp32 before it is chosen. The times are kept in the
-    folder of engines (`cache`; None: the user's) and hold for the same graphs, processor, cores, threads and
-    versions. Raises BundleError for a bad bundle, BackendError where nothing runs.
+    precision: AUTO, or the only one. The first time all are opened and timed in turns, for about a second;
+    where both engines may run, in another process (`measure_apart`). OpenVINO's answers are compared with
+    fp32 before it is chosen. The times are kept in the folder of engines (`cache`; None: the user's) and hold
+    for the same graphs, processor, cores, threads and versions. Raises BundleError for a bad bundle,
+    BackendError where nothing runs.
     """
     manifest = load_bundle(path, roles=()).manifest
     options.pin_thread()
@@ -88,94 +80,71 @@ def open_fastest(
     kept = look_up(manifest, able, options, cache)
     if kept.record is None:
         return _open_measured(path, able, options, kept, left_out)
-    return _open_kept(path, options, kept, kept.record, left_out)
+    record, out = kept.record, {**left_out, **kept.record.left_out}
+    return _open_chosen(path, options, record.times, out, f"measured {record.measured}, kept in {kept.file}")
 
 
-def _open_alone(path: Path, only: CpuCandidate, options: CpuOptions, why: str) -> Opened:
+def _open_alone(
+    path: Path, only: CpuCandidate, options: CpuOptions, why: str, failures: tuple[str, ...] = ()
+) -> Opened:
     """Open what nothing is compared with."""
     bundle = load_bundle(path, roles=(only.role,))
     backend = only.open(bundle, options)
-    return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why))
+    return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why, failures))
 
 
-def _open_kept(
-    path: Path, options: CpuOptions, kept: Kept, record: ChoiceRecord, left_out: Mapping[str, str]
+def _open_chosen(
+    path: Path,
+    options: CpuOptions,
+    times: CpuTimes,
+    left_out: Mapping[str, str],
+    where: str,
+    failures: tuple[str, ...] = (),
 ) -> Opened:
-    """Open what a record says; where that does not run any more, the next."""
+    """Open what is the fastest by these times; where that does not run any more, the next.
+
+    where: what the times come from.
+    """
     faults: dict[str, str] = {}
     while True:
-        out = {**left_out, **record.left_out, **faults}
-        found = CpuCandidate.of(fastest(record.times, out))
+        out = {**left_out, **faults}
+        found = CpuCandidate.of(fastest(times, out))
         bundle = load_bundle(path, roles=(found.role,))
         try:
             backend = found.open(bundle, options)
         except BackendError as error:
             faults[found.label] = f"it does not run: {error}"
-            if record.times.shares.keys() <= {**out, **faults}.keys():
+            if times.shares.keys() <= {**out, **faults}.keys():
                 raise
             continue
-        why = explanation(record.times, out, f"measured {record.measured}, kept in {kept.file}")
-        failures = tuple(f"{label}: {fault}" for label, fault in faults.items())
-        return Opened(bundle, backend, CpuChoice(found.backend, found.precision, record.times, why, failures))
+        why = explanation(times, out, where)
+        failures += tuple(f"{label}: {fault}" for label, fault in faults.items())
+        return Opened(bundle, backend, CpuChoice(found.backend, found.precision, times, why, failures))
 
 
 def _open_measured(
     path: Path, able: Sequence[CpuCandidate], options: CpuOptions, kept: Kept, left_out: dict[str, str]
 ) -> Opened:
-    """Open all candidates, time them in turns, keep that, and return the one to run."""
+    """Time all candidates in turns, keep that, and open the one to run."""
     bundle = load_bundle(path, roles=_roles(load_bundle(path, roles=()).manifest, able))
     fitting, lack = _fitting(bundle, able)
     if lack and len(fitting) == 1:
         nor = " or compared with fp32" if fitting[0].backend == OPENVINO else ""
         return _open_alone(path, fitting[0], options, f"{fitting[0].label}, not measured{nor}: {lack}")
-    opened, faults = open_all(bundle, fitting, options)
-    # Where OpenVINO runs the fp32 graph, that it has no bf16 here or cannot read an int8 graph is no fault.
-    broken = [each for each in faults if each.backend == CPU_BACKEND or each.precision == EXACT_PRECISION]
-    failures = tuple(f"{each.label}: {faults[each]}" for each in broken if each.backend != CPU_BACKEND)
-    told = {
-        each.label: f"it does not run: {fault}" if each in broken else fault for each, fault in faults.items()
-    }
-    if len(opened) == 1 and all(each.backend == CPU_BACKEND for each in opened):
-        ((only, backend),) = opened.items()
-        why = "; ".join([only.label, *exclusions({**left_out, **told})])
-        return Opened(bundle, backend, CpuChoice(only.backend, only.precision, None, why, failures))
-    times = measure({each.label: backend for each, backend in opened.items()}, bundle.manifest)
-    told |= _disagreeing(bundle, opened, times, {**left_out, **told})
-    out = {**left_out, **told}
-    chosen = CpuCandidate.of(fastest(times, out))
-    if broken or lack:
+    if len({each.backend for each in fitting}) > 1:
+        found = measure_apart(path, bundle, fitting, options, left_out)
+    else:
+        found = measure_all(bundle, fitting, options, left_out)
+    out = {**left_out, **found.left_out}
+    if found.times is None:
+        why = "; ".join([found.only, *exclusions(out)])
+        return _open_alone(path, CpuCandidate.of(found.only), options, why, found.failures)
+    if found.broken or lack:
         said = "; ".join(filter(None, (lack, "not kept, so that the next start measures")))
     else:
-        said = keep(kept, ChoiceRecord.of(kept.key, times, told))
-    why = explanation(times, out, "; ".join(filter(None, ("measured now", kept.remark, said))))
-    for each, backend in opened.items():
-        if each != chosen:
-            backend.close()
-    return Opened(bundle, opened[chosen], CpuChoice(chosen.backend, chosen.precision, times, why, failures))
-
-
-def _disagreeing(
-    bundle: Bundle, opened: Mapping[CpuCandidate, Backend], times: CpuTimes, left_out: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the labels of what would be chosen, if its answers were those of fp32, and how far they are.
-
-    Raises BackendError where nothing else is left.
-    """
-    refused: dict[str, str] = {}
-    exact = opened.get(CpuCandidate(CPU_BACKEND, EXACT_PRECISION))
-    while (label := fastest(times, {**left_out, **refused})) and CpuCandidate.of(label).backend == OPENVINO:
-        backend = opened[CpuCandidate.of(label)]
-        try:
-            found = compare_with_fp32(bundle, backend, read_samples(bundle), exact)
-        except SelconError as error:
-            refused[label] = f"it cannot be compared with fp32: {error}"
-        else:
-            if found.within(MAX_KLD):
-                return refused
-            refused[label] = found.too_far(backend.name, MAX_KLD)
-        if times.shares.keys() <= {**left_out, **refused}.keys():
-            raise BackendError("; ".join(refused.values()))
-    return refused
+        said = keep(kept, ChoiceRecord.of(kept.key, found.times, found.left_out))
+    where = "; ".join(filter(None, ("measured now", kept.remark, said)))
+    return _open_chosen(path, options, found.times, out, where, found.failures)
 
 
 def _roles(manifest: Manifest, able: Sequence[CpuCandidate]) -> set[str]:

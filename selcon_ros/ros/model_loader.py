@@ -75,12 +75,12 @@ class ModelLoader:
                 self.path,
                 settings.backend,
                 settings.precision,
-                CpuOptions(settings.threads or None, self._cores, settings.spinning),
+                CpuOptions(settings.threads or None, self._cores, settings.spinning, self._check_closing),
                 GpuOptions(settings.device, settings.build_engine, self._cache, progress=self._progress),
                 settings.warm_up,
                 fall_back=True,
             )
-        except Cancelled:  # raised by _progress
+        except Cancelled:  # raised by _check_closing
             return None
         except Exception as error:  # raised again by the thread that checks, where it ends the node
             self.fault = error
@@ -136,12 +136,15 @@ class ModelLoader:
         self.fault = error
 
     def close(self) -> None:
-        """End a build that is under way; the engine itself is closed by the thread that opened it."""
+        """End a build or a trial that is under way; the thread that opened the engine closes it."""
         self._closing = True
 
-    def _progress(self, phase: str, share: float) -> None:
+    def _check_closing(self) -> None:
         if self._closing:
             raise Cancelled("the node is closing")
+
+    def _progress(self, phase: str, share: float) -> None:
+        self._check_closing()
         self._state = f"building the engine: {phase}, {100 * share:.0f} %"
         self._settled.set()
         if time.monotonic() - self._logged > PROGRESS_LOG_SECONDS:

@@ -20,10 +20,10 @@ from selcon_ros.bags.nearest import nearest
 from selcon_ros.bags.parts import RELIABLE
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.cli.main import main
-from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from support.bags import camera, joined, messages, part_at, rows, write_bag
 from support.bundles import colour_bundle, with_int8
+from support.choices import measured_by
 from support.pages import checked_page
 
 COUNT = 5
@@ -145,7 +145,7 @@ def test_all_processes_have_the_precision_that_was_chosen_once(
     options = ["--bundle", str(both), "--out", str(tmp_path / "out"), "--action", "hold"]
     for cache, measured in (("first", share), ("second", 1.6 - share)):
         times = CpuTimes({"fp32": 1.0, "int8": measured}, {"fp32": 1.0, "int8": measured}, 3)
-        monkeypatch.setattr(cpu_choice, "measure", lambda *_, times=times: times)
+        measured_by(monkeypatch, lambda *_, times=times: times)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
         outcome = CliRunner().invoke(main, ["ground-bag", str(bag), *options])
         assert isinstance(outcome.exception, Stopped), outcome.output

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from selcon_ros.demo.processes import ProcessError, PythonProcess, isolate
+from support.processes import has_ended
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,14 +46,6 @@ with PythonProcess("server", "http.server", ["0", "--bind", "127.0.0.1"], Path(s
 """
 
 
-def alive(process: Path) -> bool:
-    """Whether a process's folder in /proc is there, and not only what its parent has not asked for yet."""
-    try:
-        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: prctl")
 def test_a_process_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
@@ -62,10 +54,7 @@ def test_a_process_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         child = Path("/proc") / parent.stdout.readline().strip()
         assert child.is_dir() and child.name.isdigit()
         parent.kill()
-    deadline = time.monotonic() + 30
-    while alive(child):
-        assert time.monotonic() < deadline, "the child lives on"
-        time.sleep(0.02)
+    assert has_ended(int(child.name))
 
 
 def test_a_child_whose_parent_has_ended_already_does_not_begin(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.engines.cpu_choice import Opened, open_fastest
 from support.bundles import colour_bundle, with_int8, with_samples
-from support.choices import kept, times_of
+from support.choices import kept, measured_by, times_of
 from support.made_graphs import upside_down, with_foreign_operator
 from support.openvino import needs_openvino
 
@@ -52,7 +52,7 @@ def given_times(monkeypatch: pytest.MonkeyPatch) -> Given:
                 first, **{name: found[name] for name in found if name.replace("_", " ") in backends}
             )
 
-        monkeypatch.setattr(cpu_choice, "measure", measure)
+        measured_by(monkeypatch, measure)
         return measured
 
     return give

@@ -101,6 +101,18 @@ def test_closing_ends_a_build(tmp_path):
     assert builder.ended and not builder.closed
 
 
+def test_closing_ends_a_trial_of_engines_on_the_cpu(bundle):
+    def opener(path, backend, precision, cpu, gpu, warm_up, fall_back):
+        cpu.check()
+        loader.close()
+        cpu.check()
+        pytest.fail("the trial went on")
+
+    loader = ModelLoader(Settings(bundle=str(bundle)), get_logger("test"), opener)
+    assert loader.open() is None
+    loader.check()
+
+
 def test_what_fails_while_the_node_is_up_ends_it(tmp_path):
     """The executor's thread raises it, as it does what fails at once."""
     built = threading.Event()

@@ -1,7 +1,11 @@
 """What was chosen on a CPU, and its file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from selcon_ros.engines import cpu_choice, cpu_measurement
 from selcon_ros.engines.choice_record import CHOICE_SUFFIX, CpuTimes
 
 
@@ -16,3 +20,13 @@ def times_of(reference: str = "fp32", **shares: float) -> CpuTimes:
     """Return a measurement by shares; in names `_` stands for the space of a label."""
     found = {name.replace("_", " "): share for name, share in shares.items()}
     return CpuTimes({name: 20 * each for name, each in found.items()}, found, 3, reference)
+
+
+def measured_by(monkeypatch: pytest.MonkeyPatch, measure: Callable[..., CpuTimes]) -> None:
+    """Let candidates be timed by `measure`, in this process."""
+
+    def in_this_process(path: Path, *given: object) -> cpu_measurement.Measurement:
+        return cpu_measurement.measure_all(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cpu_measurement, "measure", measure)
+    monkeypatch.setattr(cpu_choice, "measure_apart", in_this_process)

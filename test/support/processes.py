@@ -60,6 +60,24 @@ def exit_code(child: int) -> int:
     pytest.fail("the process hangs")
 
 
+def alive(process: int) -> bool:
+    """Whether a process is there, and not only what its parent has not asked for yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def has_ended(process: int, seconds: float = 30.0) -> bool:
+    """Wait until a process has ended; False where it lives on."""
+    end = time.monotonic() + seconds
+    while alive(process):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def processor_time(work: Callable[[], object]) -> float:
     """Run `work` in a process of its own, to its end; returns the processor seconds it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
