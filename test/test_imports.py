@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,8 +39,9 @@ class Import(NamedTuple):
         return self.module.partition(".")[0]
 
 
-def imports(file: Path) -> Iterator[Import]:
-    yield from _imports(ast.parse(file.read_text(encoding="utf-8")), file, at_once=True)
+@cache
+def imports(file: Path) -> tuple[Import, ...]:
+    return tuple(_imports(ast.parse(file.read_text(encoding="utf-8")), file, at_once=True))
 
 
 def _imports(node: ast.AST, file: Path, at_once: bool) -> Iterator[Import]:
@@ -56,8 +58,8 @@ def _imports(node: ast.AST, file: Path, at_once: bool) -> Iterator[Import]:
             yield from (Import(f"{base}.{alias.name}", child.lineno, at_once) for alias in child.names)
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
-        else:
-            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        elif not isinstance(child, ast.expr):  # imports are statements
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             yield from _imports(child, file, at_once and not function)
 
 
