@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ TIMM_TOWER = {
 }
 
 
+@lru_cache(maxsize=1)
 def tokenizer() -> Any:
     """Return CLIP's own tokenizer."""
     return open_clip.get_tokenizer("ViT-B-16")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import torch
@@ -123,6 +124,7 @@ def _is_open_clip(visual: object) -> TypeGuard[VisionTransformer]:
     return transformer is not None and isinstance(visual, transformer.VisionTransformer)
 
 
+@lru_cache(maxsize=2)  # its merges take a tenth of a second to read
 def _tokenizer_of(name: str) -> Tokenizer:
     try:
         import open_clip
