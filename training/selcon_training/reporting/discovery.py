@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import cv2
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from selcon_ros.core.heatmap import upsample
@@ -117,7 +114,7 @@ def _compose(title: str, rows: list[Row]) -> U8:
         columns * (PICTURE_WIDTH + GAP) + GAP,
     )
     canvas = np.full((*size, 3), 255, np.uint8)
-    figure = plt.figure(figsize=(size[1] / DPI, size[0] / DPI), dpi=DPI)
+    figure = Figure(figsize=(size[1] / DPI, size[0] / DPI), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, size[1]), ylim=(size[0], 0))
@@ -146,7 +143,6 @@ def _compose(title: str, rows: list[Row]) -> U8:
     figure.figimage(canvas, zorder=-1)  # below the text
     rendering = FigureCanvasAgg(figure)
     rendering.draw()  # type: ignore[no-untyped-call]
-    plt.close(figure)
     pixels: U8 = np.asarray(rendering.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
     return np.ascontiguousarray(pixels)
 
