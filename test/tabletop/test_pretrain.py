@@ -21,10 +21,10 @@ ACTION_LIST = list(ACTIONS)
 
 @pytest.fixture(scope="module")
 def few(small_world, tmp_path_factory):
-    """Eight of the small world's images, linked into a data set of their own."""
+    """Four of the small world's images, linked into a data set of their own."""
     root = tmp_path_factory.mktemp("few")
     (root / "dataset.json").write_text((small_world / "dataset.json").read_text())
-    for path in sorted(small_world.glob("Seen/trainset/exocentric/*/*/*.jpg"))[:8]:
+    for path in sorted(small_world.glob("Seen/trainset/exocentric/*/*/*.jpg"))[:4]:
         for kind, suffix in (
             ("exocentric", ".jpg"),
             ("exocentric_parts", ".png"),
@@ -53,7 +53,7 @@ def test_views_keep_image_and_labels_together(small_world):
 
 def test_a_resumed_run_equals_an_uninterrupted_one_and_its_weights_load(few, tmp_path):
     """Of the CLIP encoder; that of parts is resumed beside it, below."""
-    options = PretrainOptions(epochs=3, batch=4, save_every=4)
+    options = PretrainOptions(epochs=3, batch=2, save_every=4)
     pretrain("clip", few, tmp_path, options, threads=1)
     whole = load_file(tmp_path / "clip.safetensors")
     (tmp_path / "clip.safetensors").unlink()
@@ -66,7 +66,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_its_weights_load(few, tmp
 
 
 def test_encoders_train_side_by_side_and_one_of_them_goes_on(few, tmp_path):
-    options = PretrainOptions(epochs=3, batch=4, save_every=4)
+    options = PretrainOptions(epochs=3, batch=2, save_every=4)
     losses = pretrain_all(["dino", "clip"], few, tmp_path, options, threads=1)
     assert set(losses["dino"]) == {"parts", "attention"} and set(losses["clip"]) == {"names", "actions"}
     whole = load_file(tmp_path / "dino.safetensors")
@@ -106,9 +106,9 @@ def test_the_saved_part_encoder_gives_what_the_trained_one_gave(tmp_path):
 
 
 def test_a_few_steps_lower_the_losses(few, tmp_path):
-    pretrain("dino", few, tmp_path, PretrainOptions(epochs=1, batch=8))
+    pretrain("dino", few, tmp_path, PretrainOptions(epochs=1, batch=4))
     first = json.loads((tmp_path / "dino.json").read_text())["losses"]["parts"]
-    last = pretrain("dino", few, tmp_path, PretrainOptions(epochs=12, batch=4, learning_rate=5e-3))["parts"]
+    last = pretrain("dino", few, tmp_path, PretrainOptions(epochs=12, batch=2, learning_rate=5e-3))["parts"]
     assert last < 0.8 * first
 
 
