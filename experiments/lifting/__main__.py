@@ -30,9 +30,18 @@ from selcon_ros.core.errors import SelconError
     show_default=True,
     help="As the node publishes it; the heat-weighted centroid, top-down; the object's own grip.",
 )
+@click.option(
+    "--action",
+    type=click.Choice(["hold", "open"]),
+    default="hold",
+    show_default=True,
+    help="What is tried. open: the lid or cap is lifted while its body stays fixed.",
+)
 @click.option("--bundle", type=UserPath(exists=True), help="Model [the packaged one].")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Kinds of objects (repeat) [all 59].")
-@click.option("--scenes", type=click.IntRange(1), default=3, show_default=True, help="Scenes of each kind.")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Kinds of objects (repeat) [hold: 59, open: 9]."
+)
+@click.option("--scenes", type=click.IntRange(1), help="Scenes of each kind [hold: 3, open: 17].")
 @click.option("--views", type=click.IntRange(1), default=2, show_default=True, help="Cameras of each scene.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
@@ -44,9 +53,10 @@ def command(
     out: Path,
     heat: str,
     grasp: str,
+    action: str,
     bundle: Path | None,
     kinds: tuple[str, ...],
-    scenes: int,
+    scenes: int | None,
     views: int,
     seed: int,
     workers: int,
@@ -64,25 +74,33 @@ def command(
       python -m experiments.lifting runs/lifting --heat truth
       python -m experiments.lifting runs/lifting --grasp centroid
       python -m experiments.lifting runs/lifting --grasp grip --kind mug --kind hammer
+      python -m experiments.lifting runs/lifting --action open
     """
     import cv2
 
     from experiments.lifting.film import choose, strip
+    from experiments.lifting.scenes import kinds_of
     from experiments.lifting.table import markdown, summary
-    from experiments.lifting.trials import GRIP, TrialPlan, run
+    from experiments.lifting.trials import ACTIONS, GRIP, TrialPlan, run
     from selcon_tabletop.objects import KINDS
 
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise SelconError(f"there is no kind {', '.join(unknown)}: the kinds are {', '.join(KINDS)}")
-    plan = TrialPlan(heat, grasp, kinds or KINDS, scenes, views, seed, bundle)
+    able = kinds_of(action)
+    without = sorted(set(kinds) - set(able))
+    if without:
+        raise SelconError(
+            f"there is nothing to {action} at {', '.join(without)}: choose from {', '.join(able)}"
+        )
+    plan = TrialPlan(heat, grasp, kinds or able, scenes or ACTIONS[action], views, seed, bundle, action)
     rows = run(plan, out, workers)
     figures = summary(plan, rows)
     tag = f"{seed}-{views}"
     (out / f"{plan.name}-{tag}.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     others = [json.loads(path.read_text()) for path in sorted(out.glob(f"*-{tag}.json"))]
     (out / f"tables-{tag}.md").write_text(markdown(others), encoding="utf-8")
-    if strips and plan.name != GRIP:
+    if strips and grasp != GRIP:
         picture = strip(plan, out / plan.scenes_folder, choose(rows, strips))
         cv2.imwrite(str(out / f"{plan.name}-{tag}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     if as_json:

@@ -23,18 +23,18 @@ DIRECTION_COUNT = 16
 
 @dataclass(frozen=True)
 class Choice:
-    """A grasp or why there is none; `right`: its pixel lies on the part to hold."""
+    """A grasp or why there is none; `right`: its pixel lies on the part to close at."""
 
     grasp: Grasp | None
     right: bool = True
     why: str = ""
 
 
-def true_heat(sight: Sight) -> Heatmap:
+def true_heat(sight: Sight, action: str) -> Heatmap:
     """Return the true part as a heatmap with the softness of a network's: it isolates geometry."""
     soft = np.asarray(cv2.GaussianBlur(sight.part.astype(np.float32), (0, 0), 6), np.float32)
     peak = float(soft.max())
-    return Heatmap("hold", soft / peak if peak > 0 else soft, 1.0 if peak > 0 else 0.0)
+    return Heatmap(action, soft / peak if peak > 0 else soft, 1.0 if peak > 0 else 0.0)
 
 
 def published(sight: Sight, heat: Heatmap) -> Choice:
@@ -115,7 +115,7 @@ def _in_world(grasp: Grasp, camera: Pose) -> Grasp:
 
 
 def _on_part(sight: Sight, pixel: tuple[float, float]) -> bool:
-    """Whether a pixel lies on the part to hold, or within 2 pixels of it."""
+    """Whether a pixel lies on the part to close at, or within 2 pixels of it."""
     u, v = round(pixel[0]), round(pixel[1])
     near: NDArray[np.bool_] = sight.part[max(v - 2, 0) : v + 3, max(u - 2, 0) : u + 3]
     return bool(near.any())

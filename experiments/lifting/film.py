@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lifting.lift import lift
-from experiments.lifting.trials import GRASP_METHODS, TrialPlan, TrialRow, heat_of, scene
-from experiments.lifting.world import build
+from experiments.lifting.trials import GRASP_METHODS, TrialPlan, TrialRow, heat_of, scene, world_of
 from selcon_ros.core.overlay import tint
 from selcon_tabletop.model import mujoco
 from selcon_tabletop.parts import Z
@@ -40,9 +39,10 @@ def _line(plan: TrialPlan, folder: Path, row: TrialRow) -> Picture:
     u, v = sight.intrinsics.project(sight.camera.rotation.T @ (choice.grasp.point - sight.camera.position))
     cv2.drawMarker(seen, (round(u), round(v)), (255, 255, 255), cv2.MARKER_CROSS, 40, 6)
     tiles = {"seen": np.asarray(cv2.resize(seen, TILE_SIZE, interpolation=cv2.INTER_AREA), np.uint8)}
-    model, data = build(found.body, found.pose, found.obstacles, found.half)
+    model, data = world_of(found)
     with mujoco.Renderer(model, TILE_SIZE[1], TILE_SIZE[0]) as renderer:
-        camera = _camera(found.pose.position, choice.grasp.axes[:, 1])
+        lowest = min(float(piece[:, 2].min()) for piece in found.body.pieces) if found.fixed else 0.0
+        camera = _camera(found.pose.position + lowest * Z, choice.grasp.axes[:, 1])
 
         def take(stage: str) -> None:
             renderer.update_scene(data, camera)

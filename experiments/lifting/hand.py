@@ -20,7 +20,7 @@ HAND_MASS = 1.0
 """Kilograms of the hand."""
 
 HAND_BITS = {"contype": 4, "conaffinity": 1 | 2 | 8}
-"""Contacts: 1 the table, 2 the object, 4 the hand, 8 what stands about."""
+"""Contacts: 1 the table, 2 the object, 4 the hand, 8 what stands about, 16 what of the object stays."""
 
 
 def add_hand(spec: mujoco.MjSpec) -> None:

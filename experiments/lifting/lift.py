@@ -34,6 +34,7 @@ class Outcome(str, Enum):
     BLOCKED = "hand blocked by table or things"
     ON_TOP = "fingers on top of the part"
     MISSED = "closed on nothing"
+    ON_BODY = "closed on the body"
     SLIPPED = "slipped"
 
 
@@ -71,7 +72,7 @@ def lift(
     """Carry out a grasp in a built world whose object is at rest."""
     run = _Run(model, data, grasp)
     before = run.height()
-    if run.touching("table", "obstacle"):
+    if run.touching("table", "obstacle", "fixed"):
         watch("blocked")
         return Trial(Outcome.BLOCKED, 0.0)
     watch("approach")
@@ -79,6 +80,7 @@ def lift(
     run.close()
     watch("closed")
     caught = run.between()
+    missed = Outcome.ON_BODY if run.touching("fixed") else Outcome.MISSED
     run.move([0, 0, LIFT_HEIGHT], 1.0)
     watch("lifted")
     run.shake()
@@ -88,7 +90,7 @@ def lift(
         return Trial(Outcome.LIFTED, rise)
     if reached < MIN_REACH:
         return Trial(Outcome.ON_TOP if stopper == "object" else Outcome.BLOCKED, rise)
-    return Trial(Outcome.SLIPPED if caught else Outcome.MISSED, rise)
+    return Trial(Outcome.SLIPPED if caught else missed, rise)
 
 
 class _Run:

@@ -1,13 +1,13 @@
 """The scenes of the trials: an object at rest on a table, a few things about it, and cameras that see it.
 
-A scene depends only on the kind, its number and the seed. It is written to a file: what is slow, to cut the
-object into pieces and to render it, is done once.
+A scene depends only on the kind, its number, the seed and the action. It is written to a file: what is slow,
+to cut the object into pieces and to render it, is done once.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from experiments.lifting.sensor import measured
 from experiments.lifting.world import Pose, settled
 from selcon_ros.core.camera import Intrinsics
 from selcon_tabletop.cameras import CameraView, around
-from selcon_tabletop.objects import TRAINED, UNSEEN
+from selcon_tabletop.objects import KINDS, TRAINED, UNSEEN, actions_of
 from selcon_tabletop.parts import Grip, ObjectModel, Rng
 from selcon_tabletop.placing import resting, vertices
 from selcon_tabletop.rendering import Rendered, Renderer
@@ -36,7 +36,7 @@ CAMERA_FROM_OPTICAL = np.diag([1.0, -1.0, -1.0])
 @dataclass(frozen=True)
 class Sight:
     """What one camera sees: `image` [H, W, 3] uint8 RGB, measured `depth` [H, W] in metres (NaN: none), where
-    the part to hold is, `part` [H, W] bool, the camera's calibration and its pose (optical frame) in the
+    the part to close at is, `part` [H, W] bool, the camera's calibration and its pose (optical frame) in the
     world."""
 
     image: NDArray[np.uint8]
@@ -49,7 +49,11 @@ class Sight:
 @dataclass(frozen=True)
 class LiftScene:
     """An object of a kind that rests at `pose`: its body and grip (in its own frame), hulls of what stands
-    about, the table's half lengths, and what each camera sees."""
+    about, the table's half lengths, and what each camera sees.
+
+    Of `hold` the body is all of it. Of `open` it is the lid or cap alone: the `fixed` pieces of the rest (in
+    the object's frame) stay where they are, as if something else held them.
+    """
 
     kind: str
     body: Body
@@ -58,13 +62,22 @@ class LiftScene:
     obstacles: list[Points]
     half: tuple[float, float]
     sights: list[Sight]
+    action: str = "hold"
+    fixed: list[Points] = field(default_factory=list)
 
 
-def scene_of(kind: str, number: int, views: int, seed: int, renderer: Renderer) -> LiftScene:
+def kinds_of(action: str) -> tuple[str, ...]:
+    """Return the kinds of objects that have a part of an action."""
+    return tuple(kind for kind in KINDS if action in actions_of(kind))
+
+
+def scene_of(
+    kind: str, number: int, views: int, seed: int, renderer: Renderer, action: str = "hold"
+) -> LiftScene:
     """Return scene `number` of a kind, seen by `views` cameras."""
     rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), number])
     model = (TRAINED | UNSEEN)[kind](rng)
-    body = body_of(model)
+    body = body_of(model, action)
     pose = _resting_pose(model, body, rng)
     scene = Scene(room=Room.drawn(rng))
     scene.add(model, pose.position, pose.rotation)
@@ -75,13 +88,14 @@ def scene_of(kind: str, number: int, views: int, seed: int, renderer: Renderer) 
     own = {
         index
         for index, placed in enumerate(scene.parts)
-        if placed.owner == 0 and placed.part.action == "hold"
+        if placed.owner == 0 and placed.part.action == action
     }
     sights = []
     for view, seen in zip(scene.views, renderer.render(scene, rng), strict=True):
         sights.append(_sight(view, seen, own, rng))
     assert scene.room is not None
-    return LiftScene(kind, body, model.grips["hold"], pose, obstacles, scene.room.half, sights)
+    body, fixed = (body, []) if action == "hold" else body.parted()
+    return LiftScene(kind, body, model.grips[action], pose, obstacles, scene.room.half, sights, action, fixed)
 
 
 def _resting_pose(model: ObjectModel, body: Body, rng: Rng) -> Pose:
@@ -96,9 +110,9 @@ def _resting_pose(model: ObjectModel, body: Body, rng: Rng) -> Pose:
     return Pose(spot, turn)
 
 
-def _sight(view: CameraView, seen: Rendered, held: set[int], rng: Rng) -> Sight:
+def _sight(view: CameraView, seen: Rendered, own: set[int], rng: Rng) -> Sight:
     camera = Pose(view.position, view.rotation @ CAMERA_FROM_OPTICAL)
-    part = np.isin(seen.placed, list(held))
+    part = np.isin(seen.placed, list(own))
     return Sight(seen.image, measured(seen.depth, seen.intrinsics.fx, rng), part, seen.intrinsics, camera)
 
 
@@ -115,6 +129,9 @@ def write(scene: LiftScene, path: Path) -> None:
         "pose": np.array([*scene.pose.position, *scene.pose.rotation.ravel()]),
         "half": np.array(scene.half),
         "kind": np.array(scene.kind),
+        "action": np.array(scene.action),
+        "fixed": np.concatenate([*scene.fixed, np.zeros((0, 3))]),
+        "fixed_sizes": np.array([len(points) for points in scene.fixed], np.int64),
     }
     for name in ("image", "depth", "part"):
         arrays[name] = np.stack([getattr(sight, name) for sight in scene.sights])
@@ -136,6 +153,7 @@ def read(path: Path) -> LiftScene:
         arrays = dict(file)
     pieces = np.split(arrays["pieces"], np.cumsum(arrays["piece_sizes"])[:-1])
     obstacles = np.split(arrays["obstacles"], np.cumsum(arrays["obstacle_sizes"]))[:-1]
+    fixed = np.split(arrays.get("fixed", np.zeros((0, 3))), np.cumsum(arrays.get("fixed_sizes", [0])))[:-1]
     grip, pose = arrays["grip"], arrays["pose"]
     sights = []
     for image, depth, part, camera in zip(
@@ -154,4 +172,6 @@ def read(path: Path) -> LiftScene:
         obstacles,
         (float(arrays["half"][0]), float(arrays["half"][1])),
         sights,
+        str(arrays.get("action", "hold")),
+        fixed,
     )

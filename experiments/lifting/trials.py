@@ -23,8 +23,11 @@ from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
 from selcon_ros.core.heatmap import Heatmap
 from selcon_ros.model import Model, load
+from selcon_tabletop.model import mujoco
 from selcon_tabletop.rendering import Renderer
 
+ACTIONS = {"hold": 3, "open": 17}
+"""What is tried, actions at which a hand closes, and how many scenes of each kind unless told otherwise."""
 HEAT_SOURCES = ("model", "truth")
 """Where the heat comes from: the network, or the true part."""
 GRASP_METHODS: dict[str, Callable[[Sight, Heatmap], Choice]] = {"published": published, "centroid": centroid}
@@ -36,7 +39,8 @@ NO_GRASP, WRONG_PART = "no grasp", "wrong part"
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """The trials of one way: `heat` and `grasp`, `scenes` of each of `kinds` seen from `views` sides."""
+    """The trials of one way: `heat` and `grasp`, `scenes` of each of `kinds` seen from `views` sides, for one
+    of `ACTIONS`."""
 
     heat: str
     grasp: str
@@ -45,18 +49,23 @@ class TrialPlan:
     views: int
     seed: int
     bundle: Path | None = None
+    action: str = "hold"
 
     @property
     def name(self) -> str:
         """The way's name in files and tables."""
         if self.grasp == GRIP:
-            return GRIP
-        return f"{self.grasp}-{self.bundle.stem if self.bundle and self.heat == 'model' else self.heat}"
+            return self._marked(GRIP)
+        heat = self.bundle.stem if self.bundle and self.heat == "model" else self.heat
+        return self._marked(f"{self.grasp}-{heat}")
 
     @property
     def scenes_folder(self) -> str:
-        """The folder of the scenes, which depend on seed and number of views."""
-        return f"scenes-{self.seed}-{self.views}"
+        """The folder of the scenes, which depend on action, seed and number of views."""
+        return self._marked(f"scenes-{self.seed}-{self.views}")
+
+    def _marked(self, name: str) -> str:
+        return name if self.action == "hold" else f"{self.action}-{name}"
 
 
 @dataclass(frozen=True)
@@ -144,15 +153,15 @@ def scene(plan: TrialPlan, folder: Path, kind: str, number: int) -> LiftScene:
     """Return a scene, from its file if it is there."""
     path = folder / f"{kind}-{number}.npz"
     if not path.exists():
-        write(scene_of(kind, number, plan.views, plan.seed, _renderer()), path)
+        write(scene_of(kind, number, plan.views, plan.seed, _renderer(), plan.action), path)
     return read(path)
 
 
 def heat_of(plan: TrialPlan, sight: Sight) -> Heatmap:
-    """Return the heatmap of `hold`."""
+    """Return the heatmap of the plan's action."""
     if plan.heat == "truth":
-        return true_heat(sight)
-    return _model(plan.bundle).ground(sight.image).heatmap("hold")
+        return true_heat(sight, plan.action)
+    return _model(plan.bundle).ground(sight.image).heatmap(plan.action)
 
 
 def _scene_rows(plan: TrialPlan, folder: Path, kind: str, number: int) -> list[TrialRow]:
@@ -198,9 +207,14 @@ def _scene_rows(plan: TrialPlan, folder: Path, kind: str, number: int) -> list[T
     return rows
 
 
+def world_of(found: LiftScene) -> tuple[mujoco.MjModel, mujoco.MjData]:
+    """Return the world of a scene, with a hand."""
+    return build(found.body, found.pose, found.obstacles, found.half, fixed=found.fixed)
+
+
 def carried_out(found: LiftScene, grasp: Grasp, watch: Watch | None = None) -> Trial:
     """Carry out a grasp in a scene."""
-    model, data = build(found.body, found.pose, found.obstacles, found.half)
+    model, data = world_of(found)
     return lift(model, data, grasp) if watch is None else lift(model, data, grasp, watch)
 
 

@@ -1,4 +1,5 @@
-"""A MuJoCo world of a table, an object that can be lifted, things that stand about, and a hand."""
+"""A MuJoCo world of a table, an object that can be lifted, what of it stays, things that stand about, and a
+hand."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.lifting.bodies import Body
+from experiments.lifting.bodies import Body, support_of
 from experiments.lifting.hand import add_hand
 from selcon_tabletop.model import mujoco, quaternion
 from selcon_tabletop.parts import Z
@@ -18,6 +19,7 @@ STEP_SECONDS = 0.002
 OBJECT_FRICTION = [0.5, 0.005, 0.0005]
 """Of objects on the table: sliding, torsional (metres), rolling (metres)."""
 HELD_COLOUR, OTHER_COLOUR, STANDING_COLOUR = [0.95, 0.55, 0.1, 1], [0.75, 0.75, 0.78, 1], [0.45, 0.5, 0.6, 1]
+UNSEEN_COLOUR = [0.0, 0, 0, 0]
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,13 @@ def build(
     obstacles: Sequence[Points] = (),
     half: tuple[float, float] = (0.6, 0.6),
     hand: bool = True,
+    fixed: Sequence[Points] = (),
 ) -> tuple[mujoco.MjModel, mujoco.MjData]:
-    """Return the compiled world with its object at `pose`; `half` are the table's half lengths in metres."""
+    """Return the compiled world with its object at `pose`; `half` are the table's half lengths in metres.
+
+    `fixed` are pieces in the object's frame that stay where they are, whatever presses on them: the body of
+    what is opened. The object rests on what of them is below it, and passes the rest; the hand does not.
+    """
     spec = mujoco.MjSpec()
     spec.option.timestep = STEP_SECONDS
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -61,6 +68,11 @@ def build(
     for number, (points, mass) in enumerate(zip(body.pieces, body.masses, strict=True)):
         colour = HELD_COLOUR if body.held[number] else OTHER_COLOUR
         _add_hull(spec, lifted, f"piece{number}", points, colour, mass, 2, 1 | 4 | 8)
+    held_fast = spec.worldbody.add_body(name="fixed", pos=pose.position, quat=quaternion(pose.rotation))
+    for number, points in enumerate(fixed):
+        _add_hull(spec, held_fast, f"fixed{number}", points, OTHER_COLOUR, 0.0, 16, 4)
+    for number, points in enumerate(support_of(body, fixed)):
+        _add_hull(spec, held_fast, f"support{number}", points, UNSEEN_COLOUR, 0.0, 16, 2)
     if hand:
         add_hand(spec)
     model = spec.compile()
