@@ -153,7 +153,7 @@ def read(path: Path) -> LiftScene:
         arrays = dict(file)
     pieces = np.split(arrays["pieces"], np.cumsum(arrays["piece_sizes"])[:-1])
     obstacles = np.split(arrays["obstacles"], np.cumsum(arrays["obstacle_sizes"]))[:-1]
-    fixed = np.split(arrays.get("fixed", np.zeros((0, 3))), np.cumsum(arrays.get("fixed_sizes", [0])))[:-1]
+    fixed = np.split(arrays["fixed"], np.cumsum(arrays["fixed_sizes"]))[:-1] if "fixed" in arrays else []
     grip, pose = arrays["grip"], arrays["pose"]
     sights = []
     for image, depth, part, camera in zip(
