@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lifting.lift import lift
-from experiments.lifting.trials import GRASP_METHODS, TrialPlan, TrialRow, heat_of, scene, world_of
+from experiments.lifting.trials import GRASP_METHODS, NO_GRASP, TrialPlan, TrialRow, heat_of, scene, world_of
 from selcon_ros.core.overlay import tint
 from selcon_tabletop.model import mujoco
 from selcon_tabletop.parts import Z
@@ -70,7 +70,7 @@ def choose(rows: Sequence[TrialRow], count: int) -> list[TrialRow]:
     wanted = [kinds[place] for place in np.linspace(0, len(kinds) - 1, min(count, len(kinds))).astype(int)]
     chosen = []
     for place, kind in enumerate(wanted):
-        own = [row for row in rows if row.kind == kind and row.down]
+        own = [row for row in rows if row.kind == kind and row.cause != NO_GRASP]
         good = [row for row in own if row.lifted == (place % 4 != 3)]
         chosen += (good or own)[:1]
     return chosen
