@@ -30,6 +30,11 @@ def is_held(action: str) -> bool:
     return action_key(action) in HOLDING_ACTIONS
 
 
+def is_lid(action: str) -> bool:
+    """Return whether the points of an action lie on lids and caps."""
+    return action_key(action) == "open"
+
+
 def match_action(text: str, actions: Sequence[str]) -> str:
     """Return the entry of `actions` that `text` means.
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
-from selcon_ros.core.actions import is_held
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.depth_patch import DepthPatch, depth_patch
 from selcon_ros.core.depth_points import MAX_DEPTH, MIN_DEPTH
@@ -97,13 +96,12 @@ def find_grasps(
         parameters.min_contrast,
         parameters.min_points,
     )
-    held = is_held(heatmap.action)
     points: list[GraspPoint] = []
     for region in regions:
         if len(points) == parameters.max_points:
             break
         score = heatmap.confidence * (region.mass / regions[0].mass)
-        point = _grasp(region, held, score, depth, intrinsics, parameters)
+        point = _grasp(region, heatmap.action, score, depth, intrinsics, parameters)
         if point.width is not None and point.width > parameters.max_width:
             u, v = point.pixel
             text = (
@@ -143,7 +141,7 @@ def check_geometry(
 
 def _grasp(
     region: Region,
-    held: bool,
+    action: str,
     score: float,
     depth: NDArray[np.float32] | None,
     intrinsics: Intrinsics | None,
@@ -156,12 +154,12 @@ def _grasp(
         return _flat_grasp(region, score, Reason.NO_CAMERA, "no camera calibration")
     # Depth that is no measurement may be infinite, and is computed with, but not used.
     with np.errstate(over="ignore", invalid="ignore"):
-        return _posed_grasp(region, held, score, depth, intrinsics, parameters)
+        return _posed_grasp(region, action, score, depth, intrinsics, parameters)
 
 
 def _posed_grasp(
     region: Region,
-    held: bool,
+    action: str,
     score: float,
     depth: NDArray[np.float32],
     intrinsics: Intrinsics,
@@ -186,7 +184,7 @@ def _posed_grasp(
         note = f"only {count} valid depths on the peak's surface, of {parameters.min_points}"
         return _flat_grasp(region, score, Reason.FEW_DEPTHS, note)
     try:
-        point = _surface_grasp(region, held, surface, plane, score, depth, intrinsics, parameters)
+        point = _surface_grasp(region, action, surface, plane, score, depth, intrinsics, parameters)
         fault = _fault(point, intrinsics)
     except np.linalg.LinAlgError:
         fault = "its surface has no axes"
@@ -244,7 +242,7 @@ def _at(position: Vector, axes: NDArray[np.float64], distance: float) -> Vector:
 
 def _surface_grasp(
     region: Region,
-    held: bool,
+    action: str,
     surface: geometry.Surface,
     plane: Plane | None,
     score: float,
@@ -253,7 +251,7 @@ def _surface_grasp(
     parameters: GraspParameters,
 ) -> GraspPoint:
     """Return a grasp point with a pose on a surface that stands on a plane, if one is seen."""
-    view = SeenPart(region, held, surface, plane, depth, intrinsics, parameters.window)
+    view = SeenPart(region, action, surface, plane, depth, intrinsics, parameters.window)
     found = best_candidate(view, parameters.max_width)
     place, pixel, position, axes = found.place, found.pixel, found.position, found.way.axes
     spacing = region.step * position[2] / intrinsics.focal_length_at(*pixel)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core import region_geometry as geometry
+from selcon_ros.core.actions import is_held, is_lid
 from selcon_ros.core.camera import Intrinsics
 from selcon_ros.core.hand_clearance import Way, best_way, standing
 from selcon_ros.core.hand_hold import FINGER_WIDTH
@@ -25,6 +27,8 @@ Doubles = NDArray[np.float64]
 GOOD_QUALITY = 0.25
 # Places that are tried beside the middle at most.
 MAX_OTHER_PLACES = 7
+# The top of a lid: so far below the height that this share of it does not reach, in metres.
+TOP_METRES, TOP_QUANTILE = 0.006, 0.995
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,12 @@ class GraspCandidate:
 class SeenPart:
     """What is seen of a hot part: its `surface` in a region, and the `plane` that it stands on, if any.
 
-    `held`: a hand closes there; otherwise the middle is the point, whatever a hand can do there.
+    Where no hand closes for `action`, the middle is the point, whatever a hand can do there.
     `depth` [H, W] is in metres; of `window` pixels along a side the median depth is a place's.
     """
 
     region: Region
-    held: bool
+    action: str
     surface: Surface
     plane: Plane | None
     depth: Floats
@@ -60,11 +64,16 @@ def best_candidate(view: SeenPart, opening: float) -> GraspCandidate:
     """Return where to close a hand that opens by so many metres: in the middle of the part if it can.
 
     If it gets no good hold there, the first of the other places where it does; if there is none, or no plane
-    is seen that says where the hand may be, or nothing is held there, the middle. Raises LinAlgError where
-    the middle has no axes.
+    is seen that says where the hand may be, or nothing is held there, the middle. At a lid its top comes
+    before all of them. Raises LinAlgError where the middle has no axes.
     """
+    if view.plane is not None and is_lid(view.action):
+        with suppress(np.linalg.LinAlgError):
+            highest = _candidate(view, top(view.surface, view.plane), opening)
+            if highest.way.quality >= GOOD_QUALITY:
+                return highest
     first = _candidate(view, middle(view.surface), opening)
-    if not view.held or view.plane is None or first.way.quality >= GOOD_QUALITY:
+    if not is_held(view.action) or view.plane is None or first.way.quality >= GOOD_QUALITY:
         return first
     focal = view.intrinsics.focal_length_at(*first.pixel)
     apart = FINGER_WIDTH * focal / first.position[2] / view.region.step
@@ -92,7 +101,8 @@ def _candidate(view: SeenPart, place: Place, opening: float) -> GraspCandidate:
     if view.plane is None:
         return GraspCandidate(place, pixel, position, axes, Way(axes, math.inf))
     scene = standing(view.depth, view.intrinsics, pixel, z, view.plane)
-    return GraspCandidate(place, pixel, position, axes, best_way(scene, view.plane, position, axes, opening))
+    way = best_way(scene, view.plane, position, axes, opening, is_lid(view.action))
+    return GraspCandidate(place, pixel, position, axes, way)
 
 
 def pixel_of(region: Region, surface: Surface, place: Place) -> tuple[int, int]:
@@ -122,6 +132,21 @@ def middle(surface: Surface) -> Place:
     score *= column
     score *= row[:, None]
     return _highest(surface, score, thickness)
+
+
+def top(surface: Surface, plane: Plane) -> Place:
+    """Return the middle of what is highest of the hot part above a plane: of a lid's knob, or of a cap."""
+    (row, column), (height, width) = surface.hot, surface.heat.shape
+    box = slice(row, row + height), slice(column, column + width)
+    heights = surface.patch.along(plane.normal)[box]
+    hot = (surface.heat > 0) & surface.patch.measured[box]
+    # A few pixels are flying ones, or noise.
+    high = hot & (heights >= np.quantile(heights[hot], TOP_QUANTILE) - TOP_METRES)
+    thickness = cv2.distanceTransform(np.pad(high.view(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    v, u = np.nonzero(high)
+    nearest = int(np.argmin((v - v.mean()) ** 2 + (u - u.mean()) ** 2))
+    v, u = int(v[nearest]), int(u[nearest])
+    return Place(column + u, row + v, float(thickness[v, u]))
 
 
 def others(surface: Surface, first: Place, apart: float) -> Iterator[Place]:

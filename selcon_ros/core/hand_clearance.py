@@ -32,6 +32,8 @@ FLYING_PIXEL_METRES = 0.02
 TURN_PENALTY = 0.6
 # The first way is kept where it is as good as this share of the best.
 KEEP_FIRST_SHARE = 0.8
+# How far the tips go past the place at a lid, in metres, where deeper it is too wide: a knob is not higher.
+LID_DEPTHS = (0.010, 0.006)
 
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
@@ -87,11 +89,14 @@ class Way:
     quality: float = 0.0
 
 
-def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening: float) -> Way:
+def best_way(
+    points: Floats, plane: Plane, place: Vector, axes: Doubles, opening: float, lid: bool = False
+) -> Way:
     """Return the best way to close at a place.
 
     `points` [3, N] stand on `plane`. `axes` are the first way, that of the part's own surface: it is kept,
-    with any reach, where it is nearly as good as the best one, or where none is possible.
+    with any reach, where it is nearly as good as the best one, or where none is possible. At a `lid` the tips
+    may also stop on it, beside what rises from it.
     """
     ray = unit(place)
     up: Vector = tuple(plane.normal.tolist())
@@ -114,8 +119,12 @@ def best_way(points: Floats, plane: Plane, place: Vector, axes: Doubles, opening
         if most[number] <= least:
             break
         quality, reach = hold(laid, at, tips[number], palm[number], opening, least / most[number])
+        for depth in LID_DEPTHS if lid else ():
+            shallow = hold(laid, at, min(depth, tips[number]), palm[number], opening, least / most[number])
+            quality, reach = max((quality, reach), shallow)
         if number == 0:
-            best, least = Way(axes, math.inf, most[0] * quality), most[0] * quality / KEEP_FIRST_SHARE
+            kept = reach if lid else math.inf
+            best, least = Way(axes, kept, most[0] * quality), most[0] * quality / KEEP_FIRST_SHARE
         elif quality > 0:
             closing, _, approach = frames[number].tolist()
             least = most[number] * quality

@@ -79,3 +79,37 @@ def test_other_places_are_apart_on_the_part_and_few() -> None:
     assert gaps.min() >= 10
     assert places[1, 0] > places[2, 0], "hotter ones first"
     assert len(list(others(surface, first, 300))) == 0
+
+
+def lidded(knob: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return depth, where the lid of a wide pot is seen, and where its knob is, `knob` metres wide."""
+    axes = TABLE.axes(0.3)
+    body = box_depth(TABLE.origin + 0.04 * TABLE.up, axes, np.array([0.16, 0.16, 0.08]))
+    lid = box_depth(TABLE.origin + 0.085 * TABLE.up, axes, np.array([0.15, 0.15, 0.01]))
+    on_it = box_depth(TABLE.origin + 0.1 * TABLE.up, axes, np.array([knob, knob, 0.02]))
+    depth, (_, flat, high) = scene(TABLE, body, lid, on_it)
+    return depth, flat | high, high
+
+
+@pytest.mark.parametrize("knob", [0.015, 0.025, 0.04])
+def test_a_lid_that_is_too_wide_is_held_by_its_knob(knob: float) -> None:
+    depth, lid, high = lidded(knob)
+    (point,) = find_grasps(Heatmap("open", lid.astype(np.float32), 0.9), depth, CAMERA).points
+    assert on(high, point.pixel)
+    assert knob - 0.005 < point.width < 2**0.5 * knob + 0.01
+
+
+def test_of_other_actions_the_knob_is_one_of_the_places_of_the_part() -> None:
+    depth, lid, high = lidded(0.025)
+    found = find_grasps(Heatmap("pour", lid.astype(np.float32), 0.9), depth, CAMERA)
+    assert not any(on(high, point.pixel) for point in found.points)
+
+
+def test_a_cap_is_held_at_its_top() -> None:
+    axes = TABLE.axes(0.0)
+    bottle = box_depth(TABLE.origin + 0.06 * TABLE.up, axes, np.array([0.07, 0.07, 0.12]))
+    cap = box_depth(TABLE.origin + 0.14 * TABLE.up, axes, np.array([0.03, 0.03, 0.04]))
+    depth, (_, seen) = scene(TABLE, bottle, cap)
+    (point,) = find_grasps(Heatmap("open", seen.astype(np.float32), 0.9), depth, CAMERA).points
+    height = float(np.array(point.position) @ TABLE.up - TABLE.origin @ TABLE.up)
+    assert height == pytest.approx(0.16, abs=0.004) and point.width < 0.05
