@@ -143,9 +143,9 @@ def top(surface: Surface, plane: Plane) -> Place:
     # A few pixels are flying ones, or noise.
     high = hot & (heights >= np.quantile(heights[hot], TOP_QUANTILE) - TOP_METRES)
     thickness = cv2.distanceTransform(np.pad(high.view(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    v, u = np.nonzero(high)
-    nearest = int(np.argmin((v - v.mean()) ** 2 + (u - u.mean()) ** 2))
-    v, u = int(v[nearest]), int(u[nearest])
+    rows, columns = np.nonzero(high)
+    nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
+    v, u = int(rows[nearest]), int(columns[nearest])
     return Place(column + u, row + v, float(thickness[v, u]))
 
 
