@@ -140,6 +140,8 @@ def top(surface: Surface, plane: Plane) -> Place:
     box = slice(row, row + height), slice(column, column + width)
     heights = surface.patch.along(plane.normal)[box]
     hot = (surface.heat > 0) & surface.patch.measured[box]
+    if not hot.any():
+        return middle(surface)
     # A few pixels are flying ones, or noise.
     high = hot & (heights >= np.quantile(heights[hot], TOP_QUANTILE) - TOP_METRES)
     thickness = cv2.distanceTransform(np.pad(high.view(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]

@@ -25,7 +25,8 @@ ANY = GraspParameters(max_width=MAX_GRIPPER_WIDTH)
 
 
 def check(depth: np.ndarray, camera: Intrinsics) -> None:
-    for grasp in find_grasps(HEATMAP, depth, camera, ANY).points:
+    heatmaps = (HEATMAP, Heatmap("open", HEAT, 0.9))  # the top of a lid is looked for in a way of its own
+    for grasp in [each for heatmap in heatmaps for each in find_grasps(heatmap, depth, camera, ANY).points]:
         assert 0 <= grasp.pixel[0] < WIDTH and 0 <= grasp.pixel[1] < HEIGHT
         if grasp.position is None:
             assert grasp.note and grasp.orientation is None and grasp.width is None
