@@ -31,7 +31,10 @@ def try_python(
     It is given up after `seconds`, or when `check`, which is called again and again, raises. Returns the
     lines that it printed, and ""; or None, and what went wrong: "fails: …".
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(each for each in sys.path if isinstance(each, str) and each),
+    }
     command = [sys.executable, "-c", _FIRST.format(os.getpid()) + code]
     pipe = subprocess.PIPE
     try:

@@ -159,8 +159,8 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Deactivate; an error that broke the node down is told instead, and what it left is given back."""
-        if self._broken is not None:
-            self._tell("active", self._broken)
+        if (broken := self._broken) is not None:
+            self._tell("active", broken)
             return ERROR
         return SUCCESS if self._do("deactivate", self.deactivate) else ERROR
 

@@ -55,7 +55,7 @@ def test_a_missing_library_says_what_to_install(library: str, command: str, mess
     ("absent", "arguments", "hint"),
     [
         ("cv2", "ground x.png --action hold", "needs cv2: install it with: pip install opencv-python-"),
-        ("onnxruntime", "ground @ --action hold", "pip install onnxruntime"),
+        ("onnxruntime openvino", "ground @ --action hold", "pip install onnxruntime"),
         ("filelock", "engine list", 'pip install "selcon_ros[engine]"'),
         ("filelock", "engine clean --stale", 'pip install "selcon_ros[engine]"'),
         ("tensorrt_rtx filelock onnx", "engine build x --kind tensorrt_rtx", "pip install 'selcon_ros[rtx]'"),
