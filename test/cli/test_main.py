@@ -55,7 +55,7 @@ def test_a_missing_library_says_what_to_install(library: str, command: str, mess
     ("absent", "arguments", "hint"),
     [
         ("cv2", "ground x.png --action hold", "needs cv2: install it with: pip install opencv-python-"),
-        ("onnxruntime openvino", "ground @ --action hold", "pip install onnxruntime"),
+        ("onnxruntime", "ground @ --action hold", "pip install onnxruntime"),
         ("filelock", "engine list", 'pip install "selcon_ros[engine]"'),
         ("filelock", "engine clean --stale", 'pip install "selcon_ros[engine]"'),
         ("tensorrt_rtx filelock onnx", "engine build x --kind tensorrt_rtx", "pip install 'selcon_ros[rtx]'"),
@@ -71,6 +71,10 @@ def test_a_command_names_the_smallest_extra_that_helps(
     if absent == "rosbags" and find_spec("rclpy") is None:
         pytest.skip("needs ROS 2, which these commands would ask for first")
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((60, 80, 3), 128, np.uint8))
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for name in absent.split():  # from processes that the command starts, too
+        (hidden / f"{name}.py").write_text(f"raise ModuleNotFoundError('hidden', name={name!r})\n")
     given = [word.replace("@", str(tmp_path / "grey.png")) for word in arguments.split()]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({absent.split()!r}));"
@@ -81,7 +85,7 @@ def test_a_command_names_the_smallest_extra_that_helps(
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(hidden)},
     )
     assert done.returncode == 1 and hint in done.stderr.splitlines()[-1], done.stderr
 
