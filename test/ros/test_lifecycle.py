@@ -182,8 +182,8 @@ def test_a_worker_that_fails_under_a_manager_ends_unconfigured(managed, monkeypa
     assert manager(CONFIGURE) and manager(ACTIVATE)
     with monkeypatch.context() as patch:
         patch.setattr(attrgetter(part)(node), "take", lambda: 1 / 0)
-        robot.answer("heatmap", scene(hold=PART))  # it is the next one that fails
-        robot.told("lifecycle: active: ZeroDivisionError: division by zero")
+        said = "lifecycle: active: ZeroDivisionError: division by zero"
+        robot.told(said, every=lambda: robot.show(scene(hold=PART)))  # the thread waits in the real `take`
     robot.until(lambda: not worker_threads(), "the end of the worker")
     assert manager.now == State.PRIMARY_STATE_UNCONFIGURED
     robot.until(lambda: subscribed(robot) == [0, 0, 0, 0], "no subscriptions")
