@@ -185,7 +185,7 @@ def test_a_worker_that_fails_under_a_manager_ends_unconfigured(managed, monkeypa
         said = "lifecycle: active: ZeroDivisionError: division by zero"
         robot.told(said, every=lambda: robot.show(scene(hold=PART)))  # the thread waits in the real `take`
     robot.until(lambda: not worker_threads(), "the end of the worker")
-    assert manager.now == State.PRIMARY_STATE_UNCONFIGURED
+    robot.until(lambda: manager.now == State.PRIMARY_STATE_UNCONFIGURED, "the state")
     robot.until(lambda: subscribed(robot) == [0, 0, 0, 0], "no subscriptions")
     assert manager(CONFIGURE) and manager(ACTIVATE)
     robot.answer("heatmap", scene(hold=PART))
