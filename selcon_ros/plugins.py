@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 from configparser import ConfigParser
-from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,13 +26,7 @@ _STUDIES = "experiments"
 
 def plugins(group: str) -> dict[str, EntryPoint]:
     """Return the entry points of `group` by name; none is imported."""
-    return {each.name: each for each in _installed(group, tuple(sys.path))} | _of_the_clone(group)
-
-
-@lru_cache
-def _installed(group: str, places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """The entry points of what is installed in `places`, which are all read for it: that takes a while."""
-    return tuple(entry_points(group=group))
+    return {each.name: each for each in entry_points(group=group)} | _of_the_clone(group)
 
 
 def _of_the_clone(group: str) -> dict[str, EntryPoint]:

@@ -36,6 +36,7 @@ LONG = (
     "view/test_page.py",
     "doctor/test_graph.py",
     "tabletop/test_pretrain.py",
+    "encoders/test_frozen.py",
     "training/test_distributed.py",
     "demo/test_demo.py",
     "training/test_trainer.py",

@@ -64,8 +64,8 @@ def best_candidate(view: SeenPart, opening: float) -> GraspCandidate:
     """Return where to close a hand that opens by so many metres: in the middle of the part if it can.
 
     If it gets no good hold there, the first of the other places where it does; if there is none, or no plane
-    is seen that says where the hand may be, or nothing is held there, the middle. At a lid its top comes
-    before all of them. Raises LinAlgError where the middle has no axes.
+    is seen that says where the hand may be, or nothing is held there, the middle. At a lid on a plane its top
+    comes before all of them. Raises LinAlgError where the middle has no axes.
     """
     if view.plane is not None and is_lid(view.action):
         with suppress(np.linalg.LinAlgError):
@@ -144,7 +144,7 @@ def top(surface: Surface, plane: Plane) -> Place:
         return middle(surface)
     # A few pixels are flying ones, or noise.
     high = hot & (heights >= np.quantile(heights[hot], TOP_QUANTILE) - TOP_METRES)
-    thickness = cv2.distanceTransform(np.pad(high.view(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    thickness = cv2.distanceTransform(geometry.without_holes(high), cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(high)
     nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
     v, u = int(rows[nearest]), int(columns[nearest])

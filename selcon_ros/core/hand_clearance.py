@@ -123,7 +123,7 @@ def best_way(
             shallow = hold(laid, at, min(depth, tips[number]), palm[number], opening, least / most[number])
             quality, reach = max((quality, reach), shallow)
         if number == 0:
-            kept = reach if lid else math.inf
+            kept = reach if lid and quality > 0 else math.inf
             best, least = Way(axes, kept, most[0] * quality), most[0] * quality / KEEP_FIRST_SHARE
         elif quality > 0:
             closing, _, approach = frames[number].tolist()

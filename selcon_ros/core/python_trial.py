@@ -14,8 +14,12 @@ from selcon_ros.core.text import one_line
 MAX_MESSAGE_LENGTH = 300
 """Characters of what a process said that are told."""
 POLL_SECONDS = 0.05
-# Ctrl-C is for the process that waits for it, and ends it.
+"""Seconds between two looks at a process and at who waits for it."""
+# The folder that it runs in is none to import from, unless it is so here. Ctrl-C is for the process that
+# waits for it, and ends it.
 _FIRST = """
+import sys
+sys.path[:] = [each for each in sys.path if each or {1}]
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 from selcon_ros.core.parent import end_with
@@ -35,14 +39,16 @@ def try_python(
         **os.environ,
         "PYTHONPATH": os.pathsep.join(each for each in sys.path if isinstance(each, str) and each),
     }
-    command = [sys.executable, "-c", _FIRST.format(os.getpid()) + code]
+    if not sys.executable or getattr(sys, "frozen", False):
+        return None, "cannot be started: there is no interpreter of Python"
+    command = [sys.executable, "-c", _FIRST.format(os.getpid(), "" in sys.path) + code]
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
         )
     except OSError as error:
-        return None, f"cannot be tried out: {error.strerror}"
+        return None, f"cannot be started: {error.strerror}"
     with process:
         try:
             said = _wait(process, time.monotonic() + seconds, check)

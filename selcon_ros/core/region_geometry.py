@@ -54,12 +54,19 @@ class Surface:
 
     @cached_property
     def closed(self) -> NDArray[np.uint8]:
-        """The body [h + 2, w + 2] as 0 and 1, with a border of 0, without its small holes: pixels whose depth
-        is missing are of the part too."""
-        height, width = self.body.shape
-        closed = np.zeros((height + 2, width + 2), np.uint8)
-        cv2.morphologyEx(self.body.view(np.uint8), cv2.MORPH_CLOSE, _CLOSING_KERNEL, dst=closed[1:-1, 1:-1])
-        return closed
+        """The body [h + 2, w + 2], `without_holes`."""
+        return without_holes(self.body)
+
+
+def without_holes(mask: Mask) -> NDArray[np.uint8]:
+    """Return a mask [h, w] as 0 and 1, [h + 2, w + 2] with a border of 0, without its small holes.
+
+    Pixels whose depth is missing are of a part, too.
+    """
+    height, width = mask.shape
+    closed = np.zeros((height + 2, width + 2), np.uint8)
+    cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, _CLOSING_KERNEL, dst=closed[1:-1, 1:-1])
+    return closed
 
 
 def flat_surface(patch: DepthPatch, region: Region) -> Surface:

@@ -117,6 +117,8 @@ def test_the_surface_s_own_way_is_kept_where_it_is_good() -> None:
     everywhere = block((-0.06, -0.07, -0.001), (0.06, 0.07, 0.02))
     stuck = best_way((everywhere + place).T, plane, place, DOWN, 0.10)
     assert stuck.axes is DOWN, "no way is possible: the first stands"
+    lid = best_way((everywhere + place).T, plane, place, DOWN, 0.10, lid=True)
+    assert lid.axes is DOWN and lid.reach == math.inf and lid.quality == 0
     lean = math.radians(40)
     over = np.array([[math.cos(lean), 0, math.sin(lean)], [0, 1, 0], [-math.sin(lean), 0, math.cos(lean)]])
     better = best_way((BAR + place).T, plane, place, over, 0.10)

@@ -62,6 +62,31 @@ def test_one_that_is_not_wanted_any_more_is_ended(tmp_path: Path) -> None:
     assert has_ended(int(file.read_text()), 0) and time.monotonic() - begin < 200
 
 
+def test_the_folder_that_it_runs_in_is_none_to_import_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise RuntimeError('not that one')")
+    (tmp_path / "signal.py").write_text("raise RuntimeError('nor that one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    assert try_python("import json, sys; print('' in sys.path)", 60) == (["False"], "")
+
+
+def test_paths_that_are_no_text_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As Python's own import leaves them out."""
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    assert try_python("print('one')", 60) == (["one"], "")
+
+
+@pytest.mark.parametrize(("name", "value"), [("executable", None), ("executable", ""), ("frozen", True)])
+def test_without_an_interpreter_it_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    """In a frozen program sys.executable is that program."""
+    monkeypatch.setattr(sys, name, value, raising=False)
+    assert try_python("print()", 60) == (None, "cannot be started: there is no interpreter of Python")
+
+
 def test_ctrl_c_is_left_to_the_process_that_waits() -> None:
     """A terminal sends it to both."""
     code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('goes on')"

@@ -16,8 +16,8 @@ from selcon_ros.engines import cpu_measurement
 from selcon_ros.engines.cpu_candidates import CpuCandidate
 from selcon_ros.engines.cpu_choice import Opened, open_fastest
 from selcon_ros.engines.cpu_measurement import Measurement, measure_apart
-from support.bundles import colour_bundle, with_int8, with_samples
-from support.choices import kept, times_of
+from support.bundles import colour_bundle
+from support.choices import kept, times_of, with_a_choice
 from support.openvino import needs_openvino
 from support.processes import has_ended
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    return with_samples(with_int8(colour_bundle(tmp_path / "colours", (64, 96))))
+    return with_a_choice(tmp_path / "colours")
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from selcon_ros.core.errors import BackendError
 from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.engines.cpu_choice import Opened, open_fastest
-from support.bundles import colour_bundle, with_int8, with_samples
-from support.choices import kept, measured_by, times_of
+from support.bundles import colour_bundle
+from support.choices import kept, measured_by, times_of, with_a_choice
 from support.made_graphs import upside_down, with_foreign_operator
 from support.openvino import needs_openvino
 
@@ -29,7 +29,7 @@ Given = Callable[..., list[list[str]]]
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    return with_samples(with_int8(colour_bundle(tmp_path / "colours", (64, 96))))
+    return with_a_choice(tmp_path / "colours")
 
 
 @pytest.fixture

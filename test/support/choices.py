@@ -7,6 +7,12 @@ import pytest
 
 from selcon_ros.engines import cpu_choice, cpu_measurement
 from selcon_ros.engines.choice_record import CHOICE_SUFFIX, CpuTimes
+from support.bundles import colour_bundle, with_int8, with_samples
+
+
+def with_a_choice(folder: Path) -> Path:
+    """Return a small bundle with an int8 graph, and samples to compare engines on."""
+    return with_samples(with_int8(colour_bundle(folder, (64, 96))))
 
 
 def kept(cache: Path) -> Path:

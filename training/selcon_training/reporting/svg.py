@@ -12,9 +12,7 @@ from warnings import catch_warnings, filterwarnings
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 # Half-way between light and dark.
 BLUE, CRIMSON, GREY = "#3b82f6", "#e11d48", "#7c8aa0"
@@ -22,8 +20,6 @@ TEXT_COLOUR = "#000000"
 """Becomes the page's colour of text."""
 WIDTH_INCHES = 4.4
 """Inches: a phone shows it in about its own size."""
-SVG_DPI = 72
-"""Of every SVG that matplotlib writes."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -68,16 +64,8 @@ def drawing(height: float) -> Iterator[Drawing]:
         yield made
         stream = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(stream, format="svg", bbox_inches=_around(figure), metadata=nothing)
+        figure.savefig(stream, format="svg", bbox_inches="tight", metadata=nothing)
         made.svg = _inline(stream.getvalue())
-
-
-def _around(figure: Figure) -> Bbox:
-    """The box of bbox_inches="tight", for which `savefig` would draw all of it once more."""
-    figure.dpi = SVG_DPI
-    width, height = figure.get_size_inches() * SVG_DPI
-    box = figure.get_tightbbox(RendererSVG(width, height, io.StringIO()))  # type: ignore[no-untyped-call]
-    return box.padded(matplotlib.rcParams["savefig.pad_inches"])
 
 
 def _inline(text: str) -> str:
