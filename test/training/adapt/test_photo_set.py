@@ -15,6 +15,7 @@ from selcon_training.errors import AdaptError, DataError
 from support import dataset, photos
 
 CANVAS = Canvas((64, 96), (16, 24), "pad")
+COCO_FILE = "annotations/instances_default.json"
 
 
 def photo_set_of(folder, negatives=None, **options):
@@ -149,11 +150,54 @@ def test_damaged_cvat_files_are_refused(tmp_path, old, new, told):
 @pytest.mark.parametrize("counts", ["0", "P2", "~" * 40, [5], [-1, 12289], "x", None])
 def test_damaged_runs_of_coco_are_refused(tmp_path, counts):
     photos.coco(tmp_path)
-    path = "annotations/instances_default.json"
     mask = {"size": list(dataset.SIZE), "counts": counts}
-    edit(tmp_path, lambda record: record["annotations"][0].update(segmentation=mask), path)
+    edit(tmp_path, lambda record: record["annotations"][0].update(segmentation=mask), COCO_FILE)
     with pytest.raises(DataError, match="add up|counts must"):
         photo_set_of(tmp_path)
+
+
+def test_a_number_of_two_labels_in_coco_is_refused(tmp_path):
+    photos.coco(tmp_path)
+    # As labelme2coco 0.2.6 numbers a label that its list lacks.
+    numbers = [(1, "cup"), (2, "plate"), (1, "kettle"), (2, "cup"), (3, "plate")]
+
+    def renumber(record):
+        record["categories"] = [{"id": number, "name": name} for number, name in numbers]
+        for each in record["annotations"]:
+            each["category_id"] += 1
+
+    edit(tmp_path, renumber, COCO_FILE)
+    told = rf"{COCO_FILE}: category 1 is 'cup' and 'kettle': export it again .*coco_category_list.*labelme"
+    with pytest.raises(DataError, match=told):
+        read_photos(tmp_path)
+
+
+def test_a_number_of_two_photos_in_coco_is_refused(tmp_path):
+    photos.coco(tmp_path)
+
+    def join(record):
+        record["images"][1]["id"] = 0
+        for each in record["annotations"]:
+            each["image_id"] = each["image_id"] if each["image_id"] > 1 else 0
+
+    edit(tmp_path, join, COCO_FILE)
+    told = rf"{COCO_FILE}: image 0 is 'images/default/p0.png' and 'images/default/p1.png': export it again"
+    with pytest.raises(DataError, match=told):
+        read_photos(tmp_path)
+
+
+def test_what_coco_lists_twice_counts_once(tmp_path):
+    photos.coco(tmp_path)
+    once = in_order(photo_set_of(tmp_path))
+
+    def repeat(record):
+        for key in ("categories", "images", "annotations"):
+            record[key] += record[key][:1]
+
+    edit(tmp_path, repeat, COCO_FILE)
+    for photo, wanted in zip(in_order(photo_set_of(tmp_path)), once, strict=True):
+        assert photo.masks.keys() == wanted.masks.keys()
+        assert all(np.array_equal(mask, wanted.masks[action]) for action, mask in photo.masks.items())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +228,7 @@ def test_a_coco_mask_of_another_size_than_its_photo_is_refused(tmp_path, compres
         wrong = next(each for each in runs if isinstance(each["counts"], str) is compressed)
         wrong["size"] = [width, height]
 
-    edit(tmp_path, swap, "annotations/instances_default.json")
+    edit(tmp_path, swap, COCO_FILE)
     told = rf"annotation \d+: its mask is of size \[{width}, {height}\], not \[{height}, {width}\]: export it"
     with pytest.raises(DataError, match=told):
         photo_set_of(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from selcon_ros.core.text import quoted
 from selcon_training.adapt.picture_files import PictureFiles, entry, size_of
 from selcon_training.adapt.shapes import Bitmap, Labelled, Shape, Size, polygon, runs
 from selcon_training.data.images import U8
@@ -24,28 +25,51 @@ def is_coco(record: object) -> bool:
 
 
 def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: PictureFiles) -> list[Labelled]:
-    """The photos of the COCO file `name` (a path from `folder`). Raises DataError."""
+    """The photos of the COCO file `name` (a path from `folder`).
+
+    An entry that is listed twice counts once. Raises DataError, also for a number of two labels or photos.
+    """
     where = str(folder / name)
-    labels = {
-        entry(each, "id", int, f"{where}: categories"): entry(each, "name", str, f"{where}: categories")
-        for each in _listed(record, "categories", where)
-    }
+    labels = _labels(record, where)
     drawn: dict[object, dict[str, list[Shape]]] = {}
     found: dict[object, tuple[Path, Size]] = {}
     for each in _listed(record, "images", where):
         number = entry(each, "id", int, f"{where}: images")
         path = pictures.find(each.get("file_name"), posixpath.dirname(name), f"{where}: image {number}")
         told = (each.get("height"), each.get("width"))
-        found[number] = path, size_of(path, told, f"{where}: image {number}")
+        size = size_of(path, told, f"{where}: image {number}")
+        first, _ = found.setdefault(number, (path, size))
+        if first != path:
+            names = (quoted(photo.relative_to(pictures.folder).as_posix(), 120) for photo in (first, path))
+            raise DataError(
+                f"{where}: image {number} is {' and '.join(names)}: "
+                "export it again with a number of its own for every photo"
+            )
         drawn[number] = {}
     for each in _listed(record, "annotations", where):
         place = f"{where}: annotation {each.get('id')}"
         image, category = entry(each, "image_id", int, place), entry(each, "category_id", int, place)
         if image not in found or category not in labels:
             raise DataError(f"{place}: image {image} or category {category} is not listed: export it again")
-        shapes = drawn[image].setdefault(str(labels[category]), [])
+        shapes = drawn[image].setdefault(labels[category], [])
         shapes += _shapes(each.get("segmentation"), found[image][1], place)
     return [Labelled(path, drawn[number]) for number, (path, _) in found.items()]
+
+
+def _labels(record: dict[str, Any], where: str) -> dict[object, str]:
+    """The names of the categories by their numbers. Raises DataError for a number with two names."""
+    labels: dict[object, str] = {}
+    for each in _listed(record, "categories", where):
+        number = entry(each, "id", int, f"{where}: categories")
+        label = str(entry(each, "name", str, f"{where}: categories"))
+        first = labels.setdefault(number, label)
+        if first != label:
+            raise DataError(
+                f"{where}: category {number} is {quoted(first)} and {quoted(label)}: "
+                "export it again with a number of its own for every label (labelme2coco needs all labels in "
+                "coco_category_list; labelme's own files are read without it)"
+            )
+    return labels
 
 
 def _listed(record: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
