@@ -33,6 +33,8 @@ MAX_CLOCK_DIFFERENCE_SECONDS = 0.5
 """Seconds that stamps and this machine's clock may differ: a camera's latency, and what NTP leaves."""
 PERIOD_SECONDS = 0.5
 """Seconds between two looks at the graph."""
+REALSENSE_ALIGNED = "aligned_depth_to_color"
+"""Part of the topic on which realsense2_camera publishes depth that librealsense has aligned."""
 
 
 class CameraCheck:
@@ -177,7 +179,14 @@ class CameraCheck:
             return level("calibration", self._health.problems.get("camera_info", why_silent(mine)))
         lens = "no distortion" if intrinsics.distortion is None else intrinsics.distortion.model
         used = "P, of the rectified image" if self._settings.rectified else "K"
-        return ok("calibration", f"{mine.topic}: focal length {intrinsics.fx:.0f} px from {used}, {lens}")
+        said = f"{mine.topic}: focal length {intrinsics.fx:.0f} px from {used}, {lens}"
+        if needed and intrinsics.distortion and REALSENSE_ALIGNED in self._depth_sync.depth_input.topic:
+            return warn(
+                "calibration",
+                f"{said}, which librealsense leaves out of aligned depth: image and depth are pixels apart",
+                "rectify the image with image_proc, use its image_rect, and set rectified to true",
+            )
+        return ok("calibration", said)
 
     def _of_frame(self, header: Any) -> Check:
         self._target_frame.of(header, self._settings.sync_wait)

@@ -38,11 +38,13 @@ pytestmark = pytest.mark.usefixtures("own_domain")
 class Camera(Node):
     """Publishes images with depth and calibration."""
 
-    def __init__(self, context: Any, image_type: type = Image, qos: QoSProfile | None = None) -> None:
+    def __init__(
+        self, context: Any, image_type: type = Image, qos: QoSProfile | None = None, depth: str = "depth"
+    ) -> None:
         super().__init__("camera", context=context, namespace="affordance", start_parameter_services=False)
         qos = qos or QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.image = self.create_publisher(image_type, "image", qos)
-        self.depth = self.create_publisher(Image, "depth", qos)
+        self.depth = self.create_publisher(Image, depth, qos)
         self.info = self.create_publisher(CameraInfo, "camera_info", qos)
 
     def now(self) -> Any:
@@ -218,6 +220,31 @@ def test_an_uncalibrated_camera_fails() -> None:
     with running(send):
         found = look()
     assert found["calibration"].level == FAIL and "calibrat" in found["calibration"].found
+
+
+@pytest.mark.parametrize(
+    ("depth", "distortion", "rectified", "level"),
+    [
+        ("aligned_depth_to_color/image_raw", [-0.05, 0.06, 0.0, 0.0, -0.02], False, WARN),
+        ("aligned_depth_to_color/image_raw", [-0.05, 0.06, 0.0, 0.0, -0.02], True, OK),
+        ("aligned_depth_to_color/image_raw", [0.0] * 5, False, OK),
+        ("depth", [-0.05, 0.06, 0.0, 0.0, -0.02], False, OK),
+    ],
+)
+def test_depth_that_a_realsense_aligns_is_suspected_with_distortion(
+    depth: str, distortion: list[float], rectified: bool, level: CheckLevel
+) -> None:
+    def send(camera: Camera, count: int, stamp: Any) -> None:
+        info = camera_info(320, 240, 300.0, stamp)
+        info.distortion_model, info.d = "plumb_bob", distortion
+        camera.info.publish(info)
+        camera.depth.publish(raw_image(DEPTH, "16UC1", stamp=stamp))
+        camera.image.publish(raw_image(IMAGE, "rgb8", stamp=stamp))
+
+    with running(send, depth=depth):
+        found = look(Topics(TOPICS.image, f"/affordance/{depth}", TOPICS.camera_info), rectified=rectified)
+    assert (found["depth"].level, found["calibration"].level) == (OK, level)
+    assert ("image_proc" in found["calibration"].remedy) == (level == WARN)
 
 
 @pytest.mark.parametrize(("depth", "level"), [("depth", FAIL), ("none", WARN)])
