@@ -186,6 +186,17 @@ def test_a_number_of_two_photos_in_coco_is_refused(tmp_path):
         read_photos(tmp_path)
 
 
+def test_a_photo_of_two_numbers_in_coco_is_refused(tmp_path):
+    photos.coco(tmp_path)
+
+    def point(record):
+        record["images"][1]["file_name"] = record["images"][0]["file_name"]
+
+    edit(tmp_path, point, COCO_FILE)
+    with pytest.raises(DataError, match=r"p0\.png is labelled in two files of .*, or twice in one: keep one"):
+        read_photos(tmp_path)
+
+
 def test_what_coco_lists_twice_counts_once(tmp_path):
     photos.coco(tmp_path)
     once = in_order(photo_set_of(tmp_path))

@@ -50,7 +50,7 @@ def read_photos(folder: Path, negatives: Path | None = None) -> tuple[str, list[
     ((layout, photos),) = found.items()
     twice = [path for path, count in Counter(photo.path for photo in photos).items() if count > 1]
     if twice:
-        raise DataError(f"{twice[0]} is labelled in two files of {folder}: keep one of them")
+        raise DataError(f"{twice[0]} is labelled in two files of {folder}, or twice in one: keep one of them")
     _check_complete(folder, pictures, photos, negatives)
     return layout, photos
 
