@@ -56,6 +56,7 @@ HELP_ORDER = (
     "audit",
     "tune",
     "average",
+    "fit-presence",
     "fit-confidence",
     "quantize",
     "engine",

@@ -30,6 +30,7 @@ COMMANDS = {
     "fit-confidence": Command(
         "selcon_training.cli.fit_confidence", "Fit a bundle's confidence for a stated false rate."
     ),
+    "fit-presence": Command("selcon_training.cli.fit_presence", "Fit which actions an image affords at all."),
     "average": Command("selcon_training.cli.average", "Average the weights of two bundles of one network."),
     "quantize": Command("selcon_training.cli.quantize", "Add an int8 graph for CPUs, measured against fp32."),
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from selcon_ros.core.bundle import ConfidenceFit
 from selcon_training.confidence.evidence import Evidence
 
+F64 = NDArray[np.float64]
 MIN_EXAMPLES = 5
 """An action with fewer positives or negatives takes the curve of all actions together."""
 
@@ -67,6 +68,25 @@ def fit_logistic(value: NDArray[np.float64], positive: NDArray[np.bool_]) -> tup
 def fit_probabilities(value: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
     """Logistic regression of given probabilities: (scale > 0, offset); every example weighs the same."""
     return _newton(value, target, np.full(len(value), 1.0 / len(value)))
+
+
+def regression(values: F64, there: NDArray[np.bool_], weight: F64, ridge: F64) -> F64:
+    """The weights and the constant, [d + 1], of a logistic regression; `values` [n, d] have unit variance.
+
+    `weight` [n] is how much each example counts, `ridge` [d] the penalty of half the square of each weight.
+    """
+    design = np.column_stack([values, np.ones(len(values))])
+    penalty = np.append(ridge, 1e-9)
+    parameters = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = 0.5 * (1 + np.tanh(0.5 * (design @ parameters)))
+        gradient = design.T @ (weight * (p - there)) + penalty * parameters
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        parameters = parameters - step / max(1.0, float(np.abs(step).max()))
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return parameters
 
 
 def _newton(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_training.confidence.evidence import area_under_roc
-from selcon_training.confidence.fitting import MIN_EXAMPLES
+from selcon_training.confidence.fitting import MIN_EXAMPLES, regression
 
 F64 = NDArray[np.float64]
 MIN_GAIN = 0.01
@@ -69,26 +69,10 @@ def _fit(positives: F64, negatives: Sequence[F64], own: int) -> F64:
     scaled = (values - values.mean(axis=0)) / np.maximum(spread, MIN_SPREAD)
     while True:
         ridge = np.where(used == own, 1e-4, RIDGE)
-        found = _regression(scaled[:, used], there, weight, ridge)
+        found = regression(scaled[:, used], there, weight, ridge)[:-1]
         if found.min(initial=0.0) >= 0:
             break
         used = np.delete(used, int(found.argmin()))
     weights = np.zeros(values.shape[1])
     weights[used] = found / spread[used]
     return weights
-
-
-def _regression(values: F64, there: NDArray[np.bool_], weight: F64, ridge: F64) -> F64:
-    """The weights [d] of a logistic regression with a constant; `values` [n, d] have unit variance."""
-    design = np.column_stack([values, np.ones(len(values))])
-    penalty = np.append(ridge, 1e-9)
-    parameters = np.zeros(design.shape[1])
-    for _ in range(50):
-        p = 0.5 * (1 + np.tanh(0.5 * (design @ parameters)))
-        gradient = design.T @ (weight * (p - there)) + penalty * parameters
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(hessian, gradient)
-        parameters = parameters - step / max(1.0, float(np.abs(step).max()))
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return parameters[:-1]

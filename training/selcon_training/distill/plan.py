@@ -132,5 +132,6 @@ def build(config: TrainConfig, teacher: Teacher) -> PyramidNet:
             f"the teacher {list(actions)}: start from one with the same in the same order, or from a backbone"
         )
     net = restore(bundle).net
+    net.presence = None  # it was fitted to the features as they were
     net.earlier = bundle.manifest.training
     return net if net.input_size == size else net.at_size(size)

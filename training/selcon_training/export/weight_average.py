@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.errors import ExportError
@@ -19,9 +20,9 @@ _SAME_FIELDS = ("actions", "fit", "normalisation", "smoothing", "temperature")
 def average(first: Path, second: Path, share: float, out: Path, weights: Weights = "fp16") -> Manifest:
     """Write the bundle whose weights are `share` of the way from those of `first` to those of `second`.
 
-    Everything else is the second's, but for its int8 graph, its confidence and its results, which were of
-    other maps. Raises ExportError for bundles of different networks, CheckpointError for one whose network is
-    not convolutional.
+    Everything else is the second's, but for its int8 graph, its presence, its confidence and its results,
+    which were of other maps. Raises ExportError for bundles of different networks,
+    CheckpointError for one whose network is not convolutional.
     """
     bundles = load_bundle(first), load_bundle(second)
     _check(*bundles)
@@ -35,6 +36,8 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
             f"{widths[1]}"
         )
     given = bundles[1]
+    for each in (start.net, end.net):
+        each.presence = None
     graph = export_graph(between(start.net, end.net, share), affinity=False, averaging=end.averaging)
     if weights == "fp16":
         images = example_images(given.manifest.input_size)
@@ -43,11 +46,15 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
     manifest = replace(
         given.manifest,
         confidence=None,
-        training=given.manifest.training | {"averaged": record},
+        training=_without_presence(given.manifest.training) | {"averaged": record},
         metrics={},
         files={},
     )
     return write_bundle(out, manifest, given.sample_files | {"model": graph})
+
+
+def _without_presence(training: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in training.items() if key != "presence"}
 
 
 def _check(first: Bundle, second: Bundle) -> None:

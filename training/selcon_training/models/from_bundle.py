@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,6 +28,7 @@ from selcon_training.encoders.backbone import MIN_STRIDE, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.models.network import MAX_DEVIATION, example_images, relative_deviation
+from selcon_training.models.presence import Presence
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
@@ -56,13 +58,16 @@ def restore(bundle: Bundle) -> Restored:
         raise _damaged(bundle, f"its maps are {manifest.map_grid}, not {grid}")
     averaging = _averaging(bundle)
     convolutions = _convolutions(bundle)
+    presence = _presence(bundle)
     if not convolutions:
         raise _refusal(bundle, "its graph has no convolution")
     try:
         backbone = load_backbone(EncoderSpec(encoder.name))
         backbone.spec = EncoderSpec(encoder.name, sha256=encoder.sha256 or None)  # where it once began
-        width = convolutions[-1][0].shape[1]  # of the classifier
-        net = PyramidNet(backbone, manifest.actions, manifest.input_size, width)
+        classifier = convolutions[-1 if presence is None else -3][0]
+        net = PyramidNet(backbone, manifest.actions, manifest.input_size, width=classifier.shape[1])
+        if presence is not None:
+            net.presence = Presence(net.heads.width, backbone.widths[-1], len(net.actions), presence)
     except (EncoderError, IndexError, ValueError) as error:
         raise CheckpointError(f"bundle {bundle.path} cannot be continued: {error}") from error
     net.normalisation = manifest.normalisation
@@ -100,6 +105,13 @@ def _averaging(bundle: Bundle) -> Averaging:
         return Averaging(**(record or {}))
     except (TypeError, ValueError, EncoderError) as error:
         raise _damaged(bundle, f"its averaging is {quoted(record)}") from error
+
+
+def _presence(bundle: Bundle) -> dict[str, Any] | None:
+    record = bundle.manifest.training.get("presence")
+    if record is not None and not isinstance(record, dict):
+        raise _damaged(bundle, f"its presence is {quoted(record)}")
+    return record
 
 
 def _convolutions(bundle: Bundle) -> list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
@@ -191,7 +203,7 @@ def _places(net: PyramidNet) -> list[_Place]:
             norms[outputs[id(inputs[0])]] = module
 
     with _hooked(net, ran), torch.no_grad():
-        net.logits(torch.zeros(1, 3, *net.input_size))
+        net(torch.zeros(1, 3, *net.input_size))
     return [_Place(module, norms.get(place)) for place, module in enumerate(order)]
 
 

@@ -19,6 +19,7 @@ from selcon_training.encoders.backbone import MIN_STRIDE, Backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import EncoderError
 from selcon_training.models.network import Network, Size, TruthView, class_list
+from selcon_training.models.presence import Presence
 
 TRAINABLE = ("upper", "all")
 """What of a backbone can train: the last half of its stages, or all but its stem."""
@@ -69,8 +70,12 @@ class PyramidNet(Network):
     """A timm backbone with a `Decoder`: maps at a quarter of the input's size, for images of `input_size`.
 
     The backbone's batch norms keep their statistics whatever trains (see `learn`). `forward` gives the CAM
-    after a sigmoid. Raises EncoderError for an input size that does not fit the backbone.
+    after a sigmoid. With `presence`, which is fitted to a finished network, the CAM of each action is
+    multiplied by how likely the image affords it: the heatmap, scaled to its peak, stays the same. Raises
+    EncoderError for an input size that does not fit the backbone.
     """
+
+    presence: Presence | None
 
     def __init__(self, backbone: Backbone, actions: Sequence[str], input_size: Size, width: int = 96) -> None:
         super().__init__()
@@ -78,6 +83,7 @@ class PyramidNet(Network):
         self.normalisation = backbone.normalisation
         self.backbone = backbone
         self.heads = Decoder(backbone.widths, len(self.actions), width)
+        self.presence = None
         self._set_size(input_size)
         self.learn(())
 
@@ -145,7 +151,12 @@ class PyramidNet(Network):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the CAM [B, C, h, w], 0..1, alone in a tuple."""
-        return (self.logits(images).sigmoid(),)
+        features = self.backbone(images)
+        cells = self.heads.cells(features)
+        cam = self.heads.classifier(cells).sigmoid()
+        if self.presence is not None:
+            cam = cam * self.presence(cam, cells, features[-1]).sigmoid()
+        return (cam,)
 
     def at_size(self, size: Size) -> PyramidNet:
         shared = {id(tensor): tensor for tensor in itertools.chain(self.parameters(), self.buffers())}

@@ -92,6 +92,7 @@ def continued(
     Raises ConfigError where the network is another than the configuration asks for.
     """
     net = restore(bundle).net
+    net.presence = None  # it was fitted to the features as they were
     if net.input_size != tuple(config.data.input_size):
         net = net.at_size(config.data.input_size)
     wanted = {
