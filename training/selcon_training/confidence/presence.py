@@ -33,7 +33,7 @@ from selcon_training.models.pyramid import PyramidNet
 from selcon_training.training.factory import continued
 from selcon_training.training.tasks.dense import DenseTask
 
-RIDGE = 0.2
+RIDGE = 4.0
 """On the weights of features of unit variance, where all examples together weigh 1."""
 PART, NOTHING = 0.5, 0.05
 """An action is possible where its truth map reaches the one, impossible where it stays below the other;
