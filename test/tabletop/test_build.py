@@ -17,7 +17,8 @@ from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.files import read_image, write_image
 from selcon_ros.core.samples import read_samples
 from selcon_ros.recording import read_recording
-from selcon_tabletop.build import half_way, real_pictures
+from selcon_tabletop import build
+from selcon_tabletop.build import real_pictures
 from selcon_training.config import load_config
 from selcon_training.data.ordering import spread
 from selcon_training.models.from_bundle import restore
@@ -183,15 +184,19 @@ def test_rooms_without_furniture_are_refused_before_anything_is_rendered(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_way_between_two_rounds_the_confidence_is_fitted_again(rounds, tmp_path):
+def test_half_way_between_two_rounds_presence_and_confidence_are_fitted(rounds, tmp_path, monkeypatch):
     negatives = tmp_path / "negatives"
     negatives.mkdir()
     for number in range(40):
         pixels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
         write_image(negatives / f"{number}.png", pixels)
-    half_way(rounds / "bundle_1", rounds / "b", tmp_path / "between", rounds / "data", negatives)
+    monkeypatch.setattr(build, "PRESENCE_PICTURES", 64)
+    sets = {"data.root": rounds / "data", "data.negatives": negatives, "data.negative_share": 0.25} | SMALL
+    settings = load_config(CONFIGS / "tabletop_pyramid_all.yaml", [f"{key}={at}" for key, at in sets.items()])
+    build.half_way(rounds / "bundle_1", rounds / "b", tmp_path / "between", settings, negatives)
     bundle = load_bundle(tmp_path / "between")
     assert bundle.manifest.training["averaged"]["share"] == 0.5
+    assert bundle.manifest.training["presence"]["pictures"] == 64
     assert bundle.manifest.metrics["confidence"]["false_rate"] == 0.03
     every = (load_bundle(rounds / "bundle_1"), load_bundle(rounds / "b"), bundle)
     one, other, given = (restore(each).net.heads.classifier.weight.detach() for each in every)

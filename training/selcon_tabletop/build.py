@@ -2,7 +2,7 @@
 
 A configuration of the paper's network has its encoders trained on the renders first. Of several
 configurations of a convolutional network each goes on from the bundle of the one before; with real pictures
-to fit the confidence on, the result is half-way between the last two.
+to fit the confidence on, the result is half-way between the last two, with a presence.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from selcon_tabletop.dataset import render
 from selcon_tabletop.mesh_rooms import render_rooms
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.confidence.false_rate import FalseRates
+from selcon_training.confidence.presence import add_presence
 from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.data.chosen_split import ValidationSplit
@@ -42,6 +43,10 @@ FIT_SCENES = 160
 """Validation scenes that the confidence of an averaged network is fitted on."""
 AVERAGE_SHARE = 0.5
 """How far the packaged network is from the first round's to the second's (see `average`)."""
+PRESENCE_PICTURES = 9600
+"""Training pictures that the presence is fitted to."""
+PRESENCE_NEGATIVES = 0.25
+"""Share of real pictures without any action among them."""
 _log = logging.getLogger(__name__)
 
 
@@ -105,7 +110,8 @@ def build(
         return
     last = work / f"bundle_{len(others) + 1}"
     export_checkpoint(checkpoint, last, samples=pictures, weights="fp16")
-    half_way(before, last, out, data, media)
+    settings = load_config(others[-1], [*given, *overrides, f"data.negative_share={PRESENCE_NEGATIVES}"])
+    half_way(before, last, out, settings, media)
 
 
 def real_pictures(media: Path, rooms: Path | None = None) -> list[str]:
@@ -128,9 +134,11 @@ def _quoted(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def half_way(first: Path, second: Path, out: Path, data: Path, negatives: Path) -> None:
-    """Write the bundle between those of two rounds, with its own int8 graph and confidence."""
+def half_way(first: Path, second: Path, out: Path, settings: TrainConfig, negatives: Path) -> None:
+    """Write the bundle between those of two rounds, with its own presence, int8 graph and confidence."""
+    data = settings.data.root
     average(first, second, AVERAGE_SHARE, out)
+    add_presence(out, settings, PRESENCE_PICTURES, out)
     _add_int8(out, data)
     rates = FalseRates(FALSE_RATE, SCENE_RATE, CLUTTER_RATE)
     refit(out, ValidationSplit(data, "Seen", limit=FIT_SCENES), negatives, rates, out)

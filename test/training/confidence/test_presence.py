@@ -180,12 +180,17 @@ def test_a_manifest_that_does_not_fit_the_graph_is_refused(base, fitted, tmp_pat
         restore(load_bundle(tmp_path / "b"))
 
 
-def test_an_action_that_is_always_possible_is_refused():
-    net = net_of()
+def test_an_action_that_is_always_possible_keeps_its_maps(caplog):
+    net, rng = net_of(), np.random.default_rng(0)
     size = net.heads.width + net.backbone.widths[-1]
+    values = rng.normal(size=(20, 3, size)).astype(np.float32)
     possible = np.ones((20, 3), np.bool_)
-    with pytest.raises(DataError, match="cut_with is possible in 20 pictures and impossible in 0"):
-        fit(net, Seen(np.zeros((20, 3, size), np.float32), possible, possible))
+    possible[::2, 1] = False
+    logits = _logits(fit(net, Seen(values, possible, np.ones_like(possible))), values)
+    assert (logits[:, [0, 2]] > 20).all() and np.ptp(logits[:, 1]) > 1
+    assert "possible and impossible: cut_with 20 and 0, pour 20 and 0; a presence needs 5" in caplog.text
+    with pytest.raises(DataError, match="20 and 0, hold 20 and 0, pour 20 and 0; a presence needs 5"):
+        fit(net, Seen(values, np.ones_like(possible), np.ones_like(possible)))
 
 
 def test_a_configuration_of_another_network_is_refused(fitted, config_file, tmp_path):

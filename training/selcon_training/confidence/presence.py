@@ -6,7 +6,8 @@ action, is weighed by a logistic regression per action, and the weights become p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ PART, NOTHING = 0.5, 0.05
 """An action is possible where its truth map reaches the one, impossible where it stays below the other;
 pictures between them, with a small rest of a part at the edge, do not count."""
 LEAST_SPREAD = 1e-3
+SURE = 30.0
+"""The logit of what is always possible."""
+_log = logging.getLogger(__name__)
 
 
 def add_presence(bundle: Path, config: TrainConfig, pictures: int, out: Path) -> Manifest:
@@ -102,21 +106,22 @@ def _of_batch(
 def fit(net: PyramidNet, seen: Seen) -> Presence:
     """The presence that tells best, for each action, the pictures where it is possible from the others.
 
-    Both weigh the same. Raises DataError for an action with too few of either.
+    Both weigh the same. An action with fewer than MIN_EXAMPLES of either keeps its maps, which a warning
+    says. Raises DataError if this is so for all.
     """
     classes, (_, _, size) = len(net.actions), seen.values.shape
-    weights, constants = np.zeros((classes, size)), np.zeros(classes)
+    weights, constants = np.zeros((classes, size)), np.full(classes, SURE)
+    counts = {}
     for index, action in enumerate(net.actions):
         known = seen.known[:, index]
-        values, there = seen.values[known, index].astype(np.float64), seen.possible[known, index]
-        counts = int(there.sum()), int((~there).sum())
-        if min(counts) < MIN_EXAMPLES:
-            raise DataError(
-                f"{action} is possible in {counts[0]} pictures and impossible in {counts[1]}; a presence "
-                f"needs {MIN_EXAMPLES} of each: take more pictures, or add data.negatives"
-            )
-        weights[index], constants[index] = _fit_action(values, there, counts)
-    record = {"pictures": len(seen.values), "ridge": RIDGE, "possible": _per_action(net.actions, seen)}
+        there = seen.possible[known, index]
+        counts[action] = int(there.sum()), int((~there).sum())
+        if min(counts[action]) >= MIN_EXAMPLES:
+            values = seen.values[known, index].astype(np.float64)
+            weights[index], constants[index] = _fit_action(values, there)
+    _check(counts)
+    possible = {action: there for action, (there, _) in counts.items()}
+    record = {"pictures": len(seen.values), "ridge": RIDGE, "possible": possible}
     presence = Presence(net.heads.width, net.backbone.widths[-1], classes, record)
     parts = np.split(weights, [net.heads.width], axis=1)
     with torch.no_grad():
@@ -129,15 +134,21 @@ def fit(net: PyramidNet, seen: Seen) -> Presence:
     return presence.eval()
 
 
-def _fit_action(values: F64, there: NDArray[np.bool_], counts: tuple[int, int]) -> tuple[F64, float]:
+def _check(counts: Mapping[str, tuple[int, int]]) -> None:
+    """Say of which actions there are too few examples; raise DataError if of all."""
+    few = {action: each for action, each in counts.items() if min(each) < MIN_EXAMPLES}
+    told = ", ".join(f"{action} {there} and {not_there}" for action, (there, not_there) in few.items())
+    remedy = f"a presence needs {MIN_EXAMPLES} of each: more pictures (--pictures), or data.negatives"
+    if len(few) == len(counts):
+        raise DataError(f"pictures in which an action is possible and impossible: {told}; {remedy}")
+    if few:
+        _log.warning("too few pictures in which an action is possible and impossible: %s; %s", told, remedy)
+
+
+def _fit_action(values: F64, there: NDArray[np.bool_]) -> tuple[F64, float]:
     """Weights and constant for features as they are."""
     mean, spread = values.mean(axis=0), values.std(axis=0) + LEAST_SPREAD
-    weight = np.where(there, 0.5 / counts[0], 0.5 / counts[1])
+    weight = np.where(there, 0.5 / there.sum(), 0.5 / (~there).sum())
     found = regression((values - mean) / spread, there, weight, np.full(values.shape[1], RIDGE))
     scaled = found[:-1] / spread
     return scaled, float(found[-1] - scaled @ mean)
-
-
-def _per_action(actions: Sequence[str], seen: Seen) -> dict[str, int]:
-    counts = (seen.possible & seen.known).sum(axis=0).tolist()
-    return dict(zip(actions, counts, strict=True))
