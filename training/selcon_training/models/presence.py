@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 LEAST_HEAT = 0.5
 """Cells count from this share of the map's peak on."""
+TINY = 1e-6
+"""What is divided by is at least this, which 16 bits still tell from 0."""
 
 
 class Presence(nn.Module):
@@ -37,9 +39,9 @@ class Presence(nn.Module):
 
 def weights(cam: Tensor) -> Tensor:
     """Return how much each cell of a CAM [B, C, h, w] counts: by its heat above half of the peak."""
-    peak = cam.amax((2, 3), keepdim=True).clamp(min=1e-12)
+    peak = cam.amax((2, 3), keepdim=True).clamp(min=TINY)
     above = F.relu(cam / peak - LEAST_HEAT)
-    return above / above.sum((2, 3), keepdim=True).clamp(min=1e-12)
+    return above / above.sum((2, 3), keepdim=True).clamp(min=TINY)
 
 
 def averaged_features(cam: Tensor, cells: Tensor, coarsest: Tensor) -> Tensor:
