@@ -17,12 +17,12 @@ from selcon_tabletop.dataset import render
 from selcon_tabletop.mesh_rooms import render_rooms
 from selcon_tabletop.pretrain import ENCODERS, PretrainOptions, pretrain_all
 from selcon_training.confidence.false_rate import FalseRates
-from selcon_training.confidence.presence import add_presence
 from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders.packages import is_package, packaged_file
 from selcon_training.export.bundle import export_checkpoint
+from selcon_training.export.presence import add_presence
 from selcon_training.export.quantization import quantize
 from selcon_training.export.weight_average import average
 from selcon_training.ranks import require_alone

@@ -39,8 +39,8 @@ def command(
     Example:
       selcon fit-presence my_bundle training/configs/tabletop_pyramid_all.yaml --out with_presence
     """
-    from selcon_training.confidence.presence import add_presence
     from selcon_training.config import load_config
+    from selcon_training.export.presence import add_presence
 
     manifest = add_presence(bundle, load_config(config, overrides), pictures, out)
     report(manifest, out, as_json)

@@ -32,7 +32,7 @@ class Presence(nn.Module):
         """Return logits [B, C, 1, 1] from the CAM [B, C, h, w], 0..1, features [B, width, h, w] of its cells
         and the coarsest ones [B, D, h', w'].
         """
-        evidence = self.cells(cells)
+        evidence: Tensor = self.cells(cells)
         evidence = evidence + _enlarged(self.coarsest(coarsest), evidence)
         return (weights(cam) * evidence).sum((2, 3), keepdim=True)
 
