@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.backends.onnxruntime import open_on_cpu
-from selcon_ros.core.bundle import Bundle, load_bundle, load_with_samples
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import Agreement, agreement
-from selcon_ros.core.preprocess import preprocess
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle, load_with_samples
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.preprocess import preprocess
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.outputs.heatmap_agreement import Agreement, agreement
 
 Pair = tuple[Maps, Maps | None]
 

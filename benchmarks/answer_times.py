@@ -23,8 +23,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
-from selcon_ros.core.bundle import default_bundle_path
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.bundle import default_bundle_path
 from selcon_ros.demo.collector import ACTION, GRASP_POINTS, HEATMAP, MARKERS, OVERLAY, TYPES
 from selcon_ros.demo.orchestration import node_process, player_process
 from selcon_ros.demo.processes import PythonProcess, isolate

@@ -97,8 +97,8 @@ def _torch(task: Measurement) -> tuple[str, Run]:
     import torch
 
     from benchmarks.paper_size import paper_size_network
-    from selcon_ros.core.bundle import load_bundle
-    from selcon_ros.core.preprocess import preprocess
+    from selcon_ros.core.grounding.bundle import load_bundle
+    from selcon_ros.core.grounding.preprocess import preprocess
 
     torch.set_num_threads(task.threads)
     manifest = load_bundle(task.bundle, roles=()).manifest

@@ -20,9 +20,9 @@ from benchmarks.subjects import Measurement, Subject, missing, products, subject
 from benchmarks.usage import gpu_memory
 from benchmarks.worker import BenchWorkerError, Worker, start
 from selcon_ros.backends.cuda import has_gpu
-from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.machine.timing import Times
 from selcon_ros.engines.bundle_graph import takes_batches
 
 

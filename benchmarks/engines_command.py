@@ -63,8 +63,8 @@ def engines(
     from benchmarks.engines import EnginesPlan, measure_engines
     from benchmarks.engines_report import as_data, engine_rows, notes, tables
     from selcon_ros.bench.machine import facts, gpu_name
-    from selcon_ros.core.bundle import default_bundle_path
-    from selcon_ros.core.processor import usable_cores
+    from selcon_ros.core.grounding.bundle import default_bundle_path
+    from selcon_ros.core.machine.processor import usable_cores
 
     if paper_size is None:
         paper_size = all(find_spec(name) for name in ("torch", "open_clip", "timm", "selcon_training"))

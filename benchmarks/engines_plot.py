@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.engines import Measured
-from selcon_ros.core.heatmap_agreement import MAX_KLD
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

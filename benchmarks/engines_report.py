@@ -10,8 +10,8 @@ from benchmarks.engines import Measured
 from benchmarks.paper_size import NAME
 from benchmarks.subjects import Subject
 from selcon_ros.bench.report import ReportRow
-from selcon_ros.core.heatmap_agreement import MAX_KLD
-from selcon_ros.core.processor import processor
+from selcon_ros.core.machine.processor import processor
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD
 
 TARGET_GPU = "H200"
 MIN_BATCH_GAIN = 1.1

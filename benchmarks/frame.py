@@ -21,9 +21,9 @@ from benchmarks.versions import Version, present
 from benchmarks.worker import Worker
 from selcon_ros.bench.measurements import EVERYTHING, HEATMAP_ONLY
 from selcon_ros.bench.node import measure_node
-from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.machine.timing import Times
 from selcon_ros.demo.orchestration import node_arguments
 from selcon_ros.demo.processes import ChildProcess, isolate
 from selcon_ros.model import load

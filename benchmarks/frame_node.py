@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 STAGES = [
@@ -25,12 +26,12 @@ STAGES = [
     ("decode", "selcon_ros.ros.conversions", "image_from_message"),
     ("fill", "selcon_ros.ros.conversions", "fill_image"),
     ("depth", "selcon_ros.ros.depth", "depth_from_message"),
-    ("network", "selcon_ros.core.grounder", "Grounder.ground"),
-    ("heatmap", "selcon_ros.core.heatmap", "CoarseHeatmap.upsampled"),
-    ("heatmap", "selcon_ros.core.grounder", "Grounding.heatmap"),  # before there were coarse ones
-    ("grasps", "selcon_ros.core.grasp", "find_grasps"),
-    ("grasps", "selcon_ros.core.grasp", "find"),  # its name before version 0.2.0
-    ("overlay", "selcon_ros.core.overlay", "draw"),
+    ("network", "selcon_ros.core.grounding.grounder", "Grounder.ground"),
+    ("heatmap", "selcon_ros.core.grounding.heatmap", "CoarseHeatmap.upsampled"),
+    ("heatmap", "selcon_ros.core.grounding.grounder", "Grounding.heatmap"),  # before there were coarse ones
+    ("grasps", "selcon_ros.core.grasps.grasp", "find_grasps"),
+    ("grasps", "selcon_ros.core.grasps.grasp", "find"),  # its name before version 0.2.0
+    ("overlay", "selcon_ros.core.outputs.overlay", "draw"),
 ]
 """Stage, module and function, those first that others import."""
 STAGE_OF_ENCODING = {"32FC1": "heatmap message", "bgr8": "overlay message"}
@@ -81,12 +82,19 @@ def _stage(stage: str, arguments: tuple[Any, ...]) -> str:
 def instrument(notes: Notes) -> None:
     """Wrap every stage that this version has, before others import it."""
     for stage, module, path in STAGES:
-        owner: Any = import_module(module)
+        owner: Any = _imported(module)
         *names, last = path.split(".")
         for name in names:
             owner = getattr(owner, name, None)
         if (function := getattr(owner, last, None)) is not None:
             setattr(owner, last, notes.wrap(stage, function))
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:  # in earlier versions the modules of core lie side by side
+        return import_module(f"selcon_ros.core.{module.rpartition('.')[2]}")
 
 
 def main() -> None:

@@ -15,17 +15,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.overlay import draw
-
 try:
-    try:
-        from selcon_ros.core.image_findings import Findings
-    except ImportError:  # the module's earlier name
-        from selcon_ros.core.findings import Findings  # type: ignore[no-redef]
-    from selcon_ros.core.grasp import GraspParameters
+    from selcon_ros.core.cameras.camera import Intrinsics
+    from selcon_ros.core.grasps.grasp import GraspParameters
+    from selcon_ros.core.outputs.image_findings import Findings
+    from selcon_ros.core.outputs.overlay import draw
     from selcon_ros.model import load
-except ImportError:  # before version 0.2.0
+except ImportError:  # up to version 0.1.0
+    from selcon_ros.core.camera import Intrinsics  # type: ignore[import-not-found,no-redef]
+    from selcon_ros.core.overlay import draw  # type: ignore[import-not-found,no-redef]
+
     Findings = None  # type: ignore[assignment,misc]
 
 MIN_CONFIDENCE = 0.5
@@ -49,7 +48,6 @@ class Subject:
             self.model: Any = load(bundle, "onnxruntime", "fp32")
         else:
             from selcon_ros.backends.choose import open_model
-
             from selcon_ros.core.grounder import Grounder
 
             opened = open_model(bundle, "onnxruntime", "fp32")

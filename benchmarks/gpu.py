@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from selcon_ros.cli.paths import OUT_FOLDER, UserPath
-from selcon_ros.core.processor import usable_cores
+from selcon_ros.core.machine.processor import usable_cores
 
 if TYPE_CHECKING:
     from benchmarks.gpu_parts import GpuTask

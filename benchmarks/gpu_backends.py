@@ -13,15 +13,15 @@ import numpy as np
 from benchmarks.gpu_network import timm_network
 from benchmarks.gpu_timing import in_turns, milliseconds, relative_error, timing
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, PROVIDERS, OnnxRuntimeGraph, require_provider
-from selcon_ros.core.preprocess import graph_inputs
-from selcon_ros.core.timing import Times
+from selcon_ros.core.grounding.preprocess import graph_inputs
+from selcon_ros.core.machine.timing import Times
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmarks.gpu_parts import GpuTask, Result
     from selcon_ros.backends.base import Frames
-    from selcon_ros.core.manifest import Manifest
+    from selcon_ros.core.grounding.manifest import Manifest
 
 TORCH, ONNX_RUNTIME = "torch backend", "ONNX Runtime"
 PROVIDER = {"cuda": PROVIDERS["onnxruntime_cuda"], "cpu": CPU_PROVIDER}
@@ -77,7 +77,7 @@ def onnx_runtime(task: GpuTask) -> Iterator[Result]:
 @cache
 def _exported(task: GpuTask) -> tuple[Manifest, dict[str, bytes]]:
     """The network's manifest, and by precision its graphs that resize by themselves."""
-    from selcon_ros.core.bundle import default_bundle_path, load_with_samples
+    from selcon_ros.core.grounding.bundle import default_bundle_path, load_with_samples
     from selcon_ros.engines.prepared_graph import Preparation
     from selcon_training.export.bundle import export_bundle
 

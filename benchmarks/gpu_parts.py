@@ -26,7 +26,7 @@ from benchmarks.gpu_timing import (
     type_of,
 )
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
+from selcon_ros.core.machine.timing import Times
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from benchmarks.chapter import with_picture
 from benchmarks.gpu_backends import ONNX_RUNTIME, TORCH
 from selcon_ros.bench.machine import facts
 from selcon_ros.bench.report import ReportRow, Table, markdown
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.files.atomic_write import write_file, write_json
 
 if TYPE_CHECKING:
     from benchmarks.gpu import GpuResults

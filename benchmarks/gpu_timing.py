@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gpu_network import in_precision
-from selcon_ros.core.timing import Times
+from selcon_ros.core.machine.timing import Times
 
 if TYPE_CHECKING:
     from torch import Tensor

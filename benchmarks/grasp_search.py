@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import selcon_ros
 from benchmarks.worker import Worker
-from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.grasps.grasp import GraspParameters
 from selcon_ros.model import Model
 from selcon_ros.recording import RecordedFrame, read_recording
 

@@ -14,8 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core import grasp, heatmap
-from selcon_ros.core.camera import Intrinsics
+try:
+    from selcon_ros.core.cameras.camera import Intrinsics
+    from selcon_ros.core.grasps import grasp
+    from selcon_ros.core.grounding import heatmap
+except ImportError:  # in earlier versions these modules lie side by side
+    from selcon_ros.core.camera import Intrinsics  # type: ignore[import-not-found,no-redef]
+
+    from selcon_ros.core import grasp, heatmap  # type: ignore[attr-defined,no-redef]
 
 
 def searches(path: str) -> list[Callable[[], Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import INT8_ROLE, default_bundle_path, load_bundle, write_bundle
 
 if TYPE_CHECKING:
     from selcon_training.models.selcon_net import SelconNet

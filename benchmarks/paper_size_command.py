@@ -45,9 +45,9 @@ def _measure() -> list[ReportRow]:
 
     from selcon_ros.backends.onnxruntime import open_on_cpu
     from selcon_ros.backends.options import CpuOptions
-    from selcon_ros.core.bundle import load_bundle
-    from selcon_ros.core.processor import usable_cores
-    from selcon_ros.core.timing import time_alternately
+    from selcon_ros.core.grounding.bundle import load_bundle
+    from selcon_ros.core.machine.processor import usable_cores
+    from selcon_ros.core.machine.timing import time_alternately
 
     options, draw = CpuOptions(usable_cores()), np.random.default_rng(0)
     frames, camera = (draw.integers(0, 256, (1, *size, 3), np.uint8) for size in (INPUT_SIZE, CAMERA_SIZE))

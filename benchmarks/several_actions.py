@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 import selcon_ros
-from selcon_ros.core.grasp import GraspParameters
-from selcon_ros.core.image_findings import Findings
-from selcon_ros.core.timing import Times, time_alternately
+from selcon_ros.core.grasps.grasp import GraspParameters
+from selcon_ros.core.machine.timing import Times, time_alternately
+from selcon_ros.core.outputs.image_findings import Findings
 from selcon_ros.model import Model, load
 from selcon_ros.recording import RecordedFrame, read_recording
 

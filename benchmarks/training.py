@@ -91,7 +91,7 @@ def measure_training(
 
 def draw_pictures(folder: Path) -> None:
     """Write a data set in AGD20K's layout: one 500×400 picture of each view for every Seen action."""
-    from selcon_ros.core.files import write_image
+    from selcon_ros.core.pictures.picture_files import write_image
     from selcon_training.data.published_sets import CLASS_LISTS
 
     rng = np.random.default_rng(0)

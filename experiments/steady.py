@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from selcon_ros import find_grasps, load
 from selcon_ros.backends.base import CPU_BACKEND
-from selcon_ros.core.grasp_result import GraspResult
-from selcon_ros.core.steady import SteadyGrasps
+from selcon_ros.core.grasps.grasp_result import GraspResult
+from selcon_ros.core.grasps.steady import SteadyGrasps
 from selcon_ros.recording import RecordedFrame, default_recording, read_recording
 
 MISSING_SHARE = 0.02

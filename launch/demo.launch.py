@@ -25,8 +25,8 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
 from launch import LaunchContext, LaunchDescription
-from selcon_ros.core.actions import match_action
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
+from selcon_ros.core.grounding.actions import match_action
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.launch_arguments import unknown_argument
 

@@ -28,7 +28,7 @@ from lifecycle_msgs.msg import Transition
 
 from launch import Action, LaunchContext, LaunchDescription
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
 from selcon_ros.ros.fastdds import packaged_profile, profile_variable
 from selcon_ros.ros.inputs import COMPRESSED_SUFFIXES
 from selcon_ros.ros.launch_arguments import unknown_argument

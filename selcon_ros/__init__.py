@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selcon_ros.backends.options import CpuOptions, GpuOptions
-    from selcon_ros.core.camera import Intrinsics
-    from selcon_ros.core.camera_files import read_camera
-    from selcon_ros.core.depth_files import read_depth
+    from selcon_ros.core.cameras.camera import Intrinsics
+    from selcon_ros.core.cameras.camera_files import read_camera
     from selcon_ros.core.errors import (
         BackendError,
         BundleError,
@@ -34,11 +33,12 @@ if TYPE_CHECKING:
         SelconError,
         UnknownActionError,
     )
-    from selcon_ros.core.files import read_image
-    from selcon_ros.core.grasp import GraspParameters, find_grasps
-    from selcon_ros.core.grasp_result import GraspPoint, GraspResult, PartMask, Refusal
-    from selcon_ros.core.grounder import Grounding
-    from selcon_ros.core.heatmap import CoarseHeatmap, Heatmap
+    from selcon_ros.core.grasps.grasp import GraspParameters, find_grasps
+    from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult, PartMask, Refusal
+    from selcon_ros.core.grounding.grounder import Grounding
+    from selcon_ros.core.grounding.heatmap import CoarseHeatmap, Heatmap
+    from selcon_ros.core.pictures.depth_files import read_depth
+    from selcon_ros.core.pictures.picture_files import read_image
     from selcon_ros.core.reason import Reason
     from selcon_ros.model import Model, load
 
@@ -90,31 +90,31 @@ _MODULES = {
     "BundleError": _ERRORS,
     "CameraError": _ERRORS,
     "Cancelled": _ERRORS,
-    "CoarseHeatmap": "selcon_ros.core.heatmap",
+    "CoarseHeatmap": "selcon_ros.core.grounding.heatmap",
     "CpuOptions": "selcon_ros.backends.options",
     "DepthError": _ERRORS,
     "EngineError": _ERRORS,
     "GpuOptions": "selcon_ros.backends.options",
-    "GraspParameters": "selcon_ros.core.grasp",
-    "GraspPoint": "selcon_ros.core.grasp_result",
-    "GraspResult": "selcon_ros.core.grasp_result",
-    "Grounding": "selcon_ros.core.grounder",
-    "Heatmap": "selcon_ros.core.heatmap",
+    "GraspParameters": "selcon_ros.core.grasps.grasp",
+    "GraspPoint": "selcon_ros.core.grasps.grasp_result",
+    "GraspResult": "selcon_ros.core.grasps.grasp_result",
+    "Grounding": "selcon_ros.core.grounding.grounder",
+    "Heatmap": "selcon_ros.core.grounding.heatmap",
     "ImageError": _ERRORS,
-    "Intrinsics": "selcon_ros.core.camera",
+    "Intrinsics": "selcon_ros.core.cameras.camera",
     "Model": "selcon_ros.model",
     "NotInstalledError": _ERRORS,
     "ParameterError": _ERRORS,
-    "PartMask": "selcon_ros.core.grasp_result",
+    "PartMask": "selcon_ros.core.grasps.grasp_result",
     "Reason": "selcon_ros.core.reason",
-    "Refusal": "selcon_ros.core.grasp_result",
+    "Refusal": "selcon_ros.core.grasps.grasp_result",
     "SelconError": _ERRORS,
     "UnknownActionError": _ERRORS,
-    "find_grasps": "selcon_ros.core.grasp",
+    "find_grasps": "selcon_ros.core.grasps.grasp",
     "load": "selcon_ros.model",
-    "read_camera": "selcon_ros.core.camera_files",
-    "read_depth": "selcon_ros.core.depth_files",
-    "read_image": "selcon_ros.core.files",
+    "read_camera": "selcon_ros.core.cameras.camera_files",
+    "read_depth": "selcon_ros.core.pictures.depth_files",
+    "read_image": "selcon_ros.core.pictures.picture_files",
 }
 
 

@@ -13,10 +13,10 @@ from selcon_ros.backends import openvino
 from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError, first_line
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.memory import give_back_memory
+from selcon_ros.core.grounding.bundle import Bundle, default_bundle_path, load_with_samples
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.machine.memory import give_back_memory
 from selcon_ros.engines.cpu_choice import Opened, open_fastest
 
 AUTO = "auto"

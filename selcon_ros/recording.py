@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.atomic_write import writing
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.distortion import distortion_from, model_and_coefficients
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.distortion import distortion_from, model_and_coefficients
 from selcon_ros.core.errors import CameraError, SelconError, first_line
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import writing
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_ros.mcap_bounds import check_mcap
 
 BAG_NAME = "recording.mcap"

@@ -157,7 +157,7 @@ def test_core_and_backends_load_without_torch_ros_or_engine() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "selcon_ros.core.grasp" in loaded
+    assert "selcon_ros.core.grasps.grasp" in loaded
     assert not (HEAVY | {"onnx"}) & set(loaded)
 
 

@@ -13,8 +13,8 @@ from selcon_ros.backends.cuda import gpu, has_gpu
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.core.errors import BackendError, BundleError, NotInstalledError
-from selcon_ros.core.memory import give_back_memory
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.machine.memory import give_back_memory
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.model import load
 from support import bundles

@@ -88,7 +88,7 @@ class Soak:
         from soaking.lifecycle import Lifecycle
         from soaking.robot import Robot
 
-        from selcon_ros.core.bundle import default_bundle_path, load_bundle
+        from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
         from selcon_ros.recording import default_recording, read_recording
 
         actions = list(load_bundle(bundle or default_bundle_path(), roles=()).manifest.actions)

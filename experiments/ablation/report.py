@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from experiments.ablation.studies import Study
 from experiments.ablation.table import METRICS, collect, lines, markdown
-from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.html_page import table
+from selcon_ros.core.files.atomic_write import write_file, write_json
+from selcon_ros.core.outputs.html_page import table
 from selcon_training.reporting.page import render
 from selcon_training.reporting.svg import BLUE, CRIMSON, Plot, drawing
 

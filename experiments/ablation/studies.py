@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
-from selcon_ros.core.manifest import Calibration
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
+from selcon_ros.core.grounding.manifest import Calibration
 from selcon_training.config import ConfigError, TrainConfig, load_config, read_yaml
 from selcon_training.config.section import Section
 

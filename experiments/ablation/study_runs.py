@@ -11,8 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from experiments.ablation.studies import Study, StudyRow, run_config
-from selcon_ros.core.atomic_write import write_json
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.files.atomic_write import write_json
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.models.checkpoint import load_model

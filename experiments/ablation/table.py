@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.ablation.studies import Study
 from experiments.ablation.study_runs import FIGURES_FILE, SPLITS, run_folder
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.errors import DataError
 from selcon_training.evaluate.seeds import over_seeds
 from selcon_training.reporting.page import number

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.audit.auditing import GAMMAS, Audit
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.files.atomic_write import write_file, write_json
 from selcon_training.reporting.page import render
 from selcon_training.reporting.svg import BLUE, CRIMSON, GREY, TEXT_COLOUR, Plot, drawing
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.streams import AuditStream
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.images import U8, read_labels, read_picture
 from selcon_training.data.listing import Item

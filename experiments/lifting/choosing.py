@@ -12,9 +12,9 @@ from experiments.lifting.hand import OPENING
 from experiments.lifting.lift import Grasp
 from experiments.lifting.scenes import LiftScene, Sight
 from experiments.lifting.world import Pose
-from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_tabletop.parts import Z
 
 DIRECTION_COUNT = 16

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.lifting.lift import lift
 from experiments.lifting.trials import GRASP_METHODS, NO_GRASP, TrialPlan, TrialRow, heat_of, scene, world_of
-from selcon_ros.core.overlay import tint
+from selcon_ros.core.outputs.overlay import tint
 from selcon_tabletop.model import mujoco
 from selcon_tabletop.parts import Z
 from selcon_tabletop.shapes import Points

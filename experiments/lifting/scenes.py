@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from experiments.lifting.bodies import Body, body_of, obstacles_of
 from experiments.lifting.sensor import measured
 from experiments.lifting.world import Pose, settled
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_tabletop.cameras import CameraView, around
 from selcon_tabletop.objects import KINDS, TRAINED, UNSEEN, actions_of
 from selcon_tabletop.parts import Grip, ObjectModel, Rng

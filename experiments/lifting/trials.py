@@ -19,9 +19,9 @@ from experiments.lifting.lift import Grasp, Outcome, Trial, Watch, lift
 from experiments.lifting.scenes import IMAGE_SIZE, LiftScene, Sight, read, scene_of, write
 from experiments.lifting.world import build
 from selcon_ros.backends.base import CPU_BACKEND
-from selcon_ros.core.bundle import INT8_ROLE, default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.grounding.bundle import INT8_ROLE, default_bundle_path, load_bundle
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_ros.model import Model, load
 from selcon_tabletop.model import mujoco
 from selcon_tabletop.rendering import Renderer

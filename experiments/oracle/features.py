@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from experiments.streams import OracleStream
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_labels
 from selcon_training.data.listing import Item

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from experiments.oracle.features import OracleNet, OracleOptions, OracleStore
 from experiments.streams import OracleStream
-from selcon_ros.core.heatmap import refine, upsample
+from selcon_ros.core.grounding.heatmap import refine, upsample
 from selcon_training.config import TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.listing import Item

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.base import Frames, Maps
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.preprocess import check_frames, preprocess
+from selcon_ros.core.grounding.bundle import Bundle
+from selcon_ros.core.grounding.preprocess import check_frames, preprocess
 
 INPUT_NAME = "image"
 FLOAT32_TENSOR = "tensor(float)"

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from selcon_ros.backends.base import Maps
 from selcon_ros.backends.on_cpu import INPUT_NAME, CpuBackend, Port
 from selcon_ros.backends.options import CpuOptions, thread_count
-from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.core.grounding.bundle import INT8_ROLE, Bundle
 
 if TYPE_CHECKING:
     import onnxruntime

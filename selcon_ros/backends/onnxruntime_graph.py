@@ -6,8 +6,8 @@ import numpy as np
 
 from selcon_ros.backends.base import Frames, Maps
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import check_frames, graph_inputs
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import check_frames, graph_inputs
 
 CPU_PROVIDER = "CPUExecutionProvider"
 PROVIDERS = {

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from selcon_ros.backends.base import BACKENDS, OPENVINO, Maps
 from selcon_ros.backends.on_cpu import FLOAT32_TENSOR, INPUT_NAME, CpuBackend, Port
 from selcon_ros.backends.options import CpuOptions, format_cores, thread_count
-from selcon_ros.core.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
+from selcon_ros.core.grounding.bundle import INT8_ROLE, Bundle
 from selcon_ros.core.text import one_line
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.processor import usable_cores
+from selcon_ros.core.machine.processor import usable_cores
 from selcon_ros.core.text import quoted
 
 Progress = Callable[[str, float], None]

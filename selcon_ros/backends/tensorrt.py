@@ -13,8 +13,8 @@ from selcon_ros.backends.base import Frames, Maps, ShapeCache
 from selcon_ros.backends.cuda import Buffer, CudaDevice, CudaGraph
 from selcon_ros.backends.tensorrt_library import EngineLibrary, LibraryErrors
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 from selcon_ros.backends.base import Frames, Maps, ShapeCache
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.core.errors import BackendError, NotInstalledError, first_line
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs, preprocess
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS, check_frames, graph_inputs, preprocess
 
 if TYPE_CHECKING:
     from selcon_ros.backends.onnx_in_torch.devices import Array, Runner, TorchDevice
@@ -21,7 +21,7 @@ class TorchBackend:
     """A graph in torch. Its inputs are one of
 
     - `image` [N, 3, h, w] float32, normalised: images are prepared on the CPU,
-    - those of `core.preprocess.graph_inputs`: images are prepared in the graph.
+    - those of `core.grounding.preprocess.graph_inputs`: images are prepared in the graph.
 
     Where the graph has a fixed N of 1, images are run one by one. `device` is "cuda" or "cpu"; None takes
     CUDA where there is a device. `threads` are torch's on the CPU, in the whole process. Raises BackendError

@@ -21,12 +21,12 @@ from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_no
 from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.bags.transforms import BagTransforms, ImageTransforms
-from selcon_ros.core.cloud import part_mask
 from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.grasp_result import GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.grasps.grasp import find_grasps
+from selcon_ros.core.grasps.grasp_result import GraspResult
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.cloud import part_mask
+from selcon_ros.core.outputs.overlay import draw
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
 from selcon_ros.ros.cloud_message import cloud_message

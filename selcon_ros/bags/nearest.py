@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagError, BagReader, Message, stamp_of
 from selcon_ros.bags.topics import MESSAGE_TYPES
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.ros.depth import Depth
 from selcon_ros.ros.registered import registered_depth, registered_intrinsics

@@ -24,8 +24,8 @@ from selcon_ros.bags.grounding import BagRow, Grounded, jpeg
 from selcon_ros.bags.plan import Segment
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.writer import Bag, Definition
-from selcon_ros.core.atomic_write import making_folder, write_json
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import making_folder, write_json
+from selcon_ros.core.files.json_file import read_object
 
 KEY_FILE = "key.json"
 ROWS_FILE = "rows.json"

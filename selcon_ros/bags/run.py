@@ -21,7 +21,7 @@ from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.summary import write_summary
 from selcon_ros.bags.transform_topics import transform_topics
 from selcon_ros.bags.writer import Bag
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_ros.model import load
 
 PARTS_FOLDER = "parts"

@@ -14,8 +14,8 @@ import numpy as np
 
 from selcon_ros.bags.grounding import BagRow
 from selcon_ros.bags.plan import BagPlan, Segment
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.html_page import figure, image, page, table
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.outputs.html_page import figure, image, page, table
 
 MAX_STRIP_PICTURES = 24
 """Pictures of a film strip, at most."""

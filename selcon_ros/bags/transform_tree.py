@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.core.text import quoted
 
 MAX_CHAIN_LENGTH = 1000

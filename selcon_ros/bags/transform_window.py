@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selcon_ros.bags.transform_tree import Edge, TransformError, two_parents
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.core.text import one_line, quoted
 
 MAX_GAP_NS = 10_000_000_000

@@ -13,7 +13,7 @@ from selcon_ros.bags.transform_topics import TF_TYPE, transform_topics
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up, two_parents
 from selcon_ros.bags.transform_window import Faults, Image, Transform, TransformWindow
 from selcon_ros.core.errors import CameraError, SelconError, first_line
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.core.text import quoted
 
 WINDOWS_NS = (1_000_000_000, 10_000_000_000)

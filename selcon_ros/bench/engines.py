@@ -15,12 +15,12 @@ from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, GpuOptions
 from selcon_ros.bench.report import Table
-from selcon_ros.core.bundle import load_with_samples
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import agreement
-from selcon_ros.core.samples import read_samples
-from selcon_ros.core.timing import Times, time_alternately
+from selcon_ros.core.grounding.bundle import load_with_samples
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.machine.timing import Times, time_alternately
+from selcon_ros.core.outputs.heatmap_agreement import agreement
 from selcon_ros.model import load
 
 CAMERA_SIZE = (480, 640)

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
-from selcon_ros.core.processor import processor, usable_cores
+from selcon_ros.core.machine.processor import processor, usable_cores
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx-cu13", "numpy",

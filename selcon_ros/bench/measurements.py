@@ -12,9 +12,9 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.bench.machine import use_cores
 from selcon_ros.bench.node import measure_node
 from selcon_ros.bench.report import ReportRow
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.timing import time_alternately
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.machine.timing import time_alternately
 from selcon_ros.demo.collector import GRASP_POINTS, HEATMAP, MARKERS, OVERLAY
 from selcon_ros.demo.orchestration import node_process
 from selcon_ros.demo.processes import isolate

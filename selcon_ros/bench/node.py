@@ -16,7 +16,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
+from selcon_ros.core.machine.timing import Times
 from selcon_ros.demo.collector import ACTION, DIAGNOSTICS, HEATMAP, TYPES, stamp_ns
 from selcon_ros.demo.orchestration import player_process
 from selcon_ros.demo.processes import ChildProcess

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.files.atomic_write import write_file
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def command(
         raise click.UsageError(f"the paper-size network {MOVED_MESSAGE} paper-size")
     from selcon_ros.bench.machine import facts
     from selcon_ros.bench.measurements import NOTES, measure
-    from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.grounding.bundle import default_bundle_path
     from selcon_ros.recording import default_recording
 
     rows = measure(bundle or default_bundle_path(), recording or default_recording(), cores, rate, seconds)
@@ -103,8 +103,8 @@ def engines(
     from selcon_ros.backends.options import CpuOptions, GpuOptions
     from selcon_ros.bench.engines import NOTES, measure_engines, table
     from selcon_ros.bench.machine import facts
-    from selcon_ros.core.bundle import default_bundle_path
-    from selcon_ros.core.processor import usable_cores
+    from selcon_ros.core.grounding.bundle import default_bundle_path
+    from selcon_ros.core.machine.processor import usable_cores
 
     threads = threads or usable_cores()
     cpu, gpu = CpuOptions(threads), GpuOptions(build=True, cache=cache)

@@ -23,10 +23,10 @@ from selcon_ros.cli.engine_options import (
 from selcon_ros.cli.options import json_option
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import BackendError, BundleError
-from selcon_ros.core.heatmap_agreement import Agreement
+from selcon_ros.core.outputs.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
-    from selcon_ros.core.bundle import Bundle
+    from selcon_ros.core.grounding.bundle import Bundle
     from selcon_ros.engines.cache import CachedEngine
     from selcon_ros.engines.repository import EngineSpec
 
@@ -85,7 +85,7 @@ def build(
     """
     chosen = chosen_library(options.kind)
     try:
-        from selcon_ros.core.bundle import load_with_samples
+        from selcon_ros.core.grounding.bundle import load_with_samples
         from selcon_ros.engines.cache import Cache
         from selcon_ros.engines.compatibility import incompatibility
         from selcon_ros.engines.repository import EngineSpec, find
@@ -140,7 +140,7 @@ def _check_targets(spec: EngineSpec) -> None:
 
 
 def _check_samples(bundle: Bundle, pictures: Path | None) -> None:
-    from selcon_ros.core.bundle import sample_roles
+    from selcon_ros.core.grounding.bundle import sample_roles
 
     if pictures is None and not sample_roles(bundle.manifest.files):
         raise BundleError(

@@ -22,7 +22,7 @@ from selcon_ros.cli.engine_options import (
 from selcon_ros.cli.options import json_option
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.heatmap_agreement import Agreement
+from selcon_ros.core.outputs.heatmap_agreement import Agreement
 
 if TYPE_CHECKING:
     from selcon_ros.engines.cache import Cache, CachedEngine
@@ -81,7 +81,7 @@ def verify(
       selcon engine verify bundles/mine --kind tensorrt --precision fp16 --json
       selcon engine verify bundles/mine --pictures photos --tolerance 0.005
     """
-    from selcon_ros.core.bundle import load_with_samples
+    from selcon_ros.core.grounding.bundle import load_with_samples
     from selcon_ros.engines.cache import Cache
     from selcon_ros.engines.compatibility import incompatibility
     from selcon_ros.engines.folder import name_prefix

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from selcon_ros.cli.options import F, added
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import ImageError, SelconError
-from selcon_ros.core.files import read_image
-from selcon_ros.core.heatmap_agreement import MAX_KLD
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD
+from selcon_ros.core.pictures.picture_files import read_image
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, pictures_below
 
 if TYPE_CHECKING:
     from selcon_ros.backends.tensorrt_library import EngineLibrary

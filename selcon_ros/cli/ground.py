@@ -11,9 +11,9 @@ import click
 from selcon_ros.cli.model_options import engine_options, min_confidence_option
 from selcon_ros.cli.options import json_option, threads_option
 from selcon_ros.cli.paths import OUT_FOLDER, Destination, UserPath
-from selcon_ros.core.atomic_write import check_destination
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
+from selcon_ros.core.files.atomic_write import check_destination
+from selcon_ros.core.pictures.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import one_line
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def command(
     """
     from selcon_ros.cli import ground_files as files
     from selcon_ros.cli.ground_picture import Asker, ground_picture
-    from selcon_ros.core.bundle import default_bundle_path
-    from selcon_ros.core.files import write_image
-    from selcon_ros.core.grasp import MAX_GRIPPER_WIDTH, GraspParameters
-    from selcon_ros.core.overlay import draw
-    from selcon_ros.core.picture_depth import Geometry
+    from selcon_ros.core.cameras.picture_depth import Geometry
+    from selcon_ros.core.grasps.grasp import MAX_GRIPPER_WIDTH, GraspParameters
+    from selcon_ros.core.grounding.bundle import default_bundle_path
+    from selcon_ros.core.outputs.overlay import draw
+    from selcon_ros.core.pictures.picture_files import write_image
 
     if depth is not None and camera is None:
         raise click.UsageError("--depth needs --camera, for the depth's unit and the focal length")

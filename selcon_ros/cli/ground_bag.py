@@ -97,9 +97,9 @@ def command(
     from selcon_ros.bags.reader import BagReader
     from selcon_ros.bags.run import ground_bag
     from selcon_ros.bags.topics import choose
-    from selcon_ros.core.actions import match_actions
-    from selcon_ros.core.bundle import default_bundle_path, load_bundle
-    from selcon_ros.core.processor import usable_cores
+    from selcon_ros.core.grounding.actions import match_actions
+    from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
+    from selcon_ros.core.machine.processor import usable_cores
     from selcon_ros.ros.parameters import Settings
 
     if NAMESPACE.fullmatch(namespace) is None:

@@ -13,11 +13,11 @@ import click
 import cv2
 import numpy as np
 
-from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, is_picture
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.user_path import user_path
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, is_picture
 
 PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".pgm", ".ppm", ".pnm")
 """Endings of the files of a folder that are taken for pictures."""

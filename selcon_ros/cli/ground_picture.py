@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.actions import match_action
-from selcon_ros.core.bundle import OPEN_ROLES, load_bundle
+from selcon_ros.core.cameras.picture_depth import Geometry, read_geometry
 from selcon_ros.core.errors import UnknownActionError
-from selcon_ros.core.files import read_stored
-from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import GraspResult, Refusal
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.orientation import as_stored, upright
-from selcon_ros.core.picture_depth import Geometry, read_geometry
-from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.grasps.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasps.grasp_result import GraspResult, Refusal
+from selcon_ros.core.grounding.actions import match_action
+from selcon_ros.core.grounding.bundle import OPEN_ROLES, load_bundle
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.pictures.orientation import as_stored, upright
+from selcon_ros.core.pictures.picture_files import read_stored
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import Model, load
 

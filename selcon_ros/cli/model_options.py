@@ -6,7 +6,7 @@ import click
 
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.cli.options import F, FiniteRange, added
-from selcon_ros.core.bundle import PRECISIONS
+from selcon_ros.core.grounding.bundle import PRECISIONS
 from selcon_ros.model import AUTO
 
 min_confidence_option = click.option(

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from selcon_ros.core.atomic_write import check_destination
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.atomic_write import check_destination
+from selcon_ros.core.files.user_path import user_path
 
 
 class UserPath(click.Path):
@@ -58,7 +58,7 @@ def _folder(path: Path) -> None:
 
 def _bundle(path: Path) -> None:
     # Not at the top: it imports OpenCV, which takes a while.
-    from selcon_ros.core.bundle import check_bundle_destination
+    from selcon_ros.core.grounding.bundle import check_bundle_destination
 
     check_bundle_destination(path)
 

@@ -151,8 +151,8 @@ def _source(
 ) -> FrameSource:
     """Return what is to be shown, not started yet."""
     from selcon_ros.backends.options import CpuOptions
-    from selcon_ros.core.actions import match_actions
-    from selcon_ros.core.bundle import default_bundle_path, load_bundle
+    from selcon_ros.core.grounding.actions import match_actions
+    from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
     from selcon_ros.model import load
     from selcon_ros.view.scene import Thresholds
     from selcon_ros.view.sources.offline import OfflineSource

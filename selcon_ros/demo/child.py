@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-from selcon_ros.core.parent import end_with
+from selcon_ros.core.machine.parent import end_with
 
 if __name__ == "__main__":
     end_with(int(sys.argv[1]))

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from selcon_ros.bags.writer import Bag
-from selcon_ros.core.actions import match_action
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.actions import match_action
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.text import one_line
 from selcon_ros.demo.collector import DIAGNOSTICS, IMAGE, TYPES, Collector, FrameMessages
 from selcon_ros.demo.processes import PythonProcess, isolate

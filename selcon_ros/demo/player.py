@@ -14,8 +14,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.distortion import model_and_coefficients
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.distortion import model_and_coefficients
 from selcon_ros.core.errors import ParameterError, first_line
 from selcon_ros.core.text import quoted
 from selcon_ros.recording import FRAME_ID, RecordedFrame, Recording

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.files.atomic_write import write_file, write_json
 from selcon_ros.demo.results import ActionResult
 
 Picture = NDArray[np.uint8]

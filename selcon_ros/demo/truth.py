@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.depth_points import deproject
+from selcon_ros.core.cameras.depth_points import deproject
 from selcon_ros.recording import PartLabel, RecordedFrame, Recording
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import selcon_ros
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
 from selcon_ros.doctor.check import Check, fail, ok, warn
 
 FIRST_TELEMETRY_VERSION = (1, 29)

@@ -9,7 +9,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from selcon_ros.core.python_trial import try_python
+from selcon_ros.core.machine.python_trial import try_python
 from selcon_ros.doctor.check import Check, fail, ok, warn
 
 INSTALLED_ROS = Path("/opt/ros")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from selcon_ros.core.processor import usable_cores
+from selcon_ros.core.machine.processor import usable_cores
 from selcon_ros.core.text import quoted
 from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros import fastdds

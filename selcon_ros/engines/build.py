@@ -12,7 +12,7 @@ from typing import Any
 from selcon_ros.backends.options import Progress
 from selcon_ros.backends.tensorrt_library import EngineLibrary, LibraryErrors
 from selcon_ros.core.errors import BackendError, Cancelled, first_line
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.record import Range
 
 USUAL_CAMERA_SIZE = (480, 640)

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, first_line
+from selcon_ros.core.grounding.bundle import Bundle
 
 INPUT_NAME = "image"
 """Name of the input: normalised images [N, 3, h, w] float32."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from selcon_ros.core.atomic_write import PART_SUFFIX, write_file, writing
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import PART_SUFFIX, write_file, writing
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_ros.engines.choice_record import CHOICE_SUFFIX
 from selcon_ros.engines.folder import default_folder, name_prefix, plain
 from selcon_ros.engines.record import Key, Record, read_record

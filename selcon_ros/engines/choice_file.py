@@ -12,8 +12,8 @@ from selcon_ros.backends import openvino
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO
 from selcon_ros.backends.options import CpuOptions, thread_count
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.processor import processor, usable_cores
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.machine.processor import processor, usable_cores
 from selcon_ros.engines.choice_record import ChoiceKey, ChoiceRecord, read_choice, write_choice
 from selcon_ros.engines.cpu_candidates import CpuCandidate
 from selcon_ros.engines.folder import default_folder

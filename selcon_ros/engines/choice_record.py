@@ -6,9 +6,9 @@ import datetime
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import EngineError
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import write_json
+from selcon_ros.core.files.json_file import read_object
 from selcon_ros.engines.folder import name_prefix
 from selcon_ros.engines.record import MAX_RECORD_BYTES, dataclass_from, digest_of
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from selcon_ros.backends.base import Backend
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement, agreement
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD, Agreement, agreement
 
 
 def verified(bundle: Bundle, backend: Backend, tolerance: float = MAX_KLD) -> Backend:

@@ -9,10 +9,10 @@ from selcon_ros.backends.base import BACKENDS, CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
 from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import INT8_ROLE, Bundle, sample_roles
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap_agreement import MAX_KLD, is_within
-from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.grounding.bundle import INT8_ROLE, Bundle, sample_roles
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD, is_within
 
 EXACT_PRECISION = "fp32"
 PRECISION_ORDER = (EXACT_PRECISION, "int8", "bf16")

@@ -9,10 +9,10 @@ from pathlib import Path
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.openvino import cores_fault
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle, model_role, sample_roles
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.memory import free_memory
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle, model_role, sample_roles
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.machine.memory import free_memory
 from selcon_ros.engines.choice_file import Kept, keep, look_up
 from selcon_ros.engines.choice_record import ChoiceRecord, CpuTimes
 from selcon_ros.engines.cpu_candidates import AUTO, NO_SAMPLES, CpuCandidate, candidates

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.heatmap_agreement import MAX_KLD
-from selcon_ros.core.python_trial import try_python
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.machine.python_trial import try_python
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.cpu_candidates import EXACT_PRECISION, CpuCandidate, open_all

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from selcon_ros.backends.base import CPU_BACKEND, OPENVINO, Backend
-from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.grounding.manifest import Manifest
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.engines.cpu_candidates import EXACT_PRECISION, CpuCandidate
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.user_path import user_cache
+from selcon_ros.core.files.user_path import user_cache
 
 
 def default_folder() -> Path:

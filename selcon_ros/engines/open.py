@@ -9,8 +9,8 @@ from selcon_ros.backends.options import GpuOptions
 from selcon_ros.backends.tensorrt import TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES
 from selcon_ros.backends.torch import TorchBackend, require_torch
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError, EngineError
+from selcon_ros.core.grounding.bundle import Bundle
 from selcon_ros.engines.cache import Cache, CachedEngine
 from selcon_ros.engines.comparison import verified
 from selcon_ros.engines.repository import EngineSpec, build, converted_graph, find, serialized, verify

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement
-from selcon_ros.core.preprocess import graph_inputs
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle
+from selcon_ros.core.grounding.preprocess import graph_inputs
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD, Agreement
 from selcon_ros.engines.bundle_graph import graph_of
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.fp16 import emulate_fp16, layer_precisions, to_fp16

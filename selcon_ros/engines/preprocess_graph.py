@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.bundle_graph import INPUT_NAME, open_batch
 
 NODE_PREFIX = "preprocess/"
@@ -20,7 +20,7 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
     """Return the graph with the input `image` replaced by `frames`, `rows` and `columns`.
 
     frames: [N, H, W, 3] uint8, RGB, N as the graph takes it; rows [h, H], columns [w, W] float32: see
-    `core.preprocess.interpolation`. What is computed between is what `core.preprocess.preprocess` does,
+    `core.grounding.preprocess.interpolation`. What is computed between is what `core.grounding.preprocess.preprocess` does,
     within one level of 255 (OpenCV computes with fewer digits). Raises BackendError for a graph with
     other inputs.
     """

@@ -10,8 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from selcon_ros.core.errors import EngineError
-from selcon_ros.core.heatmap_agreement import Agreement
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.outputs.heatmap_agreement import Agreement
 from selcon_ros.core.text import quoted
 
 Range = tuple[int, int, int]

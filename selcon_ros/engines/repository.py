@@ -15,11 +15,11 @@ from selcon_ros.backends.cuda import gpu
 from selcon_ros.backends.options import Progress
 from selcon_ros.backends.tensorrt import SerializedEngine, TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES, EngineLibrary
-from selcon_ros.core.bundle import Bundle, Normalisation
 from selcon_ros.core.errors import BackendError, EngineError
-from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement
-from selcon_ros.core.onnx_file import check_onnx
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle, Normalisation
+from selcon_ros.core.grounding.onnx_file import check_onnx
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD, Agreement
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import takes_batches
 from selcon_ros.engines.cache import TIMINGS_SUFFIX, Cache, CachedEngine

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from std_msgs.msg import Header
 
 from selcon_ros.core.errors import ImageError, first_line
-from selcon_ros.core.grasp_result import GraspResult, Refusal
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.grasps.grasp_result import GraspResult, Refusal
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.conversions import MessageError

@@ -15,7 +15,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.python_trial import try_python
+from selcon_ros.core.machine.python_trial import try_python
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.conversions import ENCODINGS, Pixels, fill_image, image_from_message
 

@@ -8,7 +8,7 @@ import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from selcon_ros.core.cloud import Cloud
+from selcon_ros.core.outputs.cloud import Cloud
 
 FIELDS = ("x", "y", "z", "rgb", "heat")
 """Each a float32; `rgb` has the bytes of 0x00RRGGBB in the place of a number."""

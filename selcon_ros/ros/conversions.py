@@ -14,10 +14,10 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import MAX_SIDE_PIXELS
+from selcon_ros.core.cameras.camera import MAX_SIDE_PIXELS
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
+from selcon_ros.core.pictures.image_decoding import decode
+from selcon_ros.core.pictures.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.text import quoted
 
 Pixels = npt.NDArray[np.uint8]

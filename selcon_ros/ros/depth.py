@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from selcon_ros.core.camera import Intrinsics, pinhole
-from selcon_ros.core.distortion import distortion_from
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.image_formats import png
-from selcon_ros.core.pixel_limit import DEFAULT_LIMIT, PixelLimit
+from selcon_ros.core.cameras.camera import Intrinsics, pinhole
+from selcon_ros.core.cameras.distortion import distortion_from
+from selcon_ros.core.pictures.image_decoding import decode
+from selcon_ros.core.pictures.image_formats import png
+from selcon_ros.core.pictures.pixel_limit import DEFAULT_LIMIT, PixelLimit
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.conversions import MessageError, rows
 

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
 from selcon_ros.ros.camera_watch import SILENCE_SECONDS, losses, names_of, why_silent
 from selcon_ros.ros.conversions import MessageError

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
 from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.interfaces import AffordanceResult, Ground

@@ -10,7 +10,7 @@ from rclpy.action.server import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros.ground_service import QOS, heatmap_messages, result_messages
 from selcon_ros.ros.interfaces import GroundStream

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from std_msgs.msg import Header
 
-from selcon_ros.core.image_findings import Findings
+from selcon_ros.core.outputs.image_findings import Findings
 from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.conversions import Pixels
 from selcon_ros.ros.diagnostics import AnswerTimes

@@ -12,9 +12,9 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import ParameterError, SelconError
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
+from selcon_ros.core.grounding.actions import listed, match_actions
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.model import load

@@ -8,7 +8,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from selcon_ros.core.image_findings import Findings
+from selcon_ros.core.outputs.image_findings import Findings
 from selcon_ros.model import Model
 from selcon_ros.ros.answers import Answer, refusal_of
 from selcon_ros.ros.conversions import MessageError

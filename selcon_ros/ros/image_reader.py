@@ -7,8 +7,8 @@ from typing import Any
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CompressedImage, Image
 
-from selcon_ros.core.grounder import Grounding
-from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.grounding.grounder import Grounding
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_ros.model import Model
 from selcon_ros.ros.bit_depth import BitDepth
 from selcon_ros.ros.bridge import Bridge, find_bridge

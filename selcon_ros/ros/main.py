@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from selcon_ros.core.errors import first_line
-from selcon_ros.core.memory import limit_arenas
+from selcon_ros.core.machine.memory import limit_arenas
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.signals import Stop
 

@@ -9,8 +9,8 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from selcon_ros.core.grasp_result import GraspPoint
-from selcon_ros.core.gripper_drawing import (
+from selcon_ros.core.grasps.grasp_result import GraspPoint
+from selcon_ros.core.outputs.gripper_drawing import (
     ARROW_LENGTH,
     COLOURS,
     FINGER_LENGTH,

@@ -10,10 +10,10 @@ from typing import Protocol
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from selcon_ros.backends.options import CpuOptions, GpuOptions, parse_cores
-from selcon_ros.core.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.errors import Cancelled, ParameterError
+from selcon_ros.core.files.user_path import user_path
+from selcon_ros.core.grounding.bundle import Manifest, default_bundle_path, load_bundle
 from selcon_ros.core.text import one_line
-from selcon_ros.core.user_path import user_path
 from selcon_ros.model import Model, load
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.signals import Stop

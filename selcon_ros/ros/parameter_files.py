@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from selcon_ros.core.errors import ParameterError
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.files.yaml_file import parse_object
 from selcon_ros.core.text import quoted
-from selcon_ros.core.yaml_file import parse_object
 
 MAX_NAMES_SHOWN = 3
 MAX_FILE_BYTES = 64 << 10

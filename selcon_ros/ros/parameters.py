@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 from selcon_ros.backends.base import BACKENDS
-from selcon_ros.core.bundle import PRECISIONS
 from selcon_ros.core.errors import ParameterError
-from selcon_ros.core.grasp import GraspParameters
-from selcon_ros.core.pixel_limit import MAX_PIXELS, PixelLimit
+from selcon_ros.core.grasps.grasp import GraspParameters
+from selcon_ros.core.grounding.bundle import PRECISIONS
+from selcon_ros.core.pictures.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import quoted
 from selcon_ros.model import AUTO
 

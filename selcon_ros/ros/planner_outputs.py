@@ -12,10 +12,10 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.cloud import Cloud, organised_cloud, part_mask
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.cloud import Cloud, organised_cloud, part_mask
 from selcon_ros.ros.cloud_message import cloud_message
 from selcon_ros.ros.conversions import fill_image
 from selcon_ros.ros.depth import Depth

@@ -20,10 +20,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
-from selcon_ros.core.affordance_map import labels_of
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.affordance_map import labels_of
+from selcon_ros.core.outputs.overlay import draw
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.action_topics import ActionTopics
 from selcon_ros.ros.clock import STEADY_CLOCK

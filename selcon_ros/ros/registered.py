@@ -5,8 +5,8 @@ from __future__ import annotations
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.depth_points import check_metres
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.depth_points import check_metres
 from selcon_ros.core.text import quoted
 from selcon_ros.ros.conversions import MessageError
 from selcon_ros.ros.depth import Depth, depth_from_message, intrinsics_from_message

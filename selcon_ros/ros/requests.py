@@ -11,9 +11,9 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.task import Future
 
-from selcon_ros.core.actions import action_key, listed, match_actions
 from selcon_ros.core.errors import UnknownActionError
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
+from selcon_ros.core.grounding.actions import action_key, listed, match_actions
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros.answers import Answer
 from selcon_ros.ros.clock import STEADY_CLOCK

@@ -10,8 +10,8 @@ from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from selcon_ros.core import grasp_result
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult
+from selcon_ros.core.grasps import grasp_result
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
 from selcon_ros.core.reason import Reason
 from selcon_ros.core.text import one_line
 from selcon_ros.ros import diagnostics, interfaces

@@ -9,10 +9,10 @@ from functools import cache, partial
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from selcon_ros.core.grasp_result import GraspResult, Refusal
-from selcon_ros.core.image_findings import Findings
+from selcon_ros.core.grasps.grasp_result import GraspResult, Refusal
+from selcon_ros.core.grasps.steady import SteadyGrasps
+from selcon_ros.core.outputs.image_findings import Findings
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.steady import SteadyGrasps
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.answers import ActionFindings, Answer, refusal_of
 from selcon_ros.ros.current_actions import CurrentActions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from selcon_ros.core.grasp_result import GraspResult
+from selcon_ros.core.grasps.grasp_result import GraspResult
 from selcon_ros.core.text import one_line
 from selcon_ros.ros.diagnostics import AnswerTimes, key_values
 

@@ -12,9 +12,9 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from selcon_ros.core.errors import CameraError, first_line
-from selcon_ros.core.grasp_result import GraspResult, Refusal
+from selcon_ros.core.grasps.grasp_result import GraspResult, Refusal
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.rigid import Rigid
 from selcon_ros.core.text import one_line, quoted
 from selcon_ros.ros.diagnostics import Health
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, Generic, TypeVar
 
-from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.grasps.grasp import GraspParameters
 from selcon_ros.core.text import one_line
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import FrameSource

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.gripper_drawing import ARROW_LENGTH
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.outputs.gripper_drawing import ARROW_LENGTH
 from selcon_ros.view import panel
 from selcon_ros.view.controls import ActionBoxes, ThresholdSliders
 from selcon_ros.view.scene import ActionAnswer, ViewFrame

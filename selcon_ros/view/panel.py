@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-from selcon_ros.core.grasp_result import GraspPoint
-from selcon_ros.core.overlay import tint
+from selcon_ros.core.grasps.grasp_result import GraspPoint
+from selcon_ros.core.outputs.overlay import tint
 from selcon_ros.core.text import one_line
 from selcon_ros.view.scene import ActionAnswer, TargetFrame, ViewFrame
 from selcon_ros.view.shapes import colour_of

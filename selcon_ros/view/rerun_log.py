@@ -20,8 +20,8 @@ import rerun.blueprint as rrb
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, UNKNOWN_WIDTH
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.outputs.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, UNKNOWN_WIDTH
 from selcon_ros.core.text import one_line
 from selcon_ros.view.panel import grasp_label
 from selcon_ros.view.scene import ActionAnswer, ViewFrame

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp import GraspParameters
-from selcon_ros.core.grasp_result import GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp import GraspParameters
+from selcon_ros.core.grasps.grasp_result import GraspResult
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
 
 DiagnosticLevel = Literal["ok", "warning", "error"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.depth_points import deproject
-from selcon_ros.core.grasp_result import GraspPoint
-from selcon_ros.core.gripper_drawing import COLOURS, gripper_lines
-from selcon_ros.core.overlay import tint
+from selcon_ros.core.cameras.depth_points import deproject
+from selcon_ros.core.grasps.grasp_result import GraspPoint
+from selcon_ros.core.outputs.gripper_drawing import COLOURS, gripper_lines
+from selcon_ros.core.outputs.overlay import tint
 from selcon_ros.view.scene import ActionAnswer, ViewFrame
 
 Points = NDArray[np.float32]

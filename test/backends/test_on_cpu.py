@@ -14,8 +14,8 @@ from selcon_ros.backends.base import Backend
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import BackendError, ImageError
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
 from support.bundles import colour_bundle, colour_manifest
 from support.made_graphs import FRAMES, IMAGE, MAPS, bundle_of, graph
 from support.openvino import needs_openvino

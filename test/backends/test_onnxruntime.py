@@ -7,8 +7,8 @@ from onnx import TensorProto
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
 from support.bundles import colour_bundle
 from support.made_graphs import FRAMES, IMAGE, MAPS, bundle_of, graph
 

@@ -13,9 +13,9 @@ from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.onnxruntime import OnnxRuntimeBackend
 from selcon_ros.backends.openvino import OpenVinoBackend, import_openvino
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle
 from selcon_ros.core.errors import BackendError, NotInstalledError
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle, default_bundle_path, load_bundle
+from selcon_ros.core.grounding.samples import read_samples
 from selcon_ros.engines.comparison import compare_with_fp32
 from support.bundles import colour_bundle
 from support.made_graphs import with_foreign_operator
@@ -149,7 +149,7 @@ def test_ctrl_c_is_an_interrupt_when_models_are_gone(tmp_path: Path) -> None:
 import gc, os, signal
 from selcon_ros.backends.openvino import OpenVinoBackend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 bundle = load_bundle({str(colour_bundle(tmp_path / "colours"))!r})
 models = [OpenVinoBackend(bundle, "fp32", CpuOptions(threads=1)) for _ in range(2)]
 while models:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from selcon_ros.backends import onnxruntime
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions, format_cores, parse_cores, thread_count
-from selcon_ros.core.bundle import load_bundle
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import load_bundle
 from support.bundles import colour_bundle
 from support.processes import cores_of_new_threads
 

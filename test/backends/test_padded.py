@@ -9,9 +9,9 @@ import pytest
 from selcon_ros.backends.base import Backend
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
-from selcon_ros.core.bundle import Bundle, Normalisation
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import agreement
+from selcon_ros.core.grounding.bundle import Bundle, Normalisation
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.outputs.heatmap_agreement import agreement
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_ros.engines.repository import source_digest
 from support.engines import bundle_of, colours, picture

@@ -43,7 +43,8 @@ def test_a_command_leaves_nothing_in_the_user_s_home(tmp_path: Path, backend: st
 
 
 @pytest.mark.parametrize(
-    "package", ["selcon_ros", "selcon_ros.core.bundle", "selcon_training", "selcon_tabletop", "benchmarks"]
+    "package",
+    ["selcon_ros", "selcon_ros.core.grounding.bundle", "selcon_training", "selcon_tabletop", "benchmarks"],
 )
 def test_it_is_off_once_a_package_is_imported(tmp_path: Path, package: str) -> None:
     # Before all else, and so before torch, which takes its time.

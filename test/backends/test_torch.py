@@ -19,10 +19,10 @@ from selcon_ros.backends.base import MAX_CACHED_SHAPES
 from selcon_ros.backends.onnx_in_torch import devices
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.torch import TorchBackend
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, ImageError
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import interpolation, preprocess
+from selcon_ros.core.grounding.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import interpolation, preprocess
 from support.bundles import colour_bundle, colour_manifest
 from support.onnx_graphs import in_onnxruntime, pictures, relative, taking_frames, to_fp16
 
@@ -228,7 +228,7 @@ def test_threads_are_torch_s_own(tmp_path: Path) -> None:
     """In a process of its own: the number holds for all of it."""
     colour_bundle(tmp_path / "colours")
     code = (
-        "import sys; from selcon_ros.core.bundle import load_bundle\n"
+        "import sys; from selcon_ros.core.grounding.bundle import load_bundle\n"
         "from selcon_ros.backends.torch import TorchBackend\n"
         "assert 'torch' not in sys.modules\n"
         f"colours = load_bundle({str(tmp_path / 'colours')!r})\n"

@@ -11,8 +11,8 @@ import torch
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.torch import TorchBackend
-from selcon_ros.core.bundle import Bundle, load_bundle
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
 from support.bundles import colour_bundle
 from support.onnx_graphs import pictures, relative, taking_frames, to_fp16
 

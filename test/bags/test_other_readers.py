@@ -21,7 +21,7 @@ from mcap.reader import NonSeekingReader, make_reader
 from mcap_ros2.decoder import DecoderFactory
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from support.bags import FRAME, camera, transforms, write_bag
 from support.bundles import colour_bundle
 

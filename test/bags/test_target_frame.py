@@ -22,7 +22,7 @@ from selcon_ros.bags.plan import BagPlan, segments
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.bags.topics import choose
 from selcon_ros.cli.main import main
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.model import load
 from selcon_ros.ros.parameters import Settings
 from support.bags import DOWN, FRAME, camera, drive, write_bag

@@ -9,7 +9,7 @@ import pytest
 from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.transform_topics import TransformTopics, transform_topics
 from selcon_ros.bags.transforms import BagTransforms
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from support.bags import transforms, write_bag
 from support.messages import header
 

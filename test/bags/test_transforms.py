@@ -19,7 +19,7 @@ from selcon_ros.bags.reader import BagError, BagReader
 from selcon_ros.bags.transform_tree import Edge, TransformError, look_up
 from selcon_ros.bags.transform_window import MAX_FRAMES, Transform, TransformWindow
 from selcon_ros.bags.transforms import BagTransforms
-from selcon_ros.core.rigid import Rigid, quaternion
+from selcon_ros.core.grasps.rigid import Rigid, quaternion
 from support.bags import Stamped, transforms, write_bag
 from support.messages import header
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from selcon_ros.backends.base import BACKENDS
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_ros.core.samples import sample_files
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.samples import sample_files
 from support.bundles import colour_bundle
 
 

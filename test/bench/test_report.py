@@ -6,7 +6,7 @@ import pytest
 
 from selcon_ros.bench.report import ENGINES, ReportRow, into_page, markdown, show
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times, time_alternately
+from selcon_ros.core.machine.timing import Times, time_alternately
 
 
 def test_rows_know_whether_they_keep_their_limit() -> None:

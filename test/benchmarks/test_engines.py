@@ -22,11 +22,11 @@ from benchmarks.flops import count_flops
 from benchmarks.subjects import Subject, subjects
 from selcon_ros.backends.cuda import has_gpu
 from selcon_ros.bench.report import ReportRow, into_page, markdown
-from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.heatmap_agreement import Agreement
-from selcon_ros.core.samples import sample_files
-from selcon_ros.core.timing import Times
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.samples import sample_files
+from selcon_ros.core.machine.timing import Times
+from selcon_ros.core.outputs.heatmap_agreement import Agreement
 from support.bundles import colour_bundle
 
 ROOT = Path(__file__).parents[2]

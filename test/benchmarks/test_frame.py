@@ -18,7 +18,7 @@ from benchmarks.node_usage import IdleUsage, NodeUsage
 from benchmarks.usage import Memory
 from benchmarks.versions import Version, baseline
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.timing import Times
+from selcon_ros.core.machine.timing import Times
 from support.bundles import colour_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.paper_size import INPUT_SIZE, paper_size_bundle
 from selcon_ros.backends.tensorrt_library import LIBRARIES
-from selcon_ros.core.bundle import Bundle, load_bundle
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.bundle_graph import graph_of
 from selcon_ros.engines.fp16 import to_fp16

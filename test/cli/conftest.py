@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from support.bundles import COLOURS, colour_bundle
 
 CAMERA = {"width": 640, "height": 480, "fx": 600, "fy": 600, "cx": 320, "cy": 240, "depth_scale": 0.0005}

@@ -4,7 +4,7 @@ import pytest
 
 from selcon_ros.cli.engine_options import MAX_PICTURES, pictures_in
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from support.engines import picture
 
 

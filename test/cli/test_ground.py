@@ -8,7 +8,7 @@ from click.testing import Result
 from PIL import Image
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.files import read_image
+from selcon_ros.core.pictures.picture_files import read_image
 from support.bundles import colour_bundle
 from support.processes import runner
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.files import read_image, write_image
+from selcon_ros.core.pictures.picture_files import read_image, write_image
 from support.processes import runner
 
 

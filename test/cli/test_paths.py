@@ -11,7 +11,7 @@ from selcon_ros.cli.commands import all_commands
 from selcon_ros.cli.main import main
 from selcon_ros.cli.paths import UserPath
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
 
 
 def commands() -> list[click.Command]:

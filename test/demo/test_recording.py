@@ -15,7 +15,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from selcon_ros import recording
-from selcon_ros.core.distortion import Distortion
+from selcon_ros.core.cameras.distortion import Distortion
 from selcon_ros.recording import (
     BAG_NAME,
     CAMERA_INFO,

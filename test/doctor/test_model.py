@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.core.bundle import default_bundle_path
+from selcon_ros.core.grounding.bundle import default_bundle_path
 from selcon_ros.doctor.check import CheckLevel
 from selcon_ros.doctor.model import check_model
 

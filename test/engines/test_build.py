@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
-from selcon_ros.core.bundle import default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, Cancelled
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_with_samples
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS
 from selcon_ros.engines.build import Shapes, _profile, build_engine
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.compatibility import incompatibility

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_ros.engines.cpu_candidates import CpuCandidate, candidates
 from support.bundles import colour_bundle, with_int8, with_samples
 

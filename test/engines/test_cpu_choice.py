@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import INT8_ROLE, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.processor import Processor
+from selcon_ros.core.grounding.bundle import INT8_ROLE, load_bundle, write_bundle
+from selcon_ros.core.machine.processor import Processor
 from selcon_ros.engines import choice_file, cpu_choice
 from selcon_ros.engines.cpu_choice import open_fastest
 from selcon_ros.engines.cpu_timing import fastest

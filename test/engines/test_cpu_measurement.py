@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, Cancelled
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle, write_bundle
 from selcon_ros.engines import cpu_measurement
 from selcon_ros.engines.cpu_candidates import CpuCandidate
 from selcon_ros.engines.cpu_choice import Opened, open_fastest

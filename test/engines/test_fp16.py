@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from selcon_ros.core.bundle import default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.preprocess import graph_inputs
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_with_samples
+from selcon_ros.core.grounding.preprocess import graph_inputs
 from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.fp16 import SENSITIVE_OPERATORS, emulate_fp16, to_fp16
 from selcon_ros.engines.fp16_error import layers_by_added_error

@@ -14,9 +14,9 @@ from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import GpuOptions
 from selcon_ros.backends.tensorrt import TensorRtBackend
 from selcon_ros.backends.tensorrt_library import LIBRARIES
-from selcon_ros.core.bundle import Bundle, default_bundle_path, load_with_samples
 from selcon_ros.core.errors import BackendError, ImageError
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import Bundle, default_bundle_path, load_with_samples
+from selcon_ros.core.grounding.samples import read_samples
 from selcon_ros.engines.cache import Cache, CachedEngine
 from selcon_ros.engines.comparison import compare_with_fp32
 from selcon_ros.engines.compatibility import incompatibility

@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES
-from selcon_ros.core.bundle import load_with_samples
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import load_with_samples
 from selcon_ros.engines.build import Shapes, build_engine
 from selcon_ros.engines.int8 import to_int8
 from selcon_ros.engines.prepared_graph import Preparation

@@ -11,8 +11,8 @@ import pytest
 from selcon_ros.backends import openvino
 from selcon_ros.backends.base import Backend
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import INT8_ROLE, Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import INT8_ROLE, Manifest, load_bundle, write_bundle
 from selcon_ros.engines import cpu_choice
 from selcon_ros.engines.choice_record import CpuTimes
 from selcon_ros.engines.cpu_choice import Opened, open_fastest

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_with_samples
+from selcon_ros.core.grounding.bundle import load_with_samples
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.compatibility import version_mismatch
 from selcon_ros.engines.repository import converted_graph

@@ -1,4 +1,4 @@
-"""The graph with preprocessing in it gives what `core.preprocess` and the bundle's graph give."""
+"""The graph with preprocessing in it gives what `core.grounding.preprocess` and the bundle's graph give."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,8 @@ from onnx import TensorProto
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.manifest import Normalisation
-from selcon_ros.core.preprocess import graph_inputs, interpolation, preprocess
+from selcon_ros.core.grounding.manifest import Normalisation
+from selcon_ros.core.grounding.preprocess import graph_inputs, interpolation, preprocess
 from selcon_ros.engines.bundle_graph import open_batch, read_graph
 from selcon_ros.engines.preprocess_graph import with_frames
 from support.engines import SIZE, bundle_of, colours, manifest, picture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES
-from selcon_ros.core.bundle import load_with_samples
+from selcon_ros.core.grounding.bundle import load_with_samples
 from selcon_ros.engines.cache import Cache
 from selcon_ros.engines.repository import BATCH_RANGE, EngineSpec, _key, find
 from support.engines import bundle_of, colours
@@ -19,7 +19,7 @@ SPEC = EngineSpec(LIBRARIES["tensorrt_rtx"], compute=("8.6",))
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from selcon_ros.core.bundle import load_with_samples
+from selcon_ros.core.grounding.bundle import load_with_samples
 from selcon_ros.engines.repository import Cache, EngineSpec, LIBRARIES, build
 def progress(phase, share):
     print("phase", phase, flush=True)

@@ -18,7 +18,7 @@ from experiments.lifting.sensor import measured
 from experiments.lifting.table import markdown, summary
 from experiments.lifting.trials import TrialPlan, TrialRow, run
 from experiments.lifting.world import Pose, build, object_pose, settled
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.objects import KINDS, TRAINED
 from selcon_tabletop.parts import Grip

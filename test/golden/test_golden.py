@@ -12,8 +12,8 @@ import pytest
 
 from selcon_ros import find_grasps, load
 from selcon_ros.cli.main import main
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.files import read_image
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.pictures.picture_files import read_image
 
 GOLDEN = Path(__file__).parent / "0.1.0"
 CAMERA = Intrinsics(300.0, 300.0, 160.0, 120.0, 320, 240)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.grasp_result import GraspPoint
-from selcon_ros.core.heatmap import CoarseHeatmap, scaled
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp import find_grasps
+from selcon_ros.core.grasps.grasp_result import GraspPoint
+from selcon_ros.core.grounding.heatmap import CoarseHeatmap, scaled
 from support.rendered_frames import frame
 from support.shapes import angle, matrix
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_ros.ros.conversions import MessageError, image_from_message
 from support.messages import compressed_image, encoded, raw_image
 

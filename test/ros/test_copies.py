@@ -9,11 +9,11 @@ import pytest
 from rclpy.logging import get_logger
 from sensor_msgs.msg import Image
 
-from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap import CoarseHeatmap, upsample
-from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grasps.grasp import find_grasps
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.heatmap import CoarseHeatmap, upsample
+from selcon_ros.core.grounding.preprocess import fitted
+from selcon_ros.core.pictures.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.model import load
 from selcon_ros.ros.conversions import fill_image, image_from_message
 from selcon_ros.ros.diagnostics import Health

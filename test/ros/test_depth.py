@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import RegionOfInterest
 
-from selcon_ros.core.distortion import Distortion
+from selcon_ros.core.cameras.distortion import Distortion
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_ros.ros.depth import depth_from_message, intrinsics_from_message
 from support.messages import camera_info, compressed_image, encoded, raw_image
 

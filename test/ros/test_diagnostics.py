@@ -7,8 +7,8 @@ from rcl_interfaces.msg import Log
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.actions import match_action
 from selcon_ros.core.text import MAX_LINE_LENGTH, quoted
 from selcon_ros.ros import diagnostics
 from selcon_ros.ros.conversions import image_from_message

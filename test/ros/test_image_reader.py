@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
+from selcon_ros.core.pictures.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.ros import image_reader
 from selcon_ros.ros.bit_depth import MIN_IMAGES
 from selcon_ros.ros.diagnostics import Health

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from visualization_msgs.msg import Marker
 
-from selcon_ros.core.grasp_result import GraspPoint
+from selcon_ros.core.grasps.grasp_result import GraspPoint
 from selcon_ros.ros.markers import ARROW_LENGTH, FINGER_LENGTH, GraspMarkers, grasp_pose
 from support.messages import FRAME, header
 

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from selcon_ros.core.errors import ParameterError, SelconError
-from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.grasps.grasp import GraspParameters
 from selcon_ros.ros.node_parameters import NodeParameters, descriptors, unknown_overrides
 from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked, unknown
 from support import ros

@@ -10,7 +10,7 @@ import weakref
 import pytest
 from rclpy.parameter import Parameter
 
-from selcon_ros.core.image_findings import Findings
+from selcon_ros.core.outputs.image_findings import Findings
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import Model
 from selcon_ros.ros import worker

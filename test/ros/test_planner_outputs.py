@@ -12,8 +12,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
-from selcon_ros.core.cloud import Cloud
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.cloud import Cloud
 from selcon_ros.ros.cloud_message import FIELDS, cloud_message
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.planner_outputs import PlannerOutputs

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.core.bundle import write_bundle
+from selcon_ros.core.grounding.bundle import write_bundle
 from selcon_ros.ros.parameters import Settings
 from support import ros
 from support.bundles import colour_bundle, colour_manifest, other_outputs

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros.questions import MAX_QUESTIONS, Question, Questions
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 
-from selcon_ros.core.grasp_result import Refusal
+from selcon_ros.core.grasps.grasp_result import Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.model import load
 from selcon_ros.ros.answers import Answer

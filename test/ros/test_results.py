@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 
-from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import NO_GRASPS, GraspPoint, GraspResult, PartMask, Refusal
+from selcon_ros.core.grasps.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasps.grasp_result import NO_GRASPS, GraspPoint, GraspResult, PartMask, Refusal
 from selcon_ros.core.reason import Reason
 from selcon_ros.ros import results
 from selcon_ros.ros.diagnostics import AnswerTimes

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
-from selcon_ros.core.actions import ALL_ACTIONS
+from selcon_ros.core.grounding.actions import ALL_ACTIONS
 from selcon_ros.model import load
 from selcon_ros.ros.action_topics import MAX_ACTIONS, ActionTopics, topic_names
 from support import ros

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from selcon_ros.core.grasp_result import GraspPoint
+from selcon_ros.core.grasps.grasp_result import GraspPoint
 from selcon_ros.ros import interfaces
 from selcon_ros.ros.cloud_message import FIELDS
 from selcon_ros.ros.markers import GraspMarkers

@@ -80,7 +80,7 @@ class Counting(Slow):
 
 
 def test_nothing_is_computed_for_nobody(start, monkeypatch):
-    import selcon_ros.core.image_findings as module
+    import selcon_ros.core.outputs.image_findings as module
     import selcon_ros.ros.publishers as outputs
 
     made, drawn, searched = [], [], []

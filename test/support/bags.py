@@ -15,7 +15,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionFormat
 from rosbags.typesys import Stores, get_typestore
 
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from support.messages import camera_info, header, raw_image
 from support.scenes import bar_depth, scene
 

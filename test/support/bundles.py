@@ -11,8 +11,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from selcon_ros.core.bundle import INT8_ROLE, ConfidenceFit, Encoder, Manifest, load_bundle, write_bundle
-from selcon_ros.core.placement import Fit
+from selcon_ros.core.grounding.bundle import (
+    INT8_ROLE,
+    ConfidenceFit,
+    Encoder,
+    Manifest,
+    load_bundle,
+    write_bundle,
+)
+from selcon_ros.core.grounding.placement import Fit
 
 # What the model knows: the action's colour in R, G, B.
 COLOURS = {"cut_with": (255, 0, 0), "hold": (0, 255, 0), "pour": (0, 0, 255)}

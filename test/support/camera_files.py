@@ -5,8 +5,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.distortion import Distortion
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.distortion import Distortion
 
 CAMERA = {"width": 640, "height": 480, "fx": 600.0, "fy": 600, "cx": 320.0, "cy": 240, "depth_scale": 0.0005}
 D = (-0.28, 0.09, 0.001, -0.0005, -0.01)

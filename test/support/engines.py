@@ -11,9 +11,9 @@ import onnx
 from numpy.typing import NDArray
 
 from selcon_ros.backends.tensorrt_library import LIBRARIES, LibraryErrors
-from selcon_ros.core.bundle import Bundle, Manifest, load_with_samples, write_bundle
-from selcon_ros.core.heatmap_agreement import Agreement
-from selcon_ros.core.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.core.grounding.bundle import Bundle, Manifest, load_with_samples, write_bundle
+from selcon_ros.core.grounding.preprocess import COLUMNS, FRAMES, ROWS
+from selcon_ros.core.outputs.heatmap_agreement import Agreement
 from selcon_ros.engines.preprocess_graph import NODE_PREFIX
 from selcon_ros.engines.record import Key, Record
 from support.bundles import COLOURS, colour_manifest, colour_model

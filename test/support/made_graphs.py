@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from selcon_ros.core.bundle import Bundle, Manifest, write_bundle
+from selcon_ros.core.grounding.bundle import Bundle, Manifest, write_bundle
 from support.bundles import colour_manifest
 
 IMAGE: dict[str, list[int | str]] = {"image": [1, 3, 288, 384]}

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from timm import create_model
 from timm.models.vision_transformer import VisionTransformer
 
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.export.bundle import export_bundle
 from selcon_training.models.selcon_net import SelconNet
 from support.engines import picture

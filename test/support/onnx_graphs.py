@@ -15,7 +15,7 @@ from onnx import NodeProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from selcon_ros.backends.onnx_in_torch.program import Program
-from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.grounding.manifest import Manifest
 from selcon_ros.engines.preprocess_graph import with_frames
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -5,7 +5,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
-from selcon_ros.core.html_page import CLOSE_ADDRESS, style
+from selcon_ros.core.outputs.html_page import CLOSE_ADDRESS, style
 
 VOID = {"meta", "img", "br"}
 

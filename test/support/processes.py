@@ -98,7 +98,7 @@ import os, threading
 import numpy as np
 from pathlib import Path
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 {before}
 def tasks():
     return {{int(each.name) for each in Path("/proc/self/task").iterdir()}}

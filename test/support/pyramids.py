@@ -2,8 +2,8 @@
 
 import torch
 
-from selcon_ros.core.bundle import ConfidenceFit
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.bundle import ConfidenceFit
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.config import parse_config
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.export.bundle import export_bundle

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
 from support.bundles import COLOURS
 

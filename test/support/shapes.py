@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.heatmap import Heatmap, upsample
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grounding.heatmap import Heatmap, upsample
 
 CAMERA = Intrinsics(600.0, 600.0, 319.5, 239.5, 640, 480)
 SHAPE = (480, 640)

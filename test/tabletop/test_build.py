@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import read_image, write_image
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.pictures.picture_files import read_image, write_image
 from selcon_ros.recording import read_recording
 from selcon_tabletop import build
 from selcon_tabletop.build import real_pictures

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from selcon_ros.core.depth_points import deproject
+from selcon_ros.core.cameras.depth_points import deproject
 from selcon_tabletop.exocentric import exocentric_scene
 from selcon_tabletop.objects import TRAINED, UNSEEN
 from selcon_tabletop.parts import ACTIONS, ObjectModel, Part

@@ -130,7 +130,7 @@ def test_the_judge_of_results():
     pytest.importorskip("rclpy", reason="rclpy is missing: pip install 'selcon_ros[ros]'")
     from fuzzing.judge import faults
 
-    from selcon_ros.core.grasp_result import GraspPoint, GraspResult
+    from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
     from selcon_ros.ros import interfaces
     from selcon_ros.ros.diagnostics import AnswerTimes
     from selcon_ros.ros.results import result_message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selcon_ros.core.bundle import default_bundle_path
+from selcon_ros.core.grounding.bundle import default_bundle_path
 
 ROOT = Path(__file__).parents[2]
 # What the variable is at the moment when something imports torch.

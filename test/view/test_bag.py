@@ -13,7 +13,7 @@ pytest.importorskip("rosbags", reason="rosbags is missing: pip install 'selcon_r
 from rosbags.rosbag2 import StoragePlugin
 
 from selcon_ros.bags.reader import BagError
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.view.sources.bag import LAP_PAUSE_SECONDS, BagCamera
 from selcon_ros.view.sources.offline import Shot

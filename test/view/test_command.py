@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_ros.recording import default_recording
 from selcon_ros.view.sources.opening import Given, SourceError, open_camera
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_ros.model import Model, load
 from selcon_ros.recording import default_recording
 from selcon_ros.view.scene import Thresholds, ViewFrame

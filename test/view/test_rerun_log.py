@@ -15,12 +15,12 @@ pytest.importorskip("rerun.chunk", reason="rerun 0.41 is missing: pip install 's
 
 from rerun.chunk import RrdReader
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.depth_points import deproject
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.depth_points import deproject
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_ros.view import rerun_log
 from selcon_ros.view.rerun_log import RerunLog
 from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame

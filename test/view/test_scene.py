@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("viser", reason="viser is missing: pip install 'selcon_ros[view]'")
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.rigid import Rigid
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_ros.view.page import Page
 from selcon_ros.view.scene import ActionAnswer, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.server import ViewServer

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult, Refusal
-from selcon_ros.core.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, gripper_lines
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult, Refusal
+from selcon_ros.core.grasps.rigid import Rigid
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.gripper_drawing import ARROW_LENGTH, FINGER_LENGTH, gripper_lines
 from selcon_ros.core.reason import Reason
-from selcon_ros.core.rigid import Rigid
 from selcon_ros.view import panel
 from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame
 from selcon_ros.view.shapes import coloured_cloud, grippers, shown_heat

@@ -24,8 +24,8 @@ CAMERAS = ("camera.json", "ros.yaml", "opencv.yml", "open3d.json", "realsense.js
 def robot_files(shared: Path) -> list[Subject]:
     """Kinds of files, with a bundle and pictures in the folder `shared`."""
     from selcon_ros.backends.options import CpuOptions
-    from selcon_ros.core.bundle import load_bundle
-    from selcon_ros.core.files import read_image
+    from selcon_ros.core.grounding.bundle import load_bundle
+    from selcon_ros.core.pictures.picture_files import read_image
     from selcon_ros.engines.cache import Cache
     from selcon_ros.model import load
     from selcon_ros.recording import read_recording
@@ -163,7 +163,7 @@ def _rehashed(bundle: Path) -> Path:
 
 
 def _recording(to: Path) -> None:
-    from selcon_ros.core.camera import Intrinsics
+    from selcon_ros.core.cameras.camera import Intrinsics
     from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
 
     image, labels = np.full((HEIGHT, WIDTH, 3), 90, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -16,10 +16,10 @@ from zlib import crc32
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import write_json
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_tabletop.parts import ACTIONS
 from selcon_tabletop.rendering import NO_PICTURES, Renderer
 from selcon_tabletop.splits import Split, draw, splits

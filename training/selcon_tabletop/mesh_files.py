@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_ros.core.text import quoted
 from selcon_tabletop.shapes import Mesh
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.yaml_file import parse_object
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.files.yaml_file import parse_object
 from selcon_tabletop.mesh_cuts import CONDITIONS, POSES, Cut, cut, lightened, posed, wanted
 from selcon_tabletop.mesh_files import MeshError, read_pieces
 from selcon_tabletop.mesh_grips import grips

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files.atomic_write import write_file
 from selcon_tabletop.cameras import CameraView, look_at
 from selcon_tabletop.mesh_kinds import MeshEntry, files_of, mesh_things, scenery
 from selcon_tabletop.parts import Part, Rng

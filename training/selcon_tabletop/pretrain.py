@@ -21,9 +21,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_file, write_json, writing
 from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import write_file, write_json, writing
+from selcon_ros.core.files.json_file import read_object
 from selcon_tabletop.encoders import INPUT_SIZE
 from selcon_tabletop.pretrain_models import ClipPretraining, PartPretraining
 from selcon_tabletop.views import LabelledImage, find_images, make_batch

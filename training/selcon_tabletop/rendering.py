@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
 from selcon_tabletop.lighting import draw_gain, expose, smoothed
 from selcon_tabletop.model import FAR, NEAR, Stage, build_stage, dress, mujoco

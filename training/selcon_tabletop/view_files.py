@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_tabletop.mesh_kinds import mesh_kinds
 from selcon_tabletop.objects import KINDS, TRAINING_ONLY
 from selcon_tabletop.parts import PART_KINDS

@@ -13,8 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from selcon_ros.core.errors import ImageError, SelconError
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_tabletop.parts import PART_KINDS
 from selcon_tabletop.view_files import OBJECT_KINDS, check_names
 from selcon_training.data.device import IMAGENET

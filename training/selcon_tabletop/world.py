@@ -7,8 +7,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_tabletop.catalogue import Catalogue
 from selcon_tabletop.mesh_files import MAX_MODEL_BYTES, MeshError

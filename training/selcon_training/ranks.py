@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from selcon_ros.core.processor import usable_cores
+from selcon_ros.core.machine.processor import usable_cores
 from selcon_training.errors import DistributedError
 
 T = TypeVar("T")

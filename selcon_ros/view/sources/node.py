@@ -10,8 +10,8 @@ from typing import Any
 
 import rclpy
 
-from selcon_ros.core.actions import listed, match_actions
 from selcon_ros.core.errors import SelconError, first_line
+from selcon_ros.core.grounding.actions import listed, match_actions
 from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, grounding_nodes, settings_of, spinning
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot

@@ -12,11 +12,11 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grasp_result import GraspPoint, GraspResult
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.overlay import draw
 from selcon_ros.ros.conversions import image_from_message
 from selcon_ros.view.scene import (
     ActionAnswer,

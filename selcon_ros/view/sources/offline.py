@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
+from selcon_ros.core.cameras.camera import Intrinsics
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grounder import Grounding
-from selcon_ros.core.image_findings import Findings
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.grounding.grounder import Grounding
+from selcon_ros.core.outputs.image_findings import Findings
+from selcon_ros.core.outputs.overlay import draw
 from selcon_ros.core.text import one_line
 from selcon_ros.model import Model
 from selcon_ros.view.scene import ActionAnswer, Diagnostic, TargetFrame, Thresholds, ViewFrame

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from selcon_ros.core.cameras.picture_depth import Geometry
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.picture_depth import Geometry
+from selcon_ros.core.files.user_path import user_path
 from selcon_ros.core.text import quoted
-from selcon_ros.core.user_path import user_path
 from selcon_ros.recording import BAG_NAME, TRUTH_NAME
 from selcon_ros.view.sources.offline import CameraFeed
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from selcon_ros.core.cameras.picture_depth import Geometry, read_geometry
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_stored
-from selcon_ros.core.orientation import upright
-from selcon_ros.core.picture_depth import Geometry, read_geometry
-from selcon_ros.core.pixel_limit import DEFAULT_LIMIT
+from selcon_ros.core.pictures.orientation import upright
+from selcon_ros.core.pictures.picture_files import read_stored
+from selcon_ros.core.pictures.pixel_limit import DEFAULT_LIMIT
 from selcon_ros.view.sources.offline import Shot
 
 

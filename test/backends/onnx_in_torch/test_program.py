@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="needs torch: pip install torch")
 import torch
 
 from selcon_ros.backends.onnx_in_torch.program import Program, reference
-from selcon_ros.core.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.errors import BackendError
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
 from selcon_training.export.bundle import export_graph
 from selcon_training.models.test_time_averaging import Averaging
 from support.nets import clip_model, shallow, small_net, tokenizer

@@ -16,10 +16,10 @@ import numpy as np
 
 from selcon_ros.backends.base import open_backend
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp import find
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp import find
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from support.bundles import COLOURS, colour_bundle
 
 OUT = Path(sys.argv[1])

@@ -11,9 +11,9 @@ import sys
 
 import numpy as np
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.grasp import find_grasps
-from selcon_ros.core.heatmap import Heatmap, upsample
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.grasp import find_grasps
+from selcon_ros.core.grounding.heatmap import Heatmap, upsample
 from support.rendered_frames import frame
 
 FRAMES = 500

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from selcon_ros.core.confidence import ConfidenceFit
+from selcon_ros.core.grounding.confidence import ConfidenceFit
 from selcon_training.adapt.measure import PhotoAnswer, any_published, confidences, figures
 
 FIT = ConfidenceFit((1.0, 2.0, 3.0), (0.0, -1.0, 1.0), ((0.0,) * 3, (0.0,) * 3, (2.0, 0.5, 0.0)))

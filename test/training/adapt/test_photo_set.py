@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.adapt.photo_set import make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos
 from selcon_training.adapt.shapes import polygon

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_training.adapt import cross_validation, learning, pipeline, rendered, subject
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import answers, figures

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from selcon_ros.core.pixel_limit import PixelLimit
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_training.config import parse_config
 from selcon_training.data import weak
 from selcon_training.data.agd20k import open_dataset

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.onnxruntime_graph import CPU_PROVIDER, OnnxRuntimeGraph
 from selcon_ros.backends.torch import TorchBackend
-from selcon_ros.core.bundle import Normalisation, load_bundle
-from selcon_ros.core.files import write_image
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.placement import Canvas
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grounding.bundle import Normalisation, load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.grounding.preprocess import fitted
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.preprocess_graph import with_frames
 from selcon_training.config import ConfigError, parse_config

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from selcon_ros.core.orientation import as_stored
+from selcon_ros.core.pictures.orientation import as_stored
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.check import check
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core.manifest import Manifest
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.grounding.manifest import Manifest
+from selcon_ros.core.grounding.preprocess import preprocess
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation, DenseImages, dense_items
 from selcon_training.data.device import to_input

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core.placement import Canvas
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.grounding.preprocess import fitted
 from selcon_training.data.views import ViewRange, draw_view, see, see_heat, see_labels, see_truth
 
 SIZE, GRID = (96, 128), (24, 32)

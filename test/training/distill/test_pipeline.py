@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import selcon_training.encoders  # noqa: F401 - makes torchvision importable before timm
 from selcon_ros.cli.main import main
 from selcon_ros.cli.start import INTERRUPTED_EXIT_CODE
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import read_image, write_image
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.pictures.picture_files import read_image, write_image
 from selcon_training.config import ConfigError
 from selcon_training.distill import pipeline
 from selcon_training.distill.pipeline import Places, distill

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.cli.evaluate import _print as show_tables
 from selcon_training.config import parse_config
 from selcon_training.data.agd20k import open_dataset

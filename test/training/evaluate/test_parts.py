@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.errors import DataError
 from selcon_training.evaluate.answers import Answers, NegativeRow, QueryRow
 from selcon_training.evaluate.measures import Scores

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BundleError
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_training.reporting.evaluation import run_seeds
 from support.pages import checked_page
 

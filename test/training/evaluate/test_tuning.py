@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.evaluate.tuning import SMOOTHINGS, TEMPERATURES, tune
 from selcon_training.reporting.evaluation import run

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.export.attention_fusion import fused
 from selcon_training.export.bundle import export_graph
 from support import nets

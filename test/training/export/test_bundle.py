@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.errors import CheckpointError, ExportError
 from selcon_training.export import bundle as exporting
 from selcon_training.export import onnx_trace

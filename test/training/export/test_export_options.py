@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import write_image
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders import load_clip, load_dino
 from selcon_training.errors import DataError, EncoderError

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from selcon_ros.backends.onnx_in_torch.program import Program
-from selcon_ros.core.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_training.errors import ExportError

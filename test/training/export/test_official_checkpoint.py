@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.files import read_image, write_image
-from selcon_ros.core.heatmap import minmax, refine
-from selcon_ros.core.preprocess import preprocess
-from selcon_ros.core.samples import read_samples
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.heatmap import minmax, refine
+from selcon_ros.core.grounding.preprocess import preprocess
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.pictures.picture_files import read_image, write_image
 from selcon_training.distill.answers import Store, TeacherAnswer
 from selcon_training.distill.pipeline import Places, distill
 from selcon_training.distill.plan import DistillPlan

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import OPEN_ROLES, load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError
-from selcon_ros.core.files import write_image
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.grounding.bundle import OPEN_ROLES, load_bundle, write_bundle
+from selcon_ros.core.grounding.preprocess import preprocess
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.encoders import EncoderSpec, clip_tokenizer, load_clip, load_dino
 from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import EncoderError, ExportError
@@ -106,7 +106,7 @@ def test_any_verb_is_answered_as_torch_answers_it(run, bundle, picture):
 def test_a_known_verb_asked_openly_is_what_the_class_list_says(bundle, picture):
     loaded = load_bundle(bundle)
     from selcon_ros.backends.onnxruntime import open_on_cpu
-    from selcon_ros.core.grounder import Grounder
+    from selcon_ros.core.grounding.grounder import Grounder
 
     closed = Grounder(loaded, open_on_cpu(loaded)).ground(picture[1]).heatmap("cut_with")
     opened = open_grounder(loaded, "cut-with").ground(picture[1]).heatmap("cut_with")

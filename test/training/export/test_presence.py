@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.confidence.evidence import area_under_roc
 from selcon_training.confidence.presence import RIDGE, Seen, fit
 from selcon_training.config import load_config

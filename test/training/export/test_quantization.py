@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError, SelconError
-from selcon_ros.core.files import read_image, write_image
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.pictures.picture_files import read_image, write_image
 from selcon_training.evaluate.metrics import compare_maps, prepare_prediction
 from selcon_training.export.bundle import export_bundle
 from selcon_training.export.quantization import int8_graph, quantize

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.models.from_bundle import has_half_weights, restore
 from support.bundles import colour_bundle
 from support.pyramids import make_base

@@ -14,9 +14,9 @@ from onnx import numpy_helper
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle, write_bundle
 from selcon_ros.core.errors import BackendError
-from selcon_ros.core.files import write_image
+from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.export.bundle import export_bundle
 from selcon_training.export.quantization import int8_graph

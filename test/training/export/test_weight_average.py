@@ -5,7 +5,7 @@ import torch
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.errors import ExportError
 from selcon_training.export.weight_average import average
 from selcon_training.models.from_bundle import restore

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selcon_ros.core.heatmap import refine as refine_in_use
+from selcon_ros.core.grounding.heatmap import refine as refine_in_use
 from selcon_training.config.sections import DenseConfig
 from selcon_training.losses.truth_losses import AffinityReadout, dense_losses, refine
 

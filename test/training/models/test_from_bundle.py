@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from onnx import numpy_helper
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import Encoder, load_bundle
+from selcon_ros.core.grounding.bundle import Encoder, load_bundle
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.errors import CheckpointError
 from selcon_training.export import half_weights

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.manifest import Normalisation
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.manifest import Normalisation
+from selcon_ros.core.grounding.preprocess import preprocess
 from selcon_training.data.device import to_input
 from selcon_training.encoders import packages
 from selcon_training.encoders.backbone import backbone_of, load_backbone, whole_model

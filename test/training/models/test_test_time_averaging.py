@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.encoders import DenseClip, PartEncoder
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.export import bundle as exporting

@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner
 
 from selcon_ros.cli.main import main
-from selcon_ros.core.files import read_image
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.pictures.picture_files import read_image
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.device import to_input

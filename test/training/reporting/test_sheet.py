@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="torch is missing: pip install 'selcon_ros[t
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.cli.main import main
-from selcon_ros.core.bundle import load_bundle
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.evaluate.evaluation import evaluate
 from selcon_training.evaluate.predictors import CentrePredictor, ModelPredictor

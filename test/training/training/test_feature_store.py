@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.config import ConfigError, parse_config
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import Augmentation

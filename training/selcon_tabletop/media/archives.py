@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from selcon_ros.core.zip_file import open_zip
+from selcon_ros.core.files.zip_file import open_zip
 from selcon_tabletop.media.listing import MediaError
 
 MAX_FILE_BYTES = 64 << 20

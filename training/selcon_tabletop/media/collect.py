@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.files.atomic_write import write_file, write_json
 from selcon_tabletop.media.archives import MAX_FILE_BYTES, Members, open_archive
 from selcon_tabletop.media.listing import FORMAT_VERSION, Listed, MediaError, MediaPackage
 from selcon_tabletop.media.meshes import read_mesh

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_ros.core.text import quoted
 
 LISTS_FOLDER = Path(__file__).with_name("lists")

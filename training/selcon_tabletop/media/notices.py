@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_tabletop.media.listing import Listed, MediaError, MediaPackage, read_sources
 
 REGISTRIES = {"debian": "Debian's", "pypi": "PyPI's"}

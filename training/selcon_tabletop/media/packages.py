@@ -10,9 +10,9 @@ import tarfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.files.zip_file import open_zip
 from selcon_ros.core.text import one_line
-from selcon_ros.core.zip_file import open_zip
 from selcon_tabletop.media.listing import MediaError, MediaPackage
 
 MAX_FILE_BYTES = 256 << 20

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.image_decoding import decode
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_tabletop.media.listing import MediaError
 
 PICTURE_SIDE = 128

@@ -12,8 +12,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_json
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.files.atomic_write import write_json
 from selcon_training.adapt.measure import PhotoAnswer, figures
 from selcon_training.adapt.photo_set import folds
 from selcon_training.adapt.pipeline import STEPS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_training.adapt.picture_files import PictureFiles, size_of
 from selcon_training.adapt.shapes import Bitmap, Labelled, Polygon, Shape, Size, ellipse, polygon, runs
 from selcon_training.data.images import U8

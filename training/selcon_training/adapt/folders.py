@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_training.adapt.shapes import Bitmap, Labelled, Shape
 from selcon_training.data.agd20k import DIVIDES, DataSet, open_dataset
 from selcon_training.data.images import U8

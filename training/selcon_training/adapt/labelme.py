@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.json_file import parse_object
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.json_file import parse_object
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.picture_files import PictureFiles, entry, size_of
 from selcon_training.adapt.shapes import Bitmap, Labelled, Shape, Size, ellipse, polygon, rectangle

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.adapt.photo_set import MaskedPhoto
 from selcon_training.config.sections import DenseConfig, OptimiserConfig, ScheduleConfig
 from selcon_training.data.augmenting import Augmenter, Sample

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selcon_ros.core.confidence import ConfidenceFit, evidence
-from selcon_ros.core.heatmap import upsample
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.confidence import ConfidenceFit, evidence
+from selcon_ros.core.grounding.heatmap import upsample
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.adapt.photo_set import MaskedPhoto
 from selcon_training.data.images import F32
 from selcon_training.evaluate.bootstrap import clusters, mean_limits

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.actions import match_action
 from selcon_ros.core.errors import UnknownActionError
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
-from selcon_ros.core.placement import Canvas
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grounding.actions import match_action
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.grounding.preprocess import fitted
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.shapes import Labelled, Size
 from selcon_training.data.augmenting import Loaded

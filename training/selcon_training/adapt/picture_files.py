@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.shapes import Size
 from selcon_training.data.pairs import stored_as

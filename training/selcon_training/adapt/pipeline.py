@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.core.confidence import ConfidenceFit
 from selcon_ros.core.errors import SelconError, first_line
-from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.grounding.confidence import ConfidenceFit
+from selcon_ros.core.grounding.manifest import Manifest
 from selcon_training.adapt.measure import PhotoAnswer, any_published, figures
 from selcon_training.adapt.photo_set import MaskedPhoto, folds
 from selcon_training.adapt.report import write_report

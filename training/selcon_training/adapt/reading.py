@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.adapt.coco import is_coco, read_coco
 from selcon_training.adapt.cvat import read_cvat
 from selcon_training.adapt.folders import read_folders, split_folder

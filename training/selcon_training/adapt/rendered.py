@@ -16,13 +16,13 @@ import click
 import cv2
 import numpy as np
 
-from selcon_ros.core.actions import action_key
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.json_file import parse_object
-from selcon_ros.core.placement import Canvas
-from selcon_ros.core.preprocess import fitted
-from selcon_ros.core.zip_file import Archive, open_zip
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.json_file import parse_object
+from selcon_ros.core.files.zip_file import Archive, open_zip
+from selcon_ros.core.grounding.actions import action_key
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.grounding.preprocess import fitted
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_training.adapt.photo_set import MaskedPhoto, truth_of
 from selcon_training.data.agd20k import TEST_SPLITS, open_dataset
 from selcon_training.data.augmenting import Loaded

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.atomic_write import write_file, write_json
+from selcon_ros.core.files.atomic_write import write_file, write_json
 from selcon_training.adapt.measure import PhotoAnswer
 from selcon_training.adapt.photo_set import MaskedPhoto, PhotoSet
 from selcon_training.errors import ResultNotWritten

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from selcon_ros.core.bundle import Bundle, Manifest, load_bundle
+from selcon_ros.core.grounding.bundle import Bundle, Manifest, load_bundle
 from selcon_training.adapt.learning import Sources, adapted
 from selcon_training.adapt.measure import PhotoAnswer, answers
 from selcon_training.adapt.photo_set import MaskedPhoto, PhotoSet, make_photo_set, negative_pictures

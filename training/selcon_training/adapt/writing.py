@@ -9,7 +9,8 @@ from typing import Any
 
 import cv2
 
-from selcon_ros.core.bundle import (
+from selcon_ros.core.errors import SelconError
+from selcon_ros.core.grounding.bundle import (
     INT8_ROLE,
     Bundle,
     ConfidenceFit,
@@ -17,7 +18,6 @@ from selcon_ros.core.bundle import (
     load_bundle,
     write_bundle,
 )
-from selcon_ros.core.errors import SelconError
 from selcon_training.adapt.subject import Subject
 from selcon_training.export.bundle import export_graph
 from selcon_training.export.half_weights import in_half_weights

@@ -79,8 +79,8 @@ def command(
       selcon adapt photos --out bundles/mine --negatives photos/empty
       selcon adapt photos --out mine.zip --bundle bundles/kitchen --json
     """
-    from selcon_ros.core.atomic_write import check_destination
-    from selcon_ros.core.bundle import default_bundle_path
+    from selcon_ros.core.files.atomic_write import check_destination
+    from selcon_ros.core.grounding.bundle import default_bundle_path
     from selcon_training.adapt.pipeline import AdaptPlan, adapt
 
     place = report or out.with_name(out.name.removesuffix(".zip") + "_report")

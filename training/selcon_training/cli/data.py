@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from selcon_ros.cli.paths import OUT_FILE, UserPath
-from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files.atomic_write import write_file
 from selcon_training.cli.data_label import label
 from selcon_training.cli.data_sets import show, split
 
@@ -119,7 +119,7 @@ def preview(config: Path, out: Path, count: int, epoch: int, overrides: tuple[st
     """
     if out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise click.BadParameter(f"{out} must end in .jpg or .png", param_hint="--out")
-    from selcon_ros.core.files import write_image
+    from selcon_ros.core.pictures.picture_files import write_image
     from selcon_training.config import load_config
     from selcon_training.training.tasks.preview import preview as draw
 

@@ -81,7 +81,7 @@ def label(
 
 def _known(out: Path, bundle: Path | None) -> list[str] | None:
     """The bundle's actions, for a data set that has none yet."""
-    from selcon_ros.core.bundle import default_bundle_path, load_bundle
+    from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
     from selcon_training.adapt.labelling.workspace import ACTIONS_FILE, DRAWINGS_FOLDER
 
     if (out / DRAWINGS_FOLDER / ACTIONS_FILE).exists():

@@ -9,7 +9,7 @@ import click
 
 from selcon_ros.cli.options import FiniteRange, json_option
 from selcon_ros.cli.paths import OUT_FOLDER, Destination, UserPath
-from selcon_ros.core.atomic_write import check_destination
+from selcon_ros.core.files.atomic_write import check_destination
 from selcon_ros.core.text import one_line
 from selcon_training.cli.options import divide_option, objects_option
 

@@ -84,7 +84,7 @@ def command(
       selcon distill bundles/agd20k photos --out bundles/fast --student mobilenetv3_small_100 --size 192,256
       selcon distill bundles/mine photos --out fast.zip --from bundles/base --truth data/mine --resume
     """
-    from selcon_ros.core.atomic_write import check_destination
+    from selcon_ros.core.files.atomic_write import check_destination
     from selcon_training.data.chosen_split import ChosenSplit
     from selcon_training.distill.pipeline import Places, distill
     from selcon_training.distill.plan import DistillPlan

@@ -8,7 +8,7 @@ import click
 
 from selcon_ros.cli.options import out_bundle_option
 from selcon_ros.cli.paths import UserPath
-from selcon_ros.core.manifest import Manifest
+from selcon_ros.core.grounding.manifest import Manifest
 from selcon_training.cli.options import manifest_option, report, samples_option, size_option
 
 

@@ -14,7 +14,7 @@ from selcon_ros.cli.options import added, json_option, out_bundle_option, thread
 from selcon_ros.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from selcon_ros.core.bundle import Manifest
+    from selcon_ros.core.grounding.bundle import Manifest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ import click
 
 from selcon_ros.cli.paths import OUT_FILE
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
 
 
 @click.command(short_help="Write evaluations as Markdown tables.")
@@ -25,7 +25,7 @@ def command(reports: tuple[str, ...], out: Path | None) -> None:
       selcon table before=reports/old after=reports/new
       selcon table before=old/desk after=new/desk before=old/mugs after=new/mugs --out table.md
     """
-    from selcon_ros.core.atomic_write import write_file
+    from selcon_ros.core.files.atomic_write import write_file
     from selcon_training.reporting.comparison import markdown, read_measured
 
     measured = []

@@ -41,7 +41,7 @@ def command(
       selcon tune my_bundle.zip data/tabletop --divide Seen --out tuned.zip
       selcon tune my_bundle data/tabletop --divide Seen --out tuned --limit 200 --json
     """
-    from selcon_ros.core.atomic_write import check_destination
+    from selcon_ros.core.files.atomic_write import check_destination
     from selcon_training.errors import ResultNotWritten
     from selcon_training.evaluate.tuning import tune
     from selcon_training.reporting.tuning import write_report

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.bundle import ConfidenceFit
+from selcon_ros.core.grounding.bundle import ConfidenceFit
 from selcon_training.confidence.evidence import Evidence
 from selcon_training.confidence.fitting import Fitted, curves
 from selcon_training.confidence.other_actions import weights_with_others

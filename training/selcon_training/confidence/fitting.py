@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.bundle import ConfidenceFit
+from selcon_ros.core.grounding.bundle import ConfidenceFit
 from selcon_training.confidence.evidence import Evidence
 
 F64 = NDArray[np.float64]

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.grounding.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.confidence.evidence import Evidence, EvidencePicture, of_negatives, scenes
 from selcon_training.confidence.false_rate import FalseRates, fit_for_rate, open_negatives
 from selcon_training.confidence.fitting import Fitted

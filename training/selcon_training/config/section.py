@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
 
 
 def _at_home(value: Any) -> Any:

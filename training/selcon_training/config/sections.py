@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from selcon_ros.core.placement import Fit
+from selcon_ros.core.grounding.placement import Fit
 from selcon_training.config.section import NameOrFile, Section, UserPath, UserPaths
 from selcon_training.data.photometry import Photometry
 

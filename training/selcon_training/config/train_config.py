@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.files.user_path import user_path
 from selcon_ros.core.text import quoted
-from selcon_ros.core.user_path import user_path
 from selcon_training.config.encoders import BackboneConfig, EncodersConfig
 from selcon_training.config.section import Section, UserPath
 from selcon_training.config.sections import (

@@ -12,8 +12,8 @@ import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from selcon_ros.core.errors import SelconError
+from selcon_ros.core.files.yaml_file import yaml_faults
 from selcon_ros.core.text import quoted
-from selcon_ros.core.yaml_file import yaml_faults
 
 MAX_FILE_BYTES = 256 << 10
 """Bytes of a file: PyYAML takes some seconds for them."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.user_path import user_path
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.data.listing import Item, SortedFiles, by_stem, suffix_counts, survey
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.data.text_lists import checked_actions, read_actions, read_skip

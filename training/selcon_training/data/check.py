@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.data.agd20k import DIVIDES, DataSet, by_folder, check_actions, open_dataset
 from selcon_training.data.check_maps import check_maps
 from selcon_training.data.check_report import EVALUATION_SPLITS, CheckedSplit, Count, Problems, Report

@@ -18,9 +18,9 @@ import click
 import cv2
 import numpy as np
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.images import U8, read_picture
 from selcon_training.data.truth_maps import BLUR_WIDTH

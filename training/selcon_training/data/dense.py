@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.data.augmenting import Augmenter, Loaded, Sample
 from selcon_training.data.dense_items import DenseItem, dense_items
 from selcon_training.data.images import F32, U8, read_picture

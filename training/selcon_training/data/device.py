@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selcon_ros.core.manifest import Normalisation
+from selcon_ros.core.grounding.manifest import Normalisation
 from selcon_training.data.images import U8
 
 IMAGENET = Normalisation()

@@ -14,9 +14,9 @@ from typing import Literal
 
 import cv2
 
-from selcon_ros.core.image_decoding import decode, judge
-from selcon_ros.core.image_header import ImageHeader
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode, judge
+from selcon_ros.core.pictures.image_header import ImageHeader
 from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.data.pairs import Stored, stored_truth
 from selcon_training.data.truth_maps import TruthError, decode_truth

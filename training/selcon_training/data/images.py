@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
-from selcon_ros.core.files import read_image
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.pixel_limit import PixelLimit
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
+from selcon_ros.core.pictures.picture_files import read_image
+from selcon_ros.core.pictures.pixel_limit import PixelLimit
 from selcon_training.errors import DataError
 
 U8 = NDArray[np.uint8]
@@ -23,7 +23,7 @@ PIXEL_LIMIT = PixelLimit(200_000_000)
 
 
 def read_picture(path: Path, at_least: tuple[int, int] | None = None) -> U8:
-    """Read a picture as `selcon_ros.core.files.read_image` does. Raises DataError."""
+    """Read a picture as `selcon_ros.core.pictures.picture_files.read_image` does. Raises DataError."""
     try:
         return read_image(path, at_least, PIXEL_LIMIT)
     except ImageError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import U8, read_labels, same_aspect
 from selcon_training.data.transforms import Size

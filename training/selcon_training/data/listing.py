@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.errors import DataError
 
 NOTE_SUFFIXES = (".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selcon_ros.core.memory import free_memory
+from selcon_ros.core.machine.memory import free_memory
 from selcon_training.errors import DataError
 
 USABLE_SHARE = 0.9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.listing import MAX_FILES_SHOWN, suffix_counts, survey
 from selcon_training.data.truth_maps import WEAK_PEAK

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from selcon_ros.core.image_decoding import judge
-from selcon_ros.core.orientation import upright
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import judge
+from selcon_ros.core.pictures.orientation import upright
 from selcon_training.data.images import U8, same_aspect
 from selcon_training.data.truth_maps import TruthMap, decode_truth
 from selcon_training.errors import DataError

@@ -16,10 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT, U8

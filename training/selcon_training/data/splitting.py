@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.atomic_write import making_folder
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import making_folder
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.listing import Item, files_in, find_items, folders_in
 from selcon_training.data.ordering import Stream, generator

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_ros.core.text import quoted
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.errors import DataError

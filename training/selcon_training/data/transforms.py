@@ -122,8 +122,7 @@ def apply_crop_to_labels(labels: NDArray[np.uint8], crop: Crop, grid: Size) -> U
 
 
 def resize(image: NDArray[np.uint8], size: Size) -> U8:
-    """Stretch an image to (h, w) by the rule of selcon_ros.core.preprocess, so that training sees what use
-    will show.
+    """Stretch an image to (h, w) by the rule of `core.grounding.preprocess`: training sees what use shows.
 
     Area-averaged when shrinking beyond half, else bilinear.
     """

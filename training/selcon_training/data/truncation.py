@@ -12,9 +12,9 @@ from pathlib import Path
 
 import cv2
 
-from selcon_ros.core.image_decoding import decode, judge
-from selcon_ros.core.image_formats import jpeg, png
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode, judge
+from selcon_ros.core.pictures.image_formats import jpeg, png
 from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.errors import DataError
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from selcon_ros.core.image_decoding import decode, judge
+from selcon_ros.core.pictures.image_decoding import decode, judge
 from selcon_training.data.images import PIXEL_LIMIT, U8
 from selcon_training.errors import DataError
 

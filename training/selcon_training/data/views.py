@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.placement import Canvas, Placement, Window
+from selcon_ros.core.grounding.placement import Canvas, Placement, Window
 from selcon_training.data.images import F32, U8
 from selcon_training.data.transforms import Size
 

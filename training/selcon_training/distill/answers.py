@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.bundle import load_with_samples
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap import minmax
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.grounding.bundle import load_with_samples
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.heatmap import minmax
 from selcon_training.data.images import F32, U8
 
 MIN_CONFIDENCE = 0.5

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.confidence import ConfidenceFit
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.confidence import ConfidenceFit
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.confidence.fitting import MIN_EXAMPLES, fit_probabilities
 from selcon_training.data.images import F32, read_picture
 from selcon_training.distill.answers import MIN_CONFIDENCE, Store, TeacherAnswer

@@ -13,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.image_decoding import decode
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import decode
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.images import PIXEL_LIMIT
 from selcon_training.data.listing import MAX_FILES_SHOWN

@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Bundle, load_bundle, write_bundle
-from selcon_ros.core.files import read_image
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.placement import Canvas
-from selcon_ros.core.timing import time_alternately
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle, write_bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.placement import Canvas
+from selcon_ros.core.machine.timing import time_alternately
+from selcon_ros.core.pictures.picture_files import read_image
 from selcon_training import distributed
 from selcon_training.config import TrainConfig
 from selcon_training.data.chosen_split import ChosenSplit

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from selcon_ros.core.bundle import load_bundle
+from selcon_ros.core.grounding.bundle import load_bundle
 from selcon_training.config import TrainConfig, parse_config
 from selcon_training.config.train_config import changed
 from selcon_training.distill.answers import Teacher

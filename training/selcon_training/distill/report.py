@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.grounder import Grounder
+from selcon_ros.core.files.atomic_write import write_file, write_json
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.data.images import read_picture
 from selcon_training.distill.answers import Store
 from selcon_training.distill.measure import StudentComparison

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.chosen_split import ChosenSplit
 from selcon_training.data.images import read_picture

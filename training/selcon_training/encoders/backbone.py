@@ -13,7 +13,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from selcon_ros.core.manifest import Normalisation
+from selcon_ros.core.grounding.manifest import Normalisation
 from selcon_training.encoders.loading import (
     GivenSpec,
     as_spec,

@@ -10,7 +10,7 @@ import timm
 from safetensors.torch import save
 from torch import nn
 
-from selcon_ros.core.atomic_write import check_destination, write_file
+from selcon_ros.core.files.atomic_write import check_destination, write_file
 from selcon_training.encoders.backbone import backbone_of, whole_model
 from selcon_training.encoders.clip import DenseClip
 from selcon_training.encoders.dino import PartEncoder

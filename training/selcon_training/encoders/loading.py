@@ -11,7 +11,7 @@ from typing import Any
 import timm
 from torch import nn
 
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.user_path import user_path
 from selcon_ros.plugins import plugins
 from selcon_training.encoders.clip import DenseClip, Tokenizer
 from selcon_training.encoders.dino import PartEncoder

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.plain_file import read_bytes
 from selcon_training.errors import EncoderError
 
 PREFIX = "package:"

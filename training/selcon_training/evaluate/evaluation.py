@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.depth_points import deproject
-from selcon_ros.core.grasp import GraspParameters, find_grasps
-from selcon_ros.core.grasp_result import GraspResult
-from selcon_ros.core.heatmap import Heatmap
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.depth_points import deproject
+from selcon_ros.core.grasps.grasp import GraspParameters, find_grasps
+from selcon_ros.core.grasps.grasp_result import GraspResult
+from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import F32, read_picture

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.json_file import read_object
 from selcon_ros.core.text import quoted
 from selcon_training.data.agd20k import DataSet
 from selcon_training.data.images import read_picture

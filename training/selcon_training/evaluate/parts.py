@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.errors import DataError
 from selcon_training.evaluate.answers import Answers
 from selcon_training.ranks import Ranks

@@ -9,10 +9,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from selcon_ros.core.grounder import Grounder, Grounding
-from selcon_ros.core.heatmap import Heatmap, minmax, upsample
-from selcon_ros.core.manifest import Calibration, Manifest
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.grounder import Grounder, Grounding
+from selcon_ros.core.grounding.heatmap import Heatmap, minmax, upsample
+from selcon_ros.core.grounding.manifest import Calibration, Manifest
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.data.images import F32, U8
 from selcon_training.errors import DataError
 from selcon_training.evaluate.queries import Query, QueryFiles

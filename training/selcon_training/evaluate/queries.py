@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.camera import Intrinsics
-from selcon_ros.core.camera_files import read_camera
-from selcon_ros.core.depth_files import read_depth
-from selcon_ros.core.depth_points import check_metres
+from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.cameras.camera_files import read_camera
+from selcon_ros.core.cameras.depth_points import check_metres
+from selcon_ros.core.pictures.depth_files import read_depth
 from selcon_training.data.agd20k import DataSet, check_actions
 from selcon_training.data.images import F32, U8
 from selcon_training.data.listing import Item

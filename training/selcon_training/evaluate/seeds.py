@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import BundleError
+from selcon_ros.core.grounding.bundle import Bundle
 
 SHARED_KEYS = ("data", "divide", "split", "calibration", "published", "left_out")
 GROUPS = ("overall", "per_action", "per_object", "calibrations")

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap import soften, upsample
+from selcon_ros.core.grounding.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.heatmap import soften, upsample
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.data.images import F32, U8, read_picture
 from selcon_training.data.ordering import spread

@@ -14,11 +14,11 @@ from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 
-from selcon_ros.core.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
-from selcon_ros.core.manifest import Calibration
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
-from selcon_ros.core.placement import Fit
-from selcon_ros.core.samples import sample_files
+from selcon_ros.core.grounding.bundle import ConfidenceFit, Encoder, Manifest, write_bundle
+from selcon_ros.core.grounding.manifest import Calibration
+from selcon_ros.core.grounding.placement import Fit
+from selcon_ros.core.grounding.samples import sample_files
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_training.data.agd20k import in_test_splits
 from selcon_training.data.ordering import spread
 from selcon_training.errors import CheckpointError, DataError, ExportError

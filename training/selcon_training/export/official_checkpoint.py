@@ -13,8 +13,8 @@ from typing import Literal, cast, get_args
 
 from torch import Tensor
 
-from selcon_ros.core.bundle import Manifest
-from selcon_ros.core.manifest import Calibration
+from selcon_ros.core.grounding.bundle import Manifest
+from selcon_ros.core.grounding.manifest import Calibration
 from selcon_training.data.published_sets import CLASS_LISTS
 from selcon_training.encoders import DenseClip, EncoderSpec, PartEncoder, weights_digest
 from selcon_training.encoders.loading import bare_clip, bare_dino

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selcon_ros.backends.options import thread_count
-from selcon_ros.core.actions import action_key
-from selcon_ros.core.bundle import OPEN_ROLES, Bundle
 from selcon_ros.core.errors import BackendError, BundleError, UnknownActionError, first_line
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.preprocess import preprocess
+from selcon_ros.core.grounding.actions import action_key
+from selcon_ros.core.grounding.bundle import OPEN_ROLES, Bundle
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.preprocess import preprocess
 from selcon_training.encoders import clip_tokenizer, load_clip
 from selcon_training.encoders.clip import action_prompt
 from selcon_training.errors import ExportError

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.core.bundle import Manifest, load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import Manifest, load_bundle, write_bundle
 from selcon_training.confidence.presence import Seen, fit
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import open_dataset

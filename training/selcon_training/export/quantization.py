@@ -18,7 +18,8 @@ from selcon_ros.backends.on_cpu import INPUT_NAME
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.onnxruntime_log import without_advice
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.bundle import (
+from selcon_ros.core.errors import BackendError, SelconError, first_line
+from selcon_ros.core.grounding.bundle import (
     INT8_ROLE,
     Bundle,
     BundleFile,
@@ -26,13 +27,12 @@ from selcon_ros.core.bundle import (
     load_bundle,
     write_bundle,
 )
-from selcon_ros.core.errors import BackendError, SelconError, first_line
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.heatmap_agreement import MAX_KLD, Agreement, agreement
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES, pictures_below
-from selcon_ros.core.preprocess import preprocess
-from selcon_ros.core.samples import read_samples
-from selcon_ros.core.timing import time_alternately
+from selcon_ros.core.grounding.grounder import Grounder
+from selcon_ros.core.grounding.preprocess import preprocess
+from selcon_ros.core.grounding.samples import read_samples
+from selcon_ros.core.machine.timing import time_alternately
+from selcon_ros.core.outputs.heatmap_agreement import MAX_KLD, Agreement, agreement
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES, pictures_below
 from selcon_training.data.images import read_picture
 from selcon_training.data.ordering import spread
 from selcon_training.errors import DataError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.export.bundle import Weights, export_graph, picked_samples, warn_of_shift
 from selcon_training.export.half_weights import in_half_weights
 from selcon_training.models.from_bundle import has_half_weights, restore

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.bundle import Bundle, Manifest, load_bundle, write_bundle
+from selcon_ros.core.grounding.bundle import Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.errors import ExportError
 from selcon_training.export.bundle import Weights, export_graph
 from selcon_training.export.half_weights import in_half_weights

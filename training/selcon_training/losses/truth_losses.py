@@ -96,7 +96,7 @@ def refine(
     calibration: Literal["continuous", "binarized", "none"],
     gamma: float,
 ) -> Tensor:
-    """The heatmap of method.md §8 on the grid, differentiable; as selcon_ros.core.heatmap.refine.
+    """The heatmap of method.md §8 on the grid, differentiable; as selcon_ros.core.grounding.heatmap.refine.
 
     `affinity` may be None for calibration "none".
     """

@@ -15,11 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from selcon_ros.core.atomic_write import write_file
 from selcon_ros.core.errors import SelconError
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.manifest import Normalisation
-from selcon_ros.core.plain_file import require_plain_file
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import require_plain_file
+from selcon_ros.core.grounding.manifest import Normalisation
 from selcon_ros.core.text import one_line, quoted
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.backbone import load_backbone

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from selcon_ros.core.bundle import Bundle
 from selcon_ros.core.errors import first_line
+from selcon_ros.core.grounding.bundle import Bundle
 from selcon_ros.core.text import quoted
 from selcon_training.encoders.backbone import MIN_STRIDE, load_backbone
 from selcon_training.encoders.spec import EncoderSpec

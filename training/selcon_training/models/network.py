@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from selcon_ros.core.manifest import Normalisation
+from selcon_ros.core.grounding.manifest import Normalisation
 from selcon_training.encoders.spec import EncoderSpec
 
 Size = tuple[int, int]

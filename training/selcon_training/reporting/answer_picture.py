@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.overlay import tint
+from selcon_ros.core.outputs.overlay import tint
 from selcon_training.data.images import F32, U8
 from selcon_training.reporting.page import MAX_PANEL_WIDTH
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from selcon_ros.core.heatmap import upsample
+from selcon_ros.core.grounding.heatmap import upsample
 from selcon_training.data.images import F32, U8
 from selcon_training.reporting.trace import Exo, Mask, Trace
 

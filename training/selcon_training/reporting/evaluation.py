@@ -15,10 +15,10 @@ from typing import Any
 from selcon_ros import __version__
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.bundle import Bundle, load_bundle
-from selcon_ros.core.grounder import Grounder
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import write_file, write_json
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
+from selcon_ros.core.grounding.grounder import Grounder
 from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.data.agd20k import DataSet, open_dataset
 from selcon_training.data.pictures import all_pictures

@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.files import write_image
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.images import U8
 from selcon_training.errors import CheckpointError

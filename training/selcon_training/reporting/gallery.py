@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from selcon_ros.core.grasp import GraspParameters
-from selcon_ros.core.heatmap import Heatmap
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.grasps.grasp import GraspParameters
+from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.outputs.overlay import draw
 from selcon_training.data.images import U8, read_picture
 from selcon_training.evaluate.answers import QueryRow
 from selcon_training.evaluate.evaluation import grasps, query_of

@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.grasp import GraspParameters
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.grasps.grasp import GraspParameters
 from selcon_training.data.agd20k import DataSet
 from selcon_training.evaluate.evaluation import Evaluation
 from selcon_training.evaluate.predictors import Predictor

@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from selcon_ros.core.html_page import figure, image, page, table
+from selcon_ros.core.outputs.html_page import figure, image, page, table
 from selcon_training.data.images import U8
 from selcon_training.evaluate.bootstrap import RESAMPLES
 from selcon_training.reporting.svg import Plot

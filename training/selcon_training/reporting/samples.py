@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from selcon_ros.core.actions import match_action
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
+from selcon_ros.core.grounding.actions import match_action
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_training.data.agd20k import DataSet, by_folder
 from selcon_training.data.listing import Item, files_in
 from selcon_training.data.ordering import spread

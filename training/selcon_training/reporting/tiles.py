@@ -13,7 +13,7 @@ import matplotlib.font_manager
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files.atomic_write import write_file
 from selcon_ros.core.text import one_line
 from selcon_training.data.images import U8
 from selcon_training.reporting.answer_picture import RIGHT, WRONG, Colour

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selcon_ros.core.heatmap import refine
-from selcon_ros.core.manifest import Calibration
-from selcon_ros.core.placement import Canvas, Fit, Window
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grounding.heatmap import refine
+from selcon_ros.core.grounding.manifest import Calibration
+from selcon_ros.core.grounding.placement import Canvas, Fit, Window
+from selcon_ros.core.grounding.preprocess import fitted
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.data.device import to_input
 from selcon_training.data.images import F32, U8, read_picture

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selcon_ros.core.json_file import parse_object
-from selcon_ros.core.manifest import Calibration
-from selcon_ros.core.placement import Fit
-from selcon_ros.core.plain_file import read_bytes
-from selcon_ros.core.user_path import user_path
+from selcon_ros.core.files.json_file import parse_object
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.files.user_path import user_path
+from selcon_ros.core.grounding.manifest import Calibration
+from selcon_ros.core.grounding.placement import Fit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.config.weak_objective import WeakObjectiveConfig
 from selcon_training.errors import CheckpointError, DataError

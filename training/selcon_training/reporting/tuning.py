@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.heatmap import soften, upsample
+from selcon_ros.core.files.atomic_write import write_file, write_json
+from selcon_ros.core.grounding.heatmap import soften, upsample
 from selcon_training.data.images import read_picture
 from selcon_training.errors import ResultNotWritten
 from selcon_training.evaluate.measures import peaks_on

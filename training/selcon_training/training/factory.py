@@ -11,8 +11,8 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
-from selcon_ros.core.bundle import Bundle, load_bundle
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.bundle import Bundle, load_bundle
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.confidence.false_rate import open_negatives
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.config.encoders import BackboneConfig, EncodersConfig

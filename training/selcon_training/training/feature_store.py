@@ -19,8 +19,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_json
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import write_json
+from selcon_ros.core.files.json_file import read_object
 from selcon_training.config import ConfigError
 from selcon_training.data.dense import Augmentation
 from selcon_training.data.device import to_input, to_pinned

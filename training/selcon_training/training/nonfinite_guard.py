@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from selcon_ros.core.atomic_write import write_file
+from selcon_ros.core.files.atomic_write import write_file
 
 
 class NonfiniteGuard:

@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import check_destination
+from selcon_ros.core.files.atomic_write import check_destination
 from selcon_training import distributed
 from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import DataSet, open_dataset

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import torch
 
-from selcon_ros.core.processor import usable_cores
+from selcon_ros.core.machine.processor import usable_cores
 from selcon_training.config import ConfigError
 
 _CUBLAS_WORKSPACES = (":4096:8", ":16:8")

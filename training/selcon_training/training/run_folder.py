@@ -13,8 +13,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from selcon_ros.core.atomic_write import sync_folder, write_file
-from selcon_ros.core.plain_file import require_plain_file
+from selcon_ros.core.files.atomic_write import sync_folder, write_file
+from selcon_ros.core.files.plain_file import require_plain_file
 from selcon_training.config import ConfigError
 from selcon_training.encoders.torch_files import why_unreadable
 from selcon_training.errors import CheckpointError, CheckpointNotWritten

@@ -13,9 +13,9 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from selcon_ros.core.atomic_write import write_file
-from selcon_ros.core.heatmap import Heatmap, upsample
-from selcon_ros.core.overlay import draw
+from selcon_ros.core.files.atomic_write import write_file
+from selcon_ros.core.grounding.heatmap import Heatmap, upsample
+from selcon_ros.core.outputs.overlay import draw
 from selcon_training.data.images import F32, U8
 
 

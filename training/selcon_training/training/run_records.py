@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from selcon_ros.core.atomic_write import write_file, write_json
-from selcon_ros.core.json_file import read_object
+from selcon_ros.core.files.atomic_write import write_file, write_json
+from selcon_ros.core.files.json_file import read_object
 from selcon_training import distributed
 from selcon_training.confidence.evidence import CLUTTER_SPLITS, NEGATIVE_SPLITS
 from selcon_training.config import ConfigError, TrainConfig, parse_config, read_yaml

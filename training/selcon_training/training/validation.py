@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from selcon_ros.core.confidence import evidence
-from selcon_ros.core.heatmap import refine, upsample
-from selcon_ros.core.manifest import Calibration
-from selcon_ros.core.placement import Canvas, Placement
-from selcon_ros.core.preprocess import fitted
+from selcon_ros.core.grounding.confidence import evidence
+from selcon_ros.core.grounding.heatmap import refine, upsample
+from selcon_ros.core.grounding.manifest import Calibration
+from selcon_ros.core.grounding.placement import Canvas, Placement
+from selcon_ros.core.grounding.preprocess import fitted
 from selcon_training import distributed
 from selcon_training.confidence.evidence import (
     Evidence,

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("filelock", reason="filelock is missing: pip install 'selcon_ros[train]'")
 
-from selcon_ros.core.placement import Canvas
+from selcon_ros.core.grounding.placement import Canvas
 from selcon_training.adapt.labelling.drawing import Stroke, masks
 from selcon_training.adapt.photo_set import make_photo_set, negative_pictures
 from selcon_training.adapt.reading import read_photos

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.files import write_image
+from selcon_ros.core.pictures.picture_files import write_image
 from selcon_ros.core.text import one_line
 from selcon_training.adapt.labelling.colours import Colour, colour_of
 from selcon_training.adapt.labelling.layout import NEGATIVES

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from selcon_ros.core.atomic_write import sync_folder, write_file
-from selcon_ros.core.orientation import as_stored
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import sync_folder, write_file
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.orientation import as_stored
 from selcon_training.adapt.photo_set import truth_of
 from selcon_training.adapt.shapes import Size
 from selcon_training.data.images import U8

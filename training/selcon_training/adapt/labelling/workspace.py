@@ -15,11 +15,11 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from selcon_ros.core.atomic_write import write_json
-from selcon_ros.core.image_decoding import judge
-from selcon_ros.core.json_file import read_object
-from selcon_ros.core.picture_folder import IMAGE_SUFFIXES
-from selcon_ros.core.plain_file import read_bytes
+from selcon_ros.core.files.atomic_write import write_json
+from selcon_ros.core.files.json_file import read_object
+from selcon_ros.core.files.plain_file import read_bytes
+from selcon_ros.core.pictures.image_decoding import judge
+from selcon_ros.core.pictures.picture_folder import IMAGE_SUFFIXES
 from selcon_ros.core.text import quoted
 from selcon_training.adapt.labelling.drawing import Change, MaskDrawing, masks, parse_drawing
 from selcon_training.adapt.labelling.layout import write_own, write_photo

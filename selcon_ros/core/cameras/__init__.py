@@ -1,0 +1,1 @@
+"""Cameras: calibration and distortion, and the points of a depth image."""

@@ -1,0 +1,1 @@
+"""Files that others wrote, read within bounds, and files that appear whole or not at all."""

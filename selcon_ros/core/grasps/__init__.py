@@ -1,0 +1,1 @@
+"""From a heatmap and depth to grasp points."""

@@ -1,0 +1,1 @@
+"""The processor, the memory and the processes that a program has."""

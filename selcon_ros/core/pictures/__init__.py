@@ -1,0 +1,1 @@
+"""Pictures and depth images: decoded, turned as they are meant, within limits."""
