@@ -20,7 +20,7 @@ def with_frames(model: ModelProto, manifest: Manifest) -> ModelProto:
     """Return the graph with the input `image` replaced by `frames`, `rows` and `columns`.
 
     frames: [N, H, W, 3] uint8, RGB, N as the graph takes it; rows [h, H], columns [w, W] float32: see
-    `core.grounding.preprocess.interpolation`. What is computed between is what `core.grounding.preprocess.preprocess` does,
+    `core.grounding.preprocess.interpolation`. What is computed between is what `preprocess` there does,
     within one level of 255 (OpenCV computes with fewer digits). Raises BackendError for a graph with
     other inputs.
     """
