@@ -1,7 +1,7 @@
 """From the network's two maps to the heatmap of one action."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import cv2
@@ -23,12 +23,14 @@ class Heatmap:
     """Where an image affords `action`.
 
     `values` [H, W] float32 is scaled to 0..1 whether or not the action is possible; `confidence` 0..1
-    says whether it is (see `confidence.py`). A map without any contrast is all zero.
+    says whether it is (see `confidence.py`). A map without any contrast is all zero. `cells` [gh, gw] is
+    what `values` was enlarged from, where it was: no pixel is hotter than the cells that it lies between.
     """
 
     action: str
     values: NDArray[np.float32]
     confidence: float
+    cells: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class CoarseHeatmap:
 
     def upsampled(self) -> Heatmap:
         """Return the heatmap at the image's size (bilinear)."""
-        return Heatmap(self.action, _between_0_and_1(self.cells, self.height, self.width), self.confidence)
+        values = _between_0_and_1(self.cells, self.height, self.width)
+        return Heatmap(self.action, values, self.confidence, self.cells)
 
 
 def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:

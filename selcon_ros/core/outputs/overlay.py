@@ -12,6 +12,7 @@ from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasps.grasp_result import NO_GRASPS, GraspPoint, GraspResult
 from selcon_ros.core.grounding.heatmap import Heatmap
 from selcon_ros.core.grounding.preprocess import check_image
+from selcon_ros.core.grounding.upsampling import axis
 from selcon_ros.core.text import one_line
 
 Picture = NDArray[np.uint8]
@@ -71,7 +72,7 @@ def draw(
         cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=picture)
     else:
         picture[:] = image
-    level, box = _hot(heatmap.values)
+    level, box = _hot(heatmap.values, heatmap.cells)
     unit = max(1.0, min(picture.shape[:2]) / 480)
     _blend(picture[box], level, TINT_TABLE_BGR if bgr else TINT_TABLE)
     _contour(picture, level, (box[1].start, box[0].start), unit)
@@ -90,15 +91,33 @@ def tint(picture: Picture, values: NDArray[np.float32]) -> None:
     _blend(picture[box], level, TINT_TABLE)
 
 
-def _hot(values: NDArray[np.float32]) -> tuple[Picture, Box]:
-    """Return the box [h, w] around what is hot, as levels 1..255 and 0 for what is not; empty for none."""
+def _hot(values: NDArray[np.float32], cells: NDArray[np.float32] | None = None) -> tuple[Picture, Box]:
+    """Return the box [h, w] around what is hot, as levels 1..255 and 0 for what is not; empty for none.
+
+    `cells` are those that `values` was enlarged from: it is looked at only where they are hot.
+    """
+    everything = slice(0, values.shape[0]), slice(0, values.shape[1])
+    rows, columns = everything if cells is None else _hot_cells(cells, values.shape)
+    if rows.stop == rows.start:
+        return np.empty((0, 0), np.uint8), (rows, columns)
     # The offset makes rounding the whole part.
-    levels: Picture = np.empty(values.shape, np.uint8)
-    cv2.convertScaleAbs(values, dst=levels, alpha=255, beta=-0.5)
+    levels: Picture = cv2.convertScaleAbs(values[rows, columns], alpha=255, beta=-0.5)
     cv2.threshold(levels, MIN_VISIBLE_HEAT * 255, 0, cv2.THRESH_TOZERO, dst=levels)
     u, v, width, height = cv2.boundingRect(levels)
-    box = slice(v, v + height), slice(u, u + width)
-    return levels[box], box
+    box = slice(rows.start + v, rows.start + v + height), slice(columns.start + u, columns.start + u + width)
+    return levels[v : v + height, u : u + width], box
+
+
+def _hot_cells(cells: NDArray[np.float32], size: tuple[int, ...]) -> Box:
+    """Return the box of the pixels, of an image of `size` (H, W), that hot cells have a part in."""
+    hot = (cells >= MIN_VISIBLE_HEAT).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(hot)
+    if width == 0:
+        return slice(0, 0), slice(0, 0)
+    spans = (top, top + height), (left, left + width)
+    axes = (axis(*each) for each in zip(cells.shape, size, strict=True))
+    rows, columns = (slice(*each.pixels_of(span)) for each, span in zip(axes, spans, strict=True))
+    return rows, columns
 
 
 def _blend(picture: Picture, level: Picture, tints: Picture) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from selcon_ros.core.errors import ImageError
 from selcon_ros.core.grasps.grasp import find_grasps
 from selcon_ros.core.grasps.grasp_result import GraspPoint, GraspResult
-from selcon_ros.core.grounding.heatmap import Heatmap
+from selcon_ros.core.grounding.heatmap import CoarseHeatmap, Heatmap, scaled
 from selcon_ros.core.outputs.overlay import MAX_OPACITY, MIN_VISIBLE_HEAT, draw, tint
 from support.shapes import CAMERA, heat_of
 
@@ -90,6 +90,26 @@ def test_heat_is_blended_as_the_formula_says(seed: int) -> None:
     assert np.abs(picture - np.rint(blended(image, values))).max() <= 2
     cool = values <= MIN_VISIBLE_HEAT
     assert (picture[cool] == image[cool]).all()
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(8, 200),
+    st.integers(8, 200),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=60)
+def test_looking_at_hot_cells_alone_changes_no_pixel(
+    rows: int, columns: int, height: int, width: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    maps = cv2.GaussianBlur(rng.random((rows, columns), np.float32), (0, 0), 2) ** rng.integers(1, 9)
+    cells = scaled(maps * (rng.random() < 0.9), height, width)
+    heatmap = CoarseHeatmap("hold", cells, height, width, 0.9).upsampled()
+    assert heatmap.cells is cells
+    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    np.testing.assert_array_equal(draw(image, heatmap), draw(image, Heatmap("hold", heatmap.values, 0.9)))
 
 
 def test_the_line_at_half_the_maximum_is_within_a_pixel() -> None:
