@@ -145,8 +145,8 @@ def _way(result: Result | None, found: GpuResults) -> str:
     if result is None:
         return ""
     error = _error(result, found)
-    told = "" if error is None else f", error {error:.1e}"
-    return f"{result['mode']}, {result['precision']}, batch {result['batch']}{told}"
+    error_text = "" if error is None else f", error {error:.1e}"
+    return f"{result['mode']}, {result['precision']}, batch {result['batch']}{error_text}"
 
 
 def _device(found: GpuResults) -> str:

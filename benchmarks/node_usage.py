@@ -62,8 +62,8 @@ def measure_idle(node: ChildProcess, recording: Path, action: str, rate: float, 
 
         def is_resting() -> bool:
             """Whether the node has said that it would answer if anybody listened."""
-            told = listener.diagnostics
-            return bool(told) and told[-1]["state"].startswith("resting")
+            statuses = listener.diagnostics
+            return bool(statuses) and statuses[-1]["state"].startswith("resting")
 
         listener.begin(action, is_resting, "the node did not come to rest")
         start, used = time.monotonic(), cpu_seconds(node.pid)

@@ -173,9 +173,9 @@ class _Opener:
 
     def _model(self, opened: Opened, why: str, failures: Sequence[str] = ()) -> Model:
         choice = opened.choice
-        told = f"{choice.backend}: {'; '.join(filter(None, (why, choice.why)))}"
+        reason = f"{choice.backend}: {'; '.join(filter(None, (why, choice.why)))}"
         every = (*failures, *choice.failures)
-        return Model(opened.bundle, opened.backend, told, choice.backend, choice.precision, every)
+        return Model(opened.bundle, opened.backend, reason, choice.backend, choice.precision, every)
 
 
 def _with_missing(why: str, missing: Sequence[str]) -> str:

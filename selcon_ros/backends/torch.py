@@ -121,11 +121,11 @@ def _open(
     model: bytes, subject: str, manifest: Manifest, place: str | None, threads: int | None
 ) -> "tuple[str, TorchDevice, Program]":
     version = require_torch()
-    from selcon_ros.backends.onnx_in_torch.devices import memory_told, open_device
+    from selcon_ros.backends.onnx_in_torch.devices import memory_errors, open_device
     from selcon_ros.backends.onnx_in_torch.program import Program
 
     device = open_device(place, threads)
-    with memory_told(subject):
+    with memory_errors(subject):
         program = Program(model, subject, device.place, wanted=manifest.outputs)
     precision = "fp16" if program.half else "fp32"
     return f"torch {version} ({device.name}, {precision})", device, program

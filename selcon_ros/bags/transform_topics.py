@@ -42,10 +42,10 @@ def transform_topics(reader: BagReader, target: str) -> TransformTopics:
     spaces = sorted({topic.rpartition("/")[0] for topic in topics})
     robots = [space for space in spaces if space]
     if len(robots) > 1 and "" not in spaces:
-        told = ", ".join(quoted(f"{robot}/{MOVING}") for robot in robots[:MAX_TOPICS_SHOWN])
+        listed = ", ".join(quoted(f"{robot}/{MOVING}") for robot in robots[:MAX_TOPICS_SHOWN])
         raise BagError(
-            f"--target-frame {quoted(target)}: the bag has transforms of several robots, {told}: keep one's "
-            "in a bag of its own (ros2 bag convert)"
+            f"--target-frame {quoted(target)}: the bag has transforms of several robots, {listed}: keep "
+            "one's in a bag of its own (ros2 bag convert)"
         )
     own = robots[0] if len(robots) == 1 else ""
     moving, static = (f"/{name}" if f"/{name}" in topics else f"{own}/{name}" for name in (MOVING, STATIC))

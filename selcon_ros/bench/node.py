@@ -91,15 +91,15 @@ class Listener(Node):
 
     def times(self) -> NodeTimes:
         """Of what came since `begin`. Raises BenchError where that is too little."""
-        arrivals, told = self.arrivals, self.diagnostics
-        if len(arrivals) < 2 or not told or "overhead_ms" not in told[-1]:
+        arrivals, statuses = self.arrivals, self.diagnostics
+        if len(arrivals) < 2 or not statuses or "overhead_ms" not in statuses[-1]:
             raise BenchError(f"only {len(arrivals)} heatmaps came, too few to take a median of")
         return NodeTimes(
             latency=Times.of([(arrived - taken) / 1e6 for taken, arrived in arrivals]),
             rate=(len(arrivals) - 1) / ((arrivals[-1][1] - arrivals[0][1]) / 1e9),
-            inference_ms=float(told[-1]["inference_ms"]),
-            overhead_ms=float(told[-1]["overhead_ms"]),
-            engine=told[-1]["engine"],
+            inference_ms=float(statuses[-1]["inference_ms"]),
+            overhead_ms=float(statuses[-1]["overhead_ms"]),
+            engine=statuses[-1]["engine"],
         )
 
     def _wait(self, condition: Callable[[], bool], missing: str) -> None:

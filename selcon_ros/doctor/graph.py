@@ -17,7 +17,7 @@ from selcon_ros.doctor.check import Check, fail, ok, warn
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.running_nodes import (
     ANSWER_SECONDS,
-    Told,
+    NodeStatus,
     Topics,
     grounding_nodes,
     level_of,
@@ -42,12 +42,12 @@ def check_graph(given: Topics | None, settings: Settings, seconds: float) -> Ite
             with spinning(NODE_NAME, context) as (node, executor):
                 nodes = grounding_nodes(node, executor)
                 yield from _of_nodes(nodes)
-                for name, told in sorted(nodes.items()):
+                for name, node_status in sorted(nodes.items()):
                     known = settings_of(name, node, executor)
                     if known is None:
                         yield _silent(name)
-                    if told.topics is not None:
-                        looks.append((name, told.topics, known or Settings()))
+                    if node_status.topics is not None:
+                        looks.append((name, node_status.topics, known or Settings()))
         for name, topics, its_settings in looks:
             if fault := _invalid(topics):
                 yield fault
@@ -73,19 +73,21 @@ def _invalid(topics: Topics) -> Check | None:
     return None
 
 
-def _of_nodes(nodes: Mapping[str, Told]) -> Iterator[Check]:
+def _of_nodes(nodes: Mapping[str, NodeStatus]) -> Iterator[Check]:
     if not nodes:
         yield warn(
             "grounding node",
             "none is heard in this domain",
             "ros2 launch selcon_ros grounding.launch.py image:=TOPIC depth:=TOPIC camera_info:=TOPIC",
         )
-    for name, told in sorted(nodes.items()):
-        if told.level == level_of(DiagnosticStatus.OK):
-            yield ok(name, f"{told.message}; engine {told.values.get('engine', 'not told')}")
+    for name, node_status in sorted(nodes.items()):
+        if node_status.level == level_of(DiagnosticStatus.OK):
+            yield ok(name, f"{node_status.message}; engine {node_status.values.get('engine', 'not told')}")
         else:
             # Its message says what to do about each problem.
-            yield (warn if told.level == level_of(DiagnosticStatus.WARN) else fail)(name, told.message)
+            yield (warn if node_status.level == level_of(DiagnosticStatus.WARN) else fail)(
+                name, node_status.message
+            )
 
 
 def _silent(name: str) -> Check:

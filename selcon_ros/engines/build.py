@@ -141,12 +141,12 @@ def _parse(library: EngineLibrary, builder: Any, messages: LibraryErrors, graph:
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
         if not errors:
             raise messages.error("cannot read the graph")
-        told = "; ".join(
+        reasons = "; ".join(
             f"operator {error.node_operator() or '?'} (node {error.node_name() or '?'}): "
             f"{first_line(RuntimeError(error.desc()))}"
             for error in errors[:3]
         )
-        raise BackendError(f"{library.title} {trt.__version__} does not take this graph: {told}")
+        raise BackendError(f"{library.title} {trt.__version__} does not take this graph: {reasons}")
     return network, parser
 
 
@@ -170,7 +170,7 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             self.reason: BaseException | None = None
             # Phases from the outermost to the innermost: name, steps, steps done.
             self._phases: list[list[Any]] = []
-            self._told = 0.0
+            self._reached = 0.0
 
         def stop(self, reason: BaseException) -> None:
             self.reason = reason
@@ -195,9 +195,9 @@ def _monitor(trt: Any, progress: Progress) -> Any:
                 share += width * min(done, steps) / steps
                 width /= steps
             # Phases are not as long as they have steps: the share never falls.
-            self._told = max(self._told, min(share, 1.0))
+            self._reached = max(self._reached, min(share, 1.0))
             try:
-                progress(self._phases[-1][0] if self._phases else "", self._told)
+                progress(self._phases[-1][0] if self._phases else "", self._reached)
             except (Cancelled, KeyboardInterrupt) as reason:
                 # It cannot pass through the library: its build is ended, then it is raised.
                 self.stop(reason)

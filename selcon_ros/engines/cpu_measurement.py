@@ -57,18 +57,18 @@ def measure_all(
     # Where OpenVINO runs the fp32 graph, that it has no bf16 here or cannot read an int8 graph is no fault.
     broken = [each for each in faults if each.backend == CPU_BACKEND or each.precision == EXACT_PRECISION]
     failures = tuple(f"{each.label}: {faults[each]}" for each in broken if each.backend != CPU_BACKEND)
-    told = {
+    reasons = {
         each.label: f"it does not run: {fault}" if each in broken else fault for each, fault in faults.items()
     }
     times = None
     try:
         if len(opened) > 1 or all(each.backend == OPENVINO for each in opened):
             times = measure({each.label: backend for each, backend in opened.items()}, bundle.manifest)
-            told |= _disagreeing(bundle, opened, times, {**left_out, **told})
+            reasons |= _disagreeing(bundle, opened, times, {**left_out, **reasons})
     finally:
         for backend in opened.values():
             backend.close()
-    return Measurement(times, "" if times else next(iter(opened)).label, told, failures, bool(broken))
+    return Measurement(times, "" if times else next(iter(opened)).label, reasons, failures, bool(broken))
 
 
 def measure_apart(

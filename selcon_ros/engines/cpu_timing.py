@@ -74,22 +74,22 @@ def explanation(times: CpuTimes, left_out: Mapping[str, str], where: str) -> str
     chosen, base = fastest(times, left_out), times.reference
     others = [label for label in times.shares if label not in (base, *left_out)]
     if not others:
-        told = f"{chosen} ({where})"
+        text = f"{chosen} ({where})"
     else:
         shown = min(others, key=lambda label: times.shares[label]) if chosen == base else chosen
         share = f"{times.shares[shown]:.2f}"
         facts = [f"{times.milliseconds[shown]:.3g} ms against {times.milliseconds[base]:.3g} ms of CPU"]
         facts += [f"{label} {times.shares[label]:.2f}" for label in others if label != shown]
         if chosen == base:
-            told = f"{chosen}, for {shown} takes {share} of its time, not at most {_limit(times, shown):.2g}"
+            text = f"{chosen}, for {shown} takes {share} of its time, not at most {_limit(times, shown):.2g}"
         else:
-            told = f"{chosen}, which takes {share} of the time of {base}"
+            text = f"{chosen}, which takes {share} of the time of {base}"
             if CpuCandidate.of(chosen).backend == CPU_BACKEND and any(
                 CpuCandidate.of(label).backend == OPENVINO for label in others
             ):
                 facts.append(f"OpenVINO must be at least {MIN_OPENVINO_SPEEDUP:g} times faster")
-        told = f"{told} ({'; '.join([*facts, where])})"
-    return "; ".join([told, *exclusions(left_out)])
+        text = f"{text} ({'; '.join([*facts, where])})"
+    return "; ".join([text, *exclusions(left_out)])
 
 
 def exclusions(left_out: Mapping[str, str]) -> list[str]:

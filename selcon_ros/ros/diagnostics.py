@@ -149,8 +149,8 @@ def status(name: str, hardware: str, health: Health, facts: Mapping[str, str]) -
     problems = health.problems
     values = {**facts, **health.values()}
     level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
-    told = [f"{source}: {text}" for source, text in sorted(problems.items())]
-    message = "; ".join([*told, f"{facts['state']}, {values['rate_hz']} Hz"])
+    texts = [f"{source}: {text}" for source, text in sorted(problems.items())]
+    message = "; ".join([*texts, f"{facts['state']}, {values['rate_hz']} Hz"])
     return DiagnosticStatus(
         level=level,
         name=name,

@@ -50,8 +50,8 @@ class DiagnosticsPublisher:
         self._clock_watch.look()
         self._namesakes.look()
         self._health.settle()
-        told = status(self._node.get_fully_qualified_name(), facts["model"], self._health, facts)
-        message = DiagnosticArray(status=[told])
+        node_status = status(self._node.get_fully_qualified_name(), facts["model"], self._health, facts)
+        message = DiagnosticArray(status=[node_status])
         message.header.stamp = self._clock_watch.stamp()
         self._publisher.publish(message)
 

@@ -172,7 +172,7 @@ class GroundingNode(ManagedNode):
         self._bond.break_off()
         self._health.keep((*LASTING_SOURCES, *MODEL_SOURCES, LIFECYCLE))
 
-    def told(self, fault: str) -> None:
+    def note_fault(self, fault: str) -> None:
         """Show in /diagnostics what a transition raised."""
         if fault:
             self._health.problem(LIFECYCLE, fault)

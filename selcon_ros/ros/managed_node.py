@@ -112,7 +112,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
         """Give back what `configure` has taken, or a part of it that an error left."""
 
     @abstractmethod
-    def told(self, fault: str) -> None:
+    def note_fault(self, fault: str) -> None:
         """Take note of what a transition raised; "" after one to `inactive`, which ends all that."""
 
     def in_executor(self, call: Callable[[], None]) -> None:
@@ -146,7 +146,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Configure; on an error take back what was done, and stay unconfigured."""
         if self._do("configure", self.configure):
-            self.told("")
+            self.note_fault("")
             return SUCCESS
         fault = self.fault
         self._do("cleanup", self.cleanup)
@@ -194,13 +194,13 @@ class ManagedNode(LifecycleNodeMixin, Node):
         return True
 
     def _tell(self, name: str, error: Exception) -> None:
-        """Log an error, with a traceback if it is a fault of ours, and let `told` take note."""
+        """Log an error, with a traceback if it is a fault of ours, and let `note_fault` take note."""
         known = isinstance(error, SelconError)
         reason = one_line(str(error) if known else f"{type(error).__name__}: {error}")
         self.get_logger().error(f"{name}: {reason}")
         if not known:
             self.get_logger().error("".join(traceback.format_exception(error)))
-        self.told(f"{name}: {reason}")
+        self.note_fault(f"{name}: {reason}")
 
     def _in_a_thread(self, change: Callable[..., Any]) -> Callable[..., Any]:
         """The callback of a service that runs in a thread of its own, while the executor goes on."""

@@ -41,7 +41,7 @@ class Topics:
 
 
 @dataclass(frozen=True)
-class Told:
+class NodeStatus:
     """What a grounding node says of itself in /diagnostics."""
 
     level: int
@@ -55,14 +55,14 @@ class Told:
         return Topics(*named) if all(named) else None  # type: ignore[arg-type]
 
 
-def told_in(message: DiagnosticArray) -> dict[str, Told]:
+def node_statuses(message: DiagnosticArray) -> dict[str, NodeStatus]:
     """What the grounding nodes among those of a message say, by their full names."""
     found = {}
     for status in message.status:
         values = {each.key: each.value for each in status.values}
-        told = Told(level_of(status.level), status.message, values)
-        if told.topics is not None:
-            found[status.name] = told
+        node_status = NodeStatus(level_of(status.level), status.message, values)
+        if node_status.topics is not None:
+            found[status.name] = node_status
     return found
 
 
@@ -90,12 +90,12 @@ def spinning(
         node.destroy_node()
 
 
-def grounding_nodes(node: Node, executor: SingleThreadedExecutor) -> dict[str, Told]:
+def grounding_nodes(node: Node, executor: SingleThreadedExecutor) -> dict[str, NodeStatus]:
     """What the grounding nodes of the domain say, by their full names."""
-    found: dict[str, Told] = {}
+    found: dict[str, NodeStatus] = {}
 
     def hear(message: DiagnosticArray) -> None:
-        found.update(told_in(message))
+        found.update(node_statuses(message))
 
     subscription = node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
     end = time.monotonic() + DIAGNOSTICS_SECONDS
@@ -122,12 +122,12 @@ def settings_of(name: str, node: Node, executor: SingleThreadedExecutor) -> Sett
         return None
     # One that it has not would leave all unanswered.
     names = [each for each in listed.result.names if each in SETTINGS_FIELDS]
-    told = _call_service(
+    response = _call_service(
         GetParameters, f"{name}/get_parameters", GetParameters.Request(names=names), node, executor
     )
-    if told is None:
+    if response is None:
         return None
-    given = dict(zip(names, map(parameter_value_to_python, told.values), strict=False))
+    given = dict(zip(names, map(parameter_value_to_python, response.values), strict=False))
     return Settings(**{each: checked(each, value) for each, value in given.items() if value is not None})
 
 

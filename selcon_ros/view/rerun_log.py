@@ -67,7 +67,7 @@ class RerunLog:
             raise SelconError(f"--rerun {file} cannot be written: {one_line(str(error), 200)}") from error
         self._rec.log(WORLD, rr.ViewCoordinates.RDF, static=True)
         self._full = False
-        self._told: set[tuple[str, str]] = set()
+        self._problems: set[tuple[str, str]] = set()
         self._shown: dict[str, set[str]] = {}
         self._last: tuple[Any, ...] = ()
         self._newest = -np.inf
@@ -203,10 +203,10 @@ class RerunLog:
             self._rec.log(f"confidence/{_path_part(action)}", rr.Scalars(confidence))
         for name, milliseconds in frame.times.items():
             self._rec.log(f"milliseconds/{_path_part(name)}", rr.Scalars(milliseconds))
-        told: set[tuple[str, str]] = {(each.level, each.text) for each in frame.diagnostics}
-        for level, text in sorted(told - self._told):
+        problems: set[tuple[str, str]] = {(each.level, each.text) for each in frame.diagnostics}
+        for level, text in sorted(problems - self._problems):
             self._say(level, text)
-        self._told = told
+        self._problems = problems
 
     def _say(self, level: str, text: str) -> None:
         self._rec.log("diagnostics", rr.TextLog(one_line(text), level=LOG_LEVELS[level]))

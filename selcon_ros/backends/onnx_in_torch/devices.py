@@ -123,7 +123,7 @@ class Cuda:
 
     @contextmanager
     def _at_work(self, program: Program) -> Iterator[None]:
-        with torch.inference_mode(), torch.cuda.stream(self._stream), memory_told(program.subject):
+        with torch.inference_mode(), torch.cuda.stream(self._stream), memory_errors(program.subject):
             yield
 
     def _captured(
@@ -187,7 +187,7 @@ def _as_fp32() -> Iterator[None]:
 
 
 @contextmanager
-def memory_told(subject: str) -> Iterator[None]:
+def memory_errors(subject: str) -> Iterator[None]:
     """Turn a lack of memory on the GPU into a BackendError about `subject` that says how much is free."""
     try:
         yield

@@ -99,14 +99,14 @@ def _unknown(names: Sequence[str], known: dict[str, str]) -> UnknownActionError:
     listing = ", ".join(sorted(known.values()))
     if not action_key(names[0]):
         return UnknownActionError(f"the action is empty; this model knows: {listing}")
-    told = [_closest(name, known) for name in names[:MAX_NAMES_SHOWN]]
+    suggestions = [_closest(name, known) for name in names[:MAX_NAMES_SHOWN]]
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     if len(names) == 1:
-        close = f"did you mean {told[0]}? " if told[0] else ""
+        close = f"did you mean {suggestions[0]}? " if suggestions[0] else ""
         return UnknownActionError(f"unknown action {quoted(names[0])}: {close}This model knows: {listing}")
     each = [
         quoted(name.strip()) + (f" (did you mean {close}?)" if close else "")
-        for name, close in zip(names, told, strict=False)
+        for name, close in zip(names, suggestions, strict=False)
     ]
     return UnknownActionError(f"unknown actions {', '.join(each)}{more}: this model knows: {listing}")
 

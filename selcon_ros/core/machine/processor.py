@@ -36,9 +36,9 @@ def processor(cpu_info: Path = CPU_INFO) -> Processor:
     pairs = [(key.strip(), value.strip()) for key, _, value in (each.partition(":") for each in lines)]
     names = [value for key, value in pairs if key in _NAME_FIELDS and value]
     # A set: one line for each core, and of two kinds of core both.
-    told = sorted({pair for pair in pairs if pair[0] in _KIND_FIELDS})
-    digest = hashlib.sha256(repr((platform.machine(), told)).encode()).hexdigest()
-    flags = frozenset(" ".join(value for key, value in told if key in ("flags", "Features")).split())
+    kinds = sorted({pair for pair in pairs if pair[0] in _KIND_FIELDS})
+    digest = hashlib.sha256(repr((platform.machine(), kinds)).encode()).hexdigest()
+    flags = frozenset(" ".join(value for key, value in kinds if key in ("flags", "Features")).split())
     name = names[0] if names else platform.processor() or platform.machine() or "unknown"
     return Processor(name, digest, flags)
 

@@ -57,12 +57,12 @@ def try_python(
     if said is None:
         return None, f"did not answer within {seconds:g} s"
     output, errors = (each.decode(errors="replace") for each in said)
-    told = errors.strip().splitlines() or ["it said nothing"]
+    lines = errors.strip().splitlines() or ["it said nothing"]
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
-        return None, f"ends the process with {name}: {one_line(told[0], MAX_MESSAGE_LENGTH)}"
+        return None, f"ends the process with {name}: {one_line(lines[0], MAX_MESSAGE_LENGTH)}"
     if process.returncode > 0:
-        return None, f"fails: {one_line(told[-1], MAX_MESSAGE_LENGTH)}"
+        return None, f"fails: {one_line(lines[-1], MAX_MESSAGE_LENGTH)}"
     return output.splitlines(), ""
 
 

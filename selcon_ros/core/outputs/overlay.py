@@ -101,7 +101,8 @@ def _hot(values: NDArray[np.float32], cells: NDArray[np.float32] | None = None) 
     if rows.stop == rows.start:
         return np.empty((0, 0), np.uint8), (rows, columns)
     # The offset makes rounding the whole part.
-    levels: Picture = cv2.convertScaleAbs(values[rows, columns], alpha=255, beta=-0.5)
+    levels: Picture = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    cv2.convertScaleAbs(values[rows, columns], dst=levels, alpha=255, beta=-0.5)
     cv2.threshold(levels, MIN_VISIBLE_HEAT * 255, 0, cv2.THRESH_TOZERO, dst=levels)
     u, v, width, height = cv2.boundingRect(levels)
     box = slice(rows.start + v, rows.start + v + height), slice(columns.start + u, columns.start + u + width)

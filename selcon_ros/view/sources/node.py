@@ -12,7 +12,7 @@ import rclpy
 
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.grounding.actions import listed, match_actions
-from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, grounding_nodes, settings_of, spinning
+from selcon_ros.ros.running_nodes import ANSWER_SECONDS, NodeStatus, grounding_nodes, settings_of, spinning
 from selcon_ros.view.scene import Thresholds, ViewFrame
 from selcon_ros.view.sources.base import Slot
 from selcon_ros.view.sources.node_frames import (
@@ -63,10 +63,12 @@ class NodeSource:
 
     @property
     def model(self) -> str:
-        told = None if self._listener is None else self._listener.told
-        if told is None:
+        node_status = None if self._listener is None else self._listener.node_status
+        if node_status is None:
             return "not told yet"
-        return f"{told.values.get('model', 'not told')} in {told.values.get('engine', 'not told')}"
+        return (
+            f"{node_status.values.get('model', 'not told')} in {node_status.values.get('engine', 'not told')}"
+        )
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -136,15 +138,15 @@ class NodeSource:
     def _listen(self) -> None:
         with spinning(NODE_NAME, self._context) as (node, executor):
             found = grounding_nodes(node, executor)
-            self._name, told = _chosen(found, self._wanted)
+            self._name, node_status = _chosen(found, self._wanted)
             settings = settings_of(self._name, node, executor)
         if settings is None:
             raise NodeError(
                 f"{self._name} is heard, but did not tell its parameters within {ANSWER_SECONDS:g} s: is the "
                 "machine too busy? Try again"
             )
-        assert told.topics is not None
-        with spinning(NODE_NAME, self._context, told.topics.remaps) as (node, executor):
+        assert node_status.topics is not None
+        with spinning(NODE_NAME, self._context, node_status.topics.remaps) as (node, executor):
             listener = NodeListener(node, self._name, settings)
             self._ready.put(listener)
             tended = 0.0
@@ -172,7 +174,7 @@ class NodeSource:
         return None
 
 
-def _chosen(found: Mapping[str, Told], wanted: str | None) -> tuple[str, Told]:
+def _chosen(found: Mapping[str, NodeStatus], wanted: str | None) -> tuple[str, NodeStatus]:
     """The node that is meant. Raises NodeError."""
     if not found:
         raise NodeError(NO_NODE)

@@ -90,8 +90,8 @@ def frame_without_answer(
     """
     with listener.changed:
         newest = next(reversed(listener.images.values()), None)
-        told = listener.told
-    idle = told is not None and told.values.get("action", "none") == "none"
+        node_status = listener.node_status
+    idle = node_status is not None and node_status.values.get("action", "none") == "none"
     notes = [Diagnostic("error", f"an answer cannot be used: {fault}")] if fault else []
     stamp = 0.0 if newest is None else stamp_of(newest.header) / 1e9
     frame = (
@@ -150,16 +150,17 @@ def thresholds_of(listener: NodeListener) -> Thresholds:
 def _state(listener: NodeListener) -> tuple[Diagnostic, ...]:
     """What the node says of itself, what is wrong here, and what it has refused."""
     lines = []
-    told = listener.told
+    node_status = listener.node_status
     if listener.refused:
         lines.append(Diagnostic("error", f"the node refuses that: {listener.refused}"))
     silent = time.monotonic() - listener.heard_at
     if silent > max(SILENCE_SECONDS, 3 * listener.settings.diagnostics_period):
         lines.append(Diagnostic("error", f"nothing is heard of the node for {silent:.0f} s: is it running?"))
-    elif told is not None:
-        *problems, doing = told.message.split("; ")
+    elif node_status is not None:
+        *problems, doing = node_status.message.split("; ")
         lines += [
-            Diagnostic(LEVEL_OF_STATUS[min(told.level, len(LEVEL_OF_STATUS) - 1)], each) for each in problems
+            Diagnostic(LEVEL_OF_STATUS[min(node_status.level, len(LEVEL_OF_STATUS) - 1)], each)
+            for each in problems
         ]
         lines.append(Diagnostic("ok", doing))
     lines += [Diagnostic("warning", f"here: {text}") for text in listener.health.problems.values()]

@@ -24,7 +24,7 @@ from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.inputs import IMAGE_TYPES, Input
 from selcon_ros.ros.parameters import SETTINGS_FIELDS, Settings, checked
 from selcon_ros.ros.publishers import LATCHED, LEGEND_TOPIC, RELIABLE
-from selcon_ros.ros.running_nodes import ANSWER_SECONDS, Told, told_in
+from selcon_ros.ros.running_nodes import ANSWER_SECONDS, NodeStatus, node_statuses
 from selcon_ros.ros.target_frame import TargetFrameLookup
 
 MAX_MESSAGES = 12
@@ -73,7 +73,7 @@ class NodeListener:
         full name of the grounding node, and `settings` the parameters that it has at present.
         """
         self.changed = threading.Condition()
-        self.settings, self.told, self.heard_at = settings, None, time.monotonic()
+        self.settings, self.node_status, self.heard_at = settings, None, time.monotonic()
         self.known: tuple[str, ...] = ()
         self.images, self.statuses, self.overlays = LastMessages(), LastMessages(), LastMessages()
         self.of_action: dict[tuple[str, str], LastMessages] = {}
@@ -99,7 +99,7 @@ class NodeListener:
 
     _answer: Any
     """To the last request for the node's parameters, at `_requested`."""
-    told: Told | None
+    node_status: NodeStatus | None
     """What the node said last of itself, at `heard_at`."""
 
     # Any thread.
@@ -190,10 +190,10 @@ class NodeListener:
             self.changed.notify_all()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        told = told_in(message).get(self._name)
-        if told is not None:
+        node_status = node_statuses(message).get(self._name)
+        if node_status is not None:
             with self.changed:
-                self.told, self.heard_at = told, time.monotonic()
+                self.node_status, self.heard_at = node_status, time.monotonic()
                 self.changed.notify_all()
 
     def _on_legend(self, message: String) -> None:

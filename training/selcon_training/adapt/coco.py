@@ -36,8 +36,8 @@ def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: Picture
     for each in _listed(record, "images", where):
         number = entry(each, "id", int, f"{where}: images")
         path = pictures.find(each.get("file_name"), posixpath.dirname(name), f"{where}: image {number}")
-        told = (each.get("height"), each.get("width"))
-        size = size_of(path, told, f"{where}: image {number}")
+        stated_size = (each.get("height"), each.get("width"))
+        size = size_of(path, stated_size, f"{where}: image {number}")
         first, _ = found.setdefault(number, (path, size))
         if first != path:
             names = (quoted(photo.relative_to(pictures.folder).as_posix(), 120) for photo in (first, path))

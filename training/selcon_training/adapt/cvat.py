@@ -44,8 +44,8 @@ def _photo(image: Element, name: str, where: str, pictures: PictureFiles) -> Lab
     called = image.get("name")
     path = pictures.find(called, posixpath.dirname(name), where)
     place = f"{where}: {called}"
-    told = (_whole(image, "height", place), _whole(image, "width", place))
-    size = size_of(path, told, place)
+    stated_size = (_whole(image, "height", place), _whole(image, "width", place))
+    size = size_of(path, stated_size, place)
     shapes: dict[str, list[Shape]] = {}
     for each in image:
         if each.tag in _NOTES:

@@ -35,8 +35,8 @@ def read_labelme(folder: Path, name: str, record: dict[str, Any], pictures: Pict
     """The photo that the labelme file `name` (a path from `folder`) is about. Raises DataError."""
     where = str(folder / name)
     path = pictures.find(record["imagePath"], posixpath.dirname(name), where)
-    told = (record.get("imageHeight"), record.get("imageWidth"))
-    size = size_of(path, told, where)
+    stated_size = (record.get("imageHeight"), record.get("imageWidth"))
+    size = size_of(path, stated_size, where)
     shapes: dict[str, list[Shape]] = {}
     listed = entry(record, "shapes", list, where)
     assert isinstance(listed, list)

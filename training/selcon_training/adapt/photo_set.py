@@ -147,8 +147,8 @@ def _matches(labelled: Sequence[Labelled], actions: Sequence[str]) -> tuple[dict
             ignored[label] = counts[label]
             reasons.append(str(error))
     if not matched:
-        told = reasons[0] if reasons else f"the bundle knows: {', '.join(actions)}"
-        raise AdaptError(f"no label is an action of the bundle: {told}. Label parts with these names")
+        reason = reasons[0] if reasons else f"the bundle knows: {', '.join(actions)}"
+        raise AdaptError(f"no label is an action of the bundle: {reason}. Label parts with these names")
     return matched, ignored
 
 

@@ -55,19 +55,20 @@ class PictureFiles:
         ending = [path for path in self.paths if path.endswith(f"/{plain}")]
         if len(ending) == 1:
             return self.folder / ending[0]
-        told = f"{len(ending)} pictures are called so" if ending else "there is no such picture"
-        raise DataError(f"{where} names the picture {quoted(name, 120)}, and in {self.folder} {told}")
+        fault = f"{len(ending)} pictures are called so" if ending else "there is no such picture"
+        raise DataError(f"{where} names the picture {quoted(name, 120)}, and in {self.folder} {fault}")
 
 
-def size_of(path: Path, told: tuple[object, object], where: str) -> Size:
+def size_of(path: Path, stated_size: tuple[object, object], where: str) -> Size:
     """A picture's (height, width) as it is read, which must be what the label file says (or None).
 
     Raises DataError.
     """
     size = stored_as(path).upright
-    if any(value is not None for value in told) and told != size:
+    if any(value is not None for value in stated_size) and stated_size != size:
         raise DataError(
-            f"{where} is drawn on {told[1]} x {told[0]} pixels, but {path.name} has {size[1]} x {size[0]}: "
+            f"{where} is drawn on {stated_size[1]} x {stated_size[0]} pixels, but {path.name} has "
+            f"{size[1]} x {size[0]}: "
             "draw it on this picture, stored upright"
         )
     return size

@@ -50,11 +50,13 @@ def _columns(groups: dict[str, Any]) -> dict[str, Any]:
 
 def _shown(photo: MaskedPhoto, action: str, before: PhotoAnswer, after: PhotoAnswer | None) -> Shown:
     answers = [each for each in (before, after) if each is not None]
-    told = " → ".join(f"{'right' if each.right else 'wrong'} (KLD {each.kld:.3f})" for each in answers)
+    outcomes = " → ".join(f"{'right' if each.right else 'wrong'} (KLD {each.kld:.3f})" for each in answers)
     panels = [
         answer_picture(photo.loaded.picture, each.map, photo.masks[each.action], each.right)
         for each in answers
     ]
     name = f"{action} on {photo.name}"
     what = "before and after" if after is not None else "before"
-    return Shown(side_by_side(panels), f"{name}: {told}", f"{name}, the answer {what}", not answers[-1].right)
+    return Shown(
+        side_by_side(panels), f"{name}: {outcomes}", f"{name}, the answer {what}", not answers[-1].right
+    )

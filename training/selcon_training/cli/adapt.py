@@ -102,10 +102,10 @@ def _print(result: dict[str, Any]) -> None:
         click.echo(f"label {label} ({count} photos) is no action of the bundle: left out", err=True)
     rows = {"all photos": result["overall"], **result["actions"], "rendered samples": result["rendered"]}
     for name, sides in rows.items():
-        told = [
+        changes = [
             f"{side} {100 * figures['right_part']:.0f} %"
             for side, figures in sides.items()
             if figures["right_part"] is not None
         ]
-        click.echo(f"{name}: right part {', '.join(told) or '-'} of {sides['before']['questions']}")
+        click.echo(f"{name}: right part {', '.join(changes) or '-'} of {sides['before']['questions']}")
     click.echo(f"int8 {result['int8']}")

@@ -53,8 +53,15 @@ def show(dataset: Path, out: Path | None, as_json: bool) -> None:
     warnings = [(look.action, look.photo.path, look.warning) for look in found.looks if look.warning]
     rows = found.table()
     if as_json:
-        told = [{"action": action, "photo": str(path), "warning": text} for action, path, text in warnings]
-        record = {"layout": found.layout, "actions": rows, "nothing": len(found.negatives), "warnings": told}
+        warning_records = [
+            {"action": action, "photo": str(path), "warning": text} for action, path, text in warnings
+        ]
+        record = {
+            "layout": found.layout,
+            "actions": rows,
+            "nothing": len(found.negatives),
+            "warnings": warning_records,
+        }
         click.echo(json.dumps(record, indent=2))
         return
     _table(

@@ -117,11 +117,11 @@ def _print(result: dict[str, Any]) -> None:
     )
     if result["truth"] is not None:
         sides = {side: result["truth"][side] for side in ("teacher", "student")}
-        told = [
+        shares = [
             f"{side} {100 * found['right_part']:.1f} %, KLD {found['kld']:.3f}"
             for side, found in sides.items()
         ]
-        click.echo(f"right part of {sides['student']['queries']} questions: {'; '.join(told)}")
+        click.echo(f"right part of {sides['student']['queries']} questions: {'; '.join(shares)}")
     ms = time["milliseconds"]
     click.echo(
         f"time with {time['threads']} threads: teacher {ms['teacher']:.1f} ms, student "

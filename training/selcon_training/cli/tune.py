@@ -51,8 +51,8 @@ def command(
     check_destination(place, folder=True)
     try:
         manifest, tuning = tune(bundle, validation, out, threads)
-        told = f"{one_line(str(validation.root), 200)}, {validation.split}"
-        write_report(place, tuning, manifest.name, told)
+        pictures = f"{one_line(str(validation.root), 200)}, {validation.split}"
+        write_report(place, tuning, manifest.name, pictures)
     except ResultNotWritten as error:
         tuning, lost = error.result, error
     if as_json:

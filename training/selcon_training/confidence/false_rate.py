@@ -114,8 +114,8 @@ def _fit_action(index: int, slope: float, scenes: Evidence, negatives: F64, rate
         weights = np.where(np.arange(negatives.shape[2]) == index, slope, 0.0)
     thresholds = {key: threshold(sources[key] @ weights, allowed[key]) for key in enough}
     strictest = max(thresholds, key=thresholds.__getitem__)
-    least, told = thresholds[strictest], positive @ weights
-    kept, kept_by_real = told >= least, told >= thresholds["real"]
+    least, scores = thresholds[strictest], positive @ weights
+    kept, kept_by_real = scores >= least, scores >= thresholds["real"]
     row = {
         "positives": len(positive),
         "kept": _share(kept),

@@ -48,9 +48,9 @@ def curves(evidence: Evidence) -> list[tuple[float, float]] | None:
         return None
     shared = fit_logistic(values[known], positive[known])
     found = []
-    for value, there, told in zip(values.T, positive.T, known.T, strict=True):
-        enough = min(int(there.sum()), int(told.sum() - there.sum())) >= MIN_EXAMPLES
-        found.append(fit_logistic(value[told], there[told]) if enough else shared)
+    for value, there, is_known in zip(values.T, positive.T, known.T, strict=True):
+        enough = min(int(there.sum()), int(is_known.sum() - there.sum())) >= MIN_EXAMPLES
+        found.append(fit_logistic(value[is_known], there[is_known]) if enough else shared)
     return found
 
 

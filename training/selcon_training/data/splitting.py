@@ -135,8 +135,8 @@ def _groups(data: DataSet, objects: str | None) -> list[Group]:
     folder = data.base / NEGATIVES
     negatives = all_pictures(folder, NEGATIVES) if folder.is_dir() else []
     for path in negatives:
-        told = path.parent != folder and (objects is not None or path.parent.name != UNNAMED)
-        thing = _object(path, path.parent.name, objects) if told else path.stem
+        named = path.parent != folder and (objects is not None or path.parent.name != UNNAMED)
+        thing = _object(path, path.parent.name, objects) if named else path.stem
         union.join(("item", path), [("object", thing), ("content", _mark(path))])
     groups: dict[object, Group] = {}
     for item in items:

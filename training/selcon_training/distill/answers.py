@@ -37,8 +37,8 @@ class TeacherAnswer:
         A confidence that was never fitted (`fitted` is false) only compares actions: the likeliest counts.
         """
         likeliest = np.arange(len(self.confidence)) == int(self.confidence.argmax())
-        told: NDArray[np.bool_] = self.maps.max(axis=(1, 2)) > 0
-        return told & (self.confidence >= MIN_CONFIDENCE if fitted else likeliest)
+        has_heat: NDArray[np.bool_] = self.maps.max(axis=(1, 2)) > 0
+        return has_heat & (self.confidence >= MIN_CONFIDENCE if fitted else likeliest)
 
 
 class Teacher:

@@ -50,7 +50,7 @@ class Survey:
         """Of the pictures' content, wherever they lie."""
         return hashlib.sha256("".join(photo.key for photo in self.photos).encode()).hexdigest()
 
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         """Lines about what is left out."""
         lines = [f"left out: {each}" for each in self.unreadable[:MAX_FILES_SHOWN]]
         if len(self.unreadable) > MAX_FILES_SHOWN:

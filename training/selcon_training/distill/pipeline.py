@@ -84,7 +84,7 @@ def distill(
     fresh = None if found else build(config, teacher)  # a wrong name is told before the teacher is asked
     store = Store(places.work / "teacher" / teacher.sha256[:16], len(teacher.manifest.actions))
     survey = ask(teacher, photos, files, store)
-    for line in survey.told():
+    for line in survey.messages():
         tqdm.write(f"warning: {line}", file=sys.stderr)
     learned, held = hold_out(survey.photos, config.validation.held_out, config.seed)
     require_answers(teacher, store, held)

@@ -170,8 +170,8 @@ def _check_name(name: str) -> None:
     if timm.is_model(name.split(".")[0]):
         return
     near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=4, cutoff=0.5))
-    told = f"; near are {near}" if near else ""
-    raise EncoderError(f"timm knows no model '{name}'{told}; `selcon encoders list` names some backbones")
+    hint = f"; near are {near}" if near else ""
+    raise EncoderError(f"timm knows no model '{name}'{hint}; `selcon encoders list` names some backbones")
 
 
 def _levels(name: str) -> tuple[int, ...]:

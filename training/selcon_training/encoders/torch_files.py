@@ -81,7 +81,9 @@ def why_unreadable(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    told = isinstance(error, RuntimeError | SafetensorError) and text.strip()  # others: "101", for hello
-    if not told or "weights_only" in text or "Weights only" in text:
+    has_reason = (
+        isinstance(error, RuntimeError | SafetensorError) and text.strip()
+    )  # others: "101", for hello
+    if not has_reason or "weights_only" in text or "Weights only" in text:
         return "it is no file that torch has written, or it is damaged; get it anew"
     return one_line(text.strip().splitlines()[0], 200)

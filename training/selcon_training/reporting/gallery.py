@@ -64,12 +64,12 @@ class Gallery:
 
 
 def _shown(row: QueryRow, panels: Sequence[U8], what: str) -> Shown:
-    told = [row.action, ", ".join(row.objects), row.picture, f"KLD {row.kld:.3f}"]
-    told.append("right part" if row.right else "wrong place")
+    facts = [row.action, ", ".join(row.objects), row.picture, f"KLD {row.kld:.3f}"]
+    facts.append("right part" if row.right else "wrong place")
     if row.distance is not None:
-        told.append(f"{1000 * row.distance:.1f} mm")
+        facts.append(f"{1000 * row.distance:.1f} mm")
     return Shown(
-        side_by_side(panels), " · ".join(told), f"{row.action} in {row.picture}: {what}", not row.right
+        side_by_side(panels), " · ".join(facts), f"{row.action} in {row.picture}: {what}", not row.right
     )
 
 

@@ -102,7 +102,7 @@ def number(value: Any, form: str, ends: Sequence[float] | None = None) -> str:
         return value
     factor, digits = NUMBER_FORMATS[form]
 
-    def told(one: float) -> str:
+    def formatted(one: float) -> str:
         return format(factor * one, digits)
 
     if isinstance(value, Mapping):
@@ -110,11 +110,11 @@ def number(value: Any, form: str, ends: Sequence[float] | None = None) -> str:
         return (
             NO_VALUE
             if mean is None
-            else told(mean) + ("" if std is None or form == "count" else f" ± {told(std)}")
+            else formatted(mean) + ("" if std is None or form == "count" else f" ± {formatted(std)}")
         )
     if value is None:
         return NO_VALUE
-    return told(value) + ("" if ends is None else f" [{told(ends[0])}, {told(ends[1])}]")
+    return formatted(value) + ("" if ends is None else f" [{formatted(ends[0])}, {formatted(ends[1])}]")
 
 
 def brackets(of: str) -> str:

@@ -67,5 +67,5 @@ def _shown(each: Example, tuning: Tuning) -> Shown:
     right = [peaks_on(each.part, upsample(one, *picture.shape[:2])) for one in maps]
     panels = [answer_picture(picture, one, each.part, on) for one, on in zip(maps, right, strict=True)]
     name = f"{each.action} on {each.path.name}"
-    told = " → ".join("right part" if on else "wrong part" for on in right)
-    return Shown(side_by_side(panels), f"{name}: {told}", f"{name}, before and after", not right[1])
+    outcomes = " → ".join("right part" if on else "wrong part" for on in right)
+    return Shown(side_by_side(panels), f"{name}: {outcomes}", f"{name}, before and after", not right[1])

@@ -176,5 +176,5 @@ def _drawn(look: LabelledPhoto, colour: Colour, *within: tuple[int, int]) -> U8:
 
 
 def _text(look: LabelledPhoto) -> str:
-    told = look.warning or f"{100 * (look.share or 0):.1f} %"
-    return f"{look.photo.path.stem}  {told}"
+    text = look.warning or f"{100 * (look.share or 0):.1f} %"
+    return f"{look.photo.path.stem}  {text}"

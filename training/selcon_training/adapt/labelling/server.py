@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif what == "photos":
             self._send(200, self._photos())
         elif what == "drawing":
-            self._send(200, self._told(self._number(which), workspace.drawing(self._number(which))))
+            self._send(200, self._described(self._number(which), workspace.drawing(self._number(which))))
         elif what in ("photo", "thumbnail"):
             photo = workspace.photos[self._number(which)]
             side = SHOWN_SIDE if what == "photo" else THUMBNAIL_SIDE
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "drawing":
             number = self._number(which)
             kept = workspace.change(number, parse_change(content, workspace.actions))
-            self._send(200, self._told(number, kept))
+            self._send(200, self._described(number, kept))
         elif what == "finish":
             self.close_connection = True
             self._send(200, {})
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             ],
         }
 
-    def _told(self, number: int, drawing: MaskDrawing) -> dict[str, Any]:
+    def _described(self, number: int, drawing: MaskDrawing) -> dict[str, Any]:
         workspace = self.server.workspace
         shown = drawing.model_dump(include={"revision", "object", "nothing", "strokes", "width", "height"})
         return shown | {"state": workspace.state(number), "problem": workspace.problem}

@@ -207,7 +207,7 @@ def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
         for path in map(Path, files)
         if path.suffix.lower() not in (*IMAGE_SUFFIXES, *NOTE_SUFFIXES) and path.suffix
     ]
-    told = suffix_counts(unread) if unread else ""
+    unread_text = suffix_counts(unread) if unread else ""
     stems: dict[str, str] = {}
     for name in PictureFiles(folder, files).paths:
         if not name.isprintable():  # a name that is no text, or would break a line
@@ -220,9 +220,9 @@ def _photos(folder: Path, out: Path) -> tuple[list[WorkspacePhoto], str]:
             )
         stems[stem] = name
     if not stems:
-        other = f", but {told}, which are not read: convert them" if told else ""
+        other = f", but {unread_text}, which are not read: convert them" if unread_text else ""
         raise DataError(f"{folder} holds no photo ({', '.join(IMAGE_SUFFIXES)}){other}")
-    return [WorkspacePhoto(name, stem) for stem, name in stems.items()], told
+    return [WorkspacePhoto(name, stem) for stem, name in stems.items()], unread_text
 
 
 def _actions(out: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
