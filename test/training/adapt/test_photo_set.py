@@ -211,6 +211,23 @@ def test_what_coco_lists_twice_counts_once(tmp_path):
         assert all(np.array_equal(mask, wanted.masks[action]) for action, mask in photo.masks.items())
 
 
+def test_what_is_outside_of_its_frame_in_coco_does_not_count(tmp_path):
+    """As datumaro writes what CVAT's tracks say of the frame after their last one."""
+    photos.coco(tmp_path)
+    once = in_order(photo_set_of(tmp_path))
+
+    def leave(record):
+        drawn, *others = record["annotations"]
+        drawn["attributes"] = {"outside": False, "keyframe": True}
+        last = others[-1]["image_id"]
+        record["annotations"].append({**drawn, "image_id": last, "attributes": {"outside": True}})
+
+    edit(tmp_path, leave, COCO_FILE)
+    for photo, wanted in zip(in_order(photo_set_of(tmp_path)), once, strict=True):
+        assert photo.masks.keys() == wanted.masks.keys()
+        assert all(np.array_equal(mask, wanted.masks[action]) for action, mask in photo.masks.items())
+
+
 @pytest.mark.parametrize(
     ("size", "told"),
     [

@@ -27,7 +27,9 @@ def is_coco(record: object) -> bool:
 def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: PictureFiles) -> list[Labelled]:
     """The photos of the COCO file `name` (a path from `folder`).
 
-    An entry that is listed twice counts once. Raises DataError, also for a number of two labels or photos.
+    An entry that is listed twice counts once, and what an exporter of videos marks as outside of its picture
+    (datumaro: the attribute `outside`) not at all. Raises DataError, also for a number of two labels or
+    photos.
     """
     where = str(folder / name)
     labels = _labels(record, where)
@@ -51,9 +53,15 @@ def read_coco(folder: Path, name: str, record: dict[str, Any], pictures: Picture
         image, category = entry(each, "image_id", int, place), entry(each, "category_id", int, place)
         if image not in found or category not in labels:
             raise DataError(f"{place}: image {image} or category {category} is not listed: export it again")
+        if _is_outside(each.get("attributes")):
+            continue
         shapes = drawn[image].setdefault(labels[category], [])
         shapes += _shapes(each.get("segmentation"), found[image][1], place)
     return [Labelled(path, drawn[number]) for number, (path, _) in found.items()]
+
+
+def _is_outside(attributes: object) -> bool:
+    return isinstance(attributes, dict) and attributes.get("outside") is True
 
 
 def _labels(record: dict[str, Any], where: str) -> dict[object, str]:
