@@ -52,7 +52,7 @@ def _alphas(result: Audit, rows: Mapping[float, Figures]) -> Plot:
     lines = {"reliable": (GREY, "reliable"), "reliable_right": (BLUE, "of these right")}
     with drawing(2.6) as made:
         _curves(made.axes, rows, lines | {"used_right": (CRIMSON, "map used is right")}, result.alpha, "α")
-    return Plot("Reliability threshold α", made.svg, _described(len(result.facts)))
+    return Plot("Reliability threshold α", made.svg, _caption(len(result.facts)))
 
 
 def _gammas(conditions: Rows, result: Audit) -> Plot:
@@ -60,7 +60,7 @@ def _gammas(conditions: Rows, result: Audit) -> Plot:
     lines = {"reliable": (GREY, "reliable"), "part_right": (BLUE, "part map right")}
     with drawing(2.6) as made:
         _curves(made.axes, rows, lines | {"used_right": (CRIMSON, "map used is right")}, result.gamma, "γ")
-    return Plot("Selection threshold γ", made.svg, _described(len(result.facts)))
+    return Plot("Selection threshold γ", made.svg, _caption(len(result.facts)))
 
 
 def _curves(
@@ -75,7 +75,7 @@ def _curves(
     axes.legend()
 
 
-def _described(count: int) -> str:
+def _caption(count: int) -> str:
     return f"n = {count} samples. Bands: 95 % interval, bootstrap over objects. Dotted: as trained."
 
 

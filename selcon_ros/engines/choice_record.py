@@ -21,8 +21,8 @@ class ChoiceKey:
     """What times are measured of and on; with another value of any of these they are measured again.
 
     graphs: SHA-256 of the graph of each candidate, by its label; processor, kind: as in
-    `core.processor.Processor`; cores: how many the process may use; threads: of the engine, 0 for its own
-    choice; engines: versions of the backends' libraries; selcon_ros: version.
+    `core.machine.processor.Processor`; cores: how many the process may use; threads: of the engine, 0 for
+    its own choice; engines: versions of the backends' libraries; selcon_ros: version.
     """
 
     graphs: dict[str, str]

@@ -248,11 +248,11 @@ def unknown(given: Iterable[str]) -> str:
     names = [
         each for each in given if each not in SETTINGS_FIELDS and each.split(".")[0] not in ROS_PARAMETERS
     ]
-    unknown = [_with_closest(name) for name in sorted(names)[:MAX_NAMES_SHOWN]]
-    if not unknown:
+    described = [_with_closest(name) for name in sorted(names)[:MAX_NAMES_SHOWN]]
+    if not described:
         return ""
-    more = f" and {len(names) - len(unknown)} more" if len(names) > len(unknown) else ""
-    return f"this node has no parameter {', '.join(unknown)}{more}: what is given for it has no effect"
+    more = f" and {len(names) - len(described)} more" if len(names) > len(described) else ""
+    return f"this node has no parameter {', '.join(described)}{more}: what is given for it has no effect"
 
 
 def _with_closest(name: str) -> str:

@@ -121,7 +121,7 @@ def test_rectified_alone_says_nothing(folder: Path) -> None:
 
 
 def test_depth_and_calibration_of_another_size(folder: Path) -> None:
-    """NodeStatus before the model is opened, with the file's name."""
+    """Told before the model is opened, with the file's name."""
     cv2.imwrite(str(folder / "small.png"), np.full((240, 320), 1200, np.uint16))
     result = ground(folder, "--depth", "@small.png", "--camera", "@camera.json")
     says = f"Error: {folder / 'small.png'} is 320 x 240, the picture 640 x 480: take depth that is registered"

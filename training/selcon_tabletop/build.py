@@ -69,7 +69,8 @@ def build(
     media`; its meshes and pictures go into the scenes, its pictures behind objects, its textures on them, and
     its negative pictures among the training images; the confidence is fitted on those held out. `rooms`: so
     many pictures of rooms are rendered with its meshes and are backgrounds and negative pictures, too. The
-    bundle of a convolutional network gets an int8 graph if that agrees with fp32. Raises SelconError where a
+    bundle of a convolutional network gets an int8 graph if that agrees with fp32; with `media` and more than
+    one configuration it is half-way between the last two, with a presence. Raises SelconError where a
     stage cannot go on.
     """
     require_alone("selcon tabletop build", "render and train by their own commands, which share the work")

@@ -24,13 +24,14 @@ class Heatmap:
 
     `values` [H, W] float32 is scaled to 0..1 whether or not the action is possible; `confidence` 0..1
     says whether it is (see `confidence.py`). A map without any contrast is all zero. `cells` [gh, gw] is
-    what `values` was enlarged from, where it was: no pixel is hotter than the cells that it lies between.
+    what `values` was enlarged from, None where it was not: no pixel is hotter than the cells that it lies
+    between. A copy with other values (`dataclasses.replace`) has none.
     """
 
     action: str
     values: NDArray[np.float32]
     confidence: float
-    cells: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    cells: NDArray[np.float32] | None = field(default=None, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class CoarseHeatmap:
     def upsampled(self) -> Heatmap:
         """Return the heatmap at the image's size (bilinear)."""
         values = _between_0_and_1(self.cells, self.height, self.width)
-        return Heatmap(self.action, values, self.confidence, self.cells)
+        heatmap = Heatmap(self.action, values, self.confidence)
+        object.__setattr__(heatmap, "cells", self.cells)
+        return heatmap
 
 
 def minmax(maps: NDArray[_Real]) -> NDArray[_Real]:

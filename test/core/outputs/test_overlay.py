@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -110,6 +111,8 @@ def test_looking_at_hot_cells_alone_changes_no_pixel(
     assert heatmap.cells is cells
     image = rng.integers(0, 256, (height, width, 3), np.uint8)
     np.testing.assert_array_equal(draw(image, heatmap), draw(image, Heatmap("hold", heatmap.values, 0.9)))
+    turned = replace(heatmap, values=np.ascontiguousarray(heatmap.values[::-1, ::-1]))
+    np.testing.assert_array_equal(draw(image, turned), draw(image, Heatmap("hold", turned.values, 0.9)))
 
 
 def test_the_line_at_half_the_maximum_is_within_a_pixel() -> None:

@@ -95,14 +95,26 @@ def test_heatmaps_stay_and_the_evidence_tells_more(squares, base, fitted):
 def test_it_weighs_the_features_under_the_heat():
     """The maps of logits averaged over the heat are the logits of the averaged features."""
     torch.manual_seed(0)
-    presence = Presence(5, 7, 3, {})
+    presence = Presence(5, 7, 8, 3, {})
     cam, cells, coarsest = torch.rand(2, 3, 15, 20), torch.randn(2, 5, 15, 20), torch.randn(2, 7, 2, 3)
-    features = averaged_features(cam, cells, coarsest)
+    features = averaged_features(cam, cells, coarsest, 8)
     assert features.shape == (2, 3, 12)
     layers = (presence.cells, presence.coarsest)
     weight = torch.cat([layer.weight[:, :, 0, 0] for layer in layers], 1)
     expected = (features * weight).sum(2) + presence.cells.bias + presence.coarsest.bias
     torch.testing.assert_close(presence(cam, cells, coarsest)[..., 0, 0], expected)
+
+
+@pytest.mark.parametrize("cells", [(60, 80), (49, 56), (25, 13), (8, 9)])
+def test_a_cell_has_the_coarsest_features_that_it_lies_in(cells):
+    """Whatever the input's size: the last of them may reach beyond the image."""
+    rows, columns = (torch.arange(side) // 8 for side in cells)
+    coarsest = torch.arange(float((rows[-1] + 1) * (columns[-1] + 1))).reshape(1, 1, int(rows[-1]) + 1, -1)
+    for v, u in ((0, 0), (cells[0] - 1, cells[1] - 1), (cells[0] // 2, cells[1] - 2)):
+        cam = torch.zeros(1, 1, *cells)
+        cam[0, 0, v, u] = 1
+        features = averaged_features(cam, torch.zeros(1, 2, *cells), coarsest, 8)
+        assert features[0, 0].tolist() == [0, 0, coarsest[0, 0, rows[v], columns[u]]]
 
 
 def test_cells_count_by_their_heat_above_half_of_the_peak():
@@ -148,11 +160,21 @@ def test_a_bundle_with_a_presence_comes_back_as_it_is(fitted, tmp_path):
     assert "presence.coarsest.weight" in net.state_dict()
 
 
-def test_who_trains_on_has_none(fitted, config_file, tmp_path):
+def test_a_bundle_with_a_presence_can_have_another_input_size(fitted, tmp_path):
+    """Also one of which no side is a multiple of the coarsest stride."""
+    arguments = ["export", str(fitted), "--size", "100,52", "--out", str(tmp_path / "other")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    other = restore(load_bundle(tmp_path / "other")).net
+    assert other.input_size == (100, 52) and other.presence is not None
+
+
+def test_who_trains_on_has_none(fitted, config_file, tmp_path, caplog):
     """It was fitted to features that are others then."""
     config = load_config(config_file, [f"backbone.bundle={fitted}"])
     bundle = load_bundle(fitted)
     assert continued(config, config.backbone, bundle, bundle.manifest.actions).presence is None
+    assert f"the presence of {fitted} is left out" in caplog.text
     average(fitted, fitted, 0.5, tmp_path / "half")
     half = load_bundle(tmp_path / "half")
     assert "presence" not in half.manifest.training and restore(half).net.presence is None
@@ -188,7 +210,8 @@ def test_an_action_that_is_always_possible_keeps_its_maps(caplog):
     possible[::2, 1] = False
     logits = _logits(fit(net, Seen(values, possible, np.ones_like(possible))), values)
     assert (logits[:, [0, 2]] > 20).all() and np.ptp(logits[:, 1]) > 1
-    assert "possible and impossible: cut_with 20 and 0, pour 20 and 0; a presence needs 5" in caplog.text
+    listed = "possible and impossible: cut_with 20 and 0, pour 20 and 0, which stay as they are; a presence"
+    assert listed in caplog.text
     with pytest.raises(DataError, match="20 and 0, hold 20 and 0, pour 20 and 0; a presence needs 5"):
         fit(net, Seen(values, np.ones_like(possible), np.ones_like(possible)))
 
@@ -196,7 +219,9 @@ def test_an_action_that_is_always_possible_keeps_its_maps(caplog):
 def test_a_configuration_of_another_network_is_refused(fitted, config_file, tmp_path):
     for change, message in (
         ("backbone.name=test_resnet", "backbone.name = test_resnet: the bundle"),
-        ("backbone=null", "a presence is fitted to a convolutional network"),
+        ("backbone=null", "no section backbone"),
+        ("data.input_size=[32,96]", "data.input_size = [32, 96]: the bundle"),
+        ("data.actions=[hold,cut_with]", "data.actions = ['hold', 'cut_with']: the bundle"),
     ):
         result = call(fitted, config_file, tmp_path / "out", "--set", change)
         assert result.exit_code == 1 and message in result.output, result.output

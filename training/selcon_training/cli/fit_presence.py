@@ -22,7 +22,7 @@ from selcon_training.cli.options import manifest_option, report
     type=click.IntRange(1),
     default=9600,
     show_default=True,
-    help="So many training pictures, varied as in training, are looked at.",
+    help="So many training pictures, varied as in training, are looked at, rounded up to whole batches.",
 )
 @out_bundle_option
 @manifest_option
@@ -32,8 +32,9 @@ def command(
     """Fit the presence of BUNDLE, a convolutional one, to training pictures of the YAML file CONFIG.
 
     Its weights stay as they are. The maps of an action are multiplied by how likely the picture affords it
-    at all, so the heatmap, scaled to its peak, is the same; what changes is the confidence. That is left
-    out: fit it again with `selcon fit-confidence`, and add an int8 graph with `selcon quantize`.
+    at all, so the heatmap, scaled to its peak, is the same (unless it is averaged over views); what changes
+    is the confidence. That is left out: fit it again with `selcon fit-confidence`, and add an int8 graph
+    with `selcon quantize`.
 
     \b
     Example:

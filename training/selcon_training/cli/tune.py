@@ -51,8 +51,8 @@ def command(
     check_destination(place, folder=True)
     try:
         manifest, tuning = tune(bundle, validation, out, threads)
-        pictures = f"{one_line(str(validation.root), 200)}, {validation.split}"
-        write_report(place, tuning, manifest.name, pictures)
+        source = f"{one_line(str(validation.root), 200)}, {validation.split}"
+        write_report(place, tuning, manifest.name, source)
     except ResultNotWritten as error:
         tuning, lost = error.result, error
     if as_json:

@@ -56,7 +56,7 @@ def fit(net: PyramidNet, seen: Seen) -> Presence:
     _check(counts)
     possible = {action: there for action, (there, _) in counts.items()}
     record = {"pictures": len(seen.values), "ridge": RIDGE, "possible": possible}
-    presence = Presence(net.heads.width, net.backbone.widths[-1], classes, record)
+    presence = net.new_presence(record)
     parts = np.split(weights, [net.heads.width], axis=1)
     with torch.no_grad():
         for layer, part in zip((presence.cells, presence.coarsest), parts, strict=True):
@@ -76,7 +76,11 @@ def _check(counts: Mapping[str, tuple[int, int]]) -> None:
     if len(few) == len(counts):
         raise DataError(f"pictures in which an action is possible and impossible: {listed}; {remedy}")
     if few:
-        _log.warning("too few pictures in which an action is possible and impossible: %s; %s", listed, remedy)
+        _log.warning(
+            "too few pictures in which an action is possible and impossible: %s, which stay as they are; %s",
+            listed,
+            remedy,
+        )
 
 
 def _fit_action(values: F64, there: NDArray[np.bool_]) -> tuple[F64, float]:

@@ -138,8 +138,8 @@ class TrainConfig(Section):
             )
         varied = [*self.data.varied, *(key for key in ("negatives", "mix") if getattr(self.data, key))]
         if varied and self.supervision != "dense":
-            key = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"
-            raise ValueError(f"{key} is for supervision: dense, not for {self.supervision}")
+            setting = "data.zoom below 1" if varied[0] == "zoom" else f"data.{varied[0]}"
+            raise ValueError(f"{setting} is for supervision: dense, not for {self.supervision}")
         if self.data.fit == "pad" and self.supervision != "dense":
             raise ValueError(
                 f"data.fit = 'pad' with supervision: {self.supervision}: the paper's losses average over the "

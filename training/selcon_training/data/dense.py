@@ -167,7 +167,11 @@ class DenseImages:
         stride = SHARP_STRIDE if self.variety.sharp else TRUTH_STRIDE
         small = (max(self.grid[0], size[0] // stride), max(self.grid[1], size[1] // stride))
         maps = sum(len(item.truths) for item in self.items)
-        check_room(3 * math.prod(size) * len(self.items) + math.prod(small) * maps, len(self.items), size)
+        check_room(
+            3 * math.prod(size) * len(self.items) + math.prod(small) * maps,
+            f"data.cache: {len(self.items)} pictures of {size[0]} x {size[1]}",
+            "set a smaller data.cache_size, fewer data.dense_splits, or data.cache: false",
+        )
 
         def keep(index: int) -> tuple[U8, _Kept]:
             picture, truths, labels = self._read(self.items[index], decode_size(size))

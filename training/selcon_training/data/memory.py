@@ -9,12 +9,10 @@ USABLE_SHARE = 0.9
 """Share of the available memory that may be filled."""
 
 
-def check_room(needed: int, count: int, size: tuple[int, int]) -> None:
-    """Raise DataError if `needed` bytes, of so many pictures at `size` (h, w), do not fit."""
+def check_room(needed: int, what: str, remedy: str) -> None:
+    """Raise DataError if `needed` bytes do not fit; it says `what` they are, and the `remedy`."""
     free = free_memory()
     if free is not None and needed > USABLE_SHARE * free:
         raise DataError(
-            f"data.cache: {count} pictures of {size[0]} x {size[1]} take {needed / 1e9:.1f} GB, and "
-            f"{free / 1e9:.1f} GB of memory are free: set a smaller data.cache_size, fewer "
-            "data.dense_splits, or data.cache: false"
+            f"{what} take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free: {remedy}"
         )

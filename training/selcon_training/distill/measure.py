@@ -112,11 +112,11 @@ def fit_to_teacher(found: StudentComparison) -> ConfidenceFit:
 
 def cross_fitted(found: StudentComparison) -> F64:
     """Confidences [n, C] of curves that were fitted on the other half of the pictures."""
-    confidence = np.empty_like(found.evidence)
+    student_confidence = np.empty_like(found.evidence)
     for half in (0, 1):
         fit = fit_to_teacher(_comparison_of(found, slice(1 - half, None, 2)))
-        confidence[half::2] = fit.confidences(found.evidence[half::2])
-    return confidence
+        student_confidence[half::2] = fit.confidences(found.evidence[half::2])
+    return student_confidence
 
 
 def _comparison_of(found: StudentComparison, which: slice) -> StudentComparison:
@@ -131,22 +131,22 @@ def _comparison_of(found: StudentComparison, which: slice) -> StudentComparison:
 
 def figures(found: StudentComparison, actions: Sequence[str]) -> dict[str, Any]:
     """Means over all actions, and by action: see `_figures`."""
-    confidence = cross_fitted(found)
+    student_confidence = cross_fitted(found)
     every = np.ones(len(actions), np.bool_)
     rows = {name: np.arange(len(actions)) == number for number, name in enumerate(actions)}
     return {
-        "overall": _figures(found, confidence, every),
-        "actions": {name: _figures(found, confidence, one) for name, one in rows.items()},
+        "overall": _figures(found, student_confidence, every),
+        "actions": {name: _figures(found, student_confidence, one) for name, one in rows.items()},
     }
 
 
-def _figures(found: StudentComparison, confidence: F64, which: NDArray[np.bool_]) -> dict[str, Any]:
+def _figures(found: StudentComparison, student_confidence: F64, which: NDArray[np.bool_]) -> dict[str, Any]:
     """Of some actions: questions (a picture and an action), how many the teacher answers, the mean and the
     90 % quantile of their KLD, the mean KLD of all; the share of questions in which both confidences are on
     one side of MIN_CONFIDENCE, of those that the teacher is sure of those that the student is too, and the
     other way round. None where there is no such question. "intervals": of 95 %, over pictures."""
     kld, counts = found.kld[:, which], found.counts[:, which]
-    sure, also = found.confidence[:, which] >= MIN_CONFIDENCE, confidence[:, which] >= MIN_CONFIDENCE
+    sure, also = found.confidence[:, which] >= MIN_CONFIDENCE, student_confidence[:, which] >= MIN_CONFIDENCE
     columns = {
         "kld": np.where(counts, kld, np.nan),
         "kld_of_all": kld,

@@ -17,7 +17,7 @@ from selcon_training.distill.answers import Teacher
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import DistillError
-from selcon_training.models.from_bundle import restore
+from selcon_training.models.from_bundle import drop_presence, restore
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.training.tasks.dense import start_from_prior
 
@@ -132,6 +132,6 @@ def build(config: TrainConfig, teacher: Teacher) -> PyramidNet:
             f"the teacher {list(actions)}: start from one with the same in the same order, or from a backbone"
         )
     net = restore(bundle).net
-    net.presence = None  # it was fitted to the features as they were
+    drop_presence(net, str(bundle.path))
     net.earlier = bundle.manifest.training
     return net if net.input_size == size else net.at_size(size)

@@ -98,12 +98,12 @@ def process_group() -> Iterator[None]:
             dist.destroy_process_group()
     except BaseException as error:
         if _liveness is not None:
-            explained = _liveness.explain() if isinstance(error, RuntimeError) else None
-            if explained is None and not isinstance(error, ProcessLost):
+            loss = _liveness.explain() if isinstance(error, RuntimeError) else None
+            if loss is None and not isinstance(error, ProcessLost):
                 _liveness.tell(first_line(error) if isinstance(error, Exception) else "stopped")
             _liveness.linger()
-            if explained is not None:
-                raise explained from error
+            if loss is not None:
+                raise loss from error
         raise
     finally:
         _liveness, _inside = None, False

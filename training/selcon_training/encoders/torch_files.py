@@ -81,9 +81,8 @@ def why_unreadable(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    has_reason = (
-        isinstance(error, RuntimeError | SafetensorError) and text.strip()
-    )  # others: "101", for hello
+    # Others say no more than "101", for hello.
+    has_reason = isinstance(error, RuntimeError | SafetensorError) and bool(text.strip())
     if not has_reason or "weights_only" in text or "Weights only" in text:
         return "it is no file that torch has written, or it is damaged; get it anew"
     return one_line(text.strip().splitlines()[0], 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from selcon_training.config import ConfigError, TrainConfig
 from selcon_training.data.agd20k import open_dataset
 from selcon_training.data.dense import DenseBatch
 from selcon_training.data.device import to_input
+from selcon_training.data.memory import check_room
 from selcon_training.data.ordering import prefetch
 from selcon_training.export.bundle import export_graph
 from selcon_training.export.half_weights import in_half_weights
@@ -24,7 +26,7 @@ from selcon_training.models.from_bundle import has_half_weights, restore
 from selcon_training.models.network import example_images
 from selcon_training.models.presence import averaged_features
 from selcon_training.models.pyramid import PyramidNet
-from selcon_training.training.factory import continued
+from selcon_training.training.factory import check_same_network
 from selcon_training.training.tasks.dense import DenseTask
 
 PART, NOTHING = 0.5, 0.05
@@ -37,32 +39,43 @@ def add_presence(bundle: Path, config: TrainConfig, pictures: int, out: Path) ->
 
     Weights of 16 bits stay such. The int8 graph, the confidence and the results are left out: they were of
     other maps. Raises ConfigError for a configuration of another network, DataError for pictures that do not
-    show each action often enough, and what loading and writing bundles raise.
+    show each action often enough or whose features do not fit into the memory, and what loading and writing
+    bundles raise.
     """
-    given = load_bundle(bundle)
-    restored = restore(given)
-    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
     if config.backbone is None or config.supervision != "dense":
         raise ConfigError(
-            f"backbone = {config.backbone}, supervision = {config.supervision}: a presence is fitted to a "
-            "convolutional network (with a section backbone and supervision: dense)"
+            f"configuration {config.name}: a presence is fitted to a convolutional network, with a section "
+            f"backbone and supervision: dense; this has {'no' if config.backbone is None else 'a'} section "
+            f"backbone and supervision: {config.supervision}"
         )
-    net = continued(config, config.backbone, given, data.class_list(config.data.actions))
+    given = load_bundle(bundle)
+    restored = restore(given)
+    net = restored.net
+    net.presence = None
+    data = open_dataset(config.data.root, config.data.divide, config.data.skip)
+    check_same_network(config, config.backbone, given, net, data.class_list(config.data.actions))
     # Few pictures are looked at twice: decoding all of them first would take longer.
     once = config.model_copy(update={"data": config.data.model_copy(update={"cache": False})})
-    seen = features(net, once, DenseTask(once, data, net), pictures)
-    restored.net.presence = fit(net, seen)
-    graph = export_graph(restored.net, affinity=False, averaging=restored.averaging)
+    net.presence = fit(net, features(net, once, DenseTask(once, data, net), pictures))
+    graph = export_graph(net, affinity=False, averaging=restored.averaging)
     if has_half_weights(given.model):
         graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
-    training: dict[str, Any] = given.manifest.training | {"presence": restored.net.presence.record}
+    training: dict[str, Any] = given.manifest.training | {"presence": net.presence.record}
     manifest = replace(given.manifest, training=training, confidence=None, metrics={}, files={})
     return write_bundle(out, manifest, given.sample_files | {"model": graph})
 
 
 def features(net: PyramidNet, config: TrainConfig, task: DenseTask, pictures: int) -> Seen:
     """What `net` sees in the first `pictures` of a training, rounded up to whole batches."""
-    steps, batches = task.steps(), -(-pictures // config.schedule.batch_size)
+    steps, size = task.steps(), config.schedule.batch_size
+    batches = -(-pictures // size)
+    values = (len(net.actions), net.heads.width + net.backbone.widths[-1])
+    check_room(
+        # Once as they come, and once put together.
+        2 * 4 * batches * size * math.prod(values),
+        f"the features of {batches * size} pictures",
+        "fit a presence to fewer (--pictures)",
+    )
     jobs = (task.job(number // steps, number % steps) for number in range(batches))
     bar = tqdm(prefetch(jobs, config.data_threads), desc="pictures", total=batches, unit="batch")
     found = [_of_batch(net, batch) for batch in bar]
@@ -75,6 +88,6 @@ def _of_batch(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
     maps = net.backbone(to_input(batch.images, net.device, False, net.normalisation))
     cells = net.heads.cells(maps)
-    values = averaged_features(net.heads.classifier(cells).sigmoid(), cells, maps[-1])
+    values = averaged_features(net.heads.classifier(cells).sigmoid(), cells, maps[-1], net.coarsest_stride)
     truth = batch.truth.max(axis=(2, 3))
     return values.cpu().numpy(), truth >= PART, batch.known & ((truth >= PART) | (truth < NOTHING))

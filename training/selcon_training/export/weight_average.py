@@ -10,7 +10,7 @@ from selcon_ros.core.grounding.bundle import Bundle, Manifest, load_bundle, writ
 from selcon_training.errors import ExportError
 from selcon_training.export.bundle import Weights, export_graph
 from selcon_training.export.half_weights import in_half_weights
-from selcon_training.models.from_bundle import restore
+from selcon_training.models.from_bundle import drop_presence, restore
 from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import between
 
@@ -36,8 +36,8 @@ def average(first: Path, second: Path, share: float, out: Path, weights: Weights
             f"{widths[1]}"
         )
     given = bundles[1]
-    for each in (start.net, end.net):
-        each.presence = None
+    for path, each in ((first, start), (second, end)):
+        drop_presence(each.net, str(path))
     graph = export_graph(between(start.net, end.net, share), affinity=False, averaging=end.averaging)
     if weights == "fp16":
         images = example_images(given.manifest.input_size)

@@ -8,6 +8,7 @@ the bias, and folds again at the next export. The maps are then compared with th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ from selcon_training.encoders.backbone import MIN_STRIDE, load_backbone
 from selcon_training.encoders.spec import EncoderSpec
 from selcon_training.errors import CheckpointError, EncoderError
 from selcon_training.models.network import MAX_DEVIATION, example_images, relative_deviation
-from selcon_training.models.presence import Presence
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.test_time_averaging import Averaging, averaged
 
 _CASTS = ("Cast", "Identity")
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,25 @@ def restore(bundle: Bundle) -> Restored:
         classifier = convolutions[-1 if presence is None else -3][0]
         net = PyramidNet(backbone, manifest.actions, manifest.input_size, width=classifier.shape[1])
         if presence is not None:
-            net.presence = Presence(net.heads.width, backbone.widths[-1], len(net.actions), presence)
+            net.presence = net.new_presence(presence)
     except (EncoderError, IndexError, ValueError) as error:
         raise CheckpointError(f"bundle {bundle.path} cannot be continued: {error}") from error
     net.normalisation = manifest.normalisation
     _fill(net, convolutions, bundle)
     _compare(net, averaging, bundle)
     return Restored(net.eval(), averaging)
+
+
+def drop_presence(net: PyramidNet, name: str) -> None:
+    """Take away the presence of a network whose weights become others: it was fitted to these.
+
+    `name` is what a warning calls the bundle.
+    """
+    if net.presence is not None:
+        net.presence = None
+        _log.warning(
+            "the presence of %s is left out: it was fitted to other weights (selcon fit-presence)", name
+        )
 
 
 def has_half_weights(model: bytes) -> bool:
@@ -85,7 +100,7 @@ def has_half_weights(model: bytes) -> bool:
 def _refusal(bundle: Bundle, reason: str) -> CheckpointError:
     """For a bundle of another kind of network."""
     return CheckpointError(
-        f"bundle {bundle.path} cannot be continued: {reason}. Only convolutional networks can "
+        f"bundle {bundle.path} cannot be continued or changed: {reason}. Only convolutional networks can "
         "(configurations with a backbone of convolutions and batch norms); train others anew with `selcon "
         "train`"
     )

@@ -22,8 +22,14 @@ class Presence(nn.Module):
     decoder's cells see a part of it. `record` is what a manifest says of the fit.
     """
 
-    def __init__(self, width: int, coarsest: int, classes: int, record: Mapping[str, Any]) -> None:
+    def __init__(
+        self, width: int, coarsest: int, stride: int, classes: int, record: Mapping[str, Any]
+    ) -> None:
+        """`width`, `coarsest`: numbers of features. `stride`: how many cells of a row lie in one of the
+        coarsest.
+        """
         super().__init__()
+        self.stride = stride
         self.cells = nn.Conv2d(width, classes, 1)
         self.coarsest = nn.Conv2d(coarsest, classes, 1)
         self.record = dict(record)
@@ -33,7 +39,7 @@ class Presence(nn.Module):
         and the coarsest ones [B, D, h', w'].
         """
         evidence: Tensor = self.cells(cells)
-        evidence = evidence + _enlarged(self.coarsest(coarsest), evidence)
+        evidence = evidence + _enlarged(self.coarsest(coarsest), evidence, self.stride)
         return (weights(cam) * evidence).sum((2, 3), keepdim=True)
 
 
@@ -44,16 +50,15 @@ def weights(cam: Tensor) -> Tensor:
     return above / above.sum((2, 3), keepdim=True).clamp(min=TINY)
 
 
-def averaged_features(cam: Tensor, cells: Tensor, coarsest: Tensor) -> Tensor:
+def averaged_features(cam: Tensor, cells: Tensor, coarsest: Tensor, stride: int) -> Tensor:
     """Return the features [B, C, width + D] that `Presence` weighs, averaged over the heat of each action."""
     counted = weights(cam)
-    both = [cells, _enlarged(coarsest, cells)]
+    both = [cells, _enlarged(coarsest, cells, stride)]
     return torch.cat([torch.einsum("bchw,bdhw->bcd", counted, each) for each in both], 2)
 
 
-def _enlarged(coarse: Tensor, like: Tensor) -> Tensor:
+def _enlarged(coarse: Tensor, like: Tensor, stride: int) -> Tensor:
     """Return a coarse map on the cells of a finer one; its last cells may reach beyond."""
     height, width = (int(side) for side in like.shape[-2:])
-    factor = float(-(-height // int(coarse.shape[-2])))
-    enlarged = F.interpolate(coarse, scale_factor=factor, mode="nearest")
+    enlarged = F.interpolate(coarse, scale_factor=float(stride), mode="nearest")
     return enlarged[..., :height, :width]

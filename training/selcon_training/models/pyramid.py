@@ -71,8 +71,8 @@ class PyramidNet(Network):
 
     The backbone's batch norms keep their statistics whatever trains (see `learn`). `forward` gives the CAM
     after a sigmoid. With `presence`, which is fitted to a finished network, the CAM of each action is
-    multiplied by how likely the image affords it: the heatmap, scaled to its peak, stays the same. Raises
-    EncoderError for an input size that does not fit the backbone.
+    multiplied by how likely the image affords it: the heatmap, scaled to its peak, stays the same, unless
+    it is averaged over views. Raises EncoderError for an input size that does not fit the backbone.
     """
 
     presence: Presence | None
@@ -157,6 +157,16 @@ class PyramidNet(Network):
         if self.presence is not None:
             cam = cam * self.presence(cam, cells, features[-1]).sigmoid()
         return (cam,)
+
+    @property
+    def coarsest_stride(self) -> int:
+        """How many cells of a row lie in one of the coarsest features'."""
+        return self.backbone.strides[-1] // MIN_STRIDE
+
+    def new_presence(self, record: Mapping[str, Any]) -> Presence:
+        """Return a presence that is not fitted yet, for this network; see `Presence`."""
+        sizes = (self.heads.width, self.backbone.widths[-1], self.coarsest_stride, len(self.actions))
+        return Presence(*sizes, record)
 
     def at_size(self, size: Size) -> PyramidNet:
         shared = {id(tensor): tensor for tensor in itertools.chain(self.parameters(), self.buffers())}

@@ -21,7 +21,7 @@ from selcon_training.data.pictures import PicturePool
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.frozen import FrozenPass
-from selcon_training.models.from_bundle import restore
+from selcon_training.models.from_bundle import drop_presence, restore
 from selcon_training.models.network import Network
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.models.selcon_net import CamActivation, SelconNet
@@ -92,11 +92,21 @@ def continued(
     Raises ConfigError where the network is another than the configuration asks for.
     """
     net = restore(bundle).net
-    net.presence = None  # it was fitted to the features as they were
+    drop_presence(net, str(bundle.path))
     if net.input_size != tuple(config.data.input_size):
         net = net.at_size(config.data.input_size)
+    check_same_network(config, backbone, bundle, net, actions)
+    net.earlier = bundle.manifest.training
+    return net
+
+
+def check_same_network(
+    config: TrainConfig, backbone: BackboneConfig, bundle: Bundle, net: PyramidNet, actions: Sequence[str]
+) -> None:
+    """Raise ConfigError where `net`, which `bundle` has, is another than the configuration asks for."""
     wanted = {
-        "actions": (list(actions), net.actions),
+        "data.actions": (list(actions), net.actions),
+        "data.input_size": (list(config.data.input_size), list(net.input_size)),
         "backbone.name": (backbone.name, net.backbone.name),
         "backbone.width": (backbone.width, net.heads.width),
         "data.fit": (config.data.fit_in_use, bundle.manifest.fit),
@@ -104,8 +114,6 @@ def continued(
     for key, (asked, found) in wanted.items():
         if asked != found:
             raise ConfigError(f"{key} = {asked}: the bundle {bundle.path} has {found}; use that")
-    net.earlier = bundle.manifest.training
-    return net
 
 
 def set_batch_norm_momentum(net: Network, momentum: float) -> None:
