@@ -16,9 +16,11 @@ ROOT = Path(__file__).parents[1]
 INSPECT_SCRIPT = """
 import json
 from importlib.util import find_spec
-from selcon_ros.core.grounding.bundle import default_bundle_path
+from pathlib import Path
+import selcon_ros
 def first(*names): return next(name for name in names if find_spec(name))
-print(json.dumps([str(default_bundle_path()), first("selcon_ros.ros.main", "selcon_ros.ros.grounding_node"),
+bundle = Path(selcon_ros.__file__).resolve().parent / "assets" / "tabletop"
+print(json.dumps([str(bundle), first("selcon_ros.ros.main", "selcon_ros.ros.grounding_node"),
                   first("selcon_ros.cli.start", "selcon_ros.cli.main")]))
 """
 
