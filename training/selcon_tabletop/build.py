@@ -102,7 +102,7 @@ def build(
     before = None
     for number, config in enumerate(others, 2):
         before = work / f"bundle_{number - 1}"
-        export_checkpoint(checkpoint, before, samples=pictures, weights="fp16")
+        export_checkpoint(checkpoint, before, samples=pictures)
         run = work / f"pyramid_{number}"
         checkpoint = _trained(config, run, [*given, *overrides, f"backbone.bundle={before}"])
     if before is None or media is None:
@@ -110,7 +110,7 @@ def build(
         _add_int8(out, data)
         return
     last = work / f"bundle_{len(others) + 1}"
-    export_checkpoint(checkpoint, last, samples=pictures, weights="fp16")
+    export_checkpoint(checkpoint, last, samples=pictures)
     settings = load_config(others[-1], [*given, *overrides, f"data.negative_share={PRESENCE_NEGATIVES}"])
     half_way(before, last, out, settings, media)
 
