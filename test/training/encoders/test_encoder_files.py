@@ -1,14 +1,16 @@
 """Weights from the files that people have, and what is said when one does not do."""
 
 import argparse
+import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from selcon_training.encoders import load_clip, load_dino, weights_digest
 from selcon_training.encoders.mismatch import mismatch
-from selcon_training.encoders.weight_files import dino_weights, load_strictly, read_state_dict
+from selcon_training.encoders.weight_files import dino_weights, is_finite, load_strictly, read_state_dict
 from selcon_training.errors import EncoderError
 from support import nets
 
@@ -254,3 +256,31 @@ def test_a_mismatch_of_hundreds_of_keys_is_summarised_with_its_likely_cause(give
     lines = text.splitlines()
     assert len(lines) <= 14 and cause in lines[1] and "of 300" in lines[0] and max(map(len, lines)) < 120
     assert mismatch(given, given) is None
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.float8_e5m2, torch.complex64],
+)
+@pytest.mark.parametrize("shape", [(), (1,), (7, 5), (3, 1, 4)])
+def test_one_value_that_is_no_number_is_found_wherever_it_is(dtype, shape):
+    tensor = torch.arange(1, math.prod(shape) + 1).reshape(shape).to(dtype)
+    assert is_finite(tensor)
+    for place in np.ndindex(*shape):
+        for value in (math.nan, math.inf, -math.inf):
+            damaged = tensor.clone()
+            damaged[place] = value
+            assert not is_finite(damaged)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(0, 3),
+        torch.tensor(True),
+        torch.tensor([2**62]),
+        torch.full((3,), torch.finfo(torch.float32).max),
+    ],
+)
+def test_whatever_else_is_in_a_state_is_finite(tensor):
+    assert is_finite(tensor)

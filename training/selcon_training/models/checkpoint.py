@@ -24,7 +24,7 @@ from selcon_ros.core.text import one_line, quoted
 from selcon_training.encoders import EncoderSpec, load_encoders
 from selcon_training.encoders.backbone import load_backbone
 from selcon_training.encoders.mismatch import mismatch
-from selcon_training.encoders.weight_files import shapes
+from selcon_training.encoders.weight_files import is_finite, shapes
 from selcon_training.errors import CheckpointError
 from selcon_training.models.network import Network
 from selcon_training.models.pyramid import PyramidNet
@@ -173,7 +173,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 def refuse_not_finite(state: Mapping[str, Tensor], refusal: str) -> None:
     """Raise CheckpointError, `refusal` and the names, if a tensor holds a NaN or an infinity."""
-    bad = [name for name, value in state.items() if not bool(value.isfinite().all())]
+    bad = [name for name, value in state.items() if not is_finite(value)]
     if bad:
         listed = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         raise CheckpointError(f"{refusal}: NaN or infinite: {listed}")
