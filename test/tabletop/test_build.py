@@ -20,6 +20,7 @@ from selcon_tabletop import build
 from selcon_tabletop.build import real_pictures
 from selcon_training.config import load_config
 from selcon_training.data.ordering import spread
+from selcon_training.export import half_weights
 from selcon_training.models.from_bundle import has_half_weights, restore
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -184,17 +185,24 @@ def test_rooms_without_furniture_are_refused_before_anything_is_rendered(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_way_between_two_rounds_presence_and_confidence_are_fitted(rounds, tmp_path, monkeypatch):
+@pytest.mark.parametrize("coarse", [False, True])
+def test_half_way_between_two_rounds_presence_and_confidence_are_fitted(
+    rounds, tmp_path, monkeypatch, caplog, coarse
+):
     negatives = tmp_path / "negatives"
     negatives.mkdir()
     for number in range(40):
         pixels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
         write_image(negatives / f"{number}.png", pixels)
     monkeypatch.setattr(build, "PRESENCE_PICTURES", 64)
+    if coarse:
+        monkeypatch.setattr(half_weights, "MAX_DEVIATION", 0.0)
     sets = {"data.root": rounds / "data", "data.negatives": negatives, "data.negative_share": 0.25} | SMALL
     settings = load_config(CONFIGS / "tabletop_pyramid_all.yaml", [f"{key}={at}" for key, at in sets.items()])
     build.half_way(rounds / "bundle_1", rounds / "b", tmp_path / "between", settings, negatives)
     bundle = load_bundle(tmp_path / "between")
+    assert has_half_weights(bundle.model) is not coarse
+    assert ("the bundle's weights stay in fp32" in caplog.text) is coarse
     assert bundle.manifest.training["averaged"]["share"] == 0.5
     assert bundle.manifest.training["presence"]["pictures"] == 64
     assert bundle.manifest.metrics["confidence"]["false_rate"] == 0.03

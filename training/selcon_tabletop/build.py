@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selcon_ros.core.errors import SelconError
@@ -21,7 +21,8 @@ from selcon_training.confidence.refitting import refit
 from selcon_training.config import TrainConfig, load_config
 from selcon_training.data.chosen_split import ValidationSplit
 from selcon_training.encoders.packages import is_package, packaged_file
-from selcon_training.export.bundle import export_checkpoint
+from selcon_training.errors import CoarseWeights
+from selcon_training.export.bundle import Weights, export_checkpoint
 from selcon_training.export.presence import add_presence
 from selcon_training.export.quantization import quantize
 from selcon_training.export.weight_average import average
@@ -106,7 +107,9 @@ def build(
         run = work / f"pyramid_{number}"
         checkpoint = _trained(config, run, [*given, *overrides, f"backbone.bundle={before}"])
     if before is None or media is None:
-        export_checkpoint(checkpoint, out, samples=pictures, weights="fp16")
+        _halved_if_close(
+            lambda weights: export_checkpoint(checkpoint, out, samples=pictures, weights=weights)
+        )
         _add_int8(out, data)
         return
     last = work / f"bundle_{len(others) + 1}"
@@ -138,11 +141,20 @@ def _quoted(path: Path) -> str:
 def half_way(first: Path, second: Path, out: Path, settings: TrainConfig, negatives: Path) -> None:
     """Write the bundle between those of two rounds, with its own presence, int8 graph and confidence."""
     data = settings.data.root
-    average(first, second, AVERAGE_SHARE, out)
+    _halved_if_close(lambda weights: average(first, second, AVERAGE_SHARE, out, weights))
     add_presence(out, settings, PRESENCE_PICTURES, out)
     _add_int8(out, data)
     rates = FalseRates(FALSE_RATE, SCENE_RATE, CLUTTER_RATE)
     refit(out, ValidationSplit(data, "Seen", limit=FIT_SCENES), negatives, rates, out)
+
+
+def _halved_if_close(write: Callable[[Weights], object]) -> None:
+    """Write a bundle with its weights in 16 bits, or in 32 where those would change its maps too much."""
+    try:
+        write("fp16")
+    except CoarseWeights as error:
+        _log.warning("the bundle's weights stay in fp32: %s", error)
+        write("fp32")
 
 
 def _add_int8(out: Path, data: Path) -> None:

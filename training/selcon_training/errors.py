@@ -44,6 +44,10 @@ class ExportError(SelconError):
     """An exported graph does not give what the network gives."""
 
 
+class CoarseWeights(ExportError):
+    """Weights in half precision would change what the graph gives."""
+
+
 class AdaptError(SelconError):
     """A bundle cannot be adapted, or photos would not help: the message says what to do."""
 

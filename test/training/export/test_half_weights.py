@@ -13,7 +13,7 @@ from selcon_ros.core.grounding.bundle import load_bundle, write_bundle
 from selcon_ros.engines.bundle_graph import read_graph
 from selcon_ros.engines.prepared_graph import Preparation
 from selcon_training.errors import ExportError
-from selcon_training.export.half_weights import in_half_weights, with_half_weights
+from selcon_training.export.half_weights import in_half_weights, stored_alike, with_half_weights
 from selcon_training.export.onnx_trace import trace_graph
 from selcon_training.export.quantization import int8_graph
 
@@ -81,3 +81,14 @@ def test_a_network_that_half_the_digits_change_is_refused():
     graph = trace_graph(net, inputs, ["cam"])
     with pytest.raises(ExportError, match=r"fp16 the output 'cam' deviates by 1.00e\+00.*--weights fp32"):
         in_half_weights(graph, [inputs])
+
+
+def test_a_changed_graph_is_stored_as_the_bundle_before_unless_that_is_too_coarse(single, halved, caplog):
+    size = single.manifest.input_size
+    assert stored_alike(single.model, single.model, size) == single.model
+    assert stored_alike(single.model, halved, size) == halved and not caplog.records
+    net = nn.Conv2d(3, 200, 3, bias=False)
+    nn.init.constant_(net.weight, 1e-9)  # zero in half precision
+    tiny = trace_graph(net, {"image": torch.ones(1, 3, *size)}, ["cam"])
+    assert stored_alike(tiny, halved, size) == tiny
+    assert "the weights stay in fp32" in caplog.text and "--weights" in caplog.text

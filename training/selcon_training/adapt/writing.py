@@ -20,10 +20,8 @@ from selcon_ros.core.grounding.bundle import (
 )
 from selcon_training.adapt.subject import Subject
 from selcon_training.export.bundle import export_graph
-from selcon_training.export.half_weights import in_half_weights
+from selcon_training.export.half_weights import stored_alike
 from selcon_training.export.quantization import quantize
-from selcon_training.models.from_bundle import has_half_weights
-from selcon_training.models.network import example_images
 from selcon_training.models.pyramid import PyramidNet
 
 MAX_TIME_SHARE = 0.9
@@ -63,9 +61,7 @@ def write_adapted(
     if int8 is not None:
         files[INT8_ROLE] = int8.files[INT8_ROLE]
         manifest = replace(manifest, metrics=int8.manifest.metrics)
-    if has_half_weights(subject.bundle.model):
-        images = example_images(base.input_size)
-        files["model"] = in_half_weights(files["model"], [{"image": each} for each in images])
+    files["model"] = stored_alike(files["model"], subject.bundle.model, base.input_size)
     write_bundle(out, manifest, files)
     return reason
 

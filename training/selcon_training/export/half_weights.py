@@ -5,6 +5,7 @@ A `Cast` follows every such weight. What runs the graph computes it once, when i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,8 +14,9 @@ import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from selcon_training.errors import ExportError
-from selcon_training.models.network import relative_deviation
+from selcon_training.errors import CoarseWeights
+from selcon_training.models.from_bundle import has_half_weights
+from selcon_training.models.network import example_images, relative_deviation
 
 MIN_WEIGHT_SIZE = 4096
 """A weight of fewer numbers stays as it is: it takes little room, and rounding the first layers
@@ -23,6 +25,7 @@ MAX_DEVIATION = 1e-2
 """Largest deviation of an output, relative to its largest value: each weight may be off by 5e-4."""
 SINGLE_SUFFIX = "/single"
 """Ends the name of a weight in single precision; the one in half precision keeps its name."""
+_log = logging.getLogger(__name__)
 
 
 def with_half_weights(model: ModelProto) -> ModelProto:
@@ -57,8 +60,8 @@ def with_half_weights(model: ModelProto) -> ModelProto:
 def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> bytes:
     """Return a graph with its weights kept in half precision.
 
-    Raises ExportError if for one of the inputs `again` an output deviates from the given graph's by more than
-    1e-2 of its largest value.
+    Raises CoarseWeights if for one of the inputs `again` an output deviates from the given graph's by more
+    than 1e-2 of its largest value.
     """
     model = with_half_weights(onnx.load_from_string(content))
     halved: bytes = model.SerializeToString()
@@ -72,8 +75,22 @@ def in_half_weights(content: bytes, again: Sequence[Mapping[str, Tensor]]) -> by
         ):
             deviation = relative_deviation(ours, theirs)
             if not deviation <= MAX_DEVIATION:
-                raise ExportError(
+                raise CoarseWeights(
                     f"with weights in fp16 the output '{output.name}' deviates by {deviation:.2e} of its "
-                    f"largest value (allowed: {MAX_DEVIATION:.0e}); export with --weights fp32"
+                    f"largest value (allowed: {MAX_DEVIATION:.0e}); --weights fp32 keeps them whole"
                 )
     return halved
+
+
+def stored_alike(content: bytes, before: bytes, size: tuple[int, int]) -> bytes:
+    """Return a graph for images of `size` (height, width) with its weights stored as those of `before` are.
+
+    Weights that half precision would change too much stay in single, which is logged.
+    """
+    if not has_half_weights(before):
+        return content
+    try:
+        return in_half_weights(content, [{"image": images} for images in example_images(size)])
+    except CoarseWeights as error:
+        _log.warning("the weights stay in fp32, which takes twice the room: %s", error)
+        return content

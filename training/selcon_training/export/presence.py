@@ -21,9 +21,8 @@ from selcon_training.data.device import to_input
 from selcon_training.data.memory import check_room
 from selcon_training.data.ordering import prefetch
 from selcon_training.export.bundle import export_graph
-from selcon_training.export.half_weights import in_half_weights
-from selcon_training.models.from_bundle import has_half_weights, restore
-from selcon_training.models.network import example_images
+from selcon_training.export.half_weights import stored_alike
+from selcon_training.models.from_bundle import restore
 from selcon_training.models.presence import averaged_features
 from selcon_training.models.pyramid import PyramidNet
 from selcon_training.training.factory import check_same_network
@@ -37,10 +36,10 @@ pictures between them, with a small rest of a part at the edge, do not count."""
 def add_presence(bundle: Path, config: TrainConfig, pictures: int, out: Path) -> Manifest:
     """Write `bundle` to `out` with a presence that is fitted to `pictures` training pictures of `config`.
 
-    Weights of 16 bits stay such. The int8 graph, the confidence and the results are left out: they were of
-    other maps. Raises ConfigError for a configuration of another network, DataError for pictures that do not
-    show each action often enough or whose features do not fit into the memory, and what loading and writing
-    bundles raise.
+    Weights are stored as `bundle` has them (`stored_alike`). The int8 graph, the confidence and the results
+    are left out: they were of other maps. Raises ConfigError for a configuration of another network,
+    DataError for pictures that do not show each action often enough or whose features do not fit into the
+    memory, and what loading and writing bundles raise.
     """
     if config.backbone is None or config.supervision != "dense":
         raise ConfigError(
@@ -58,8 +57,7 @@ def add_presence(bundle: Path, config: TrainConfig, pictures: int, out: Path) ->
     once = config.model_copy(update={"data": config.data.model_copy(update={"cache": False})})
     net.presence = fit(net, features(net, once, DenseTask(once, data, net), pictures))
     graph = export_graph(net, affinity=False, averaging=restored.averaging)
-    if has_half_weights(given.model):
-        graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
+    graph = stored_alike(graph, given.model, net.input_size)
     training: dict[str, Any] = given.manifest.training | {"presence": net.presence.record}
     manifest = replace(given.manifest, training=training, confidence=None, metrics={}, files={})
     return write_bundle(out, manifest, given.sample_files | {"model": graph})

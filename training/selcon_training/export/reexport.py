@@ -10,8 +10,8 @@ from typing import Any
 
 from selcon_ros.core.grounding.bundle import MANIFEST_FILE, Bundle, Manifest, load_bundle, write_bundle
 from selcon_training.export.bundle import Weights, export_graph, picked_samples, warn_of_shift
-from selcon_training.export.half_weights import in_half_weights
-from selcon_training.models.from_bundle import has_half_weights, restore
+from selcon_training.export.half_weights import in_half_weights, stored_alike
+from selcon_training.models.from_bundle import restore
 from selcon_training.models.network import example_images
 from selcon_training.models.test_time_averaging import NO_AVERAGING
 
@@ -37,10 +37,10 @@ def reexport(
     """Export the network of a convolutional bundle anew into `out`, a folder or .zip; return its manifest.
 
     What is not None replaces what the bundle has: `flip` and `scales` (see `Averaging`), `input_size`
-    (height, width), `samples`, and as `texts` the manifest's name, description and licence. Weights of 16
-    bits stay such. The int8 graph, and the confidence if it was fitted to other maps, are left out. Raises
-    BundleError, CheckpointError for a bundle of another network, EncoderError for a size or scales that do
-    not fit it, ExportError for a wrong graph.
+    (height, width), `samples`, and as `texts` the manifest's name, description and licence. With
+    `weights` "fp32" they are stored as the bundle has them (`stored_alike`). The int8 graph, and the
+    confidence if it was fitted to other maps, are left out. Raises BundleError, CheckpointError for a bundle
+    of another network, EncoderError for a size or scales that do not fit it, ExportError for a wrong graph.
     """
     given = load_bundle(bundle)
     restored = restore(given)
@@ -66,8 +66,10 @@ def reexport(
     if net.input_size != restored.net.input_size or averaging != restored.averaging:
         manifest = replace(manifest, confidence=None)
     graph = export_graph(net, affinity=False, averaging=averaging)
-    if weights == "fp16" or has_half_weights(given.model):
+    if weights == "fp16":
         graph = in_half_weights(graph, [{"image": each} for each in example_images(net.input_size)])
+    else:
+        graph = stored_alike(graph, given.model, net.input_size)
     pictures = given.sample_files if samples is None else picked_samples(samples)
     written = write_bundle(out, manifest, {"model": graph} | pictures)
     _print_left_out(given, manifest)
