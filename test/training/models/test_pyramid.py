@@ -86,9 +86,10 @@ def test_only_what_is_open_learns_and_batch_norms_keep_their_statistics(squares,
     assert "heads.classifier.weight" in moved and not any("running_" in key for key in moved)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_training_lowers_the_loss_and_resumes_exactly(squares, tmp_path, precision):
+@pytest.mark.parametrize(("precision", "mixing"), [("fp32", 0.0), ("fp32", 0.7), ("bf16", 0.0)])
+def test_training_lowers_the_loss_and_resumes_exactly(squares, tmp_path, precision, mixing):
     options = {"precision": precision, "channels_last": True, "ema": {"decay": 0.8}, "deterministic": True}
+    options["backbone"] = {"name": NAME, "width": 16, "train": "upper", "style_mixing": mixing}
     whole = Trainer(config_of(squares, tmp_path / "whole", **options))
     assert whole.run()
     halves = Trainer(config_of(squares, tmp_path / "halves", **options))
@@ -116,6 +117,21 @@ def test_epochs_that_train_the_decoder_alone(squares, tmp_path):
     assert not moved()
     trainer.run(max_steps=1)
     assert moved()
+
+
+def test_styles_are_mixed_in_training_alone(squares, tmp_path):
+    backbone = {"name": NAME, "width": 16, "train": "upper"}
+    losses = {}
+    for mixing in (0.0, 1.0):
+        config = config_of(squares, tmp_path / f"run_{mixing}", backbone={**backbone, "style_mixing": mixing})
+        trainer = Trainer(config)
+        batch = trainer.task.job(0, 0)()
+        images = to_input(batch.images, "cpu", normalisation=trainer.net.normalisation)
+        before = trainer.net(images)[0]
+        losses[mixing] = [trainer.task.losses(batch, 0, 0)["cam"].item() for _ in range(2)]
+        assert trainer.net(images)[0].equal(before)
+    assert losses[0.0][0] == losses[0.0][1]
+    assert len({*losses[0.0], *losses[1.0]}) == 3
 
 
 def test_part_kinds_teach_the_decoder_but_stay_out_of_the_network(squares, tmp_path):

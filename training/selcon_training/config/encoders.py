@@ -48,6 +48,8 @@ class BackboneConfig(EncoderConfig):
     """Beside the decoder: the last half of its stages, or all but its first convolution."""
     frozen_epochs: Annotated[int, Field(ge=0)] = 0
     """So many epochs train the decoder alone, which is faster; then what `train` says learns too."""
+    style_mixing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """So often a training picture gets feature statistics of another one, at strides 4 and 8 (MixStyle)."""
     width: Annotated[int, Field(ge=8, le=1024)] = 96
     """Channels of the decoder."""
     bundle: UserPath | None = None

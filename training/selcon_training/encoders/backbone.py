@@ -100,6 +100,28 @@ class Backbone(nn.Module):
         normed = "norm" in type(own[1]).__name__.lower()
         return [each for module in own[: 2 if normed else 1] for each in module.parameters(recurse=False)]
 
+    def ends(self, size: Size) -> list[nn.Module]:
+        """Return the modules whose outputs are the feature maps, for (height, width) images.
+
+        Raises EncoderError where a feature map is no module's output.
+        """
+        outputs: list[tuple[nn.Module, Any]] = []
+        hooks = [
+            module.register_forward_hook(lambda module, _given, output: outputs.append((module, output)))
+            for module in self.model.modules()
+        ]
+        try:
+            features = self._probe(size)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        # A module's output comes after those of what it is made of: the last one is the whole stage.
+        found = [[module for module, output in outputs if output is each] for each in features]
+        lost = [stride for stride, modules in zip(self.strides, found, strict=True) if not modules]
+        if lost:
+            raise EncoderError(f"{self.name}: no module's output is its feature map of stride {lost[0]}")
+        return [modules[-1] for modules in found]
+
     def _probe(self, size: Size) -> list[Tensor]:
         was_training = self.training
         try:

@@ -17,6 +17,8 @@ from selcon_training.data.device import to_input, to_pinned
 from selcon_training.data.ordering import epoch_batches
 from selcon_training.losses.truth_losses import AffinityReadout, PartReadout, dense_losses, part_loss
 from selcon_training.models.network import Network
+from selcon_training.models.pyramid import PyramidNet
+from selcon_training.models.style_mixing import MIXED_LEVELS, mixed_styles
 from selcon_training.training.tasks.sources import held_out, training_sources
 
 
@@ -44,6 +46,10 @@ class DenseTask:
             kinds = self.mixture.main.variety.kinds
             assert kinds is not None
             self.learnables = PartReadout(net.heads.width, kinds)
+        self._mixed: list[nn.Module] = []
+        if config.backbone is not None and config.backbone.style_mixing:
+            assert isinstance(net, PyramidNet)
+            self._mixed = net.backbone.ends(net.input_size)[:MIXED_LEVELS]
         groups = self._balance()
         self._batches = epoch_batches(
             lambda epoch: self.mixture.order(config.seed, epoch, groups), config.schedule.batch_size
@@ -64,9 +70,9 @@ class DenseTask:
         readout = self.learnables if isinstance(self.learnables, AffinityReadout) else None
         affinity = readout is not None or self.config.calibration != "none"
         backbone = self.config.backbone
-        view = self.net.truth_view(
-            images, affinity, frozen=backbone is not None and epoch < backbone.frozen_epochs
-        )
+        frozen = backbone is not None and epoch < backbone.frozen_epochs
+        with mixed_styles(self._mixed, 0.0 if backbone is None else backbone.style_mixing):
+            view = self.net.truth_view(images, affinity, frozen)
         losses = dense_losses(
             view.cam.float(),
             view.affinity,
