@@ -128,7 +128,7 @@ def _ground(
 ) -> Grounded:
     start = time.monotonic()
     image = image_from_message(message, plan.settings.limit)
-    grounding = model.ground(image)
+    grounding = model.ground(image, plan.settings.image_turn)
     header = message.header
     depth, intrinsics, fault = near.of(header, (grounding.width, grounding.height))
     pose_header, rigid, missing = (header, None, "")

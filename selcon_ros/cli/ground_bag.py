@@ -25,6 +25,13 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 @click.option("--camera-info", help="Topic of the calibration  [default: that of the images' frame]")
 @click.option("--rectified", is_flag=True, help="The images are rectified: use P, not K and D.")
 @click.option(
+    "--image-turn",
+    type=click.Choice(["0", "90", "180", "270"]),
+    default="0",
+    show_default=True,
+    help="Degrees clockwise that turn the images upright.",
+)
+@click.option(
     "--sync-tolerance",
     type=FiniteRange(0, 10),
     default=0.02,
@@ -67,6 +74,7 @@ def command(
     depth: str | None,
     camera_info: str | None,
     rectified: bool,
+    image_turn: str,
     sync_tolerance: float,
     min_confidence: float,
     max_width: float,
@@ -123,6 +131,7 @@ def command(
             backend=backend,
             precision=precision,
             rectified=rectified,
+            image_turn=int(image_turn),
             sync_tolerance=sync_tolerance,
             min_confidence=min_confidence,
             gripper_width=max_width,

@@ -78,7 +78,7 @@ class GroundingStage:
         publish: bool,
     ) -> GroundedImage:
         start = time.monotonic()
-        image, grounding, inference = self.reader.ground(model, received, settings.limit)
+        image, grounding, inference = self.reader.ground(model, received, settings.limit, settings.image_turn)
         header, size = received.message.header, (grounding.width, grounding.height)
         findings = Findings(grounding, lambda: self._depth_sync.of(header, size, settings), settings.grasp)
         actions: tuple[str, ...] = ()

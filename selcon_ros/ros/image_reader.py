@@ -25,7 +25,7 @@ class ImageReader:
         self._logger = logger
         self._depth = BitDepth()
         self._bridge: Bridge | None = None
-        self._grounded: tuple[Received[Any], Pixels, Grounding] | None = None
+        self._grounded: tuple[Received[Any], int, Pixels, Grounding] | None = None
 
     def prepare(self) -> None:
         """Find out whether cv_bridge works, for raw images; this may take seconds."""
@@ -49,16 +49,16 @@ class ImageReader:
         return pixels
 
     def ground(
-        self, model: Model, received: Received[Any], limit: PixelLimit
+        self, model: Model, received: Received[Any], limit: PixelLimit, turn: int = 0
     ) -> tuple[Pixels, Grounding, float]:
         """Decode and ground an image, or find it already grounded when only the action is new.
 
-        Returns the image, what was found in it, and the seconds spent in the engine just now. Raises
-        MessageError for an image that cannot be used.
+        `turn` is as in `Grounder.ground`. Returns the image, what was found in it, and the seconds spent in
+        the engine just now. Raises MessageError for an image that cannot be used.
         """
-        if self._grounded is not None and self._grounded[0] is received:
-            return self._grounded[1], self._grounded[2], 0.0
+        if self._grounded is not None and self._grounded[0] is received and self._grounded[1] == turn:
+            return self._grounded[2], self._grounded[3], 0.0
         image = self.read(received.message, limit)
-        grounding = model.ground(image)
-        self._grounded = (received, image, grounding)
+        grounding = model.ground(image, turn)
+        self._grounded = (received, turn, image, grounding)
         return image, grounding, grounding.seconds

@@ -24,12 +24,12 @@ def descriptors() -> dict[str, ParameterDescriptor]:
         descriptor = ParameterDescriptor(name=name, read_only=about["changes"] == "start")
         descriptor.description = about["description"]
         if about["choices"]:
-            descriptor.additional_constraints = f"one of {', '.join(about['choices'])}"
+            descriptor.additional_constraints = f"one of {', '.join(map(str, about['choices']))}"
         if isinstance(each.default, float):
             descriptor.floating_point_range = [
                 FloatingPointRange(from_value=float(about["low"]), to_value=float(about["high"]), step=0.0)
             ]
-        elif isinstance(each.default, int) and not isinstance(each.default, bool):
+        elif about["low"] is not None:
             descriptor.integer_range = [IntegerRange(from_value=about["low"], to_value=about["high"], step=1)]
         found[name] = descriptor
     return found

@@ -15,6 +15,7 @@ from selcon_ros.backends.base import BACKENDS
 from selcon_ros.core.errors import ParameterError
 from selcon_ros.core.grasps.grasp import GraspParameters
 from selcon_ros.core.grounding.bundle import PRECISIONS
+from selcon_ros.core.pictures.orientation import TURNS
 from selcon_ros.core.pictures.pixel_limit import MAX_PIXELS, PixelLimit
 from selcon_ros.core.text import quoted
 from selcon_ros.model import AUTO
@@ -38,7 +39,7 @@ def _parameter(
     description: str,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | tuple[int, ...] = (),
     changes: Changes = "any time",
 ) -> Any:
     about = {"description": description, "low": low, "high": high, "choices": choices, "changes": changes}
@@ -110,6 +111,11 @@ class Settings:
         "raw", "Form of the depth images.", choices=(*_TRANSPORTS, "compressedDepth"), changes="start"
     )
     rectified: bool = _parameter(False, "The image is rectified: use P of camera_info, not K and D.")
+    image_turn: int = _parameter(
+        0,
+        "Degrees clockwise that turn the image upright: for a camera that is mounted turned.",
+        choices=TURNS,
+    )
     max_image_pixels: int = _parameter(
         MAX_PIXELS, "A larger image or depth image is refused before it is decoded.", 1, 200_000_000
     )
@@ -202,7 +208,7 @@ def checked(name: str, value: Any) -> Any:
         raise ParameterError(f"parameter {name} must be of type {kind.__name__}: {_got(name, kind, value)}")
     if about["choices"] and value not in about["choices"]:
         raise ParameterError(
-            f"parameter {name} is {quoted(value)}, must be one of {', '.join(about['choices'])}"
+            f"parameter {name} is {quoted(value)}, must be one of {', '.join(map(str, about['choices']))}"
         )
     # Not NaN either, which no comparison holds for.
     if about["low"] is not None and not about["low"] <= value <= about["high"]:

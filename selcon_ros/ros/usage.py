@@ -68,7 +68,7 @@ def usage() -> str:
 
 def _parameter(name: str) -> str:
     field = SETTINGS_FIELDS[name]
-    limits = ", ".join(field.metadata["choices"])
+    limits = ", ".join(map(str, field.metadata["choices"]))
     if field.metadata["low"] is not None:
         limits = f"{field.metadata['low']:g} to {field.metadata['high']:g}"
     about = f"{field.metadata['description']}{f' [{limits}]' if limits else ''}"

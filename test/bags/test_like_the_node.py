@@ -14,7 +14,10 @@ from support import ros
 from support.bags import camera, messages, rows, write_bag
 
 
-@pytest.mark.parametrize(("action", "topic"), [("hold", "heatmap"), ("hold,cut_with", "heatmap/hold")])
+@pytest.mark.parametrize(
+    ("action", "topic", "turn"),
+    [("hold", "heatmap", 0), ("hold", "heatmap", 90), ("hold,cut_with", "heatmap/hold", 0)],
+)
 def test_the_node_gives_the_same_answers(
     tmp_path: Path,
     ground: Callable[..., Result],
@@ -22,15 +25,17 @@ def test_the_node_gives_the_same_answers(
     monkeypatch: pytest.MonkeyPatch,
     action: str,
     topic: str,
+    turn: int,
 ) -> None:
     """Of several actions, the node's topics without a name are those of the first."""
     for name, value in {**ros.ENVIRONMENT, "ROS_LOG_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     frames = camera(2)
-    assert ground(write_bag(tmp_path / "bag", frames), action=action).exit_code == 0
+    bag = write_bag(tmp_path / "bag", frames)
+    assert ground(bag, "--image-turn", str(turn), action=action).exit_code == 0
     table = [row for row in rows(tmp_path / "out") if row["action"] == "hold"]
     heatmaps = messages(tmp_path / "out" / "bag")[f"/affordance/{topic}"]
-    with ros.context() as context, ros.running_node(context, bundle, action=action):
+    with ros.context() as context, ros.running_node(context, bundle, action=action, image_turn=turn):
         robot = ros.Robot(context, ("heatmap", "grasp_points", "status"))
         robot.connect()
         for index, row in enumerate(table):
@@ -42,7 +47,7 @@ def test_the_node_gives_the_same_answers(
             pose = poses.poses[0]
             position = [float(row[name]) for name in ("x", "y", "z")]
             assert position == [pose.position.x, pose.position.y, pose.position.z]
-            turn = [float(row[name]) for name in ("qx", "qy", "qz", "qw")]
+            quaternion = [float(row[name]) for name in ("qx", "qy", "qz", "qw")]
             turned = [pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w]
-            assert all(map(math.isclose, turn, turned))
+            assert all(map(math.isclose, quaternion, turned))
         robot.destroy_node()

@@ -20,7 +20,11 @@ TABLE = re.compile(r"^\| `(\w+)` \| `([^`]*)` \|([^|]*)\| (start|configure|any t
 
 def limits(field) -> str:
     about = field.metadata
-    return ", ".join(about["choices"]) if about["low"] is None else f"{about['low']:g} to {about['high']:g}"
+    return (
+        ", ".join(map(str, about["choices"]))
+        if about["low"] is None
+        else f"{about['low']:g} to {about['high']:g}"
+    )
 
 
 def test_every_parameter_is_documented_with_default_and_range():

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 
+from selcon_ros import load
 from support.messages import FRAME, compressed_image, encoded
 from support.ros import OUTPUTS, calibration, context, pixels_of, stamp_of
 from support.scenes import bar_depth, scene
@@ -62,6 +63,47 @@ def test_the_answer_to_an_image_with_depth(start):
     assert overlay.shape == image.shape
     # bgr8: away from the heat the overlay is the image with its channels turned around.
     assert overlay[150, 60].tolist() == [0, 0, 255] and overlay[235, 310].tolist() == [120, 120, 120]
+
+
+def test_the_image_of_a_turned_camera_is_seen_upright_and_answered_as_it_is(start, bundle):
+    robot, node = start(outputs=("heatmap", "grasp_points", "status"), action="hold")
+    image, depth = scene(hold=PART), bar_depth(320, 240, PART)
+    heat, points = [], []
+    for turn in (0, 90):
+        assert node.set_parameters([Parameter("image_turn", value=turn)])[0].successful
+        # What is on its way still may be answered with the former turn.
+        robot.spin(0.3)
+        poses = robot.answer("grasp_points", image, depth, calibration(), fits=lambda message: message.poses)
+        heat.append(pixels_of(robot.beside(poses, "heatmap")))
+        points.append(poses.poses[0].position)
+    with load(bundle, backend="onnxruntime", precision="fp32") as model:
+        for turn, found in zip((0, 90), heat, strict=True):
+            assert found == pytest.approx(model.ground(image, turn).heatmap("hold").values, abs=1e-5)
+    assert np.abs(heat[0] - heat[1]).max() > 1e-3  # stretched another way
+    # Across the bar and on it; along the bar it may lie anywhere.
+    assert (points[1].x, points[1].z) == pytest.approx((points[0].x, points[0].z), abs=0.01)
+    assert points[1].y == pytest.approx(points[0].y, abs=0.10)
+    refused = node.set_parameters([Parameter("image_turn", value=45)])[0]
+    assert not refused.successful
+    assert refused.reason == "parameter image_turn is 45, must be one of 0, 90, 180, 270"
+
+
+def test_a_new_turn_grounds_the_newest_image_anew(start):
+    """As a new action does; what was found with the former turn is no answer to it."""
+    robot, node = start(outputs=("heatmap",), action="hold")
+    robot.answer("heatmap", scene(hold=PART, cut_with=OTHER))
+    robot.spin(0.3)
+    first = robot.heard["heatmap"][-1]
+    assert node.set_parameters([Parameter("image_turn", value=90)])[0].successful
+    count = len(robot.heard["heatmap"])
+    robot.say("cut_with")
+    robot.until(lambda: len(robot.heard["heatmap"]) > count, "the answer to the new action")
+    count = len(robot.heard["heatmap"])
+    robot.say("hold")
+    robot.until(lambda: len(robot.heard["heatmap"]) > count, "the answer to the former action")
+    again = robot.heard["heatmap"][-1]
+    assert stamp_of(again) == stamp_of(first)
+    assert np.abs(pixels_of(again) - pixels_of(first)).max() > 1e-3
 
 
 def test_a_new_action_is_answered_from_the_newest_image(start):

@@ -48,6 +48,8 @@ def test_every_parameter_is_described(make_node, name):
     if isinstance(default, float):
         limits = descriptor.floating_point_range[0]
         assert limits.from_value <= default <= limits.to_value
+    elif name == "image_turn":
+        assert descriptor.additional_constraints == "one of 0, 90, 180, 270"
     elif isinstance(default, int) and not isinstance(default, bool):
         limits = descriptor.integer_range[0]
         assert limits.from_value <= default <= limits.to_value
@@ -84,6 +86,8 @@ def test_every_grasp_parameter_can_be_set(make_node):
         ({"bundle": 20.10}, "bundle must be of type str: got 20.1, .* quotes twice"),
         ({"bundle": ["a", "b"]}, r"bundle must be of type str: got \['a', 'b'\]"),
         ({"max_points": 0}, "max_points.*0"),
+        ({"image_turn": 45}, "parameter image_turn is 45, must be one of 0, 90, 180, 270"),
+        ({"image_turn": "upside down"}, "parameter image_turn must be of type int: got 'upside down'"),
         ({"image_transport": "theora"}, "image_transport is 'theora', must be one of raw, compressed"),
     ],
 )

@@ -7,13 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from selcon_ros.core.errors import BackendError
+from selcon_ros.core.errors import BackendError, ParameterError
 from selcon_ros.core.grounding.actions import match_action
 from selcon_ros.core.grounding.bundle import Bundle
 from selcon_ros.core.grounding.confidence import class_probabilities, evidence
 from selcon_ros.core.grounding.heatmap import CoarseHeatmap, Heatmap, refine, scaled, soften
 from selcon_ros.core.grounding.manifest import Manifest
 from selcon_ros.core.grounding.preprocess import check_image
+from selcon_ros.core.pictures.orientation import TURNS, clockwise, turned_back
 
 Maps = NDArray[np.float32]
 
@@ -103,20 +104,26 @@ class Grounder:
         """The actions that the model knows, in the order of its maps."""
         return self.bundle.manifest.actions
 
-    def ground(self, image: NDArray[np.uint8]) -> Grounding:
+    def ground(self, image: NDArray[np.uint8], turn: int = 0) -> Grounding:
         """Run the network once on an RGB image [H, W, 3] uint8.
 
-        Raises ImageError for anything else, BackendError when the maps are not finite.
+        The network sees it turned clockwise by `turn` degrees (`orientation.TURNS`), which make it upright
+        where the camera is mounted otherwise. What is returned belongs to the image as it is. Raises
+        ImageError for anything but such an image, ParameterError for another turn, BackendError when the
+        maps are not finite.
         """
         check_image(image)
+        if turn not in TURNS:
+            raise ParameterError(f"turn is {turn}: it must be one of {', '.join(map(str, TURNS))}")
+        seen = clockwise(image, turn)
         start = time.monotonic()
-        cam, affinity = self.backend.run(image[None])
+        cam, affinity = self.backend.run(seen[None])
         seconds = time.monotonic() - start
         if not all(np.isfinite(maps).all() for maps in (cam, affinity) if maps is not None):
             raise BackendError(f"the model {self.bundle.manifest.name} gave values that are not finite")
         manifest, (height, width) = self.bundle.manifest, image.shape[:2]
-        rows, columns = manifest.canvas.place((height, width)).cells.slices
+        rows, columns = manifest.canvas.place(seen.shape[:2]).cells.slices
         # What lies around the image takes no part in anything that is made of the maps.
-        cam = cam[0, :, rows, columns]
-        affinity = None if affinity is None else affinity[0, :, rows, columns]
+        cam = turned_back(cam[0, :, rows, columns], turn)
+        affinity = None if affinity is None else turned_back(affinity[0, :, rows, columns], turn)
         return Grounding(manifest, cam, affinity, height, width, seconds)

@@ -1,13 +1,30 @@
-"""Pictures that are stored turned (EXIF), and the depth and calibration that belong to them as stored."""
+"""Turned pictures: as they are stored (EXIF), with depth and calibration, or as a camera is mounted."""
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from selcon_ros.core.errors import ImageError
 
 Size = tuple[int, int]
+TURNS = (0, 90, 180, 270)
+"""Degrees that `clockwise` turns by."""
+
+_ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def clockwise(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """Turn an image [H, W, 3] clockwise by one of `TURNS`; by 0 it is returned itself."""
+    if degrees == 0:
+        return image
+    return np.asarray(cv2.rotate(np.ascontiguousarray(image), _ROTATIONS[degrees]), np.uint8)
+
+
+def turned_back(maps: NDArray[np.float32], degrees: int) -> NDArray[np.float32]:
+    """Turn maps [C, h, w] of an image that was turned `clockwise` back to the image before."""
+    return np.ascontiguousarray(np.rot90(maps, degrees // 90, axes=(1, 2))) if degrees else maps
 
 
 def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:

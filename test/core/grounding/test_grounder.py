@@ -1,12 +1,13 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from selcon_ros.backends.onnxruntime import open_on_cpu
 from selcon_ros.backends.options import CpuOptions
-from selcon_ros.core.errors import BackendError, ImageError, UnknownActionError
-from selcon_ros.core.grounding.bundle import load_bundle
+from selcon_ros.core.errors import BackendError, ImageError, ParameterError, UnknownActionError
+from selcon_ros.core.grounding.bundle import default_bundle_path, load_bundle
 from selcon_ros.core.grounding.grounder import Grounder
 from support.bundles import COLOURS, colour_bundle
 
@@ -14,6 +15,12 @@ from support.bundles import COLOURS, colour_bundle
 @pytest.fixture(scope="module")
 def grounder(tmp_path_factory: pytest.TempPathFactory) -> Grounder:
     bundle = load_bundle(colour_bundle(tmp_path_factory.mktemp("bundle") / "colours"))
+    return Grounder(bundle, open_on_cpu(bundle, CpuOptions(1)))
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Grounder:
+    bundle = load_bundle(default_bundle_path())
     return Grounder(bundle, open_on_cpu(bundle, CpuOptions(1)))
 
 
@@ -41,6 +48,34 @@ def test_one_pass_grounds_every_action(grounder: Grounder, size: tuple[int, int]
         assert mask[np.unravel_index(heatmap.values.argmax(), size)]
         assert heatmap.confidence > 0.9
         assert heatmap.confidence == grounding.confidence(action)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.parametrize("size", [(480, 640), (217, 333)])
+def test_a_turned_camera_s_image_is_seen_upright(
+    packaged: Grounder, grounder: Grounder, size: tuple[int, int], turn: int
+) -> None:
+    """Stretched (the colours) and padded (the packaged model)."""
+    random = np.random.default_rng(0)
+    upright = cv2.resize(random.integers(0, 256, (12, 16, 3), np.uint8), size[::-1])
+    as_mounted = np.rot90(upright, turn // 90)
+    for each in (grounder, packaged):
+        wanted, found = each.ground(upright), each.ground(as_mounted, turn)
+        assert (found.height, found.width) == as_mounted.shape[:2]
+        assert np.array_equal(found.cam, np.rot90(wanted.cam, turn // 90, axes=(1, 2)))
+        assert np.array_equal(found.evidence, wanted.evidence)
+        action = each.actions[0]
+        values = np.rot90(wanted.heatmap(action).values, turn // 90)
+        assert found.heatmap(action).values == pytest.approx(values, abs=1e-5)
+        assert not np.array_equal(each.ground(as_mounted).cam, found.cam)
+    affinity = grounder.ground(as_mounted, turn).affinity
+    assert np.array_equal(affinity, np.rot90(grounder.ground(upright).affinity, turn // 90, axes=(1, 2)))
+
+
+@pytest.mark.parametrize("turn", [45, -90, 360])
+def test_another_turn_is_refused(grounder: Grounder, turn: int) -> None:
+    with pytest.raises(ParameterError, match=f"turn is {turn}: it must be one of 0, 90, 180, 270"):
+        grounder.ground(painted()[0], turn)
 
 
 def test_a_heatmap_of_what_is_not_there_has_no_confidence(grounder: Grounder) -> None:
