@@ -78,14 +78,20 @@ class CameraCheck:
             return
         yield self._of_image(length)
         yield self._of_stamps()
-        # The last one's depth may not have come yet.
-        message = self._images[0]
-        try:
-            height, width = image_from_message(message, self._settings.limit).shape[:2]
-        except SelconError as error:
-            yield fail("image content", str(error))
-            return
-        depth = self._of_depth(message.header, (width, height))
+        # Of the last one the depth may not have come yet; of any one it may be lost on a busy machine.
+        depth = None
+        for message in self._images:
+            try:
+                height, width = image_from_message(message, self._settings.limit).shape[:2]
+            except SelconError as error:
+                yield fail("image content", str(error))
+                return
+            found = self._of_depth(message.header, (width, height))
+            if depth is None or found.level != CheckLevel.FAIL:
+                depth = found
+            if found.level != CheckLevel.FAIL:
+                break
+        assert depth is not None
         yield depth
         yield self._of_calibration(message.header, (width, height), needed=depth.level != CheckLevel.WARN)
         if self._settings.target_frame:
