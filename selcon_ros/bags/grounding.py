@@ -21,6 +21,7 @@ from selcon_ros.bags.nearest import Near, camera_message, images_of, stamp_or_no
 from selcon_ros.bags.plan import BagPlan, Segment
 from selcon_ros.bags.reader import BagReader
 from selcon_ros.bags.transforms import BagTransforms, ImageTransforms
+from selcon_ros.core.cameras.upright import UprightTurn
 from selcon_ros.core.errors import SelconError, first_line
 from selcon_ros.core.grasps.grasp import find_grasps
 from selcon_ros.core.grasps.grasp_result import GraspResult
@@ -50,7 +51,8 @@ class BagRow:
     """What one image says of one action: a line of the table. Positions in metres; NaN where there is none.
 
     u, v, score, position, orientation and width are those of the best grasp point. frame: that of poses.
-    note: why something is missing, or the image's fault.
+    image_turn: degrees clockwise by which the image was turned for the network. note: why something is
+    missing, or the image's fault.
     """
 
     received: int
@@ -70,6 +72,7 @@ class BagRow:
     qw: float = math.nan
     width: float = math.nan
     frame: str = ""
+    image_turn: int = 0
     note: str = ""
 
 
@@ -102,11 +105,11 @@ class BagGrounder:
         ]
         near = Near(self._reader, plan, segment, {stamp for _, stamp in images})
         transforms = None if self._transforms is None else self._transforms.around(images)
-        markers = GraspMarkers()
+        markers, upright = GraspMarkers(), UprightTurn()
         for connection, received, data in images_of(self._reader, plan, segment):
             try:
                 message = camera_message(data, connection.msgtype)
-                yield _ground(self._model, plan, message, received, near, transforms, markers)
+                yield _ground(self._model, plan, message, received, near, transforms, markers, upright)
             except SelconError as error:
                 yield _fault(plan, received, data, first_line(error))
 
@@ -125,15 +128,21 @@ def _ground(
     near: Near,
     transforms: ImageTransforms | None,
     markers: GraspMarkers,
+    upright: UprightTurn,
 ) -> Grounded:
     start = time.monotonic()
     image = image_from_message(message, plan.settings.limit)
-    grounding = model.ground(image, plan.settings.image_turn)
     header = message.header
-    depth, intrinsics, fault = near.of(header, (grounding.width, grounding.height))
     pose_header, rigid, missing = (header, None, "")
     if transforms is not None:
         pose_header, rigid, missing = transforms.of(header, received)
+    turn = plan.settings.image_turn
+    if plan.settings.image_turn_by_tf and rigid is not None:
+        turn = upright.of(rigid.matrix[2].tolist(), turn)
+    elif plan.settings.image_turn_by_tf and not missing:
+        missing = "not turned: --target-frame is the camera's own, whose z points ahead"
+    grounding = model.ground(image, turn)
+    depth, intrinsics, fault = near.of(header, (grounding.width, grounding.height))
     outputs: list[Output] = []
     rows: list[BagRow] = []
     overlays: dict[str, Pixels] = {}
@@ -148,7 +157,7 @@ def _ground(
             part = part_mask(heatmap, plan.settings.grasp) if plan.settings.cloud_part else None
             cloud = placed_cloud(image, heatmap, depth, intrinsics, part, rigid, organised=False)
             outputs.append(_output(plan.topic("cloud", action), cloud_message(cloud, pose_header)))
-        rows.append(_row(received, pose_header, heatmap, grasps, (fault, missing)))
+        rows.append(_row(received, pose_header, heatmap, grasps, turn, (fault, missing)))
     spent = AnswerTimes(0.0, grounding.seconds, 0.0, time.monotonic() - start - grounding.seconds)
     statuses = [
         action_status(NAME, row.action, row.confidence, found[row.action], pose_header.frame_id, spent)
@@ -196,7 +205,12 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 
 
 def _row(
-    received: int, header: Header, heatmap: Heatmap, grasps: GraspResult, faults: tuple[str, ...]
+    received: int,
+    header: Header,
+    heatmap: Heatmap,
+    grasps: GraspResult,
+    turn: int,
+    faults: tuple[str, ...],
 ) -> BagRow:
     best = grasps.points[0] if grasps.points else None
     notes = [*faults, best.note if best is not None else "", *map(str, grasps.refused)]
@@ -207,6 +221,7 @@ def _row(
         heatmap.confidence,
         len(grasps.points),
         frame=one_line(header.frame_id, 100),
+        image_turn=turn,
         note=one_line("; ".join(filter(None, notes)), MAX_NOTE_LENGTH),
     )
     if best is None:

@@ -26,10 +26,10 @@ NAMESPACE = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 @click.option("--rectified", is_flag=True, help="The images are rectified: use P, not K and D.")
 @click.option(
     "--image-turn",
-    type=click.Choice(["0", "90", "180", "270"]),
+    type=click.Choice(["0", "90", "180", "270", "tf"]),
     default="0",
     show_default=True,
-    help="Degrees clockwise that turn the images upright.",
+    help="Degrees clockwise that turn the images upright; tf: by where z of --target-frame is up.",
 )
 @click.option(
     "--sync-tolerance",
@@ -114,6 +114,9 @@ def command(
         raise click.UsageError(
             f"--namespace {namespace!r} is none: /name, or /name/name, of letters, digits, _"
         )
+    by_tf = image_turn == "tf"
+    if by_tf and not target_frame:
+        raise click.UsageError("--image-turn tf needs --target-frame, a frame whose z points up")
     path = bundle or default_bundle_path()
     manifest = load_bundle(path, roles=()).manifest
     if manifest.data_warning:
@@ -131,7 +134,8 @@ def command(
             backend=backend,
             precision=precision,
             rectified=rectified,
-            image_turn=int(image_turn),
+            image_turn=0 if by_tf else int(image_turn),
+            image_turn_by_tf=by_tf,
             sync_tolerance=sync_tolerance,
             min_confidence=min_confidence,
             gripper_width=max_width,

@@ -274,6 +274,7 @@ class GroundingNode(ManagedNode):
             "engine_choice": "none" if loader is None else loader.choice,
             "interfaces": interfaces.MISSING or "selcon_interfaces",
             "action": actions or "none",
+            "image_turn": "none" if (turn := self._pipeline.grounding.turn.now) is None else str(turn),
             **self._pipeline.results.answered,
             "received_images": str(self._images.received),
             "dropped_images": str(self._images.dropped),

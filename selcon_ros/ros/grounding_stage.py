@@ -17,6 +17,7 @@ from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.grounded_image import GroundedImage
 from selcon_ros.ros.image_reader import ImageReader
+from selcon_ros.ros.image_turn import ImageTurn
 from selcon_ros.ros.message_buffers import Received
 from selcon_ros.ros.parameters import Settings
 from selcon_ros.ros.publishers import Publishers
@@ -33,10 +34,11 @@ class GroundingStage:
         actions: CurrentActions,
         questions: Questions[Answer],
         depth_sync: DepthSync,
+        turn: ImageTurn,
         results: Publishers,
     ) -> None:
         self._health, self._actions, self._questions = health, actions, questions
-        self._depth_sync, self._results = depth_sync, results
+        self._depth_sync, self.turn, self._results = depth_sync, turn, results
         self.reader = ImageReader(health, node.get_logger())
         self._published: tuple[float, tuple[str, ...]] | None = None
 
@@ -68,6 +70,7 @@ class GroundingStage:
     def forget(self) -> None:
         """Let go of the last image and what was found in it."""
         self.reader.forget()
+        self.turn.forget()
 
     def _ground(
         self,
@@ -78,8 +81,10 @@ class GroundingStage:
         publish: bool,
     ) -> GroundedImage:
         start = time.monotonic()
-        image, grounding, inference = self.reader.ground(model, received, settings.limit, settings.image_turn)
-        header, size = received.message.header, (grounding.width, grounding.height)
+        header = received.message.header
+        turn = self.turn.of(header, settings)
+        image, grounding, inference = self.reader.ground(model, received, settings.limit, turn)
+        size = (grounding.width, grounding.height)
         findings = Findings(grounding, lambda: self._depth_sync.of(header, size, settings), settings.grasp)
         actions: tuple[str, ...] = ()
         demand = None

@@ -116,6 +116,10 @@ class Settings:
         "Degrees clockwise that turn the image upright: for a camera that is mounted turned.",
         choices=TURNS,
     )
+    image_turn_by_tf: bool = _parameter(
+        False,
+        "Turn the image by where z of target_frame is up for the camera; image_turn where tf is missing.",
+    )
     max_image_pixels: int = _parameter(
         MAX_PIXELS, "A larger image or depth image is refused before it is decoded.", 1, 200_000_000
     )

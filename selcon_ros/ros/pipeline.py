@@ -10,6 +10,7 @@ from selcon_ros.ros.depth_sync import DepthSync
 from selcon_ros.ros.diagnostics import Health
 from selcon_ros.ros.grounded_image import GroundedImageSlot
 from selcon_ros.ros.grounding_stage import GroundingStage
+from selcon_ros.ros.image_turn import ImageTurn
 from selcon_ros.ros.publishers import Publishers
 from selcon_ros.ros.questions import Questions
 from selcon_ros.ros.results_stage import ResultsStage
@@ -29,6 +30,7 @@ class Pipeline:
         target_frame: TargetFrameLookup,
         results: Publishers,
     ) -> None:
-        self.grounding = GroundingStage(node, health, actions, questions, depth_sync, results)
+        turn = ImageTurn(health, target_frame)
+        self.grounding = GroundingStage(node, health, actions, questions, depth_sync, turn, results)
         self.between = GroundedImageSlot()
         self.results = ResultsStage(node, health, actions, questions, depth_sync, target_frame, results)

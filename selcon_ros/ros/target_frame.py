@@ -21,6 +21,8 @@ from selcon_ros.ros.diagnostics import Health
 PROBLEM_SOURCE = "target_frame"
 POLL_SECONDS = 0.005
 """Seconds between two looks for a transform that is on its way."""
+NEAREST_SECONDS = 1.0
+"""How far from the stamp of an image the newest transform may be to tell where up is."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,34 @@ class TargetFrameLookup:
         self._health.solved(PROBLEM_SOURCE)
         return PoseFrame(Header(stamp=header.stamp, frame_id=self._target), found)
 
+    def nearest(self, header: Header) -> Rigid:
+        """Where the camera is in the target frame at the stamp of an image, or last, without waiting.
+
+        Raises CameraError if that is not known, or further than `NEAREST_SECONDS` from the stamp.
+        """
+        if not self._target:
+            raise CameraError("there is no target_frame, whose z points up: set it at the start")
+        if header.frame_id == self._target:
+            raise CameraError(
+                f"target_frame is the camera's own, {quoted(self._target)}: take one whose z points up"
+            )
+        if self._without_tf2 is not None:
+            raise CameraError(self._without_tf2.text)
+        where = f"no transform from {quoted(header.frame_id)} to {quoted(self._target)}"
+        if self._buffer is None:
+            raise CameraError(f"{where}: the node does not listen")
+        stamp = Time.from_msg(header.stamp)
+        try:
+            known = self._buffer.can_transform(self._target, header.frame_id, stamp)
+            found = self._buffer.lookup_transform(self._target, header.frame_id, stamp if known else Time())
+            camera = _rigid(found.transform)
+        except (self._tf2.TransformException, CameraError, ValueError) as error:
+            raise CameraError(f"{where}: {first_line(error)}") from None
+        away = 1e-9 * abs(stamp.nanoseconds - Time.from_msg(found.header.stamp).nanoseconds)
+        if not known and away > NEAREST_SECONDS:
+            raise CameraError(f"{where} at the image's stamp: the newest is {away:.1f} s away")
+        return camera
+
     def _look_up(self, header: Header, wait: float) -> Rigid:
         buffer, stamp, source = self._buffer, Time.from_msg(header.stamp), header.frame_id
         end = time.monotonic() + wait
@@ -111,11 +141,14 @@ class TargetFrameLookup:
             and buffer.can_transform(self._target, source, Time())
         ):
             time.sleep(POLL_SECONDS)
-        found = buffer.lookup_transform(self._target, source, stamp).transform
-        moved, turned = found.translation, found.rotation
-        return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))
+        return _rigid(buffer.lookup_transform(self._target, source, stamp).transform)
 
     def _report(self, what: str, why: str) -> Refusal:
         text = f"poses, markers and cloud stay in the camera's frame: {what}: {why}"
         self._health.problem(PROBLEM_SOURCE, text)
         return Refusal(Reason.NO_TRANSFORM, one_line(text))
+
+
+def _rigid(found: Any) -> Rigid:
+    moved, turned = found.translation, found.rotation
+    return Rigid((turned.x, turned.y, turned.z, turned.w), (moved.x, moved.y, moved.z))

@@ -25,7 +25,8 @@ from selcon_ros.cli.main import main
 from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.model import load
 from selcon_ros.ros.parameters import Settings
-from support.bags import DOWN, FRAME, camera, drive, write_bag
+from support.bags import DOWN, FRAME, Stamped, camera, drive, rows, transforms, write_bag
+from support.scenes import level
 
 LATCHED = (RELIABLE[0]._replace(durability=QosDurability.TRANSIENT_LOCAL),)
 
@@ -123,6 +124,44 @@ def test_what_has_no_transform_is_said_at_the_end(tmp_path: Path, bundle: Path) 
     with AnyReader([tmp_path / "out" / "bag"]) as reader:
         qos = {each.topic: each.ext.offered_qos_profiles for each in reader.connections}
     assert qos["/tf_static"] == list(LATCHED) and "/affordance/cloud" not in qos
+
+
+def mounted(pose: Rigid) -> list[Stamped]:
+    return [("/tf_static", transforms(("base_link", FRAME, 0.0, pose)), round(1e9 * 99.0))]
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_images_are_turned_by_where_up_is(tmp_path: Path, bundle: Path, turn: int) -> None:
+    """All else is as with the same turn that is given."""
+    bag = write_bag(tmp_path / "bag", [*camera(1), *mounted(level(turn))])
+    by_tf, given = (
+        Found(bundle, bag, target_frame="base_link", **how)
+        for how in ({"image_turn_by_tf": True}, {"image_turn": turn})
+    )
+    assert [row.image_turn for row in by_tf.rows] == [turn]
+    assert by_tf.rows == given.rows and by_tf.read("heatmap", Image) == given.read("heatmap", Image)
+    if turn:
+        straight = Found(bundle, bag, target_frame="base_link")
+        assert straight.read("heatmap", Image) != by_tf.read("heatmap", Image)
+
+
+def test_where_up_is_unknown_the_image_is_not_turned(tmp_path: Path, bundle: Path) -> None:
+    """Without a transform, straight down, and in the camera's own frame; the note says what is missing."""
+    bag = write_bag(tmp_path / "bag", [*camera(4), *drive(4)])
+    found = Found(bundle, bag, target_frame="odom", image_turn_by_tf=True).rows
+    assert [row.image_turn for row in found] == [0] * 4
+    assert found[0].note == "" and found[3].note.startswith("no transform from")
+    own = Found(bundle, bag, target_frame=FRAME, image_turn_by_tf=True).rows
+    assert own[0].image_turn == 0 and own[0].note.startswith("not turned: --target-frame is the camera's own")
+
+
+def test_turning_by_transforms_needs_a_target_frame(tmp_path: Path, bundle: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [*camera(1), *mounted(level(180))])
+    refused = ground(bundle, bag, tmp_path / "out", "--image-turn", "tf")
+    assert refused.exit_code == 2 and "--image-turn tf needs --target-frame" in refused.output
+    done = ground(bundle, bag, tmp_path / "out", "--image-turn", "tf", "--target-frame", "base_link")
+    assert done.exit_code == 0, done.output
+    assert [row["image_turn"] for row in rows(tmp_path / "out")] == ["180"]
 
 
 def test_a_bag_without_transforms_is_refused_at_the_start(tmp_path: Path, bundle: Path) -> None:

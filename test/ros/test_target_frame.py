@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from selcon_ros.model import load
 from selcon_ros.ros import interfaces
 from support.lifecycle import ACTIVATE, CONFIGURE, DEACTIVATE
 from support.messages import FRAME, header
-from support.ros import Robot, calibration, stamp_of
-from support.scenes import bar_depth, scene
+from support.ros import Robot, calibration, pixels_of, stamp_of
+from support.scenes import bar_depth, level, scene
 
 PART = (200, 48, 232, 144)
 IMAGE, DEPTH = scene(hold=PART), bar_depth(320, 240, PART)
@@ -137,6 +139,71 @@ def test_a_target_frame_that_cannot_be_is_named(start) -> None:
     robot, _ = start(outputs=OUTPUTS, target_frame="/base_link")
     in_camera_frame(answer(robot, FRAME))
     assert "'/'" in robot.told("target_frame: poses")
+
+
+def turned(turn: int, seconds: float) -> TransformStamped:
+    """A camera that looks level, and whose image must be turned to be upright."""
+    message = transform(seconds, 0.0)
+    x, y, z, w = level(turn).rotation
+    message.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
+    return message
+
+
+def shows_turn(robot: Robot, turn: int) -> None:
+    robot.until(lambda: robot.facts()["image_turn"] == str(turn), f"an image that was turned by {turn}")
+
+
+@with_tf2
+def test_images_are_turned_by_where_up_is(start, bundle) -> None:
+    """While the camera turns; what is asked for is the same as with the same turn that is given."""
+    robot, _ = start(outputs=("heatmap",), action="hold", target_frame="base_link", image_turn_by_tf=True)
+    # Images are one second apart from 101 s on.
+    broadcast(
+        robot, "/tf", *(turned(0, at) for at in (100.0, 110.0)), *(turned(90, at) for at in (111.0, 300.0))
+    )
+    with load(bundle, backend="onnxruntime", precision="fp32") as model:
+        for seconds, turn in ((105.0, 0), (120.0, 90)):
+            heatmap = robot.answer("heatmap", IMAGE)
+            while stamp_of(heatmap) < seconds:
+                heatmap = robot.answer("heatmap", IMAGE)
+            expected = model.ground(IMAGE, turn).heatmap("hold").values
+            assert pixels_of(heatmap) == pytest.approx(expected, abs=1e-5)
+            shows_turn(robot, turn)
+    assert "image_turn_by_tf" not in robot.problems()
+
+
+@with_tf2
+def test_a_late_transform_tells_where_up_is_and_one_that_is_old_does_not(start) -> None:
+    robot, _ = start(
+        outputs=("heatmap",), action="hold", target_frame="base_link", image_turn_by_tf=True, image_turn=270
+    )
+    robot.answer("heatmap", IMAGE)
+    shows_turn(robot, 270)
+    assert "no transform from" in robot.told(
+        "image_turn_by_tf: images are turned by image_turn (270 degrees)"
+    )
+    broadcast(robot, "/tf", *(turned(180, at) for at in (100.0, 101.5)))
+    robot.answer("heatmap", IMAGE)
+    shows_turn(robot, 180)
+    while "the newest is" not in robot.problems():
+        robot.answer("heatmap", IMAGE)
+        robot.spin(0.2)
+    shows_turn(robot, 270)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("", "there is no target_frame"), (FRAME, "is the camera's own")]
+)
+def test_images_cannot_be_turned_without_a_frame_whose_z_is_up(start, target: str, said: str) -> None:
+    robot, node = start(
+        outputs=("heatmap",), action="hold", target_frame=target, image_turn_by_tf=True, image_turn=90
+    )
+    robot.answer("heatmap", IMAGE)
+    assert said in robot.told("image_turn_by_tf: images are turned by image_turn (90 degrees)")
+    shows_turn(robot, 90)
+    node.set_parameters([Parameter("image_turn_by_tf", value=False)])
+    robot.answer("heatmap", IMAGE)
+    robot.until(lambda: "image_turn_by_tf" not in robot.problems(), "no problem any more")
 
 
 @with_tf2

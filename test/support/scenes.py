@@ -1,10 +1,12 @@
 """Painted images, depth and recordings whose parts the colour bundle can find."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from selcon_ros.core.cameras.camera import Intrinsics
+from selcon_ros.core.grasps.rigid import Rigid
 from selcon_ros.recording import PartLabel, RecordedFrame, write_recording
 from support.bundles import COLOURS
 
@@ -18,6 +20,14 @@ TABLE_MM = 800
 PART_MM = 760
 # Part number -> top left corner and size in pixels (x, y, width, height); a gripper of 10 cm opens over 60.
 BOXES = {1: (80, 100, 160, 48), 2: (240, 100, 110, 48), 3: (420, 260, 52, 130)}
+
+
+def level(turn: float) -> Rigid:
+    """A camera that looks ahead from 1 m above a robot's base, whose image must be turned by so many degrees
+    clockwise to be upright."""
+    half = math.radians(turn) / 2
+    rolled = Rigid((0.0, 0.0, math.sin(half), math.cos(half)), (0.0, 0.0, 0.0))
+    return Rigid((0.5, -0.5, 0.5, -0.5), (0.0, 0.0, 1.0)) @ rolled
 
 
 def scene(width: int = 320, height: int = 240, **parts: tuple[int, int, int, int]) -> np.ndarray:
